@@ -1,0 +1,150 @@
+//! Newtypes for every name and number that crosses a boundary.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What a relay knows a room by: 16 random bytes and nothing else.
+///
+/// Prints redacted, so that no log names a room.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RoomAddress([u8; 16]);
+
+impl RoomAddress {
+    /// Size in bytes.
+    pub const LEN: usize = 16;
+
+    /// Makes an address from its bytes.
+    #[must_use]
+    pub const fn new(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, as they stand in frames and in the invite.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for RoomAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RoomAddress(..)")
+    }
+}
+
+/// The random name of a member, carried in the member's MLS leaf. Only members see it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct MemberId([u8; 16]);
+
+impl MemberId {
+    /// Size in bytes.
+    pub const LEN: usize = 16;
+
+    /// Makes an id from its bytes.
+    #[must_use]
+    pub const fn new(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, as they stand in the leaf's credential.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for MemberId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MemberId(..)")
+    }
+}
+
+/// The random name of a message, chosen by its sender and carried inside the encryption.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct MessageId([u8; 16]);
+
+impl MessageId {
+    /// Makes an id from its bytes.
+    #[must_use]
+    pub const fn new(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MessageId(..)")
+    }
+}
+
+/// An entry's place in the room's log: 1, 2, 3 … given by the relay and never reused.
+/// [`Seq::START`] (zero) stands for "before the first entry".
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+pub struct Seq(u64);
+
+impl Seq {
+    /// The place before the first entry.
+    pub const START: Self = Self(0);
+
+    /// Makes a place from its number.
+    #[must_use]
+    pub const fn new(n: u64) -> Self {
+        Self(n)
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn value(self) -> u64 {
+        self.0
+    }
+
+    /// The place after this one. Stays at `u64::MAX`, which no room reaches.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
+    /// The place before this one. Stays at [`Seq::START`].
+    pub(crate) const fn before(self) -> Self {
+        Self(self.0.saturating_sub(1))
+    }
+}
+
+/// The room's membership version: each commit or join moves it from n to n + 1
+/// (RFC 9420, section 8). A new room is in epoch 0.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+pub struct Epoch(u64);
+
+impl Epoch {
+    /// The epoch of a new room.
+    pub const FIRST: Self = Self(0);
+
+    /// Makes an epoch from its number.
+    #[must_use]
+    pub const fn new(n: u64) -> Self {
+        Self(n)
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn value(self) -> u64 {
+        self.0
+    }
+
+    /// The epoch that a commit to this one begins.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}

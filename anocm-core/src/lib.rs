@@ -1,0 +1,112 @@
+//! Rooms in which people who give no name talk, end-to-end encrypted, and which leave nothing
+//! behind.
+//!
+//! ```text
+//!   your program                                         an operator
+//!  ┌──────────────────────────────┐                     ┌────────────────────────────┐
+//!  │ client::Client ── Room       │                     │ relay::Relay               │
+//!  │   │   room::Machine          │   transport::       │   admits by tokens,        │
+//!  │   │   session::Session (MLS) │◄──  Transport   ───►│   orders, fans out         │
+//!  │   └── keys never leave here  │  sealed frames      │ store::Store: memory only  │
+//!  └──────────────────────────────┘                     └────────────────────────────┘
+//! ```
+//!
+//! * A **room** is known to a **relay** by a random address and nothing else. The relay orders,
+//!   keeps for a while and fans out sealed **entries**; it can read none of them.
+//! * A **guest** opens an **invite** link and talks. No account; a fresh key pair for every room.
+//! * **Retention** is chosen for every message, within what room and guest allow. There is no
+//!   "for ever".
+//!
+//! # Quick start
+//!
+//! A relay, two guests and a conversation, all in this process:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use anocm_core::client::{Client, ClientConfig};
+//! use anocm_core::relay::{Relay, RelayConfig};
+//! use anocm_core::store::{MemoryLimits, MemoryStore};
+//! use anocm_core::{NewRoom, RelayUrl, RoomEvent, TokioClock};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let clock = Arc::new(TokioClock::new());
+//! let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
+//! let relay = Relay::new(store, clock, RelayConfig::default());
+//!
+//! // Alice opens a room and gets a link for it.
+//! let url = RelayUrl::parse("http://localhost/")?;
+//! let reach = || Arc::new(relay.transport());
+//! let (alice, driver) = Client::new(url.clone(), reach(), ClientConfig::default());
+//! tokio::spawn(driver.run());
+//! let mut hers = alice.create(&NewRoom { nickname: "Alice".parse()?, ..NewRoom::default() })?;
+//! while !matches!(hers.event().await, Some(RoomEvent::Entered)) {}
+//! let invite = hers.view().invite.ok_or("no invite")?;
+//!
+//! // Bob has the link and nothing else.
+//! let (bob, driver) = Client::new(url, reach(), ClientConfig::default());
+//! tokio::spawn(driver.run());
+//! let mut his = bob.join(&invite, "Bob".parse()?)?;
+//! while !matches!(his.event().await, Some(RoomEvent::Entered)) {}
+//!
+//! hers.say("Hello, stranger.")?;
+//! let heard = loop {
+//!     if let Some(RoomEvent::Message(message)) = his.event().await {
+//!         break message;
+//!     }
+//! };
+//! assert_eq!(heard.text.as_str(), "Hello, stranger.");
+//! assert_eq!(heard.retention.to_string(), "5m");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where to find what
+//!
+//! | layer | modules | |
+//! |---|---|---|
+//! | pure | [`invite`], [`name`], [`wire`], [`session`], [`room`], and the types below | no I/O, no clock, no tasks |
+//! | seams | [`store`], [`transport`], [`Clock`] | two traits and a clock, with their contracts |
+//! | drivers | [`client`], [`relay`] | the only async code |
+//! | testing | `testing` (a feature) | conformance suites, a manual clock, a simulator |
+//!
+//! Who embeds a client needs [`client`] and a [`Transport`](transport::Transport), usually that
+//! of the crate `anocm-ws`. Who brings an event loop of their own uses [`room::Machine`] directly.
+
+#![forbid(unsafe_code)]
+
+mod entropy;
+mod id;
+pub mod invite;
+pub mod name;
+mod retention;
+pub mod room;
+mod secret;
+pub mod session;
+mod time;
+
+pub mod wire;
+
+pub mod store;
+pub mod transport;
+
+#[cfg(feature = "client")]
+pub mod client;
+#[cfg(feature = "relay")]
+pub mod relay;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use id::{Epoch, MemberId, MessageId, RoomAddress, Seq};
+pub use invite::{Invite, InviteError, RelayUrl};
+pub use name::{Nickname, NicknameError};
+pub use retention::{GuestRetention, Lifetime, Retention, RetentionError, RoomRetention};
+pub use room::{Command, NewRoom, RoomEvent};
+pub use secret::{Payload, Secret, Token, TokenHash};
+#[cfg(not(target_arch = "wasm32"))]
+pub use time::TokioClock;
+pub use time::{Clock, Timestamp};
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/embedding.md")]
+struct Embedding;

@@ -1,0 +1,349 @@
+//! How long a message may be kept. There is no "for ever".
+
+use std::{fmt, time::Duration};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::time::millis;
+
+/// How long a message may be kept: not at all, or for a while.
+///
+/// Ordered by strictness: [`Retention::Live`] is the smallest.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use anocm_core::Retention;
+///
+/// let kept = Retention::keep(Duration::from_secs(30))?;
+/// assert!(Retention::Live < kept);
+/// assert_eq!(kept.to_string(), "30s");
+/// # Ok::<(), anocm_core::RetentionError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(clippy::exhaustive_enums, reason = "there is no third way, and no \"for ever\"")]
+pub enum Retention {
+    /// Delivered to whoever is connected, never stored.
+    Live,
+    /// Kept for this long after the relay accepted it.
+    For(Lifetime),
+}
+
+/// A lifetime of whole milliseconds, from one second to thirty days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Lifetime(u32);
+
+impl Lifetime {
+    /// The shortest lifetime: one second.
+    pub const MIN: Self = Self(1_000);
+    /// The longest lifetime: thirty days.
+    pub const MAX: Self = Self(30 * 24 * 3_600 * 1_000);
+
+    /// Makes a lifetime; fractions of a millisecond are cut off.
+    ///
+    /// # Errors
+    /// [`RetentionError`] when `duration` is under a second or over thirty days.
+    pub fn new(duration: Duration) -> Result<Self, RetentionError> {
+        let millis = u32::try_from(millis(duration)).map_err(|_| RetentionError::TooLong)?;
+        Self::from_millis(millis)
+    }
+
+    fn from_millis(millis: u32) -> Result<Self, RetentionError> {
+        match Self(millis) {
+            short if short < Self::MIN => Err(RetentionError::TooShort),
+            long if long > Self::MAX => Err(RetentionError::TooLong),
+            fits => Ok(fits),
+        }
+    }
+
+    /// As a duration.
+    #[must_use]
+    pub const fn as_duration(self) -> Duration {
+        Duration::from_millis(self.0 as u64)
+    }
+}
+
+/// A time span that is no retention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RetentionError {
+    /// Above zero and under a second.
+    #[error("a message is kept for at least one second, or not at all")]
+    TooShort,
+    /// Over thirty days.
+    #[error("nothing is kept for longer than thirty days")]
+    TooLong,
+    /// A policy whose smallest, default and largest are not in that order.
+    #[error("smallest, default and largest retention are out of order")]
+    OutOfOrder,
+}
+
+impl Retention {
+    /// The retention for `duration`: zero is [`Retention::Live`].
+    ///
+    /// # Errors
+    /// [`RetentionError`] when it is above zero and under a second, or over thirty days.
+    pub fn keep(duration: Duration) -> Result<Self, RetentionError> {
+        if duration.is_zero() { Ok(Self::Live) } else { Lifetime::new(duration).map(Self::For) }
+    }
+
+    /// How long the message lives after its acceptance; zero when live.
+    #[must_use]
+    pub const fn lifetime(self) -> Duration {
+        match self {
+            Self::Live => Duration::ZERO,
+            Self::For(lifetime) => lifetime.as_duration(),
+        }
+    }
+
+    /// The number that stands in frames: milliseconds, zero when live.
+    #[must_use]
+    pub const fn as_millis(self) -> u32 {
+        match self {
+            Self::Live => 0,
+            Self::For(Lifetime(millis)) => millis,
+        }
+    }
+
+    /// Whether nothing may be stored.
+    #[must_use]
+    pub const fn is_live(self) -> bool {
+        matches!(self, Self::Live)
+    }
+}
+
+impl fmt::Display for Retention {
+    /// `live`, `30s`, `5m`, `1d`: the largest unit that is exact, else seconds and a fraction.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::For(Lifetime(millis)) = *self else {
+            return f.write_str("live");
+        };
+        for (unit, name) in [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")] {
+            if millis % unit == 0 {
+                return write!(f, "{}{name}", millis / unit);
+            }
+        }
+        write!(f, "{}.{:03}s", millis / 1_000, millis % 1_000)
+    }
+}
+
+impl Serialize for Retention {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.as_millis().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Retention {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match u32::deserialize(deserializer)? {
+            0 => Ok(Self::Live),
+            millis => Lifetime::from_millis(millis).map(Self::For).map_err(de::Error::custom),
+        }
+    }
+}
+
+/// What a room allows: the smallest, default and largest retention of its messages.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use anocm_core::{GuestRetention, Retention, RoomRetention};
+///
+/// let room = RoomRetention::default();
+/// let guest = GuestRetention { cap: Some(Retention::keep(Duration::from_secs(60))?), ..Default::default() };
+/// // The room would keep it for five minutes, the guest for one: the strictest wins.
+/// assert_eq!(room.choose(None, guest).to_string(), "1m");
+/// # Ok::<(), anocm_core::RetentionError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Bounds", into = "Bounds")]
+pub struct RoomRetention {
+    smallest: Retention,
+    default: Retention,
+    largest: Retention,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Bounds {
+    smallest: Retention,
+    default: Retention,
+    largest: Retention,
+}
+
+impl TryFrom<Bounds> for RoomRetention {
+    type Error = RetentionError;
+
+    fn try_from(bounds: Bounds) -> Result<Self, RetentionError> {
+        Self::new(bounds.smallest, bounds.default, bounds.largest)
+    }
+}
+
+impl From<RoomRetention> for Bounds {
+    fn from(room: RoomRetention) -> Self {
+        Self { smallest: room.smallest, default: room.default, largest: room.largest }
+    }
+}
+
+impl RoomRetention {
+    /// Makes a policy.
+    ///
+    /// # Errors
+    /// [`RetentionError::OutOfOrder`] unless `smallest <= default <= largest`.
+    pub fn new(
+        smallest: Retention,
+        default: Retention,
+        largest: Retention,
+    ) -> Result<Self, RetentionError> {
+        if smallest <= default && default <= largest {
+            Ok(Self { smallest, default, largest })
+        } else {
+            Err(RetentionError::OutOfOrder)
+        }
+    }
+
+    /// The least a message can be kept.
+    #[must_use]
+    pub const fn smallest(&self) -> Retention {
+        self.smallest
+    }
+
+    /// What a message gets that asks for nothing.
+    #[must_use]
+    pub const fn default_retention(&self) -> Retention {
+        self.default
+    }
+
+    /// The longest a message can be kept.
+    #[must_use]
+    pub const fn largest(&self) -> Retention {
+        self.largest
+    }
+
+    /// The retention of a message about to be sent: what was asked for (else the guest's default,
+    /// else the room's), raised to the room's smallest, then cut to the guest's cap and the room's
+    /// largest. The strictest wins: a guest's cap holds even below the room's smallest.
+    #[must_use]
+    pub fn choose(&self, asked: Option<Retention>, guest: GuestRetention) -> Retention {
+        let wanted = asked.or(guest.default).unwrap_or(self.default).max(self.smallest);
+        guest.cap.map_or(wanted, |cap| wanted.min(cap)).min(self.largest)
+    }
+
+    /// How long a receiver keeps a message that came with `sent`: cut to the receiver's cap and
+    /// the room's largest.
+    #[must_use]
+    pub fn keep(&self, sent: Retention, guest: GuestRetention) -> Retention {
+        guest.cap.map_or(sent, |cap| sent.min(cap)).min(self.largest)
+    }
+}
+
+impl Default for RoomRetention {
+    /// Smallest live, default five minutes, largest 24 hours.
+    fn default() -> Self {
+        Self {
+            smallest: Retention::Live,
+            default: Retention::For(Lifetime(5 * 60 * 1_000)),
+            largest: Retention::For(Lifetime(24 * 3_600 * 1_000)),
+        }
+    }
+}
+
+/// What one guest chose for themselves in one room. Never leaves the guest's own machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GuestRetention {
+    /// For messages they send without saying; the room's default when `None`.
+    pub default: Option<Retention>,
+    /// The longest that anything they send or receive is kept; no cap of their own when `None`.
+    pub cap: Option<Retention>,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn retention() -> impl Strategy<Value = Retention> {
+        prop_oneof![
+            Just(Retention::Live),
+            (Lifetime::MIN.0..=Lifetime::MAX.0).prop_map(|millis| Retention::For(Lifetime(millis))),
+            (1_000_u32..5_000).prop_map(|millis| Retention::For(Lifetime(millis))),
+        ]
+    }
+
+    fn room() -> impl Strategy<Value = RoomRetention> {
+        [retention(), retention(), retention()].prop_map(|mut bounds| {
+            bounds.sort();
+            RoomRetention::new(bounds[0], bounds[1], bounds[2]).unwrap()
+        })
+    }
+
+    fn guest() -> impl Strategy<Value = GuestRetention> {
+        (proptest::option::of(retention()), proptest::option::of(retention()))
+            .prop_map(|(default, cap)| GuestRetention { default, cap })
+    }
+
+    proptest! {
+        #[test]
+        fn the_strictest_wins(room in room(), guest in guest(), asked in proptest::option::of(retention())) {
+            let chosen = room.choose(asked, guest);
+            prop_assert!(chosen <= room.largest());
+            if let Some(cap) = guest.cap {
+                prop_assert!(chosen <= cap);
+            }
+            let wish = asked.or(guest.default).unwrap_or(room.default_retention());
+            prop_assert!(chosen <= wish.max(room.smallest()));
+            let free = guest.cap.is_none_or(|cap| cap >= room.smallest());
+            if free {
+                prop_assert!(chosen >= room.smallest());
+            }
+        }
+
+        #[test]
+        fn an_allowed_wish_is_granted_to_the_letter(room in room(), asked in retention()) {
+            prop_assume!(asked >= room.smallest() && asked <= room.largest());
+            prop_assert_eq!(room.choose(Some(asked), GuestRetention::default()), asked);
+        }
+
+        #[test]
+        fn a_receiver_never_keeps_longer_than_sent(room in room(), guest in guest(), sent in retention()) {
+            let kept = room.keep(sent, guest);
+            prop_assert!(kept <= sent);
+            prop_assert!(kept <= room.largest());
+            prop_assert!(guest.cap.is_none_or(|cap| kept <= cap));
+        }
+
+        #[test]
+        fn a_retention_survives_the_wire(sent in retention()) {
+            let bytes = postcard::to_allocvec(&sent).unwrap();
+            prop_assert_eq!(postcard::from_bytes::<Retention>(&bytes).unwrap(), sent);
+        }
+
+        #[test]
+        fn no_number_decodes_to_an_unlawful_retention(millis in any::<u32>()) {
+            let bytes = postcard::to_allocvec(&millis).unwrap();
+            if let Ok(read) = postcard::from_bytes::<Retention>(&bytes) {
+                prop_assert!(read == Retention::Live || read.lifetime() >= Duration::from_secs(1));
+                prop_assert!(read.lifetime() <= Lifetime::MAX.as_duration());
+            }
+        }
+    }
+
+    #[test]
+    fn shows_the_largest_exact_unit() {
+        for (millis, shown) in
+            [(0, "live"), (30_000, "30s"), (300_000, "5m"), (86_400_000, "1d"), (1_500, "1.500s")]
+        {
+            let retention = Retention::keep(Duration::from_millis(millis)).unwrap();
+            assert_eq!(retention.to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn a_policy_out_of_order_is_refused() {
+        let long = Retention::For(Lifetime::MAX);
+        assert_eq!(
+            RoomRetention::new(long, Retention::Live, long),
+            Err(RetentionError::OutOfOrder)
+        );
+    }
+}

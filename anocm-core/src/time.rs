@@ -1,0 +1,101 @@
+//! Time as a value: the pure layer is told it, drivers ask a [`Clock`].
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+/// A point on a monotonic clock, in whole milliseconds since an origin that means nothing.
+///
+/// Points of different clocks cannot be compared; frames carry ages, never timestamps.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// The clock's origin.
+    pub const ZERO: Self = Self(0);
+
+    /// The point `millis` milliseconds after the origin.
+    #[must_use]
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since the origin.
+    #[must_use]
+    pub const fn as_millis(self) -> u64 {
+        self.0
+    }
+
+    /// This point plus `duration`, rounded down to milliseconds; stays at the end of time.
+    #[must_use]
+    pub fn after(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(millis(duration)))
+    }
+
+    /// This point less `duration`; stays at the origin.
+    #[must_use]
+    pub fn before(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(millis(duration)))
+    }
+
+    /// How long after `earlier` this is; zero when it is not.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// Whole milliseconds of a duration; `u64::MAX` for one that does not fit.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A monotonic clock that can be waited on. Drivers take one, so that tests and embedders
+/// (a browser has no tokio timer) can bring their own.
+#[cfg_attr(not(target_arch = "wasm32"), async_trait)]
+#[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
+pub trait Clock: Send + Sync + 'static {
+    /// The current time. Never goes back.
+    fn now(&self) -> Timestamp;
+
+    /// Returns when [`now`](Self::now) has reached `deadline`; at once when it has. Cancel safe.
+    async fn sleep_until(&self, deadline: Timestamp);
+}
+
+/// The clock of tokio's timer, which follows `tokio::time::pause`.
+#[cfg(not(target_arch = "wasm32"))]
+#[derive(Clone, Copy, Debug)]
+pub struct TokioClock {
+    origin: tokio::time::Instant,
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+impl TokioClock {
+    /// A clock whose origin is now.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { origin: tokio::time::Instant::now() }
+    }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+impl Default for TokioClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+#[async_trait]
+impl Clock for TokioClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(millis(self.origin.elapsed()))
+    }
+
+    async fn sleep_until(&self, deadline: Timestamp) {
+        tokio::time::sleep_until(self.origin + Duration::from_millis(deadline.0)).await;
+    }
+}

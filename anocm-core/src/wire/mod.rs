@@ -1,0 +1,20 @@
+//! Frames between client and relay: what they carry and how they are encoded.
+//!
+//! A connection begins with one [`ClientHello`] and one [`RelayHello`]. After that the client
+//! sends [`ClientFrame`]s and the relay [`RelayFrame`]s, each a whole message of the transport,
+//! encoded with postcard. docs/protocol.md describes them byte by byte.
+
+mod codec;
+mod entry;
+mod hello;
+mod relay;
+mod request;
+
+pub use codec::{WireError, decode, encode};
+pub(crate) use entry::{DOOR_SIZES, SEALED_SIZES};
+pub use entry::{
+    Door, Entry, EntryKind, EntryNonce, Genesis, LogItem, MAX_DOOR, MAX_SEALED, NextEpoch, Policy,
+};
+pub use hello::{ClientHello, Hello, MAX_HELLO, Posture, RelayHello, VERSION};
+pub use relay::{CloseReason, Entered, Event, Page, Refusal, RelayFrame, Reply};
+pub use request::{ClientFrame, MAX_FRAME, Request, RequestId};
