@@ -1,0 +1,178 @@
+//! Which characters may stand in names and on screens.
+//!
+//! Whether a name is lawful decides whether a join is, so every member must answer alike,
+//! whichever Unicode version their library was built with. The tables are therefore fixed at one
+//! version, and part of the protocol.
+
+use super::tables::{LAWFUL, NONSPACING};
+
+/// What takes the place of a character that is not shown.
+pub(super) const REPLACEMENT: char = '\u{fffd}';
+
+/// Whether `c` is visible and may stand in a name, or is the plain space: a letter, mark, number,
+/// punctuation mark or symbol of Unicode 18 that is not invisible or blank.
+pub(super) fn is_lawful_in_names(c: char) -> bool {
+    toggles(&LAWFUL, c)
+}
+
+/// Whether `c` is drawn over, under or around the character before it, and takes no width of its
+/// own (categories Mn and Me of Unicode 18).
+pub(super) fn is_nonspacing(c: char) -> bool {
+    toggles(&NONSPACING, c)
+}
+
+/// Whether `c` steers the direction of text (property `Bidi_Control`, which is closed).
+pub(super) const fn is_bidi_control(c: char) -> bool {
+    matches!(
+        c,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    )
+}
+
+/// Whether `c` chooses among the glyphs of the character before it.
+pub(super) const fn is_variation_selector(c: char) -> bool {
+    matches!(
+        c,
+        '\u{180b}'..='\u{180d}' | '\u{180f}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}'
+    )
+}
+
+/// Whether `c` shows nothing: property `Default_Ignorable_Code_Point`, which holds the bidi
+/// controls and the variation selectors, and what breaks lines or annotates without being seen.
+pub(super) const fn is_invisible(c: char) -> bool {
+    is_default_ignorable(c) || matches!(c, '\u{2028}' | '\u{2029}' | '\u{fff9}'..='\u{fffb}')
+}
+
+const fn is_default_ignorable(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fff8}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
+}
+
+/// Whether `c` is a pictograph, of those that can be joined into one picture. The blocks are wide
+/// enough for pictographs yet to come; their few other symbols do no harm.
+pub(super) const fn is_pictograph(c: char) -> bool {
+    matches!(
+        c,
+        '\u{a9}'
+            | '\u{ae}'
+            | '\u{203c}'
+            | '\u{2049}'
+            | '\u{2122}'
+            | '\u{2139}'
+            | '\u{2190}'..='\u{21ff}'
+            | '\u{2300}'..='\u{23ff}'
+            | '\u{24c2}'
+            | '\u{25a0}'..='\u{27bf}'
+            | '\u{2900}'..='\u{297f}'
+            | '\u{2b00}'..='\u{2bff}'
+            | '\u{3030}'
+            | '\u{303d}'
+            | '\u{3297}'
+            | '\u{3299}'
+            | '\u{1f000}'..='\u{1faff}'
+    )
+}
+
+/// A table holds the ends of its ranges in order: in, out, in, out …
+fn toggles(table: &[u32], c: char) -> bool {
+    table.partition_point(|&edge| edge <= u32::from(c)) % 2 == 1
+}
+
+#[cfg(test)]
+mod tests {
+    use unicode_properties::{
+        GeneralCategory::{self, EnclosingMark, NonspacingMark},
+        GeneralCategoryGroup::{Letter, Mark, Number, Punctuation, Symbol},
+        UNICODE_VERSION, UnicodeGeneralCategory,
+    };
+
+    use super::*;
+
+    /// The version that the tables are fixed at.
+    const TABLES: u64 = 18;
+
+    fn by_definition(c: char) -> bool {
+        let blank = ['\u{2800}', '\u{16fe4}', '\u{1d159}'].contains(&c);
+        let group = c.general_category_group();
+        let visible = [Letter, Mark, Number, Punctuation, Symbol].contains(&group);
+        c == ' ' || visible && !blank && !is_invisible(c)
+    }
+
+    fn is_stacked(category: GeneralCategory) -> bool {
+        matches!(category, NonspacingMark | EnclosingMark)
+    }
+
+    #[test]
+    fn the_tables_are_those_of_their_version() {
+        let same_version = UNICODE_VERSION.0 == TABLES;
+        for c in '\0'..=char::MAX {
+            // Later versions assign more characters; what was assigned stays what it was.
+            if same_version || is_lawful_in_names(c) {
+                assert_eq!(is_lawful_in_names(c), by_definition(c), "{c:?}");
+            }
+            if same_version {
+                assert_eq!(is_nonspacing(c), is_stacked(c.general_category()), "{c:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn ignorable_characters_are_those_that_skeletons_leave_out() {
+        for c in '\0'..=char::MAX {
+            let left_out = unicode_security::skeleton(&c.to_string()).next().is_none();
+            assert_eq!(is_default_ignorable(c), left_out, "{c:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_that_steers_or_hides_is_lawful_in_names() {
+        for c in '\0'..=char::MAX {
+            if c.is_control() || is_bidi_control(c) || is_invisible(c) {
+                assert!(!is_lawful_in_names(c), "{c:?}");
+            }
+            if is_bidi_control(c) || is_variation_selector(c) {
+                assert!(is_default_ignorable(c), "{c:?}");
+            }
+        }
+    }
+
+    /// The first character of each range and the first after it, in turn: what `tables.rs` is made
+    /// of.
+    fn edges(is_in: impl Fn(char) -> bool) -> Vec<u32> {
+        let mut edges: Vec<u32> = Vec::new();
+        for c in '\0'..=char::MAX {
+            if is_in(c) != (edges.len() % 2 == 1) {
+                // The gap of the surrogates is no edge of a range.
+                edges.push(u32::from(c));
+            }
+        }
+        edges
+    }
+
+    #[test]
+    fn the_tables_follow_from_the_definition() {
+        // For a new version of the protocol, take what this prints.
+        if UNICODE_VERSION.0 == TABLES {
+            assert_eq!(edges(by_definition), LAWFUL);
+            assert_eq!(edges(|c| is_stacked(c.general_category())), NONSPACING);
+        }
+    }
+}

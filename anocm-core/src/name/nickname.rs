@@ -1,0 +1,258 @@
+//! What a guest is called.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use unicode_normalization::{UnicodeNormalization, is_nfc};
+use zeroize::Zeroize;
+
+use super::characters::{
+    REPLACEMENT, is_bidi_control, is_invisible, is_lawful_in_names, is_nonspacing,
+    is_variation_selector,
+};
+
+/// What a guest is called in one room: 1 to 32 characters in at most 64 bytes, all visible.
+///
+/// There is one spelling of each name: Unicode NFC, no space at either end, single plain spaces
+/// within. Names prove nothing, see [`Tag`](super::Tag) and [`look_alike`](super::look_alike).
+/// Wiped on drop; `Debug` is redacted.
+///
+/// # On the wire
+/// Deserialising is strict: a name that is not spelled that way is an error and not mended, and
+/// the characters allowed are those of one fixed version of Unicode. So all members of a room
+/// decide alike whether a name, and with it a join, is lawful.
+///
+/// # Examples
+/// ```
+/// use anocm_core::{Nickname, NicknameError};
+///
+/// assert_eq!(Nickname::new("  Alice \t B ")?.as_str(), "Alice B");
+/// assert_eq!(Nickname::new("\u{202e}ecilA"), Err(NicknameError::Direction));
+/// assert_eq!(Nickname::received("\u{202e}ecilA").as_str(), "\u{fffd}ecilA");
+/// # Ok::<(), NicknameError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Nickname(String);
+
+impl Nickname {
+    /// The most characters (Unicode scalar values).
+    pub const MAX_CHARS: usize = 32;
+    /// The most bytes of UTF-8.
+    pub const MAX_BYTES: usize = 64;
+    /// The most nonspacing marks on one character. Tibetan and pointed Hebrew need three.
+    const MAX_MARKS: usize = 3;
+
+    /// Makes a name of what a guest typed: composes it (NFC), makes each run of white space a
+    /// space, cuts it at both ends, and leaves out variation selectors, which many keyboards
+    /// append to emoji.
+    ///
+    /// # Errors
+    /// [`NicknameError`] says what is wrong with it.
+    pub fn new(name: &str) -> Result<Self, NicknameError> {
+        let name = Self(tidy(name));
+        check(&name.0)?;
+        Ok(name)
+    }
+
+    /// Makes a name of whatever others sent, replacing what is unfit by U+FFFD and cutting it to
+    /// length; a name of which nothing is left becomes "guest". Never fails.
+    ///
+    /// For names that come some other way than through a room's own entries, which hold lawful
+    /// names only.
+    #[must_use]
+    pub fn received(name: &str) -> Self {
+        // More than this is not looked at, so that no sender decides how long it takes.
+        let start: String = name.chars().take(8 * Self::MAX_CHARS).collect();
+        let mut fit = String::with_capacity(Self::MAX_BYTES);
+        let mut marks = MarkRun::default();
+        for c in tidy(&start).chars().take(Self::MAX_CHARS) {
+            let c = if is_lawful_in_names(c) { c } else { REPLACEMENT };
+            if fit.len() + c.len_utf8() > Self::MAX_BYTES {
+                break;
+            }
+            if marks.admits(c) {
+                fit.push(c);
+            }
+        }
+        Self::new(&fit).unwrap_or_default()
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for Nickname {
+    /// "guest".
+    fn default() -> Self {
+        Self("guest".to_owned())
+    }
+}
+
+impl FromStr for Nickname {
+    type Err = NicknameError;
+
+    fn from_str(name: &str) -> Result<Self, NicknameError> {
+        Self::new(name)
+    }
+}
+
+impl TryFrom<String> for Nickname {
+    type Error = NicknameError;
+
+    /// Like [`Nickname::new`].
+    fn try_from(name: String) -> Result<Self, NicknameError> {
+        Self::new(&name)
+    }
+}
+
+impl fmt::Display for Nickname {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for Nickname {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Nickname(..)")
+    }
+}
+
+impl Drop for Nickname {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl Serialize for Nickname {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Nickname {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Nickname;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+
+            fn visit_str<E: de::Error>(self, name: &str) -> Result<Nickname, E> {
+                check(name).map_err(E::custom)?;
+                Ok(Nickname(name.to_owned()))
+            }
+        }
+        deserializer.deserialize_str(Visitor)
+    }
+}
+
+/// A name that cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum NicknameError {
+    /// Nothing visible in it.
+    #[error("a name needs at least one visible character")]
+    Empty,
+    /// Over 32 characters or over 64 bytes.
+    #[error("a name has at most 32 characters and at most 64 bytes")]
+    TooLong,
+    /// A control character, such as escape.
+    #[error("a name holds no control characters")]
+    Control,
+    /// A character that steers the direction of text.
+    #[error("a name holds no characters that change the direction of text")]
+    Direction,
+    /// An invisible or a blank character.
+    #[error("a name holds no invisible characters")]
+    Invisible,
+    /// For private use, not assigned, or newer than the protocol.
+    #[error("a name holds known characters only")]
+    Unknown,
+    /// Too many marks on one character, or a mark on none.
+    #[error("a name has at most three marks on one character")]
+    Marks,
+    /// From the wire: not spelled the one way that the name has.
+    #[error("the name is not in its one lawful spelling")]
+    Spelling,
+}
+
+/// How a name is spelled: composed, with single spaces, without variation selectors.
+fn tidy(name: &str) -> String {
+    let mut spaced = String::with_capacity(name.len());
+    for c in name.chars().filter(|c| !is_variation_selector(*c)) {
+        if !c.is_whitespace() {
+            spaced.push(c);
+        } else if !spaced.ends_with(' ') {
+            spaced.push(' ');
+        }
+    }
+    let tidy = spaced.trim_matches(' ').nfc().collect();
+    spaced.zeroize();
+    tidy
+}
+
+/// Whether `name` is lawful as it stands. Depends on nothing but the name and the fixed tables:
+/// of characters that are assigned, Unicode promises that the composed form never changes.
+fn check(name: &str) -> Result<(), NicknameError> {
+    if name.is_empty() {
+        return Err(NicknameError::Empty);
+    }
+    if name.len() > Nickname::MAX_BYTES || name.chars().count() > Nickname::MAX_CHARS {
+        return Err(NicknameError::TooLong);
+    }
+    if let Some(unfit) = name.chars().find(|c| !is_lawful_in_names(*c)) {
+        return Err(why_unfit(unfit));
+    }
+    let mut marks = MarkRun::default();
+    if !name.chars().all(|c| marks.admits(c)) {
+        return Err(NicknameError::Marks);
+    }
+    let spaces = name.starts_with(' ') || name.ends_with(' ') || name.contains("  ");
+    if spaces || !is_nfc(name) {
+        return Err(NicknameError::Spelling);
+    }
+    Ok(())
+}
+
+fn why_unfit(c: char) -> NicknameError {
+    if c.is_control() {
+        NicknameError::Control
+    } else if is_bidi_control(c) {
+        NicknameError::Direction
+    } else if is_invisible(c) || matches!(c, '\u{2800}' | '\u{16fe4}' | '\u{1d159}') {
+        NicknameError::Invisible
+    } else {
+        NicknameError::Unknown
+    }
+}
+
+/// Counts the marks on a character.
+struct MarkRun(usize);
+
+impl Default for MarkRun {
+    /// At the beginning there is no character that could bear a mark.
+    fn default() -> Self {
+        Self(Nickname::MAX_MARKS)
+    }
+}
+
+impl MarkRun {
+    fn admits(&mut self, c: char) -> bool {
+        if is_nonspacing(c) {
+            self.0 = self.0.saturating_add(1);
+            self.0 <= Nickname::MAX_MARKS
+        } else {
+            // Nor can a space bear one.
+            self.0 = if c == ' ' { Nickname::MAX_MARKS } else { 0 };
+            true
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
