@@ -1,0 +1,190 @@
+//! Changing the room: own commits, from the proposal to their place in the log.
+
+use openmls::prelude::{LeafNodeParameters, MlsGroup, MlsMessageOut, Sender, StagedCommit};
+use openmls_traits::OpenMlsProvider;
+use rand_core::CryptoRng;
+use tls_codec::Serialize as _;
+
+use super::{
+    create,
+    error::{Fault, SessionError},
+    group::Session,
+    identity::Identity,
+    keys::{self, DoorKeys, EpochKeys},
+    leaf,
+    open::Applied,
+    plan::{Change, Plan},
+    provider::Provider,
+    rules::Verdict,
+    seal::{self, Kind},
+};
+use crate::{
+    id::RoomAddress,
+    secret::Secret,
+    wire::{self, Entry, EntryKind, MAX_SEALED, NextEpoch},
+};
+
+/// A commit or join to be appended, and what it brings the relay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs, reason = "what the relay takes in one step")]
+pub struct Outgoing {
+    /// The sealed commit or join.
+    pub entry: Entry,
+    /// Hashes and group information of the epoch that it begins.
+    pub next: NextEpoch,
+}
+
+/// What is held of an own commit until its place in the log is known.
+pub(super) struct Pending {
+    verdict: Verdict,
+    next: NextKeys,
+}
+
+/// The keys of an epoch that has not begun yet.
+pub(super) struct NextKeys {
+    pub(super) epoch: EpochKeys,
+    /// With a new door.
+    pub(super) door: Option<(Secret<32>, DoorKeys)>,
+}
+
+impl Session {
+    /// Makes a commit for the current epoch. Append it; then [`accept`](Self::accept) when it
+    /// stands in the log, or [`discard`](Self::discard) when another came first.
+    ///
+    /// # Errors
+    /// `Pending`, `NotAllowed`, `NoSuchMember`, `TooLong`, `Removed`. No commit waits after an
+    /// error other than `Pending`.
+    pub fn propose(
+        &mut self,
+        change: Change,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Outgoing, SessionError> {
+        if self.live.is_none() {
+            return Err(SessionError::Removed);
+        }
+        if self.pending.is_some() {
+            return Err(SessionError::Pending);
+        }
+        let plan = self.plan(change)?;
+        let outgoing = self.stage(&plan, rng);
+        if outgoing.is_err() {
+            self.discard();
+        }
+        outgoing
+    }
+
+    /// The own commit stands in the log at its place: the epoch begins.
+    ///
+    /// # Errors
+    /// `NotPending`, `Removed`.
+    pub fn accept(&mut self) -> Result<Applied, SessionError> {
+        let live = self.live.as_mut().ok_or(SessionError::Removed)?;
+        let Pending { verdict, next } = self.pending.take().ok_or(SessionError::NotPending)?;
+        live.group.merge_pending_commit(&self.provider).map_err(|_| Fault)?;
+        Ok(self.begin_epoch(verdict, Some(next))?)
+    }
+
+    /// The own commit, if one waits, did not make it: forget it.
+    pub fn discard(&mut self) {
+        self.pending = None;
+        if let Some(live) = &mut self.live {
+            live.group.set_aad(Vec::new());
+            // The storage keeps no group state and so cannot fail.
+            let _ = live.group.clear_pending_commit(self.provider.storage());
+        }
+    }
+
+    /// Whether an own commit waits.
+    #[must_use]
+    pub const fn has_pending(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    fn stage(&mut self, plan: &Plan, rng: &mut dyn CryptoRng) -> Result<Outgoing, SessionError> {
+        let retention = self.settings.policy.handshakes;
+        let place = self.place(Kind::Commit, retention);
+        let notice = wire::encode(&plan.notice);
+        let live = self.live.as_mut().ok_or(SessionError::Removed)?;
+        live.group.set_aad(notice.to_vec());
+        let (commit, info) = build(&mut live.group, &self.provider, &self.identity, plan)?;
+        let commit = commit.tls_serialize_detached().map_err(|_| Fault)?;
+        let sealed = seal::seal(&live.keys.envelope, &place, &commit, rng)
+            .ok_or(SessionError::TooLong { limit: MAX_SEALED })?;
+
+        let live = self.live.as_ref().ok_or(SessionError::Removed)?;
+        let staged = live.group.pending_commit().ok_or(Fault)?;
+        let sender = Sender::Member(live.group.own_leaf_index());
+        // The same rules as for everyone else: what they would not accept is not sent.
+        let verdict = self
+            .bench()
+            .judge(staged, &sender, &notice, retention)
+            .map_err(|_| SessionError::NotAllowed)?;
+        let next = NextKeys::export(staged, &self.provider, &self.address, verdict.new_door)?;
+        let door = next.door.as_ref().map_or(&self.door, |(_, door)| door);
+        let epoch = self.epoch.next();
+        let group_info = create::seal_group_info(&self.address, epoch, door, &info, rng)?;
+        let outgoing = Outgoing {
+            entry: Entry { kind: EntryKind::Commit, epoch: self.epoch, retention, sealed },
+            next: create::next_epoch(&next.epoch, door, group_info),
+        };
+        self.pending = Some(Pending { verdict, next });
+        Ok(outgoing)
+    }
+}
+
+impl NextKeys {
+    /// Derives the keys of the epoch that `staged` would begin.
+    pub(super) fn export(
+        staged: &StagedCommit,
+        provider: &Provider,
+        address: &RoomAddress,
+        new_door: bool,
+    ) -> Result<Self, Fault> {
+        let export = |label: &str| {
+            staged.export_secret(provider.crypto(), label, address.as_bytes(), 32).ok()
+        };
+        let door = if new_door {
+            let invite = keys::exported_invite(&export)?;
+            let door = DoorKeys::derive(address, &invite)?;
+            Some((invite, door))
+        } else {
+            None
+        };
+        Ok(Self { epoch: EpochKeys::export(&export)?, door })
+    }
+}
+
+/// Builds the MLS commit, always with a path: every commit renews the committer's keys.
+fn build(
+    group: &mut MlsGroup,
+    provider: &Provider,
+    identity: &Identity,
+    plan: &Plan,
+) -> Result<(MlsMessageOut, MlsMessageOut), Fault> {
+    let mut parameters = LeafNodeParameters::builder();
+    if let Some(nickname) = &plan.nickname {
+        let extensions = leaf::leaf_extensions(nickname.as_str(), identity.whisper_key())?;
+        parameters = parameters.with_extensions(extensions);
+    }
+    let mut builder = group
+        .commit_builder()
+        .consume_proposal_store(false)
+        .force_self_update(true)
+        .leaf_node_parameters(parameters.build())
+        .propose_removals(plan.removals.iter().copied());
+    if let Some(settings) = &plan.settings {
+        builder = builder
+            .propose_group_context_extensions(leaf::group_extensions(settings)?)
+            .map_err(|_| Fault)?;
+    }
+    let bundle = builder
+        .load_psks(provider.storage())
+        .map_err(|_| Fault)?
+        .create_group_info(true)
+        .build(provider.rand(), provider.crypto(), identity, |_| true)
+        .map_err(|_| Fault)?
+        .stage_commit(provider)
+        .map_err(|_| Fault)?;
+    let (commit, _, info) = bundle.into_messages();
+    Ok((commit, info.ok_or(Fault)?))
+}

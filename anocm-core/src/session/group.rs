@@ -1,0 +1,161 @@
+//! The session itself: its state, and what it shows of it.
+
+use std::fmt;
+
+use openmls::prelude::MlsGroup;
+use openmls_traits::OpenMlsProvider;
+
+use super::{
+    commit::Pending,
+    error::SessionError,
+    identity::Identity,
+    keys::{self, DoorKeys, EpochKeys},
+    member::{Member, Settings},
+    provider::Provider,
+    roster::Roster,
+    rules::Bench,
+    safety::SafetyCode,
+    seal::{Kind, Place},
+};
+use crate::{
+    id::{Epoch, MemberId, RoomAddress},
+    retention::Retention,
+    secret::{Secret, Token},
+};
+
+/// One guest's end-to-end state in one room.
+///
+/// After this member was removed, everything that needs keys is refused with `Removed`; roster and
+/// settings stay as they were last seen. Wiped on drop.
+pub struct Session {
+    pub(super) address: RoomAddress,
+    pub(super) identity: Identity,
+    pub(super) provider: Provider,
+    /// `None` once this member was removed.
+    pub(super) live: Option<Live>,
+    pub(super) epoch: Epoch,
+    pub(super) invite: Secret<32>,
+    pub(super) door: DoorKeys,
+    pub(super) settings: Settings,
+    pub(super) roster: Roster,
+    pub(super) pending: Option<Pending>,
+}
+
+/// What ends with the membership.
+pub(super) struct Live {
+    pub(super) group: MlsGroup,
+    pub(super) keys: EpochKeys,
+}
+
+impl Session {
+    /// What survives of the session for a rejoin.
+    #[must_use]
+    pub fn into_identity(self) -> Identity {
+        self.identity
+    }
+
+    /// The epoch.
+    #[must_use]
+    pub const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// The room's address.
+    #[must_use]
+    pub const fn address(&self) -> &RoomAddress {
+        &self.address
+    }
+
+    /// This member's id.
+    #[must_use]
+    pub const fn me(&self) -> MemberId {
+        self.identity.member()
+    }
+
+    /// The room's settings.
+    #[must_use]
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// All members, in the same order for everyone.
+    #[must_use]
+    pub fn members(&self) -> &[Member] {
+        self.roster.members()
+    }
+
+    /// The member of that id.
+    #[must_use]
+    pub fn member(&self, id: MemberId) -> Option<&Member> {
+        self.roster.by_id(id).map(|(member, _)| member)
+    }
+
+    /// Whether this member was removed.
+    #[must_use]
+    pub const fn is_removed(&self) -> bool {
+        self.live.is_none()
+    }
+
+    /// What the members of the epoch compare.
+    ///
+    /// # Errors
+    /// `Removed`.
+    pub fn safety_code(&self) -> Result<&SafetyCode, SessionError> {
+        self.keys().map(|keys| &keys.safety)
+    }
+
+    /// The secret of the current invite.
+    #[must_use]
+    pub const fn invite_secret(&self) -> &Secret<32> {
+        &self.invite
+    }
+
+    /// Shown to the relay to look through the door and to join.
+    #[must_use]
+    pub const fn door_token(&self) -> &Token {
+        &self.door.token
+    }
+
+    /// Shown to the relay to prove membership of the current epoch.
+    ///
+    /// # Errors
+    /// `Removed`.
+    pub fn member_token(&self) -> Result<&Token, SessionError> {
+        self.keys().map(|keys| &keys.member)
+    }
+
+    /// Shown to the relay to close the room and to void commits. `None` for all but the owner.
+    ///
+    /// # Errors
+    /// `Internal`.
+    pub fn owner_token(&self) -> Result<Option<Token>, SessionError> {
+        let secret = self.identity.owner_secret();
+        let token = secret.map(|secret| keys::owner_token(&self.address, secret));
+        Ok(token.transpose()?)
+    }
+
+    fn keys(&self) -> Result<&EpochKeys, SessionError> {
+        let live = self.live.as_ref().ok_or(SessionError::Removed)?;
+        Ok(&live.keys)
+    }
+
+    pub(super) fn place(&self, kind: Kind, retention: Retention) -> Place {
+        Place { address: self.address, epoch: self.epoch, kind, retention }
+    }
+
+    pub(super) fn bench(&self) -> Bench<'_, openmls_rust_crypto::RustCrypto> {
+        Bench {
+            crypto: self.provider.crypto(),
+            address: &self.address,
+            settings: &self.settings,
+            roster: &self.roster,
+            door: &self.door,
+        }
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("epoch", &self.epoch).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,110 @@
+//! Who a guest is in one room.
+
+use std::fmt;
+
+use ed25519_dalek::{Signer as _, SigningKey};
+use openmls::prelude::{BasicCredential, CredentialWithKey};
+use openmls_traits::{
+    signatures::{Signer, SignerError},
+    types::SignatureScheme,
+};
+use rand_core::CryptoRng;
+use x25519_dalek::{PublicKey, StaticSecret};
+use zeroize::Zeroizing;
+
+use super::{error::Fault, member::MemberKey};
+use crate::{id::MemberId, secret::Secret};
+
+/// Who a guest is in one room: signing key, member id, whisper key, and the owner secret if they
+/// opened the room. It is what survives a rejoin; wiped on drop. Use it in one session at a time.
+pub struct Identity {
+    member: MemberId,
+    // Boxed, so that moving the identity leaves no copy behind.
+    signing: Box<SigningKey>,
+    whisper: Box<StaticSecret>,
+    owner: Option<Secret<32>>,
+}
+
+impl Identity {
+    pub(super) fn new(rng: &mut dyn CryptoRng) -> Self {
+        let mut member = [0; MemberId::LEN];
+        rng.fill_bytes(&mut member);
+        let mut seed = Zeroizing::new([0; 32]);
+        rng.fill_bytes(seed.as_mut());
+        let signing = Box::new(SigningKey::from_bytes(&seed));
+        rng.fill_bytes(seed.as_mut());
+        Self {
+            member: MemberId::new(member),
+            signing,
+            whisper: Box::new(StaticSecret::from(*seed)),
+            owner: None,
+        }
+    }
+
+    /// Of someone who opens a room.
+    pub(super) fn owner(rng: &mut dyn CryptoRng) -> Result<Self, Fault> {
+        let owner = Secret::fill(|bytes| {
+            rng.fill_bytes(bytes);
+            Ok::<_, Fault>(())
+        })?;
+        Ok(Self { owner: Some(owner), ..Self::new(rng) })
+    }
+
+    /// The member's id.
+    #[must_use]
+    pub const fn member(&self) -> MemberId {
+        self.member
+    }
+
+    /// The public part of the signing key.
+    #[must_use]
+    pub fn key(&self) -> MemberKey {
+        MemberKey::new(self.signing.verifying_key().to_bytes())
+    }
+
+    pub(super) fn whisper(&self) -> &StaticSecret {
+        &self.whisper
+    }
+
+    pub(super) fn whisper_key(&self) -> [u8; 32] {
+        PublicKey::from(self.whisper()).to_bytes()
+    }
+
+    pub(super) fn owner_secret(&self) -> Option<&Secret<32>> {
+        self.owner.as_ref()
+    }
+
+    pub(super) fn credential(&self) -> CredentialWithKey {
+        CredentialWithKey {
+            credential: BasicCredential::new(self.member.as_bytes().to_vec()).into(),
+            signature_key: self.key().as_bytes().to_vec().into(),
+        }
+    }
+}
+
+impl Signer for Identity {
+    fn sign(&self, payload: &[u8]) -> Result<Vec<u8>, SignerError> {
+        self.signing
+            .try_sign(payload)
+            .map(|signature| signature.to_bytes().to_vec())
+            .map_err(|_| SignerError::SigningError)
+    }
+
+    fn signature_scheme(&self) -> SignatureScheme {
+        SignatureScheme::ED25519
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Identity(..)")
+    }
+}
+
+#[cfg(test)]
+impl Identity {
+    /// Passes for another member.
+    pub(super) fn take_id(&mut self, member: MemberId) {
+        self.member = member;
+    }
+}

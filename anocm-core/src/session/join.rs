@@ -1,0 +1,192 @@
+//! Letting oneself in through the door, with nobody else online.
+
+use std::fmt;
+
+use openmls::{
+    messages::group_info::VerifiableGroupInfo,
+    prelude::{
+        LeafNodeParameters, MlsGroup, MlsMessageBodyIn, MlsMessageIn, MlsMessageOut,
+        PreSharedKeyProposal,
+    },
+    schedule::PreSharedKeyId,
+};
+use openmls_traits::OpenMlsProvider;
+use rand_core::CryptoRng;
+use tls_codec::{Deserialize as _, Serialize as _};
+
+use super::{
+    commit::Outgoing,
+    create::{self, Beginning},
+    error::{Fault, JoinError},
+    group::Session,
+    identity::Identity,
+    keys::DoorKeys,
+    leaf,
+    provider::Provider,
+    seal::{self, Kind, Place},
+};
+use crate::{
+    name::Nickname,
+    retention::Retention,
+    secret::Secret,
+    wire::{Door, Entry, EntryKind},
+};
+
+/// Who goes through a door.
+#[derive(Debug)]
+#[allow(clippy::exhaustive_enums, reason = "there is no third way in")]
+pub enum Newcomer {
+    /// Somebody new, with fresh keys.
+    New(Nickname),
+    /// Somebody who was in the room before: their old leaf, if it is still there, is replaced.
+    Returning(Identity, Nickname),
+}
+
+/// A door that was not gone through.
+#[derive(thiserror::Error)]
+#[error("{why}")]
+#[allow(clippy::exhaustive_structs, reason = "an error and what it gives back")]
+pub struct NotJoined {
+    /// Why.
+    pub why: JoinError,
+    /// The identity of a [`Newcomer::Returning`], handed back.
+    pub identity: Option<Identity>,
+}
+
+impl fmt::Debug for NotJoined {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NotJoined({:?})", self.why)
+    }
+}
+
+impl Session {
+    /// Makes a join for the epoch that the door shows. The session is already in the epoch that
+    /// the join begins: append the join, and drop the session if the relay says no.
+    ///
+    /// # Errors
+    /// [`JoinError`], with the identity of somebody returning handed back.
+    pub fn join(
+        door: &Door,
+        secret: &Secret<32>,
+        who: Newcomer,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(Self, Outgoing), NotJoined> {
+        let (identity, nickname, returning) = match who {
+            Newcomer::New(nickname) => (Identity::new(rng), nickname, false),
+            Newcomer::Returning(identity, nickname) => (identity, nickname, true),
+        };
+        match enter(door, secret, &identity, &nickname, rng) {
+            Ok((begun, outgoing)) => {
+                let session = begun.into_session(door.address, identity, secret.clone());
+                Ok((session, outgoing))
+            }
+            Err(why) => Err(NotJoined { why, identity: returning.then_some(identity) }),
+        }
+    }
+}
+
+fn enter(
+    door: &Door,
+    secret: &Secret<32>,
+    identity: &Identity,
+    nickname: &Nickname,
+    rng: &mut dyn CryptoRng,
+) -> Result<(Beginning, Outgoing), JoinError> {
+    let keys = DoorKeys::derive(&door.address, secret)?;
+    let info = open_door(door, &keys)?;
+    let provider = Provider::default();
+    create::store_psk(&provider, &keys)?;
+    let (group, join, info) = external_commit(&provider, &keys, info, identity, nickname, rng)?;
+
+    // What is unlawful now was so before: members accept no commit that makes it so.
+    let begun =
+        Beginning::read(group, provider, keys, &door.address).map_err(|_| JoinError::BadDoor)?;
+    if begun.settings.policy != door.policy {
+        return Err(JoinError::PolicyMismatch);
+    }
+    let place = Place {
+        address: door.address,
+        epoch: door.epoch,
+        kind: Kind::Join,
+        retention: door.policy.handshakes,
+    };
+    let join = join.tls_serialize_detached().map_err(|_| Fault)?;
+    let sealed = seal::seal(&begun.door.key, &place, &join, rng).ok_or(JoinError::BadDoor)?;
+    let next = door.epoch.next();
+    let info = create::seal_group_info(&door.address, next, &begun.door, &info, rng)
+        .map_err(|_| JoinError::BadDoor)?;
+    let outgoing = Outgoing {
+        entry: Entry {
+            kind: EntryKind::Join,
+            epoch: door.epoch,
+            retention: door.policy.handshakes,
+            sealed,
+        },
+        next: create::next_epoch(&begun.live.keys, &begun.door, info),
+    };
+    Ok((begun, outgoing))
+}
+
+/// Opens the sealed group information: it must be of this room, epoch and suite.
+pub(super) fn open_door(door: &Door, keys: &DoorKeys) -> Result<VerifiableGroupInfo, JoinError> {
+    let place = Place {
+        address: door.address,
+        epoch: door.epoch,
+        kind: Kind::GroupInfo,
+        retention: Retention::Live,
+    };
+    let bytes = seal::open(&keys.key, &place, &door.group_info).ok_or(JoinError::WrongLink)?;
+    let message =
+        MlsMessageIn::tls_deserialize_exact(bytes.as_slice()).map_err(|_| JoinError::BadDoor)?;
+    match message.extract() {
+        MlsMessageBodyIn::GroupInfo(info)
+            if info.group_id().as_slice() == door.address.as_bytes()
+                && info.epoch().as_u64() == door.epoch.value()
+                && info.ciphersuite() == leaf::SUITE =>
+        {
+            Ok(info)
+        }
+        _ => Err(JoinError::BadDoor),
+    }
+}
+
+/// The MLS external commit (RFC 9420, section 12.4.3.2) with the door's PSK.
+fn external_commit(
+    provider: &Provider,
+    keys: &DoorKeys,
+    info: VerifiableGroupInfo,
+    identity: &Identity,
+    nickname: &Nickname,
+    rng: &mut dyn CryptoRng,
+) -> Result<(MlsGroup, MlsMessageOut, MlsMessageOut), JoinError> {
+    let mut nonce = vec![0; 32];
+    rng.fill_bytes(&mut nonce);
+    let extensions = leaf::leaf_extensions(nickname.as_str(), identity.whisper_key())?;
+    let leaf = LeafNodeParameters::builder()
+        .with_capabilities(leaf::capabilities())
+        .with_extensions(extensions)
+        .build();
+    let (group, bundle) = MlsGroup::external_commit_builder()
+        .with_config(create::join_config())
+        // Only the creator's leaf has a lifetime at all; clocks must not keep anyone out.
+        .skip_lifetime_validation()
+        .build_group(provider, info, identity.credential())
+        .map_err(|_| JoinError::BadDoor)?
+        .leaf_node_parameters(leaf)
+        .add_psk_proposal(PreSharedKeyProposal::new(psk_id(keys, nonce)))
+        .load_psks(provider.storage())
+        .map_err(|_| Fault)?
+        .create_group_info(true)
+        .build(provider.rand(), provider.crypto(), identity, |_| true)
+        .map_err(|_| JoinError::BadDoor)?
+        .finalize(provider)
+        .map_err(|_| Fault)?;
+    let (join, _, info) = bundle.into_messages();
+    Ok((group, join, info.ok_or(Fault)?))
+}
+
+/// What joins call the door's PSK. The nonce is fresh for every proposal and no part of what it is
+/// stored under.
+pub(super) fn psk_id(keys: &DoorKeys, nonce: Vec<u8>) -> PreSharedKeyId {
+    PreSharedKeyId::external(keys.psk_id.expose().to_vec(), nonce)
+}

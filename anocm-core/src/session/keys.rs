@@ -1,0 +1,106 @@
+//! What is derived from the invite secret, from the owner secret and from each epoch.
+
+use hkdf::Hkdf;
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use super::{error::Fault, safety::SafetyCode};
+use crate::{
+    id::RoomAddress,
+    secret::{Secret, Token},
+};
+
+const DOOR_KEY: &[u8] = b"anocm/1 door key";
+const DOOR_TOKEN: &[u8] = b"anocm/1 door token";
+const DOOR_PSK: &[u8] = b"anocm/1 door psk";
+const DOOR_PSK_ID: &[u8] = b"anocm/1 door psk id";
+const OWNER_TOKEN: &[u8] = b"anocm/1 owner token";
+
+const ENVELOPE_KEY: &str = "anocm/1 envelope key";
+const MEMBER_TOKEN: &str = "anocm/1 member token";
+const SAFETY_CODE: &str = "anocm/1 safety code";
+const INVITE_SECRET: &str = "anocm/1 invite secret";
+
+/// HKDF-SHA256 (RFC 5869) with the room's address as salt.
+pub(super) fn derive<const N: usize>(
+    address: &RoomAddress,
+    secret: &[u8],
+    info: &[u8],
+) -> Result<Secret<N>, Fault> {
+    let hkdf = Hkdf::<Sha256>::new(Some(address.as_bytes()), secret);
+    Secret::fill(|out| hkdf.expand(info, out)).map_err(|_| Fault)
+}
+
+/// The token that closes the room and voids commits.
+pub(super) fn owner_token(address: &RoomAddress, secret: &Secret<32>) -> Result<Token, Fault> {
+    Ok(Token::new(derive(address, secret.expose(), OWNER_TOKEN)?))
+}
+
+/// What is shown to the relay to look through the door that `invite` opens.
+pub(crate) fn door_token(address: &RoomAddress, invite: &Secret<32>) -> Option<Token> {
+    DoorKeys::derive(address, invite).ok().map(|keys| keys.token)
+}
+
+/// What an invite secret opens.
+pub(super) struct DoorKeys {
+    /// Seals group information and joins.
+    pub(super) key: Secret<32>,
+    /// Shown to the relay to look through the door and to join.
+    pub(super) token: Token,
+    /// Mixed into every join.
+    pub(super) psk: Secret<32>,
+    /// What joins call the PSK. Only members and holders of the invite see it.
+    pub(super) psk_id: Secret<16>,
+}
+
+impl DoorKeys {
+    pub(super) fn derive(address: &RoomAddress, invite: &Secret<32>) -> Result<Self, Fault> {
+        let invite = invite.expose();
+        Ok(Self {
+            key: derive(address, invite, DOOR_KEY)?,
+            token: Token::new(derive(address, invite, DOOR_TOKEN)?),
+            psk: derive(address, invite, DOOR_PSK)?,
+            psk_id: derive(address, invite, DOOR_PSK_ID)?,
+        })
+    }
+}
+
+/// What the members of an epoch share.
+pub(super) struct EpochKeys {
+    /// Seals the epoch's messages and commits.
+    pub(super) envelope: Secret<32>,
+    /// Shown to the relay by members of the epoch.
+    pub(super) member: Token,
+    /// What members compare.
+    pub(super) safety: SafetyCode,
+}
+
+impl EpochKeys {
+    /// Derives them with the MLS exporter of the epoch (RFC 9420, section 8.5), which `export`
+    /// asks for a label's 32 bytes.
+    pub(super) fn export(export: &Exporter<'_>) -> Result<Self, Fault> {
+        Ok(Self {
+            envelope: exported(export, ENVELOPE_KEY)?,
+            member: Token::new(exported(export, MEMBER_TOKEN)?),
+            safety: SafetyCode::new(exported::<32>(export, SAFETY_CODE)?.expose()),
+        })
+    }
+}
+
+/// The MLS exporter of an epoch, context and length already given: bytes for a label.
+pub(super) type Exporter<'a> = dyn Fn(&str) -> Option<Vec<u8>> + 'a;
+
+/// The invite secret of an epoch that begins with a new door. Whoever is removed by the commit
+/// that begins it cannot derive it.
+pub(super) fn exported_invite(export: &Exporter<'_>) -> Result<Secret<32>, Fault> {
+    exported(export, INVITE_SECRET)
+}
+
+fn exported<const N: usize>(export: &Exporter<'_>, label: &str) -> Result<Secret<N>, Fault> {
+    let bytes = Zeroizing::new(export(label).ok_or(Fault)?);
+    Secret::fill(|out| {
+        let bytes: &[u8; N] = bytes.as_slice().try_into().map_err(|_| Fault)?;
+        out.copy_from_slice(bytes);
+        Ok(())
+    })
+}

@@ -1,0 +1,104 @@
+//! What stands in a member's leaf and in the group context, besides what MLS puts there.
+
+use openmls::{
+    group::GroupContext,
+    prelude::{
+        BasicCredential, Capabilities, Ciphersuite, CredentialType, Extension, ExtensionType,
+        Extensions, LeafNode, ProtocolVersion, RequiredCapabilitiesExtension, UnknownExtension,
+    },
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    error::Fault,
+    member::{MemberKey, Settings},
+};
+use crate::{id::MemberId, name::Nickname, wire};
+
+/// Of the group: X25519, ChaCha20-Poly1305, SHA-256, Ed25519 (0x0003).
+pub(super) const SUITE: Ciphersuite =
+    Ciphersuite::MLS_128_DHKEMX25519_CHACHA20POLY1305_SHA256_Ed25519;
+
+/// Extension types, from the range for private use (RFC 9420, section 17.3).
+const LEAF: u16 = 0xf0a1;
+const SETTINGS: u16 = 0xf0a2;
+
+/// The longest nickname in bytes that a leaf can carry.
+const MAX_NICKNAME: usize = 256;
+const _: () = assert!(Nickname::MAX_BYTES <= MAX_NICKNAME, "every name fits a leaf");
+const MAX_LEAF: usize = MAX_NICKNAME + 64;
+const MAX_SETTINGS: usize = 4_096;
+
+/// A member's leaf, as every member reads it.
+pub(super) struct Leaf {
+    pub(super) id: MemberId,
+    pub(super) key: MemberKey,
+    pub(super) nickname: Nickname,
+    pub(super) whisper: [u8; 32],
+}
+
+/// The leaf's own extension.
+#[derive(Serialize, Deserialize)]
+struct Card {
+    // A plain string: what makes a good name may differ between versions of this library, and
+    // members must not disagree about which leaf is lawful.
+    nickname: String,
+    whisper: [u8; 32],
+}
+
+/// What every leaf says it can do; exactly this, so that no member can block a change of the
+/// settings by claiming less.
+pub(super) fn capabilities() -> Capabilities {
+    Capabilities::new(
+        Some(&[ProtocolVersion::Mls10]),
+        Some(&[SUITE]),
+        Some(&[ExtensionType::Unknown(LEAF), ExtensionType::Unknown(SETTINGS)]),
+        Some(&[]),
+        Some(&[CredentialType::Basic]),
+    )
+}
+
+/// The extensions of a leaf.
+pub(super) fn leaf_extensions(
+    nickname: &str,
+    whisper: [u8; 32],
+) -> Result<Extensions<LeafNode>, Fault> {
+    let card = wire::encode(&Card { nickname: nickname.to_owned(), whisper });
+    Extensions::single(Extension::Unknown(LEAF, UnknownExtension(card.to_vec()))).map_err(|_| Fault)
+}
+
+/// Reads a leaf. `None` unless it is exactly of this protocol's form.
+pub(super) fn read_leaf(leaf: &LeafNode) -> Option<Leaf> {
+    let credential = BasicCredential::try_from(leaf.credential().clone()).ok()?;
+    let id = MemberId::new(credential.identity().try_into().ok()?);
+    let key = MemberKey::new(leaf.signature_key().as_slice().try_into().ok()?);
+    let UnknownExtension(card) = leaf.extensions().unknown(LEAF)?;
+    let Card { nickname, whisper } = wire::decode(card, MAX_LEAF).ok()?;
+    let lawful = nickname.len() <= MAX_NICKNAME
+        && *leaf.capabilities() == capabilities()
+        && *leaf.extensions() == leaf_extensions(&nickname, whisper).ok()?;
+    lawful.then(|| Leaf { id, key, nickname: Nickname::received(&nickname), whisper })
+}
+
+/// The extensions of the group context.
+pub(super) fn group_extensions(settings: &Settings) -> Result<Extensions<GroupContext>, Fault> {
+    let required = RequiredCapabilitiesExtension::new(
+        &[ExtensionType::Unknown(LEAF), ExtensionType::Unknown(SETTINGS)],
+        &[],
+        &[CredentialType::Basic],
+    );
+    let settings = wire::encode(settings).to_vec();
+    Extensions::from_vec(vec![
+        Extension::RequiredCapabilities(required),
+        Extension::Unknown(SETTINGS, UnknownExtension(settings)),
+    ])
+    .map_err(|_| Fault)
+}
+
+/// Reads the settings. `None` unless the group context carries exactly what it should, and
+/// settings that make sense.
+pub(super) fn read_settings(extensions: &Extensions<GroupContext>) -> Option<Settings> {
+    let UnknownExtension(bytes) = extensions.unknown(SETTINGS)?;
+    let settings: Settings = wire::decode(bytes, MAX_SETTINGS).ok()?;
+    (settings.is_lawful() && *extensions == group_extensions(&settings).ok()?).then_some(settings)
+}

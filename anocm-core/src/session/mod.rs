@@ -1,0 +1,58 @@
+//! One guest's end-to-end state in one room: keys, epoch, roster. No I/O, no clock, no tasks.
+//!
+//! A [`Session`] turns what a guest does into sealed [entries](crate::wire::Entry) and opens those
+//! of the others. **It never talks to the relay**: whoever drives it appends what it makes, and
+//! feeds it the room's log in order.
+//!
+//! ```text
+//!  create ──► Genesis ─────────► relay          seal ────► Entry ──► relay
+//!  join ────► Outgoing ────────► relay          propose ─► Outgoing ─► relay
+//!                                                  └─ at its place: accept; beaten: discard
+//!  log ─────► open ──► Message, or Applied (a member's commit or a join: the next epoch)
+//! ```
+//!
+//! The group is MLS (RFC 9420) by OpenMLS, ciphersuite 0x0003. Every entry is valid in the epoch
+//! at its place in the log, so keys of past epochs are erased as soon as an epoch ends. Which
+//! commits members accept is in one place, and decided by every member alike.
+
+mod commit;
+mod content;
+mod create;
+mod door;
+mod error;
+mod group;
+mod identity;
+mod join;
+mod keys;
+mod leaf;
+mod leave;
+mod member;
+mod open;
+mod plan;
+mod provider;
+mod roster;
+mod rules;
+mod safety;
+mod seal;
+mod speak;
+mod whisper;
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+pub(crate) use tests::hostile;
+
+pub use commit::Outgoing;
+pub use content::{Content, Envelope, MAX_CONTENT, Whisper};
+pub use error::{JoinError, OpenError, SessionError};
+pub use group::Session;
+pub use identity::Identity;
+pub use join::{Newcomer, NotJoined};
+pub(crate) use keys::door_token;
+pub use leave::LeaveStatement;
+pub use member::{MAX_MODERATORS, Member, MemberKey, Role, Settings};
+pub use open::{Applied, Departure, Opened};
+pub use plan::Change;
+pub(crate) use rules::MAX_LEAVES;
+pub use safety::SafetyCode;
+pub use whisper::MAX_WHISPER;

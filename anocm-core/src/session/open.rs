@@ -1,0 +1,268 @@
+//! Opening what stands in the log.
+
+use openmls::prelude::{
+    ContentType, MlsMessageBodyIn, MlsMessageIn, ProcessMessageError, ProcessedMessageContent,
+    PublicMessageIn, Sender, StagedCommit,
+};
+use openmls_traits::{OpenMlsProvider, storage::StorageProvider};
+use tls_codec::Deserialize as _;
+use zeroize::Zeroizing;
+
+use super::{
+    commit::NextKeys,
+    content::{Content, Envelope},
+    create,
+    error::{Fault, OpenError},
+    group::Session,
+    member::Member,
+    roster::Roster,
+    rules::Verdict,
+    seal::{self, Kind},
+};
+use crate::{
+    id::{Epoch, MemberId},
+    name::Nickname,
+    retention::Retention,
+    wire::{Entry, EntryKind},
+};
+
+/// How a member left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Departure {
+    /// By their own signed statement.
+    Left,
+    /// Removed by a member who may do that.
+    Removed {
+        /// By whom.
+        by: MemberId,
+    },
+}
+
+/// What an entry was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "the protocol knows these two")]
+pub enum Opened {
+    /// A message of the current epoch.
+    Message {
+        /// Who signed it.
+        sender: MemberId,
+        /// What they wrapped.
+        envelope: Envelope,
+    },
+    /// A commit or join; the session is in the next epoch.
+    Applied(Applied),
+}
+
+/// What a commit or join changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Applied {
+    /// The epoch that has begun.
+    pub epoch: Epoch,
+    /// Who made it; of a join, the newcomer.
+    pub by: MemberId,
+    /// The newcomer.
+    pub joined: Option<Member>,
+    /// Whether the newcomer replaced their own old leaf: the same member, back again.
+    pub again: bool,
+    /// Who is no longer in the room, as they were, and how that came.
+    pub departed: Vec<(Member, Departure)>,
+    /// Who is called something else, and the old name.
+    pub renamed: Option<(Member, Nickname)>,
+    /// Whether the settings changed.
+    pub settings_changed: bool,
+    /// Whether the invite was replaced: see [`Session::invite_secret`].
+    pub invite_replaced: bool,
+    /// Whether this member is no longer in the room: the session is over.
+    pub removed_me: bool,
+}
+
+impl Session {
+    /// Opens the entry at the next place of the log. Commits and joins of others are checked
+    /// against the room's rules and applied at once; an own commit that waits is accepted, as by
+    /// [`accept`](Self::accept), and one that was beaten is forgotten. The guest's own messages
+    /// do not open: they are recognised by their nonce.
+    ///
+    /// # Errors
+    /// [`OpenError`]. The session is as it was, and the same entry untampered still opens.
+    pub fn open(&mut self, entry: &Entry) -> Result<Opened, OpenError> {
+        let live = self.live.as_ref().ok_or(OpenError::Removed)?;
+        if entry.epoch != self.epoch {
+            return Err(OpenError::Decrypt);
+        }
+        let key = match entry.kind {
+            EntryKind::Join => &self.door.key,
+            EntryKind::Message | EntryKind::Commit => &live.keys.envelope,
+        };
+        let place = self.place(Kind::from(entry.kind), entry.retention);
+        let bytes = seal::open(key, &place, &entry.sealed).ok_or(OpenError::Decrypt)?;
+        let message =
+            MlsMessageIn::tls_deserialize_exact(bytes.as_slice()).map(MlsMessageIn::extract).ok();
+        if entry.kind == EntryKind::Message {
+            self.open_message(message, entry.retention)
+        } else {
+            self.open_commit(message, entry).map(Opened::Applied)
+        }
+    }
+
+    fn open_message(
+        &mut self,
+        message: Option<MlsMessageBodyIn>,
+        retention: Retention,
+    ) -> Result<Opened, OpenError> {
+        // Before any key is used, so that nothing but the sender's own message can use it up.
+        let Some(MlsMessageBodyIn::PrivateMessage(message)) = message else {
+            return Err(OpenError::Decrypt);
+        };
+        if retention > self.settings.retention.largest() {
+            return Err(OpenError::Decrypt);
+        }
+        let live = self.live.as_mut().ok_or(OpenError::Removed)?;
+        let processed =
+            live.group.process_message(&self.provider, message).map_err(|_| OpenError::Decrypt)?;
+        let &Sender::Member(index) = processed.sender() else {
+            return Err(OpenError::Decrypt);
+        };
+        let ProcessedMessageContent::ApplicationMessage(message) = processed.into_content() else {
+            return Err(OpenError::Decrypt);
+        };
+        let bytes = Zeroizing::new(message.into_bytes());
+        let envelope = Envelope::decode(&bytes).map_err(|_| OpenError::Decrypt)?;
+        let (sender, _) = self.roster.at(index).ok_or(OpenError::Decrypt)?;
+        if let Content::Leaving(statement) = &envelope.content
+            && !self.bench().is_valid(statement, sender)
+        {
+            return Err(OpenError::Decrypt);
+        }
+        Ok(Opened::Message { sender: sender.id, envelope })
+    }
+
+    fn open_commit(
+        &mut self,
+        message: Option<MlsMessageBodyIn>,
+        entry: &Entry,
+    ) -> Result<Applied, OpenError> {
+        let nobody = OpenError::Forbidden { by: None };
+        let Some(MlsMessageBodyIn::PublicMessage(message)) = message else {
+            return Err(nobody);
+        };
+        if message.content_type() != ContentType::Commit || !is_sent_as(&message, entry.kind) {
+            return Err(nobody);
+        }
+        let claimed = self.member_of(message.sender());
+        let live = self.live.as_mut().ok_or(OpenError::Removed)?;
+        let processed = match live.group.process_message(&self.provider, message) {
+            Ok(processed) => processed,
+            // The signature was checked before the commit was.
+            Err(ProcessMessageError::InvalidCommit(_)) => {
+                return Err(OpenError::Forbidden { by: claimed });
+            }
+            Err(_) => return Err(nobody),
+        };
+        let sender = processed.sender().clone();
+        let notice = processed.aad().to_vec();
+        match processed.into_content() {
+            ProcessedMessageContent::StagedCommitMessage(staged) => {
+                let verdict = self
+                    .bench()
+                    .judge(&staged, &sender, &notice, entry.retention)
+                    .map_err(|_| OpenError::Forbidden { by: claimed })?;
+                Ok(self.apply(*staged, verdict)?)
+            }
+            ProcessedMessageContent::OwnPendingCommit => {
+                self.accept().map_err(|_| OpenError::Internal)
+            }
+            _ => Err(OpenError::Forbidden { by: claimed }),
+        }
+    }
+
+    /// Who sends as a member.
+    fn member_of(&self, sender: &Sender) -> Option<MemberId> {
+        let Sender::Member(index) = sender else {
+            return None;
+        };
+        self.roster.at(*index).map(|(member, _)| member.id)
+    }
+
+    /// Merges an accepted commit of somebody else. All that can fail comes first.
+    fn apply(&mut self, staged: StagedCommit, verdict: Verdict) -> Result<Applied, Fault> {
+        let next = if staged.self_removed() {
+            None
+        } else {
+            let new_door = verdict.new_door;
+            let next = NextKeys::export(&staged, &self.provider, &self.address, new_door)?;
+            Some(next)
+        };
+        let live = self.live.as_mut().ok_or(Fault)?;
+        live.group.merge_staged_commit(&self.provider, staged).map_err(|_| Fault)?;
+        self.pending = None;
+        self.begin_epoch(verdict, next)
+    }
+
+    /// After a merge: takes over what the new epoch holds and erases what belonged to the old.
+    pub(super) fn begin_epoch(
+        &mut self,
+        verdict: Verdict,
+        next: Option<NextKeys>,
+    ) -> Result<Applied, Fault> {
+        let live = self.live.as_mut().ok_or(Fault)?;
+        let settings = verdict.settings;
+        let roster =
+            Roster::read(&live.group, &settings, &self.address, &self.roster).ok_or(Fault)?;
+        self.epoch = Epoch::new(live.group.epoch().as_u64());
+        let invite_replaced = verdict.new_door;
+        let removed_me = next.is_none();
+        match next {
+            Some(next) => {
+                live.keys = next.epoch;
+                if let Some((invite, door)) = next.door {
+                    let old = super::join::psk_id(&self.door, Vec::new());
+                    let storage = self.provider.storage();
+                    storage.delete_psk(old.psk()).map_err(|_| Fault)?;
+                    create::store_psk(&self.provider, &door)?;
+                    self.invite = invite;
+                    self.door = door;
+                }
+            }
+            None => {
+                self.live = None;
+                self.provider.storage().clear();
+            }
+        }
+        let before = std::mem::replace(&mut self.roster, roster);
+        let settings_changed = std::mem::replace(&mut self.settings, settings) != self.settings;
+        Ok(Applied {
+            epoch: self.epoch,
+            by: verdict.by,
+            joined: verdict.joined.and_then(|(id, _)| self.member(id).cloned()),
+            again: verdict.joined.is_some_and(|(_, again)| again),
+            departed: departed(&before, verdict.departed),
+            renamed: self.renamed(&before, verdict.by),
+            settings_changed,
+            invite_replaced,
+            removed_me,
+        })
+    }
+
+    fn renamed(&self, before: &Roster, by: MemberId) -> Option<(Member, Nickname)> {
+        let (old, _) = before.by_id(by)?;
+        let now = self.member(by)?;
+        (old.nickname != now.nickname).then(|| (now.clone(), old.nickname.clone()))
+    }
+}
+
+/// Whether a commit comes from whom the entry's kind says: a member, or a newcomer.
+fn is_sent_as(message: &PublicMessageIn, kind: EntryKind) -> bool {
+    match kind {
+        EntryKind::Commit => matches!(message.sender(), Sender::Member(_)),
+        EntryKind::Join => matches!(message.sender(), Sender::NewMemberCommit),
+        EntryKind::Message => false,
+    }
+}
+
+fn departed(before: &Roster, gone: Vec<(MemberId, Departure)>) -> Vec<(Member, Departure)> {
+    gone.into_iter()
+        .filter_map(|(id, how)| before.by_id(id).map(|(member, _)| (member.clone(), how)))
+        .collect()
+}

@@ -1,0 +1,240 @@
+//! Which commits and joins the members of a room accept.
+//!
+//! Everything here follows from the tree, the group context and the commit alone, never from what
+//! somebody happened to see: else members would decide differently and the group would fork.
+
+use openmls::{
+    prelude::{
+        LeafNodeIndex, PreSharedKeyProposal, Proposal, ProposalOrRefType, Sender, StagedCommit,
+    },
+    schedule::{PreSharedKeyId, Psk},
+};
+use openmls_traits::crypto::OpenMlsCrypto;
+use serde::{Deserialize, Serialize};
+use tls_codec::{Deserialize as _, Serialize as _};
+
+use super::{
+    keys::DoorKeys,
+    leaf::{self, Leaf},
+    leave::LeaveStatement,
+    member::{Member, Role, Settings},
+    open::Departure,
+    roster::Roster,
+};
+use crate::{
+    id::{MemberId, RoomAddress},
+    retention::Retention,
+    wire,
+};
+
+/// The most leave statements that one commit can carry.
+pub(crate) const MAX_LEAVES: usize = 64;
+const MAX_NOTICE: usize = MAX_LEAVES * 96 + 16;
+
+/// What a commit says beside its proposals: its authenticated data.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct CommitNotice {
+    /// Of those who are removed because they leave.
+    pub(super) leaves: Vec<LeaveStatement>,
+    /// Whether the epoch it begins has a new invite secret.
+    pub(super) new_door: bool,
+}
+
+/// What an accepted commit or join does.
+#[derive(Debug)]
+pub(super) struct Verdict {
+    /// The committer; of a join, the newcomer.
+    pub(super) by: MemberId,
+    /// The newcomer, and whether they were a member before.
+    pub(super) joined: Option<(MemberId, bool)>,
+    pub(super) departed: Vec<(MemberId, Departure)>,
+    pub(super) new_door: bool,
+    /// The settings of the epoch it begins.
+    pub(super) settings: Settings,
+}
+
+/// A commit or join that no member accepts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Forbidden;
+
+/// What the members of the current epoch hold, against which a commit is judged.
+pub(super) struct Bench<'a, C> {
+    pub(super) crypto: &'a C,
+    pub(super) address: &'a RoomAddress,
+    pub(super) settings: &'a Settings,
+    pub(super) roster: &'a Roster,
+    pub(super) door: &'a DoorKeys,
+}
+
+impl<C: OpenMlsCrypto> Bench<'_, C> {
+    /// Judges a commit or join before it is merged.
+    pub(super) fn judge(
+        &self,
+        staged: &StagedCommit,
+        sender: &Sender,
+        notice: &[u8],
+        retention: Retention,
+    ) -> Result<Verdict, Forbidden> {
+        let path = staged.update_path_leaf_node().ok_or(Forbidden)?;
+        let leaf = leaf::read_leaf(path).ok_or(Forbidden)?;
+        let settings = leaf::read_settings(staged.group_context().extensions()).ok_or(Forbidden)?;
+        let by_value = staged
+            .queued_proposals()
+            .all(|queued| queued.proposal_or_ref_type() == ProposalOrRefType::Proposal);
+        if !by_value || retention != self.settings.policy.handshakes {
+            return Err(Forbidden);
+        }
+        match sender {
+            Sender::NewMemberCommit if notice.is_empty() => self.join(staged, &leaf, settings),
+            Sender::Member(index) => {
+                let (committer, seat) = self.roster.at(*index).ok_or(Forbidden)?;
+                if leaf.id != committer.id
+                    || leaf.key != committer.key
+                    || leaf.whisper != seat.whisper
+                {
+                    return Err(Forbidden);
+                }
+                let notice: CommitNotice =
+                    wire::decode(notice, MAX_NOTICE).map_err(|_| Forbidden)?;
+                self.commit(staged, committer, &notice, settings)
+            }
+            _ => Err(Forbidden),
+        }
+    }
+
+    /// A join: external init, our PSK, and at most the removal of the newcomer's own old leaf.
+    fn join(
+        &self,
+        staged: &StagedCommit,
+        leaf: &Leaf,
+        settings: Settings,
+    ) -> Result<Verdict, Forbidden> {
+        let (mut inits, mut psks, mut replaced) = (0, 0, None);
+        for queued in staged.queued_proposals() {
+            match queued.proposal() {
+                Proposal::ExternalInit(_) => inits += 1,
+                Proposal::PreSharedKey(_) => psks += 1,
+                Proposal::Remove(remove) if replaced.is_none() => {
+                    replaced = Some(remove.removed());
+                }
+                _ => return Err(Forbidden),
+            }
+        }
+        let psk_is_ours = staged.psk_proposals().all(|queued| {
+            let Some(Psk::External(psk)) = psk_of(queued.psk_proposal()) else {
+                return false;
+            };
+            psk.psk_id() == self.door.psk_id.expose()
+        });
+        if inits != 1 || psks != 1 || !psk_is_ours || settings != *self.settings {
+            return Err(Forbidden);
+        }
+        let old = replaced.map(|index| self.roster.at(index).ok_or(Forbidden)).transpose()?;
+        if let Some((old, _)) = old
+            && (old.id != leaf.id || old.key != leaf.key)
+        {
+            return Err(Forbidden);
+        }
+        let taken = self
+            .roster
+            .members()
+            .iter()
+            .filter(|member| old.is_none_or(|(old, _)| old.id != member.id))
+            .any(|member| member.id == leaf.id || member.key == leaf.key);
+        if taken {
+            return Err(Forbidden);
+        }
+        Ok(Verdict {
+            by: leaf.id,
+            joined: Some((leaf.id, old.is_some())),
+            departed: Vec::new(),
+            new_door: false,
+            settings,
+        })
+    }
+
+    /// A member's commit: removals and settings, nothing else.
+    fn commit(
+        &self,
+        staged: &StagedCommit,
+        committer: &Member,
+        notice: &CommitNotice,
+        settings: Settings,
+    ) -> Result<Verdict, Forbidden> {
+        let mut departed = Vec::new();
+        for queued in staged.queued_proposals() {
+            match queued.proposal() {
+                Proposal::Remove(remove) => {
+                    departed.push(self.removal(committer, remove.removed(), notice)?);
+                }
+                Proposal::GroupContextExtensions(_) if committer.role == Role::Owner => {}
+                _ => return Err(Forbidden),
+            }
+        }
+        let forced = departed.iter().any(|(_, how)| matches!(how, Departure::Removed { .. }));
+        let may_replace = committer.role != Role::Member;
+        // Each statement is of somebody removed, and none is there twice.
+        let left = departed.iter().filter(|(_, how)| *how == Departure::Left);
+        if (forced && !notice.new_door)
+            || (notice.new_door && !may_replace)
+            || notice.leaves.len() != left.count()
+            || !self.settings.may_become(&settings)
+        {
+            return Err(Forbidden);
+        }
+        Ok(Verdict {
+            by: committer.id,
+            joined: None,
+            departed,
+            new_door: notice.new_door,
+            settings,
+        })
+    }
+
+    fn removal(
+        &self,
+        committer: &Member,
+        removed: LeafNodeIndex,
+        notice: &CommitNotice,
+    ) -> Result<(MemberId, Departure), Forbidden> {
+        let (member, _) = self.roster.at(removed).ok_or(Forbidden)?;
+        if member.id == committer.id {
+            return Err(Forbidden);
+        }
+        let statement = notice.leaves.iter().find(|statement| statement.member() == member.id);
+        if let Some(statement) = statement {
+            return if self.is_valid(statement, member) {
+                Ok((member.id, Departure::Left))
+            } else {
+                Err(Forbidden)
+            };
+        }
+        if may_remove(committer.role, member.role) {
+            Ok((member.id, Departure::Removed { by: committer.id }))
+        } else {
+            Err(Forbidden)
+        }
+    }
+
+    /// Whether it is `member`'s own leave statement for this room.
+    pub(super) fn is_valid(&self, statement: &LeaveStatement, member: &Member) -> bool {
+        statement.is_by(self.crypto, self.address, member.id, member.key)
+    }
+}
+
+/// What a PSK proposal names. It shows it only in its encoding, which is that of the id alone
+/// (RFC 9420, section 12.1.4).
+fn psk_of(proposal: &PreSharedKeyProposal) -> Option<Psk> {
+    let bytes = proposal.tls_serialize_detached().ok()?;
+    let id = PreSharedKeyId::tls_deserialize_exact(bytes).ok()?;
+    Some(id.psk().clone())
+}
+
+/// Whether someone of one role may remove someone of another.
+pub(super) fn may_remove(committer: Role, removed: Role) -> bool {
+    match committer {
+        Role::Owner => true,
+        Role::Moderator => removed == Role::Member,
+        Role::Member => false,
+    }
+}

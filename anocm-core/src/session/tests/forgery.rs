@@ -1,0 +1,247 @@
+//! Commits that members refuse.
+
+use openmls::prelude::{
+    BasicCredential, Capabilities, CredentialWithKey, ExtensionType, Extensions, KeyPackage,
+    LeafNode, LeafNodeParameters, PreSharedKeyProposal, Proposal,
+};
+use tls_codec::Serialize as _;
+
+use super::{forge::*, *};
+use crate::wire::EntryKind;
+
+#[test]
+fn the_forge_makes_lawful_commits_too() {
+    let (mut room, mut alice, mut bob) = Room::of_two();
+    let lawful = notice(vec![], false);
+    let entry = commit(&mut room, &mut alice, &lawful, handshakes(), |builder| builder);
+    assert!(bob.open(&entry).is_ok());
+}
+
+#[test]
+fn a_member_removes_nobody() {
+    for new_door in [false, true] {
+        let (mut room, mut alice, mut bob, mut carol) = Room::of_three();
+        let target = seat(&bob, &carol);
+        let notice = notice(vec![], new_door);
+        let entry = commit(&mut room, &mut bob, &notice, handshakes(), |builder| {
+            builder.propose_removals([target])
+        });
+        // The one to be removed decides like everybody else.
+        forbidden(&mut room, &entry, &mut bob, &mut [&mut alice, &mut carol]);
+    }
+}
+
+#[test]
+fn a_removal_needs_a_new_door() {
+    let (mut room, mut alice, mut bob, mut carol) = Room::of_three();
+    let target = seat(&alice, &carol);
+    let notice = notice(vec![], false);
+    let entry = commit(&mut room, &mut alice, &notice, handshakes(), |builder| {
+        builder.propose_removals([target])
+    });
+    forbidden(&mut room, &entry, &mut alice, &mut [&mut bob, &mut carol]);
+}
+
+#[test]
+fn a_new_door_is_not_for_members() {
+    let (mut room, mut alice, mut bob) = Room::of_two();
+    let notice = notice(vec![], true);
+    let entry = commit(&mut room, &mut bob, &notice, handshakes(), |builder| builder);
+    forbidden(&mut room, &entry, &mut bob, &mut [&mut alice]);
+}
+
+#[test]
+fn a_forged_leave_statement_removes_nobody() {
+    let (mut room, mut alice, mut bob, mut carol) = Room::of_three();
+    let target = seat(&bob, &carol);
+    let mut forged = postcard::to_allocvec(&bob.leave_statement().unwrap()).unwrap();
+    forged[..16].copy_from_slice(carol.me().as_bytes());
+    let forged: LeaveStatement = postcard::from_bytes(&forged).unwrap();
+    for leaves in [vec![forged], vec![bob.leave_statement().unwrap()]] {
+        let notice = notice(leaves, false);
+        let entry = commit(&mut room, &mut bob, &notice, handshakes(), |builder| {
+            builder.propose_removals([target])
+        });
+        let error = OpenError::Forbidden { by: Some(bob.me()) };
+        assert_eq!(alice.open(&entry), Err(error));
+        assert_eq!(carol.open(&entry), Err(error));
+    }
+    // Not even the owner's, who could have done without.
+    room.heard(&mut alice, &mut carol);
+}
+
+#[test]
+fn a_statement_beside_no_removal_is_refused() {
+    let (mut room, mut alice, mut bob, mut carol) = Room::of_three();
+    let statement = carol.leave_statement().unwrap();
+    let target = seat(&alice, &carol);
+    let idle = notice(vec![statement.clone()], false);
+    let entry = commit(&mut room, &mut bob, &idle, handshakes(), |builder| builder);
+    forbidden(&mut room, &entry, &mut bob, &mut [&mut alice, &mut carol]);
+    let twice = notice(vec![statement.clone(), statement], false);
+    let entry = commit(&mut room, &mut alice, &twice, handshakes(), |builder| {
+        builder.propose_removals([target])
+    });
+    assert!(bob.open(&entry).is_err());
+}
+
+#[test]
+fn a_notice_that_cannot_be_read_is_refused() {
+    for bad in [b"".as_slice(), b"\0\x02", b"\0\0\0", &[0xff; 40], &[0; 9_000]] {
+        let (mut room, mut alice, mut bob) = Room::of_two();
+        let entry = commit(&mut room, &mut bob, bad, handshakes(), |builder| builder);
+        forbidden(&mut room, &entry, &mut bob, &mut [&mut alice]);
+    }
+}
+
+#[test]
+fn a_commit_is_kept_as_long_as_the_policy_says() {
+    let (mut room, mut alice, mut bob) = Room::of_two();
+    let lawful = notice(vec![], false);
+    for retention in [Retention::Live, kept(60)] {
+        let entry = commit(&mut room, &mut bob, &lawful, retention, |builder| builder);
+        let error = OpenError::Forbidden { by: Some(bob.me()) };
+        assert_eq!(alice.open(&entry), Err(error));
+    }
+    room.heard(&mut alice, &mut bob);
+}
+
+#[test]
+fn nobody_adds_members() {
+    let (mut room, mut alice, mut bob) = Room::of_two();
+    let stranger = Identity::new(&mut room.rng);
+    let provider = provider::Provider::default();
+    let package = KeyPackage::builder()
+        .leaf_node_capabilities(leaf::capabilities())
+        .leaf_node_extensions(leaf::leaf_extensions("Mallory", [9; 32]).unwrap())
+        .build(leaf::SUITE, &provider, &stranger, stranger.credential())
+        .unwrap();
+    let package = package.key_package().clone();
+    let lawful = notice(vec![], false);
+    let entry = commit(&mut room, &mut alice, &lawful, handshakes(), |builder| {
+        builder.propose_adds([package])
+    });
+    forbidden(&mut room, &entry, &mut alice, &mut [&mut bob]);
+}
+
+#[test]
+fn a_psk_in_a_members_commit_is_refused() {
+    let (mut room, mut alice, mut bob) = Room::of_two();
+    let lawful = notice(vec![], false);
+    let psk = join::psk_id(&bob.door, vec![1; 32]);
+    let entry = commit(&mut room, &mut bob, &lawful, handshakes(), |builder| {
+        builder.add_proposal(Proposal::PreSharedKey(Box::new(PreSharedKeyProposal::new(psk))))
+    });
+    forbidden(&mut room, &entry, &mut bob, &mut [&mut alice]);
+}
+
+#[test]
+fn a_member_keeps_id_key_and_whisper_key() {
+    let (mut room, mut alice, mut bob, mut carol) = Room::of_three();
+    let lawful = notice(vec![], false);
+    let credential = CredentialWithKey {
+        credential: BasicCredential::new(carol.me().as_bytes().to_vec()).into(),
+        signature_key: bob.identity.key().as_bytes().to_vec().into(),
+    };
+    let other_id = LeafNodeParameters::builder().with_credential_with_key(credential);
+    let extensions = leaf::leaf_extensions("Bob", [9; 32]).unwrap();
+    let other_whisper = LeafNodeParameters::builder().with_extensions(extensions);
+    let bare = LeafNodeParameters::builder().with_extensions(Extensions::<LeafNode>::empty());
+    let long = leaf::leaf_extensions(&"x".repeat(257), bob.identity.whisper_key()).unwrap();
+    let long = LeafNodeParameters::builder().with_extensions(long);
+    let mut more = leaf::capabilities().extensions().to_vec();
+    more.push(ExtensionType::Unknown(0xf0ff));
+    let capable = Capabilities::new(None, None, Some(&more), None, None);
+    let capable = LeafNodeParameters::builder().with_capabilities(capable);
+    for parameters in [other_id, other_whisper, bare, long, capable] {
+        let parameters = parameters.build();
+        let entry = commit(&mut room, &mut bob, &lawful, handshakes(), |builder| {
+            builder.leaf_node_parameters(parameters)
+        });
+        let error = OpenError::Forbidden { by: Some(bob.me()) };
+        assert_eq!(alice.open(&entry), Err(error));
+        assert_eq!(carol.open(&entry), Err(error));
+    }
+    room.heard(&mut alice, &mut carol);
+}
+
+#[test]
+fn a_message_passed_off_as_a_commit_burns_nothing() {
+    let (mut room, mut alice, mut bob) = Room::of_two();
+    let envelope = room.envelope(text("hello"));
+    let bytes = envelope.encode().unwrap();
+    let live = alice.live.as_mut().unwrap();
+    let message = live.group.create_message(&alice.provider, &alice.identity, &bytes).unwrap();
+    for kind in [EntryKind::Commit, EntryKind::Join] {
+        let entry = envelop(&mut room, &alice, kind, handshakes(), &message);
+        assert_eq!(bob.open(&entry), Err(OpenError::Forbidden { by: None }));
+    }
+    let entry = envelop(&mut room, &alice, EntryKind::Message, kept(60), &message);
+    assert!(bob.open(&entry).is_ok());
+}
+
+#[test]
+fn a_commit_passed_off_as_a_message_is_not_applied() {
+    let (mut room, mut alice, mut bob) = Room::of_two();
+    let lawful = notice(vec![], false);
+    let commit = raw_commit(&mut alice, &lawful, |builder| builder);
+    let as_message = envelop(&mut room, &alice, EntryKind::Message, kept(60), &commit);
+    assert_eq!(bob.open(&as_message), Err(OpenError::Decrypt));
+    let as_join = envelop(&mut room, &alice, EntryKind::Join, handshakes(), &commit);
+    assert_eq!(bob.open(&as_join), Err(OpenError::Forbidden { by: None }));
+    let as_commit = envelop(&mut room, &alice, EntryKind::Commit, handshakes(), &commit);
+    assert!(bob.open(&as_commit).is_ok());
+}
+
+#[test]
+fn a_message_kept_longer_than_the_room_allows_does_not_open() {
+    let (mut room, mut alice, mut bob) = Room::of_two();
+    let envelope = room.envelope(text("hello"));
+    let bytes = envelope.encode().unwrap();
+    let live = alice.live.as_mut().unwrap();
+    let message = live.group.create_message(&alice.provider, &alice.identity, &bytes).unwrap();
+    let entry = envelop(&mut room, &alice, EntryKind::Message, kept(90_000), &message);
+    assert_eq!(bob.open(&entry), Err(OpenError::Decrypt));
+    let entry = envelop(&mut room, &alice, EntryKind::Message, kept(86_400), &message);
+    assert!(bob.open(&entry).is_ok());
+}
+
+#[test]
+fn a_room_goes_on_after_a_forbidden_commit_was_voided() {
+    let (mut room, mut alice, mut bob, mut carol) = Room::of_three();
+    let target = seat(&bob, &carol);
+    let lawful = notice(vec![], false);
+    let entry = commit(&mut room, &mut bob, &lawful, handshakes(), |builder| {
+        builder.propose_removals([target])
+    });
+    assert!(alice.open(&entry).is_err() && carol.open(&entry).is_err());
+    // The relay is told to put the epoch back; the door it then shows lets newcomers in.
+    let restored = alice.restored(&mut room.rng).unwrap();
+    room.door.group_info = restored.group_info;
+    let mut dave = room.join("Dave", &mut [&mut alice, &mut carol, &mut bob]);
+    room.heard(&mut dave, &mut bob);
+    room.change(&mut alice, Change::Remove(bob.me()), &mut [&mut carol, &mut dave, &mut bob]);
+}
+
+#[test]
+fn a_commit_that_is_damaged_behind_a_lawful_seal_accuses_nobody() {
+    let (mut room, mut alice, mut bob) = Room::of_two();
+    let lawful = notice(vec![], false);
+    let message = raw_commit(&mut alice, &lawful, |builder| builder);
+    let bytes = message.tls_serialize_detached().unwrap();
+    let place = alice.place(seal::Kind::Commit, handshakes());
+    for at in (0..bytes.len()).step_by(7) {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 1;
+        let key = &alice.live.as_ref().unwrap().keys.envelope;
+        let entry = Entry {
+            kind: EntryKind::Commit,
+            epoch: alice.epoch(),
+            retention: handshakes(),
+            sealed: seal::seal(key, &place, &damaged, &mut room.rng).unwrap(),
+        };
+        assert_eq!(bob.open(&entry), Err(OpenError::Forbidden { by: None }));
+    }
+    let entry = envelop(&mut room, &alice, EntryKind::Commit, handshakes(), &message);
+    assert!(bob.open(&entry).is_ok());
+}

@@ -1,0 +1,41 @@
+//! What the tests of other modules need of a member without scruples.
+
+use super::{forge::*, gatecrashing, *};
+use crate::{MemberId, wire::EntryKind};
+
+fn outside(by: &Session) -> Room {
+    let nobody = TokenHash::new([0; 32]);
+    let door = Door {
+        address: *by.address(),
+        epoch: by.epoch(),
+        group_info: crate::Payload::from(Vec::new()),
+        policy: by.settings().policy,
+    };
+    Room { rng: ChaCha20Rng::seed_from_u64(3), door, member: nobody, door_token: nobody }
+}
+
+/// A commit in which a simple member removes another.
+pub(crate) fn removal(by: &mut Session, of: MemberId) -> Entry {
+    let target = by.roster.by_id(of).unwrap().1.index;
+    let notice = notice(vec![], true);
+    commit(&mut outside(by), by, &notice, handshakes(), |builder| {
+        builder.propose_removals([target])
+    })
+}
+
+/// A join without the door's PSK, by somebody who was given the keys of the epoch.
+pub(crate) fn join_without_psk(by: &Session) -> Entry {
+    let mut room = outside(by);
+    let stranger = Identity::new(&mut room.rng);
+    let card = gatecrashing::card(&stranger);
+    gatecrashing::join_with(&mut room, by, &stranger, None, b"", card)
+}
+
+/// A message of a kind that this version does not know.
+pub(crate) fn of_unknown_kind(by: &mut Session, counter: u64) -> Entry {
+    let frame = (counter, MessageId::new([9; 16]), 0x4001_u16, b"of a later version".as_slice());
+    let content = crate::wire::encode(&frame);
+    let live = by.live.as_mut().unwrap();
+    let message = live.group.create_message(&by.provider, &by.identity, &content).unwrap();
+    envelop(&mut outside(by), by, EntryKind::Message, kept(60), &message)
+}

@@ -1,0 +1,74 @@
+use super::*;
+use crate::session::Departure;
+
+#[test]
+fn any_member_carries_out_a_leave() {
+    let (mut room, mut alice, mut bob, mut carol) = Room::of_three();
+    let statement = alice.leave_statement().unwrap();
+    let entry = room.seal(&mut alice, Content::Leaving(statement));
+    let (_, content) = message(carol.open(&entry).unwrap());
+    let Content::Leaving(statement) = content else {
+        panic!("a leave statement was expected");
+    };
+    assert_eq!(statement.member(), alice.me());
+    // Even the owner's, and by one who may do nothing else. No new invite is needed.
+    let change = Change::CarryOut(vec![statement]);
+    let applied = room.change(&mut carol, change, &mut [&mut bob, &mut alice]);
+    assert_eq!(applied.departed[0].1, Departure::Left);
+    assert!(!applied.invite_replaced && alice.is_removed());
+    assert_eq!(names(&bob), ["Bob", "Carol"]);
+    room.heard(&mut bob, &mut carol);
+}
+
+#[test]
+fn several_leave_at_once() {
+    let (mut room, mut alice, mut bob, mut carol) = Room::of_three();
+    let statements = vec![
+        bob.leave_statement().unwrap(),
+        carol.leave_statement().unwrap(),
+        bob.leave_statement().unwrap(),
+    ];
+    let change = Change::CarryOut(statements);
+    let applied = room.change(&mut alice, change, &mut [&mut bob, &mut carol]);
+    assert_eq!(applied.departed.len(), 2);
+    assert_eq!(names(&alice), ["Alice"]);
+    room.join("Dave", &mut [&mut alice]);
+}
+
+#[test]
+fn a_statement_holds_in_every_later_epoch_of_the_stay() {
+    let (mut room, mut alice, mut bob, mut carol) = Room::of_three();
+    let statement = bob.leave_statement().unwrap();
+    room.change(&mut alice, Change::Refresh, &mut [&mut bob, &mut carol]);
+    room.change(&mut bob, Change::Rename(name("Bobby")), &mut [&mut alice, &mut carol]);
+    let change = Change::CarryOut(vec![statement.clone()]);
+    room.change(&mut carol, change, &mut [&mut alice]);
+    // And is of no more use once carried out.
+    assert_eq!(
+        alice.propose(Change::CarryOut(vec![statement]), &mut room.rng),
+        Err(SessionError::NoSuchMember)
+    );
+}
+
+#[test]
+fn a_statement_of_another_room_or_another_member_is_passed_over() {
+    let (mut room, mut alice, bob, carol) = Room::of_three();
+    let elsewhere = LeaveStatement::sign(&RoomAddress::new([6; 16]), &bob.identity).unwrap();
+    let mut forged = postcard::to_allocvec(&carol.leave_statement().unwrap()).unwrap();
+    forged[..16].copy_from_slice(bob.me().as_bytes());
+    let forged: LeaveStatement = postcard::from_bytes(&forged).unwrap();
+    assert_eq!(forged.member(), bob.me());
+    let own = alice.leave_statement().unwrap();
+    let change = Change::CarryOut(vec![elsewhere, forged, own]);
+    assert_eq!(alice.propose(change, &mut room.rng), Err(SessionError::NoSuchMember));
+    assert!(!alice.has_pending());
+}
+
+#[test]
+fn nobody_announces_the_leave_of_another() {
+    let (mut room, mut alice, mut bob, carol) = Room::of_three();
+    let statement = carol.leave_statement().unwrap();
+    let entry = room.seal(&mut bob, Content::Leaving(statement));
+    assert_eq!(alice.open(&entry), Err(OpenError::Decrypt));
+    room.heard(&mut bob, &mut alice);
+}
