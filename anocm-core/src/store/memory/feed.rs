@@ -1,0 +1,114 @@
+//! Bounded queues between a room and those who watch it.
+
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    task::{Context, Poll, Waker},
+};
+
+use futures_core::Stream;
+
+use crate::{
+    store::{Watch, Watched},
+    wire::{CloseReason, MAX_SEALED},
+};
+
+/// Items that wait for one watch before it lags.
+const MAX_WAITING: usize = 256;
+/// Sealed bytes that wait for one watch before it lags.
+const MAX_WAITING_BYTES: usize = 16 * MAX_SEALED;
+
+/// Everyone who watches one room.
+#[derive(Default)]
+pub(super) struct Feeds(Vec<Weak<Feed>>);
+
+impl Feeds {
+    /// A new watch, which sees what is told from now on.
+    pub(super) fn watch(&mut self) -> Watch {
+        self.0.retain(|feed| feed.strong_count() > 0);
+        let feed = Arc::new(Feed::default());
+        self.0.push(Arc::downgrade(&feed));
+        Watch::new(Watching(feed))
+    }
+
+    /// Tells every watch. A payload in `item` is shared, not copied.
+    pub(super) fn tell(&mut self, item: &Watched) {
+        self.0.retain(|feed| {
+            let Some(feed) = feed.upgrade() else {
+                return false;
+            };
+            feed.tell(item.clone());
+            true
+        });
+    }
+
+    /// Ends every watch.
+    pub(super) fn close(&mut self, reason: CloseReason) {
+        self.tell(&Watched::Closed(reason));
+        self.0.clear();
+    }
+}
+
+#[derive(Default)]
+struct Feed(Mutex<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    items: VecDeque<Watched>,
+    bytes: usize,
+    ended: bool,
+    reader: Option<Waker>,
+}
+
+impl Feed {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        // Every change below is whole before anything could panic.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, item: Watched) {
+        let mut waiting = self.lock();
+        let fits = waiting.items.len() < MAX_WAITING
+            && waiting.bytes.saturating_add(bytes(&item)) <= MAX_WAITING_BYTES;
+        if fits || matches!(item, Watched::Closed(_)) {
+            waiting.bytes = waiting.bytes.saturating_add(bytes(&item));
+            waiting.items.push_back(item);
+        } else if waiting.items.back() != Some(&Watched::Lagged) {
+            waiting.items.push_back(Watched::Lagged);
+        }
+        let reader = waiting.reader.take();
+        drop(waiting);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+}
+
+/// The reading end of a feed.
+struct Watching(Arc<Feed>);
+
+impl Stream for Watching {
+    type Item = Watched;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Watched>> {
+        let mut waiting = self.0.lock();
+        if let Some(item) = waiting.items.pop_front() {
+            waiting.bytes = waiting.bytes.saturating_sub(bytes(&item));
+            waiting.ended = matches!(item, Watched::Closed(_));
+            return Poll::Ready(Some(item));
+        }
+        if waiting.ended {
+            return Poll::Ready(None);
+        }
+        waiting.reader = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+fn bytes(item: &Watched) -> usize {
+    match item {
+        Watched::Entry(item) => item.entry.sealed.len(),
+        _ => 0,
+    }
+}

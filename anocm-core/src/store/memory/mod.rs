@@ -1,0 +1,234 @@
+//! The store in this process's memory.
+
+mod feed;
+mod room;
+mod rooms;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use tokio::{runtime::Handle, sync::Notify, task::JoinHandle};
+
+use self::{room::Room, rooms::Rooms};
+use super::{Store, StoreError, StoredDoor, Watch};
+use crate::{
+    id::{RoomAddress, Seq},
+    time::{Clock, Timestamp},
+    wire::{CloseReason, Entry, Genesis, NextEpoch, Page, Posture},
+};
+
+/// How long the janitor sleeps when nothing is due: the store wakes it when something is.
+const NOTHING_DUE: Duration = Duration::from_secs(24 * 3_600);
+
+/// The store in this process's memory.
+///
+/// Whatever is due is erased by the next call of any kind, and in an idle store by a task that
+/// sleeps until the next deadline. The task starts with the first room, on the runtime that
+/// `create` is polled on, and ends when the store is dropped.
+///
+/// # Examples
+/// ```
+/// use std::sync::Arc;
+/// use anocm_core::{TokioClock, store::{MemoryLimits, MemoryStore}};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let store = MemoryStore::new(Arc::new(TokioClock::new()), MemoryLimits::default());
+/// # drop(store); }
+/// ```
+pub struct MemoryStore {
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+    /// Wakes the janitor when something became due before it meant to wake.
+    earlier: Arc<Notify>,
+    this: Weak<Self>,
+}
+
+struct State {
+    rooms: Rooms,
+    posture: Posture,
+    janitor: Option<JoinHandle<()>>,
+    /// When the janitor wakes.
+    wakes: Timestamp,
+}
+
+/// How much a [`MemoryStore`] holds.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct MemoryLimits {
+    /// The most rooms. 100,000 by default.
+    pub max_rooms: usize,
+    /// The most sealed bytes, of entries and of doors, in all rooms together. 1 GiB by default.
+    pub max_bytes: usize,
+}
+
+impl Default for MemoryLimits {
+    fn default() -> Self {
+        Self { max_rooms: 100_000, max_bytes: 1 << 30 }
+    }
+}
+
+impl MemoryStore {
+    /// An empty store that tells the time by `clock`. Its [`posture`](Store::posture) is
+    /// unknown until [`state_posture`](Self::state_posture) is called.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>, limits: MemoryLimits) -> Arc<Self> {
+        Arc::new_cyclic(|this| Self {
+            clock,
+            state: Mutex::new(State {
+                rooms: Rooms::new(limits),
+                posture: Posture::Unknown,
+                janitor: None,
+                wakes: Timestamp::ZERO,
+            }),
+            earlier: Arc::new(Notify::new()),
+            this: this.clone(),
+        })
+    }
+
+    /// Says what the program found out about its own memory: swap, core dumps, wiping. The
+    /// store itself cannot see it.
+    pub fn state_posture(&self, posture: Posture) {
+        self.lock().posture = posture;
+    }
+
+    // Every section is short and none spans an await, so that a std mutex is the right one.
+    // The state is whole whenever the lock is given back, even by a panic.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn with<T>(
+        &self,
+        address: &RoomAddress,
+        act: impl FnOnce(&mut Room, usize, Timestamp) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut state = self.lock();
+        let now = self.clock.now();
+        let result = state.rooms.with(address, now, |room, spare| act(room, spare, now));
+        self.wake_janitor(&state);
+        result
+    }
+
+    fn wake_janitor(&self, state: &State) {
+        if state.rooms.next_deadline().is_some_and(|due| due < state.wakes) {
+            self.earlier.notify_one();
+        }
+    }
+
+    fn hire_janitor(&self, state: &mut State) {
+        let working = state.janitor.as_ref().is_some_and(|janitor| !janitor.is_finished());
+        if working {
+            return;
+        }
+        // Without a runtime there is no janitor, and erasure waits for the next call.
+        if let Ok(runtime) = Handle::try_current() {
+            let (clock, earlier) = (Arc::clone(&self.clock), Arc::clone(&self.earlier));
+            state.janitor = Some(runtime.spawn(janitor(self.this.clone(), clock, earlier)));
+        }
+    }
+
+    /// Erases what is due, and says when to come back.
+    fn sweep(&self) -> Timestamp {
+        let mut state = self.lock();
+        let now = self.clock.now();
+        state.rooms.sweep(now);
+        let due = state.rooms.next_deadline();
+        let latest = now.after(NOTHING_DUE);
+        state.wakes = due.map_or(latest, |due| due.min(latest));
+        state.wakes
+    }
+}
+
+/// Erases whatever comes due until the store is dropped.
+async fn janitor(store: Weak<MemoryStore>, clock: Arc<dyn Clock>, earlier: Arc<Notify>) {
+    loop {
+        let Some(wakes) = store.upgrade().map(|store| store.sweep()) else {
+            return;
+        };
+        tokio::select! {
+            biased;
+            () = clock.sleep_until(wakes) => {}
+            () = earlier.notified() => {}
+        }
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn create(&self, address: &RoomAddress, genesis: Genesis) -> Result<(), StoreError> {
+        let mut state = self.lock();
+        state.rooms.create(address, genesis, self.clock.now())?;
+        self.hire_janitor(&mut state);
+        self.wake_janitor(&state);
+        Ok(())
+    }
+
+    async fn append(
+        &self,
+        address: &RoomAddress,
+        entry: Entry,
+        next: Option<NextEpoch>,
+    ) -> Result<Seq, StoreError> {
+        self.with(address, |room, spare, now| room.append(entry, next, now, spare))
+    }
+
+    async fn read(
+        &self,
+        address: &RoomAddress,
+        after: Seq,
+        until: Seq,
+    ) -> Result<Page, StoreError> {
+        self.with(address, |room, _, now| Ok(room.read(after, until, now)))
+    }
+
+    async fn door(&self, address: &RoomAddress) -> Result<StoredDoor, StoreError> {
+        self.with(address, |room, _, _| Ok(room.stored_door()))
+    }
+
+    async fn watch(&self, address: &RoomAddress) -> Result<Watch, StoreError> {
+        self.with(address, |room, _, _| Ok(room.watch()))
+    }
+
+    async fn touch(&self, address: &RoomAddress) -> Result<(), StoreError> {
+        self.with(address, |room, _, now| {
+            room.touch(now);
+            Ok(())
+        })
+    }
+
+    async fn void(
+        &self,
+        address: &RoomAddress,
+        seq: Seq,
+        restored: NextEpoch,
+    ) -> Result<(), StoreError> {
+        self.with(address, |room, spare, _| room.void(seq, restored, spare))
+    }
+
+    async fn close(&self, address: &RoomAddress, reason: CloseReason) -> Result<(), StoreError> {
+        self.lock().rooms.close(address, reason, self.clock.now())
+    }
+
+    async fn posture(&self) -> Posture {
+        self.lock().posture
+    }
+}
+
+impl Drop for MemoryStore {
+    fn drop(&mut self) {
+        self.lock().rooms.close_all(CloseReason::Gone);
+        self.earlier.notify_one();
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MemoryStore(..)")
+    }
+}

@@ -1,0 +1,275 @@
+//! One room: its log, its door, its deadlines. Told the time, never asks for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::feed::Feeds;
+use crate::{
+    id::{Epoch, Seq},
+    secret::{Payload, TokenHash},
+    store::{EpochRecord, MAX_EPOCHS, PAGE_BYTES, StoreError, StoredDoor, Watch, Watched},
+    time::{Timestamp, millis},
+    wire::{CloseReason, Entry, Genesis, LogItem, NextEpoch, Page, Policy},
+};
+
+pub(super) struct Room {
+    policy: Policy,
+    owner: TokenHash,
+    door: TokenHash,
+    group_info: Payload,
+    head: Seq,
+    /// Never empty; the last is the current epoch.
+    epochs: Vec<EpochRecord>,
+    kept: BTreeMap<Seq, Kept>,
+    expiries: BTreeSet<(Timestamp, Seq)>,
+    sealed: usize,
+    opened: Timestamp,
+    touched: Timestamp,
+    feeds: Feeds,
+}
+
+struct Kept {
+    entry: Entry,
+    accepted: Timestamp,
+}
+
+impl Kept {
+    fn expires(&self) -> Timestamp {
+        self.accepted.after(self.entry.retention.lifetime())
+    }
+}
+
+impl Room {
+    pub(super) fn new(genesis: Genesis, now: Timestamp) -> Self {
+        let first =
+            EpochRecord { epoch: Epoch::FIRST, member: genesis.first.member, began: Seq::START };
+        Self {
+            policy: genesis.policy,
+            owner: genesis.owner,
+            door: genesis.first.door,
+            group_info: genesis.first.group_info,
+            head: Seq::START,
+            epochs: vec![first],
+            kept: BTreeMap::new(),
+            expiries: BTreeSet::new(),
+            sealed: 0,
+            opened: now,
+            touched: now,
+            feeds: Feeds::default(),
+        }
+    }
+
+    /// Appends to the log. `spare` is how many bytes the store still takes.
+    pub(super) fn append(
+        &mut self,
+        entry: Entry,
+        next: Option<NextEpoch>,
+        now: Timestamp,
+        spare: usize,
+    ) -> Result<Seq, StoreError> {
+        if next.is_some() != entry.kind.begins_epoch() {
+            return Err(StoreError::Mismatched);
+        }
+        let current = self.epoch();
+        if entry.epoch != current {
+            return Err(StoreError::StaleEpoch { current });
+        }
+        self.check_bounds(&entry, next.as_ref(), spare)?;
+
+        let seq = self.head.next();
+        self.head = seq;
+        if let Some(next) = next {
+            self.begin_epoch(current.next(), seq, next);
+            if entry.retention.is_live() {
+                // The entry that ended the epoch is not kept, so neither is its record.
+                self.epochs.retain(|record| record.epoch != current);
+            }
+        }
+        self.feeds.tell(&Watched::Entry(LogItem { seq, age: 0, entry: entry.clone() }));
+        if !entry.retention.is_live() {
+            self.keep(seq, entry, now);
+        }
+        Ok(seq)
+    }
+
+    fn check_bounds(
+        &self,
+        entry: &Entry,
+        next: Option<&NextEpoch>,
+        spare: usize,
+    ) -> Result<(), StoreError> {
+        let mut needs = 0;
+        if !entry.retention.is_live() {
+            needs = entry.sealed.len();
+            let sealed = wide(self.sealed.saturating_add(needs));
+            let (entries, bytes) = self.policy.bounds(entry.kind);
+            if wide(self.kept.len()) >= u64::from(entries) || sealed > bytes {
+                return Err(StoreError::Full);
+            }
+        }
+        if let Some(next) = next {
+            needs = needs.saturating_add(next.group_info.len());
+            needs = needs.saturating_sub(self.group_info.len());
+        }
+        if needs > spare {
+            return Err(StoreError::Full);
+        }
+        Ok(())
+    }
+
+    fn begin_epoch(&mut self, epoch: Epoch, began: Seq, next: NextEpoch) {
+        self.door = next.door;
+        self.group_info = next.group_info;
+        if self.epochs.len() >= MAX_EPOCHS {
+            self.epochs.remove(0);
+        }
+        self.epochs.push(EpochRecord { epoch, member: next.member, began });
+    }
+
+    fn keep(&mut self, seq: Seq, entry: Entry, accepted: Timestamp) {
+        self.sealed = self.sealed.saturating_add(entry.sealed.len());
+        let kept = Kept { entry, accepted };
+        self.expiries.insert((kept.expires(), seq));
+        self.kept.insert(seq, kept);
+    }
+
+    /// Takes back the entry at `seq`, which began an epoch whose predecessor is still known, and
+    /// everything after it.
+    pub(super) fn void(
+        &mut self,
+        seq: Seq,
+        restored: NextEpoch,
+        spare: usize,
+    ) -> Result<(), StoreError> {
+        let current = self.epoch();
+        let stale = StoreError::StaleEpoch { current };
+        let Some(at) = self.epochs.iter().position(|record| record.began == seq) else {
+            return Err(stale);
+        };
+        let before = at.checked_sub(1).and_then(|before| self.epochs.get(before));
+        let voided = self.epochs.get(at);
+        let Some((before, voided)) = before.zip(voided) else { return Err(stale) };
+        if before.epoch.next() != voided.epoch {
+            return Err(stale);
+        }
+        let (epoch, began) = (before.epoch, before.began);
+        let grows = restored.group_info.len().saturating_sub(self.group_info.len());
+        if grows > spare {
+            return Err(StoreError::Full);
+        }
+        self.epochs.truncate(at.saturating_sub(1));
+        self.begin_epoch(epoch, began, restored);
+        for (seq, kept) in self.kept.split_off(&seq) {
+            self.expiries.remove(&(kept.expires(), seq));
+            self.sealed = self.sealed.saturating_sub(kept.entry.sealed.len());
+        }
+        self.feeds.tell(&Watched::Voided { seq, epoch });
+        Ok(())
+    }
+
+    pub(super) fn touch(&mut self, now: Timestamp) {
+        self.touched = now;
+    }
+
+    /// Forgets every entry whose time has come, and the epochs that they ended.
+    pub(super) fn expire(&mut self, now: Timestamp) {
+        while let Some(&(due, seq)) = self.expiries.first()
+            && due <= now
+        {
+            self.expiries.pop_first();
+            let Some(kept) = self.kept.remove(&seq) else {
+                continue;
+            };
+            self.sealed = self.sealed.saturating_sub(kept.entry.sealed.len());
+            if kept.entry.kind.begins_epoch() {
+                let ended = kept.entry.epoch;
+                self.epochs.retain(|record| record.epoch != ended);
+            }
+        }
+    }
+
+    pub(super) fn close(&mut self, reason: CloseReason) {
+        self.feeds.close(reason);
+    }
+
+    pub(super) fn watch(&mut self) -> Watch {
+        self.feeds.watch()
+    }
+
+    pub(super) fn read(&self, after: Seq, until: Seq, now: Timestamp) -> Page {
+        let until = until.min(self.head);
+        let mut page = Page { items: Vec::new(), reaches: until, more: false };
+        if after >= until {
+            return page;
+        }
+        let mut bytes = 0_usize;
+        let mut last = after;
+        for (&seq, kept) in self.kept.range(after.next()..=until) {
+            if kept.expires() <= now {
+                continue;
+            }
+            bytes = bytes.saturating_add(kept.entry.sealed.len());
+            if bytes > PAGE_BYTES && !page.items.is_empty() {
+                page.reaches = last;
+                page.more = true;
+                break;
+            }
+            last = seq;
+            page.items.push(LogItem {
+                seq,
+                age: millis(now.since(kept.accepted)),
+                entry: kept.entry.clone(),
+            });
+        }
+        page
+    }
+
+    pub(super) fn stored_door(&self) -> StoredDoor {
+        StoredDoor {
+            policy: self.policy,
+            owner: self.owner,
+            door: self.door,
+            group_info: self.group_info.clone(),
+            head: self.head,
+            epochs: self.epochs.clone(),
+        }
+    }
+
+    /// Why the room is over, if it is.
+    pub(super) fn ended(&self, now: Timestamp) -> Option<CloseReason> {
+        let (lonely, old) = (self.lonely(), self.old());
+        if now < lonely.min(old) {
+            None
+        } else if old < lonely {
+            Some(CloseReason::Age)
+        } else {
+            Some(CloseReason::Gone)
+        }
+    }
+
+    /// When something about the room has to be forgotten next.
+    pub(super) fn deadline(&self) -> Timestamp {
+        let end = self.lonely().min(self.old());
+        self.expiries.first().map_or(end, |&(due, _)| due.min(end))
+    }
+
+    /// What counts towards the store's bound: sealed entries and the door.
+    pub(super) fn bytes(&self) -> usize {
+        self.sealed.saturating_add(self.group_info.len())
+    }
+
+    fn epoch(&self) -> Epoch {
+        self.epochs.last().map_or(Epoch::FIRST, |record| record.epoch)
+    }
+
+    fn lonely(&self) -> Timestamp {
+        self.touched.after(self.policy.linger())
+    }
+
+    fn old(&self) -> Timestamp {
+        self.opened.after(self.policy.largest_age())
+    }
+}
+
+fn wide(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
+}

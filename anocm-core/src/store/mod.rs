@@ -1,0 +1,232 @@
+//! Where a relay keeps rooms: a bounded, expiring, in-memory log with a live feed.
+
+#[cfg(feature = "relay")]
+mod memory;
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use async_trait::async_trait;
+use futures_core::Stream;
+
+#[cfg(feature = "relay")]
+pub use memory::{MemoryLimits, MemoryStore};
+
+use crate::{
+    id::{Epoch, RoomAddress, Seq},
+    secret::TokenHash,
+    wire::{CloseReason, Entry, Genesis, LogItem, NextEpoch, Page, Policy, Posture},
+};
+
+/// Where a relay keeps rooms.
+///
+/// # Contract
+/// 1. `create` is atomic: of two for one address exactly one succeeds, the other is refused with
+///    [`StoreError::AddressInUse`] and changes nothing.
+/// 2. `append` is an atomic compare-and-set: it succeeds only when `entry.epoch` is the room's
+///    current epoch, else [`StoreError::StaleEpoch`] and nothing changes.
+/// 3. An accepted commit or join moves the epoch by one and replaces member hash, door hash and
+///    group information in the same step. `next` must be present exactly then.
+/// 4. Places are 1, 2, 3 … without gap or repetition, also across voids and live entries.
+/// 5. A live entry takes a place and reaches every watch, and is never returned by `read`.
+/// 6. `read` returns entries after the cursor in order, each with its age, and says how far it
+///    reaches. Within what it reaches, every kept entry is there.
+/// 7. An entry is never returned at or after its acceptance plus its retention, to the
+///    millisecond, by the store's clock.
+/// 8. A watch yields everything that happens after `watch` returned, in order. One that falls
+///    behind its bound yields [`Watched::Lagged`] in place of what it lost, never nothing.
+/// 9. A room is erased once nobody touched it for its linger, or at its largest age, or when it
+///    is closed; its watches then yield [`Watched::Closed`] and end, and everything about it
+///    answers [`StoreError::NoSuchRoom`].
+/// 10. Bounds ([`Policy::bounds`]) are kept by refusing with [`StoreError::Full`]: nothing that was accepted is ever
+///     dropped to make room, and space returns when entries expire.
+/// 11. `void` takes back an entry that began an epoch, and everything after it, restores the epoch
+///     before, and tells every watch. Of any other entry, or when the epoch before is not in the
+///     door's history any more: [`StoreError::StaleEpoch`].
+/// 12. The member hashes of past epochs stay in the door's history as long as the entry that
+///     ended them is kept, of the last [`MAX_EPOCHS`] epochs at most.
+///
+/// # Errors
+/// [`StoreError`]; after any error but [`StoreError::Unavailable`] the room is as it was.
+/// After `Unavailable` the outcome is unknown.
+///
+/// # Cancel safety
+/// A dropped future either had its whole effect or none.
+///
+/// # Security
+/// Entries and group information are overwritten when they expire or are erased, not only
+/// forgotten. Nothing is written to a disk. A store logs no address, hash, size or payload.
+#[cfg_attr(not(target_arch = "wasm32"), async_trait)]
+#[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
+pub trait Store: Send + Sync + 'static {
+    /// Opens a room.
+    async fn create(&self, address: &RoomAddress, genesis: Genesis) -> Result<(), StoreError>;
+
+    /// Appends an entry to the log, and gives its place.
+    async fn append(
+        &self,
+        address: &RoomAddress,
+        entry: Entry,
+        next: Option<NextEpoch>,
+    ) -> Result<Seq, StoreError>;
+
+    /// Entries after `after` and up to and including `until`, as many as a reasonable page holds
+    /// (at most [`PAGE_BYTES`] of sealed bytes, but at least one entry).
+    async fn read(&self, address: &RoomAddress, after: Seq, until: Seq)
+    -> Result<Page, StoreError>;
+
+    /// The current epoch, group information, token hashes and policy.
+    async fn door(&self, address: &RoomAddress) -> Result<StoredDoor, StoreError>;
+
+    /// A live feed of what happens to the room from now on.
+    async fn watch(&self, address: &RoomAddress) -> Result<Watch, StoreError>;
+
+    /// Says that somebody is connected: the room's linger starts anew.
+    async fn touch(&self, address: &RoomAddress) -> Result<(), StoreError>;
+
+    /// Takes back the entry at `seq`, which began an epoch, and everything after it.
+    async fn void(
+        &self,
+        address: &RoomAddress,
+        seq: Seq,
+        restored: NextEpoch,
+    ) -> Result<(), StoreError>;
+
+    /// Erases the room now.
+    async fn close(&self, address: &RoomAddress, reason: CloseReason) -> Result<(), StoreError>;
+
+    /// What the store can say about its own memory-only promise.
+    async fn posture(&self) -> Posture;
+}
+
+/// How many epochs, the current one included, a door's history holds at most. Whoever was away
+/// for longer goes through the door again.
+pub const MAX_EPOCHS: usize = 1_024;
+
+/// How many sealed bytes a page holds at most, unless its first entry alone is larger.
+pub const PAGE_BYTES: usize = 256_000;
+
+/// What a store knows of a room's door and epochs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs, reason = "stores outside this crate build it")]
+pub struct StoredDoor {
+    /// The public part of the room's rules.
+    pub policy: Policy,
+    /// Hash of the owner token.
+    pub owner: TokenHash,
+    /// Hash of the door token.
+    pub door: TokenHash,
+    /// The sealed group information of the current epoch.
+    pub group_info: crate::secret::Payload,
+    /// The last place in the log.
+    pub head: Seq,
+    /// The current epoch is the last of these; earlier ones are those whose ends are still kept.
+    pub epochs: Vec<EpochRecord>,
+}
+
+impl StoredDoor {
+    /// The current epoch.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.epochs.last().map_or(Epoch::FIRST, |record| record.epoch)
+    }
+}
+
+/// What a store keeps of an epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs, reason = "stores outside this crate build it")]
+pub struct EpochRecord {
+    /// The epoch.
+    pub epoch: Epoch,
+    /// Hash of its member token.
+    pub member: TokenHash,
+    /// The place of the entry that began it; [`Seq::START`] for epoch 0.
+    pub began: Seq,
+}
+
+/// Something that happened to a watched room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "stores outside this crate build it")]
+pub enum Watched {
+    /// A new entry. Its payload is shared, not copied.
+    Entry(LogItem),
+    /// A commit or join was taken back.
+    Voided {
+        /// Its place.
+        seq: Seq,
+        /// The epoch that goes on.
+        epoch: Epoch,
+    },
+    /// The watch fell behind; read the log to catch up.
+    Lagged,
+    /// The room has ended. The last item.
+    Closed(CloseReason),
+}
+
+/// A live feed of a room. Ends after [`Watched::Closed`].
+pub struct Watch(Pin<Box<dyn Stream<Item = Watched> + Send>>);
+
+impl Watch {
+    /// Makes a watch of any stream.
+    #[must_use]
+    pub fn new(stream: impl Stream<Item = Watched> + Send + 'static) -> Self {
+        Self(Box::pin(stream))
+    }
+}
+
+impl Stream for Watch {
+    type Item = Watched;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Watched>> {
+        self.0.as_mut().poll_next(cx)
+    }
+}
+
+impl std::fmt::Debug for Watch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Watch(..)")
+    }
+}
+
+/// Why a store did not do what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// There is no such room, or no longer.
+    #[error("there is no such room")]
+    NoSuchRoom,
+    /// Another room has this address.
+    #[error("the address is in use")]
+    AddressInUse,
+    /// The room is not in the epoch that was named.
+    #[error("the room is in another epoch")]
+    StaleEpoch {
+        /// The room's epoch.
+        current: Epoch,
+    },
+    /// A bound of the room or of the store is reached.
+    #[error("full")]
+    Full,
+    /// A commit without its next epoch, or a message with one.
+    #[error("entry and next epoch do not belong together")]
+    Mismatched,
+    /// The store's memory-only promise is broken; it takes nothing new.
+    #[error("read-only: the memory-only promise is broken")]
+    ReadOnly,
+    /// The back end cannot be reached; the outcome is unknown.
+    #[error("the back end cannot be reached")]
+    Unavailable,
+    /// The back end answered something it should not.
+    #[error("the back end failed")]
+    Backend,
+}
+
+impl StoreError {
+    /// Whether the same call can succeed later without any change.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        matches!(self, Self::Full | Self::ReadOnly | Self::Unavailable)
+    }
+}

@@ -1,0 +1,74 @@
+//! A clock whose time moves only when told.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+use crate::time::{Clock, Timestamp};
+
+/// A clock whose time moves only when told, and then wakes whoever waits for it.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use anocm_core::{Clock, Timestamp, testing::ManualClock};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let clock = ManualClock::new();
+/// clock.advance(Duration::from_millis(1_500));
+/// assert_eq!(clock.now(), Timestamp::from_millis(1_500));
+/// clock.sleep_until(Timestamp::from_millis(1_500)).await; // returns at once
+/// # }
+/// ```
+#[derive(Debug, Default)]
+pub struct ManualClock {
+    now: watch::Sender<Timestamp>,
+}
+
+impl ManualClock {
+    /// A clock that stands at [`Timestamp::ZERO`].
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Moves the time on by `duration`, rounded down to milliseconds.
+    pub fn advance(&self, duration: Duration) {
+        self.now.send_modify(|now| *now = now.after(duration));
+    }
+}
+
+#[cfg_attr(not(target_arch = "wasm32"), async_trait)]
+#[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        *self.now.borrow()
+    }
+
+    async fn sleep_until(&self, deadline: Timestamp) {
+        let mut now = self.now.subscribe();
+        // Fails only when the sender is gone, and `self` holds it.
+        let _ = now.wait_for(|now| *now >= deadline).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{pin::pin, sync::Arc};
+
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_sleeper_wakes_at_its_deadline_and_not_before() {
+        let clock = Arc::new(ManualClock::new());
+        let deadline = Timestamp::ZERO.after(Duration::from_millis(10));
+        let mut sleep = pin!(clock.sleep_until(deadline));
+        clock.advance(Duration::from_millis(9));
+        assert!(sleep.as_mut().now_or_never().is_none());
+        clock.advance(Duration::from_millis(1));
+        assert!(sleep.now_or_never().is_some());
+    }
+}

@@ -1,0 +1,151 @@
+//! What every [`Store`] must do, as ready-made tests.
+//!
+//! Each number of the store's contract has one or more cases, ordinary functions named after it.
+//! A back end lists none of them: [`store_conformance!`](crate::store_conformance) makes a test
+//! of each.
+//!
+//! # Examples
+//! ```
+//! # mod tests {
+//! use std::{sync::Arc, time::Duration};
+//! use anocm_core::{store::{MemoryLimits, MemoryStore, Store}, testing::{ManualClock, store::StoreFactory}};
+//!
+//! struct Memory(Arc<ManualClock>);
+//!
+//! #[async_trait::async_trait]
+//! impl StoreFactory for Memory {
+//!     async fn store(&self) -> Arc<dyn Store> {
+//!         MemoryStore::new(self.0.clone(), MemoryLimits::default())
+//!     }
+//!     async fn pass(&self, duration: Duration) {
+//!         self.0.advance(duration);
+//!     }
+//!     fn is_exact(&self) -> bool {
+//!         true
+//!     }
+//! }
+//!
+//! anocm_core::store_conformance!(Memory(Arc::new(ManualClock::new())));
+//! # }
+//! ```
+
+#![allow(clippy::panic, clippy::missing_panics_doc, reason = "a case reports by panicking")]
+
+mod bounds;
+mod epochs;
+mod erasure;
+mod kit;
+mod log;
+mod voiding;
+mod watching;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+
+pub use self::{bounds::*, epochs::*, erasure::*, log::*, voiding::*, watching::*};
+use crate::store::Store;
+
+/// Makes the stores of a back end, and lets time pass for them.
+///
+/// Cases use lifetimes of one to two seconds, so that a back end with a clock of its own
+/// can simply sleep.
+#[async_trait]
+pub trait StoreFactory: Send + Sync {
+    /// A store for one case. May be shared between cases: each uses a fresh random address.
+    async fn store(&self) -> Arc<dyn Store>;
+
+    /// Returns when at least `duration` has passed by the store's clock.
+    async fn pass(&self, duration: Duration);
+
+    /// Whether `pass` takes exactly that long by the store's clock, which stands still
+    /// otherwise. Then the cases also look one millisecond before each deadline.
+    fn is_exact(&self) -> bool;
+}
+
+/// Makes a `#[tokio::test]` of every case of [`testing::store`](crate::testing::store), for the
+/// [`StoreFactory`](crate::testing::store::StoreFactory) that the expression gives.
+///
+/// The calling crate needs `tokio` with the features `macros` and `rt`.
+#[macro_export]
+macro_rules! store_conformance {
+    ($factory:expr) => {
+        $crate::__store_cases!(__store_tests, $factory);
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __store_tests {
+    ([$factory:expr] $($case:ident)*) => {
+        $(
+            #[tokio::test]
+            async fn $case() {
+                $crate::testing::store::$case(&$factory).await;
+            }
+        )*
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __case_names {
+    ([] $($case:ident)*) => {
+        &[$(stringify!($case)),*]
+    };
+}
+
+/// The list of all cases. A test below fails when one is missing.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __store_cases {
+    ($with:ident $(, $argument:expr)?) => {
+        $crate::$with! {
+            [$($argument)?]
+            contract_01_of_many_creators_one_succeeds
+            contract_01_an_address_in_use_is_refused_and_nothing_changes
+            contract_02_of_many_commits_to_one_epoch_one_succeeds
+            contract_02_an_entry_for_another_epoch_is_stale_and_changes_nothing
+            contract_03_a_commit_moves_epoch_and_door_in_one_step
+            contract_03_next_comes_with_commits_and_joins_only
+            contract_04_places_have_no_gap
+            contract_05_a_live_entry_is_told_and_never_read
+            contract_06_read_starts_after_the_cursor_and_ends_where_told
+            contract_06_a_long_log_comes_in_pages
+            contract_07_an_entry_is_gone_at_its_deadline
+            contract_08_a_watch_sees_everything_in_order
+            contract_08_a_watch_that_falls_behind_is_told
+            contract_09_a_room_that_nobody_touches_is_erased
+            contract_09_a_touched_room_lives_on
+            contract_09_a_room_ends_at_its_largest_age
+            contract_09_a_closed_room_is_gone
+            contract_09_an_address_is_free_after_the_end
+            contract_10_a_full_room_refuses_and_drops_nothing
+            contract_10_a_room_full_of_messages_takes_commits
+            contract_10_space_returns_on_expiry
+            contract_11_void_takes_back_the_last_commit_and_what_followed
+            contract_11_commits_on_a_voided_one_go_with_it
+            contract_11_only_entries_that_began_an_epoch_can_be_voided
+            contract_12_past_epochs_are_known_as_long_as_their_end_is_kept
+            contract_12_the_current_epoch_stays_known
+        }
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::listing::assert_complete;
+
+    #[test]
+    fn every_case_is_listed() {
+        let sources = [
+            include_str!("bounds.rs"),
+            include_str!("epochs.rs"),
+            include_str!("erasure.rs"),
+            include_str!("log.rs"),
+            include_str!("voiding.rs"),
+            include_str!("watching.rs"),
+        ];
+        assert_complete(&sources, crate::__store_cases!(__case_names), 12);
+    }
+}

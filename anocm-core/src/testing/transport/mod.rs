@@ -1,0 +1,141 @@
+//! What every [`Transport`] must do, as ready-made tests.
+//!
+//! Works like [`testing::store`](super::store):
+//! [`transport_conformance!`](crate::transport_conformance) makes a test of each case.
+//!
+//! # Examples
+//! ```
+//! # mod tests {
+//! use anocm_core::testing::transport::{Accepted, TransportFactory};
+//! use anocm_core::transport::{InProcess, Transport};
+//!
+//! struct Memory;
+//!
+//! #[async_trait::async_trait]
+//! impl TransportFactory for Memory {
+//!     async fn start(&self) -> (Box<dyn Transport>, Accepted) {
+//!         let (accept, accepted) = Accepted::new();
+//!         (Box::new(InProcess::new(move |link| accept(link))), accepted)
+//!     }
+//! }
+//!
+//! anocm_core::transport_conformance!(Memory);
+//! # }
+//! ```
+
+#![allow(clippy::panic, clippy::missing_panics_doc, reason = "a case reports by panicking")]
+
+mod cases;
+
+use std::fmt;
+
+use async_trait::async_trait;
+use tokio::sync::mpsc;
+
+pub use self::cases::*;
+use crate::transport::{Link, Transport};
+
+/// Makes transports to something that accepts links.
+#[async_trait]
+pub trait TransportFactory: Send + Sync {
+    /// A transport, and the far end of each link that it opens.
+    async fn start(&self) -> (Box<dyn Transport>, Accepted);
+}
+
+/// The far ends of links, in the order in which they were accepted.
+pub struct Accepted(mpsc::UnboundedReceiver<Box<dyn Link>>);
+
+impl Accepted {
+    /// A function for the accepting side to call, and what comes of it.
+    pub fn new() -> (impl Fn(Box<dyn Link>) + Clone + Send + Sync + 'static, Self) {
+        let (to, from) = mpsc::unbounded_channel();
+        let accept = move |link| {
+            // The case may be over already; the link is then dropped.
+            let _ = to.send(link);
+        };
+        (accept, Self(from))
+    }
+
+    /// The next far end. Fails the case when there is none.
+    pub async fn next(&mut self) -> Box<dyn Link> {
+        match tokio::time::timeout(cases::PATIENCE, self.0.recv()).await {
+            Ok(Some(link)) => link,
+            _ => panic!("no link was accepted"),
+        }
+    }
+}
+
+impl fmt::Debug for Accepted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Accepted(..)")
+    }
+}
+
+/// Makes a `#[tokio::test]` of every case of
+/// [`testing::transport`](crate::testing::transport), for the
+/// [`TransportFactory`](crate::testing::transport::TransportFactory) that the expression gives.
+///
+/// The calling crate needs `tokio` with the features `macros` and `rt`.
+#[macro_export]
+macro_rules! transport_conformance {
+    ($factory:expr) => {
+        $crate::__transport_cases!(__transport_tests, $factory);
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __transport_tests {
+    ([$factory:expr] $($case:ident)*) => {
+        $(
+            #[tokio::test]
+            async fn $case() {
+                $crate::testing::transport::$case(&$factory).await;
+            }
+        )*
+    };
+}
+
+/// The list of all cases. A test below fails when one is missing.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __transport_cases {
+    ($with:ident $(, $argument:expr)?) => {
+        $crate::$with! {
+            [$($argument)?]
+            contract_01_links_are_independent
+            contract_02_frames_arrive_whole_once_and_in_order
+            contract_02_a_cancelled_receive_loses_nothing
+            contract_03_a_clean_close_is_told_again_and_again
+            contract_04_what_was_sent_before_a_close_arrives
+            contract_05_dropping_a_link_closes_it
+            contract_06_send_waits_for_the_other_side
+        }
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::listing::assert_complete, Accepted, TransportFactory};
+    use crate::transport::{InProcess, Transport};
+
+    struct Memory;
+
+    #[async_trait::async_trait]
+    impl TransportFactory for Memory {
+        async fn start(&self) -> (Box<dyn Transport>, Accepted) {
+            let (accept, accepted) = Accepted::new();
+            (Box::new(InProcess::new(accept)), accepted)
+        }
+    }
+
+    mod in_process {
+        crate::transport_conformance!(super::Memory);
+    }
+
+    #[test]
+    fn every_case_is_listed() {
+        let listed = crate::__transport_cases!(__case_names);
+        assert_complete(&[include_str!("cases.rs")], listed, 6);
+    }
+}

@@ -1,0 +1,81 @@
+//! The transport within one process: bounded channels instead of a network.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use tokio::sync::mpsc;
+
+use super::{Closing, Link, Transport, TransportError};
+use crate::secret::Payload;
+
+/// Frames that may wait in each direction before `send` waits.
+const WAITING: usize = 64;
+
+/// Two ends of one link within this process.
+#[must_use]
+pub fn pair() -> (impl Link, impl Link) {
+    let (to_b, from_a) = mpsc::channel(WAITING);
+    let (to_a, from_b) = mpsc::channel(WAITING);
+    (End::new(to_b, from_b), End::new(to_a, from_a))
+}
+
+struct End {
+    // The lock is held to clone or drop the sender only, never across an await.
+    to: Mutex<Option<mpsc::Sender<Payload>>>,
+    from: tokio::sync::Mutex<mpsc::Receiver<Payload>>,
+}
+
+impl End {
+    fn new(to: mpsc::Sender<Payload>, from: mpsc::Receiver<Payload>) -> Self {
+        Self { to: Mutex::new(Some(to)), from: tokio::sync::Mutex::new(from) }
+    }
+}
+
+#[cfg_attr(not(target_arch = "wasm32"), async_trait)]
+#[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
+impl Link for End {
+    async fn send(&self, frames: &[Payload]) -> Result<(), TransportError> {
+        let to = self.to.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let to = to.ok_or(TransportError::Cut)?;
+        for frame in frames {
+            to.send(frame.clone()).await.map_err(|_| TransportError::Cut)?;
+        }
+        Ok(())
+    }
+
+    async fn recv(&self) -> Result<Option<Payload>, TransportError> {
+        Ok(self.from.lock().await.recv().await)
+    }
+
+    async fn close(&self, _why: Closing) {
+        self.to.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+/// A [`Transport`] to something that serves links within this process.
+pub struct InProcess(Arc<dyn Fn(Box<dyn Link>) + Send + Sync>);
+
+impl InProcess {
+    /// A transport that hands the far end of each new link to `accept`, which must not block;
+    /// it usually spawns a task, as `Relay::transport` does.
+    #[must_use]
+    pub fn new(accept: impl Fn(Box<dyn Link>) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(accept))
+    }
+}
+
+#[cfg_attr(not(target_arch = "wasm32"), async_trait)]
+#[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
+impl Transport for InProcess {
+    async fn connect(&self) -> Result<Box<dyn Link>, TransportError> {
+        let (near, far) = pair();
+        (self.0)(Box::new(far));
+        Ok(Box::new(near))
+    }
+}
+
+impl std::fmt::Debug for InProcess {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("InProcess(..)")
+    }
+}

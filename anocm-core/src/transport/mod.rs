@@ -1,0 +1,96 @@
+//! How a client reaches a relay, and how a relay is reached: whole frames, in order, both ways.
+
+mod memory;
+
+use async_trait::async_trait;
+pub use memory::{InProcess, pair};
+
+use crate::secret::Payload;
+
+/// How a client reaches a relay. Does no retry, no encryption of its own and no parsing.
+///
+/// # Contract
+/// 1. `connect` gives a fresh link each time; links are independent of each other.
+/// 2. Every frame that the other side received was sent, and arrives whole, once and in order.
+/// 3. `recv` gives `Ok(None)` after a clean close by the other side, and again on every further
+///    call.
+/// 4. After `close` on one side, the other side's `recv` first gives what was sent before.
+/// 5. Dropping a link closes it.
+/// 6. `send` waits while the other side does not keep up; it does not buffer without bound.
+///
+/// # Errors
+/// [`TransportError`]. After an error of a link, the link is dead; whether the last frames sent
+/// arrived is unknown.
+///
+/// # Cancel safety
+/// `recv` is cancel safe: a frame is either returned or still to come. A cancelled `send` may
+/// have sent any number of its frames, each whole. A cancelled `connect` leaves nothing behind.
+///
+/// # Security
+/// Frames hold sealed entries and bearer tokens: an implementation logs none of them, and uses
+/// an authenticated, encrypted channel beyond the local machine.
+#[cfg_attr(not(target_arch = "wasm32"), async_trait)]
+#[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
+pub trait Transport: Send + Sync + 'static {
+    /// Opens a link to the relay.
+    async fn connect(&self) -> Result<Box<dyn Link>, TransportError>;
+}
+
+/// One side of an open connection. See [`Transport`] for the contract.
+///
+/// All methods take `&self`, so that one task can receive while another sends.
+#[cfg_attr(not(target_arch = "wasm32"), async_trait)]
+#[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
+pub trait Link: Send + Sync + 'static {
+    /// Sends frames in order, in as few writes as it can.
+    async fn send(&self, frames: &[Payload]) -> Result<(), TransportError>;
+
+    /// The next frame; `None` after a clean close. At most one caller at a time.
+    async fn recv(&self) -> Result<Option<Payload>, TransportError>;
+
+    /// Closes the link, after what was sent. `why` is a hint for the other side.
+    async fn close(&self, why: Closing);
+}
+
+/// Why a side closes a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Closing {
+    /// Nothing more to say (RFC 6455 code 1000).
+    Done,
+    /// The side is shutting down (code 1001).
+    GoingAway,
+    /// The other side broke the protocol (code 1002).
+    Protocol,
+    /// A frame was too long (code 1009).
+    TooLong,
+    /// The other side was too slow or idle (code 4408).
+    Timeout,
+}
+
+/// Why a link cannot be opened or has died.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransportError {
+    /// The relay cannot be reached.
+    #[error("the relay cannot be reached")]
+    Unreachable,
+    /// The proxy on the way to the relay cannot be reached.
+    #[error("the proxy cannot be reached")]
+    ProxyUnreachable,
+    /// What was reached is not a relay, or refused the connection.
+    #[error("the relay refused the connection")]
+    Refused,
+    /// The relay's certificate is not to be trusted.
+    #[error("the relay's certificate is not trusted")]
+    Untrusted,
+    /// The connection was cut.
+    #[error("the connection was cut")]
+    Cut,
+    /// A frame longer than the limit arrived.
+    #[error("a frame was too long")]
+    TooLong,
+    /// The other side broke the transport's own protocol.
+    #[error("the other side broke the transport's protocol")]
+    Protocol,
+}
