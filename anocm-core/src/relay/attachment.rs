@@ -1,0 +1,135 @@
+//! What a connection has proven of its rooms, and where it watches.
+
+use std::sync::Arc;
+
+use super::{
+    Joining,
+    connection::Connection,
+    hub::{Hub, Subscriber},
+    proof::{Proof, Proofs},
+    requests::refusal,
+};
+use crate::{
+    id::{Epoch, RoomAddress},
+    store::{EpochRecord, StoredDoor},
+    wire::{Policy, Refusal},
+};
+
+/// What a connection has proven of one room.
+pub(super) struct Attachment {
+    pub(super) proofs: Proofs,
+    pub(super) policy: Policy,
+    /// Where it watches, if it ever did.
+    pub(super) hub: Option<Arc<Hub>>,
+}
+
+impl Attachment {
+    pub(super) fn new(proofs: Proofs, policy: Policy) -> Self {
+        Self { proofs, policy, hub: None }
+    }
+}
+
+impl Connection<'_> {
+    pub(super) async fn door(&self, address: &RoomAddress) -> Result<StoredDoor, Refusal> {
+        self.relay.store.door(address).await.map_err(refusal)
+    }
+
+    /// Notes a proof that holds by `door`.
+    pub(super) fn prove(
+        &mut self,
+        address: &RoomAddress,
+        record: EpochRecord,
+        door: &StoredDoor,
+    ) -> Result<(), Refusal> {
+        let proof = Proof { epoch: record.epoch, member: record.member };
+        if !self.rooms.contains_key(address) {
+            self.check_place(address)?;
+            let fresh = Attachment::new(Proofs::new(proof), door.policy);
+            self.attach(address, fresh);
+        } else if let Some(room) = self.rooms.get_mut(address) {
+            room.proofs = room.proofs.add(proof, door);
+            room.policy = door.policy;
+            if let Some(hub) = &room.hub {
+                hub.prove(self.id, proof, door, self.relay.clock.now());
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn attach(&mut self, address: &RoomAddress, attachment: Attachment) {
+        self.rooms.insert(*address, attachment);
+    }
+
+    /// Refuses another room when there are too many. Those that ended make place.
+    pub(super) fn check_place(&mut self, address: &RoomAddress) -> Result<(), Refusal> {
+        let most = self.relay.config.max_rooms_per_connection;
+        if self.rooms.len() >= most {
+            self.forget_ended();
+        }
+        if self.rooms.len() < most || self.rooms.contains_key(address) {
+            Ok(())
+        } else {
+            Err(Refusal::Full)
+        }
+    }
+
+    /// Whether the connection is told what happens to the room.
+    pub(super) fn watches(&self, address: &RoomAddress) -> bool {
+        let hub = self.rooms.get(address).and_then(|room| room.hub.as_ref());
+        hub.is_some_and(|hub| hub.has(self.id))
+    }
+
+    /// Watches an attached room, and gives the door as it was when that had begun: its head joins
+    /// up with what is told from there on. Entries are held back until the reply is released.
+    pub(super) async fn watch(
+        &mut self,
+        address: &RoomAddress,
+        current: Epoch,
+    ) -> Result<StoredDoor, Refusal> {
+        self.outbox.hold(address);
+        let mut door = Ok(());
+        if !self.watches(address) {
+            door = self.subscribe(address, current, false).await;
+        }
+        let door = match door {
+            Ok(()) => self.door(address).await,
+            Err(refusal) => Err(refusal),
+        };
+        if door.is_err() {
+            self.outbox.give_up(address);
+        }
+        door
+    }
+
+    /// Joins the hub of an attached room: a new one if the room is `new`, since an earlier room
+    /// at the address may have one that has not heard of its end yet.
+    pub(super) async fn subscribe(
+        &mut self,
+        address: &RoomAddress,
+        current: Epoch,
+        new: bool,
+    ) -> Result<(), Refusal> {
+        let room = self.rooms.get(address).ok_or(Refusal::NotAdmitted)?;
+        let subscriber = Subscriber::new(self.outbox.clone(), room.proofs);
+        let joining = Joining { id: self.id, subscriber, policy: room.policy, current, new };
+        let hub = self.relay.subscribe(address, joining).await.map_err(refusal)?;
+        if let Some(room) = self.rooms.get_mut(address) {
+            room.hub = Some(hub);
+        }
+        Ok(())
+    }
+
+    /// Forgets what was proven of rooms that nobody watches any more.
+    pub(super) fn forget_ended(&mut self) {
+        self.rooms.retain(|_, room| !room.hub.as_ref().is_some_and(|hub| hub.is_over()));
+    }
+
+    /// Lets go of a room and of what was proven for it.
+    pub(super) fn detach(&mut self, address: &RoomAddress) {
+        let hub = self.rooms.remove(address).and_then(|room| room.hub);
+        if let Some(hub) = hub {
+            hub.unsubscribe(self.id);
+        }
+        self.outbox.forget(address);
+    }
+}

@@ -1,0 +1,210 @@
+//! One connection: its hello, its reader, its writer, its end.
+
+use std::{collections::HashMap, pin::pin, sync::Arc, time::Duration};
+
+use super::{
+    Relay, attachment::Attachment, hub::ConnectionId, outbox::Outbox, queue::Batch, rate::Bucket,
+};
+use crate::{
+    id::RoomAddress,
+    secret::Payload,
+    time::Timestamp,
+    transport::{Closing, Link, TransportError},
+    wire::{ClientFrame, ClientHello, Event, Hello, RelayFrame, RelayHello, decode, encode},
+};
+
+/// How long the last words of a connection may take.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// What a connection has proven and where it watches.
+pub(super) struct Connection<'a> {
+    pub(super) relay: &'a Arc<Relay>,
+    pub(super) id: ConnectionId,
+    pub(super) outbox: Arc<Outbox>,
+    pub(super) rooms: HashMap<RoomAddress, Attachment>,
+    pub(super) creations: Bucket,
+    pub(super) joins: Bucket,
+}
+
+/// Runs one connection to its end.
+pub(super) async fn run(relay: &Arc<Relay>, link: &dyn Link) {
+    let clock = &relay.clock;
+    let greeted = tokio::select! {
+        biased;
+        greeted = greet(relay, link) => greeted,
+        () = clock.sleep_until(clock.now().after(relay.config.hello_timeout)) => {
+            Err(Closing::Timeout)
+        }
+        () = relay.stopping.cancelled() => Err(Closing::GoingAway),
+    };
+    if let Err(why) = greeted {
+        tracing::debug!("connection closed without a hello");
+        close(relay, link, why).await;
+        return;
+    }
+    let mut connection = Connection::new(relay);
+    let outbox = Arc::clone(&connection.outbox);
+    let mut writer = pin!(write(relay, link, &outbox));
+    let why = tokio::select! {
+        biased;
+        () = &mut writer => return,
+        () = relay.stopping.cancelled() => Closing::GoingAway,
+        why = connection.read(link) => why,
+    };
+    // Nothing more comes in: what waits is said, and then why the connection ends.
+    drop(connection);
+    if why == Closing::GoingAway {
+        let rooms_end = relay.rooms_end.get().copied().unwrap_or(false);
+        outbox.word(encode(&RelayFrame::Event(Event::GoingAway { rooms_end })));
+    }
+    outbox.end(why);
+    tokio::select! {
+        biased;
+        () = writer => {}
+        () = clock.sleep_until(clock.now().after(FAREWELL)) => {}
+    }
+}
+
+async fn greet(relay: &Relay, link: &dyn Link) -> Result<(), Closing> {
+    let Ok(Some(frame)) = link.recv().await else {
+        return Err(Closing::Done);
+    };
+    let hello = ClientHello::from_frame(&frame).map_err(|_| Closing::Protocol)?;
+    let answer = RelayHello::negotiate(&hello, relay.store.posture().await);
+    let sent = link.send(&[answer.to_frame()]).await;
+    match answer {
+        RelayHello::Welcome { .. } if sent.is_ok() => Ok(()),
+        _ => Err(Closing::Done),
+    }
+}
+
+/// Sends what waits until there is nothing more to say, or nobody who takes it.
+async fn write(relay: &Relay, link: &dyn Link, outbox: &Outbox) {
+    let clock = &relay.clock;
+    loop {
+        let batch = match outbox.next_batch(|| clock.now()).await {
+            Ok(batch) => batch,
+            Err(why) => return close(relay, link, why).await,
+        };
+        let patience = patience(relay, &batch);
+        let sent = tokio::select! {
+            biased;
+            sent = link.send(&batch.frames) => sent,
+            () = clock.sleep_until(clock.now().after(patience)) => {
+                tracing::debug!("connection closed: too slow");
+                return close(relay, link, Closing::Timeout).await;
+            }
+        };
+        if sent.is_err() {
+            tracing::debug!("connection cut");
+            return;
+        }
+        outbox.sent(&batch);
+    }
+}
+
+/// A batch that is one long frame may take as long as so many shorter ones.
+fn patience(relay: &Relay, batch: &Batch) -> Duration {
+    let parts = batch.bytes().div_ceil(relay.config.batch_bytes.max(1)).max(1);
+    let parts = u32::try_from(parts).unwrap_or(u32::MAX);
+    relay.config.stall.saturating_mul(parts)
+}
+
+async fn close(relay: &Relay, link: &dyn Link, why: Closing) {
+    let clock = &relay.clock;
+    tokio::select! {
+        biased;
+        () = link.close(why) => {}
+        () = clock.sleep_until(clock.now().after(FAREWELL)) => {}
+    }
+}
+
+impl<'a> Connection<'a> {
+    fn new(relay: &'a Arc<Relay>) -> Self {
+        let now = relay.clock.now();
+        let config = &relay.config;
+        let outbox = Arc::new(Outbox::new(config));
+        let id = relay.next_id();
+        relay.connections().insert(id, Arc::clone(&outbox));
+        Self {
+            relay,
+            id,
+            outbox,
+            rooms: HashMap::new(),
+            creations: Bucket::new(config.creations, now),
+            joins: Bucket::new(config.joins, now),
+        }
+    }
+
+    /// Reads requests and answers them, one after the other, until the connection ends.
+    async fn read(&mut self, link: &dyn Link) -> Closing {
+        let (clock, config) = (&self.relay.clock, &self.relay.config);
+        let mut requests = Bucket::new(config.requests, clock.now());
+        let mut bytes = Bucket::new(config.bytes, clock.now());
+        let mut roomless_since = clock.now();
+        loop {
+            // Whoever takes no answers gets to ask no more.
+            self.outbox.half_empty().await;
+            let frame = match self.receive(link, &mut roomless_since).await {
+                Ok(frame) => frame,
+                Err(why) => return why,
+            };
+            if frame.len() > config.max_frame {
+                return Closing::TooLong;
+            }
+            let length = u64::try_from(frame.len()).unwrap_or(u64::MAX);
+            let now = clock.now();
+            let wait = requests.take(1, now).max(bytes.take(length, now));
+            if !wait.is_zero() {
+                clock.sleep_until(now.after(wait)).await;
+            }
+            let Ok(ClientFrame { id, request }) = decode(&frame, config.max_frame) else {
+                tracing::debug!("connection closed: malformed frame");
+                return Closing::Protocol;
+            };
+            drop(frame);
+            self.answer(id, request).await;
+        }
+    }
+
+    /// The next frame, or why there is none: a connection in no room is not waited for long.
+    async fn receive(
+        &mut self,
+        link: &dyn Link,
+        roomless_since: &mut Timestamp,
+    ) -> Result<Payload, Closing> {
+        let (clock, patience) = (&self.relay.clock, self.relay.config.idle_timeout);
+        let received = loop {
+            if !self.rooms.is_empty() {
+                *roomless_since = clock.now();
+            }
+            tokio::select! {
+                biased;
+                () = clock.sleep_until(roomless_since.after(patience)) => {
+                    if self.rooms.is_empty() {
+                        return Err(Closing::Timeout);
+                    }
+                    self.forget_ended();
+                }
+                received = link.recv() => break received,
+            }
+        };
+        match received {
+            Ok(Some(frame)) => Ok(frame),
+            Ok(None) | Err(TransportError::Cut) => Err(Closing::Done),
+            Err(TransportError::TooLong) => Err(Closing::TooLong),
+            Err(_) => Err(Closing::Protocol),
+        }
+    }
+}
+
+impl Drop for Connection<'_> {
+    fn drop(&mut self) {
+        for room in self.rooms.values() {
+            if let Some(hub) = &room.hub {
+                hub.unsubscribe(self.id);
+            }
+        }
+        self.relay.connections().remove(&self.id);
+    }
+}

@@ -1,0 +1,153 @@
+//! The task of a hub: carries what the store tells to those who watch.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::{FutureExt, StreamExt};
+
+use super::{hub::Hub, queue::Fanned};
+use crate::{
+    id::Epoch,
+    store::{Store, StoreError, Watch, Watched},
+    time::{Clock, Timestamp},
+    wire::{CloseReason, Event, LogItem, RelayFrame, encode},
+};
+
+/// Entries that are told at one go.
+const TOGETHER: usize = 64;
+/// The longest time between two touches of a room in use.
+const TOUCH: Duration = Duration::from_secs(30);
+/// How long to wait after the store could not say how things stand.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Feeds a hub until its room ends or nobody watches.
+pub(super) async fn run(hub: Arc<Hub>, store: Arc<dyn Store>, clock: Arc<dyn Clock>, watch: Watch) {
+    let mut feeding = Feeding { hub, store, clock, watch, next: None };
+    feeding.run().await;
+}
+
+struct Feeding {
+    hub: Arc<Hub>,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    watch: Watch,
+    /// Taken from the watch, but not yet told.
+    next: Option<Watched>,
+}
+
+impl Feeding {
+    async fn run(&mut self) {
+        let interval = (self.hub.policy.linger() / 3).min(TOUCH);
+        let mut touch = self.clock.now();
+        loop {
+            let now = self.clock.now();
+            if now >= touch {
+                self.touch().await;
+                touch = now.after(interval);
+            }
+            if self.hub.is_in_doubt() && self.settle().await.is_err() {
+                touch = touch.min(now.after(RETRY));
+            }
+            let lapse = self.hub.lapse(now);
+            if self.hub.end_if_empty() {
+                // The linger starts where the last one left.
+                self.touch().await;
+                return;
+            }
+            let wake = lapse.map_or(touch, |lapse| lapse.min(touch));
+            let item = tokio::select! {
+                biased;
+                item = next(&mut self.next, &mut self.watch) => item,
+                () = self.clock.sleep_until(wake) => continue,
+                () = self.hub.changed.notified() => continue,
+            };
+            if !self.tell(item) {
+                return;
+            }
+        }
+    }
+
+    /// Tells one thing, or several entries at one go. False when the room has ended.
+    fn tell(&mut self, item: Option<Watched>) -> bool {
+        let address = self.hub.address;
+        match item {
+            Some(Watched::Entry(item)) => self.tell_entries(item),
+            Some(Watched::Voided { seq, epoch }) => {
+                self.hub.doubt();
+                self.hub.announce(Event::Voided { address, seq, epoch });
+            }
+            Some(Watched::Lagged) => self.hub.lost(),
+            Some(Watched::Closed(reason)) => {
+                self.hub.end(Event::Closed { address, reason });
+                return false;
+            }
+            // A watch ends only after it said so; one that does not has lost its room.
+            None => {
+                let reason = CloseReason::Gone;
+                self.hub.end(Event::Closed { address, reason });
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Tells an entry and those that wait behind it, up to the next change of epoch.
+    fn tell_entries(&mut self, first: LogItem) {
+        let now = self.clock.now();
+        let mut entries = Vec::new();
+        let mut item = first;
+        let mut ended;
+        loop {
+            ended = ends(&item);
+            entries.push(self.encode(item, now));
+            if ended.is_some() || entries.len() >= TOGETHER {
+                break;
+            }
+            match self.watch.next().now_or_never() {
+                Some(Some(Watched::Entry(more))) => item = more,
+                Some(other) => {
+                    self.next = Some(other.unwrap_or(Watched::Closed(CloseReason::Gone)));
+                    break;
+                }
+                None => break,
+            }
+        }
+        self.hub.tell(&entries, ended, now);
+    }
+
+    fn encode(&self, item: LogItem, now: Timestamp) -> Fanned {
+        let seq = item.seq;
+        let expires = (!item.entry.retention.is_live()).then(|| {
+            let age = Duration::from_millis(item.age);
+            now.after(item.entry.retention.lifetime()).before(age)
+        });
+        let address = self.hub.address;
+        let frame = encode(&RelayFrame::Event(Event::Entry { address, item }));
+        Fanned { seq, frame, expires }
+    }
+
+    /// Looks at the door after something was voided or lost.
+    async fn settle(&mut self) -> Result<(), StoreError> {
+        let door = self.store.door(&self.hub.address).await?;
+        self.hub.settle(&door, self.clock.now());
+        Ok(())
+    }
+
+    async fn touch(&mut self) {
+        // If the room is gone the watch says so; if the store is, the next touch may succeed.
+        if self.store.touch(&self.hub.address).await.is_err() {
+            tracing::debug!("a room could not be touched");
+        }
+    }
+}
+
+async fn next(waiting: &mut Option<Watched>, watch: &mut Watch) -> Option<Watched> {
+    match waiting.take() {
+        Some(item) => Some(item),
+        None => watch.next().await,
+    }
+}
+
+fn ends(item: &LogItem) -> Option<Epoch> {
+    let entry = &item.entry;
+    entry.kind.begins_epoch().then_some(entry.epoch)
+}

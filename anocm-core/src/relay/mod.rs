@@ -1,0 +1,269 @@
+//! The relay engine: admits, orders, fans out, forgets.
+//!
+//! ```text
+//!   link ── connection ── requests ──▶ Store
+//!              ▲ outbox                  │ watch
+//!              └────────── hub ◀─────────┘   one per room, one task each
+//! ```
+//!
+//! A [`Relay`] serves links: [`Relay::serve`] runs one connection to its end. The store decides
+//! everything that two connections could dispute; a relay only admits, passes on and tells, so
+//! several relays can share a store.
+//!
+//! # Examples
+//! ```
+//! use std::sync::Arc;
+//! use anocm_core::{
+//!     TokioClock,
+//!     relay::{Relay, RelayConfig},
+//!     store::{MemoryLimits, MemoryStore},
+//!     transport::Transport,
+//! };
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() {
+//! let clock = Arc::new(TokioClock::new());
+//! let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
+//! let relay = Relay::new(store, clock, RelayConfig::default());
+//! let link = relay.transport().connect().await;
+//! assert!(link.is_ok());
+//! relay.shutdown(true).await;
+//! # }
+//! ```
+
+mod attachment;
+mod config;
+mod connection;
+mod fanout;
+mod flow;
+mod hub;
+mod lawful;
+mod outbox;
+mod proof;
+mod queue;
+mod rate;
+mod requests;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use tokio::sync::Semaphore;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use self::config::{PolicyLimits, Rate, RelayConfig};
+use self::{
+    hub::{ConnectionId, Hub, Subscriber},
+    outbox::Outbox,
+};
+use crate::{
+    id::{Epoch, RoomAddress},
+    store::{Store, StoreError},
+    time::Clock,
+    transport::{Closing, InProcess, Link},
+    wire::{Event, Policy, Posture, RelayFrame, encode},
+};
+
+/// Admits, orders, fans out, forgets. Can read nothing of what it carries.
+pub struct Relay {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    config: RelayConfig,
+    // Both locks: short sections, none across an await.
+    hubs: Mutex<HashMap<RoomAddress, Arc<Hub>>>,
+    connections: Mutex<HashMap<ConnectionId, Arc<Outbox>>>,
+    next_connection: AtomicU64,
+    places: Semaphore,
+    tasks: TaskTracker,
+    stopping: CancellationToken,
+    rooms_end: OnceLock<bool>,
+    posture: OnceLock<()>,
+}
+
+/// One who wants to watch a room.
+struct Joining {
+    id: ConnectionId,
+    subscriber: Subscriber,
+    policy: Policy,
+    /// The room's epoch as last seen.
+    current: Epoch,
+    /// Whether the room has just been created.
+    new: bool,
+}
+
+impl Relay {
+    /// A relay that keeps its rooms in `store`.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, config: RelayConfig) -> Arc<Self> {
+        let most = config.max_connections.min(Semaphore::MAX_PERMITS);
+        Arc::new(Self {
+            store,
+            clock,
+            config,
+            hubs: Mutex::default(),
+            connections: Mutex::default(),
+            next_connection: AtomicU64::new(0),
+            places: Semaphore::new(most),
+            tasks: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+            rooms_end: OnceLock::new(),
+            posture: OnceLock::new(),
+        })
+    }
+
+    /// Runs one connection to its end, from its hello on. Must be called on a tokio runtime.
+    ///
+    /// Dropping the future cuts the connection off; everybody else goes on.
+    pub async fn serve(self: &Arc<Self>, link: Box<dyn Link>) {
+        let _running = self.tasks.token();
+        let place = self.places.try_acquire();
+        if self.stopping.is_cancelled() || place.is_err() {
+            tracing::debug!("connection refused: no place");
+            link.close(Closing::GoingAway).await;
+            return;
+        }
+        self.watch_posture();
+        connection::run(self, &*link).await;
+    }
+
+    /// A transport to this relay for clients in the same process. Must be connected on a tokio
+    /// runtime.
+    #[must_use]
+    pub fn transport(self: &Arc<Self>) -> InProcess {
+        let relay = Arc::clone(self);
+        InProcess::new(move |link| {
+            let relay = Arc::clone(&relay);
+            let tasks = relay.tasks.clone();
+            tasks.spawn(async move { relay.serve(link).await });
+        })
+    }
+
+    /// Tells every connection that the relay goes away, closes them, and returns when nothing of
+    /// the relay runs any more. Connections that come later are closed at once.
+    ///
+    /// `rooms_end` is what the connections are told: whether the rooms end too, as they do when
+    /// the store lives in this process and goes with it. The store is left as it is.
+    pub async fn shutdown(&self, rooms_end: bool) {
+        // The first call decides what is told.
+        let _ = self.rooms_end.set(rooms_end);
+        self.stopping.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    fn hubs(&self) -> MutexGuard<'_, HashMap<RoomAddress, Arc<Hub>>> {
+        self.hubs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn connections(&self) -> MutexGuard<'_, HashMap<ConnectionId, Arc<Outbox>>> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn next_id(&self) -> ConnectionId {
+        self.next_connection.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Subscribes to a room: when this returns, whatever is accepted later is told.
+    async fn subscribe(
+        self: &Arc<Self>,
+        address: &RoomAddress,
+        joining: Joining,
+    ) -> Result<Arc<Hub>, StoreError> {
+        let subscribe = |hub: &Hub| {
+            let now = self.clock.now();
+            hub.subscribe(joining.id, &joining.subscriber, now)
+        };
+        let existing = |hubs: &HashMap<RoomAddress, Arc<Hub>>| {
+            let hub = hubs.get(address).filter(|_| !joining.new)?;
+            subscribe(hub).then(|| Arc::clone(hub))
+        };
+        if let Some(hub) = existing(&self.hubs()) {
+            return Ok(hub);
+        }
+        let watch = self.store.watch(address).await?;
+        let mut hubs = self.hubs();
+        if let Some(hub) = existing(&hubs) {
+            return Ok(hub);
+        }
+        let (policy, current) = (joining.policy, joining.current);
+        let hub = Arc::new(Hub::new(*address, policy, current, self.config.grace));
+        subscribe(&hub);
+        hubs.insert(*address, Arc::clone(&hub));
+        drop(hubs);
+        let (relay, feed) = (Arc::downgrade(self), Arc::clone(&hub));
+        let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
+        self.tasks.spawn(async move {
+            fanout::run(Arc::clone(&feed), store, clock, watch).await;
+            if let Some(relay) = relay.upgrade() {
+                relay.remove(&feed);
+            }
+        });
+        Ok(hub)
+    }
+
+    fn remove(&self, hub: &Arc<Hub>) {
+        let mut hubs = self.hubs();
+        let known = hubs.get(&hub.address);
+        if known.is_some_and(|known| Arc::ptr_eq(known, hub)) {
+            hubs.remove(&hub.address);
+        }
+        // A relay of few rooms should not keep the space of many.
+        if hubs.capacity() > 4 * hubs.len().max(64) {
+            hubs.shrink_to_fit();
+        }
+    }
+
+    /// From the first connection on, asks the store about its promise now and then.
+    fn watch_posture(self: &Arc<Self>) {
+        if self.posture.set(()).is_err() {
+            return;
+        }
+        let (relay, clock) = (Arc::downgrade(self), Arc::clone(&self.clock));
+        let (stopping, interval) = (self.stopping.clone(), self.config.posture_interval);
+        self.tasks.spawn(async move {
+            let mut told = None;
+            while let Some(posture) = posture(&relay).await {
+                if told.replace(posture).is_some_and(|told| told != posture)
+                    && let Some(relay) = relay.upgrade()
+                {
+                    relay.announce(Event::Posture(posture));
+                }
+                tokio::select! {
+                    biased;
+                    () = stopping.cancelled() => return,
+                    () = clock.sleep_until(clock.now().after(interval)) => {}
+                }
+            }
+        });
+    }
+
+    fn announce(&self, event: Event) {
+        let frame = encode(&RelayFrame::Event(event));
+        for outbox in self.connections().values() {
+            outbox.word(frame.clone());
+        }
+    }
+}
+
+async fn posture(relay: &Weak<Relay>) -> Option<Posture> {
+    let store = Arc::clone(&relay.upgrade()?.store);
+    Some(store.posture().await)
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.stopping.cancel();
+    }
+}
+
+impl fmt::Debug for Relay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Relay(..)")
+    }
+}

@@ -1,0 +1,296 @@
+//! The frames that wait for one connection: bounded, and never silently short. No task, no clock.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, VecDeque};
+
+use super::{
+    RelayConfig,
+    flow::{Flow, Taken},
+};
+use crate::{
+    id::{RoomAddress, Seq},
+    secret::Payload,
+    time::Timestamp,
+    transport::Closing,
+    wire::{Event, RelayFrame, encode},
+};
+
+/// An entry event, encoded once and shared by everyone who is told.
+#[derive(Clone)]
+pub(super) struct Fanned {
+    pub(super) seq: Seq,
+    pub(super) frame: Payload,
+    /// When its retention ends; a live entry has none.
+    pub(super) expires: Option<Timestamp>,
+}
+
+/// The frames that wait for one connection, in order.
+///
+/// Entries of rooms are bounded: when one does not fit, those of its room that wait are left out
+/// as well, the connection is told after which place, and the room lags until the connection has
+/// read the log. Words are never left out; the reader bounds them by reading no more requests.
+pub(super) struct Queue {
+    waiting: VecDeque<Queued>,
+    /// Entries that wait, are held back or are being sent.
+    entries: Load,
+    /// Those, and words.
+    all: Load,
+    rooms: HashMap<RoomAddress, Flow>,
+    closing: Option<Closing>,
+    max: Load,
+    max_batch: usize,
+}
+
+/// How much.
+#[derive(Clone, Copy, Default)]
+struct Load {
+    bytes: usize,
+    frames: usize,
+}
+
+struct Queued {
+    frame: Payload,
+    about: About,
+}
+
+enum About {
+    /// A reply, or a notice that must not be lost.
+    Word,
+    /// An entry of a room.
+    Entry { room: RoomAddress, seq: Seq, expires: Option<Timestamp> },
+}
+
+/// Frames to be handed to the link in one send.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub(super) frames: Vec<Payload>,
+    all: Load,
+    entries: Load,
+}
+
+impl Batch {
+    pub(super) fn bytes(&self) -> usize {
+        self.all.bytes
+    }
+}
+
+impl Queue {
+    pub(super) fn new(config: &RelayConfig) -> Self {
+        Self {
+            waiting: VecDeque::new(),
+            entries: Load::default(),
+            all: Load::default(),
+            rooms: HashMap::new(),
+            closing: None,
+            max: Load { bytes: config.outbox_bytes, frames: config.outbox_frames },
+            max_batch: config.batch_bytes,
+        }
+    }
+
+    /// Says something that is never left out: a reply or a notice.
+    pub(super) fn word(&mut self, frame: Payload) {
+        if self.closing.is_some() {
+            return;
+        }
+        self.all.more(&frame);
+        let about = About::Word;
+        self.waiting.push_back(Queued { frame, about });
+        // Requests are not read while much waits, so only a connection that takes nothing while
+        // its rooms are voided over and over comes here.
+        if self.all.frames > self.max.frames.saturating_mul(2) {
+            self.closing = Some(Closing::Timeout);
+        }
+    }
+
+    /// Tells an entry, if the room flows.
+    pub(super) fn entry(&mut self, room: &RoomAddress, fanned: &Fanned) {
+        let Some(flow) = self.rooms.get_mut(room) else {
+            return;
+        };
+        let bytes = self.entries.bytes.saturating_add(fanned.frame.len());
+        let fits = bytes <= self.max.bytes && self.entries.frames < self.max.frames;
+        let taken = flow.take(fanned, fits && self.closing.is_none());
+        match taken {
+            Taken::No => return,
+            Taken::TooMuch => return self.suspend(room, fanned.seq),
+            Taken::Now | Taken::Later => {
+                self.entries.more(&fanned.frame);
+                self.all.more(&fanned.frame);
+            }
+        }
+        if matches!(taken, Taken::Now) {
+            self.waiting.push_back(Queued {
+                frame: fanned.frame.clone(),
+                about: About::Entry { room: *room, seq: fanned.seq, expires: fanned.expires },
+            });
+        }
+    }
+
+    /// From here on entries of the room are held back until [`release`](Self::release), unless
+    /// they flow already.
+    pub(super) fn hold(&mut self, room: &RoomAddress) {
+        self.rooms.entry(*room).or_default().hold();
+    }
+
+    /// Ends the holding back without a word, as if the room lagged already: for when admission
+    /// could not be decided.
+    pub(super) fn give_up(&mut self, room: &RoomAddress) {
+        if self.rooms.get(room).is_some_and(Flow::is_holding) {
+            self.suspend(room, Seq::START);
+        }
+    }
+
+    /// Says `reply`, then lets flow what was held back and lies after `floor`.
+    pub(super) fn release(&mut self, room: &RoomAddress, floor: Seq, reply: Payload) {
+        self.word(reply);
+        let Some(flow) = self.rooms.get_mut(room) else {
+            return;
+        };
+        let (held, lagging) = flow.release(floor);
+        self.unload(&held);
+        for fanned in &held {
+            self.entry(room, fanned);
+        }
+        if lagging {
+            self.lagging(room, floor);
+        }
+    }
+
+    /// Entries of the room were lost before they could be told.
+    pub(super) fn lost(&mut self, room: &RoomAddress) {
+        self.suspend(room, Seq::START);
+    }
+
+    /// Says `reply`, a page that ends at `reaches` where the log ends, and ends the lag of the
+    /// room if there is one. False, and nothing is said, when entries after `reaches` were left
+    /// out meanwhile.
+    pub(super) fn resume(&mut self, room: &RoomAddress, reaches: Seq, reply: Payload) -> bool {
+        let flow = self.rooms.get_mut(room);
+        let resumes = flow.is_none_or(|flow| flow.resume(reaches));
+        if resumes {
+            self.word(reply);
+        }
+        resumes
+    }
+
+    /// No more entries of the room. What waits is still sent.
+    pub(super) fn forget(&mut self, room: &RoomAddress) {
+        if let Some(mut flow) = self.rooms.remove(room) {
+            let (held, _) = flow.suspend(Seq::START);
+            self.unload(&held);
+        }
+    }
+
+    /// No more entries of the room, not even those that wait.
+    pub(super) fn drop_room(&mut self, room: &RoomAddress) {
+        self.forget(room);
+        self.drop_entries(room);
+    }
+
+    /// Nothing more is taken in.
+    pub(super) fn end(&mut self, why: Closing) {
+        self.closing.get_or_insert(why);
+    }
+
+    /// Whether at most half of what may wait does.
+    pub(super) fn is_half_empty(&self) -> bool {
+        self.all.bytes <= self.max.bytes / 2 && self.all.frames <= self.max.frames / 2
+    }
+
+    /// What to send next, without what expired while it waited; why to close when all is said;
+    /// `None` when there is nothing to do.
+    pub(super) fn take(&mut self, now: Timestamp) -> Option<Result<Batch, Closing>> {
+        let mut batch = Batch::default();
+        while let Some(Queued { frame, about }) = self.waiting.pop_front() {
+            let bytes = batch.all.bytes.saturating_add(frame.len());
+            if bytes > self.max_batch && !batch.frames.is_empty() {
+                self.waiting.push_front(Queued { frame, about });
+                break;
+            }
+            if let About::Entry { room, seq, expires } = about {
+                if let Some(flow) = self.rooms.get_mut(&room) {
+                    flow.sent(seq);
+                }
+                if expires.is_some_and(|expires| expires <= now) {
+                    self.entries.less(&frame);
+                    self.all.less(&frame);
+                    continue;
+                }
+                batch.entries.more(&frame);
+            }
+            batch.all.more(&frame);
+            batch.frames.push(frame);
+        }
+        if batch.frames.is_empty() {
+            return self.closing.map(Err);
+        }
+        Some(Ok(batch))
+    }
+
+    /// A batch was sent.
+    pub(super) fn sent(&mut self, batch: &Batch) {
+        self.all.without(batch.all);
+        self.entries.without(batch.entries);
+    }
+
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.all.bytes
+    }
+
+    /// Leaves out what waits of the room and says so, once.
+    fn suspend(&mut self, room: &RoomAddress, skipped: Seq) {
+        let Some(flow) = self.rooms.get_mut(room) else {
+            return;
+        };
+        let (held, say) = flow.suspend(skipped);
+        self.unload(&held);
+        if let Some(after) = say {
+            self.drop_entries(room);
+            self.lagging(room, after);
+        }
+    }
+
+    fn lagging(&mut self, room: &RoomAddress, after: Seq) {
+        let address = *room;
+        let event = Event::Lagging { address, after };
+        self.word(encode(&RelayFrame::Event(event)));
+    }
+
+    fn drop_entries(&mut self, of: &RoomAddress) {
+        let (entries, all) = (&mut self.entries, &mut self.all);
+        self.waiting.retain(|queued| {
+            let goes = matches!(&queued.about, About::Entry { room, .. } if room == of);
+            if goes {
+                entries.less(&queued.frame);
+                all.less(&queued.frame);
+            }
+            !goes
+        });
+    }
+
+    fn unload(&mut self, held: &[Fanned]) {
+        for fanned in held {
+            self.entries.less(&fanned.frame);
+            self.all.less(&fanned.frame);
+        }
+    }
+}
+
+impl Load {
+    fn more(&mut self, frame: &Payload) {
+        self.bytes = self.bytes.saturating_add(frame.len());
+        self.frames = self.frames.saturating_add(1);
+    }
+
+    fn less(&mut self, frame: &Payload) {
+        self.without(Self { bytes: frame.len(), frames: 1 });
+    }
+
+    fn without(&mut self, other: Self) {
+        self.bytes = self.bytes.saturating_sub(other.bytes);
+        self.frames = self.frames.saturating_sub(other.frames);
+    }
+}

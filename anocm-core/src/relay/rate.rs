@@ -1,0 +1,100 @@
+//! Token buckets. Told the time, never ask for it.
+
+use std::time::Duration;
+
+use super::Rate;
+use crate::time::{Timestamp, millis};
+
+/// A token bucket. Counts in units times milliseconds of the period, so that nothing is rounded.
+#[derive(Debug)]
+pub(super) struct Bucket {
+    each: u64,
+    per: u64,
+    full: u64,
+    level: u64,
+    owed: u64,
+    at: Timestamp,
+}
+
+impl Bucket {
+    pub(super) fn new(rate: Rate, now: Timestamp) -> Self {
+        let per = millis(rate.per).max(1);
+        let full = rate.burst.saturating_mul(per);
+        Self { each: rate.each.max(1), per, full, level: full, owed: 0, at: now }
+    }
+
+    /// Takes `n`, if need be on credit, and says how long to wait until the credit is paid back.
+    pub(super) fn take(&mut self, n: u64, now: Timestamp) -> Duration {
+        self.refill(now);
+        let cost = n.saturating_mul(self.per);
+        let paid = cost.min(self.level);
+        self.level = self.level.saturating_sub(paid);
+        self.owed = self.owed.saturating_add(cost.saturating_sub(paid));
+        Duration::from_millis(self.owed.div_ceil(self.each))
+    }
+
+    /// Takes one, or says how long to wait until there is one.
+    pub(super) fn try_take(&mut self, now: Timestamp) -> Result<(), Duration> {
+        self.refill(now);
+        match self.level.checked_sub(self.per) {
+            Some(rest) => {
+                self.level = rest;
+                Ok(())
+            }
+            None => {
+                let missing = self.per.saturating_sub(self.level);
+                Err(Duration::from_millis(missing.div_ceil(self.each)))
+            }
+        }
+    }
+
+    fn refill(&mut self, now: Timestamp) {
+        let gained = millis(now.since(self.at)).saturating_mul(self.each);
+        self.at = now;
+        let repaid = gained.min(self.owed);
+        self.owed = self.owed.saturating_sub(repaid);
+        let rest = gained.saturating_sub(repaid);
+        self.level = self.level.saturating_add(rest).min(self.full);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn three_a_minute() -> Bucket {
+        let rate = Rate { each: 3, per: MINUTE, burst: 2 };
+        Bucket::new(rate, Timestamp::ZERO)
+    }
+
+    #[test]
+    fn a_burst_passes_and_the_rest_waits_its_turn() {
+        let mut bucket = three_a_minute();
+        let at = Timestamp::from_millis;
+        assert_eq!(bucket.try_take(at(0)), Ok(()));
+        assert_eq!(bucket.try_take(at(0)), Ok(()));
+        assert_eq!(bucket.try_take(at(0)), Err(Duration::from_secs(20)));
+        assert_eq!(bucket.try_take(at(19_999)), Err(Duration::from_millis(1)));
+        assert_eq!(bucket.try_take(at(20_000)), Ok(()));
+    }
+
+    proptest! {
+        #[test]
+        fn whoever_waits_as_told_keeps_the_rate(costs in prop::collection::vec(0_u64..1_000, 1..50)) {
+            let rate = Rate { each: 100, per: Duration::from_secs(1), burst: 500 };
+            let mut bucket = Bucket::new(rate, Timestamp::ZERO);
+            let mut now = Timestamp::ZERO;
+            let mut taken = 0;
+            for cost in costs {
+                now = now.after(bucket.take(cost, now));
+                taken += cost;
+                prop_assert!(taken <= 500 + now.as_millis() / 10 + 1);
+            }
+            prop_assert!(now.as_millis() <= taken * 10);
+        }
+    }
+}

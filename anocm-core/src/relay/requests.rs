@@ -1,0 +1,301 @@
+//! Who may do what: each request is admitted, passed to the store, and answered.
+
+use super::{
+    attachment::Attachment,
+    connection::Connection,
+    lawful,
+    proof::{Proof, Proofs, record},
+};
+use crate::{
+    id::{Epoch, RoomAddress, Seq},
+    secret::{Payload, Token},
+    store::{StoreError, StoredDoor},
+    time::millis,
+    wire::{
+        CloseReason, Door, Entered, Entry, Genesis, NextEpoch, Page, Refusal, RelayFrame, Reply,
+        Request, RequestId, encode,
+    },
+};
+
+impl Connection<'_> {
+    /// Answers one request. The reply is in the outbox when this returns.
+    pub(super) async fn answer(&mut self, id: RequestId, request: Request) {
+        let address = *request.address();
+        let answered = match request {
+            Request::Create { address, genesis } => self.create(id, &address, genesis).await,
+            Request::Look { address, door } => self.look(id, &address, &door).await,
+            Request::Join { address, door, entry, next } => {
+                self.join(id, &address, &door, entry, next).await
+            }
+            Request::Enter { address, epoch, member } => {
+                self.enter(id, &address, epoch, &member).await
+            }
+            Request::Read { address, after } => self.read_log(id, &address, after).await,
+            Request::Publish { address, entry, next } => {
+                self.publish(id, &address, entry, next).await
+            }
+            Request::Void { address, owner, seq, restored } => {
+                self.void(id, &address, &owner, seq, restored).await
+            }
+            Request::Close { address, owner } => self.close(id, &address, &owner).await,
+            Request::Detach { address } => {
+                self.detach(&address);
+                self.outbox.drop_room(&address);
+                self.grant(id, Reply::Done);
+                Ok(())
+            }
+        };
+        if let Err(refusal) = answered {
+            if refusal == Refusal::NoSuchRoom && !self.watches(&address) {
+                self.detach(&address);
+            }
+            self.say(id, Err(refusal));
+        }
+    }
+
+    async fn create(
+        &mut self,
+        id: RequestId,
+        address: &RoomAddress,
+        genesis: Genesis,
+    ) -> Result<(), Refusal> {
+        lawful::genesis(&genesis, &self.relay.config.policy)?;
+        self.check_place(address)?;
+        self.creations.try_take(self.relay.clock.now()).map_err(busy)?;
+        let policy = genesis.policy;
+        let proof = Proof { epoch: Epoch::FIRST, member: genesis.first.member };
+        let created = self.relay.store.create(address, genesis).await;
+        created.map_err(refusal)?;
+        // What was proven of an earlier room at this address is void.
+        self.detach(address);
+        self.attach(address, Attachment::new(Proofs::new(proof), policy));
+        self.outbox.hold(address);
+        self.subscribe(address, Epoch::FIRST, true).await?;
+        let reply = frame(id, Ok(Reply::Done));
+        self.outbox.release(address, Seq::START, reply);
+        Ok(())
+    }
+
+    async fn look(
+        &self,
+        id: RequestId,
+        address: &RoomAddress,
+        token: &Token,
+    ) -> Result<(), Refusal> {
+        let door = self.door(address).await?;
+        admit(door.door.admits(token))?;
+        self.grant(
+            id,
+            Reply::Door(Door {
+                address: *address,
+                epoch: door.epoch(),
+                group_info: door.group_info,
+                policy: door.policy,
+            }),
+        );
+        Ok(())
+    }
+
+    async fn join(
+        &mut self,
+        id: RequestId,
+        address: &RoomAddress,
+        token: &Token,
+        entry: Entry,
+        next: NextEpoch,
+    ) -> Result<(), Refusal> {
+        lawful::join(&entry, &next)?;
+        // Whoever joins enters next: not without a place for them.
+        self.check_place(address)?;
+        self.joins.try_take(self.relay.clock.now()).map_err(busy)?;
+        let door = self.door(address).await?;
+        admit(door.door.admits(token))?;
+        lawful::retention(&entry, &door.policy)?;
+        if entry.epoch != door.epoch() {
+            let current = door.epoch();
+            return Err(Refusal::StaleEpoch { current });
+        }
+        // A newcomer must not lock the door behind them. Of this epoch it is the door, and the
+        // store takes the entry in no other.
+        if next.door != door.door {
+            return Err(Refusal::Unlawful);
+        }
+        let appended = self.relay.store.append(address, entry, Some(next)).await;
+        let seq = appended.map_err(refusal)?;
+        // Time to prove the new epoch, also where nobody else is connected.
+        if self.relay.store.touch(address).await.is_err() {
+            tracing::debug!("a room could not be touched");
+        }
+        self.grant(id, Reply::Accepted { seq });
+        Ok(())
+    }
+
+    async fn enter(
+        &mut self,
+        id: RequestId,
+        address: &RoomAddress,
+        epoch: Epoch,
+        token: &Token,
+    ) -> Result<(), Refusal> {
+        let mut door = self.door(address).await?;
+        // The owner gets in whatever hash the last commit brought, and can put it right.
+        let owns = epoch == door.epoch() && door.owner.admits(token);
+        let proven = record(&door, epoch).filter(|record| owns || record.member.admits(token));
+        let mut proven = proven.ok_or(Refusal::NotAdmitted)?;
+        self.prove(address, proven, &door)?;
+        if epoch == door.epoch() {
+            door = self.watch(address, epoch).await?;
+            let still = record(&door, epoch).filter(|record| record.member == proven.member);
+            let Some(still) = still else {
+                self.detach(address);
+                self.outbox.drop_room(address);
+                return Err(Refusal::NotAdmitted);
+            };
+            proven = still;
+        }
+        let entered =
+            Reply::Entered(Entered { current: door.epoch(), began: proven.began, head: door.head });
+        self.outbox.release(address, door.head, frame(id, Ok(entered)));
+        Ok(())
+    }
+
+    async fn read_log(
+        &mut self,
+        id: RequestId,
+        address: &RoomAddress,
+        after: Seq,
+    ) -> Result<(), Refusal> {
+        let proofs = self.rooms.get(address).map(|room| room.proofs);
+        let proofs = proofs.ok_or(Refusal::NotAdmitted)?;
+        loop {
+            let door = self.door(address).await?;
+            let standing = proofs.standing(&door).ok_or(Refusal::NotAdmitted)?;
+            let until = reach(&door, standing.epoch);
+            let read = self.relay.store.read(address, after, until).await;
+            let mut page = read.map_err(refusal)?;
+            // What `until` says already, said once more by the entries themselves.
+            page.items.retain(|item| item.entry.epoch <= standing.epoch);
+
+            let at_head = standing.epoch == door.epoch() && !page.more;
+            let reaches = page.reaches;
+            let reply = page_frame(id, page.clone());
+            if !at_head {
+                self.outbox.word(reply);
+                return Ok(());
+            }
+            if self.outbox.resume(address, reaches, reply) {
+                return Ok(());
+            }
+            // More was left out while this was read: the reader has to go on, from somewhere.
+            if reaches > after {
+                page.more = true;
+                self.outbox.word(page_frame(id, page));
+                return Ok(());
+            }
+        }
+    }
+
+    async fn publish(
+        &mut self,
+        id: RequestId,
+        address: &RoomAddress,
+        entry: Entry,
+        next: Option<NextEpoch>,
+    ) -> Result<(), Refusal> {
+        lawful::publication(&entry, next.as_ref())?;
+        let room = self.rooms.get(address).ok_or(Refusal::NotAdmitted)?;
+        let policy = room.policy;
+        let is_sure = room.hub.as_ref().is_some_and(|hub| hub.has_proven(self.id, entry.epoch));
+        if !is_sure {
+            let proofs = room.proofs;
+            let door = self.door(address).await?;
+            let standing = proofs.standing(&door).ok_or(Refusal::NotAdmitted)?;
+            let current = door.epoch();
+            if entry.epoch != current {
+                return Err(Refusal::StaleEpoch { current });
+            }
+            admit(standing.epoch == current)?;
+        }
+        lawful::retention(&entry, &policy)?;
+        // The store takes it in the epoch that was proven, or not at all.
+        let appended = self.relay.store.append(address, entry, next).await;
+        let seq = appended.map_err(refusal)?;
+        self.grant(id, Reply::Accepted { seq });
+        Ok(())
+    }
+
+    async fn void(
+        &self,
+        id: RequestId,
+        address: &RoomAddress,
+        token: &Token,
+        seq: Seq,
+        restored: NextEpoch,
+    ) -> Result<(), Refusal> {
+        lawful::restored(&restored)?;
+        let door = self.door(address).await?;
+        admit(door.owner.admits(token))?;
+        let voided = self.relay.store.void(address, seq, restored).await;
+        voided.map_err(refusal)?;
+        self.grant(id, Reply::Done);
+        Ok(())
+    }
+
+    async fn close(
+        &self,
+        id: RequestId,
+        address: &RoomAddress,
+        token: &Token,
+    ) -> Result<(), Refusal> {
+        let door = self.door(address).await?;
+        admit(door.owner.admits(token))?;
+        let closed = self.relay.store.close(address, CloseReason::Owner).await;
+        closed.map_err(refusal)?;
+        self.grant(id, Reply::Done);
+        Ok(())
+    }
+
+    fn grant(&self, id: RequestId, reply: Reply) {
+        self.say(id, Ok(reply));
+    }
+
+    fn say(&self, id: RequestId, result: Result<Reply, Refusal>) {
+        self.outbox.word(frame(id, result));
+    }
+}
+
+/// How far the log is open to one who has proven `epoch`: up to the entry that ended it.
+fn reach(door: &StoredDoor, epoch: Epoch) -> Seq {
+    let later = door.epochs.iter().filter(|record| record.epoch > epoch);
+    later.map(|record| record.began).min().unwrap_or(door.head)
+}
+
+fn frame(id: RequestId, result: Result<Reply, Refusal>) -> Payload {
+    encode(&RelayFrame::Reply { id, result })
+}
+
+fn page_frame(id: RequestId, page: Page) -> Payload {
+    frame(id, Ok(Reply::Page(page)))
+}
+
+fn admit(is: bool) -> Result<(), Refusal> {
+    if is { Ok(()) } else { Err(Refusal::NotAdmitted) }
+}
+
+fn busy(wait: std::time::Duration) -> Refusal {
+    let retry_after = u32::try_from(millis(wait)).unwrap_or(u32::MAX);
+    Refusal::Busy { retry_after }
+}
+
+/// What a client is told of an error of the store.
+pub(super) fn refusal(error: StoreError) -> Refusal {
+    match error {
+        StoreError::NoSuchRoom => Refusal::NoSuchRoom,
+        StoreError::AddressInUse => Refusal::AddressInUse,
+        StoreError::StaleEpoch { current } => Refusal::StaleEpoch { current },
+        StoreError::Full => Refusal::Full,
+        StoreError::Mismatched => Refusal::Unlawful,
+        StoreError::ReadOnly => Refusal::ReadOnly,
+        StoreError::Unavailable | StoreError::Backend => Refusal::Unavailable,
+    }
+}
