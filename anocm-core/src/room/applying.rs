@@ -1,0 +1,301 @@
+//! What an entry at its place in the log does.
+
+use super::{
+    Ended, Machine, Message, MessageText, RoomEvent, Trouble, machine::Phase, outbox::Job,
+    senders::Heard,
+};
+use crate::{
+    id::{MemberId, Seq},
+    retention::Retention,
+    session::{Applied, Content, Envelope, Member, OpenError, Opened},
+    time::Timestamp,
+    wire::{EntryKind, LogItem},
+};
+
+/// Where and for how long a message was said.
+#[derive(Clone, Copy)]
+struct Said {
+    seq: Seq,
+    at: Timestamp,
+    retention: Retention,
+}
+
+impl Machine {
+    /// Takes the entry whose turn has come.
+    pub(super) fn apply(&mut self, now: Timestamp, item: LogItem) {
+        let Phase::Inside(session) = &mut self.phase else {
+            return;
+        };
+        if item.entry.epoch != session.epoch() {
+            // While a forbidden commit stands, the log goes on without this guest.
+            if self.broken.is_none() {
+                self.log.count_unreadable();
+                self.distrust();
+            }
+            return;
+        }
+        if self.broken.is_some() && !self.is_broken_at(item.seq) {
+            return;
+        }
+        if !item.entry.kind.begins_epoch() {
+            self.repaired();
+        }
+        let retention = item.entry.retention;
+        if !retention.is_live() && item.age >= u64::from(retention.as_millis()) {
+            self.distrust();
+            // A membership change is followed however old it is: nothing that was said is in it.
+            if !item.entry.kind.begins_epoch() {
+                return self.log.count_unreadable();
+            }
+        }
+        self.not_in_my_place(now, &item);
+        if let Some(nonce) = item.entry.nonce() {
+            if self.outbox.is_in_flight(&nonce) {
+                return self.own_entry(now, &item);
+            }
+            if self.outbox.is_former(&nonce) {
+                return;
+            }
+        }
+        let Phase::Inside(session) = &mut self.phase else {
+            return;
+        };
+        if item.entry.kind.begins_epoch() {
+            // Somebody else was faster; one's own change is made again for the new epoch.
+            session.discard();
+            self.outbox.reseal_change();
+        }
+        match session.open(&item.entry) {
+            Ok(Opened::Message { sender, envelope }) => {
+                let at = now.before(std::time::Duration::from_millis(item.age));
+                self.heard(now, sender, envelope, Said { seq: item.seq, at, retention });
+            }
+            Ok(Opened::Applied(applied)) => {
+                self.repaired();
+                self.applied(now, applied, false);
+            }
+            Err(OpenError::Forbidden { by }) => self.forbidden(now, item.seq, by),
+            Err(_) if item.entry.kind.begins_epoch() => self.forbidden(now, item.seq, None),
+            Err(_) => {
+                self.log.count_unreadable();
+                self.tell(RoomEvent::Trouble(Trouble::Unreadable { seq: item.seq }));
+            }
+        }
+    }
+
+    /// Where the relay said that an entry of this guest's stands, there stands `item`.
+    fn not_in_my_place(&mut self, now: Timestamp, item: &LogItem) {
+        let own = item.entry.nonce().is_some_and(|nonce| self.outbox.is_in_flight(&nonce));
+        if !own && self.outbox.accepted_in(&(item.seq..=item.seq)).is_some() {
+            self.outbox.not_accepted();
+            self.disbelieve(now);
+        }
+    }
+
+    /// This guest's own entry came back at its place.
+    fn own_entry(&mut self, now: Timestamp, item: &LogItem) {
+        if !self.outbox.sent_exactly(&item.entry) {
+            self.distrust();
+            if self.outbox.accepted_in(&(item.seq..=item.seq)).is_some() {
+                self.own_entry_left_the_log(now, item.seq);
+            }
+            return;
+        }
+        let at = now.before(std::time::Duration::from_millis(item.age));
+        self.settle(now, item.seq, at);
+        if item.entry.kind == EntryKind::Message {
+            return;
+        }
+        let Phase::Inside(session) = &mut self.phase else {
+            return;
+        };
+        match session.accept() {
+            Ok(applied) => self.applied(now, applied, true),
+            Err(_) => self.end(Ended::DishonestRelay),
+        }
+    }
+
+    /// An own entry was accepted at `seq`, which has left the log by now.
+    pub(super) fn own_entry_left_the_log(&mut self, now: Timestamp, seq: Seq) {
+        if self.outbox.change_in_flight() {
+            // A commit that is gone cannot be followed.
+            return self.rejoin(now);
+        }
+        if self.outbox.is_to_be_kept(now) {
+            // It is too early for it to be gone. Who has it all the same drops it the second time.
+            self.outbox.not_accepted();
+            return self.out_of_step(now, None);
+        }
+        self.settle(now, seq, now);
+    }
+
+    /// The job in flight is done: its entry stands at `seq` since `at`.
+    fn settle(&mut self, now: Timestamp, seq: Seq, at: Timestamp) {
+        let Some((job, retention)) = self.outbox.settle() else {
+            return;
+        };
+        self.link.attempts = 0;
+        self.presence.said(now);
+        let Some(me) = self.me() else { return };
+        let said = Said { seq, at, retention };
+        match job {
+            Job::Say { id, text, .. } => self.message(now, me, None, (id, text), true, said),
+            Job::Whisper { id, to, text, .. } => {
+                self.message(now, me, Some(to), (id, text), true, said);
+            }
+            Job::Custom { kind, body, .. } => {
+                self.tell(RoomEvent::Custom { from: me, kind, body, retention });
+            }
+            Job::Leaving | Job::LeavingNow => self.gone(),
+            Job::Typing | Job::Here | Job::Change(..) => {}
+        }
+    }
+
+    /// A message of another member opened.
+    fn heard(&mut self, now: Timestamp, sender: MemberId, envelope: Envelope, said: Said) {
+        self.confirm();
+        let Envelope { id, counter, content } = envelope;
+        match self.senders.heard(sender, counter, id, self.log.holes()) {
+            Heard::Again => return,
+            Heard::Forged => {
+                return self.tell(RoomEvent::Trouble(Trouble::Repeated { by: sender }));
+            }
+            Heard::New { withheld: 0 } => {}
+            Heard::New { withheld: count } => {
+                self.tell(RoomEvent::Trouble(Trouble::Withheld { from: sender, count }));
+            }
+        }
+        let Some(from) = self.session().and_then(|session| session.member(sender)).cloned() else {
+            return;
+        };
+        if self.presence.heard(sender, now) {
+            self.tell(RoomEvent::Presence { member: sender, here: true });
+        }
+        match content {
+            Content::Text(text) => self.message(now, from, None, (id, text), false, said),
+            Content::Custom { kind, body } => {
+                self.tell(RoomEvent::Custom { from, kind, body, retention: said.retention });
+            }
+            Content::Whisper(whisper) => {
+                let session = self.session();
+                let inner = session.and_then(|session| session.read_whisper(sender, &whisper));
+                if let (Some(Content::Text(text)), Some(me)) = (inner, self.me()) {
+                    self.message(now, from, Some(me), (id, text), false, said);
+                }
+            }
+            Content::Typing => self.tell(RoomEvent::Typing { member: sender }),
+            Content::Leaving(statement) => self.somebody_leaves(now, statement),
+            Content::Away if self.presence.gone(&sender) => {
+                self.tell(RoomEvent::Presence { member: sender, here: false });
+            }
+            Content::Here | Content::Away | Content::Unknown { .. } => {}
+        }
+    }
+
+    fn message(
+        &mut self,
+        now: Timestamp,
+        from: Member,
+        whispered_to: Option<Member>,
+        (id, text): (crate::id::MessageId, MessageText),
+        own: bool,
+        said: Said,
+    ) {
+        let Some(room) = self.session().map(|session| session.settings().retention) else {
+            return;
+        };
+        let retention = room.keep(said.retention, self.guest);
+        let expires = (!retention.is_live()).then(|| said.at.after(retention.lifetime()));
+        let late = !said.retention.is_live() && expires.is_none_or(|at| at <= now);
+        if late && !own {
+            // The sender would have kept it, this guest's cap does not.
+            let capped_to_live = retention.is_live() && self.link.synced;
+            if !capped_to_live {
+                return;
+            }
+        }
+        let seq = said.seq;
+        let message = Message { id, seq, from, whispered_to, own, text, retention, expires };
+        let crowded_out = self.history.keep(&message, self.config.max_history);
+        self.tell(RoomEvent::Message(message));
+        if let Some(id) = crowded_out {
+            self.expired(id);
+        }
+    }
+
+    /// The membership or the settings changed: a new epoch began.
+    fn applied(&mut self, now: Timestamp, applied: Applied, own: bool) {
+        if applied.removed_me {
+            return self.end(Ended::Removed { by: applied.by });
+        }
+        if !own && applied.joined.is_none() {
+            self.confirm();
+        }
+        self.link.behind = false;
+        if !own {
+            self.doubt_door(now);
+        }
+        let Some(by) = self.session().and_then(|session| session.member(applied.by)).cloned()
+        else {
+            return self.distrust();
+        };
+        if let Some(member) = applied.joined {
+            self.newcomer(now, member, applied.again);
+        }
+        for (member, how) in applied.departed {
+            self.senders.departed(&member.id);
+            self.presence.gone(&member.id);
+            self.farewell.departed(&member.id);
+            self.tell(RoomEvent::Departed { member, how });
+        }
+        if let Some((member, before)) = applied.renamed {
+            self.tell(RoomEvent::Renamed { member, before });
+        }
+        if applied.settings_changed {
+            if let Some(room) = self.session().map(|session| session.settings().retention) {
+                self.history.cut(&room, self.guest);
+            }
+            self.tell(RoomEvent::SettingsChanged { by: by.clone() });
+        }
+        if applied.invite_replaced {
+            self.tell(RoomEvent::InviteReplaced { by });
+        }
+        self.tell_epoch();
+        self.enter();
+    }
+
+    fn newcomer(&mut self, now: Timestamp, member: Member, again: bool) {
+        if !again {
+            self.senders.joined(member.id, self.log.holes());
+        }
+        self.presence.heard(member.id, now);
+        // Somebody must be heard for the newcomer's view to be confirmed; in a large room a few
+        // are enough.
+        let members = self.session().map_or(1, |session| session.members().len()) as u64;
+        if members <= 8 || self.random_below(members) < 4 {
+            let wait = 20 + self.random_below(members.saturating_mul(40).min(1_500));
+            self.presence.answer(now.after(std::time::Duration::from_millis(wait)));
+        }
+        self.tell(RoomEvent::Joined { member, again });
+    }
+
+    /// Another member was heard in this guest's epoch: nobody is alone behind an old door.
+    fn confirm(&mut self) {
+        if !std::mem::replace(&mut self.confirmed, true) {
+            self.tell(RoomEvent::Confirmed);
+        }
+    }
+
+    pub(super) fn tell_epoch(&mut self) {
+        let Some(session) = self.session() else {
+            return;
+        };
+        let Ok(safety) = session.safety_code().cloned() else { return };
+        let epoch = session.epoch();
+        self.tell(RoomEvent::EpochBegan { epoch, safety });
+    }
+
+    pub(super) fn me(&self) -> Option<Member> {
+        self.session().and_then(|session| session.member(session.me()).cloned())
+    }
+}

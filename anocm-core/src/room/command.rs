@@ -1,0 +1,177 @@
+//! What a guest can ask of a room.
+
+use std::{fmt, time::Duration};
+
+use crate::{
+    id::MemberId,
+    name::Nickname,
+    retention::{GuestRetention, Retention, RoomRetention},
+    session::Role,
+    wire::{Policy, Refusal},
+};
+
+/// How a room is opened.
+///
+/// # Examples
+/// ```
+/// use anocm_core::NewRoom;
+///
+/// let room = NewRoom { nickname: "Alice".parse()?, ..NewRoom::default() };
+/// assert_eq!(room.retention.default_retention().to_string(), "5m");
+/// # Ok::<(), anocm_core::NicknameError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[allow(clippy::exhaustive_structs, reason = "made with struct update syntax")]
+pub struct NewRoom {
+    /// What the owner is called.
+    pub nickname: Nickname,
+    /// Smallest, default and largest retention.
+    pub retention: RoomRetention,
+    /// How long the room outlives its last connection.
+    pub linger: Duration,
+    /// The age at which the room ends in any case.
+    pub largest_age: Duration,
+    /// The most entries kept at one time.
+    pub max_entries: u32,
+    /// The most bytes of sealed entries kept at one time.
+    pub max_bytes: u64,
+}
+
+impl Default for NewRoom {
+    /// A guest called "guest"; smallest live, default 5 minutes, largest 24 hours; linger 2
+    /// minutes, largest age 7 days; 10,000 entries and 32 MB.
+    fn default() -> Self {
+        Self {
+            nickname: Nickname::default(),
+            retention: RoomRetention::default(),
+            linger: Duration::from_secs(2 * 60),
+            largest_age: Duration::from_secs(7 * 24 * 3_600),
+            max_entries: 10_000,
+            max_bytes: 32_000_000,
+        }
+    }
+}
+
+impl NewRoom {
+    /// The part of it that the relay is told. Commits and joins are kept as long as the longest
+    /// message may be, and at least ten minutes.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let at_least = Retention::keep(Duration::from_secs(600)).unwrap_or(Retention::Live);
+        Policy {
+            largest: self.retention.largest(),
+            handshakes: self.retention.largest().max(at_least),
+            linger: millis(self.linger),
+            largest_age: millis(self.largest_age),
+            max_entries: self.max_entries,
+            max_bytes: self.max_bytes,
+        }
+    }
+}
+
+/// What a guest asks of a room that they are in. Its `Debug` shows nothing of it.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum Command {
+    /// Say something to everyone.
+    Say {
+        /// The text, at most 15,000 bytes.
+        text: String,
+        /// `None`: the guest's default, else the room's.
+        retention: Option<Retention>,
+    },
+    /// Say something that only one member can read.
+    Whisper {
+        /// To whom.
+        to: MemberId,
+        /// The text, at most 15,000 bytes.
+        text: String,
+        /// As in [`Command::Say`].
+        retention: Option<Retention>,
+    },
+    /// Send content of the embedding program's own, which members see as
+    /// [`RoomEvent::Custom`](super::RoomEvent::Custom).
+    Custom {
+        /// A number of the program's choosing.
+        kind: u16,
+        /// At most 15,000 bytes.
+        body: Vec<u8>,
+        /// As in [`Command::Say`].
+        retention: Option<Retention>,
+    },
+    /// Tell the others that one is typing: live, dropped rather than queued.
+    Typing,
+    /// Be called something else.
+    Rename(Nickname),
+    /// Remove a member and replace the invite. Owner and moderators only.
+    Remove(MemberId),
+    /// Make a member a moderator, or a moderator a member. Owner only.
+    SetRole(MemberId, Role),
+    /// Change what the room allows. Owner only; cannot exceed what the relay was told at the
+    /// opening.
+    SetRoomRetention(RoomRetention),
+    /// Replace the invite: the old link no longer works. Owner and moderators only.
+    ReplaceInvite,
+    /// Change one's own default and cap; messages already held are cut to the cap at once.
+    SetGuestRetention(GuestRetention),
+    /// Leave the room, in good order when connected. Ends with
+    /// [`RoomEvent::Ended`](super::RoomEvent::Ended).
+    Leave,
+    /// End the room for everyone. Owner only.
+    Close,
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Command(..)")
+    }
+}
+
+/// A command that cannot be carried out. Nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommandError {
+    /// Not in the room yet, or no longer.
+    #[error("not in the room")]
+    NotInRoom,
+    /// No such member.
+    #[error("there is no such member")]
+    NoSuchMember,
+    /// Only the owner, or the owner and the moderators, may do this.
+    #[error("not allowed in this room")]
+    NotAllowed,
+    /// Longer than a message can be.
+    #[error("longer than {limit} bytes")]
+    TooLong {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// Nothing to say.
+    #[error("the message is empty")]
+    Empty,
+    /// Too much is waiting to be sent already.
+    #[error("too much is waiting to be sent")]
+    QueueFull,
+    /// A retention policy that goes beyond what the relay was told when the room was opened.
+    #[error("beyond what the room was opened with")]
+    BeyondPolicy,
+    /// The room is broken: see [`Trouble::Broken`](super::Trouble::Broken).
+    #[error("the room is broken")]
+    Broken,
+}
+
+/// Why something that was queued was not sent in the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendFailure {
+    /// The relay refuses it.
+    #[error("the relay refused it: {0}")]
+    Refused(#[source] Refusal),
+    /// Its time passed before it could be sent.
+    #[error("its time passed before it could be sent")]
+    Expired,
+    /// It could not be sealed, or the room ended first.
+    #[error("it can no longer be sent")]
+    Impossible,
+}

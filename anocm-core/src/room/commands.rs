@@ -1,0 +1,173 @@
+//! Carrying out what the guest asks.
+
+use super::{Command, CommandError, Machine, MessageText, machine::Phase, outbox::Job};
+use crate::{
+    id::{MemberId, MessageId},
+    retention::{Retention, RoomRetention},
+    secret::Payload,
+    session::{Change, Member, Role, Session},
+    time::Timestamp,
+};
+
+/// The longest text or custom content in bytes.
+pub(super) const MAX_TEXT: usize = 15_000;
+
+impl Machine {
+    /// Carries out a command, or queues it. What can be refused later has a name, under which
+    /// [`RoomEvent::NotSent`](super::RoomEvent::NotSent) tells so.
+    ///
+    /// # Errors
+    /// [`CommandError`]; nothing has changed then.
+    pub fn command(
+        &mut self,
+        now: Timestamp,
+        command: Command,
+    ) -> Result<Option<MessageId>, CommandError> {
+        let named = match command {
+            Command::Leave => {
+                self.leave(now);
+                None
+            }
+            Command::Typing => {
+                self.typing(now)?;
+                None
+            }
+            Command::SetGuestRetention(guest) => {
+                self.guest = guest;
+                if let Some(room) = self.session().map(|session| session.settings().retention) {
+                    self.history.cut(&room, guest);
+                }
+                None
+            }
+            Command::Close => {
+                self.inside()?.owner_token().ok().flatten().ok_or(CommandError::NotAllowed)?;
+                self.closing = true;
+                self.close();
+                None
+            }
+            queued => Some(self.queue(now, queued)?),
+        };
+        self.tick(now);
+        Ok(named)
+    }
+
+    fn queue(&mut self, now: Timestamp, command: Command) -> Result<MessageId, CommandError> {
+        self.inside()?;
+        if self.broken.is_some() {
+            return Err(CommandError::Broken);
+        }
+        if self.outbox.waiting() >= self.config.max_waiting {
+            return Err(CommandError::QueueFull);
+        }
+        let id = self.new_id();
+        let job = match command {
+            Command::Say { text, retention } => {
+                let retention = self.choose(retention)?;
+                Job::Say { id, text: checked(text)?, retention, queued: now }
+            }
+            Command::Whisper { to, text, retention } => {
+                let to = self.member(to)?.clone();
+                let retention = self.choose(retention)?;
+                Job::Whisper { id, to, text: checked(text)?, retention, queued: now }
+            }
+            Command::Custom { kind, body, retention } => {
+                if body.len() > MAX_TEXT {
+                    return Err(CommandError::TooLong { limit: MAX_TEXT });
+                }
+                let retention = self.choose(retention)?;
+                Job::Custom { id, kind, body: Payload::from(body), retention, queued: now }
+            }
+            other => Job::Change(Some(id), self.change(other)?),
+        };
+        self.outbox.push(job);
+        Ok(id)
+    }
+
+    fn change(&self, command: Command) -> Result<Change, CommandError> {
+        let session = self.inside()?;
+        let role = self.member(session.me())?.role;
+        let owner_only = || {
+            if role == Role::Owner { Ok(()) } else { Err(CommandError::NotAllowed) }
+        };
+        Ok(match command {
+            Command::Rename(nickname) => Change::Rename(nickname),
+            Command::Remove(id) => {
+                let member = self.member(id)?;
+                let may = match role {
+                    Role::Owner => member.role != Role::Owner,
+                    Role::Moderator => member.role == Role::Member,
+                    Role::Member => false,
+                };
+                if !may {
+                    return Err(CommandError::NotAllowed);
+                }
+                Change::Remove(id)
+            }
+            Command::SetRole(id, role) => {
+                owner_only()?;
+                Change::SetModerators(self.moderators_with(self.member(id)?, role)?)
+            }
+            Command::SetRoomRetention(retention) => {
+                owner_only()?;
+                self.within_policy(&retention)?;
+                Change::SetRetention(retention)
+            }
+            _ if role == Role::Member => return Err(CommandError::NotAllowed),
+            _ => Change::ReplaceInvite,
+        })
+    }
+
+    fn moderators_with(
+        &self,
+        member: &Member,
+        role: Role,
+    ) -> Result<Vec<crate::session::MemberKey>, CommandError> {
+        if member.role == Role::Owner || role == Role::Owner {
+            return Err(CommandError::NotAllowed);
+        }
+        let mut moderators = self.inside()?.settings().moderators.clone();
+        moderators.retain(|key| *key != member.key);
+        if role == Role::Moderator {
+            moderators.push(member.key);
+        }
+        Ok(moderators)
+    }
+
+    fn within_policy(&self, retention: &RoomRetention) -> Result<(), CommandError> {
+        let policy = self.inside()?.settings().policy;
+        if retention.largest() <= policy.largest { Ok(()) } else { Err(CommandError::BeyondPolicy) }
+    }
+
+    fn typing(&mut self, now: Timestamp) -> Result<(), CommandError> {
+        let members = self.inside()?.members().len();
+        let free = self.link.synced && self.outbox.is_idle() && self.broken.is_none();
+        if members > 1 && free && self.presence.may_type(now) {
+            self.outbox.push(Job::Typing);
+        }
+        Ok(())
+    }
+
+    fn inside(&self) -> Result<&Session, CommandError> {
+        match &self.phase {
+            Phase::Inside(session) if !self.farewell.is_leaving() => Ok(session),
+            _ => Err(CommandError::NotInRoom),
+        }
+    }
+
+    fn member(&self, id: MemberId) -> Result<&Member, CommandError> {
+        self.inside()?.member(id).ok_or(CommandError::NoSuchMember)
+    }
+
+    fn choose(&self, asked: Option<Retention>) -> Result<Retention, CommandError> {
+        Ok(self.inside()?.settings().retention.choose(asked, self.guest))
+    }
+}
+
+fn checked(text: String) -> Result<MessageText, CommandError> {
+    let text = MessageText::new(text);
+    match text.as_str().len() {
+        0 => Err(CommandError::Empty),
+        1..=MAX_TEXT => Ok(text),
+        _ => Err(CommandError::TooLong { limit: MAX_TEXT }),
+    }
+}

@@ -1,0 +1,97 @@
+//! Seeing to it that newcomers can get in.
+//!
+//! The relay takes whatever group information a commit brings, so a member could leave a door
+//! that nobody gets through. Newcomers cannot complain to anybody, so members look: after each
+//! commit or join of somebody else a few of them, and one who finds the door useless makes the
+//! commit that repairs it.
+
+use std::time::Duration;
+
+use super::{
+    Machine,
+    machine::{Asked, Phase},
+    outbox::Job,
+};
+use crate::{
+    id::Epoch,
+    session::Change,
+    time::Timestamp,
+    wire::{Refusal, Reply, Request},
+};
+
+/// A member repairs a door at most this often: a relay that spoils it again is not to be fed.
+const REPAIR_EVERY: Duration = Duration::from_secs(60);
+/// How long a commit that replaces the invite may be on its way.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
+/// When this guest looks at the door, and when it last had to be repaired.
+#[derive(Debug, Default)]
+pub(super) struct Doorkeeping {
+    look_at: Option<Timestamp>,
+    repaired: Option<Timestamp>,
+    /// The epoch in which the relay did not know the door token.
+    denied: Option<Epoch>,
+}
+
+impl Doorkeeping {
+    pub(super) const fn look_at(&self) -> Option<Timestamp> {
+        self.look_at
+    }
+}
+
+impl Machine {
+    /// Somebody else began an epoch: about two members look at the door it brought, unless the
+    /// next epoch comes first.
+    pub(super) fn doubt_door(&mut self, now: Timestamp) {
+        let members = self.session().map_or(1, |session| session.members().len()) as u64;
+        let chosen = members <= 3 || self.random_below(members) < 2;
+        let wait = Duration::from_millis(500 + self.random_below(1_500));
+        self.doorkeeping.look_at = chosen.then(|| now.after(wait));
+    }
+
+    /// Looks at the door, when it is time.
+    pub(super) fn keep_door(&mut self, now: Timestamp) {
+        if !self.may_act() || self.doorkeeping.look_at.is_none_or(|at| at > now) {
+            return;
+        }
+        self.doorkeeping.look_at = None;
+        let Some(session) = self.session() else { return };
+        let (epoch, door) = (session.epoch(), session.door_token().clone());
+        self.ask(Asked::Inspect(epoch), Request::Look { address: self.address, door });
+    }
+
+    /// What the relay shows of the door, asked for in `epoch`.
+    pub(super) fn inspected(
+        &mut self,
+        now: Timestamp,
+        epoch: Epoch,
+        result: &Result<Reply, Refusal>,
+    ) {
+        let Phase::Inside(session) = &self.phase else { return };
+        if session.epoch() != epoch {
+            return;
+        }
+        let sound = match result {
+            Ok(Reply::Door(door)) if door.epoch != epoch => return,
+            Ok(Reply::Door(door)) => session.vouches_for(door, &mut self.rng),
+            // The invite may have been replaced by a commit that is on its way.
+            Err(Refusal::NotAdmitted) if self.doorkeeping.denied != Some(epoch) => {
+                self.doorkeeping.denied = Some(epoch);
+                self.doorkeeping.look_at = Some(now.after(LOOK_AGAIN));
+                return;
+            }
+            Err(Refusal::NotAdmitted) => false,
+            Ok(_) | Err(_) => return,
+        };
+        if sound {
+            return;
+        }
+        let again = self.doorkeeping.repaired.map(|last| last.after(REPAIR_EVERY));
+        if let Some(again) = again.filter(|again| now < *again) {
+            self.doorkeeping.look_at = Some(again);
+            return;
+        }
+        self.doorkeeping.repaired = Some(now);
+        self.outbox.push(Job::Change(None, Change::Refresh));
+    }
+}

@@ -1,0 +1,121 @@
+//! Leaving in good order, and carrying out the leaving of others.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{Ended, Machine, machine::Asked, outbox::Job};
+use crate::{
+    id::MemberId,
+    session::{Change, LeaveStatement, MAX_LEAVES},
+    time::Timestamp,
+    wire::{CloseReason, Refusal, Reply, Request},
+};
+
+/// How long a leaving guest waits for the relay to take the statement.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long to wait before carrying out again what did not come about.
+const CARRY_OUT_AGAIN: Duration = Duration::from_secs(30);
+
+/// Who is about to leave.
+#[derive(Debug, Default)]
+pub(super) struct Farewell {
+    own: Option<Timestamp>,
+    others: BTreeMap<MemberId, Leaving>,
+}
+
+#[derive(Debug)]
+struct Leaving {
+    statement: LeaveStatement,
+    /// When this guest carries it out, if nobody else did.
+    at: Timestamp,
+}
+
+impl Farewell {
+    pub(super) const fn is_leaving(&self) -> bool {
+        self.own.is_some()
+    }
+
+    pub(super) fn departed(&mut self, member: &MemberId) {
+        self.others.remove(member);
+    }
+
+    /// When this guest gives up waiting for the relay.
+    pub(super) const fn patience_ends(&self) -> Option<Timestamp> {
+        self.own
+    }
+
+    /// When the next leave of somebody else is to be carried out.
+    pub(super) fn carry_out_at(&self) -> Option<Timestamp> {
+        self.others.values().map(|leaving| leaving.at).min()
+    }
+
+    /// What is due, as much as one commit can carry. It stays until it was carried out.
+    fn due(&mut self, now: Timestamp) -> Vec<LeaveStatement> {
+        let due = self.others.values_mut().filter(|leaving| leaving.at <= now);
+        due.take(MAX_LEAVES)
+            .map(|leaving| {
+                leaving.at = now.after(CARRY_OUT_AGAIN);
+                leaving.statement.clone()
+            })
+            .collect()
+    }
+}
+
+impl Machine {
+    /// The guest leaves: says so, when there is somebody to say it to.
+    pub(super) fn leave(&mut self, now: Timestamp) {
+        let alone = self.session().is_none_or(|session| session.members().len() < 2);
+        if alone || !self.link.up || self.broken.is_some() {
+            return self.end(Ended::Left);
+        }
+        if !self.farewell.is_leaving() {
+            self.farewell.own = Some(now.after(PATIENCE));
+            self.outbox.push(Job::Leaving);
+        }
+    }
+
+    /// The relay has taken the statement.
+    pub(super) fn gone(&mut self) {
+        self.end(Ended::Left);
+    }
+
+    /// Asks the relay to end the room, if the owner wants that and the connection is up.
+    pub(super) fn close(&mut self) {
+        let owner = self.session().and_then(|session| session.owner_token().ok().flatten());
+        if let (Some(owner), true, true) = (owner, self.closing, self.link.up) {
+            self.ask(Asked::Close, Request::Close { address: self.address, owner });
+        }
+    }
+
+    /// The answer to that; it is asked again until the room has ended.
+    pub(super) fn close_answered(&mut self, now: Timestamp, result: &Result<Reply, Refusal>) {
+        match result {
+            Ok(_) => self.end(Ended::Closed(CloseReason::Owner)),
+            Err(refusal) => self.out_of_step(now, refusal.retry_after()),
+        }
+    }
+
+    /// Somebody said that they leave. Every member may carry it out; those further down the
+    /// roster wait longer, so that as a rule one does.
+    pub(super) fn somebody_leaves(&mut self, now: Timestamp, statement: LeaveStatement) {
+        let Some(session) = self.session() else {
+            return;
+        };
+        let me = session.me();
+        let rank = session.members().iter().position(|member| member.id == me).unwrap_or(0);
+        let rank = u64::try_from(rank).unwrap_or(u64::MAX).min(60);
+        let wait = Duration::from_millis(rank * 150 + self.random_below(100));
+        let leaving = Leaving { statement, at: now.after(wait) };
+        self.farewell.others.insert(leaving.statement.member(), leaving);
+    }
+
+    /// Carries out what is due.
+    pub(super) fn fare_well(&mut self, now: Timestamp) {
+        if self.may_act() {
+            let due = self.farewell.due(now);
+            if !due.is_empty() {
+                self.outbox.push(Job::Change(None, Change::CarryOut(due)));
+            }
+        }
+    }
+}

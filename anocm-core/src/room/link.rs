@@ -1,0 +1,111 @@
+//! What a machine knows of its connection.
+
+use super::{Connection, Ended, Machine, RoomEvent, machine::Phase};
+use crate::{
+    id::{Epoch, Seq},
+    time::Timestamp,
+    transport::TransportError,
+    wire::Posture,
+};
+
+/// What is known of the connection.
+pub(super) struct LinkState {
+    pub(super) up: bool,
+    /// The epoch this connection has proven, or is about to.
+    pub(super) entering: Option<Epoch>,
+    /// The epoch to which the member token did not admit the owner, whose own token must do.
+    pub(super) as_owner: Option<Epoch>,
+    /// Whether the current epoch was proven and everything up to its head was taken in.
+    pub(super) synced: bool,
+    /// Where the log ended when the current epoch was proven.
+    pub(super) head: Option<Seq>,
+    pub(super) reading: bool,
+    /// Something was left out since that was asked.
+    pub(super) lagging: bool,
+    /// What waited for its turn when the read under way was asked for.
+    pub(super) wanted: Option<Seq>,
+    /// The room is in a later epoch than the session: the commit in between is to be read.
+    pub(super) behind: bool,
+    /// Before this, nothing refused is tried again.
+    pub(super) retry_at: Option<Timestamp>,
+    pub(super) attempts: u32,
+    pub(super) shown: Connection,
+    pub(super) posture: Posture,
+}
+
+impl LinkState {
+    pub(super) const fn down(posture: Posture) -> Self {
+        Self {
+            up: false,
+            entering: None,
+            as_owner: None,
+            synced: false,
+            head: None,
+            reading: false,
+            lagging: false,
+            wanted: None,
+            behind: false,
+            retry_at: None,
+            attempts: 0,
+            shown: Connection::Connecting,
+            posture,
+        }
+    }
+}
+
+impl Connection {
+    /// Waiting after `why`.
+    #[must_use]
+    pub const fn waiting(retry_in: std::time::Duration, why: TransportError) -> Self {
+        Self::Waiting { retry_in, why }
+    }
+}
+
+impl Machine {
+    /// The connection is up and greeted; `posture` is what the relay said of itself.
+    pub fn connected(&mut self, posture: Posture) {
+        self.disconnected_quietly();
+        self.link = LinkState { up: true, ..LinkState::down(posture) };
+        self.tell(RoomEvent::Posture(posture));
+        self.show(Connection::CatchingUp);
+        match self.phase {
+            Phase::Entering(_) => self.knock(),
+            Phase::Inside(_) => self.enter(),
+            Phase::Over => {}
+        }
+    }
+
+    /// The connection is gone. What was asked has an unknown outcome.
+    pub fn disconnected(&mut self, now: Timestamp) {
+        self.disconnected_quietly();
+        self.show(Connection::Connecting);
+        if self.farewell.is_leaving() {
+            self.end(Ended::Left);
+        }
+        self.tick(now);
+    }
+
+    /// The next try to connect comes in a while; for the [`RoomView`](super::RoomView).
+    pub fn waiting(&mut self, connection: Connection) {
+        self.show(connection);
+    }
+
+    fn disconnected_quietly(&mut self) {
+        self.requests.clear();
+        self.asked.clear();
+        let posture = self.link.posture;
+        let shown = self.link.shown;
+        self.link = LinkState { shown, ..LinkState::down(posture) };
+        self.outbox.outcome_unknown();
+        if let Phase::Entering(entrance) = &mut self.phase {
+            entrance.outcome_unknown();
+        }
+    }
+
+    pub(super) fn show(&mut self, connection: Connection) {
+        if self.link.shown != connection {
+            self.link.shown = connection;
+            self.tell(RoomEvent::Connection(connection));
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Places in order: which entry comes next, which places are missing.
+
+use std::{collections::BTreeMap, ops::RangeInclusive};
+
+use crate::{
+    id::Seq,
+    wire::{LogItem, Page},
+};
+
+/// Entries that may wait for the place before them.
+const MAX_WAITING: usize = 2_048;
+
+/// How far the log was followed, and what arrived ahead of its turn.
+#[derive(Debug, Default)]
+pub(super) struct Log {
+    cursor: Seq,
+    /// What arrived ahead of its turn; `None` where something was taken back.
+    waiting: BTreeMap<Seq, Option<LogItem>>,
+    /// Every place up to here is spoken for: one without an entry is a hole.
+    known: Seq,
+    holes: u64,
+}
+
+/// What is at the next place.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// An entry.
+    Item(LogItem),
+    /// Nothing, here and up to the last of these: it was live or has expired.
+    Holes(RangeInclusive<Seq>),
+    /// What was taken back.
+    Voided,
+}
+
+/// A page that contradicts itself or what is known.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Contradiction;
+
+impl Log {
+    /// Starts after `seq`, forgetting everything else.
+    pub(super) fn start_after(&mut self, seq: Seq) {
+        *self = Self { cursor: seq, known: seq, holes: self.holes, ..Self::default() };
+    }
+
+    /// The last place that was taken.
+    pub(super) const fn cursor(&self) -> Seq {
+        self.cursor
+    }
+
+    /// How many places turned out to be holes, since the beginning.
+    pub(super) const fn holes(&self) -> u64 {
+        self.holes
+    }
+
+    /// Counts an entry that did not open as a hole: what was in it is missing.
+    pub(super) const fn count_unreadable(&mut self) {
+        self.holes = self.holes.saturating_add(1);
+    }
+
+    /// Takes in an entry that was told.
+    pub(super) fn told(&mut self, item: LogItem) {
+        if item.seq > self.cursor && self.waiting.len() < MAX_WAITING {
+            self.waiting.entry(item.seq).or_insert(Some(item));
+        }
+    }
+
+    /// Takes in a page.
+    pub(super) fn read(&mut self, page: Page) -> Result<(), Contradiction> {
+        let in_order = page.items.is_sorted_by(|a, b| a.seq < b.seq && a.age >= b.age);
+        let within = page.items.last().is_none_or(|last| last.seq <= page.reaches);
+        let progress = !page.more || page.reaches > self.cursor;
+        if !(in_order && within && progress) {
+            return Err(Contradiction);
+        }
+        for item in page.items {
+            if item.seq > self.cursor {
+                self.waiting.entry(item.seq).or_insert(Some(item));
+            }
+        }
+        self.known = self.known.max(page.reaches);
+        Ok(())
+    }
+
+    /// Forgets what waits at `seq` and after it: it was taken back. The place of the entry that
+    /// was taken back is spoken for.
+    pub(super) fn voided(&mut self, seq: Seq) {
+        self.waiting.split_off(&seq);
+        if seq > self.cursor {
+            self.waiting.insert(seq, None);
+        }
+    }
+
+    /// Takes what is at the next place, if that is known.
+    pub(super) fn next(&mut self) -> Option<Place> {
+        let seq = self.cursor.next();
+        if seq == self.cursor {
+            return None;
+        }
+        let last = match self.waiting.remove(&seq) {
+            Some(Some(item)) => {
+                self.cursor = seq;
+                return Some(Place::Item(item));
+            }
+            Some(None) => {
+                self.cursor = seq;
+                self.count_unreadable();
+                return Some(Place::Voided);
+            }
+            None if seq > self.known => return None,
+            // All at once: a relay may say that there are more than can be counted one by one.
+            None => self.next_waiting().map_or(self.known, |next| next.before().min(self.known)),
+        };
+        let holes = last.value().saturating_sub(self.cursor.value());
+        self.holes = self.holes.saturating_add(holes);
+        self.cursor = last;
+        Some(Place::Holes(seq..=last))
+    }
+
+    /// The first place that waits for its turn.
+    pub(super) fn next_waiting(&self) -> Option<Seq> {
+        self.waiting.first_key_value().map(|(&seq, _)| seq)
+    }
+
+    /// Forgets what waits for its turn.
+    pub(super) fn forget_waiting(&mut self) {
+        self.waiting.clear();
+    }
+
+    /// Whether something waits for a place that nobody has told.
+    pub(super) fn has_gap(&self) -> bool {
+        let next = self.cursor.next();
+        self.waiting
+            .first_key_value()
+            .is_some_and(|(&first, _)| first > next.max(self.known.next()))
+            || self.waiting.len() >= MAX_WAITING
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        id::Epoch,
+        retention::Retention,
+        secret::Payload,
+        wire::{Entry, EntryKind},
+    };
+
+    fn item(seq: u64) -> LogItem {
+        let entry = Entry {
+            kind: EntryKind::Message,
+            epoch: Epoch::FIRST,
+            retention: Retention::Live,
+            sealed: Payload::from(vec![u8::try_from(seq).unwrap()]),
+        };
+        LogItem { seq: Seq::new(seq), age: 0, entry }
+    }
+
+    fn page(seqs: &[u64], reaches: u64, more: bool) -> Page {
+        let items = seqs.iter().map(|&seq| item(seq)).collect();
+        Page { items, reaches: Seq::new(reaches), more }
+    }
+
+    fn take(log: &mut Log) -> Vec<String> {
+        std::iter::from_fn(|| log.next())
+            .map(|place| match place {
+                Place::Item(item) => item.seq.value().to_string(),
+                Place::Voided => "void".to_owned(),
+                Place::Holes(seqs) if seqs.start() == seqs.end() => {
+                    format!("-{}", seqs.start().value())
+                }
+                Place::Holes(seqs) => {
+                    format!("-{}..{}", seqs.start().value(), seqs.end().value())
+                }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn entries_come_out_in_order_whatever_the_order_they_came_in() {
+        let mut log = Log::default();
+        log.told(item(3));
+        log.told(item(2));
+        assert!(log.has_gap());
+        assert_eq!(take(&mut log), [""; 0]);
+        log.told(item(1));
+        assert!(!log.has_gap());
+        assert_eq!(take(&mut log), ["1", "2", "3"]);
+    }
+
+    #[test]
+    fn a_page_fills_a_gap_and_names_the_holes() {
+        let mut log = Log::default();
+        log.told(item(5));
+        assert!(log.has_gap());
+        log.read(page(&[1, 3], 4, false)).unwrap();
+        assert_eq!(take(&mut log), ["1", "-2", "3", "-4", "5"]);
+        assert_eq!(log.holes(), 2);
+    }
+
+    #[test]
+    fn a_live_entry_that_was_told_is_no_hole_of_the_page() {
+        let mut log = Log::default();
+        log.told(item(2));
+        log.read(page(&[1, 3], 3, false)).unwrap();
+        assert_eq!(take(&mut log), ["1", "2", "3"]);
+    }
+
+    #[test]
+    fn what_was_taken_is_not_taken_again() {
+        let mut log = Log::default();
+        log.told(item(1));
+        assert_eq!(take(&mut log), ["1"]);
+        log.told(item(1));
+        log.read(page(&[1], 1, false)).unwrap();
+        assert_eq!(take(&mut log), [""; 0]);
+    }
+
+    #[test]
+    fn a_page_that_contradicts_itself_is_refused() {
+        let mut log = Log::default();
+        assert_eq!(log.read(page(&[2, 1], 2, false)), Err(Contradiction));
+        assert_eq!(log.read(page(&[1, 3], 2, false)), Err(Contradiction));
+        assert_eq!(log.read(page(&[], 0, true)), Err(Contradiction));
+        let mut growing = page(&[1, 2], 2, false);
+        growing.items[1].age = 7;
+        assert_eq!(log.read(growing), Err(Contradiction));
+    }
+
+    #[test]
+    fn what_was_taken_back_is_a_hole() {
+        let mut log = Log::default();
+        log.told(item(1));
+        log.told(item(3));
+        log.voided(Seq::new(2));
+        assert_eq!(take(&mut log), ["1", "void"]);
+        log.told(item(3));
+        assert_eq!(take(&mut log), ["3"]);
+    }
+
+    #[test]
+    fn more_holes_than_can_be_counted_are_passed_in_one_step() {
+        let mut log = Log::default();
+        log.told(item(200));
+        log.read(page(&[2], u64::MAX, false)).unwrap();
+        let rest = format!("-201..{}", u64::MAX);
+        assert_eq!(take(&mut log), ["-1", "2", "-3..199", "200", &rest]);
+        log.told(item(7));
+        assert_eq!(take(&mut log), [""; 0]);
+    }
+}

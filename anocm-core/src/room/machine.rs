@@ -1,0 +1,355 @@
+//! The state machine's inputs and outputs.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    fmt,
+};
+
+use rand_core::Rng;
+
+use super::{
+    Ended, NewRoom, RoomEvent,
+    doorkeeping::Doorkeeping,
+    entrance::{Entrance, Knock},
+    farewell::Farewell,
+    history::History,
+    link::LinkState,
+    log::Log,
+    outbox::Outbox,
+    presence::Presence,
+    repair::Broken,
+    senders::Senders,
+};
+use crate::{
+    entropy::Entropy,
+    id::{Epoch, RoomAddress},
+    invite::{Invite, RelayUrl},
+    name::Nickname,
+    retention::GuestRetention,
+    secret::Secret,
+    session::{Newcomer, Session, SessionError},
+    time::Timestamp,
+    wire::{Event, Posture, Refusal, Reply, Request},
+};
+
+/// Names a request of one machine; the reply is given back under it.
+pub type Ticket = u32;
+
+/// What an embedder may set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs, reason = "made with struct update syntax")]
+pub struct MachineConfig {
+    /// Tell the others now and then that this guest is here. Costs one live entry a minute in a
+    /// room of up to 32 members, and one for a newcomer. Default: true.
+    pub presence: bool,
+    /// The most messages kept in the history; the oldest expire early. Default: 10,000.
+    pub max_history: usize,
+    /// The most messages waiting to be sent. Default: 256.
+    pub max_waiting: usize,
+}
+
+impl Default for MachineConfig {
+    fn default() -> Self {
+        Self { presence: true, max_history: 10_000, max_waiting: 256 }
+    }
+}
+
+/// One guest's view of one room.
+pub struct Machine {
+    pub(super) relay: RelayUrl,
+    pub(super) address: RoomAddress,
+    pub(super) config: MachineConfig,
+    pub(super) rng: Entropy,
+    pub(super) phase: Phase,
+    pub(super) link: LinkState,
+    pub(super) log: Log,
+    pub(super) outbox: Outbox,
+    pub(super) senders: Senders,
+    pub(super) history: History,
+    pub(super) presence: Presence,
+    pub(super) farewell: Farewell,
+    pub(super) doorkeeping: Doorkeeping,
+    pub(super) guest: GuestRetention,
+    pub(super) broken: Option<Broken>,
+    /// The owner wants the room to end.
+    pub(super) closing: bool,
+    pub(super) confirmed: bool,
+    pub(super) distrusted: bool,
+    /// How often the relay did not know the link since this guest was inside.
+    pub(super) refused_links: u32,
+    /// Places that turned out empty while catching up.
+    pub(super) missed: u64,
+    /// The epoch in which this guest last had to go back to the door.
+    pub(super) left_in: Option<Epoch>,
+    /// When this guest last went through the door again, and how often in a row.
+    pub(super) rejoined: Option<(Timestamp, u32)>,
+    pub(super) asked: HashMap<Ticket, Asked>,
+    next_ticket: Ticket,
+    pub(super) requests: VecDeque<(Ticket, Request)>,
+    pub(super) events: VecDeque<RoomEvent>,
+}
+
+pub(super) enum Phase {
+    /// Not in the room yet, or not any more and on the way back in.
+    Entering(Box<Entrance>),
+    /// In the room.
+    Inside(Box<Session>),
+    Over,
+}
+
+/// What a ticket stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    Create,
+    Look,
+    /// A look at the door by somebody inside.
+    Inspect(Epoch),
+    Join,
+    Enter(Epoch),
+    Read,
+    Append,
+    Void,
+    Close,
+    Detach,
+}
+
+impl Machine {
+    /// A room to be opened at `relay`. Everything random in it comes from `seed`, which must be
+    /// unpredictable.
+    ///
+    /// # Errors
+    /// [`SessionError`] when the settings contradict each other.
+    pub fn create(
+        relay: RelayUrl,
+        new: &NewRoom,
+        config: MachineConfig,
+        seed: Secret<32>,
+    ) -> Result<Self, SessionError> {
+        let mut rng = Entropy::new(seed);
+        let mut address = [0; RoomAddress::LEN];
+        rng.fill_bytes(&mut address);
+        let address = RoomAddress::new(address);
+        let secret = rng.secret();
+        let nickname = &new.nickname;
+        let (session, genesis) =
+            Session::create(address, &secret, new.policy(), new.retention, nickname, &mut rng)?;
+        let entrance = Entrance::opening(session, genesis);
+        Ok(Self::new(relay, address, config, rng, entrance))
+    }
+
+    /// A room to be entered through its door.
+    #[must_use]
+    pub fn join(
+        invite: &Invite,
+        nickname: Nickname,
+        config: MachineConfig,
+        seed: Secret<32>,
+    ) -> Self {
+        let rng = Entropy::new(seed);
+        let newcomer = Newcomer::New(nickname);
+        let entrance = Entrance::Knocking(Knock::new(invite.secret().clone(), newcomer));
+        Self::new(invite.relay().clone(), *invite.address(), config, rng, entrance)
+    }
+
+    fn new(
+        relay: RelayUrl,
+        address: RoomAddress,
+        config: MachineConfig,
+        rng: Entropy,
+        entrance: Entrance,
+    ) -> Self {
+        Self {
+            relay,
+            address,
+            config,
+            rng,
+            phase: Phase::Entering(Box::new(entrance)),
+            link: LinkState::down(Posture::Unknown),
+            log: Log::default(),
+            outbox: Outbox::default(),
+            senders: Senders::default(),
+            history: History::default(),
+            presence: Presence::default(),
+            farewell: Farewell::default(),
+            doorkeeping: Doorkeeping::default(),
+            guest: GuestRetention::default(),
+            broken: None,
+            closing: false,
+            confirmed: false,
+            distrusted: false,
+            refused_links: 0,
+            missed: 0,
+            left_in: None,
+            rejoined: None,
+            asked: HashMap::new(),
+            next_ticket: 0,
+            requests: VecDeque::new(),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// The answer to the request of `ticket`.
+    pub fn reply(&mut self, now: Timestamp, ticket: Ticket, result: Result<Reply, Refusal>) {
+        let Some(asked) = self.asked.remove(&ticket) else {
+            return;
+        };
+        if matches!(result, Err(Refusal::NoSuchRoom)) && !self.expects_no_room(asked) {
+            return self.no_such_room();
+        }
+        match (asked, result) {
+            (Asked::Create, result) => self.created(now, result),
+            (Asked::Look, result) => self.looked(now, result),
+            (Asked::Inspect(epoch), result) => self.inspected(now, epoch, &result),
+            (Asked::Join, result) => self.joined(now, result),
+            (Asked::Enter(epoch), result) => self.entered(now, epoch, result),
+            (Asked::Read, result) => self.page(now, result),
+            (Asked::Append, result) => self.appended(now, ticket, result),
+            (Asked::Void, result) => self.void_answered(now, &result),
+            (Asked::Close, result) => self.close_answered(now, &result),
+            (Asked::Detach, _) => {}
+        }
+        self.proceed(now);
+    }
+
+    /// Something the relay tells unasked. Events of other rooms are passed over.
+    pub fn event(&mut self, now: Timestamp, event: Event) {
+        if event.address().is_some_and(|address| *address != self.address) {
+            return;
+        }
+        match event {
+            Event::Entry { item, .. } => self.told(now, item),
+            Event::Voided { seq, epoch, .. } => self.voided(seq, epoch),
+            Event::Lapsed { .. } => {
+                self.link.entering = None;
+                self.link.synced = false;
+                self.enter();
+            }
+            Event::Lagging { .. } => {
+                self.link.lagging = self.link.reading;
+                self.read();
+            }
+            Event::Closed { reason, .. } => self.end(Ended::Closed(reason)),
+            Event::GoingAway { rooms_end: true } => {
+                self.end(Ended::Closed(crate::wire::CloseReason::Gone));
+            }
+            Event::GoingAway { .. } => {}
+            Event::Posture(posture) => {
+                self.link.posture = posture;
+                self.tell(RoomEvent::Posture(posture));
+            }
+        }
+        self.proceed(now);
+    }
+
+    /// Time has passed.
+    pub fn tick(&mut self, now: Timestamp) {
+        for id in self.history.expire(now) {
+            self.expired(id);
+        }
+        for id in self.outbox.expire(now) {
+            self.tell(RoomEvent::NotSent { id, why: super::SendFailure::Expired });
+        }
+        for member in self.presence.silent(now) {
+            self.tell(RoomEvent::Presence { member, here: false });
+        }
+        if self.farewell.patience_ends().is_some_and(|until| until <= now) {
+            self.end(Ended::Left);
+        }
+        if self.outbox.is_overdue(now) && self.link.up {
+            self.out_of_step(now, None);
+        }
+        if self.link.retry_at.is_some_and(|at| at <= now) {
+            self.link.retry_at = None;
+            if self.link.up && matches!(self.phase, Phase::Entering(_)) {
+                self.knock();
+            }
+            if self.link.up && self.link.entering.is_none() {
+                self.enter();
+            }
+        }
+        self.proceed(now);
+    }
+
+    /// When [`tick`](Self::tick) is to be called next.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Timestamp> {
+        let members = self.session().map_or(0, |session| session.members().len());
+        let acts = self.may_act();
+        let speaks = acts && self.config.presence && self.outbox.is_idle();
+        [
+            self.history.deadline(),
+            self.outbox.deadline(),
+            self.presence.silence_at(),
+            self.presence.say_at(members).filter(|_| speaks),
+            self.farewell.carry_out_at().filter(|_| acts),
+            self.doorkeeping.look_at().filter(|_| acts),
+            self.farewell.patience_ends(),
+            self.link.retry_at,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Whether this guest is in step with the room, so that what it does of itself can be done.
+    pub(super) fn may_act(&self) -> bool {
+        self.link.synced && self.broken.is_none() && !self.farewell.is_leaving()
+    }
+
+    pub(super) fn session(&self) -> Option<&Session> {
+        match &self.phase {
+            Phase::Inside(session) => Some(session),
+            Phase::Entering(_) | Phase::Over => None,
+        }
+    }
+
+    pub(super) fn ask(&mut self, asked: Asked, request: Request) -> Ticket {
+        self.next_ticket = self.next_ticket.wrapping_add(1);
+        self.asked.insert(self.next_ticket, asked);
+        self.requests.push_back((self.next_ticket, request));
+        self.next_ticket
+    }
+
+    pub(super) fn tell(&mut self, event: RoomEvent) {
+        if !self.is_over() {
+            self.events.push_back(event);
+        }
+    }
+
+    /// The last thing that happens: everything is wiped.
+    pub(super) fn end(&mut self, ended: Ended) {
+        if self.is_over() {
+            return;
+        }
+        // What was said and not yet fetched is wiped like the rest.
+        let wiped = ended == Ended::Wiped;
+        self.events.retain(|event| {
+            !wiped && !matches!(event, RoomEvent::Message(_) | RoomEvent::Custom { .. })
+        });
+        self.tell(RoomEvent::Ended(ended));
+        self.phase = Phase::Over;
+        self.log = Log::default();
+        self.outbox = Outbox::default();
+        self.senders = Senders::default();
+        self.history = History::default();
+        self.presence = Presence::default();
+        self.farewell = Farewell::default();
+        self.broken = None;
+        self.requests.clear();
+        self.asked.clear();
+        if self.link.up && !matches!(ended, Ended::Closed(_) | Ended::NotLetIn(_)) {
+            self.ask(Asked::Detach, Request::Detach { address: self.address });
+        }
+    }
+
+    /// A random whole number below `bound`, which must not be zero.
+    pub(super) fn random_below(&mut self, bound: u64) -> u64 {
+        self.rng.next_u64() % bound.max(1)
+    }
+}
+
+impl fmt::Debug for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Machine(..)")
+    }
+}

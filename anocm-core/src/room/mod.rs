@@ -1,0 +1,47 @@
+//! One guest's view of one room, as a state machine without I/O or clock: commands, frames and
+//! the time go in; requests, events and the next deadline come out.
+//!
+//! **The rule: after every input, drain [`Machine::poll_request`] and [`Machine::poll_event`],
+//! and call [`Machine::tick`] when [`Machine::deadline`] has come.**
+//!
+//! | file | what it decides |
+//! |---|---|
+//! | `machine`, `link`, `output` | inputs, the connection, what comes out |
+//! | `entrance` | opening a room, getting in, getting back in |
+//! | `log` | places in order: which entry is next, what is missing |
+//! | `reading` | proving an epoch, catching up |
+//! | `applying` | what an entry at its place does |
+//! | `outbox`, `sending` | what waits to be said, and the one append in flight |
+//! | `repair` | forbidden commits, the owner's void |
+//! | `doorkeeping` | whether newcomers can get in |
+//! | `farewell` | leaving, and carrying out the leaving of others |
+//! | `senders` | counters: repeats and gaps |
+//! | `history` | what was said and when it is wiped |
+//! | `presence` | who is here, who is typing |
+
+mod applying;
+mod command;
+mod commands;
+mod doorkeeping;
+mod entrance;
+mod event;
+mod farewell;
+mod history;
+mod link;
+mod log;
+mod machine;
+mod outbox;
+mod output;
+mod presence;
+mod reading;
+mod repair;
+mod senders;
+mod sending;
+#[cfg(test)]
+mod tests;
+
+pub use command::{Command, CommandError, NewRoom, SendFailure};
+pub use event::{
+    Connection, Ended, JoinFailure, Message, MessageText, RoomEvent, RoomView, Trouble,
+};
+pub use machine::{Machine, MachineConfig, Ticket};

@@ -1,0 +1,106 @@
+//! What comes out of a machine.
+
+use super::{
+    Ended, Machine, Message, RoomEvent, RoomView, Trouble,
+    machine::{Phase, Ticket},
+};
+use crate::{
+    id::{Epoch, MessageId, RoomAddress},
+    invite::Invite,
+    retention::RoomRetention,
+    session::Session,
+    wire::Request,
+};
+
+/// Events that may wait before the driver stops reading.
+const MAX_EVENTS: usize = 1_024;
+
+impl Machine {
+    /// The next request for the relay.
+    pub fn poll_request(&mut self) -> Option<(Ticket, Request)> {
+        self.requests.pop_front()
+    }
+
+    /// The next event for the guest.
+    pub fn poll_event(&mut self) -> Option<RoomEvent> {
+        self.events.pop_front()
+    }
+
+    /// Whether an event waits.
+    #[must_use]
+    pub fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
+    /// Whether so few events wait that more input is welcome. Who drives the machine stops reading
+    /// from the connection otherwise.
+    #[must_use]
+    pub fn has_room_for_events(&self) -> bool {
+        self.events.len() < MAX_EVENTS
+    }
+
+    /// Wipes everything of this room at once.
+    pub fn wipe(&mut self) {
+        self.end(Ended::Wiped);
+    }
+
+    /// Whether the room is over for this guest.
+    #[must_use]
+    pub const fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Over)
+    }
+
+    /// The room's address.
+    #[must_use]
+    pub const fn address(&self) -> &RoomAddress {
+        &self.address
+    }
+
+    /// What is still kept of what was said, in order.
+    pub fn history(&self) -> impl Iterator<Item = &Message> {
+        self.history.messages()
+    }
+
+    /// The room's state, to be shown.
+    #[must_use]
+    pub fn view(&self) -> RoomView {
+        let session = self.session();
+        let invite = session.map(|session| {
+            Invite::new(self.relay.clone(), self.address, session.invite_secret().clone())
+        });
+        RoomView {
+            connection: self.link.shown,
+            invite,
+            me: session.map(Session::me),
+            members: session.map(|session| session.members().to_vec()).unwrap_or_default(),
+            here: self.presence.here().copied().chain(session.map(Session::me)).collect(),
+            epoch: session.map_or(Epoch::FIRST, Session::epoch),
+            safety: session.and_then(|session| session.safety_code().ok().cloned()),
+            retention: session
+                .map_or_else(RoomRetention::default, |session| session.settings().retention),
+            guest_retention: self.guest,
+            confirmed: self.confirmed,
+            broken: self.broken.is_some(),
+            waiting: self.outbox.waiting(),
+            posture: self.link.posture,
+        }
+    }
+
+    /// A message is wiped: from the history it is gone already. One that was not fetched yet was
+    /// never on a screen, and never comes there.
+    pub(super) fn expired(&mut self, id: MessageId) {
+        let waiting = self.events.len();
+        self.events
+            .retain(|event| !matches!(event, RoomEvent::Message(message) if message.id == id));
+        if self.events.len() == waiting {
+            self.tell(RoomEvent::Expired { id });
+        }
+    }
+
+    /// Says once that the relay contradicts itself.
+    pub(super) fn distrust(&mut self) {
+        if !std::mem::replace(&mut self.distrusted, true) {
+            self.tell(RoomEvent::Trouble(Trouble::DishonestRelay));
+        }
+    }
+}

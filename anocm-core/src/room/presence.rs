@@ -1,0 +1,109 @@
+//! Who is here, and when to say that oneself is.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{Machine, outbox::Job};
+use crate::{id::MemberId, time::Timestamp};
+
+/// A room of at most this many members tells presence regularly; in a larger one a member is here
+/// when they say something.
+const HEARTBEAT_MEMBERS: usize = 32;
+/// How often "here" is said when nothing else was.
+const HEARTBEAT: Duration = Duration::from_secs(60);
+/// Without a sign for this long, a member is not here any more.
+const SILENCE: Duration = Duration::from_secs(150);
+/// Typing is told at most this often.
+const TYPING_EVERY: Duration = Duration::from_secs(3);
+
+/// Signs of life, the others' and one's own.
+#[derive(Debug, Default)]
+pub(super) struct Presence {
+    heard: BTreeMap<MemberId, Timestamp>,
+    last_said: Option<Timestamp>,
+    last_typing: Option<Timestamp>,
+    answer_at: Option<Timestamp>,
+}
+
+impl Presence {
+    /// A sign of a member. Whether they were not here before.
+    pub(super) fn heard(&mut self, member: MemberId, now: Timestamp) -> bool {
+        self.heard.insert(member, now).is_none()
+    }
+
+    /// A member is gone, or goes away. Whether they were here.
+    pub(super) fn gone(&mut self, member: &MemberId) -> bool {
+        self.heard.remove(member).is_some()
+    }
+
+    /// Those without a sign for too long.
+    pub(super) fn silent(&mut self, now: Timestamp) -> Vec<MemberId> {
+        let silent: Vec<_> = self
+            .heard
+            .iter()
+            .filter(|(_, heard)| now >= heard.after(SILENCE))
+            .map(|(&member, _)| member)
+            .collect();
+        for member in &silent {
+            self.heard.remove(member);
+        }
+        silent
+    }
+
+    /// Who is here.
+    pub(super) fn here(&self) -> impl Iterator<Item = &MemberId> {
+        self.heard.keys()
+    }
+
+    /// Something was said by oneself: that is a sign, too.
+    pub(super) const fn said(&mut self, now: Timestamp) {
+        self.last_said = Some(now);
+        self.answer_at = None;
+    }
+
+    /// A newcomer is to be told soon that oneself is here.
+    pub(super) fn answer(&mut self, at: Timestamp) {
+        self.answer_at = Some(self.answer_at.map_or(at, |earlier| earlier.min(at)));
+    }
+
+    /// Whether typing may be told now; takes note of it.
+    pub(super) fn may_type(&mut self, now: Timestamp) -> bool {
+        let may = self.last_typing.is_none_or(|last| now >= last.after(TYPING_EVERY));
+        if may {
+            self.last_typing = Some(now);
+        }
+        may
+    }
+
+    /// When "here" is to be said next.
+    pub(super) fn say_at(&self, members: usize) -> Option<Timestamp> {
+        let heartbeat = self
+            .last_said
+            .filter(|_| (2..=HEARTBEAT_MEMBERS).contains(&members))
+            .map(|last| last.after(HEARTBEAT));
+        [heartbeat, self.answer_at].into_iter().flatten().min()
+    }
+
+    /// When the next member falls silent.
+    pub(super) fn silence_at(&self) -> Option<Timestamp> {
+        self.heard.values().min().map(|heard| heard.after(SILENCE))
+    }
+}
+
+impl Machine {
+    /// Says that this guest is here, when it is time.
+    pub(super) fn say_presence(&mut self, now: Timestamp) {
+        let Some(session) = self.session() else {
+            return;
+        };
+        let members = session.members().len();
+        if !self.config.presence || !self.may_act() || !self.outbox.is_idle() {
+            return;
+        }
+        if self.presence.say_at(members).is_some_and(|at| at <= now) {
+            self.presence.said(now);
+            if members > 1 {
+                self.outbox.push(Job::Here);
+            }
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Sealing what waits and asking the relay to append it, one thing at a time.
+
+use std::time::Duration;
+
+use rand_core::Rng;
+
+use super::{
+    Machine, RoomEvent, SendFailure, Trouble,
+    machine::{Asked, Phase, Ticket},
+    outbox::{Flight, Job, Sealed},
+};
+use crate::{
+    id::MessageId,
+    retention::Retention,
+    session::{Content, Envelope, SessionError},
+    time::Timestamp,
+    wire::{Entry, Refusal, Reply, Request},
+};
+
+/// An entry that was accepted is told within this, or it is looked for.
+const OVERDUE: Duration = Duration::from_secs(10);
+
+impl Machine {
+    /// A fresh name for a message.
+    pub(super) fn new_id(&mut self) -> MessageId {
+        let mut bytes = [0; 16];
+        self.rng.fill_bytes(&mut bytes);
+        MessageId::new(bytes)
+    }
+
+    /// Sends the next job, if nothing is in flight and the room can take it.
+    pub(super) fn push(&mut self, now: Timestamp) {
+        if !self.link.synced || self.broken.is_some() || self.link.retry_at.is_some() {
+            return;
+        }
+        for id in self.outbox.expire(now) {
+            self.tell(RoomEvent::NotSent { id, why: SendFailure::Expired });
+        }
+        while self.link.up {
+            if self.outbox.flight.is_none() {
+                let Some(job) = self.outbox.queue.pop_front() else {
+                    return;
+                };
+                let id = job.id().unwrap_or_else(|| self.new_id());
+                self.outbox.flight = Some(Flight {
+                    job,
+                    id,
+                    retention: Retention::Live,
+                    sealed: None,
+                    accepted: None,
+                    overdue: None,
+                    asked_at: now,
+                    asked: None,
+                    stale: None,
+                    unknown: false,
+                });
+            }
+            if self.launch(now) {
+                return;
+            }
+            if let Some(id) = self.outbox.abandon() {
+                self.tell(RoomEvent::NotSent { id, why: SendFailure::Impossible });
+            }
+        }
+    }
+
+    /// Seals the job in flight, unless that was done for this epoch, and asks for its append.
+    /// False when it cannot be done at all.
+    fn launch(&mut self, now: Timestamp) -> bool {
+        let Phase::Inside(session) = &mut self.phase else {
+            return true;
+        };
+        let Some(flight) = &mut self.outbox.flight else {
+            return true;
+        };
+        let stale = flight.stale == Some(session.epoch());
+        if flight.asked.is_some() || flight.accepted.is_some() || stale {
+            return true;
+        }
+        let is_change = matches!(flight.job, Job::Change(..));
+        let fits = |sealed: &Sealed| sealed.entry.epoch == session.epoch();
+        // A commit is sent again as it was, so that it is one's own whichever copy came first. A
+        // message is sealed again: its receivers drop what they have heard.
+        if !(is_change && flight.sealed.as_ref().is_some_and(fits)) {
+            self.outbox.retire();
+            return self.seal_and_ask(now);
+        }
+        self.ask_append(now);
+        true
+    }
+
+    fn seal_and_ask(&mut self, now: Timestamp) -> bool {
+        let Phase::Inside(session) = &mut self.phase else {
+            return true;
+        };
+        let Some(flight) = &mut self.outbox.flight else {
+            return true;
+        };
+        let room = session.settings().retention;
+        let wanted = match &flight.job {
+            Job::Say { retention, .. }
+            | Job::Whisper { retention, .. }
+            | Job::Custom { retention, .. } => room.keep(*retention, self.guest),
+            Job::Leaving => room.largest(),
+            Job::LeavingNow => Retention::Live,
+            Job::Typing | Job::Here | Job::Change(..) => Retention::Live,
+        };
+        let content = match &flight.job {
+            Job::Change(_, change) => {
+                session.discard();
+                let Ok(outgoing) = session.propose(change.clone(), &mut self.rng) else {
+                    return false;
+                };
+                flight.sealed = Some(Sealed { entry: outgoing.entry, next: Some(outgoing.next) });
+                self.ask_append(now);
+                return true;
+            }
+            Job::Say { text, .. } => Ok(Content::Text(text.clone())),
+            Job::Whisper { to, text, .. } => {
+                session.whisper(to.id, &Content::Text(text.clone()), &mut self.rng)
+            }
+            Job::Custom { kind, body, .. } => {
+                Ok(Content::Custom { kind: *kind, body: body.clone() })
+            }
+            Job::Typing => Ok(Content::Typing),
+            Job::Here => Ok(Content::Here),
+            Job::Leaving | Job::LeavingNow => session.leave_statement().map(Content::Leaving),
+        };
+        flight.retention = wanted;
+        let envelope = |content| Envelope { id: flight.id, counter: self.outbox.counter, content };
+        let sealed: Result<Entry, SessionError> =
+            content.and_then(|content| session.seal(&envelope(content), wanted, &mut self.rng));
+        let Ok(entry) = sealed else { return false };
+        flight.sealed = Some(Sealed { entry, next: None });
+        self.ask_append(now);
+        true
+    }
+
+    fn ask_append(&mut self, now: Timestamp) {
+        let flight = self.outbox.flight.as_ref();
+        let Some(Sealed { entry, next }) = flight.and_then(|flight| flight.sealed.clone()) else {
+            return;
+        };
+        let request = Request::Publish { address: self.address, entry, next };
+        let ticket = self.ask(Asked::Append, request);
+        if let Some(flight) = &mut self.outbox.flight {
+            flight.asked = Some(ticket);
+            flight.asked_at = now;
+        }
+    }
+
+    /// The answer to an append.
+    pub(super) fn appended(
+        &mut self,
+        now: Timestamp,
+        ticket: Ticket,
+        result: Result<Reply, Refusal>,
+    ) {
+        let Some(flight) = &mut self.outbox.flight else {
+            return;
+        };
+        if flight.asked != Some(ticket) {
+            // Its entry came back before the answer: settled already.
+            return;
+        }
+        flight.asked = None;
+        match result {
+            Ok(Reply::Accepted { seq }) => {
+                flight.accepted = Some(seq);
+                flight.overdue = Some(now.after(OVERDUE));
+                if seq <= self.log.cursor() {
+                    self.own_entry_left_the_log(now, seq);
+                }
+            }
+            Ok(_) => {
+                flight.unknown = true;
+                self.disbelieve(now);
+            }
+            Err(refusal) => self.append_refused(now, refusal),
+        }
+    }
+
+    fn append_refused(&mut self, now: Timestamp, refusal: Refusal) {
+        let (Phase::Inside(session), Some(flight)) = (&mut self.phase, &mut self.outbox.flight)
+        else {
+            return;
+        };
+        match refusal {
+            Refusal::StaleEpoch { current } => {
+                let sealed_for = flight.sealed.as_ref().map(|sealed| sealed.entry.epoch);
+                if sealed_for == Some(current) {
+                    self.disbelieve(now);
+                } else if current != session.epoch() {
+                    flight.stale = sealed_for;
+                    self.read();
+                }
+            }
+            Refusal::NotAdmitted | Refusal::Busy { .. } => {
+                self.out_of_step(now, refusal.retry_after());
+            }
+            Refusal::Unavailable => {
+                flight.unknown = true;
+                self.out_of_step(now, None);
+            }
+            Refusal::Full if matches!(flight.job, Job::Leaving) => flight.job = Job::LeavingNow,
+            refusal => {
+                session.discard();
+                if refusal == Refusal::ReadOnly {
+                    self.tell(RoomEvent::Trouble(Trouble::ReadOnly));
+                }
+                if let Some(id) = self.outbox.abandon() {
+                    self.tell(RoomEvent::NotSent { id, why: SendFailure::Refused(refusal) });
+                }
+            }
+        }
+    }
+}
