@@ -1,0 +1,372 @@
+//! Moves bytes between a transport and rooms. Decides nothing but when to connect.
+
+use std::{fmt, pin::Pin, sync::Arc, time::Duration};
+
+use rand_core::Rng;
+
+use super::{
+    ClientConfig,
+    registry::{Hosted, Registry},
+    wire::{Received, Wire},
+};
+use crate::{
+    entropy::Entropy,
+    room::{Connection, Machine},
+    secret::Payload,
+    time::Timestamp,
+    transport::{Closing, Transport, TransportError},
+    wire::{Event, WireError},
+};
+
+/// The first wait before connecting again, on average half of this.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+/// How long nothing is read before the connection is given up.
+const FULL_FOR: Duration = Duration::from_secs(10);
+/// After a connection has lived this long, the next failure starts with the first wait again.
+const STABLE: Duration = Duration::from_secs(10);
+
+#[cfg(not(target_arch = "wasm32"))]
+type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+#[cfg(target_arch = "wasm32")]
+type Boxed<T> = Pin<Box<dyn Future<Output = T>>>;
+
+/// The future that moves a client's bytes. It ends after
+/// [`Client::shutdown`](super::Client::shutdown), or when the client and all its rooms are
+/// dropped; dropping it wipes the rooms.
+pub struct Driver {
+    transport: Arc<dyn Transport>,
+    config: ClientConfig,
+    registry: Arc<Registry>,
+    state: State,
+    failures: u32,
+    rng: Option<Entropy>,
+}
+
+enum State {
+    /// No room needs a connection.
+    Idle,
+    Connecting(Boxed<Result<Wire, TransportError>>, Timestamp),
+    Waiting(Timestamp),
+    Open(Box<Open>),
+}
+
+struct Open {
+    wire: Wire,
+    since: Timestamp,
+    /// Rooms that know of this connection.
+    greeted: Vec<Arc<Hosted>>,
+    /// Frames not handed to the link yet.
+    outgoing: Vec<Payload>,
+    sending: Option<Boxed<Result<(), TransportError>>>,
+    /// Since when nothing is read because a room's events are not fetched.
+    full_since: Option<Timestamp>,
+}
+
+/// What woke the driver.
+enum Woken {
+    Called,
+    Deadline,
+    Connected(Result<Wire, TransportError>),
+    Sent(Result<(), TransportError>),
+    Received(Result<Option<Payload>, TransportError>),
+}
+
+impl Driver {
+    pub(super) fn new(
+        transport: Arc<dyn Transport>,
+        config: ClientConfig,
+        registry: Arc<Registry>,
+    ) -> Self {
+        // Only jitter depends on it.
+        let rng = config.randomness.seed().map(Entropy::new);
+        Self { transport, config, registry, state: State::Idle, failures: 0, rng }
+    }
+
+    /// Runs until the client is shut down or dropped.
+    pub async fn run(mut self) {
+        while !self.registry.is_closed() {
+            let deadline = self.pump();
+            let woken = self.wait(deadline).await;
+            self.act(woken).await;
+        }
+        self.part().await;
+    }
+
+    fn now(&self) -> Timestamp {
+        self.config.clock.now()
+    }
+
+    /// Collects what the rooms have to send; gives the next deadline.
+    fn pump(&mut self) -> Option<Timestamp> {
+        let now = self.now();
+        let rooms = self.registry.rooms();
+        let mut deadlines = Vec::new();
+        if let State::Open(open) = &mut self.state {
+            let gives_up = open.gives_up(now, self.config.answer_timeout);
+            if gives_up.is_some_and(|at| at <= now) {
+                self.failed(now, TransportError::Cut);
+            }
+        }
+        match &self.state {
+            State::Idle if !rooms.is_empty() => self.connect(now),
+            State::Open(open) if rooms.is_empty() && open.is_drained() => self.state = State::Idle,
+            State::Connecting(..) | State::Waiting(_) if rooms.is_empty() => {
+                self.state = State::Idle;
+            }
+            _ => {}
+        }
+        for room in &rooms {
+            let mut machine = room.machine();
+            if machine.deadline().is_some_and(|deadline| deadline <= now) {
+                machine.tick(now);
+            }
+            if let State::Open(open) = &mut self.state {
+                open.collect(room, &mut machine, now);
+            }
+            deadlines.extend(machine.deadline());
+            if machine.has_events() {
+                room.told.notify_one();
+            }
+            let over = machine.is_over();
+            drop(machine);
+            if over {
+                self.registry.remove(room);
+            }
+        }
+        match &mut self.state {
+            State::Open(open) => {
+                open.send();
+                deadlines.extend(open.gives_up(now, self.config.answer_timeout));
+            }
+            State::Waiting(until) | State::Connecting(_, until) => deadlines.push(*until),
+            State::Idle => {}
+        }
+        deadlines.into_iter().min()
+    }
+
+    async fn wait(&mut self, deadline: Option<Timestamp>) -> Woken {
+        let clock = self.config.clock.clone();
+        let timer = async {
+            match deadline {
+                Some(deadline) => clock.sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        let link = async {
+            match &mut self.state {
+                State::Connecting(connecting, _) => Woken::Connected(connecting.await),
+                State::Open(open) => open.wait().await,
+                State::Idle | State::Waiting(_) => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.registry.wake.notified() => Woken::Called,
+            woken = link => woken,
+            () = timer => Woken::Deadline,
+        }
+    }
+
+    async fn act(&mut self, woken: Woken) {
+        let now = self.now();
+        match woken {
+            Woken::Called | Woken::Sent(Ok(())) => {}
+            Woken::Deadline => match self.state {
+                State::Connecting(_, until) if until <= now => {
+                    self.failed(now, TransportError::Unreachable);
+                }
+                // What would be read now could not be told, and would grow old unseen.
+                State::Waiting(until) if until <= now && !self.is_hungry() => {
+                    self.state = State::Waiting(now.after(FULL_FOR));
+                }
+                State::Waiting(until) if until <= now => self.connect(now),
+                _ => {}
+            },
+            Woken::Connected(Ok(wire)) => {
+                tracing::info!("connected");
+                self.state = State::Open(Box::new(Open {
+                    wire,
+                    since: now,
+                    greeted: Vec::new(),
+                    outgoing: Vec::new(),
+                    sending: None,
+                    full_since: None,
+                }));
+            }
+            Woken::Connected(Err(error)) | Woken::Sent(Err(error)) => self.failed(now, error),
+            Woken::Received(Ok(Some(frame))) => {
+                if self.received(now, &frame).is_err() {
+                    if let State::Open(open) = &self.state {
+                        open.wire.link.close(Closing::Protocol).await;
+                    }
+                    self.failed(now, TransportError::Protocol);
+                }
+            }
+            Woken::Received(Ok(None)) => self.failed(now, TransportError::Cut),
+            Woken::Received(Err(error)) => self.failed(now, error),
+        }
+    }
+
+    fn is_hungry(&self) -> bool {
+        self.registry.rooms().iter().all(|room| room.machine().has_room_for_events())
+    }
+
+    fn connect(&mut self, now: Timestamp) {
+        let connecting = Box::pin(Wire::connect(self.transport.clone()));
+        self.state = State::Connecting(connecting, now.after(self.config.greeting_timeout));
+        self.show(Connection::Connecting);
+    }
+
+    /// The connection is gone or did not come about: tell the rooms, and wait a random while
+    /// that grows.
+    fn failed(&mut self, now: Timestamp, why: TransportError) {
+        let stable = match &self.state {
+            State::Open(open) => now.since(open.since) >= STABLE,
+            _ => false,
+        };
+        self.failures = if stable { 0 } else { self.failures.saturating_add(1) };
+        let grown = FIRST_WAIT.saturating_mul(1 << self.failures.min(10));
+        let most = u64::try_from(grown.min(self.config.longest_wait).as_millis()).unwrap_or(1);
+        let random = self.rng.as_mut().map_or(most, |rng| rng.next_u64() % most.max(1));
+        let retry_in = Duration::from_millis(random);
+        if matches!(self.state, State::Open(_)) {
+            for room in self.registry.rooms() {
+                room.machine().disconnected(now);
+            }
+        }
+        tracing::info!(%why, ?retry_in, "not connected");
+        self.state = State::Waiting(now.after(retry_in));
+        self.show(Connection::Waiting { retry_in, why });
+    }
+
+    fn show(&self, connection: Connection) {
+        for room in self.registry.rooms() {
+            room.machine().waiting(connection);
+        }
+    }
+
+    fn received(&mut self, now: Timestamp, frame: &Payload) -> Result<(), WireError> {
+        let State::Open(open) = &mut self.state else {
+            return Ok(());
+        };
+        match open.wire.receive(frame)? {
+            Received::Reply(room, ticket, result) => room.machine().reply(now, ticket, result),
+            Received::Event(event) => {
+                if let Event::Posture(posture) = event {
+                    open.wire.posture = posture;
+                }
+                let address = event.address().copied();
+                for room in self.registry.rooms() {
+                    let mut machine = room.machine();
+                    if address.is_none_or(|address| address == *machine.address()) {
+                        machine.event(now, event.clone());
+                    }
+                }
+            }
+            Received::Stray => {}
+        }
+        Ok(())
+    }
+
+    /// The last thing: rooms are wiped, and what they have to say to the relay is said, if that
+    /// takes no waiting for others.
+    async fn part(mut self) {
+        let now = self.now();
+        for room in self.registry.rooms() {
+            room.machine().wipe();
+        }
+        self.pump();
+        if let State::Open(open) = &mut self.state {
+            let patience = self.config.clock.sleep_until(now.after(Duration::from_secs(1)));
+            let goodbye = async {
+                if let Some(sending) = open.sending.take() {
+                    let _ = sending.await;
+                }
+                let _ = open.wire.link.send(&open.outgoing).await;
+                open.wire.link.close(Closing::Done).await;
+            };
+            tokio::select! {
+                biased;
+                () = goodbye => {}
+                () = patience => {}
+            }
+        }
+    }
+}
+
+impl Open {
+    /// Takes over a room's requests; makes the connection known to it first.
+    fn collect(&mut self, room: &Arc<Hosted>, machine: &mut Machine, now: Timestamp) {
+        if !self.greeted.iter().any(|known| Arc::ptr_eq(known, room)) {
+            self.greeted.push(room.clone());
+            machine.connected(self.wire.posture);
+        }
+        while let Some((ticket, request)) = machine.poll_request() {
+            self.outgoing.push(self.wire.frame(room, ticket, request, now));
+        }
+        if machine.is_over() {
+            self.greeted.retain(|known| !Arc::ptr_eq(known, room));
+        }
+    }
+
+    /// When this connection is of no more use: an answer is owed for too long, or so little is
+    /// fetched that what arrives would be taken for younger than it is. The log, read again later,
+    /// tells true ages.
+    fn gives_up(&mut self, now: Timestamp, answer_timeout: Duration) -> Option<Timestamp> {
+        let hungry = self.is_hungry();
+        self.full_since = if hungry { None } else { self.full_since.or(Some(now)) };
+        let full = self.full_since.map(|since| since.after(FULL_FOR));
+        // While nothing is read, no answer can come.
+        let owed = self.wire.waits_since().filter(|_| hungry);
+        [owed.map(|since| since.after(answer_timeout)), full].into_iter().flatten().min()
+    }
+
+    fn is_hungry(&self) -> bool {
+        self.greeted.iter().all(|room| room.machine().has_room_for_events())
+    }
+
+    /// Whether everything was handed over and sent.
+    fn is_drained(&self) -> bool {
+        self.sending.is_none() && self.outgoing.is_empty()
+    }
+
+    /// Hands over to the link what waits, unless it is still busy.
+    fn send(&mut self) {
+        if self.sending.is_none() && !self.outgoing.is_empty() {
+            let (link, frames) = (self.wire.link.clone(), std::mem::take(&mut self.outgoing));
+            self.sending = Some(Box::pin(async move { link.send(&frames).await }));
+        }
+    }
+
+    /// Waits for the link; does not read while a room's events are not fetched.
+    async fn wait(&mut self) -> Woken {
+        let hungry = self.is_hungry();
+        let Self { sending, wire, .. } = self;
+        let sent = async {
+            match sending {
+                Some(sending) => sending.await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            result = sent => {
+                self.sending = None;
+                Woken::Sent(result)
+            }
+            received = wire.link.recv(), if hungry => Woken::Received(received),
+        }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.registry.end();
+    }
+}
+
+impl fmt::Debug for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Driver(..)")
+    }
+}

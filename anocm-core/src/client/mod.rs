@@ -1,0 +1,225 @@
+//! The client engine: connects, reconnects and resumes; several rooms over one connection.
+//!
+//! A [`Client`] belongs to one relay. Its [`Driver`] is a future that moves bytes between the
+//! transport and the rooms; nothing happens unless it is polled, usually in a task of its own.
+//! Rooms are state machines behind a short lock, so that commands take effect at once and need no
+//! waiting.
+//!
+//! Rooms of one client share its connection, which tells the relay that they belong to one guest.
+//! Who does not want that gives every room a client of its own.
+
+mod driver;
+mod randomness;
+mod registry;
+mod room;
+mod wire;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+pub use driver::Driver;
+pub use room::Room;
+
+use self::{
+    randomness::Randomness,
+    registry::{Alive, Registry},
+};
+#[cfg(not(target_arch = "wasm32"))]
+use crate::time::TokioClock;
+use crate::{
+    invite::{Invite, RelayUrl},
+    name::Nickname,
+    room::{Machine, MachineConfig, NewRoom},
+    secret::Secret,
+    time::Clock,
+    transport::Transport,
+};
+
+/// What an embedder may set.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct ClientConfig {
+    /// The clock. Default: tokio's; none on wasm32, where the embedder brings one.
+    pub clock: Arc<dyn Clock>,
+    /// The longest wait before connecting again; waits grow from a quarter of a second and are
+    /// random. Default: 30 seconds.
+    pub longest_wait: Duration,
+    /// How long the relay may take to be reached and to greet. Default: 30 seconds.
+    pub greeting_timeout: Duration,
+    /// How long the relay may owe an answer before the connection is given up. Default: two
+    /// minutes, in which a slow line carries the longest frame.
+    pub answer_timeout: Duration,
+    /// Of every room.
+    pub rooms: MachineConfig,
+    randomness: Randomness,
+}
+
+impl ClientConfig {
+    /// Defaults on this clock.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            clock,
+            longest_wait: Duration::from_secs(30),
+            greeting_timeout: Duration::from_secs(30),
+            answer_timeout: Duration::from_secs(120),
+            rooms: MachineConfig::default(),
+            randomness: Randomness::System,
+        }
+    }
+
+    /// Settings that take protection away; for simulations only.
+    #[cfg(feature = "testing")]
+    pub fn dangerous(&mut self) -> Dangerous<'_> {
+        Dangerous(self)
+    }
+}
+
+/// Settings that take protection away.
+#[cfg(feature = "testing")]
+#[derive(Debug)]
+pub struct Dangerous<'a>(&'a mut ClientConfig);
+
+#[cfg(feature = "testing")]
+impl Dangerous<'_> {
+    /// Replaces the system's randomness by numbers that follow from `seed`: whoever knows it
+    /// knows every secret of every room. (The MLS library goes on drawing its own.)
+    pub fn seed(self, seed: [u8; 32]) {
+        self.0.randomness = Randomness::seeded(seed);
+    }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+impl Default for ClientConfig {
+    fn default() -> Self {
+        Self::new(Arc::new(TokioClock::new()))
+    }
+}
+
+impl fmt::Debug for ClientConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientConfig").field("rooms", &self.rooms).finish_non_exhaustive()
+    }
+}
+
+/// Why a room cannot even be begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The operating system gives no randomness.
+    #[error("the system gives no randomness")]
+    NoRandomness,
+    /// The client was shut down.
+    #[error("the client was shut down")]
+    ShutDown,
+    /// The invite is for a room at another relay.
+    #[error("the invite is for another relay")]
+    OtherRelay,
+    /// The room's settings contradict each other.
+    #[error("the room's settings contradict each other")]
+    Settings,
+    /// This client is in that room already.
+    #[error("already in that room")]
+    AlreadyThere,
+}
+
+/// A guest's side of one relay: opens rooms and enters them. Cheap to clone.
+///
+/// # Examples
+/// ```
+/// # use std::sync::Arc;
+/// # use anocm_core::{Invite, NewRoom, RelayUrl, RoomEvent, TokioClock};
+/// # use anocm_core::client::{Client, ClientConfig};
+/// # use anocm_core::relay::{Relay, RelayConfig};
+/// # use anocm_core::store::{MemoryLimits, MemoryStore};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let clock = Arc::new(TokioClock::new());
+/// # let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
+/// # let relay = Relay::new(store, clock, RelayConfig::default());
+/// let url = RelayUrl::parse("http://localhost/")?;
+/// let transport = Arc::new(relay.transport());
+/// let (client, driver) = Client::new(url, transport, ClientConfig::default());
+/// tokio::spawn(driver.run());
+///
+/// let mut room = client.create(&NewRoom::default())?;
+/// while let Some(event) = room.event().await {
+///     if matches!(event, RoomEvent::Entered) {
+///         break;
+///     }
+/// }
+/// assert!(room.view().invite.is_some());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Client {
+    relay: RelayUrl,
+    config: ClientConfig,
+    registry: Arc<Registry>,
+    alive: Arc<Alive>,
+}
+
+impl Client {
+    /// A client of the relay at `relay` (which goes into invites), reached by `transport`, and
+    /// the driver that must be polled for anything to happen.
+    #[must_use]
+    pub fn new(
+        relay: RelayUrl,
+        transport: Arc<dyn Transport>,
+        config: ClientConfig,
+    ) -> (Self, Driver) {
+        let registry = Arc::new(Registry::default());
+        let driver = Driver::new(transport, config.clone(), registry.clone());
+        let alive = Arc::new(Alive::new(registry.clone()));
+        (Self { relay, config, registry, alive }, driver)
+    }
+
+    /// Opens a room. Returns at once; [`RoomEvent::Entered`](crate::RoomEvent::Entered) tells
+    /// when it is open.
+    ///
+    /// # Errors
+    /// [`ClientError`]; whatever the relay has against it comes as
+    /// [`RoomEvent::Ended`](crate::RoomEvent::Ended).
+    pub fn create(&self, new: &NewRoom) -> Result<Room, ClientError> {
+        let seed = self.seed()?;
+        let machine = Machine::create(self.relay.clone(), new, self.config.rooms, seed)
+            .map_err(|_| ClientError::Settings)?;
+        self.host(machine)
+    }
+
+    /// Enters a room through its invite. Returns at once;
+    /// [`RoomEvent::Entered`](crate::RoomEvent::Entered) tells when the guest is in.
+    ///
+    /// # Errors
+    /// [`ClientError`]; whatever the relay has against it comes as
+    /// [`RoomEvent::Ended`](crate::RoomEvent::Ended).
+    pub fn join(&self, invite: &Invite, nickname: Nickname) -> Result<Room, ClientError> {
+        if *invite.relay() != self.relay {
+            return Err(ClientError::OtherRelay);
+        }
+        self.host(Machine::join(invite, nickname, self.config.rooms, self.seed()?))
+    }
+
+    fn seed(&self) -> Result<Secret<32>, ClientError> {
+        self.config.randomness.seed().ok_or(ClientError::NoRandomness)
+    }
+
+    fn host(&self, machine: Machine) -> Result<Room, ClientError> {
+        let hosted = self.registry.add(machine)?;
+        let clock = self.config.clock.clone();
+        Ok(Room::new(hosted, clock, self.registry.clone(), self.alive.clone()))
+    }
+
+    /// Wipes all rooms, closes the connection, and returns when the driver has ended: so somebody
+    /// must be polling it, or have dropped it.
+    pub async fn shutdown(&self) {
+        self.registry.close();
+        self.registry.ended().await;
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Client(..)")
+    }
+}

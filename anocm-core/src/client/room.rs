@@ -1,0 +1,112 @@
+//! The handle of one room.
+
+use std::{fmt, sync::Arc};
+
+use super::registry::{Alive, Hosted, Registry};
+use crate::{
+    id::MessageId,
+    room::{Command, CommandError, Message, RoomEvent, RoomView},
+    time::{Clock, Timestamp},
+};
+
+/// A guest's room. Dropping it wipes everything of the room on this side, without a word to the
+/// others; [`Command::Leave`] leaves in good order.
+pub struct Room {
+    hosted: Arc<Hosted>,
+    clock: Arc<dyn Clock>,
+    registry: Arc<Registry>,
+    // Keeps the driver running.
+    _alive: Arc<Alive>,
+}
+
+impl Room {
+    pub(super) fn new(
+        hosted: Arc<Hosted>,
+        clock: Arc<dyn Clock>,
+        registry: Arc<Registry>,
+        alive: Arc<Alive>,
+    ) -> Self {
+        Self { hosted, clock, registry, _alive: alive }
+    }
+
+    /// What happens next; `None` after [`RoomEvent::Ended`]. Cancel safe.
+    ///
+    /// Events that are not fetched make the client stop reading from its connection after a
+    /// while, for all its rooms: nothing is dropped.
+    pub async fn event(&mut self) -> Option<RoomEvent> {
+        loop {
+            let told = self.hosted.told.notified();
+            {
+                let mut machine = self.hosted.machine();
+                let was_full = !machine.has_room_for_events();
+                if let Some(event) = machine.poll_event() {
+                    if was_full {
+                        self.registry.wake.notify_one();
+                    }
+                    return Some(event);
+                }
+                if machine.is_over() {
+                    return None;
+                }
+            }
+            told.await;
+        }
+    }
+
+    /// The room's state, to be shown.
+    #[must_use]
+    pub fn view(&self) -> RoomView {
+        self.hosted.machine().view()
+    }
+
+    /// What is still kept of what was said, in order.
+    #[must_use]
+    pub fn history(&self) -> Vec<Message> {
+        self.hosted.machine().history().cloned().collect()
+    }
+
+    /// Carries out a command, or queues it: what can be refused later is named, and
+    /// [`RoomEvent::NotSent`] then tells so.
+    ///
+    /// # Errors
+    /// [`CommandError`]; nothing has changed then.
+    pub fn command(&self, command: Command) -> Result<Option<MessageId>, CommandError> {
+        let result = self.hosted.machine().command(self.clock.now(), command);
+        self.hosted.told.notify_one();
+        self.registry.wake.notify_one();
+        result
+    }
+
+    /// Says something to everyone, kept as long as the guest's and the room's defaults say.
+    ///
+    /// # Errors
+    /// [`CommandError`]; nothing has changed then.
+    pub fn say(&self, text: &str) -> Result<Option<MessageId>, CommandError> {
+        self.command(Command::Say { text: text.to_owned(), retention: None })
+    }
+
+    /// Wipes everything of this room on this side, at once.
+    pub fn wipe(&self) {
+        self.hosted.machine().wipe();
+        self.hosted.told.notify_one();
+        self.registry.wake.notify_one();
+    }
+
+    /// The time by the clock that [`Message::expires`] goes by.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.wipe();
+    }
+}
+
+impl fmt::Debug for Room {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Room(..)")
+    }
+}
