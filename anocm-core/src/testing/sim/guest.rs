@@ -1,0 +1,172 @@
+//! A simulated guest: takes every event down.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::mpsc;
+
+use crate::{
+    client::{Client, Room},
+    id::{Epoch, MemberId, MessageId, Seq},
+    retention::Retention,
+    room::{Command, Connection, Ended, Message, RoomEvent, RoomView, SendFailure, Trouble},
+    time::Timestamp,
+};
+
+/// A message as it stood on a guest's screen.
+#[derive(Clone, Debug)]
+pub(super) struct Shown {
+    pub(super) id: MessageId,
+    pub(super) seq: Seq,
+    pub(super) from: MemberId,
+    pub(super) text: String,
+    pub(super) whispered: bool,
+    pub(super) own: bool,
+    pub(super) at: Timestamp,
+    pub(super) expires: Option<Timestamp>,
+}
+
+/// What a guest asked to have said.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    pub(super) id: MessageId,
+    pub(super) text: String,
+    pub(super) retention: Retention,
+    pub(super) to: Option<MemberId>,
+    pub(super) at: Timestamp,
+}
+
+/// Roster and safety code of an epoch, as a guest saw them.
+pub(super) type Seen = (String, Vec<(MemberId, String, String)>);
+
+/// Everything a guest took down.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    pub(super) entered: Option<Timestamp>,
+    pub(super) ended: Option<Ended>,
+    pub(super) online: bool,
+    pub(super) shown: Vec<Shown>,
+    pub(super) expired: Vec<(MessageId, Timestamp)>,
+    pub(super) asked: Vec<Asked>,
+    pub(super) not_sent: Vec<(MessageId, SendFailure)>,
+    pub(super) epochs: BTreeMap<Epoch, Seen>,
+    pub(super) troubles: Vec<Trouble>,
+    pub(super) rejoined: bool,
+    pub(super) me: Option<MemberId>,
+}
+
+/// A guest, driven by a task of their own.
+pub(super) struct Guest {
+    pub(super) notes: Arc<Mutex<Notes>>,
+    pub(super) room: Arc<tokio::sync::Mutex<Room>>,
+    commands: mpsc::UnboundedSender<(Command, Option<String>)>,
+    view: Arc<Mutex<RoomView>>,
+    // The driver runs as long as this lives.
+    _client: Client,
+}
+
+impl Guest {
+    pub(super) fn new(client: Client, mut room: Room) -> Self {
+        let notes = Arc::new(Mutex::new(Notes::default()));
+        let view = Arc::new(Mutex::new(room.view()));
+        let (commands, mut orders) = mpsc::unbounded_channel::<(Command, Option<String>)>();
+        let _ = (&mut room, &mut orders);
+        let room = Arc::new(tokio::sync::Mutex::new(room));
+        let guest = Self { notes, room, commands, view, _client: client };
+        guest.spawn(orders);
+        guest
+    }
+
+    fn spawn(&self, mut orders: mpsc::UnboundedReceiver<(Command, Option<String>)>) {
+        let (notes, room, view) = (self.notes.clone(), self.room.clone(), self.view.clone());
+        tokio::spawn(async move {
+            let mut room = room.lock_owned().await;
+            loop {
+                tokio::select! {
+                    biased;
+                    event = room.event() => {
+                        let Some(event) = event else { return };
+                        let now = room.now();
+                        let seen = room.view();
+                        lock(&notes).take_down(event, &seen, now);
+                        *lock(&view) = seen;
+                    }
+                    Some((command, text)) = orders.recv() => order(&room, &notes, command, text),
+                }
+            }
+        });
+    }
+
+    pub(super) fn notes(&self) -> MutexGuard<'_, Notes> {
+        lock(&self.notes)
+    }
+
+    pub(super) fn view(&self) -> RoomView {
+        lock(&self.view).clone()
+    }
+
+    pub(super) fn is_inside(&self) -> bool {
+        let notes = self.notes();
+        notes.entered.is_some() && notes.ended.is_none()
+    }
+
+    /// Gives a command; `text` is what is to be found on the screens afterwards.
+    pub(super) fn command(&self, command: Command, text: Option<String>) {
+        let _ = self.commands.send((command, text));
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn order(room: &Room, notes: &Mutex<Notes>, command: Command, text: Option<String>) {
+    let to = if let Command::Whisper { to, .. } = &command { Some(*to) } else { None };
+    let asked = match &command {
+        Command::Say { retention, .. } | Command::Whisper { retention, .. } => *retention,
+        _ => None,
+    };
+    // A command may come too late: its member gone, its guest removed. That is no violation.
+    if let (Ok(Some(id)), Some(text)) = (room.command(command), text) {
+        let retention = asked.unwrap_or(room.view().retention.default_retention());
+        lock(notes).asked.push(Asked { id, text, retention, to, at: room.now() });
+    }
+}
+
+impl Notes {
+    fn take_down(&mut self, event: RoomEvent, view: &RoomView, now: Timestamp) {
+        if let (Some(safety), true) = (&view.safety, view.me.is_some()) {
+            let roster = view.members.iter().map(|member| {
+                (member.id, member.nickname.as_str().to_owned(), format!("{:?}", member.role))
+            });
+            self.epochs.insert(view.epoch, (safety.words().join(" "), roster.collect()));
+        }
+        self.me = self.me.or(view.me);
+        match event {
+            RoomEvent::Entered => self.entered = Some(now),
+            RoomEvent::Ended(ended) => self.ended = Some(ended),
+            RoomEvent::Connection(connection) => self.online = connection == Connection::Online,
+            RoomEvent::Message(message) => self.shown.push(shown(&message, now)),
+            RoomEvent::Expired { id } => self.expired.push((id, now)),
+            RoomEvent::NotSent { id, why } => self.not_sent.push((id, why)),
+            RoomEvent::Trouble(Trouble::Rejoined) => self.rejoined = true,
+            RoomEvent::Trouble(trouble) => self.troubles.push(trouble),
+            _ => {}
+        }
+    }
+}
+
+fn shown(message: &Message, at: Timestamp) -> Shown {
+    Shown {
+        id: message.id,
+        seq: message.seq,
+        from: message.from.id,
+        text: message.text.as_str().to_owned(),
+        whispered: message.whispered_to.is_some(),
+        own: message.own,
+        at,
+        expires: message.expires,
+    }
+}
