@@ -1,0 +1,124 @@
+//! The TCP connection to a relay, straight or through a SOCKS5 proxy.
+
+use std::{io, time::Duration};
+
+use anocm_core::transport::TransportError;
+use data_encoding::HEXLOWER;
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use tokio::{
+    net::{TcpStream, lookup_host},
+    time::sleep,
+};
+use tokio_socks::tcp::Socks5Stream;
+
+/// How long one address may take before the next is tried beside it (RFC 8305, section 5).
+const STAGGER: Duration = Duration::from_millis(250);
+
+/// Makes connections to one place.
+pub(super) struct Dialer {
+    host: String,
+    port: u16,
+    proxy: Option<(String, u16)>,
+}
+
+impl Dialer {
+    /// `None` when the proxy is not `HOST:PORT`.
+    pub(super) fn new(host: &str, port: u16, proxy: Option<String>) -> Option<Self> {
+        let proxy = match proxy {
+            None => None,
+            Some(proxy) => Some(host_and_port(&proxy)?),
+        };
+        Some(Self { host: host.to_owned(), port, proxy })
+    }
+
+    pub(super) async fn dial(&self) -> Result<TcpStream, TransportError> {
+        let Some((proxy, port)) = &self.proxy else {
+            let connected = connect(&self.host, self.port).await;
+            return connected.map_err(|error| failed(TransportError::Unreachable, &error));
+        };
+        let connected = connect(proxy, *port).await;
+        let tcp = connected.map_err(|error| failed(TransportError::ProxyUnreachable, &error))?;
+        self.ask(tcp).await
+    }
+
+    /// Has the proxy connect. It gets the name, so that nobody here looks it up.
+    async fn ask(&self, proxy: TcpStream) -> Result<TcpStream, TransportError> {
+        let target = (self.host.as_str(), self.port);
+        let (user, password) = (random()?, random()?);
+        let socks =
+            Socks5Stream::connect_with_password_and_socket(proxy, target, &user, &password).await;
+        match socks {
+            Ok(stream) => Ok(stream.into_inner()),
+            Err(_) => {
+                tracing::debug!("the proxy did not reach the relay");
+                Err(TransportError::Unreachable)
+            }
+        }
+    }
+}
+
+fn failed(why: TransportError, error: &io::Error) -> TransportError {
+    tracing::debug!(kind = %error.kind(), %why);
+    why
+}
+
+/// What makes Tor keep this connection apart from all others.
+fn random() -> Result<String, TransportError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|_| TransportError::Unreachable)?;
+    Ok(HEXLOWER.encode(&bytes))
+}
+
+/// Connects to whichever address of the host answers first, trying them one after the other.
+async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
+    let mut addresses = lookup_host((host, port)).await?;
+    let mut attempts = FuturesUnordered::new();
+    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    loop {
+        let more = match addresses.next() {
+            Some(address) => {
+                attempts.push(TcpStream::connect(address));
+                true
+            }
+            None if attempts.is_empty() => return Err(last),
+            None => false,
+        };
+        tokio::select! {
+            Some(attempt) = attempts.next() => match attempt {
+                Ok(stream) => {
+                    // Or a short frame waits for the acknowledgement of the one before it.
+                    stream.set_nodelay(true)?;
+                    return Ok(stream);
+                }
+                Err(error) => last = error,
+            },
+            () = sleep(STAGGER), if more => {}
+        }
+    }
+}
+
+fn host_and_port(proxy: &str) -> Option<(String, u16)> {
+    let (host, port) = proxy.rsplit_once(':')?;
+    let host = match host.strip_prefix('[') {
+        Some(address) => address.strip_suffix(']')?,
+        None if host.contains(':') => return None,
+        None => host,
+    };
+    let port = port.parse().ok().filter(|port| *port != 0)?;
+    (!host.is_empty()).then(|| (host.to_owned(), port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_is_a_host_and_a_port() {
+        let tor = Some(("127.0.0.1".to_owned(), 9050));
+        assert_eq!(host_and_port("127.0.0.1:9050"), tor);
+        assert_eq!(host_and_port("[::1]:9050"), Some(("::1".to_owned(), 9050)));
+        for bad in ["", "tor", ":9050", "tor:", "tor:0", "tor:99999", "::1:9050", "[::1:9050"] {
+            assert_eq!(host_and_port(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! A relay reached through a WebSocket.
+
+mod dial;
+mod tls;
+mod upgrade;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use anocm_core::{
+    RelayUrl,
+    transport::{Link, Transport, TransportError},
+};
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::time::timeout;
+pub use tokio_rustls::rustls;
+use tokio_rustls::rustls::{ClientConfig, pki_types::CertificateDer};
+use tokio_websockets::ClientBuilder;
+
+use crate::{
+    Timing,
+    link::{Io, Meter, WsLink, config, limits},
+};
+
+/// How a relay is reached.
+///
+/// # Examples
+/// ```
+/// use anocm_ws::client::WsOptions;
+/// let through_tor = WsOptions {
+///     socks5: Some("127.0.0.1:9050".to_owned()),
+///     ..Default::default()
+/// };
+/// ```
+#[derive(Clone)]
+pub struct WsOptions {
+    /// A SOCKS5 proxy as `HOST:PORT`. Everything then goes through it, loopback too, and it
+    /// resolves the relay's name. Each connection shows it a random user name and password, for
+    /// which Tor uses a circuit of its own. Without one, `.onion` relays cannot be reached.
+    pub socks5: Option<String>,
+    /// Certificates to trust besides the public authorities.
+    pub extra_roots: Vec<CertificateDer<'static>>,
+    /// A TLS configuration to use as it is, instead of this crate's; `extra_roots` then mean
+    /// nothing. Turn resumption off in it: a session ticket lets a relay link two connections.
+    pub tls: Option<Arc<ClientConfig>>,
+    /// How long connecting may take altogether. 30 seconds: onion services are slow.
+    pub connect_within: Duration,
+    /// Pings and patience once connected.
+    pub timing: Timing,
+}
+
+impl Default for WsOptions {
+    fn default() -> Self {
+        Self {
+            socks5: None,
+            extra_roots: Vec::new(),
+            tls: None,
+            connect_within: Duration::from_secs(30),
+            timing: Timing::default(),
+        }
+    }
+}
+
+impl fmt::Debug for WsOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WsOptions")
+            .field("connect_within", &self.connect_within)
+            .field("timing", &self.timing)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a transport cannot be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WsError {
+    /// Looking a `.onion` name up outside Tor would tell the resolver where the guest goes.
+    #[error("an onion relay needs a SOCKS5 proxy")]
+    OnionWithoutProxy,
+    /// The proxy is not `HOST:PORT`.
+    #[error("the proxy is not HOST:PORT")]
+    BadProxy,
+    /// The relay's host or path cannot be asked for.
+    #[error("the relay's URL cannot be asked for")]
+    BadUrl,
+    /// An extra root certificate is none.
+    #[error("an extra root certificate cannot be used")]
+    BadRoot,
+}
+
+/// A [`Transport`] to one relay: `wss://` for `https` URLs, `ws://` for the `http` ones, which
+/// are of loopback or onion services. The WebSocket is at the URL's path followed by `ws`.
+///
+/// The request carries nothing that could tell one guest from another: no `User-Agent`, no
+/// `Origin`, no cookies; TLS sessions are not resumed.
+///
+/// Needs a tokio runtime with I/O and time. Pings are sent and answered by whoever calls
+/// [`Link::recv`], so a link wants somebody who always receives; nothing runs by itself, and
+/// nothing is left running when a link is dropped.
+pub struct WsTransport {
+    url: RelayUrl,
+    target: upgrade::Target,
+    dialer: dial::Dialer,
+    /// Absent for `http`.
+    tls: Option<tls::Tls>,
+    connect_within: Duration,
+    timing: Timing,
+}
+
+impl WsTransport {
+    /// A transport to the relay at `url`. Does not connect yet.
+    ///
+    /// # Errors
+    /// [`WsError`] when the options cannot work for that relay.
+    pub fn new(url: &RelayUrl, options: WsOptions) -> Result<Self, WsError> {
+        if url.is_onion() && options.socks5.is_none() {
+            return Err(WsError::OnionWithoutProxy);
+        }
+        let target = upgrade::Target::new(url).ok_or(WsError::BadUrl)?;
+        // As it is connected to: without the brackets of an IPv6 address.
+        let host = url.host().trim_matches(['[', ']']);
+        let tls = if url.scheme_is_secure() {
+            let config = match options.tls {
+                Some(config) => config,
+                None => tls::config(options.extra_roots).ok_or(WsError::BadRoot)?,
+            };
+            Some(tls::Tls::new(config, host).ok_or(WsError::BadUrl)?)
+        } else {
+            None
+        };
+        let dialer =
+            dial::Dialer::new(host, url.port(), options.socks5).ok_or(WsError::BadProxy)?;
+        Ok(Self {
+            url: url.clone(),
+            target,
+            dialer,
+            tls,
+            connect_within: options.connect_within,
+            timing: options.timing,
+        })
+    }
+
+    /// The relay.
+    #[must_use]
+    pub fn relay(&self) -> &RelayUrl {
+        &self.url
+    }
+
+    async fn open(&self) -> Result<WsLink, TransportError> {
+        let tcp = self.dialer.dial().await?;
+        match &self.tls {
+            Some(tls) => self.upgrade(tls.wrap(tcp).await?).await,
+            None => self.upgrade(tcp).await,
+        }
+    }
+
+    async fn upgrade(&self, mut io: impl Io) -> Result<WsLink, TransportError> {
+        let ahead: Bytes = self.target.upgrade(&mut io).await?;
+        let ws =
+            ClientBuilder::new().config(config()).limits(limits()).take_over(Meter::new(io, ahead));
+        Ok(WsLink::new(ws, self.timing))
+    }
+}
+
+#[async_trait]
+impl Transport for WsTransport {
+    async fn connect(&self) -> Result<Box<dyn Link>, TransportError> {
+        match timeout(self.connect_within, self.open()).await {
+            Ok(link) => Ok(Box::new(link?)),
+            Err(_) => Err(TransportError::Unreachable),
+        }
+    }
+}
+
+impl fmt::Debug for WsTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WsTransport(..)")
+    }
+}

@@ -1,0 +1,68 @@
+//! TLS to a relay.
+
+use std::{io, sync::Arc};
+
+use anocm_core::transport::TransportError;
+use tokio::net::TcpStream;
+use tokio_rustls::{
+    TlsConnector,
+    client::TlsStream,
+    rustls::{
+        self, ClientConfig, RootCertStore,
+        client::Resumption,
+        crypto::ring,
+        pki_types::{CertificateDer, ServerName},
+    },
+};
+
+/// TLS to one host.
+pub(super) struct Tls {
+    connector: TlsConnector,
+    name: ServerName<'static>,
+}
+
+impl Tls {
+    /// `None` when the host can have no certificate.
+    pub(super) fn new(config: Arc<ClientConfig>, host: &str) -> Option<Self> {
+        Some(Self {
+            connector: TlsConnector::from(config),
+            name: ServerName::try_from(host.to_owned()).ok()?,
+        })
+    }
+
+    pub(super) async fn wrap(
+        &self,
+        tcp: TcpStream,
+    ) -> Result<TlsStream<TcpStream>, TransportError> {
+        let stream = self.connector.connect(self.name.clone(), tcp).await;
+        stream.map_err(|error| classify(&error))
+    }
+}
+
+/// The public authorities and `extra`. `None` when one of those is no certificate.
+pub(super) fn config(extra: Vec<CertificateDer<'static>>) -> Option<Arc<ClientConfig>> {
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    for root in extra {
+        roots.add(root).ok()?;
+    }
+    // Named, so that nothing depends on which provider a program has installed.
+    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .ok()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    // A ticket would tell the relay that two connections are of the same guest.
+    config.resumption = Resumption::disabled();
+    // A server that offers HTTP/2 would otherwise be free to choose it.
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Some(Arc::new(config))
+}
+
+fn classify(error: &io::Error) -> TransportError {
+    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match tls {
+        Some(rustls::Error::InvalidCertificate(_)) => TransportError::Untrusted,
+        Some(_) => TransportError::Refused,
+        None => TransportError::Unreachable,
+    }
+}

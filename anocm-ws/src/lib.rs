@@ -1,0 +1,30 @@
+//! The WebSocket transport of anocm: a client, and an axum handler that serves a relay.
+//!
+//! ```text
+//! client engine                                              relay engine
+//!      │ Box<dyn Link>                                            │ Box<dyn Link>
+//! client::WsTransport ── [SOCKS5] ── [TLS] ── HTTP/1.1 ── server::router
+//!                            upgraded once, then binary WebSocket messages
+//! ```
+//!
+//! One frame of [`anocm_core::wire`] is one binary message. There is no subprotocol, no
+//! extension, no text message and no identifying header.
+
+#![forbid(unsafe_code)]
+
+#[cfg(any(feature = "client", feature = "server"))]
+mod accept_key;
+#[cfg(any(feature = "client", feature = "server"))]
+mod link;
+mod timing;
+
+#[cfg(feature = "client")]
+pub mod client;
+#[cfg(feature = "server")]
+pub mod server;
+
+pub use timing::Timing;
+
+#[cfg(all(doctest, feature = "client"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -1,0 +1,105 @@
+//! The connection under a WebSocket, with what the link needs to know about it.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::{Buf, Bytes};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::Instant,
+};
+
+/// Any two-way byte stream.
+pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Io for T {}
+
+/// A byte stream that knows when it last read something and how much it has written.
+///
+/// Bytes count as life, not whole frames: a large frame over a slow circuit takes longer than
+/// the time in which a dead peer should be noticed.
+pub(crate) struct Meter {
+    io: Box<dyn Io>,
+    /// Read together with the HTTP head, and to be read again first.
+    ahead: Bytes,
+    heard: Instant,
+    written: u64,
+}
+
+impl Meter {
+    pub(crate) fn new(io: impl Io, ahead: Bytes) -> Self {
+        Self { io: Box::new(io), ahead, heard: Instant::now(), written: 0 }
+    }
+
+    /// When something was last read; at first, when the connection was made.
+    pub(super) fn heard(&self) -> Instant {
+        self.heard
+    }
+
+    /// How many bytes the layer below has taken.
+    pub(super) fn written(&self) -> u64 {
+        self.written
+    }
+
+    fn count(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(bytes)) = written {
+            self.written = self.written.wrapping_add(bytes as u64);
+        }
+        written
+    }
+}
+
+impl AsyncRead for Meter {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if !self.ahead.is_empty() {
+            let some = self.ahead.len().min(buf.remaining());
+            buf.put_slice(&self.ahead.copy_to_bytes(some));
+            return Poll::Ready(Ok(()));
+        }
+        let before = buf.filled().len();
+        let result = Pin::new(&mut self.io).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            self.heard = Instant::now();
+        }
+        result
+    }
+}
+
+impl AsyncWrite for Meter {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write(cx, buf);
+        self.count(written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
+        self.count(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}

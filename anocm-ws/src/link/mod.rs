@@ -1,0 +1,272 @@
+//! One open WebSocket as a [`Link`].
+
+mod controls;
+mod meter;
+mod pulse;
+mod state;
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use anocm_core::{
+    Payload,
+    transport::{Closing, Link, TransportError},
+    wire::MAX_FRAME,
+};
+use async_trait::async_trait;
+#[cfg(feature = "client")]
+pub(crate) use meter::Io;
+pub(crate) use meter::Meter;
+use pulse::Pulse;
+use state::State;
+use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio_websockets::{CloseCode, Config, Limits, WebSocketStream};
+
+use crate::Timing;
+
+/// Queued bytes at which a send writes before it queues more.
+const WRITE_AT: usize = 64 * 1_024;
+
+/// The longest message, checked before anything is allocated for it.
+pub(crate) fn limits() -> Limits {
+    Limits::default().max_payload_len(Some(MAX_FRAME))
+}
+
+/// How messages are written.
+pub(crate) fn config() -> Config {
+    // A frame is never split, so pings may go between any two.
+    Config::default().frame_size(MAX_FRAME).flush_threshold(WRITE_AT)
+}
+
+/// One side of an open WebSocket.
+pub(crate) struct WsLink(Arc<Shared>);
+
+/// What a link and whoever sees to its end have in common.
+pub(crate) struct Shared {
+    // Held for one poll at a time, never across an await. Senders and the receiver share it,
+    // as they would share the lock inside a split stream.
+    state: Mutex<State>,
+    /// Keeps the frames of one `send` together and the write side to one task at a time.
+    sending: tokio::sync::Mutex<()>,
+    /// Keeps the read side to one task at a time.
+    receiving: tokio::sync::Mutex<Pulse>,
+    timing: Timing,
+}
+
+impl WsLink {
+    /// Makes a link of an upgraded connection. Must be called within a tokio runtime.
+    pub(crate) fn new(ws: WebSocketStream<Meter>, timing: Timing) -> Self {
+        Self(Arc::new(Shared {
+            state: Mutex::new(State::new(ws)),
+            sending: tokio::sync::Mutex::default(),
+            receiving: tokio::sync::Mutex::new(Pulse::new(timing)),
+            timing,
+        }))
+    }
+
+    /// For whoever ends the connection properly once the link was dropped.
+    #[cfg(feature = "server")]
+    pub(crate) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.0)
+    }
+}
+
+#[async_trait]
+impl Link for WsLink {
+    async fn send(&self, frames: &[Payload]) -> Result<(), TransportError> {
+        if frames.iter().any(|frame| frame.len() > MAX_FRAME) {
+            return Err(TransportError::TooLong);
+        }
+        let _turn = self.0.sending.lock().await;
+        let _leaving = LeaveQueue(&self.0);
+        let mut sending = Sending { shared: &self.0, next: 0, stall: Stall::new(&self.0) };
+        poll_fn(|cx| sending.poll(cx, frames)).await
+    }
+
+    async fn recv(&self) -> Result<Option<Payload>, TransportError> {
+        let mut pulse = self.0.receiving.lock().await;
+        poll_fn(|cx| self.0.state().poll_recv(cx, &mut pulse)).await
+    }
+
+    async fn close(&self, why: Closing) {
+        self.0.close(code(why)).await;
+    }
+}
+
+impl Drop for WsLink {
+    fn drop(&mut self) {
+        self.0.state().depart(CloseCode::GOING_AWAY);
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Closes and waits until the other side has closed too, but not long.
+    pub(crate) async fn close(&self, code: CloseCode) {
+        let gently = async {
+            let turn = self.sending.lock().await;
+            {
+                let _leaving = LeaveQueue(self);
+                poll_fn(|cx| self.state().poll_say_close(cx, code)).await;
+            }
+            drop(turn);
+            let _reading = self.receiving.lock().await;
+            poll_fn(|cx| self.state().poll_drain(cx)).await;
+        };
+        let _ = timeout(self.timing.close_within, gently).await;
+        self.state().finish();
+    }
+}
+
+/// A `send` on its way.
+struct Sending<'a> {
+    shared: &'a Shared,
+    next: usize,
+    stall: Stall,
+}
+
+impl Sending<'_> {
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        frames: &[Payload],
+    ) -> Poll<Result<(), TransportError>> {
+        let mut state = self.shared.state();
+        let sent = state.poll_send(cx, frames, &mut self.next);
+        if sent.is_ready() {
+            return sent;
+        }
+        if self.stall.poll(cx, state.written()).is_ready() {
+            state.give_up();
+            return Poll::Ready(Err(TransportError::Cut));
+        }
+        Poll::Pending
+    }
+}
+
+/// Leaves what is still queued to the receiver when a writer is done or cancelled.
+struct LeaveQueue<'a>(&'a Shared);
+
+impl Drop for LeaveQueue<'_> {
+    fn drop(&mut self) {
+        self.0.state().leave_queue();
+    }
+}
+
+/// Notices a peer that takes nothing of what waits for it.
+struct Stall {
+    patience: Duration,
+    /// Made when there is something to wait for: most sends are done at once.
+    timer: Option<Pin<Box<Sleep>>>,
+    written: u64,
+}
+
+impl Stall {
+    fn new(shared: &Shared) -> Self {
+        Self { patience: shared.timing.dead_after, timer: None, written: 0 }
+    }
+
+    /// Ready when nothing has been written for too long.
+    fn poll(&mut self, cx: &mut Context<'_>, written: u64) -> Poll<()> {
+        let timer = match &mut self.timer {
+            Some(timer) => timer,
+            None => {
+                self.written = written;
+                self.timer.insert(Box::pin(sleep(self.patience)))
+            }
+        };
+        while timer.as_mut().poll(cx).is_ready() {
+            if self.written == written {
+                return Poll::Ready(());
+            }
+            self.written = written;
+            timer.as_mut().reset(Instant::now() + self.patience);
+        }
+        Poll::Pending
+    }
+}
+
+fn code(why: Closing) -> CloseCode {
+    match why {
+        Closing::GoingAway => CloseCode::GOING_AWAY,
+        Closing::Protocol => CloseCode::PROTOCOL_ERROR,
+        Closing::TooLong => CloseCode::MESSAGE_TOO_BIG,
+        // In the range for private use, which is always valid.
+        Closing::Timeout => CloseCode::try_from(4_408).unwrap_or(CloseCode::POLICY_VIOLATION),
+        _ => CloseCode::NORMAL_CLOSURE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io, sync::atomic::AtomicUsize, sync::atomic::Ordering};
+
+    use bytes::Bytes;
+    use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+    use super::*;
+
+    /// Takes everything and counts the writes.
+    struct Counting(Arc<AtomicUsize>);
+
+    impl AsyncRead for Counting {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    impl AsyncWrite for Counting {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            buf: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            self.poll_write_vectored(cx, &[io::IoSlice::new(buf)])
+        }
+
+        fn poll_write_vectored(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bufs: &[io::IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()))
+        }
+
+        fn is_write_vectored(&self) -> bool {
+            true
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[cfg(feature = "server")]
+    #[tokio::test]
+    async fn what_waits_goes_in_one_write() {
+        let writes = Arc::new(AtomicUsize::new(0));
+        let io = Meter::new(Counting(Arc::clone(&writes)), Bytes::new());
+        let ws = tokio_websockets::ServerBuilder::new().config(config()).limits(limits()).serve(io);
+        let link = WsLink::new(ws, Timing::default());
+        let frames = vec![Payload::from(vec![1; 1_000]); 32];
+        link.send(&frames).await.unwrap();
+        assert_eq!(writes.load(Ordering::Relaxed), 1);
+    }
+}

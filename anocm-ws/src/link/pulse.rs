@@ -1,0 +1,126 @@
+//! Whether the other side still lives.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::Timing;
+
+/// Below this a timer would only spin.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+/// What silence calls for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Beat {
+    /// Ask whether anybody is there.
+    Ping,
+    /// Nobody is.
+    Dead,
+}
+
+/// Watches the silence of the other side.
+pub(super) struct Pulse {
+    ping_after: Duration,
+    dead_after: Duration,
+    /// One timer for the life of the link. It is set forward only when it fires, so that a busy
+    /// link never touches it.
+    timer: Pin<Box<Sleep>>,
+    pinged: Option<Instant>,
+}
+
+impl Pulse {
+    pub(super) fn new(timing: Timing) -> Self {
+        let ping_after = timing.ping_after.min(timing.dead_after).max(SHORTEST);
+        Self {
+            ping_after,
+            dead_after: timing.dead_after.max(SHORTEST),
+            timer: Box::pin(sleep_until(Instant::now() + ping_after)),
+            pinged: None,
+        }
+    }
+
+    /// What to do, given that the other side was last heard at `heard`. When this is pending,
+    /// the task is woken in time.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, heard: Instant) -> Poll<Beat> {
+        if self.pinged.is_some_and(|pinged| heard > pinged) {
+            self.pinged = None;
+            self.timer.as_mut().reset(heard + self.ping_after);
+        }
+        loop {
+            ready!(self.timer.as_mut().poll(cx));
+            let now = Instant::now();
+            if self.pinged.is_some() {
+                return Poll::Ready(Beat::Dead);
+            }
+            let due = heard + self.ping_after;
+            if now < due {
+                self.timer.as_mut().reset(due);
+            } else {
+                // Counted from now: if nobody received for long, the silence was on our side.
+                self.pinged = Some(now);
+                let patience = self.dead_after.saturating_sub(self.ping_after);
+                self.timer.as_mut().reset(now + patience);
+                return Poll::Ready(Beat::Ping);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    fn pulse() -> Pulse {
+        Pulse::new(Timing {
+            ping_after: Duration::from_secs(25),
+            dead_after: Duration::from_secs(60),
+            ..Timing::default()
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_asked_about_and_then_believed() {
+        let start = Instant::now();
+        let mut pulse = pulse();
+        assert_eq!(poll_fn(|cx| pulse.poll(cx, start)).await, Beat::Ping);
+        assert_eq!(start.elapsed().as_secs(), 25);
+        assert_eq!(poll_fn(|cx| pulse.poll(cx, start)).await, Beat::Dead);
+        assert_eq!(start.elapsed().as_secs(), 60);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_answers_is_asked_again_later() {
+        let start = Instant::now();
+        let mut pulse = pulse();
+        assert_eq!(poll_fn(|cx| pulse.poll(cx, start)).await, Beat::Ping);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let heard = Instant::now();
+        assert_eq!(poll_fn(|cx| pulse.poll(cx, heard)).await, Beat::Ping);
+        assert_eq!(start.elapsed().as_secs(), 26 + 25);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_who_speaks_is_asked() {
+        let mut pulse = pulse();
+        tokio::time::advance(Duration::from_secs(20)).await;
+        let heard = Instant::now();
+        assert_eq!(poll_fn(|cx| pulse.poll(cx, heard)).await, Beat::Ping);
+        assert_eq!(heard.elapsed().as_secs(), 25);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_was_not_listened_to_is_asked_first() {
+        let start = Instant::now();
+        let mut pulse = pulse();
+        tokio::time::advance(Duration::from_secs(100)).await;
+        assert_eq!(poll_fn(|cx| pulse.poll(cx, start)).await, Beat::Ping);
+        assert_eq!(poll_fn(|cx| pulse.poll(cx, start)).await, Beat::Dead);
+        assert_eq!(start.elapsed().as_secs(), 100 + 35);
+    }
+}

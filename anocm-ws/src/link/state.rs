@@ -1,0 +1,313 @@
+//! What a link's methods do under its lock, one poll at a time.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, Waker, ready},
+};
+
+use anocm_core::{
+    Payload,
+    transport::{Closing, TransportError},
+};
+use futures_util::{Sink, Stream};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::Instant,
+};
+use tokio_websockets::{CloseCode, Error, Message, WebSocketStream};
+
+use super::{
+    controls::Controls,
+    meter::Meter,
+    pulse::{Beat, Pulse},
+};
+
+/// How a link ended.
+type End = Result<(), TransportError>;
+
+/// The WebSocket of a link, and how far it is with ending.
+///
+/// At most one task polls for reading and one for writing; [`WebSocketStream`] keeps their
+/// wakers apart. Each may end the link, and must then wake the other.
+pub(super) struct State {
+    /// Absent once the connection is of no more use.
+    ws: Option<WebSocketStream<Meter>>,
+    ended: Option<End>,
+    /// The other side has said that it closes.
+    heard_close: bool,
+    /// This side has.
+    said_close: bool,
+    controls: Controls,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+}
+
+impl State {
+    pub(super) fn new(ws: WebSocketStream<Meter>) -> Self {
+        Self {
+            ws: Some(ws),
+            ended: None,
+            heard_close: false,
+            said_close: false,
+            controls: Controls::new(),
+            reader: None,
+            writer: None,
+        }
+    }
+
+    /// The next frame, or how the link ended. Cancel safe: nothing is kept between two polls.
+    pub(super) fn poll_recv(
+        &mut self,
+        cx: &mut Context<'_>,
+        pulse: &mut Pulse,
+    ) -> Poll<Result<Option<Payload>, TransportError>> {
+        loop {
+            if let Some(ended) = self.ended {
+                return Poll::Ready(ended.map(|()| None));
+            }
+            let Some(ws) = &mut self.ws else {
+                return Poll::Ready(Err(TransportError::Cut));
+            };
+            match Pin::new(&mut *ws).poll_next(cx) {
+                Poll::Ready(Some(Ok(message))) => {
+                    if let Some(frame) = self.take(&message, cx) {
+                        return Poll::Ready(Ok(Some(frame)));
+                    }
+                }
+                Poll::Ready(Some(Err(error))) => self.fail(&error),
+                Poll::Ready(None) => self.hang_up(),
+                Poll::Pending => {
+                    let heard = ws.get_ref().heard();
+                    // What a cancelled `send` has left, and whatever this side has queued.
+                    if let Poll::Ready(Err(error)) = self.flush_for_reader(cx) {
+                        self.fail(&error);
+                        continue;
+                    }
+                    match pulse.poll(cx, heard) {
+                        Poll::Ready(Beat::Ping) => self.queue(Message::ping("")),
+                        Poll::Ready(Beat::Dead) => self.give_up(),
+                        Poll::Pending => {
+                            keep(&mut self.reader, cx.waker());
+                            return Poll::Pending;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Queues the frames from `next` on and writes everything queued; advances `next`.
+    pub(super) fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        frames: &[Payload],
+        next: &mut usize,
+    ) -> Poll<End> {
+        if self.ended.is_some() || self.said_close || self.heard_close {
+            return Poll::Ready(Err(self.error()));
+        }
+        let Some(ws) = &mut self.ws else {
+            return Poll::Ready(Err(TransportError::Cut));
+        };
+        let sent = loop {
+            match Pin::new(&mut *ws).poll_ready(cx) {
+                Poll::Ready(Ok(())) => {}
+                other => break other,
+            }
+            let Some(frame) = frames.get(*next) else {
+                break Pin::new(&mut *ws).poll_flush(cx);
+            };
+            *next += 1;
+            // Shared, not copied, on a relay. On a client the library copies it to mask it.
+            let message = Message::binary(frame.clone().into_bytes());
+            if let Err(error) = Pin::new(&mut *ws).start_send(message) {
+                break Poll::Ready(Err(error));
+            }
+        };
+        match sent {
+            Poll::Ready(Ok(())) => {
+                self.writer = None;
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Err(error)) => {
+                self.fail(&error);
+                Poll::Ready(Err(self.error()))
+            }
+            Poll::Pending => {
+                keep(&mut self.writer, cx.waker());
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Says that this side closes, after everything queued.
+    pub(super) fn poll_say_close(&mut self, cx: &mut Context<'_>, code: CloseCode) -> Poll<()> {
+        if !self.said_close {
+            self.said_close = true;
+            self.queue(Message::close(Some(code), ""));
+        }
+        let flushed = match &mut self.ws {
+            Some(ws) => Pin::new(ws).poll_flush(cx).map(drop),
+            None => Poll::Ready(()),
+        };
+        match flushed {
+            Poll::Ready(()) => self.writer = None,
+            Poll::Pending => keep(&mut self.writer, cx.waker()),
+        }
+        flushed
+    }
+
+    /// Reads until the other side has closed as well. Dropping a connection with something
+    /// unread resets it, and the other side may lose what it has not read yet.
+    pub(super) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(ws) = &mut self.ws else {
+            return Poll::Ready(());
+        };
+        if self.ended.is_none() {
+            while let Some(Ok(_)) = ready!(Pin::new(&mut *ws).poll_next(cx)) {}
+        }
+        let _ = ready!(Pin::new(&mut *ws).poll_flush(cx));
+        let io = ws.get_mut();
+        let _ = ready!(Pin::new(&mut *io).poll_shutdown(cx));
+        if matches!(self.ended, Some(Err(_))) {
+            let mut scratch = [0; 4_096];
+            loop {
+                let mut read = ReadBuf::new(&mut scratch);
+                let result = ready!(Pin::new(&mut *io).poll_read(cx, &mut read));
+                if result.is_err() || read.filled().is_empty() {
+                    break;
+                }
+            }
+        }
+        Poll::Ready(())
+    }
+
+    /// Ends the link cleanly, unless it has ended, and lets the connection go.
+    pub(super) fn finish(&mut self) {
+        self.ws = None;
+        self.end(Ok(()));
+    }
+
+    /// Closes as well as can be done without waiting.
+    pub(super) fn depart(&mut self, code: CloseCode) {
+        let mut cx = Context::from_waker(Waker::noop());
+        if self.poll_say_close(&mut cx, code).is_ready()
+            && let Some(ws) = &mut self.ws
+        {
+            let _ = Pin::new(ws.get_mut()).poll_shutdown(&mut cx);
+        }
+    }
+
+    /// Says that nobody waits any more for the queue to be written, and has the receiver see
+    /// to it: otherwise the connection would wake a task that has moved on.
+    pub(super) fn leave_queue(&mut self) {
+        if self.writer.take().is_some()
+            && let Some(reader) = self.reader.take()
+        {
+            reader.wake();
+        }
+    }
+
+    /// How much of what was sent the connection has taken.
+    pub(super) fn written(&self) -> u64 {
+        self.ws.as_ref().map_or(0, |ws| ws.get_ref().written())
+    }
+
+    /// Nobody is there, or nobody who reads.
+    pub(super) fn give_up(&mut self) {
+        self.depart(super::code(Closing::Timeout));
+        self.ws = None;
+        self.end(if self.heard_close { Ok(()) } else { Err(TransportError::Cut) });
+    }
+
+    fn take(&mut self, message: &Message, cx: &mut Context<'_>) -> Option<Payload> {
+        if message.is_binary() {
+            // The library's buffer is not wiped when it is let go: what is kept is a copy.
+            return Some(Payload::copy_from_slice(message.as_payload()));
+        }
+        if message.is_close() {
+            self.heard_close = true;
+        } else if message.is_text() {
+            self.reject(CloseCode::UNSUPPORTED_DATA, TransportError::Protocol);
+        } else {
+            let flushed = self.flush_for_reader(cx).is_ready();
+            if !self.controls.admit(Instant::now(), flushed) {
+                self.reject(CloseCode::POLICY_VIOLATION, TransportError::Protocol);
+            }
+        }
+        None
+    }
+
+    /// Writes what is queued, for a waiting sender if there is one.
+    fn flush_for_reader(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let waker = self.writer.as_ref().unwrap_or(cx.waker());
+        match &mut self.ws {
+            Some(ws) => Pin::new(ws).poll_flush(&mut Context::from_waker(waker)),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn queue(&mut self, message: Message) {
+        if let Some(ws) = &mut self.ws {
+            // Refused only once closing has begun, when it does not matter any more.
+            let _ = Pin::new(ws).start_send(message);
+        }
+    }
+
+    fn fail(&mut self, error: &Error) {
+        match error {
+            Error::PayloadTooLong { .. } => {
+                self.reject(CloseCode::MESSAGE_TOO_BIG, TransportError::TooLong);
+            }
+            Error::Io(_) | Error::AlreadyClosed => self.hang_up(),
+            _ => self.reject(CloseCode::PROTOCOL_ERROR, TransportError::Protocol),
+        }
+    }
+
+    /// Ends the link by the other side's fault. The connection stays until the link is closed
+    /// or dropped, so that `close` can see to it that the code arrives.
+    fn reject(&mut self, code: CloseCode, why: TransportError) {
+        // Refused when the library has queued its own, which has the same code.
+        self.queue(Message::close(Some(code), ""));
+        self.said_close = true;
+        if let Some(ws) = &mut self.ws {
+            let _ = Pin::new(ws).poll_flush(&mut Context::from_waker(Waker::noop()));
+        }
+        self.end(Err(why));
+    }
+
+    /// The connection has ended: cleanly if either side had said so.
+    fn hang_up(&mut self) {
+        if let Some(mut ws) = self.ws.take() {
+            // Tells TLS that the end is no truncation.
+            let mut cx = Context::from_waker(Waker::noop());
+            let _ = Pin::new(ws.get_mut()).poll_shutdown(&mut cx);
+        }
+        self.end(if self.heard_close || self.said_close {
+            Ok(())
+        } else {
+            Err(TransportError::Cut)
+        });
+    }
+
+    fn end(&mut self, end: End) {
+        self.ended.get_or_insert(end);
+        for waker in [self.reader.take(), self.writer.take()].into_iter().flatten() {
+            waker.wake();
+        }
+    }
+
+    fn error(&self) -> TransportError {
+        match self.ended {
+            Some(Err(error)) => error,
+            _ => TransportError::Cut,
+        }
+    }
+}
+
+fn keep(place: &mut Option<Waker>, waker: &Waker) {
+    match place {
+        Some(kept) => kept.clone_from(waker),
+        None => *place = Some(waker.clone()),
+    }
+}

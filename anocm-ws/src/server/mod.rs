@@ -1,0 +1,106 @@
+//! The WebSocket of a relay as an axum router.
+//!
+//! # Examples
+//! ```
+//! use anocm_core::transport::{Closing, Link};
+//! use anocm_ws::server::{WsServerOptions, router};
+//!
+//! // Sends every frame back.
+//! let echo = |link: Box<dyn Link>| async move {
+//!     while let Ok(Some(frame)) = link.recv().await {
+//!         if link.send(&[frame]).await.is_err() {
+//!             break;
+//!         }
+//!     }
+//!     link.close(Closing::Done).await;
+//! };
+//! let app: axum::Router = axum::Router::new().nest("/chat", router(echo, WsServerOptions::default()));
+//! ```
+
+mod upgrade;
+
+use std::future::Future;
+
+use anocm_core::transport::Link;
+use axum::{
+    Router,
+    extract::Request,
+    response::{IntoResponse, Response},
+    routing::any,
+};
+use bytes::Bytes;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio::time::timeout;
+use tokio_websockets::{CloseCode, ServerBuilder};
+use upgrade::Upgrade;
+
+use crate::{
+    Timing,
+    link::{Meter, WsLink, config, limits},
+};
+
+/// How the server treats its connections.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WsServerOptions {
+    /// Pings and patience.
+    pub timing: Timing,
+}
+
+/// A router that serves `GET /ws` and hands each new connection to `accept`.
+///
+/// It may be nested under a path. The future that `accept` returns is the connection: when it
+/// ends and the link was dropped, the connection is closed properly. Call
+/// [`Link::close`] to say why, also after an error of `recv`: that is when the other side learns
+/// the close code.
+///
+/// Each connection must be polled for frames all the time (see [`Link::recv`]): pings are
+/// answered, and silence is noticed, by whoever receives.
+pub fn router<F, Fut>(accept: F, options: WsServerOptions) -> Router
+where
+    F: Fn(Box<dyn Link>) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    // `any`, since axum would answer HEAD like GET; `Upgrade` refuses all but GET.
+    let handler = move |request: Request| {
+        let accept = accept.clone();
+        async move { answer(request, accept, options) }
+    };
+    Router::new().route("/ws", any(handler))
+}
+
+fn answer<F, Fut>(request: Request, accept: F, options: WsServerOptions) -> Response
+where
+    F: Fn(Box<dyn Link>) -> Fut + Send + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    match Upgrade::of(request) {
+        Ok(Upgrade { on, response }) => {
+            tokio::spawn(serve(on, accept, options));
+            response
+        }
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+async fn serve<F, Fut>(on: OnUpgrade, accept: F, options: WsServerOptions)
+where
+    F: Fn(Box<dyn Link>) -> Fut,
+    Fut: Future<Output = ()>,
+{
+    let Ok(Ok(io)) = timeout(options.timing.dead_after, on).await else {
+        tracing::debug!("a connection ended while it was upgraded");
+        return;
+    };
+    let ws = ServerBuilder::new()
+        .config(config())
+        .limits(limits())
+        .serve(Meter::new(TokioIo::new(io), Bytes::new()));
+    let link = WsLink::new(ws, options.timing);
+    let shared = link.shared();
+    accept(Box::new(link)).await;
+    // Only when the link was dropped: `accept` may have given it to somebody else.
+    if let Ok(shared) = std::sync::Arc::try_unwrap(shared) {
+        shared.close(CloseCode::GOING_AWAY).await;
+    }
+}

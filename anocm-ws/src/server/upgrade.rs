@@ -1,0 +1,128 @@
+//! The server's half of the opening handshake (RFC 6455, section 4.2).
+//!
+//! Done here and not by axum's own extractor, whose WebSocket keeps a read buffer of 128 KiB
+//! for each connection.
+//!
+//! `Origin` is not looked at. It protects cookies and other credentials that a browser adds by
+//! itself; a relay has none. What opens a room is a token inside a frame, which a foreign page
+//! does not know, and the web client may be served from elsewhere.
+
+use axum::{
+    extract::Request,
+    response::{IntoResponse, Response},
+};
+use data_encoding::BASE64;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version,
+    header::{
+        ALLOW, CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+        SEC_WEBSOCKET_VERSION, UPGRADE,
+    },
+};
+use hyper::upgrade::OnUpgrade;
+
+use crate::accept_key::accept_key;
+
+const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
+const VERSION_13: HeaderValue = HeaderValue::from_static("13");
+
+/// A valid request to speak WebSocket.
+pub(super) struct Upgrade {
+    /// Gives the connection once `response` has been sent.
+    pub(super) on: OnUpgrade,
+    /// Says yes.
+    pub(super) response: Response,
+}
+
+/// Why a request is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    Method,
+    NoUpgrade,
+    WebSocketVersion,
+    Malformed,
+    Subprotocol,
+}
+
+impl Upgrade {
+    pub(super) fn of(mut request: Request) -> Result<Self, Refusal> {
+        if request.method() != Method::GET {
+            return Err(Refusal::Method);
+        }
+        if request.version() != Version::HTTP_11 {
+            return Err(Refusal::Malformed);
+        }
+        let headers = request.headers();
+        if !names(headers, UPGRADE, "websocket") || !names(headers, CONNECTION, "upgrade") {
+            return Err(Refusal::NoUpgrade);
+        }
+        if headers.get(SEC_WEBSOCKET_VERSION) != Some(&VERSION_13) {
+            return Err(Refusal::WebSocketVersion);
+        }
+        // A browser that asks for a subprotocol gives up when none is chosen; better told here.
+        if headers.contains_key(SEC_WEBSOCKET_PROTOCOL) {
+            return Err(Refusal::Subprotocol);
+        }
+        let accept = accept(headers)?;
+        let on = request.extensions_mut().remove::<OnUpgrade>().ok_or(Refusal::NoUpgrade)?;
+        let head = [
+            (CONNECTION, HeaderValue::from_static("Upgrade")),
+            (UPGRADE, WEBSOCKET),
+            (SEC_WEBSOCKET_ACCEPT, accept),
+        ];
+        let response = (StatusCode::SWITCHING_PROTOCOLS, head).into_response();
+        Ok(Self { on, response })
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let connection = (CONNECTION, HeaderValue::from_static("Upgrade"));
+        match self {
+            Self::Method => {
+                (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, HeaderValue::from_static("GET"))])
+                    .into_response()
+            }
+            Self::NoUpgrade => (
+                StatusCode::UPGRADE_REQUIRED,
+                [connection, (UPGRADE, WEBSOCKET)],
+                "this is a WebSocket\n",
+            )
+                .into_response(),
+            Self::WebSocketVersion => (
+                StatusCode::UPGRADE_REQUIRED,
+                [connection, (UPGRADE, WEBSOCKET), (SEC_WEBSOCKET_VERSION, VERSION_13)],
+            )
+                .into_response(),
+            Self::Malformed => StatusCode::BAD_REQUEST.into_response(),
+            Self::Subprotocol => {
+                (StatusCode::BAD_REQUEST, "no subprotocol is spoken here\n").into_response()
+            }
+        }
+    }
+}
+
+/// The answer to the one key there must be: 16 bytes in base64.
+fn accept(headers: &HeaderMap) -> Result<HeaderValue, Refusal> {
+    let mut keys = headers.get_all(SEC_WEBSOCKET_KEY).iter();
+    let (Some(key), None) = (keys.next(), keys.next()) else {
+        return Err(Refusal::Malformed);
+    };
+    let key = key.as_bytes();
+    match BASE64.decode(key) {
+        Ok(bytes) if bytes.len() == 16 => {
+            HeaderValue::try_from(accept_key(key)).map_err(|_| Refusal::Malformed)
+        }
+        _ => Err(Refusal::Malformed),
+    }
+}
+
+/// Whether a comma-separated header names `token`, in whatever case.
+fn names(headers: &HeaderMap, header: HeaderName, token: &str) -> bool {
+    headers
+        .get_all(header)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|value| value.trim().eq_ignore_ascii_case(token))
+}

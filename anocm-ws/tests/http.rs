@@ -1,0 +1,190 @@
+//! The opening handshake: what the server refuses, and what the client shows and refuses.
+#![cfg(all(feature = "client", feature = "server"))]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod common;
+
+use std::time::Duration;
+
+use anocm_core::{
+    RelayUrl,
+    transport::{Link, Transport, TransportError},
+};
+use anocm_ws::{
+    client::{WsOptions, WsTransport},
+    server::{WsServerOptions, router},
+};
+use common::{Server, frame, soon};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+const GOOD: &str = "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgrade\r\n\
+    Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+/// The head of the answer to `request`.
+async fn answer(server: &Server, request: &str) -> String {
+    let mut tcp = TcpStream::connect(server.address).await.unwrap();
+    tcp.write_all(request.as_bytes()).await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        match soon(tcp.read_u8()).await {
+            Ok(byte) => head.push(byte),
+            Err(_) => break,
+        }
+    }
+    String::from_utf8(head).unwrap().to_ascii_lowercase()
+}
+
+#[tokio::test]
+async fn a_proper_request_is_accepted() {
+    let server = Server::start().await;
+    let head = answer(&server, GOOD).await;
+    assert!(head.starts_with("http/1.1 101 "), "{head}");
+    assert!(head.contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=\r\n"));
+    assert!(
+        !head.contains("extensions") && !head.contains("protocol:") && !head.contains("server:")
+    );
+}
+
+#[tokio::test]
+async fn a_page_of_any_origin_may_connect_and_its_extensions_are_declined() {
+    let server = Server::start().await;
+    let browser = GOOD.replace(
+        "Host",
+        "Origin: https://elsewhere.example\r\n\
+         Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\nHost",
+    );
+    let head = answer(&server, &browser).await;
+    assert!(head.starts_with("http/1.1 101 "), "{head}");
+    assert!(!head.contains("extensions"));
+}
+
+#[tokio::test]
+async fn improper_requests_are_refused_with_the_fitting_status() {
+    let server = Server::start().await;
+    for (from, to, status) in [
+        ("GET", "POST", 405),
+        ("GET", "HEAD", 405),
+        ("/ws", "/", 404),
+        ("/ws", "/ws/", 404),
+        ("HTTP/1.1", "HTTP/1.0", 400),
+        ("HTTP/1.1", "HTTP/9.9", 400),
+        ("Upgrade: websocket", "Upgrade: h2c", 426),
+        ("keep-alive, Upgrade", "keep-alive", 426),
+        ("Version: 13", "Version: 8", 426),
+        ("Sec-WebSocket-Version: 13\r\n", "", 426),
+        ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZQ==", 400),
+        ("dGhlIHNhbXBsZSBub25jZQ==", "?", 400),
+        ("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", "", 400),
+        ("Host", "Sec-WebSocket-Protocol: chat\r\nHost", 400),
+        ("Host: x", "no header", 400),
+        ("GET /ws HTTP/1.1", "nonsense", 400),
+    ] {
+        let head = answer(&server, &GOOD.replacen(from, to, 1)).await;
+        assert_eq!(
+            head.get(9..12),
+            Some(status.to_string().as_str()),
+            "{from:?} -> {to:?}: {head}"
+        );
+        match status {
+            405 => assert!(head.contains("\r\nallow: get\r\n"), "{head}"),
+            426 => assert!(head.contains("\r\nupgrade: websocket\r\n"), "{head}"),
+            _ => {}
+        }
+    }
+    let old = answer(&server, &GOOD.replace("Version: 13", "Version: 8")).await;
+    assert!(old.contains("\r\nsec-websocket-version: 13\r\n"), "{old}");
+}
+
+#[tokio::test]
+async fn a_relay_may_live_under_a_path() {
+    let echo = |link: Box<dyn Link>| async move {
+        while let Ok(Some(frame)) = link.recv().await {
+            link.send(&[frame]).await.unwrap();
+        }
+    };
+    let app = axum::Router::new().nest("/some/where", router(echo, WsServerOptions::default()));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let url = RelayUrl::parse(&format!("http://{address}/some/where/")).unwrap();
+    let alice = common::connect(&url, anocm_ws::Timing::default()).await;
+    soon(alice.send(&[frame(1)])).await.unwrap();
+    assert_eq!(soon(alice.recv()).await, Ok(Some(frame(1))));
+}
+
+#[tokio::test]
+async fn the_wrong_path_and_the_wrong_server_refuse() {
+    let server = Server::start().await;
+    let url = format!("http://{}/nowhere/", server.address);
+    assert_eq!(failure(&url).await, TransportError::Refused);
+    for nonsense in [
+        "220 mail.example ESMTP\r\n".to_owned(),
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".to_owned(),
+        // Longer than the key's answer can be, with which a careless client falls over.
+        format!("HTTP/1.1 101 Yes\r\nSec-WebSocket-Accept: {}\r\n\r\n", "A".repeat(400)),
+        format!("HTTP/1.1 101 Yes\r\nX: {}\r\n", "A".repeat(1_000_000)),
+        "HTTP/1.1 101 Yes\r\nX: y\r\n".repeat(1_000),
+    ] {
+        let url = answering(nonsense).await.0;
+        assert_eq!(failure(&url).await, TransportError::Refused);
+    }
+}
+
+#[tokio::test]
+async fn a_relay_that_is_not_there_or_does_not_answer_is_unreachable() {
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    assert_eq!(failure(&format!("http://{free}/")).await, TransportError::Unreachable);
+    // Accepted by the kernel, and then nothing.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = RelayUrl::parse(&format!("http://{}/", silent.local_addr().unwrap())).unwrap();
+    let options = WsOptions { connect_within: Duration::from_millis(50), ..WsOptions::default() };
+    let transport = WsTransport::new(&url, options).unwrap();
+    assert_eq!(soon(transport.connect()).await.err(), Some(TransportError::Unreachable));
+}
+
+#[tokio::test]
+async fn the_request_tells_nothing_about_the_guest() {
+    let (url, request) = answering("HTTP/1.1 404 No\r\n\r\n".to_owned()).await;
+    assert_eq!(failure(&url).await, TransportError::Refused);
+    let request = soon(request).await.unwrap();
+    let names: Vec<_> = request
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split_once(':').map(|(name, _)| name))
+        .collect();
+    let expected = ["Host", "Connection", "Upgrade", "Sec-WebSocket-Version", "Sec-WebSocket-Key"];
+    assert_eq!(names, expected);
+}
+
+/// A server that says `nonsense` to its first request. Gives its URL and the request.
+async fn answering(nonsense: String) -> (String, tokio::task::JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let request = tokio::spawn(async move {
+        let (mut tcp, _) = listener.accept().await.unwrap();
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            request.push(tcp.read_u8().await.unwrap());
+        }
+        // The client may have had enough of it.
+        let _ = tcp.write_all(nonsense.as_bytes()).await;
+        String::from_utf8(request).unwrap()
+    });
+    (url, request)
+}
+
+async fn failure(url: &str) -> TransportError {
+    let transport = WsTransport::new(&RelayUrl::parse(url).unwrap(), WsOptions::default());
+    soon(transport.unwrap().connect()).await.err().expect("connected")
+}
