@@ -1,0 +1,40 @@
+//! What is served besides the WebSocket, and the headers of everything.
+
+use axum::{
+    Router,
+    middleware::map_response,
+    response::{Html, Response},
+    routing::get,
+};
+use hyper::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
+};
+
+/// Nothing here loads anything, is kept, or tells the next site where somebody came from.
+const HEADERS: [(HeaderName, &str); 4] = [
+    (
+        CONTENT_SECURITY_POLICY,
+        "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (REFERRER_POLICY, "no-referrer"),
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (CACHE_CONTROL, "no-store"),
+];
+
+/// The whole site, with the WebSocket in `web_socket`.
+pub(crate) fn site(web_socket: Router) -> Router {
+    Router::new()
+        .route("/", get(Html(include_str!("page.html"))))
+        // No details: whoever can reach the relay can ask.
+        .route("/health", get("ok"))
+        .merge(web_socket)
+        .layer(map_response(harden))
+}
+
+async fn harden(mut response: Response) -> Response {
+    for (name, value) in HEADERS {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}

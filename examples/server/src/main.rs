@@ -1,0 +1,150 @@
+//! A relay for anocm rooms, reached through WebSockets.
+
+#![forbid(unsafe_code)]
+
+mod args;
+mod held;
+mod http;
+mod listen;
+mod rates;
+mod signals;
+mod tls;
+mod units;
+
+use std::{
+    error::Error,
+    io::{self, Write},
+    net::SocketAddr,
+    process::ExitCode,
+    sync::Arc,
+};
+
+use anocm_core::{TokioClock, relay::Relay, store::MemoryStore};
+use anocm_ws::server::router;
+use args::{Args, LogLevel};
+use axum::Router;
+use clap::Parser;
+use listen::{Listener, Site};
+use signals::Signals;
+use tokio::{sync::watch, time::timeout};
+use tracing_subscriber::EnvFilter;
+
+/// Why the server cannot run.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("cannot start")]
+    Start(#[source] io::Error),
+    #[error("cannot listen on {address}")]
+    Listen { address: SocketAddr, source: io::Error },
+    #[error(transparent)]
+    Tls(#[from] tls::TlsError),
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    log(args.log);
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::Start);
+    match runtime.and_then(|runtime| runtime.block_on(run(args))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let _ = writeln!(io::stderr(), "anocm-server: {}", in_one_line(&failure));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: Args) -> Result<(), Failure> {
+    raise_file_limit();
+    let tls = match (&args.tls_cert, &args.tls_key) {
+        (Some(certificates), Some(key)) => Some(tls::acceptor(certificates, key)?),
+        _ => None,
+    };
+    let clock = Arc::new(TokioClock::new());
+    let store = MemoryStore::new(clock.clone(), args.memory());
+    let relay = Relay::new(store, clock, args.relay());
+    let site = Site {
+        tls,
+        routes: http::site(web_socket(&relay, &args)),
+        header_within: args.header_within,
+    };
+    // Before the port is announced, so that whoever reads the line may send a signal.
+    let mut signals = Signals::listen().map_err(Failure::Start)?;
+    let listener = listen(&args, site.tls.is_some()).await?;
+
+    let (stop, stopped) = watch::channel(false);
+    let serving = tokio::spawn(listener.serve(site, stopped));
+    signals.next().await;
+    stop.send_replace(true);
+    let ending = async {
+        relay.shutdown(true).await;
+        let _ = serving.await;
+    };
+    tokio::select! {
+        ended = timeout(args.shutdown_within, ending) => if ended.is_err() {
+            tracing::warn!("some connections did not end in time");
+        },
+        () = signals.next() => tracing::warn!("told twice to end: not waiting"),
+    }
+    Ok(())
+}
+
+fn web_socket(relay: &Arc<Relay>, args: &Args) -> Router {
+    let relay = Arc::clone(relay);
+    let accept = move |link| {
+        let relay = Arc::clone(&relay);
+        async move { relay.serve(link).await }
+    };
+    router(accept, args.web_socket())
+}
+
+/// Binds and says where.
+async fn listen(args: &Args, secure: bool) -> Result<Listener, Failure> {
+    let fail = |source| Failure::Listen { address: args.listen, source };
+    let listener = Listener::bind(args.listen, args.max_connections).await.map_err(fail)?;
+    let address = listener.address().map_err(fail)?;
+    if !secure && !address.ip().is_loopback() {
+        tracing::warn!("listening without TLS: put a proxy in front that does TLS");
+    }
+    let scheme = if secure { "https" } else { "http" };
+    let mut out = io::stdout();
+    // Nobody may be reading; that is no reason not to serve.
+    let _ = writeln!(out, "listening on {scheme}://{address}/").and_then(|()| out.flush());
+    Ok(listener)
+}
+
+/// Only our own crates: others log addresses, and at the finer levels what they carry.
+fn log(level: LogLevel) {
+    let level = level.name();
+    let filter = format!("off,anocm_core={level},anocm_ws={level},anocm_server={level}");
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(filter))
+        .with_writer(io::stderr)
+        .init();
+}
+
+/// One open file for each connection soon passes the usual soft limit of 1,024.
+#[cfg(unix)]
+fn raise_file_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if setrlimit(Resource::Nofile, limit).is_err() {
+        tracing::info!("the limit of open files stays as it is");
+    }
+}
+
+#[cfg(not(unix))]
+fn raise_file_limit() {}
+
+/// An error and its causes.
+fn in_one_line(error: &dyn Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line.push_str(": ");
+        line.push_str(&error.to_string());
+        cause = error.source();
+    }
+    line
+}

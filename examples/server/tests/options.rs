@@ -1,0 +1,84 @@
+//! What the program says about itself and about wrong options.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use common::{Server, program, run};
+
+#[test]
+fn help_explains_the_options_in_groups_with_examples() {
+    let output = run(&["--help"]);
+    assert_eq!(output.status.code(), Some(0));
+    let help = String::from_utf8(output.stdout).unwrap();
+    for part in [
+        "Usage: anocm-server",
+        "Listening:",
+        "What rooms may ask for:",
+        "Limits:",
+        "Patience:",
+        "Logging:",
+        "Examples:",
+        "Exit codes:",
+        "[env: ANOCM_LISTEN=]",
+        "[default: 127.0.0.1:8080]",
+    ] {
+        assert!(help.contains(part), "{part} is missing:\n{help}");
+    }
+    assert_eq!(run(&["--version"]).status.code(), Some(0));
+}
+
+#[test]
+fn wrong_options_end_with_two() {
+    for wrong in [
+        &["--no-such-option"][..],
+        &["stray"],
+        &["--listen", "nowhere"],
+        &["--max-retention", "forever"],
+        &["--max-retention", "31d"],
+        &["--max-retention", "10ms"],
+        &["--max-memory", "lots"],
+        &["--max-connections", "0"],
+        &["--ping-after", "0s"],
+        &["--log", "loud"],
+        &["--tls-cert", "chain.pem"],
+        &["--tls-key", "key.pem"],
+    ] {
+        let output = run(wrong);
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}");
+        assert!(output.stdout.is_empty());
+        assert!(!output.stderr.is_empty());
+    }
+}
+
+#[test]
+fn what_cannot_work_ends_with_one_and_one_line() {
+    let taken = Server::start(&[]);
+    let address = taken.address.to_string();
+    for (arguments, says) in [
+        (&["--listen", &address][..], "cannot listen on"),
+        (
+            &["--listen", "127.0.0.1:0", "--tls-cert", "/nowhere", "--tls-key", "/nowhere"],
+            "cannot read the certificate",
+        ),
+        (
+            &["--listen", "127.0.0.1:0", "--tls-cert", "/dev/null", "--tls-key", "/dev/null"],
+            "there is no certificate in the file",
+        ),
+    ] {
+        let output = run(arguments);
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{errors}");
+        assert!(errors.starts_with("anocm-server: ") && errors.contains(says), "{errors}");
+        assert_eq!(errors.lines().count(), 1, "{errors}");
+        assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn options_may_come_from_the_environment() {
+    let server = Server::start_by(program(&[]).env("ANOCM_LISTEN", "127.0.0.1:0"));
+    assert_eq!(server.get("/health").1, "ok");
+    let wrong = program(&[]).env("ANOCM_MAX_AGE", "soon").output().unwrap();
+    assert_eq!(wrong.status.code(), Some(2));
+}

@@ -1,0 +1,192 @@
+//! What the running program serves, bears and leaves.
+#![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod common;
+
+use std::{
+    io::{ErrorKind, Read, Write},
+    net::TcpStream,
+    process::Command,
+};
+
+use anocm_core::{
+    RelayUrl,
+    transport::{Link, Transport, TransportError},
+};
+use anocm_ws::client::{WsOptions, WsTransport};
+use common::{LONG, Server};
+use rustix::process::Signal;
+
+#[test]
+fn health_is_told_without_details() {
+    let server = Server::start(&[]);
+    let (head, body) = server.get("/health");
+    assert!(head.starts_with("http/1.1 200 "), "{head}");
+    assert_eq!(body, "ok");
+}
+
+#[test]
+fn the_page_says_what_this_is() {
+    let server = Server::start(&[]);
+    let (head, body) = server.get("/");
+    assert!(head.starts_with("http/1.1 200 "), "{head}");
+    assert!(head.contains("content-type: text/html"));
+    assert!(body.contains("anocm relay"));
+}
+
+#[test]
+fn everything_comes_with_security_headers() {
+    let server = Server::start(&[]);
+    for path in ["/", "/health", "/nowhere", "/ws"] {
+        let (head, _) = server.get(path);
+        for header in [
+            "\r\ncontent-security-policy: default-src 'none'",
+            "\r\nreferrer-policy: no-referrer",
+            "\r\nx-content-type-options: nosniff",
+            "\r\ncache-control: no-store",
+        ] {
+            assert!(head.contains(header), "{path}: {head}");
+        }
+        assert!(!head.contains("\r\nserver:"), "{head}");
+    }
+}
+
+#[test]
+fn other_methods_and_paths_are_refused() {
+    let server = Server::start(&[]);
+    assert!(server.get("/nowhere").0.starts_with("http/1.1 404 "));
+    assert!(server.get("/ws").0.starts_with("http/1.1 426 "));
+    let post = "POST /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    assert!(server.ask(post).0.starts_with("http/1.1 405 "));
+}
+
+#[test]
+fn nonsense_does_not_hurt() {
+    let server = Server::start(&[]);
+    for nonsense in
+        [&b"\x00\xff\x16\x03\x01"[..], b"GET", b"GET / HTTP/7\r\n\r\n", &[b'A'; 100_000]]
+    {
+        let mut tcp = server.connect();
+        // The server may hang up before everything is written.
+        let _ = tcp.write_all(nonsense);
+    }
+    assert_eq!(server.get("/health").1, "ok");
+}
+
+#[test]
+fn a_request_that_never_ends_is_cut_off() {
+    let server = Server::start(&["--header-within", "50ms"]);
+    let mut tcp = server.connect();
+    tcp.write_all(b"GET / HTTP/1.1\r\nHost").unwrap();
+    assert_ended(&mut tcp);
+}
+
+#[test]
+fn connections_beyond_the_limit_wait_for_a_place() {
+    let server = Server::start(&["--max-connections", "1", "--header-within", "20s"]);
+    // All places, the spare ones included.
+    let mut idle: Vec<_> = (0..65).map(|_| server.connect()).collect();
+    let mut waiting = server.connect();
+    waiting.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    waiting.set_nonblocking(true).unwrap();
+    // Answered within a millisecond if it were served; and if this looks too early it only
+    // passes where it should have failed.
+    std::thread::yield_now();
+    let early = waiting.read(&mut [0; 1]).map_err(|error| error.kind());
+    assert_eq!(early, Err(ErrorKind::WouldBlock));
+    waiting.set_nonblocking(false).unwrap();
+    idle.pop();
+    let mut answer = String::new();
+    waiting.read_to_string(&mut answer).unwrap();
+    assert!(answer.ends_with("\r\n\r\nok"), "{answer}");
+}
+
+#[test]
+fn running_out_of_files_passes() {
+    let program = env!("CARGO_BIN_EXE_anocm-server");
+    let script = format!("ulimit -n 32; exec {program} --listen 127.0.0.1:0 --header-within 20s");
+    let server = Server::start_by(Command::new("sh").args(["-c", &script]).env_clear());
+    let many: Vec<_> = (0..64).map(|_| server.connect()).collect();
+    drop(many);
+    assert_eq!(server.get("/health").1, "ok");
+}
+
+#[test]
+fn an_idle_server_ends_cleanly_on_either_signal() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let server = Server::start(&[]);
+        server.signal(signal);
+        assert_eq!(server.wait(), (Some(0), String::new()));
+    }
+}
+
+#[test]
+fn a_connection_that_does_not_end_is_not_waited_for_long() {
+    let server = Server::start(&["--shutdown-within", "100ms", "--header-within", "20s"]);
+    let mut tcp = server.connect();
+    tcp.write_all(b"GET / HTTP/1.1\r\nHost").unwrap();
+    // Served after the one above was accepted.
+    assert_eq!(server.get("/health").1, "ok");
+    server.signal(Signal::TERM);
+    let (code, _) = server.wait();
+    assert_eq!(code, Some(0));
+}
+
+#[tokio::test]
+async fn open_links_are_told_when_the_server_ends() {
+    let server = Server::start(&[]);
+    let link = connect(&server, WsOptions::default()).await.unwrap();
+    server.signal(Signal::TERM);
+    // Whatever the relay still says, it closes cleanly.
+    let end = tokio::time::timeout(LONG, async {
+        loop {
+            match link.recv().await {
+                Ok(Some(_)) => {}
+                end => break end,
+            }
+        }
+    });
+    assert_eq!(end.await.unwrap(), Ok(None));
+    assert_eq!(server.wait().0, Some(0));
+}
+
+#[tokio::test]
+async fn the_server_does_tls_itself() {
+    let files = tempfile::tempdir().unwrap();
+    let (chain, key) = (files.path().join("chain.pem"), files.path().join("key.pem"));
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    write(&chain, &made.cert.pem());
+    write(&key, &made.signing_key.serialize_pem());
+    let (chain, key) = (chain.to_str().unwrap(), key.to_str().unwrap());
+    let server = Server::start(&["--tls-cert", chain, "--tls-key", key]);
+    assert!(server.url.starts_with("https://"), "{}", server.url);
+    let trusting = WsOptions { extra_roots: vec![made.cert.der().clone()], ..WsOptions::default() };
+    assert!(connect(&server, trusting).await.is_ok());
+    let stranger = connect(&server, WsOptions::default()).await;
+    assert_eq!(stranger.err(), Some(TransportError::Untrusted));
+}
+
+async fn connect(server: &Server, options: WsOptions) -> Result<Box<dyn Link>, TransportError> {
+    let url = RelayUrl::parse(&server.url).unwrap();
+    let transport = WsTransport::new(&url, options).unwrap();
+    tokio::time::timeout(LONG, transport.connect()).await.unwrap()
+}
+
+fn assert_ended(tcp: &mut TcpStream) {
+    let mut rest = Vec::new();
+    match tcp.read_to_end(&mut rest) {
+        Ok(_) => {}
+        Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "a certificate for the server to read")]
+fn write(path: &std::path::Path, text: &str) {
+    std::fs::write(path, text).unwrap();
+}
