@@ -1,0 +1,292 @@
+//! The command line.
+#![allow(rustdoc::bare_urls, rustdoc::broken_intra_doc_links, reason = "the help is for terminals")]
+
+use std::{net::SocketAddr, time::Duration};
+
+use anocm_core::{NewRoom, Nickname, RelayUrl, Retention, RoomRetention};
+use clap::{Args, Parser, Subcommand};
+use zeroize::Zeroizing;
+
+use crate::duration::{self, DurationError};
+
+/// Talk in anonymous, end-to-end encrypted rooms that live in memory only.
+///
+/// No account, no name needed, nothing written to a disk. Open a room with `anocm new`, give its
+/// link to others, and they come in with `anocm join`. Every message says how long it may be kept
+/// and is wiped everywhere after that.
+#[derive(Debug, Parser)]
+#[command(name = "anocm", version, max_term_width = 100, after_long_help = AFTER)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const AFTER: &str = "\
+Examples:
+  anocm new                                   a room on this machine, to try it out
+  anocm new --relay https://relay.example/    a room that others can reach
+  anocm join                                  asks for the link, without showing it
+  anocm join --socks5 127.0.0.1:9050          through Tor
+  printf '%s\\n' \"$LINK\" 'the build is green' | anocm join -
+
+Exit codes:
+  0  left, or the room was closed from here
+  1  the room could not be entered, or was lost, closed by others or left by removal
+  2  wrong usage";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Open a room and print the link that lets others in.
+    New(Box<New>),
+    /// Enter a room by its link.
+    Join(Join),
+}
+
+impl Command {
+    pub(crate) const fn common(&self) -> &Common {
+        match self {
+            Self::New(new) => &new.common,
+            Self::Join(join) => &join.common,
+        }
+    }
+}
+
+/// Open a room and print the link that lets others in.
+///
+/// Without --relay, a relay runs inside this program for as long as it does, and only people on
+/// this machine can reach it. For others, run anocm-server somewhere and name it with --relay, or
+/// put an onion service or a TLS proxy before --listen and name that with --public.
+#[derive(Args, Debug)]
+#[command(after_long_help = AFTER_NEW)]
+pub(crate) struct New {
+    /// The relay that keeps the room, for example https://relay.example/.
+    #[arg(long, value_name = "URL", env = "ANOCM_RELAY", hide_env_values = true,
+          value_parser = relay_url, conflicts_with_all = ["listen", "public"])]
+    pub(crate) relay: Option<RelayUrl>,
+    /// Where the relay inside this program listens; port 0 takes any.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub(crate) listen: SocketAddr,
+    /// The address under which others reach --listen, which goes into the link.
+    #[arg(long, value_name = "URL", value_parser = relay_url)]
+    pub(crate) public: Option<RelayUrl>,
+    /// How long a message is kept when its sender does not say [default: 5m].
+    #[arg(long, value_name = "TIME", value_parser = duration::retention)]
+    pub(crate) keep: Option<Retention>,
+    /// The shortest time a message may be kept.
+    #[arg(long, value_name = "TIME", default_value = "live", value_parser = duration::retention)]
+    pub(crate) smallest: Retention,
+    /// The longest time a message may be kept.
+    #[arg(long, value_name = "TIME", default_value = "1d", value_parser = duration::retention)]
+    pub(crate) largest: Retention,
+    /// How long the room outlives its last connection.
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = span)]
+    pub(crate) linger: Duration,
+    /// The age at which the room ends in any case.
+    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = span)]
+    pub(crate) max_age: Duration,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+const AFTER_NEW: &str = "\
+TIME is 30s, 5m, 1h, 1d, plain seconds, or live: delivered to whoever is there, never kept.
+
+Examples:
+  anocm new --nick Alice
+  anocm new --relay https://relay.example/ --keep 30s --largest 10m
+  anocm new --listen 127.0.0.1:8080 --public http://abcdef.onion/";
+
+impl New {
+    /// The room as asked for.
+    pub(crate) fn room(&self) -> Result<NewRoom, anocm_core::RetentionError> {
+        let usual = RoomRetention::default().default_retention();
+        let keep = self.keep.unwrap_or_else(|| usual.max(self.smallest).min(self.largest));
+        Ok(NewRoom {
+            nickname: self.common.nick.clone(),
+            retention: RoomRetention::new(self.smallest, keep, self.largest)?,
+            linger: self.linger,
+            largest_age: self.max_age,
+            ..NewRoom::default()
+        })
+    }
+}
+
+/// Enter a room by its link.
+///
+/// Without LINK, or with "-", the link is asked for without showing it, or is the first line of
+/// standard input when that is no terminal. That is the careful way: a link given as an argument
+/// may stay in the history of your shell. It is taken out of the process list at once, where
+/// others on this machine could otherwise read it.
+#[derive(Args, Debug)]
+#[command(after_long_help = AFTER_JOIN)]
+pub(crate) struct Join {
+    /// The room's link; better left out.
+    #[arg(value_parser = secret, hide_possible_values = true)]
+    pub(crate) link: Option<Zeroizing<String>>,
+    /// Read the link from this inherited descriptor. Used by the program itself.
+    #[arg(long, hide = true, value_name = "N", conflicts_with = "link")]
+    pub(crate) link_fd: Option<u16>,
+    /// How long what you send is kept when you do not say; the room's default if not given.
+    #[arg(long, value_name = "TIME", value_parser = duration::retention)]
+    pub(crate) keep: Option<Retention>,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+const AFTER_JOIN: &str = "\
+TIME is 30s, 5m, 1h, 1d, plain seconds, or live: delivered to whoever is there, never kept.
+
+Examples:
+  anocm join
+  anocm join --nick Bob --cap 1m
+  anocm join --socks5 127.0.0.1:9050
+  pass show room | anocm join --stay --plain - > /dev/tty";
+
+#[derive(Args, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "switches of a command line")]
+pub(crate) struct Common {
+    /// What you are called in the room.
+    #[arg(long, value_name = "NAME", env = "ANOCM_NICK", hide_env_values = true,
+          default_value = "guest", value_parser = nickname)]
+    pub(crate) nick: Nickname,
+    /// The longest that anything sent or received is kept here.
+    #[arg(long, value_name = "TIME", value_parser = duration::retention)]
+    pub(crate) cap: Option<Retention>,
+    /// Reach the relay through this SOCKS5 proxy, for example Tor at 127.0.0.1:9050.
+    #[arg(long, value_name = "ADDR", env = "ANOCM_SOCKS5", hide_env_values = true)]
+    pub(crate) socks5: Option<SocketAddr>,
+    /// Lines instead of a screen; the default when not on a terminal. See --help.
+    ///
+    /// Each line of standard input is a message or a command, each event a line of standard
+    /// output:
+    ///
+    ///   room: LINK
+    ///   safety: six emoji / eight words
+    ///   entered: Alice #7K2Q
+    ///   joined: Bob #M3XD
+    ///   <Bob #M3XD> text  [5m]
+    ///   (whisper) <Bob #M3XD> text  [5m]
+    ///   (whisper to Bob #M3XD) <Alice #7K2Q> text  [5m]
+    ///   expired: a message of Bob #M3XD
+    ///   left: …, removed: …, renamed: …, trouble: …, connection: …, ended: …
+    ///   note: answers to commands; error: what could not be done
+    ///
+    /// The words before the first colon stay as they are in later versions. A line break inside
+    /// a message is shown as ⏎.
+    #[arg(long, conflicts_with = "json", verbatim_doc_comment)]
+    pub(crate) plain: bool,
+    /// JSON lines in and out, for programs; see the README of this command.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Stay in the room after the end of standard input.
+    #[arg(long)]
+    pub(crate) stay: bool,
+    /// Do not show the link as a QR code.
+    #[arg(long)]
+    pub(crate) no_qr: bool,
+    /// ASCII only: no emoji, no lines, no QR code.
+    #[arg(long)]
+    pub(crate) ascii: bool,
+    /// Say on standard error what happens underneath; repeat for more. Not on a screen.
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+fn relay_url(text: &str) -> Result<RelayUrl, anocm_core::InviteError> {
+    RelayUrl::parse(text)
+}
+
+fn nickname(text: &str) -> Result<Nickname, anocm_core::NicknameError> {
+    text.parse()
+}
+
+fn secret(text: &str) -> Result<Zeroizing<String>, std::convert::Infallible> {
+    Ok(Zeroizing::new(text.to_owned()))
+}
+
+fn span(text: &str) -> Result<Duration, DurationError> {
+    duration::duration(text)
+}
+
+/// Reads the command line. On an error, prints it without repeating anything that could be a
+/// link, and gives the exit code.
+pub(crate) fn parse<I, T>(words: I) -> Result<Cli, u8>
+where
+    I: IntoIterator<Item = T>,
+    T: Into<std::ffi::OsString> + Clone,
+{
+    let words: Vec<std::ffi::OsString> = words.into_iter().map(Into::into).collect();
+    Cli::try_parse_from(&words).map_err(|error| {
+        let code = u8::from(error.use_stderr()) * 2;
+        if error.use_stderr() && words.iter().any(|word| like_a_link(&word.to_string_lossy())) {
+            eprintln!("error: {}\n\nTry 'anocm --help'.", error.kind());
+        } else {
+            // Nothing can be done about a closed standard output.
+            let _ = error.print();
+        }
+        code
+    })
+}
+
+fn like_a_link(word: &str) -> bool {
+    word.contains('#') || word.starts_with("anocm:")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn new(words: &[&str]) -> New {
+        let words = ["anocm", "new"].iter().chain(words);
+        match Cli::try_parse_from(words).unwrap().command {
+            Command::New(new) => *new,
+            Command::Join(_) => panic!("that was not new"),
+        }
+    }
+
+    #[test]
+    fn the_definitions_hold_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_room_without_wishes_is_the_default_room() {
+        let room = new(&[]).room().unwrap();
+        assert_eq!(room.retention, RoomRetention::default());
+        assert_eq!(room.linger, NewRoom::default().linger);
+        assert_eq!(room.largest_age, NewRoom::default().largest_age);
+    }
+
+    #[test]
+    fn the_default_retention_stays_within_its_bounds() {
+        let room = new(&["--largest", "1m"]).room().unwrap();
+        assert_eq!(room.retention.default_retention().to_string(), "1m");
+        let room = new(&["--smallest", "10m"]).room().unwrap();
+        assert_eq!(room.retention.default_retention().to_string(), "10m");
+        assert!(new(&["--keep", "2h", "--largest", "1h"]).room().is_err());
+    }
+
+    #[test]
+    fn a_relay_elsewhere_and_one_in_here_exclude_each_other() {
+        let words = ["anocm", "new", "--relay", "https://a.example/", "--listen", "[::1]:0"];
+        assert!(Cli::try_parse_from(words).is_err());
+        let words = ["anocm", "join", "--plain", "--json"];
+        assert!(Cli::try_parse_from(words).is_err());
+    }
+
+    #[test]
+    fn a_link_is_recognised_before_it_is_repeated() {
+        assert!(like_a_link("https://relay.example/#abc"));
+        assert!(like_a_link("anocm:abc"));
+        assert!(!like_a_link("--relay"));
+    }
+
+    #[test]
+    fn no_secret_prints_with_the_arguments() {
+        let cli = Cli::try_parse_from(["anocm", "join", "https://r.example/#secret"]).unwrap();
+        let Command::Join(join) = cli.command else { panic!("that was join") };
+        assert_eq!(join.link.unwrap().as_str(), "https://r.example/#secret");
+    }
+}

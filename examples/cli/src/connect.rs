@@ -1,0 +1,108 @@
+//! From arguments to a room.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use anocm_core::{
+    GuestRetention, Invite, RelayUrl,
+    client::{Client, ClientConfig, Room},
+    transport::Transport,
+    wire::Posture,
+};
+use anocm_ws::client::{WsOptions, WsTransport};
+
+use crate::{
+    args::{Join, New},
+    relay::{Embedded, RelayError},
+};
+
+/// Why there is no room to talk in.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConnectError {
+    #[error(transparent)]
+    Relay(#[from] RelayError),
+    #[error(transparent)]
+    Retention(#[from] anocm_core::RetentionError),
+    #[error("this relay is an onion service: give the address of Tor, --socks5 127.0.0.1:9050")]
+    NeedsTor,
+    #[error(transparent)]
+    Transport(#[from] anocm_ws::client::WsError),
+    #[error(transparent)]
+    Client(#[from] anocm_core::client::ClientError),
+}
+
+impl ConnectError {
+    /// Whether asking differently would help.
+    pub(crate) const fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            Self::Retention(_) | Self::NeedsTor | Self::Relay(RelayError::NeedsPublic(_))
+        )
+    }
+}
+
+/// A room with all that runs for it.
+#[derive(Debug)]
+pub(crate) struct Connected {
+    client: Client,
+    embedded: Option<Embedded>,
+    /// Whether this guest opened the room.
+    pub(crate) owner: bool,
+    /// What this guest wants of retention, once in.
+    pub(crate) wishes: GuestRetention,
+}
+
+impl Connected {
+    /// Opens a room. `posture` is what this process found out about itself.
+    pub(crate) async fn open(new: &New, posture: Posture) -> Result<(Self, Room), ConnectError> {
+        let room = new.room()?;
+        let (url, transport, embedded) = match &new.relay {
+            Some(url) => (url.clone(), reach(url, new.common.socks5)?, None),
+            None => {
+                let embedded = Embedded::start(new.listen, new.public.clone(), posture).await?;
+                let transport: Arc<dyn Transport> = Arc::new(embedded.transport());
+                (embedded.url(), transport, Some(embedded))
+            }
+        };
+        let client = start(url, transport);
+        let room = client.create(&room)?;
+        let wishes = GuestRetention { default: None, cap: new.common.cap };
+        Ok((Self { client, embedded, owner: true, wishes }, room))
+    }
+
+    /// Enters the room of an invite.
+    pub(crate) fn enter(join: &Join, invite: &Invite) -> Result<(Self, Room), ConnectError> {
+        let transport = reach(invite.relay(), join.common.socks5)?;
+        let client = start(invite.relay().clone(), transport);
+        let room = client.join(invite, join.common.nick.clone())?;
+        let wishes = GuestRetention { default: join.keep, cap: join.common.cap };
+        Ok((Self { client, embedded: None, owner: false, wishes }, room))
+    }
+
+    /// Who can reach the relay inside this program, if there is one.
+    pub(crate) fn reach(&self) -> Option<String> {
+        self.embedded.as_ref().map(Embedded::reach)
+    }
+
+    /// Leaves nothing running. May take as long as the network does.
+    pub(crate) async fn stop(self) {
+        self.client.shutdown().await;
+        if let Some(embedded) = self.embedded {
+            embedded.stop().await;
+        }
+    }
+}
+
+fn start(url: RelayUrl, transport: Arc<dyn Transport>) -> Client {
+    let (client, driver) = Client::new(url, transport, ClientConfig::default());
+    tokio::spawn(driver.run());
+    client
+}
+
+fn reach(url: &RelayUrl, socks5: Option<SocketAddr>) -> Result<Arc<dyn Transport>, ConnectError> {
+    if url.is_onion() && socks5.is_none() {
+        return Err(ConnectError::NeedsTor);
+    }
+    let options =
+        WsOptions { socks5: socks5.map(|address| address.to_string()), ..WsOptions::default() };
+    Ok(Arc::new(WsTransport::new(url, options)?))
+}

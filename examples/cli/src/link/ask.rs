@@ -1,0 +1,170 @@
+//! Asking for the link on the terminal, without showing it.
+
+use std::io::{self, Read as _, Write as _};
+
+use crossterm::{
+    event::{DisableBracketedPaste, EnableBracketedPaste},
+    execute,
+    terminal::{disable_raw_mode, enable_raw_mode},
+};
+use zeroize::{Zeroize as _, Zeroizing};
+
+use super::LinkError;
+use crate::streams;
+
+/// No link is longer, in bytes. Reserved at once, so that typing leaves no copies behind.
+const MOST: usize = 4096;
+
+/// Puts the terminal back, however the asking ends.
+struct Unshown;
+
+impl Unshown {
+    fn start() -> io::Result<Self> {
+        enable_raw_mode()?;
+        let unshown = Self;
+        execute!(io::stderr(), EnableBracketedPaste)?;
+        Ok(unshown)
+    }
+}
+
+impl Drop for Unshown {
+    fn drop(&mut self) {
+        // Nothing better can be done about a terminal that does not answer.
+        let _ = execute!(io::stderr(), DisableBracketedPaste);
+        let _ = disable_raw_mode();
+        let _ = writeln!(io::stderr());
+    }
+}
+
+/// Asks, and waits; everything that is typed or pasted stays invisible.
+///
+/// Reads bytes and not crossterm's events, whose buffers would keep the link.
+pub(super) fn ask() -> Result<Zeroizing<String>, LinkError> {
+    eprint!("paste the link of the room (it is not shown), then Enter: ");
+    let _unshown = Unshown::start()?;
+    let mut input = streams::input()?;
+    let mut typed = Typed::new();
+    // One at a time: what is typed ahead is for whoever reads next.
+    let mut byte = Zeroizing::new([0]);
+    while input.read(&mut *byte)? > 0 {
+        let [key] = *byte;
+        match typed.take(key) {
+            Asked::More => {}
+            Asked::Done => return Ok(typed.link),
+            Asked::GivenUp => break,
+        }
+    }
+    Err(LinkError::None)
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Asked {
+    More,
+    Done,
+    GivenUp,
+}
+
+struct Typed {
+    link: Zeroizing<String>,
+    sequence: Sequence,
+    /// Whether what comes is pasted. A link that was broken over two rows has a line break in it,
+    /// which is not its end then.
+    pasting: bool,
+}
+
+/// Where in the sequence of a cursor key, or in none: its letters are no part of the link.
+#[derive(Debug, PartialEq, Eq)]
+enum Sequence {
+    None,
+    Escape,
+    /// With the number that was read last.
+    Body(u16),
+}
+
+/// The numbers that stand before and after what is pasted.
+const PASTE_BEGINS: u16 = 200;
+const PASTE_ENDS: u16 = 201;
+
+impl Typed {
+    fn new() -> Self {
+        Self {
+            link: Zeroizing::new(String::with_capacity(MOST)),
+            sequence: Sequence::None,
+            pasting: false,
+        }
+    }
+
+    fn take(&mut self, byte: u8) -> Asked {
+        let sequence = std::mem::replace(&mut self.sequence, Sequence::None);
+        match (sequence, byte) {
+            (Sequence::Escape, b'[' | b'O') => self.sequence = Sequence::Body(0),
+            (Sequence::Body(number), b'0'..=b'9') => {
+                let digit = u16::from(byte - b'0');
+                self.sequence = Sequence::Body(number.saturating_mul(10).saturating_add(digit));
+            }
+            (Sequence::Body(_), b' '..b'@') => self.sequence = Sequence::Body(0),
+            (Sequence::Body(PASTE_BEGINS), b'~') => self.pasting = true,
+            (Sequence::Body(PASTE_ENDS), b'~') => self.pasting = false,
+            (Sequence::Body(_), b'@'..=b'~') => {}
+            (_, b'\r' | b'\n') if self.pasting => {}
+            (_, b'\r' | b'\n') => return Asked::Done,
+            // Control and C, D, X.
+            (_, 3 | 4 | 24) => return Asked::GivenUp,
+            // Control and U.
+            (_, 21) => self.link.zeroize(),
+            (_, 8 | 127) => {
+                self.link.pop();
+            }
+            (_, 27) => self.sequence = Sequence::Escape,
+            // A link is of nothing else.
+            (_, b'!'..=b'~') if self.link.len() < MOST => self.link.push(byte.into()),
+            _ => {}
+        }
+        Asked::More
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typed(bytes: &[u8]) -> (String, Asked) {
+        let mut typed = Typed::new();
+        for &byte in bytes {
+            let asked = typed.take(byte);
+            if asked != Asked::More {
+                return (typed.link.to_string(), asked);
+            }
+        }
+        (typed.link.to_string(), Asked::More)
+    }
+
+    #[test]
+    fn what_is_typed_until_the_end_of_the_line_is_the_link() {
+        assert_eq!(typed(b"https://r/#ab\rnext"), ("https://r/#ab".to_owned(), Asked::Done));
+        assert_eq!(typed(b"ax\x7fb").0, "ab");
+        assert_eq!(typed(b"wrong\x15right").0, "right");
+        assert_eq!(typed(b"ab\x03").1, Asked::GivenUp);
+    }
+
+    #[test]
+    fn keys_that_are_no_characters_leave_nothing() {
+        assert_eq!(typed(b"a\x1b[D\x1b[1;5Cb\x1bOPc\xc3\xa4\x00 d").0, "abcd");
+    }
+
+    #[test]
+    fn a_pasted_link_may_be_broken_over_rows() {
+        let pasted = b"\x1b[200~https://r/#ab\r\ncd\n\x1b[201~";
+        assert_eq!(typed(pasted), ("https://r/#abcd".to_owned(), Asked::More));
+        assert_eq!(typed(&[&pasted[..], b"\rnext"].concat()).1, Asked::Done);
+    }
+
+    #[test]
+    fn it_never_outgrows_its_memory() {
+        let mut typed = Typed::new();
+        (0..2 * MOST).for_each(|_| {
+            typed.take(b'x');
+        });
+        assert_eq!(typed.link.capacity(), MOST);
+    }
+}

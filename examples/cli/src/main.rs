@@ -1,0 +1,181 @@
+//! Talk in an anocm room from a terminal.
+//!
+//! ```text
+//! args ── link ── connect ──┬── screen   on a terminal
+//!           │     (relay)   ├── plain  ┐ by lines: talk
+//!         hide              └── json   ┘
+//! ```
+//!
+//! All three ways to talk use a room through the small trait in `room`, the typed commands of
+//! `commands` through `act`, and put events in words with `words`.
+
+mod act;
+mod args;
+mod commands;
+mod connect;
+mod duration;
+mod guard;
+mod json;
+mod lines;
+mod link;
+mod log;
+mod people;
+mod plain;
+mod relay;
+mod room;
+mod screen;
+mod signals;
+mod streams;
+mod talk;
+mod wipe;
+mod words;
+
+use std::{
+    io::{self, IsTerminal as _},
+    process::ExitCode,
+    time::Duration,
+};
+
+use anocm_core::client::Room;
+
+use crate::{
+    args::{Command, Common},
+    connect::Connected,
+    guard::Guarded,
+    json::Json,
+    lines::Lines,
+    plain::Plain,
+    screen::Screen,
+    talk::{Manner, Outcome, talk},
+};
+
+const LOST: u8 = 1;
+const USAGE: u8 = 2;
+
+/// How long the client and a relay in here are given to leave nothing running.
+const FAREWELL: Duration = Duration::from_secs(4);
+
+/// The same when everything is to be gone at once.
+const AT_ONCE: Duration = Duration::from_millis(200);
+
+fn main() -> ExitCode {
+    let cli = match args::parse(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(code) => return ExitCode::from(code),
+    };
+    // Before anything else: until then the link stands in the process list.
+    if let Command::Join(join) = &cli.command
+        && let Some(link) = join.link.as_ref().filter(|link| link.as_str() != "-")
+    {
+        let error = link::hide(link);
+        if cfg!(unix) {
+            eprintln!("error: the link cannot be hidden from others: {error}; try 'anocm join'");
+            return ExitCode::from(LOST);
+        }
+    }
+    wipe::on_fault();
+    let guarded = guard::harden();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let code = match runtime {
+        Ok(runtime) => runtime.block_on(run(&cli.command, guarded)),
+        Err(error) => fail(LOST, &error),
+    };
+    ExitCode::from(code)
+}
+
+/// How the guest talks.
+enum Mode {
+    Screen,
+    Plain,
+    Json,
+}
+
+impl Mode {
+    fn of(common: &Common) -> Self {
+        if common.json {
+            Self::Json
+        } else if common.plain || !io::stdin().is_terminal() || !io::stdout().is_terminal() {
+            Self::Plain
+        } else {
+            Self::Screen
+        }
+    }
+}
+
+async fn run(command: &Command, guarded: Guarded) -> u8 {
+    let common = command.common();
+    let mode = Mode::of(common);
+    if !matches!(mode, Mode::Screen) {
+        log::start(common.verbose);
+    }
+    let mut lines = None;
+    let connected = match command {
+        Command::New(new) => Connected::open(new, guarded.posture).await,
+        Command::Join(join) => match link::invite(join, &mut lines).await {
+            Ok(invite) => Connected::enter(join, &invite),
+            Err(error) => return fail(USAGE, &error),
+        },
+    };
+    let (connected, room) = match connected {
+        Ok(connected) => connected,
+        Err(error) => return fail(if error.is_usage() { USAGE } else { LOST }, &error),
+    };
+    let outcome = converse(&mode, common, &connected, room, lines, guarded.warning).await;
+    let farewell = match outcome {
+        Ok(Outcome::Wiped) => AT_ONCE,
+        _ => FAREWELL,
+    };
+    // What does not end in time ends with the process.
+    let _ = tokio::time::timeout(farewell, connected.stop()).await;
+    match outcome {
+        Ok(Outcome::Well | Outcome::Wiped) => 0,
+        Ok(Outcome::Lost) => LOST,
+        Err(error) => fail(LOST, &error),
+    }
+}
+
+async fn converse(
+    mode: &Mode,
+    common: &Common,
+    connected: &Connected,
+    mut room: Room,
+    lines: Option<Lines>,
+    warning: Option<&str>,
+) -> io::Result<Outcome> {
+    let stops = signals::stops()?;
+    let manner = Manner { stay: common.stay, wishes: connected.wishes };
+    if let Mode::Screen = mode {
+        let notices = [connected.reach().as_deref(), warning].map(|text| text.map(str::to_owned));
+        let screen = Screen::new(common, connected.owner, notices.into_iter().flatten());
+        return screen.run(&mut room, stops, manner.wishes).await;
+    }
+    let lines = match lines {
+        Some(lines) => lines,
+        None => Lines::of_stdin()?,
+    };
+    if let Mode::Json = mode {
+        let mut json = Json::new(streams::output()?);
+        if let Some(warning) = warning {
+            json.warning(warning)?;
+        }
+        if let Some(reach) = connected.reach() {
+            json.relay_started(&reach)?;
+        }
+        return Ok(talk(&mut room, &mut json, lines, stops, &manner).await);
+    }
+    let qr = !common.no_qr && io::stdout().is_terminal();
+    let mut plain = Plain::new(streams::output()?, qr, common.ascii);
+    if let Some(warning) = warning {
+        plain.say("warning", warning)?;
+    }
+    if let Some(reach) = connected.reach() {
+        plain.say("relay", &reach)?;
+    }
+    Ok(talk(&mut room, &mut plain, lines, stops, &manner).await)
+}
+
+fn fail(code: u8, error: &dyn std::error::Error) -> u8 {
+    eprintln!("error: {error}");
+    code
+}

@@ -1,0 +1,119 @@
+//! What is shown instead of the conversation, until a key.
+
+use anocm_core::room::RoomView;
+use ratatui::text::{Line, Span};
+
+use super::{head, look::Look, state::State, wrap::wrap};
+use crate::{act::Page, commands::HELP};
+
+/// The rows of a page, for a screen of this size, and the page that comes after it.
+pub(super) fn rows(
+    page: Page,
+    state: &State,
+    view: &RoomView,
+    width: usize,
+    height: usize,
+) -> (Vec<Line<'static>>, Option<Page>) {
+    let space = height.saturating_sub(1);
+    let mut next = None;
+    let mut rows = match page {
+        Page::Help => help(width),
+        Page::Link => {
+            let (rows, more) = link(state, view, width, space);
+            next = more;
+            rows
+        }
+        Page::Code => code(state, view, width, space).unwrap_or_default(),
+        Page::Members => head::members(state, view, width),
+        Page::Safety => safety(state, view, width),
+    };
+    rows.truncate(space);
+    let key = match next {
+        Some(_) => "any key shows it as a QR code",
+        None => "any key goes back",
+    };
+    rows.push(Line::styled(key, Look::dim()));
+    (rows, next)
+}
+
+fn text(text: &str, width: usize) -> Vec<Line<'static>> {
+    wrap(text, width, width).into_iter().map(Line::raw).collect()
+}
+
+fn help(width: usize) -> Vec<Line<'static>> {
+    let keys = [
+        ("Alt-Enter", "a new line in a message"),
+        ("PgUp PgDn", "look back, and forth again"),
+        ("Ctrl-C", "leave the room; again: without waiting"),
+        ("Ctrl-X", "forget everything at once, clear the terminal, stop"),
+    ];
+    HELP.iter()
+        .chain(&keys)
+        .flat_map(|(usage, what)| text(&format!("{usage:<22}{what}"), width))
+        .collect()
+}
+
+fn link(
+    state: &State,
+    view: &RoomView,
+    width: usize,
+    height: usize,
+) -> (Vec<Line<'static>>, Option<Page>) {
+    let Some(invite) = &view.invite else {
+        return (text("there is no link yet", width), None);
+    };
+    let mut rows = text("Whoever has this link can come in; 'anocm join' asks for it:", width);
+    rows.extend(full_rows(&invite.to_link(), width));
+    match code(state, view, width, height) {
+        None if state.qr && !state.look.ascii => {
+            rows.extend(text("(a larger window would show it as a QR code, too)", width));
+            (rows, None)
+        }
+        Some(code) if rows.len() + code.len() > height => (rows, Some(Page::Code)),
+        code => {
+            rows.extend(code.unwrap_or_default());
+            (rows, None)
+        }
+    }
+}
+
+/// Broken only where the window ends, so that it can be selected as one.
+fn full_rows(text: &str, width: usize) -> Vec<Line<'static>> {
+    let chars: Vec<char> = text.chars().collect();
+    chars.chunks(width.max(1)).map(|row| Line::raw(row.iter().collect::<String>())).collect()
+}
+
+/// The link as a QR code, where it fits.
+fn code(state: &State, view: &RoomView, width: usize, height: usize) -> Option<Vec<Line<'static>>> {
+    let code = view.invite.as_ref()?.qr().ok().filter(|_| state.qr && !state.look.ascii)?;
+    let mut lines: Vec<_> = code.lines().collect();
+    // Half of the margin is margin enough, if only that fits.
+    if lines.len() > height && lines.len() <= height + 2 {
+        lines.pop();
+        lines.remove(0);
+    }
+    let columns = lines.first()?.chars().count();
+    let style = state.look.code();
+    let row = |line: &str| Line::from(Span::styled(line.to_owned(), style));
+    (columns <= width && lines.len() <= height).then(|| lines.into_iter().map(row).collect())
+}
+
+fn safety(state: &State, view: &RoomView, width: usize) -> Vec<Line<'static>> {
+    let Some(code) = &view.safety else {
+        return text("there is nothing to compare yet", width);
+    };
+    let mut rows = text(
+        "Compare with the others, by voice or side by side. If it is the same for all of you, \
+         nobody listens in between:",
+        width,
+    );
+    rows.push(Line::raw(""));
+    if !state.look.ascii {
+        rows.extend(text(&code.emoji().join("  "), width));
+        rows.push(Line::raw(""));
+    }
+    rows.extend(text(&code.words().join(" "), width));
+    rows.push(Line::raw(""));
+    rows.extend(text("It changes whenever somebody comes, goes or changes their name.", width));
+    rows
+}

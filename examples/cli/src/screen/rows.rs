@@ -1,0 +1,131 @@
+//! Items of the conversation as rows of the screen.
+
+use anocm_core::{Timestamp, name::clean_text, room::Message};
+use ratatui::{
+    style::Style,
+    text::{Line, Span},
+};
+use unicode_width::UnicodeWidthStr as _;
+
+use super::{
+    look::Look,
+    state::{Item, State, What},
+    wrap::{cut, wrap},
+};
+use crate::{
+    duration::countdown,
+    people::one_line,
+    words::{self, Told},
+};
+
+/// Columns for the time that is left, with a space before it.
+const TIME: usize = 9;
+
+/// The rows that fill `height`, as far down as the state is scrolled. Cuts the scrolling to what
+/// there is.
+pub(super) fn visible(
+    state: &mut State,
+    width: usize,
+    height: usize,
+    now: Timestamp,
+) -> Vec<Line<'static>> {
+    let wanted = height + state.scroll;
+    let mut rows: Vec<Line<'static>> = Vec::new();
+    // From the newest up, so that the work does not grow with the history.
+    for item in state.items.iter().rev() {
+        if rows.len() >= wanted {
+            break;
+        }
+        rows.extend(of(item, width, now, state.look).into_iter().rev());
+    }
+    state.height = height;
+    state.scroll = state.scroll.min(rows.len().saturating_sub(height));
+    let mut rows: Vec<_> = rows.into_iter().skip(state.scroll).take(height).collect();
+    rows.reverse();
+    rows
+}
+
+fn of(item: &Item, width: usize, now: Timestamp, look: Look) -> Vec<Line<'static>> {
+    match &item.what {
+        What::Told(told) => told_rows(told, width, look),
+        What::Said(message) => {
+            let left = if item.counts_down() {
+                countdown(item.until.since(now))
+            } else {
+                "live".to_owned()
+            };
+            said_rows(message, &left, width, look)
+        }
+    }
+}
+
+fn told_rows(told: &Told, width: usize, look: Look) -> Vec<Line<'static>> {
+    let style = if told.bad { look.bad() } else { Look::dim() };
+    let text = format!("{}: {}", told.word, told.text);
+    let indent = look.sign("· ", "- ");
+    let columns = width.saturating_sub(2);
+    wrap(&text, columns, columns)
+        .into_iter()
+        .enumerate()
+        .map(|(n, row)| Line::styled(format!("{}{row}", if n == 0 { indent } else { "  " }), style))
+        .collect()
+}
+
+fn said_rows(message: &Message, left: &str, width: usize, look: Look) -> Vec<Line<'static>> {
+    let columns = width.saturating_sub(TIME).max(4);
+    let head = head(message, columns, look);
+    let used: usize = head.iter().map(|span| span.content.width()).sum();
+    let text_style = if message.whispered_to.is_some() { Look::whisper() } else { Style::new() };
+    // Later rows stand behind a bar, so that a text cannot pass for another message.
+    let bar = look.sign("│ ", "| ");
+    let text = clean_text(message.text.as_str()).replace('\t', " ");
+    let texts = wrap(&text, columns.saturating_sub(used), columns.saturating_sub(2));
+    let mut rows = Vec::with_capacity(texts.len());
+    for (n, text) in texts.into_iter().enumerate() {
+        let text = Span::styled(text, text_style);
+        if n > 0 {
+            let bar = Span::styled(bar, look.name(message.from.colour));
+            rows.push(Line::from(vec![bar, text]));
+            continue;
+        }
+        let taken = used + text.content.width();
+        let gap = width.saturating_sub(taken + left.width());
+        let mut spans = head.clone();
+        spans.extend([
+            text,
+            Span::raw(" ".repeat(gap)),
+            Span::styled(left.to_owned(), Look::dim()),
+        ]);
+        rows.push(Line::from(spans));
+    }
+    rows
+}
+
+/// Who says it to whom: `(whisper) Bob #M3XD: `.
+fn head(message: &Message, columns: usize, look: Look) -> Vec<Span<'static>> {
+    let whispered = whispered(message, columns);
+    let tag = format!(" #{}: ", message.from.tag);
+    let room = columns.saturating_sub(whispered.width() + tag.width());
+    let name = cut(&one_line(message.from.nickname.as_str()), room.min(columns / 2));
+    vec![
+        Span::styled(whispered, Look::whisper()),
+        Span::styled(name, look.name(message.from.colour)),
+        Span::styled(tag, Look::dim()),
+    ]
+}
+
+/// As much of a whisper's mark as fits; of a name rather than of its tag, which names whom it was
+/// for.
+fn whispered(message: &Message, columns: usize) -> String {
+    let mark = words::whispered(message);
+    let most = columns * 3 / 4;
+    match &message.whispered_to {
+        Some(to) if message.own && mark.width() > most => {
+            let rest = format!("(to  #{}) ", to.tag);
+            let name = one_line(to.nickname.as_str());
+            let name = cut(&name, most.saturating_sub(rest.width()));
+            cut(&format!("(to {name} #{}) ", to.tag), most)
+        }
+        _ => cut(&mark, most),
+    }
+}

@@ -1,0 +1,268 @@
+//! What the screen shows, and when that changes by itself. Knows no terminal and no clock.
+
+use std::{collections::VecDeque, time::Duration};
+
+use anocm_core::{
+    MemberId, MessageId, RoomEvent, Timestamp,
+    room::{Message, RoomView},
+};
+
+use super::{input::Input, look::Look};
+use crate::{
+    act::Page,
+    words::{self, Told},
+};
+
+/// How long a live message stays on the screen.
+pub(super) const LIVE_SHOWN: Duration = Duration::from_secs(60);
+
+/// How long a line about what happened stays: names are in it, so not long either.
+pub(super) const TOLD_SHOWN: Duration = Duration::from_secs(120);
+
+/// How long a member is said to be typing after the last sign of it.
+const TYPING_SHOWN: Duration = Duration::from_secs(5);
+
+/// The most items on the screen, however much is kept; the oldest go first.
+const MOST: usize = 10_000;
+
+/// Something on the screen, until its time comes.
+#[derive(Debug)]
+pub(super) struct Item {
+    pub(super) what: What,
+    /// When it vanishes.
+    pub(super) until: Timestamp,
+}
+
+#[derive(Debug)]
+pub(super) enum What {
+    Said(Message),
+    Told(Told),
+}
+
+impl Item {
+    fn id(&self) -> Option<MessageId> {
+        match &self.what {
+            What::Said(message) => Some(message.id),
+            What::Told(_) => None,
+        }
+    }
+
+    /// Whether the time it has left is shown.
+    pub(super) const fn counts_down(&self) -> bool {
+        matches!(&self.what, What::Said(message) if message.expires.is_some())
+    }
+}
+
+/// All that is shown beside the room's view.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) items: VecDeque<Item>,
+    pub(super) input: Input,
+    /// Shown instead of the conversation, until a key.
+    pub(super) page: Option<Page>,
+    /// Shown after that page, at the next key.
+    pub(super) next_page: Option<Page>,
+    /// Rows between the newest and the bottom of what is shown.
+    pub(super) scroll: usize,
+    /// Rows that a page up or down moves by: those shown last.
+    pub(super) height: usize,
+    pub(super) qr: bool,
+    pub(super) look: Look,
+    typing: Vec<(MemberId, Timestamp)>,
+}
+
+impl State {
+    pub(super) fn new(look: Look, qr: bool) -> Self {
+        Self {
+            items: VecDeque::new(),
+            input: Input::new(),
+            page: None,
+            next_page: None,
+            scroll: 0,
+            height: 1,
+            qr,
+            look,
+            typing: Vec::new(),
+        }
+    }
+
+    /// Takes in an event, of which `view` is the state.
+    pub(super) fn apply(&mut self, event: &RoomEvent, view: &RoomView, now: Timestamp) {
+        match event {
+            RoomEvent::Message(message) => {
+                self.typing.retain(|(member, _)| *member != message.from.id);
+                let until = message.expires.unwrap_or_else(|| now.after(LIVE_SHOWN));
+                self.push(What::Said(message.clone()), until);
+            }
+            RoomEvent::Expired { id } => self.items.retain(|item| item.id() != Some(*id)),
+            RoomEvent::Typing { member } => {
+                self.typing.retain(|(other, _)| other != member);
+                self.typing.push((*member, now.after(TYPING_SHOWN)));
+            }
+            // The panel shows who is here.
+            RoomEvent::Presence { .. } => {}
+            other => {
+                if let Some(told) = words::tell(other, view) {
+                    self.tell(told, view, now);
+                }
+            }
+        }
+    }
+
+    /// Shows a line about what happened, no longer than this guest lets anything be kept.
+    pub(super) fn tell(&mut self, told: Told, view: &RoomView, now: Timestamp) {
+        let cap = view.guest_retention.cap.map(|cap| cap.lifetime().max(LIVE_SHOWN));
+        let shown = cap.map_or(TOLD_SHOWN, |cap| cap.min(TOLD_SHOWN));
+        self.push(What::Told(told), now.after(shown));
+    }
+
+    fn push(&mut self, what: What, until: Timestamp) {
+        if self.items.len() >= MOST {
+            self.items.pop_front();
+        }
+        self.items.push_back(Item { what, until });
+    }
+
+    /// Takes over what is kept after a change of the guest's cap.
+    pub(super) fn follow(&mut self, history: &[Message]) {
+        for item in &mut self.items {
+            let What::Said(shown) = &mut item.what else {
+                continue;
+            };
+            if shown.expires.is_none() {
+                continue;
+            }
+            match history.iter().find(|kept| kept.id == shown.id) {
+                Some(kept) => {
+                    item.until = kept.expires.unwrap_or(item.until);
+                    *shown = kept.clone();
+                }
+                None => item.until = Timestamp::ZERO,
+            }
+        }
+    }
+
+    /// Forgets what has had its time. Whether anything was forgotten.
+    pub(super) fn expire(&mut self, now: Timestamp) -> bool {
+        let before = self.items.len() + self.typing.len();
+        self.items.retain(|item| item.until > now);
+        self.typing.retain(|(_, until)| *until > now);
+        before != self.items.len() + self.typing.len()
+    }
+
+    /// When the screen changes by itself: something vanishes, or a countdown goes on, once a
+    /// second for all of them together.
+    pub(super) fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
+        let vanish = self.items.iter().map(|item| item.until);
+        let typing = self.typing.iter().map(|(_, until)| *until);
+        let second = Timestamp::from_millis((now.as_millis() / 1_000 + 1) * 1_000);
+        let counts = self.items.iter().any(Item::counts_down).then_some(second);
+        vanish.chain(typing).chain(counts).min()
+    }
+
+    /// Who is typing, of those in the room.
+    pub(super) fn typing<'a>(&self, view: &'a RoomView) -> Vec<&'a anocm_core::session::Member> {
+        view.members
+            .iter()
+            .filter(|member| Some(member.id) != view.me)
+            .filter(|member| self.typing.iter().any(|(id, _)| *id == member.id))
+            .collect()
+    }
+
+    /// Forgets everything at once.
+    pub(super) fn wipe(&mut self) {
+        self.items = VecDeque::new();
+        self.typing = Vec::new();
+        self.input.clear();
+        self.page = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anocm_core::{
+        Retention,
+        session::{Member, Role},
+        testing::sample,
+    };
+
+    use super::*;
+
+    fn bob() -> Member {
+        sample::member("Bob".parse().unwrap(), 2, Role::Member)
+    }
+
+    fn view() -> RoomView {
+        sample::view(&[sample::member("Alice".parse().unwrap(), 1, Role::Owner), bob()])
+    }
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    fn state() -> State {
+        State::new(Look::plain(true), false)
+    }
+
+    fn kept(number: u8, expires: u64) -> Message {
+        let retention = Retention::keep(Duration::from_secs(300)).unwrap();
+        sample::message(&bob(), number, "hi", retention, Some(at(expires)))
+    }
+
+    #[test]
+    fn a_message_vanishes_at_its_time_even_if_nobody_says_so() {
+        let mut state = state();
+        state.apply(&RoomEvent::Message(kept(1, 5_500)), &view(), at(0));
+        assert_eq!(state.next_change(at(300)), Some(at(1_000)));
+        assert_eq!(state.next_change(at(5_000)), Some(at(5_500)));
+        assert!(!state.expire(at(5_499)));
+        assert!(state.expire(at(5_500)));
+        assert_eq!(state.next_change(at(5_500)), None);
+    }
+
+    #[test]
+    fn a_message_vanishes_when_told() {
+        let mut state = state();
+        let message = kept(1, 5_500);
+        state.apply(&RoomEvent::Message(message.clone()), &view(), at(0));
+        state.apply(&RoomEvent::Expired { id: message.id }, &view(), at(1));
+        assert!(state.items.is_empty());
+    }
+
+    #[test]
+    fn live_messages_and_tidings_vanish_without_counting() {
+        let mut state = state();
+        let live = sample::message(&bob(), 1, "hi", Retention::Live, None);
+        state.apply(&RoomEvent::Message(live), &view(), at(0));
+        state.apply(&RoomEvent::Confirmed, &view(), at(0));
+        assert_eq!(state.next_change(at(0)), Some(Timestamp::ZERO.after(LIVE_SHOWN)));
+        state.expire(Timestamp::ZERO.after(LIVE_SHOWN));
+        assert_eq!(state.next_change(at(0)), Some(Timestamp::ZERO.after(TOLD_SHOWN)));
+        state.expire(Timestamp::ZERO.after(TOLD_SHOWN));
+        assert_eq!(state.next_change(at(0)), None);
+    }
+
+    #[test]
+    fn typing_ends_with_the_message_or_by_itself() {
+        let mut state = state();
+        let typing = RoomEvent::Typing { member: bob().id };
+        state.apply(&typing, &view(), at(0));
+        assert_eq!(state.typing(&view()).len(), 1);
+        state.apply(&RoomEvent::Message(kept(1, 90_000)), &view(), at(10));
+        assert!(state.typing(&view()).is_empty());
+        state.apply(&typing, &view(), at(20));
+        assert!(state.expire(Timestamp::from_millis(20).after(TYPING_SHOWN)));
+    }
+
+    #[test]
+    fn a_new_cap_holds_for_what_is_on_the_screen() {
+        let mut state = state();
+        for number in [1, 2] {
+            state.apply(&RoomEvent::Message(kept(number, 90_000)), &view(), at(0));
+        }
+        state.follow(&[kept(1, 10_000)]);
+        state.expire(at(1));
+        assert_eq!(state.items.len(), 1);
+        assert_eq!(state.next_change(at(9_999)), Some(at(10_000)));
+    }
+}

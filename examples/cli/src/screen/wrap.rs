@@ -1,0 +1,139 @@
+//! Text broken into rows, by the columns it takes on a terminal.
+
+use unicode_segmentation::UnicodeSegmentation as _;
+use unicode_width::UnicodeWidthStr as _;
+
+/// The most rows a text is given: one message cannot push all others off the screen.
+const MOST: usize = 100;
+
+/// Breaks `text` into rows: the first of at most `first` columns, the others of at most `rest`.
+/// Breaks between words where it can, else between characters as people see them.
+pub(super) fn wrap(text: &str, first: usize, rest: usize) -> Vec<String> {
+    let mut rows = Rows { done: Vec::new(), row: String::new(), left: first, rest: rest.max(2) };
+    for (n, line) in text.lines().enumerate() {
+        if n > 0 {
+            rows.end();
+        }
+        for word in line.split_word_bounds() {
+            if rows.done.len() >= MOST {
+                rows.row = "…".to_owned();
+                return rows.finish();
+            }
+            rows.word(word);
+        }
+    }
+    rows.finish()
+}
+
+struct Rows {
+    done: Vec<String>,
+    row: String,
+    left: usize,
+    rest: usize,
+}
+
+impl Rows {
+    fn word(&mut self, word: &str) {
+        let width = word.width();
+        if width > self.left && word.trim().is_empty() {
+            return self.end();
+        }
+        if width > self.left && width <= self.rest {
+            self.end();
+        }
+        if width <= self.left {
+            self.row.push_str(word);
+            self.left -= width;
+        } else {
+            word.graphemes(true).for_each(|grapheme| self.grapheme(grapheme));
+        }
+    }
+
+    fn grapheme(&mut self, grapheme: &str) {
+        let width = grapheme.width();
+        if width > self.left {
+            self.end();
+        }
+        self.row.push_str(grapheme);
+        self.left = self.left.saturating_sub(width);
+    }
+
+    fn end(&mut self) {
+        self.done.push(std::mem::take(&mut self.row));
+        self.left = self.rest;
+    }
+
+    fn finish(mut self) -> Vec<String> {
+        self.done.push(self.row);
+        self.done
+    }
+}
+
+/// As much of `text` as fits into `columns`, with an ellipsis when something is missing.
+pub(super) fn cut(text: &str, columns: usize) -> String {
+    if text.width() <= columns {
+        return text.to_owned();
+    }
+    let mut short = String::new();
+    let mut left = columns.saturating_sub(1);
+    for grapheme in text.graphemes(true) {
+        let width = grapheme.width();
+        if width > left {
+            break;
+        }
+        left -= width;
+        short.push_str(grapheme);
+    }
+    if columns > 0 {
+        short.push('…');
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn words_stay_whole_where_they_can() {
+        assert_eq!(wrap("the quick brown fox", 10, 8), ["the quick ", "brown ", "fox"]);
+        assert_eq!(wrap("abcdefghij", 4, 4), ["abcd", "efgh", "ij"]);
+        assert_eq!(wrap("one\ntwo", 10, 10), ["one", "two"]);
+        assert_eq!(wrap("", 5, 5), [""]);
+    }
+
+    #[test]
+    fn wide_characters_count_twice_and_stay_whole() {
+        assert_eq!(wrap("日本語", 4, 4), ["日本", "語"]);
+        assert_eq!(wrap("👨‍👩‍👧x", 3, 3), ["👨‍👩‍👧x"]);
+        assert_eq!(cut("日本語", 5), "日本…");
+        assert_eq!(cut("abc", 3), "abc");
+        assert_eq!(cut("abcd", 0), "");
+    }
+
+    #[test]
+    fn one_text_cannot_take_the_whole_screen() {
+        assert_eq!(wrap(&"x\n".repeat(5_000), 10, 10).len(), MOST + 1);
+    }
+
+    proptest! {
+        #[test]
+        fn no_row_is_too_wide(text in "\\PC{0,80}", first in 0_usize..20, rest in 2_usize..20) {
+            let rows = wrap(&text, first, rest);
+            for (n, row) in rows.iter().enumerate() {
+                let room = if n == 0 { first } else { rest };
+                // Neighbours may join into one wider shape only when they stand together.
+                let width: usize = row.graphemes(true).map(|g| g.width()).sum();
+                prop_assert!(width <= room + 1, "{row:?} in {room}");
+            }
+        }
+
+        #[test]
+        fn what_is_cut_fits(text in "\\PC{0,40}", columns in 0_usize..20) {
+            let width: usize = cut(&text, columns).graphemes(true).map(|g| g.width()).sum();
+            prop_assert!(width <= columns + 1);
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Standard input and output without the buffers of the standard library, which live as long as
+//! the process and are never wiped.
+
+use std::io::{self, BufWriter, Read, Write};
+
+/// Room for a whole frame of a large screen, so that it is written at once.
+const FRAME: usize = 64 * 1024;
+
+/// Standard input, unbuffered.
+#[cfg(unix)]
+pub(crate) fn input() -> io::Result<impl Read + Send + 'static> {
+    use std::os::fd::AsFd as _;
+    Ok(std::fs::File::from(io::stdin().as_fd().try_clone_to_owned()?))
+}
+
+/// Standard output with a buffer that is freed, and so wiped, with it. To be flushed.
+#[cfg(unix)]
+pub(crate) fn output() -> io::Result<impl Write + Send + 'static> {
+    use std::os::fd::AsFd as _;
+    let output = std::fs::File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    Ok(BufWriter::with_capacity(FRAME, output))
+}
+
+/// Standard input.
+#[cfg(not(unix))]
+pub(crate) fn input() -> io::Result<impl Read + Send + 'static> {
+    Ok(io::stdin())
+}
+
+/// Standard output. To be flushed.
+#[cfg(not(unix))]
+pub(crate) fn output() -> io::Result<impl Write + Send + 'static> {
+    Ok(BufWriter::with_capacity(FRAME, io::stdout()))
+}

@@ -1,0 +1,193 @@
+//! Events in words, for lines and for the screen.
+
+use anocm_core::{
+    RoomEvent,
+    room::{Connection, Ended, Message, RoomView, Trouble},
+    session::{Departure, SafetyCode},
+    wire::{CloseReason, Posture},
+};
+
+use crate::{
+    duration::countdown,
+    people::{label, label_of, one_line},
+};
+
+/// An event in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// What kind of event: stable, so that scripts can look for it.
+    pub(crate) word: &'static str,
+    /// The rest of the sentence, fit for one line.
+    pub(crate) text: String,
+    /// Whether a guest should act on it.
+    pub(crate) bad: bool,
+}
+
+impl Told {
+    pub(crate) fn new(word: &'static str, text: impl Into<String>) -> Self {
+        Self { word, text: text.into(), bad: false }
+    }
+
+    pub(crate) fn bad(word: &'static str, text: impl Into<String>) -> Self {
+        Self { bad: true, ..Self::new(word, text) }
+    }
+}
+
+/// The event in words; `None` for messages, for what a front end shows in its own way, and for
+/// what later versions of the library may add.
+pub(crate) fn tell(event: &RoomEvent, view: &RoomView) -> Option<Told> {
+    Some(match event {
+        RoomEvent::Connection(connection) => Told::new("connection", self::connection(*connection)),
+        RoomEvent::Entered => {
+            Told::new("entered", view.me.map_or_else(String::new, |me| label_of(view, me)))
+        }
+        RoomEvent::Confirmed => Told::new("confirmed", "another member was heard"),
+        RoomEvent::Custom { from, kind, .. } => {
+            Told::new("custom", format!("{} sent content of kind {kind}", label(from)))
+        }
+        RoomEvent::NotSent { why, .. } => Told::bad("not sent", why.to_string()),
+        RoomEvent::Joined { member, again } => {
+            let again = if *again { ", again" } else { "" };
+            Told::new("joined", format!("{}{again}", label(member)))
+        }
+        RoomEvent::Departed { member, how } => match how {
+            Departure::Removed { by } => {
+                Told::new("removed", format!("{} by {}", label(member), label_of(view, *by)))
+            }
+            _ => Told::new("left", label(member)),
+        },
+        RoomEvent::Renamed { member, before } => {
+            Told::new("renamed", format!("{} is now {}", one_line(before.as_str()), label(member)))
+        }
+        RoomEvent::SettingsChanged { by } => {
+            Told::new("settings", format!("{}, changed by {}", keeps(view), label(by)))
+        }
+        RoomEvent::InviteReplaced { by } => {
+            Told::new("newlink", format!("the old link no longer works; replaced by {}", label(by)))
+        }
+        RoomEvent::Presence { member, here } => {
+            Told::new(if *here { "here" } else { "away" }, label_of(view, *member))
+        }
+        RoomEvent::Trouble(trouble) => Told::bad("trouble", self::trouble(trouble, view)),
+        RoomEvent::Recovered => Told::new("recovered", "what was broken works again"),
+        RoomEvent::Posture(posture) => {
+            Told { bad: *posture == Posture::Broken, ..Told::new("relay", self::posture(*posture)) }
+        }
+        RoomEvent::Ended(ended) => Told::new("ended", self::ended(ended, Some(view))),
+        _ => return None,
+    })
+}
+
+/// What the room keeps.
+pub(crate) fn keeps(view: &RoomView) -> String {
+    let room = view.retention;
+    format!("keeps {} ({} to {})", room.default_retention(), room.smallest(), room.largest())
+}
+
+pub(crate) fn connection(connection: Connection) -> String {
+    match connection {
+        Connection::Connecting => "connecting".to_owned(),
+        Connection::CatchingUp => "catching up".to_owned(),
+        Connection::Online => "online".to_owned(),
+        Connection::Waiting { retry_in, why } => {
+            format!("trying again in {}: {why}", countdown(retry_in))
+        }
+        _ => "unknown".to_owned(),
+    }
+}
+
+/// What the relay says of itself. Its word, not a proof.
+pub(crate) const fn posture(posture: Posture) -> &'static str {
+    match posture {
+        Posture::Kept => "says it keeps everything in memory only",
+        Posture::Unknown => "cannot say whether it keeps everything in memory only",
+        Posture::Broken => "says its memory-only promise is broken",
+    }
+}
+
+fn trouble(trouble: &Trouble, view: &RoomView) -> String {
+    match trouble {
+        Trouble::Withheld { from, count } => format!(
+            "{count} of the messages of {} are missing although the relay should have them",
+            label_of(view, *from)
+        ),
+        Trouble::Missed { count } => {
+            format!("{count} entries were live, or had expired, while you were away")
+        }
+        Trouble::Unreadable { .. } => "something came that cannot be opened".to_owned(),
+        Trouble::Repeated { by } => {
+            format!("{} repeated something already said", label_of(view, *by))
+        }
+        Trouble::Broken { by } => format!(
+            "the room is broken by {}; nothing can be said until its owner repairs it",
+            by.map_or_else(|| "somebody".to_owned(), |by| label_of(view, by))
+        ),
+        Trouble::DishonestRelay => "the relay contradicts itself or the members".to_owned(),
+        Trouble::ReadOnly => {
+            "the relay takes nothing new: its memory-only promise is broken".to_owned()
+        }
+        Trouble::Rejoined => {
+            "you were away too long and came in again; what was said meanwhile is gone".to_owned()
+        }
+        _ => "of a kind this program does not know".to_owned(),
+    }
+}
+
+/// Why the room is over; without names when there is no view to take them from.
+pub(crate) fn ended(ended: &Ended, view: Option<&RoomView>) -> String {
+    match ended {
+        Ended::Left => "you left".to_owned(),
+        Ended::Removed { by } => match view {
+            Some(view) => format!("you were removed by {}", label_of(view, *by)),
+            None => "you were removed".to_owned(),
+        },
+        Ended::Closed(CloseReason::Owner) => "its owner closed the room".to_owned(),
+        Ended::Closed(CloseReason::Age) => "the room reached its largest age".to_owned(),
+        Ended::Closed(_) => "the room is gone".to_owned(),
+        Ended::NotLetIn(why) => format!("not let in: {why}"),
+        Ended::DishonestRelay => "the relay is dishonest; it is not safe to go on".to_owned(),
+        Ended::Wiped => "everything here is wiped".to_owned(),
+        _ => "for a reason this program does not know".to_owned(),
+    }
+}
+
+/// `(whisper to Bob #M3XD) `, or nothing.
+pub(crate) fn whispered(message: &Message) -> String {
+    match &message.whispered_to {
+        Some(to) if message.own => format!("(whisper to {}) ", label(to)),
+        Some(_) => "(whisper) ".to_owned(),
+        None => String::new(),
+    }
+}
+
+/// What members compare, in one line.
+pub(crate) fn safety(code: &SafetyCode, ascii: bool) -> String {
+    let words = code.words().join(" ");
+    if ascii { words } else { format!("{} / {words}", code.emoji().join(" ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use anocm_core::{session::Role, testing::sample};
+
+    use super::*;
+
+    #[test]
+    fn events_are_told_with_names_and_tags() {
+        let alice = sample::member("Alice".parse().unwrap(), 1, Role::Owner);
+        let bob = sample::member("Bob".parse().unwrap(), 2, Role::Member);
+        let view = sample::view(std::slice::from_ref(&alice));
+        let joined = RoomEvent::Joined { member: bob.clone(), again: false };
+        let told = tell(&joined, &view).unwrap();
+        assert_eq!((told.word, told.text), ("joined", format!("Bob #{}", bob.tag)));
+        let removed =
+            RoomEvent::Departed { member: bob.clone(), how: Departure::Removed { by: alice.id } };
+        assert_eq!(
+            tell(&removed, &view).unwrap().text,
+            format!("Bob #{} by Alice #{}", bob.tag, alice.tag)
+        );
+        let gone = RoomEvent::Trouble(Trouble::Repeated { by: bob.id });
+        let told = tell(&gone, &view).unwrap();
+        assert!(told.bad && told.text.starts_with("somebody who is gone"));
+    }
+}

@@ -1,0 +1,117 @@
+//! `anocm` in pipes.
+
+use std::{
+    io::Write as _,
+    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
+};
+
+use super::output::Output;
+
+/// A running `anocm`. Ended with the test that started it.
+pub(crate) struct Anocm {
+    child: Child,
+    input: Option<ChildStdin>,
+    output: Output,
+}
+
+impl Anocm {
+    /// Starts it with these arguments, and none of the environment's defaults.
+    pub(crate) fn start(words: &[&str]) -> Self {
+        Self::start_with(words, &[])
+    }
+
+    /// The same with these environment variables.
+    pub(crate) fn start_with(words: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_anocm"))
+            .args(words)
+            .env_remove("ANOCM_RELAY")
+            .env_remove("ANOCM_NICK")
+            .env_remove("ANOCM_SOCKS5")
+            .envs(environment.iter().copied())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let output = Output::of(&mut child);
+        let input = child.stdin.take();
+        Self { child, input, output }
+    }
+
+    /// Opens a room, on this machine if not told otherwise, and gives its link.
+    pub(crate) fn open(words: &[&str]) -> (Self, String) {
+        let mut alice = Self::start(&[&["new", "--plain", "--nick", "Alice"], words].concat());
+        let link = alice.wait("room: ").split_once(": ").unwrap().1.to_owned();
+        alice.wait("connection: online");
+        (alice, link)
+    }
+
+    /// Joins by a link and waits until in.
+    pub(crate) fn join(link: &str, words: &[&str]) -> Self {
+        let mut guest = Self::start(&[&["join", "-"], words].concat());
+        guest.say(link);
+        guest.wait("connection: online");
+        guest
+    }
+
+    /// Types a line.
+    pub(crate) fn say(&mut self, line: &str) {
+        writeln!(self.input.as_mut().unwrap(), "{line}").unwrap();
+    }
+
+    /// The next line that contains `part`.
+    pub(crate) fn wait(&mut self, part: &str) -> String {
+        self.up_to(part).pop().unwrap()
+    }
+
+    /// All lines up to the next one that contains `part`, which is the last.
+    pub(crate) fn up_to(&mut self, part: &str) -> Vec<String> {
+        self.output.up_to(part)
+    }
+
+    /// Everything that was written so far and waited past.
+    pub(crate) fn seen(&self) -> &[String] {
+        &self.output.seen
+    }
+
+    /// Everything on standard error so far.
+    pub(crate) fn errors(&self) -> String {
+        self.output.errors()
+    }
+
+    /// The process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends the input.
+    pub(crate) fn close(&mut self) {
+        drop(self.input.take());
+    }
+
+    /// Ends the input and waits for the end.
+    pub(crate) fn finish(&mut self) -> ExitStatus {
+        self.close();
+        self.end()
+    }
+
+    /// Waits for the end.
+    pub(crate) fn end(&mut self) -> ExitStatus {
+        self.output.rest();
+        self.child.wait().unwrap()
+    }
+
+    /// Ends it without a chance to say anything: `kill -9`.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.end();
+    }
+}
+
+impl Drop for Anocm {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,43 @@
+//! Real programs for tests: started, spoken to line by line, and ended with the test.
+//!
+//! Nothing here sleeps. Everything is waited for, and what does not come fails the test with all
+//! that was written until then. Among JSON lines, wait for `"event":"…"` and not for a bare word:
+//! the words that members compare hold "message" and "left", too.
+
+#![allow(
+    dead_code,
+    unused_imports,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "each test file uses some of it, and fails by panicking"
+)]
+
+mod guest;
+mod output;
+mod server;
+#[cfg(unix)]
+mod terminal;
+mod wire;
+
+use std::time::Duration;
+
+pub(crate) use guest::Anocm;
+pub(crate) use server::Server;
+#[cfg(unix)]
+pub(crate) use terminal::{Look, Terminal};
+pub(crate) use wire::Wire;
+
+/// How long anything may take before a test fails. Long, since machines can be busy.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Sends a signal to a process of ours.
+#[cfg(unix)]
+pub(crate) fn signal(pid: u32, signal: rustix::process::Signal) {
+    let pid = rustix::process::Pid::from_raw(pid.try_into().unwrap()).unwrap();
+    rustix::process::kill_process(pid, signal).unwrap();
+}
+
+/// The part of a link that must never be seen.
+pub(crate) fn fragment(link: &str) -> &str {
+    link.split_once('#').unwrap().1
+}

@@ -1,0 +1,226 @@
+//! `anocm` on a pseudo-terminal whose picture can be looked at.
+
+use std::{
+    io::{Read as _, Write as _},
+    num::NonZeroU16,
+    process::Child,
+    sync::{Arc, Condvar, Mutex, MutexGuard},
+};
+
+use pty_process::{
+    Size,
+    blocking::{Command, Pty},
+};
+use vt100::{Callbacks, Parser, Screen};
+
+use super::PATIENCE;
+
+/// Lines above the screen that a terminal remembers.
+const SCROLLBACK: usize = 1_000;
+
+/// A running `anocm` with a screen. Ended with the test that started it.
+pub(crate) struct Terminal {
+    child: Child,
+    pty: Arc<Pty>,
+    shown: Arc<Shown>,
+}
+
+struct Shown {
+    parser: Mutex<Parser<Orders>>,
+    changed: Condvar,
+}
+
+/// What a terminal was told to do beside drawing.
+#[derive(Default)]
+struct Orders {
+    titles: Vec<String>,
+    others: Vec<String>,
+    closed: bool,
+}
+
+impl Callbacks for Orders {
+    fn set_window_title(&mut self, _: &mut Screen, title: &[u8]) {
+        self.titles.push(String::from_utf8_lossy(title).into_owned());
+    }
+
+    fn audible_bell(&mut self, _: &mut Screen) {
+        self.others.push("bell".to_owned());
+    }
+
+    fn copy_to_clipboard(&mut self, _: &mut Screen, _: &[u8], _: &[u8]) {
+        self.others.push("copy".to_owned());
+    }
+}
+
+/// A picture of the screen.
+#[derive(Debug)]
+pub(crate) struct Look {
+    pub(crate) rows: Vec<String>,
+    /// Whether the program draws, or what was there before it is seen again.
+    pub(crate) taken: bool,
+    /// Whether the program wants to be told what is pasted.
+    pub(crate) pastes: bool,
+    /// Everything the terminal remembers above the screen.
+    pub(crate) scrollback: Vec<String>,
+    pub(crate) titles: Vec<String>,
+    /// Bells and the like, which nobody asked for.
+    pub(crate) others: Vec<String>,
+    closed: bool,
+}
+
+impl Look {
+    fn at(parser: &mut Parser<Orders>) -> Self {
+        let (screen, orders) = parser.screen_and_callbacks_mut();
+        let (height, width) = screen.size();
+        let rows: Vec<_> = screen.rows(0, width.get()).collect();
+        let mut scrollback = Vec::new();
+        // A window on the past shows as many rows as the screen has.
+        let mut back = screen.scrollback_len();
+        while back > 0 {
+            screen.set_scrollback(back);
+            scrollback.extend(screen.rows(0, width.get()));
+            back = back.saturating_sub(height.get().into());
+        }
+        screen.set_scrollback(0);
+        Self {
+            rows,
+            taken: screen.alternate_screen(),
+            pastes: screen.bracketed_paste(),
+            scrollback,
+            titles: orders.titles.clone(),
+            others: orders.others.clone(),
+            closed: orders.closed,
+        }
+    }
+
+    /// Whether this stands in one row.
+    pub(crate) fn has(&self, text: &str) -> bool {
+        self.row(text).is_some()
+    }
+
+    /// The first row with this text.
+    pub(crate) fn row(&self, text: &str) -> Option<&str> {
+        self.rows.iter().map(String::as_str).find(|row| row.contains(text))
+    }
+
+    /// Everything on the screen and above.
+    pub(crate) fn all(&self) -> String {
+        [self.scrollback.join("\n"), self.rows.join("\n")].join("\n")
+    }
+}
+
+impl Terminal {
+    /// Starts it on a screen of `columns` by `rows`, on which a shell has already written.
+    pub(crate) fn start(words: &[&str], columns: u16, rows: u16) -> Self {
+        let (pty, pts) = pty_process::blocking::open().unwrap();
+        pty.resize(Size::new(rows, columns)).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_anocm"))
+            .args(words)
+            .env_clear()
+            .env("TERM", "xterm-256color")
+            .spawn(pts)
+            .unwrap();
+        let (height, width) = (size(rows), size(columns));
+        let mut parser = Parser::new_with_callbacks(height, width, SCROLLBACK, Orders::default());
+        for n in 0..rows * 2 {
+            parser.process(format!("$ earlier command {n}\r\n").as_bytes());
+        }
+        let shown = Arc::new(Shown { parser: Mutex::new(parser), changed: Condvar::new() });
+        let pty = Arc::new(pty);
+        std::thread::spawn({
+            let (pty, shown) = (pty.clone(), shown.clone());
+            move || draw(&pty, &shown)
+        });
+        Self { child, pty, shown }
+    }
+
+    /// Presses keys.
+    pub(crate) fn keys(&mut self, keys: &str) {
+        (&*self.pty).write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Types a line and sends it.
+    pub(crate) fn say(&mut self, line: &str) {
+        self.keys(&format!("{line}\r"));
+    }
+
+    /// Pastes, as terminals do.
+    pub(crate) fn paste(&mut self, text: &str) {
+        self.keys(&format!("\x1b[200~{text}\x1b[201~"));
+    }
+
+    /// Pulls the window to another size.
+    pub(crate) fn resize(&mut self, columns: u16, rows: u16) {
+        let mut parser = self.parser();
+        parser.set_size(size(rows), size(columns));
+        drop(parser);
+        self.pty.resize(Size::new(rows, columns)).unwrap();
+    }
+
+    /// The picture as it is.
+    pub(crate) fn look(&self) -> Look {
+        Look::at(&mut self.parser())
+    }
+
+    /// The first picture of which `holds` is true.
+    pub(crate) fn wait(&self, what: &str, holds: impl Fn(&Look) -> bool) -> Look {
+        let look = self.look_until(|look| holds(look) || look.closed);
+        assert!(holds(&look), "waited for {what:?} in vain before:\n{}", look.rows.join("\n"));
+        look
+    }
+
+    /// The first picture with this text in one row.
+    pub(crate) fn see(&self, text: &str) -> Look {
+        self.wait(text, |look| look.has(text))
+    }
+
+    /// Waits for the end, and gives the exit code and what is left to see.
+    pub(crate) fn end(&mut self) -> (Option<i32>, Look) {
+        let code = self.child.wait().unwrap().code();
+        (code, self.look_until(|look| look.closed))
+    }
+
+    /// The first picture of which `holds` is true, or the last one.
+    fn look_until(&self, holds: impl Fn(&Look) -> bool) -> Look {
+        let mut look = self.look();
+        let waited = self.shown.changed.wait_timeout_while(self.parser(), PATIENCE, |parser| {
+            look = Look::at(parser);
+            !holds(&look)
+        });
+        drop(waited);
+        look
+    }
+
+    fn parser(&self) -> MutexGuard<'_, Parser<Orders>> {
+        self.shown.parser.lock().unwrap()
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Draws what comes, until the program is gone.
+fn draw(mut pty: &Pty, shown: &Shown) {
+    let mut chunk = [0; 16 * 1024];
+    loop {
+        // Linux reports an error once nobody holds the other end.
+        let count = pty.read(&mut chunk).unwrap_or(0);
+        let mut parser = shown.parser.lock().unwrap();
+        parser.process(chunk.get(..count).unwrap_or_default());
+        parser.callbacks_mut().closed = count == 0;
+        drop(parser);
+        shown.changed.notify_all();
+        if count == 0 {
+            return;
+        }
+    }
+}
+
+fn size(cells: u16) -> NonZeroU16 {
+    NonZeroU16::new(cells).unwrap()
+}

@@ -1,0 +1,253 @@
+//! The screen, driven through a pseudo-terminal and looked at.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test, helpers included")]
+
+mod common;
+
+use common::{Anocm, Look, Server, Terminal};
+use serde_json::json;
+
+const ANY_KEY: &str = " ";
+
+/// Alice opens a room on a screen of this size, and the page with the link is read off it.
+fn open(columns: u16, rows: u16, words: &[&str]) -> (Terminal, String) {
+    let mut alice = Terminal::start(&[&["new", "--nick", "Alice"], words].concat(), columns, rows);
+    let link = link(&alice.see("Whoever has this link can come in"));
+    go_back(&mut alice);
+    (alice, link)
+}
+
+/// Goes on to the conversation, past a page of its own for the QR code.
+fn go_back(terminal: &mut Terminal) {
+    let look = terminal.wait("what a key does", |look| look.has("any key "));
+    terminal.keys(ANY_KEY);
+    if look.has("any key shows it as a QR code") {
+        terminal.wait("the code", |look| look.has("█") && look.has("any key goes back"));
+        terminal.keys(ANY_KEY);
+    }
+    terminal.wait("the conversation", |look| !look.has("any key ") && look.has("> "));
+}
+
+/// As somebody would copy it: rows put together without anything in between.
+fn link(look: &Look) -> String {
+    let start = look.rows.iter().position(|row| row.starts_with("http")).unwrap();
+    let rows = look.rows.iter().skip(start).map(|row| row.trim_end());
+    rows.take_while(|row| !row.is_empty() && !row.contains([' ', '█'])).collect()
+}
+
+/// Bob joins as the README says: without an argument, by pasting the link where it is asked for.
+fn join(link: &str, columns: u16, rows: u16) -> Terminal {
+    let mut bob = Terminal::start(&["join", "--nick", "Bob"], columns, rows);
+    bob.see("paste the link of the room (it is not shown)");
+    bob.wait("readiness for a paste", |look| look.pastes);
+    bob.paste(link);
+    bob.keys("\r");
+    let look = bob.see("entered: Bob #");
+    assert!(!look.all().contains(common::fragment(link)));
+    bob.see("2 of 2 here");
+    bob
+}
+
+/// What stands right of the line between conversation and members.
+fn panel(look: &Look) -> Vec<String> {
+    let beside = |row: &String| row.split_once('│').map(|(_, right)| right.trim_end().to_owned());
+    look.rows.iter().filter_map(beside).filter(|row| !row.is_empty()).collect()
+}
+
+#[test]
+fn two_talk_on_screens_of_two_sizes() {
+    let (mut alice, link) = open(80, 24, &[]);
+    let mut bob = join(&link, 120, 40);
+    alice.see("joined: Bob #");
+    let look = alice.see("2 of 2 here");
+    assert!(look.rows[0].starts_with("anocm · online · 2 of 2 here · confirmed"), "{look:#?}");
+    assert!(look.rows[0].contains("relay: "));
+    assert!(look.rows[1].starts_with("safety "));
+    assert!(look.rows[1].contains("keeps 5m (live to 1d)"));
+    assert!(look.rows[23].starts_with("[5m] > a message, or /help"));
+    assert_eq!(look.titles, ["anocm"]);
+
+    alice.say("hello Bob");
+    let look = bob.wait("a countdown", |look| {
+        look.row(": hello Bob")
+            .is_some_and(|row| row.starts_with("Alice #") && row.contains(" 4:5"))
+    });
+    let members = panel(&look);
+    assert!(members[0].starts_with("● Alice #") && members[0].ends_with(" owner"), "{members:?}");
+    assert!(members[1].starts_with("● Bob #"), "{members:?}");
+
+    bob.keys("hel");
+    let look = alice.see(" is typing");
+    assert!(look.rows[22].starts_with("Bob #"), "{look:#?}");
+    assert!(panel(&look).iter().any(|row| row.ends_with('✎')), "{look:#?}");
+    bob.keys("lo\r");
+    alice.wait("the message instead", |look| look.has(": hello") && !look.has(" is typing"));
+
+    bob.say("/w Alice psst");
+    let look = alice.see(": psst");
+    assert!(look.row(": psst").unwrap().starts_with("(whisper) Bob #"), "{look:#?}");
+    let look = bob.see(": psst");
+    assert!(look.row(": psst").unwrap().starts_with("(whisper to Alice #"), "{look:#?}");
+}
+
+#[test]
+fn pages_show_what_was_asked_for() {
+    let (mut alice, link) = open(80, 24, &[]);
+    alice.say("/members");
+    let look = alice.see("any key goes back");
+    assert!(look.rows[0].starts_with("● Alice #") && look.rows[0].trim_end().ends_with("owner"));
+    go_back(&mut alice);
+
+    alice.say("/safety");
+    let look = alice.see("any key goes back");
+    assert!(look.rows[0].starts_with("Compare with the others"));
+    let words = look.rows.iter().filter(|row| row.split_whitespace().count() == 8);
+    assert!(words.count() >= 1, "{look:#?}");
+    go_back(&mut alice);
+
+    alice.say("/help");
+    let look = alice.see("any key goes back");
+    for command in ["/keep TIME", "/whisper NAME TEXT", "/burn", "//text", "Ctrl-X"] {
+        assert!(look.has(command), "{look:#?}");
+    }
+    go_back(&mut alice);
+
+    alice.say("/link");
+    assert_eq!(self::link(&alice.see("Whoever has this link")), link);
+    alice.keys(ANY_KEY);
+    // All of it: from the margin above to the margin below.
+    let look = alice.see("any key goes back");
+    let code: Vec<_> = look.rows.iter().take_while(|row| row.contains(['█', '▀', '▄'])).collect();
+    let width = code[0].trim_end().chars().count();
+    assert!(code[0].trim_end().chars().all(|c| c == '█'), "{look:#?}");
+    assert!(
+        code.iter().all(|row| row.starts_with(['█', '▀']) && row.trim_end().ends_with(['█', '▀']))
+    );
+    assert!(width.abs_diff(2 * code.len()) <= 5, "{width} by {}", code.len());
+    assert!(look.rows[code.len()].starts_with("any key goes back"));
+}
+
+#[test]
+fn a_wide_screen_shows_link_and_code_together() {
+    let alice = Terminal::start(&["new"], 120, 40);
+    let look = alice.see("any key goes back");
+    assert!(look.has("█"));
+    assert!(link(&look).starts_with("http://127.0.0.1:"));
+}
+
+#[test]
+fn a_message_vanishes_when_its_time_has_come() {
+    let (mut alice, link) = open(80, 24, &["--keep", "3s"]);
+    let mut bob = Anocm::join(&link, &["--nick", "Bob"]);
+    bob.say("/keep 5m");
+    bob.say("this stays");
+    bob.say("/keep 3s");
+    bob.say("this goes");
+    alice.see("this goes");
+    alice.wait("the end of its time", |look| look.has("this stays") && !look.has("this goes"));
+    alice.say("mine goes, too");
+    alice.see(": mine goes, too");
+    let look = alice.wait("its end", |look| !look.has("mine goes"));
+    assert!(!look.all().contains("this goes"));
+}
+
+#[test]
+fn the_picture_follows_the_window() {
+    let (mut alice, link) = open(80, 24, &[]);
+    let mut bob = Anocm::join(&link, &["--nick", "Bob"]);
+    bob.say("a word and then many others so that one row of the window does not hold them all");
+    alice.see("a word and then");
+    alice.resize(40, 12);
+    let look = alice.wait("a small picture", |look| {
+        look.rows[0].starts_with("anocm · online") && look.rows[11].starts_with("[5m] > ")
+    });
+    assert!(look.has("a word and then") && look.has("│ ") && !look.has("● Alice"), "{look:#?}");
+    alice.resize(120, 40);
+    let look = alice.wait("a large picture", |look| {
+        look.rows.len() == 40 && look.rows[39].starts_with("[5m] > ") && look.has("● Bob")
+    });
+    assert!(look.has("so that one row of the window does not hold"), "{look:#?}");
+}
+
+#[test]
+fn hostile_text_does_not_touch_the_picture() {
+    let server = Server::start(&[]);
+    let (alice, link) = open(80, 24, &["--relay", &server.url]);
+    let mut eve = Anocm::start(&["join", "--json", "--nick", "Eve", "-"]);
+    eve.say(&link);
+    eve.wait("\"event\":\"entered\"");
+    let hostile = "\u{1b}[2J\u{1b}]0;owned\u{7}\u{1b}]52;c;b3duZWQ=\u{7}\u{1b}[?1049l\u{9b}3J\r\n\u{202e}gnitirw\u{2066}\u{0}\u{8}\t\u{200b}end";
+    eve.say(&json!({"do": "say", "text": hostile}).to_string());
+    let look = alice.see("end");
+    assert!(look.taken && look.rows[0].starts_with("anocm · online"), "{look:#?}");
+    assert!(look.rows[23].starts_with("[5m] > "), "{look:#?}");
+    assert_eq!((look.titles.as_slice(), look.others.len()), (&["anocm".to_owned()][..], 0));
+    assert!(!look.all().contains(['\u{202e}', '\u{2066}', '\u{7}', '\u{1b}']), "{look:#?}");
+    // The line between the conversation and the members is straight.
+    let beside = |row: &&String| row.chars().position(|c| c == '│') == Some(53);
+    assert!(look.rows[2..22].iter().all(|row| beside(&row) || row.starts_with('│')), "{look:#?}");
+
+    for name in ["\u{202e}ecilA", "A\u{1b}[31m", "a\u{7}b", "l\nm"] {
+        eve.say(&json!({"do": "rename", "name": name, "ref": "r"}).to_string());
+        let line = eve.wait("\"ref\":\"r\"");
+        assert!(line.contains("\"error\""), "{name:?}: {line}");
+    }
+    // One that looks like hers is allowed and marked.
+    eve.say(&json!({"do": "rename", "name": "\u{410}lice"}).to_string());
+    alice.see("looks like another");
+}
+
+#[test]
+fn the_panic_key_leaves_nothing() {
+    let (mut alice, link) = open(80, 24, &[]);
+    let mut bob = Anocm::join(&link, &["--nick", "Bobolink"]);
+    bob.say("something unspeakable");
+    alice.see("something unspeakable");
+    alice.keys("half a sent");
+    alice.see("half a sent");
+    assert!(alice.look().taken);
+    alice.keys("\x18");
+    let (code, left) = alice.end();
+    assert_eq!(code, Some(0));
+    assert!(!left.taken);
+    // Not even what the shell wrote before: a terminal that clears its memory clears all of it.
+    assert_eq!(left.all().trim(), "");
+    // The relay was in there, too.
+    bob.wait("ended: the room is gone");
+}
+
+#[test]
+fn ctrl_c_leaves_and_gives_the_terminal_back() {
+    let (mut alice, link) = open(80, 24, &[]);
+    let mut bob = join(&link, 80, 24);
+    alice.see("joined: Bob #");
+    alice.say("between us");
+    bob.see("between us");
+    bob.keys("\x03");
+    let (code, left) = bob.end();
+    assert_eq!(code, Some(0));
+    assert!(!left.taken && left.has("$ earlier command 47"), "{left:#?}");
+    assert!(!left.all().contains("between us") && !left.all().contains("Alice"), "{left:#?}");
+    alice.see("left: Bob #");
+}
+
+#[test]
+fn the_end_of_a_room_is_said_on_the_cleared_terminal() {
+    let server = Server::start(&[]);
+    let (mut alice, link) = open(80, 24, &["--relay", &server.url]);
+    let mut bob = join(&link, 80, 24);
+    alice.see("joined: Bob #");
+    alice.say("/kick Bob");
+    let (code, left) = bob.end();
+    assert_eq!(code, Some(1));
+    assert!(left.has("ended: you were removed"), "{left:#?}");
+    assert!(!left.all().contains("Alice"), "{left:#?}");
+    // While the relay is away, the header says so.
+    let address = server.kill();
+    let look = alice.see("trying again in ");
+    assert!(look.rows[0].starts_with("anocm · trying again in "), "{look:#?}");
+    let _new = Server::start_at(&address, &[]);
+    let (code, left) = alice.end();
+    assert_eq!(code, Some(1));
+    assert!(left.has("ended: the room is gone"), "{left:#?}");
+}
