@@ -158,7 +158,10 @@ impl Payload {
 impl Payload {
     /// A payload, and a witness that dies when the payload's last holder has let go.
     pub(crate) fn witnessed(bytes: Vec<u8>) -> (Self, std::sync::Weak<()>) {
-        struct Witnessed(WipingBuffer, #[allow(dead_code)] std::sync::Arc<()>);
+        struct Witnessed(
+            WipingBuffer,
+            #[expect(dead_code, reason = "lives as long as the bytes do")] std::sync::Arc<()>,
+        );
         impl AsRef<[u8]> for Witnessed {
             fn as_ref(&self) -> &[u8] {
                 self.0.as_ref()

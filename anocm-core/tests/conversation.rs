@@ -9,13 +9,14 @@
 
 mod common;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anocm_core::{
     Command, GuestRetention, NewRoom, Retention, RoomEvent,
     client::ClientError,
-    room::{CommandError, Ended, JoinFailure, Trouble},
+    room::{CommandError, Ended, JoinFailure, SendFailure, Trouble},
     session::{Departure, Role},
+    testing::network::Network,
     wire::CloseReason,
 };
 use common::{Guest, Stage, seconds};
@@ -321,4 +322,57 @@ async fn nothing_is_amiss_in_an_ordinary_conversation() {
         }
     }
     let _ = Trouble::DishonestRelay;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_room_burnt_while_the_connection_is_cut_ends_when_it_is_back() {
+    let stage = Stage::new();
+    let network = Network::new(1, Duration::from_millis(5));
+    let reach = Arc::new(network.transport(0, stage.reach()));
+    let mut alice = Guest::opening(reach, "Alice", NewRoom::default());
+    alice.entered().await;
+    let mut bob = stage.join(&alice.invite(), "Bob").await;
+    network.block(0, true);
+    alice.meanwhile(Duration::from_secs(1)).await;
+    alice.does(Command::Close);
+    network.block(0, false);
+    assert_eq!(bob.ends().await, Ended::Closed(CloseReason::Owner));
+    assert_eq!(alice.ends().await, Ended::Closed(CloseReason::Owner));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_live_is_not_said_long_after() {
+    let stage = Stage::new();
+    let network = Network::new(1, Duration::from_millis(5));
+    let reach = Arc::new(network.transport(0, stage.reach()));
+    let mut alice = Guest::opening(reach, "Alice", NewRoom::default());
+    alice.entered().await;
+    network.block(0, true);
+    alice.meanwhile(Duration::from_secs(1)).await;
+    alice.says("now or never", Retention::Live);
+    let why = alice
+        .until(|event| match event {
+            RoomEvent::NotSent { why, .. } => Some(*why),
+            _ => None,
+        })
+        .await;
+    assert_eq!(why, SendFailure::Expired);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_fetched_in_time_is_never_shown() {
+    let stage = Stage::new();
+    let [alice, mut bob] = stage.with(&["Bob"]).await.try_into().unwrap();
+    alice.says("for five seconds", seconds(5));
+    // Bob's program looks away for longer than that.
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    for event in bob.meanwhile(Duration::from_secs(1)).await {
+        assert!(!matches!(event, RoomEvent::Message(_) | RoomEvent::Expired { .. }), "{event:?}");
+    }
+}
+
+#[test]
+fn a_command_prints_nothing_of_what_is_said() {
+    let say = Command::Say { text: "secret".to_owned(), retention: None };
+    assert!(!format!("{say:?}").contains("secret"));
 }
