@@ -12,8 +12,8 @@ use crate::{
     store::{StoreError, StoredDoor},
     time::millis,
     wire::{
-        CloseReason, Door, Entered, Entry, Genesis, NextEpoch, Page, Refusal, RelayFrame, Reply,
-        Request, RequestId, encode,
+        CloseReason, Door, Entered, Entry, Event, Genesis, NextEpoch, Page, Refusal, RelayFrame,
+        Reply, Request, RequestId, encode,
     },
 };
 
@@ -251,6 +251,11 @@ impl Connection<'_> {
         admit(door.owner.admits(token))?;
         let closed = self.relay.store.close(address, CloseReason::Owner).await;
         closed.map_err(refusal)?;
+        // Told here and not when the store's feed comes to it: the owner may end this relay next.
+        let hub = self.relay.hubs().get(address).cloned();
+        if let Some(hub) = hub {
+            hub.end(Event::Closed { address: *address, reason: CloseReason::Owner });
+        }
         self.grant(id, Reply::Done);
         Ok(())
     }

@@ -194,6 +194,10 @@ impl Machine {
             return;
         };
         if matches!(result, Err(Refusal::NoSuchRoom)) && !self.expects_no_room(asked) {
+            // Why it ended may be on its way: a proof, asked for after that, decides.
+            if matches!(self.phase, Phase::Inside(_)) && !matches!(asked, Asked::Enter(_)) {
+                return self.out_of_step(now, None);
+            }
             return self.no_such_room();
         }
         match (asked, result) {
