@@ -1,8 +1,8 @@
 //! Which characters may stand in names and on screens.
 //!
-//! Whether a name is lawful decides whether a join is, so every member must answer alike,
-//! whichever Unicode version their library was built with. The tables are therefore fixed at one
-//! version, and part of the protocol.
+//! A name that one member's program accepts must reach everyone else's screen as it is, whichever
+//! Unicode version their library was built with. The tables are therefore fixed at one version,
+//! and part of the protocol.
 
 use super::tables::{LAWFUL, NONSPACING};
 

@@ -2,8 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use unicode_normalization::{UnicodeNormalization, is_nfc};
+use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroize;
 
 use super::characters::{
@@ -17,10 +16,8 @@ use super::characters::{
 /// within. Names prove nothing, see [`Tag`](super::Tag) and [`look_alike`](super::look_alike).
 /// Wiped on drop; `Debug` is redacted.
 ///
-/// # On the wire
-/// Deserialising is strict: a name that is not spelled that way is an error and not mended, and
-/// the characters allowed are those of one fixed version of Unicode. So all members of a room
-/// decide alike whether a name, and with it a join, is lawful.
+/// The characters allowed are those of one fixed version of Unicode: a name that one member's
+/// program accepts is shown as it is by everyone else's.
 ///
 /// # Examples
 /// ```
@@ -55,10 +52,8 @@ impl Nickname {
     }
 
     /// Makes a name of whatever others sent, replacing what is unfit by U+FFFD and cutting it to
-    /// length; a name of which nothing is left becomes "guest". Never fails.
-    ///
-    /// For names that come some other way than through a room's own entries, which hold lawful
-    /// names only.
+    /// length; a name of which nothing is left becomes "guest". Never fails: a leaf may hold any
+    /// name, so that members of all versions agree on which leaf is lawful.
     #[must_use]
     pub fn received(name: &str) -> Self {
         // More than this is not looked at, so that no sender decides how long it takes.
@@ -126,31 +121,6 @@ impl Drop for Nickname {
     }
 }
 
-impl Serialize for Nickname {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for Nickname {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl de::Visitor<'_> for Visitor {
-            type Value = Nickname;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a name")
-            }
-
-            fn visit_str<E: de::Error>(self, name: &str) -> Result<Nickname, E> {
-                check(name).map_err(E::custom)?;
-                Ok(Nickname(name.to_owned()))
-            }
-        }
-        deserializer.deserialize_str(Visitor)
-    }
-}
-
 /// A name that cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
@@ -176,9 +146,6 @@ pub enum NicknameError {
     /// Too many marks on one character, or a mark on none.
     #[error("a name has at most three marks on one character")]
     Marks,
-    /// From the wire: not spelled the one way that the name has.
-    #[error("the name is not in its one lawful spelling")]
-    Spelling,
 }
 
 /// How a name is spelled: composed, with single spaces, without variation selectors.
@@ -196,8 +163,8 @@ fn tidy(name: &str) -> String {
     tidy
 }
 
-/// Whether `name` is lawful as it stands. Depends on nothing but the name and the fixed tables:
-/// of characters that are assigned, Unicode promises that the composed form never changes.
+/// Whether a tidy `name` is lawful. Depends on nothing but the name and the fixed tables: of
+/// characters that are assigned, Unicode promises that the composed form never changes.
 fn check(name: &str) -> Result<(), NicknameError> {
     if name.is_empty() {
         return Err(NicknameError::Empty);
@@ -209,14 +176,7 @@ fn check(name: &str) -> Result<(), NicknameError> {
         return Err(why_unfit(unfit));
     }
     let mut marks = MarkRun::default();
-    if !name.chars().all(|c| marks.admits(c)) {
-        return Err(NicknameError::Marks);
-    }
-    let spaces = name.starts_with(' ') || name.ends_with(' ') || name.contains("  ");
-    if spaces || !is_nfc(name) {
-        return Err(NicknameError::Spelling);
-    }
-    Ok(())
+    if name.chars().all(|c| marks.admits(c)) { Ok(()) } else { Err(NicknameError::Marks) }
 }
 
 fn why_unfit(c: char) -> NicknameError {

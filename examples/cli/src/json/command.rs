@@ -53,6 +53,7 @@ pub(super) enum Do {
     },
     Typing {},
     Rename {
+        #[serde(deserialize_with = "name")]
         name: Nickname,
     },
     Remove {
@@ -101,6 +102,10 @@ impl<'de> Deserialize<'de> for Id {
             bytes.try_into().map_err(|_| de::Error::custom("an id has 32 hexadecimal digits"))?;
         Ok(Self(MemberId::new(id)))
     }
+}
+
+fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Nickname, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
 }
 
 fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {

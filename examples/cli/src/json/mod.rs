@@ -19,7 +19,7 @@ use self::{
 use crate::{
     lines::Line,
     room::Room,
-    talk::{Flow, Front},
+    talk::{Flow, Front, comes_later},
 };
 
 /// Writes events and reads commands.
@@ -78,7 +78,7 @@ impl<W: Write> Front for Json<W> {
             return Ok(Flow::On);
         }
         match Request::read(&text) {
-            Ok(request) => self.serve(request, room),
+            Ok(request) => self.serve(request, text, room),
             Err((reference, why)) => {
                 self.answer(reference.as_deref(), Answer::Failed(why))?;
                 Ok(Flow::On)
@@ -88,7 +88,13 @@ impl<W: Write> Front for Json<W> {
 }
 
 impl<W: Write> Json<W> {
-    fn serve<R: Room>(&mut self, request: Request, room: &R) -> io::Result<Flow> {
+    /// Does what `line` asks for.
+    fn serve<R: Room>(
+        &mut self,
+        request: Request,
+        line: Zeroizing<String>,
+        room: &R,
+    ) -> io::Result<Flow> {
         let reference = request.reference.as_deref();
         let guest = room.view().guest_retention;
         let mut flow = Flow::On;
@@ -127,6 +133,7 @@ impl<W: Write> Json<W> {
         let answer = match command {
             Ok(command) => match room.command(command) {
                 Ok(id) => Answer::Done(id.map(|id| hex(id.as_bytes()))),
+                Err(why) if comes_later(why) => return Ok(Flow::Again(Line::Text(line))),
                 Err(why) => Answer::Failed(why.to_string()),
             },
             Err(why) => Answer::Failed(why),

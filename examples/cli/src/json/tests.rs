@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use anocm_core::{
     Retention, Timestamp,
-    room::{Ended, Trouble},
+    room::{CommandError, Ended, Trouble},
     session::{Departure, Member, Role},
     testing::sample,
 };
@@ -93,6 +93,27 @@ fn answers_carry_the_reference_and_the_id() {
     assert_eq!((&answers[0]["event"], &answers[0]["ref"]), (&json!("error"), &json!("a2")));
     let (answers, flow) = ask(&room, r#"{"do":"leave"}"#);
     assert_eq!((answers.len(), flow), (0, Flow::Leave));
+}
+
+#[test]
+fn a_line_waits_while_too_much_waits_to_be_sent() {
+    let mut room = Scripted::new(sample::view(&[alice()]));
+    room.answer = Some(CommandError::QueueFull);
+    let line = r#"{"do":"say","text":"hi"}"#;
+    let again = Flow::Again(Line::Text(Zeroizing::new(line.to_owned())));
+    assert_eq!(ask(&room, line), (Vec::new(), again));
+}
+
+#[test]
+fn a_name_is_tidied_as_if_typed_or_refused_with_the_reason() {
+    let room = Scripted::new(sample::view(&[alice()]));
+    let (answers, _) = ask(&room, r#"{"do":"rename","name":"  Alice  B "}"#);
+    assert_eq!(answers[0]["event"], "done");
+    let asked = room.asked();
+    let [Command::Rename(name)] = asked.as_slice() else { panic!("one new name") };
+    assert_eq!(name.as_str(), "Alice B");
+    let (answers, _) = ask(&room, r#"{"do":"rename","name":"\u202eecilA"}"#);
+    assert!(answers[0]["why"].as_str().unwrap().contains("direction"), "{answers:?}");
 }
 
 #[test]
