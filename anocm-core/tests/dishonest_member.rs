@@ -8,9 +8,9 @@ use std::{sync::Arc, time::Duration};
 use anocm_core::{
     Command, NewRoom, Nickname, RoomEvent, Secret, Token,
     room::{CommandError, Ended, JoinFailure, MessageText, Trouble},
-    session::{Change, Content, Outgoing},
+    session::Content,
     testing::network::Network,
-    wire::{CloseReason, EntryKind, Event, Refusal, Reply, Request},
+    wire::{CloseReason, EntryKind, Event, NextEpoch, Refusal, Reply, Request},
 };
 use common::{
     Guest, Stage,
@@ -156,11 +156,7 @@ async fn one_who_breaks_the_room_over_and_over_can_be_removed_in_between() {
 async fn a_useless_door_keeps_newcomers_out_until_the_next_commit() {
     let stage = Stage::new();
     let ([mut alice, mut bob], mut mallory) = with_mallory(&stage).await;
-    mallory.catches_up().await;
-    let Outgoing { entry, mut next } =
-        mallory.session.propose(Change::Refresh, &mut mallory.rng).unwrap();
-    next.group_info = mallory.nowhere().group_info;
-    mallory.publishes(entry, Some(next)).await.unwrap();
+    mallory.refreshes(|next, nowhere| next.group_info = nowhere.group_info).await;
     they_talk(&mut alice, &mut bob).await;
     let mut dave = Guest::knocking(stage.reach(), &alice.invite(), "Dave");
     assert_eq!(dave.ends().await, Ended::NotLetIn(JoinFailure::BadDoor));
@@ -174,11 +170,7 @@ async fn a_useless_door_keeps_newcomers_out_until_the_next_commit() {
 async fn an_epoch_that_nobody_can_prove_is_left_through_the_door() {
     let stage = Stage::new();
     let ([mut alice, mut bob], mut mallory) = with_mallory(&stage).await;
-    mallory.catches_up().await;
-    let Outgoing { entry, mut next } =
-        mallory.session.propose(Change::Refresh, &mut mallory.rng).unwrap();
-    next.member = mallory.nowhere().member;
-    mallory.publishes(entry, Some(next)).await.unwrap();
+    mallory.refreshes(|next, nowhere| next.member = nowhere.member).await;
     // The owner's own token admits her.
     let events = alice.meanwhile(Duration::from_secs(120)).await;
     assert!(!troubles(&events).contains(&Trouble::Rejoined), "{events:#?}");
@@ -188,16 +180,16 @@ async fn an_epoch_that_nobody_can_prove_is_left_through_the_door() {
     assert_eq!(alice.room.view().safety, bob.room.view().safety);
 }
 
+fn without_proof_or_door(next: &mut NextEpoch, nowhere: NextEpoch) {
+    next.member = nowhere.member;
+    next.door = Token::new(Secret::new([0x77; 32])).hash();
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_epoch_without_proof_or_door_is_put_right_by_the_owner() {
     let stage = Stage::new();
     let ([mut alice, mut bob], mut mallory) = with_mallory(&stage).await;
-    mallory.catches_up().await;
-    let Outgoing { entry, mut next } =
-        mallory.session.propose(Change::Refresh, &mut mallory.rng).unwrap();
-    next.member = mallory.nowhere().member;
-    next.door = Token::new(Secret::new([0x77; 32])).hash();
-    mallory.publishes(entry, Some(next)).await.unwrap();
+    mallory.refreshes(without_proof_or_door).await;
     alice.meanwhile(Duration::from_secs(60)).await;
     let events = bob.meanwhile(Duration::from_secs(1)).await;
     assert!(troubles(&events).contains(&Trouble::Rejoined), "{events:#?}");
@@ -210,13 +202,8 @@ async fn an_epoch_without_proof_or_door_is_put_right_by_the_owner() {
 async fn an_epoch_without_proof_or_door_or_owner_is_the_end_and_all_are_told() {
     let stage = Stage::new();
     let ([alice, mut bob], mut mallory) = with_mallory(&stage).await;
-    mallory.catches_up().await;
-    let Outgoing { entry, mut next } =
-        mallory.session.propose(Change::Refresh, &mut mallory.rng).unwrap();
-    next.member = mallory.nowhere().member;
-    next.door = Token::new(Secret::new([0x77; 32])).hash();
     alice.room.wipe();
-    mallory.publishes(entry, Some(next)).await.unwrap();
+    mallory.refreshes(without_proof_or_door).await;
     // Nobody is admitted for the linger.
     assert_eq!(bob.ends().await, Ended::Closed(CloseReason::Gone));
 }

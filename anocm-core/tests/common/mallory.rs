@@ -7,7 +7,7 @@ use std::{
 
 use anocm_core::{
     Invite, MessageId, Payload, Retention, Secret, Seq,
-    session::{Content, Envelope, Newcomer, Opened, Outgoing, Session},
+    session::{Change, Content, Envelope, Newcomer, Opened, Outgoing, Session},
     transport::Link,
     wire::{
         ClientFrame, ClientHello, Entry, EntryKind, Event, Hello, LogItem, MAX_FRAME, NextEpoch,
@@ -148,6 +148,16 @@ impl Mallory {
     ) -> Result<Reply, Refusal> {
         let address = *self.session.address();
         self.hand.ask(Request::Publish { address, entry, next }).await
+    }
+
+    /// Renews her keys, which she may, and tells the relay something else of the epoch that this
+    /// begins than members will find.
+    pub async fn refreshes(&mut self, lie: impl FnOnce(&mut NextEpoch, NextEpoch)) {
+        self.catches_up().await;
+        let commit = self.session.propose(Change::Refresh, &mut self.rng);
+        let Outgoing { entry, mut next } = commit.unwrap();
+        lie(&mut next, self.nowhere());
+        self.publishes(entry, Some(next)).await.unwrap();
     }
 
     /// An entry of this kind with nothing in it.
