@@ -63,7 +63,7 @@ fn in_order_and_once(notes: &Notes) -> Checked {
 fn nothing_after_its_time(guest: &Guest) -> Checked {
     let notes = guest.notes();
     let gone: BTreeMap<_, _> = notes.expired.iter().copied().collect();
-    let now = tokio_now(&notes);
+    let now = latest(&notes);
     for shown in &notes.shown {
         let Some(expires) = shown.expires else { continue };
         if shown.at >= expires {
@@ -83,7 +83,7 @@ fn nothing_after_its_time(guest: &Guest) -> Checked {
 }
 
 /// The latest time a guest took down.
-fn tokio_now(notes: &Notes) -> crate::time::Timestamp {
+fn latest(notes: &Notes) -> crate::time::Timestamp {
     let shown = notes.shown.iter().map(|shown| shown.at);
     shown.chain(notes.expired.iter().map(|&(_, at)| at)).max().unwrap_or_default()
 }

@@ -57,46 +57,25 @@ pub(super) struct Notes {
     pub(super) me: Option<MemberId>,
 }
 
+/// A command, and what is to be found on the screens afterwards.
+type Order = (Command, Option<String>);
+
 /// A guest, driven by a task of their own.
 pub(super) struct Guest {
-    pub(super) notes: Arc<Mutex<Notes>>,
-    pub(super) room: Arc<tokio::sync::Mutex<Room>>,
-    commands: mpsc::UnboundedSender<(Command, Option<String>)>,
+    notes: Arc<Mutex<Notes>>,
+    orders: mpsc::UnboundedSender<Order>,
     view: Arc<Mutex<RoomView>>,
     // The driver runs as long as this lives.
     _client: Client,
 }
 
 impl Guest {
-    pub(super) fn new(client: Client, mut room: Room) -> Self {
+    pub(super) fn new(client: Client, room: Room) -> Self {
         let notes = Arc::new(Mutex::new(Notes::default()));
         let view = Arc::new(Mutex::new(room.view()));
-        let (commands, mut orders) = mpsc::unbounded_channel::<(Command, Option<String>)>();
-        let _ = (&mut room, &mut orders);
-        let room = Arc::new(tokio::sync::Mutex::new(room));
-        let guest = Self { notes, room, commands, view, _client: client };
-        guest.spawn(orders);
-        guest
-    }
-
-    fn spawn(&self, mut orders: mpsc::UnboundedReceiver<(Command, Option<String>)>) {
-        let (notes, room, view) = (self.notes.clone(), self.room.clone(), self.view.clone());
-        tokio::spawn(async move {
-            let mut room = room.lock_owned().await;
-            loop {
-                tokio::select! {
-                    biased;
-                    event = room.event() => {
-                        let Some(event) = event else { return };
-                        let now = room.now();
-                        let seen = room.view();
-                        lock(&notes).take_down(event, &seen, now);
-                        *lock(&view) = seen;
-                    }
-                    Some((command, text)) = orders.recv() => order(&room, &notes, command, text),
-                }
-            }
-        });
+        let (orders, taken) = mpsc::unbounded_channel();
+        tokio::spawn(attend(room, taken, notes.clone(), view.clone()));
+        Self { notes, orders, view, _client: client }
     }
 
     pub(super) fn notes(&self) -> MutexGuard<'_, Notes> {
@@ -114,7 +93,28 @@ impl Guest {
 
     /// Gives a command; `text` is what is to be found on the screens afterwards.
     pub(super) fn command(&self, command: Command, text: Option<String>) {
-        let _ = self.commands.send((command, text));
+        let _ = self.orders.send((command, text));
+    }
+}
+
+/// Takes down what happens and carries out orders, until the room ends.
+async fn attend(
+    mut room: Room,
+    mut orders: mpsc::UnboundedReceiver<Order>,
+    notes: Arc<Mutex<Notes>>,
+    view: Arc<Mutex<RoomView>>,
+) {
+    loop {
+        tokio::select! {
+            biased;
+            event = room.event() => {
+                let Some(event) = event else { return };
+                let (seen, now) = (room.view(), room.now());
+                lock(&notes).take_down(event, &seen, now);
+                *lock(&view) = seen;
+            }
+            Some((command, text)) = orders.recv() => order(&room, &notes, command, text),
+        }
     }
 }
 
