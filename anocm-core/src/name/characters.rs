@@ -9,10 +9,39 @@ use super::tables::{LAWFUL, NONSPACING};
 /// What takes the place of a character that is not shown.
 pub(super) const REPLACEMENT: char = '\u{fffd}';
 
-/// Whether `c` is visible and may stand in a name, or is the plain space: a letter, mark, number,
-/// punctuation mark or symbol of Unicode 18 that is not invisible or blank.
+/// Whether `c` may stand in a name: a letter, mark, number, punctuation mark or symbol of Unicode
+/// 18 that is not invisible or blank, or the plain space, and no separator.
 pub(super) fn is_lawful_in_names(c: char) -> bool {
-    toggles(&LAWFUL, c)
+    toggles(&LAWFUL, c) && !is_separator(c)
+}
+
+/// Whether `c` is, or looks like, one of the characters that front ends set names apart with, as
+/// in `<Bob #7K2Q> text`: a name that holds them could pass for another member saying something.
+pub(super) const fn is_separator(c: char) -> bool {
+    matches!(
+        c,
+        '#' | '<'
+            | '>'
+            | ':'
+            | '\u{2d0}'
+            | '\u{2f8}'
+            | '\u{589}'
+            | '\u{5c3}'
+            | '\u{205a}'
+            | '\u{2236}'
+            | '\u{2a74}'
+            | '\u{a4fd}'
+            | '\u{a789}'
+            | '\u{fe13}'
+            | '\u{fe55}'
+            | '\u{fe5f}'
+            | '\u{fe64}'
+            | '\u{fe65}'
+            | '\u{ff03}'
+            | '\u{ff1a}'
+            | '\u{ff1c}'
+            | '\u{ff1e}'
+    )
 }
 
 /// Whether `c` is drawn over, under or around the character before it, and takes no width of its
@@ -98,6 +127,7 @@ fn toggles(table: &[u32], c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use unicode_normalization::UnicodeNormalization;
     use unicode_properties::{
         GeneralCategory::{self, EnclosingMark, NonspacingMark},
         GeneralCategoryGroup::{Letter, Mark, Number, Punctuation, Symbol},
@@ -125,8 +155,8 @@ mod tests {
         let same_version = UNICODE_VERSION.0 == TABLES;
         for c in '\0'..=char::MAX {
             // Later versions assign more characters; what was assigned stays what it was.
-            if same_version || is_lawful_in_names(c) {
-                assert_eq!(is_lawful_in_names(c), by_definition(c), "{c:?}");
+            if same_version || toggles(&LAWFUL, c) {
+                assert_eq!(toggles(&LAWFUL, c), by_definition(c), "{c:?}");
             }
             if same_version {
                 assert_eq!(is_nonspacing(c), is_stacked(c.general_category()), "{c:?}");
@@ -150,6 +180,20 @@ mod tests {
             }
             if is_bidi_control(c) || is_variation_selector(c) {
                 assert!(is_default_ignorable(c), "{c:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_form_of_a_separator_is_lawful_in_names() {
+        let separators = ['#', '<', '>', ':'];
+        for c in '\0'..=char::MAX {
+            if c.nfkc().any(|form| separators.contains(&form)) {
+                assert!(!is_lawful_in_names(c), "{c:?}");
+            }
+            if is_separator(c) {
+                let looks = unicode_security::skeleton(&c.to_string()).collect::<String>();
+                assert!(looks.contains(separators), "{c:?}");
             }
         }
     }

@@ -6,7 +6,7 @@ use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroize;
 
 use super::characters::{
-    REPLACEMENT, is_bidi_control, is_invisible, is_lawful_in_names, is_nonspacing,
+    REPLACEMENT, is_bidi_control, is_invisible, is_lawful_in_names, is_nonspacing, is_separator,
     is_variation_selector,
 };
 
@@ -140,6 +140,10 @@ pub enum NicknameError {
     /// An invisible or a blank character.
     #[error("a name holds no invisible characters")]
     Invisible,
+    /// One of `#`, `<`, `>` and `:`, or what looks like it: they set names apart from tags and
+    /// text, so that a name that holds them could pass for somebody else saying something.
+    #[error("a name holds none of # < > :")]
+    Separator,
     /// For private use, not assigned, or newer than the protocol.
     #[error("a name holds known characters only")]
     Unknown,
@@ -184,6 +188,8 @@ fn why_unfit(c: char) -> NicknameError {
         NicknameError::Control
     } else if is_bidi_control(c) {
         NicknameError::Direction
+    } else if is_separator(c) {
+        NicknameError::Separator
     } else if is_invisible(c) || matches!(c, '\u{2800}' | '\u{16fe4}' | '\u{1d159}') {
         NicknameError::Invisible
     } else {

@@ -61,13 +61,20 @@ pub(crate) fn who<'a>(members: &'a [Member], wanted: &str) -> Result<&'a Member,
 }
 
 /// Splits `NAME TEXT`, where a name may hold spaces. A name in double quotes ends at the quote.
+///
+/// A tag behind a name belongs to it: if nobody is called both, nobody is meant, and least of all
+/// whoever goes by that name now.
 pub(crate) fn split_who<'a, 't>(
     members: &'a [Member],
     line: &'t str,
 ) -> Result<(&'a Member, &'t str), WhoError> {
     let line = line.trim();
     if let Some((name, text)) = line.strip_prefix('"').and_then(|rest| rest.split_once('"')) {
-        return who(members, name).map(|member| (member, text.trim_start()));
+        let text = text.trim_start();
+        return match split_tag(text) {
+            Some((tag, text)) => Ok((who(members, &format!("{name}{tag}"))?, text)),
+            None => Ok((who(members, name)?, text)),
+        };
     }
     let ends = line
         .char_indices()
@@ -77,19 +84,33 @@ pub(crate) fn split_who<'a, 't>(
     let mut found: Vec<(&Member, &str)> = Vec::new();
     // No name has more words than this, and a long text is not searched through.
     for (name, text) in ends.take(24).filter_map(|end| line.split_at_checked(end)) {
-        let meant = meant(members, name);
-        if name.contains('#') && meant.len() == 1 {
-            found.clear();
-        }
-        found.extend(meant.into_iter().map(|member| (member, text.trim_start())));
-        if name.contains('#') {
+        let text = text.trim_start();
+        if let Some((_, tag)) = name.split_once('#') {
+            // No name holds one: this ends in a tag, or the text has begun.
+            if is_tag(tag) {
+                found = meant(members, name).into_iter().map(|member| (member, text)).collect();
+            }
             break;
+        }
+        if split_tag(text).is_none() {
+            found.extend(meant(members, name).into_iter().map(|member| (member, text)));
         }
     }
     let everyone: Vec<_> = found.iter().map(|(member, _)| *member).collect();
     let member = one_of(&everyone)?;
     let text = found.last().map_or("", |(_, text)| *text);
     Ok((member, text))
+}
+
+/// The tag that `text` begins with, `#` included, and the rest.
+fn split_tag(text: &str) -> Option<(&str, &str)> {
+    let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    is_tag(word.strip_prefix('#')?).then_some((word, rest.trim_start()))
+}
+
+/// Whether it has the form of a tag: the "1" of a "#1" in a text does not.
+fn is_tag(text: &str) -> bool {
+    text.len() == 4 && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 fn meant<'a>(members: &'a [Member], wanted: &str) -> Vec<&'a Member> {
@@ -167,7 +188,6 @@ mod tests {
         let mut members = members();
         let alice = members[0].clone();
         members.push(member(&alice.tag.to_string(), 8));
-        members.push(member(&format!("Alice#{}", alice.tag), 9));
         members.push(member("Alice how", 10));
         assert_eq!(who(&members, &label(&alice)).unwrap().id, alice.id);
         assert_eq!(who(&members, &format!("#{}", alice.tag)).unwrap().id, alice.id);
@@ -176,6 +196,18 @@ mod tests {
         let line = format!("Alice #{} how are you", alice.tag);
         let (member, text) = split_who(&members, &line).unwrap();
         assert_eq!((member.id, text), (alice.id, "how are you"));
+    }
+
+    #[test]
+    fn a_tag_that_is_gone_does_not_go_to_whoever_took_the_name() {
+        let members = members();
+        let gone = sample::member("Alice".parse().unwrap(), 9, Role::Member).tag;
+        for line in [format!("Alice #{gone} psst"), format!("\"Alice\" #{gone} psst")] {
+            assert_eq!(split_who(&members, &line), Err(WhoError::Nobody), "{line}");
+        }
+        let line = format!("\"Alice\" #{} psst", members[0].tag);
+        assert_eq!(split_who(&members, &line), Ok((&members[0], "psst")));
+        assert_eq!(split_who(&members, "Alice #1 is you"), Ok((&members[0], "#1 is you")));
     }
 
     #[test]

@@ -46,7 +46,7 @@ fn what_was_typed_is_spelled_in_the_one_way() {
 
 #[test]
 fn the_error_says_what_is_wrong() {
-    use NicknameError::{Control, Direction, Empty, Invisible, Marks, TooLong, Unknown};
+    use NicknameError::{Control, Direction, Empty, Invisible, Marks, Separator, TooLong, Unknown};
     for (typed, error) in [
         ("", Empty),
         (" \t\u{3000}", Empty),
@@ -65,6 +65,9 @@ fn the_error_says_what_is_wrong() {
         ("Al\u{ad}ice", Invisible),
         ("👨\u{200d}👩", Invisible),
         ("Alice\u{e0041}", Invisible),
+        ("Bob #M3XD> kick her", Separator),
+        ("Alice: I agree", Separator),
+        ("Ａlice：", Separator),
         ("\u{e000}", Unknown),
         ("\u{378}", Unknown),
         ("\u{ffff}", Unknown),
@@ -95,6 +98,7 @@ fn a_received_name_is_made_fit() {
         ("\u{fe0f}", "guest"),
         ("\u{202e}ecilA", "\u{fffd}ecilA"),
         ("\u{1b}[2J", "\u{fffd}[2J"),
+        ("Bob #M3XD: I", "Bob \u{fffd}M3XD\u{fffd} I"),
         ("z\u{304}\u{305}\u{306}\u{307}\u{308}!", "z\u{304}\u{305}\u{306}!"),
         ("a \u{301} b", "a b"),
     ] {
