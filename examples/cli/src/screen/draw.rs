@@ -25,8 +25,8 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &mut State, view: &RoomView, no
     // A cell that is not drawn keeps what stood there before.
     frame.render_widget(Clear, area);
     if let Some(page) = state.page {
-        let (rows, next) = pages::rows(page, state, view, area.width.into(), area.height.into());
-        state.next_page = next;
+        let rows = pages::rows(page, state, view, area.width.into(), area.height.into());
+        state.height = area.height.saturating_sub(1).into();
         return frame.render_widget(Paragraph::new(rows), area);
     }
     let [top, middle, status, input] = Layout::vertical([

@@ -172,14 +172,21 @@ impl Screen {
     }
 
     fn key<R: Room>(&mut self, key: Key, room: &R) -> Next {
+        let state = &mut self.state;
         // A page goes with any key, but these keys do what they always do.
-        if !matches!(key, Key::Wipe | Key::Leave | Key::Redraw | Key::Nothing)
-            && self.state.page.take().is_some()
-        {
-            self.state.page = self.state.next_page.take();
+        let kept = matches!(key, Key::Wipe | Key::Leave | Key::Redraw | Key::Nothing);
+        if state.page.is_some() && !kept {
+            match key {
+                Key::PageUp | Key::Up if state.page_last > 0 => {
+                    state.page_top = state.page_top.saturating_sub(rows_of(&key, state.height));
+                }
+                Key::PageDown | Key::Down if state.page_last > 0 => {
+                    state.page_top += rows_of(&key, state.height);
+                }
+                _ => state.turn_page(),
+            }
             return Next::On;
         }
-        let state = &mut self.state;
         match key {
             Key::Wipe => return Next::End(End::Wipe),
             Key::Leave => return self.leave(room),
@@ -192,11 +199,9 @@ impl Screen {
             Key::Move(to) => state.input.go(to),
             Key::Delete(what) => state.input.delete(what),
             Key::LeaveIfEmpty => state.input.delete(input::Delete::After),
-            Key::Up => state.scroll += 1,
-            Key::Down => state.scroll = state.scroll.saturating_sub(1),
-            Key::PageUp => state.scroll += state.height.saturating_sub(1).max(1),
-            Key::PageDown => {
-                state.scroll = state.scroll.saturating_sub(state.height.saturating_sub(1).max(1));
+            Key::Up | Key::PageUp => state.scroll += rows_of(&key, state.height),
+            Key::Down | Key::PageDown => {
+                state.scroll = state.scroll.saturating_sub(rows_of(&key, state.height));
             }
             Key::Redraw => self.redraw_all = true,
             Key::Back | Key::Nothing => {}
@@ -226,6 +231,7 @@ impl Screen {
             Ok(Done::Leaving) => return self.leave(room),
             Ok(Done::Wiping) => return Next::End(End::Wipe),
             Ok(Done::Show(page)) => {
+                self.state.page_top = 0;
                 self.state.page = Some(page);
                 return Next::On;
             }
@@ -236,7 +242,7 @@ impl Screen {
             }
         };
         if caps {
-            self.state.follow(&room.history());
+            self.state.follow(&room.history(), &room.view(), room.now());
         }
         self.state.tell(told, &room.view(), room.now());
         Next::On
@@ -263,6 +269,14 @@ impl Screen {
         self.leaving = Some(Instant::now() + LEAVING);
         self.state.tell(Told::new("leaving", "Ctrl-C again not to wait"), &room.view(), room.now());
         Next::On
+    }
+}
+
+/// How many rows a key goes up or down, of so many that are shown.
+fn rows_of(key: &Key, height: usize) -> usize {
+    match key {
+        Key::PageUp | Key::PageDown => height.saturating_sub(1).max(1),
+        _ => 1,
     }
 }
 

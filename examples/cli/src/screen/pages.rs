@@ -6,17 +6,18 @@ use ratatui::text::{Line, Span};
 use super::{head, look::Look, state::State, wrap::wrap};
 use crate::{act::Page, commands::HELP};
 
-/// The rows of a page, for a screen of this size, and the page that comes after it.
+/// The rows of a page, for a screen of this size. Notes what comes after it, and how far it can
+/// be scrolled.
 pub(super) fn rows(
     page: Page,
-    state: &State,
+    state: &mut State,
     view: &RoomView,
     width: usize,
     height: usize,
-) -> (Vec<Line<'static>>, Option<Page>) {
+) -> Vec<Line<'static>> {
     let space = height.saturating_sub(1);
     let mut next = None;
-    let mut rows = match page {
+    let rows = match page {
         Page::Help => help(width),
         Page::Link => {
             let (rows, more) = link(state, view, width, space);
@@ -27,13 +28,17 @@ pub(super) fn rows(
         Page::Members => head::members(state, view, width),
         Page::Safety => safety(state, view, width),
     };
-    rows.truncate(space);
+    state.next_page = next;
+    state.page_last = rows.len().saturating_sub(space);
+    state.page_top = state.page_top.min(state.page_last);
     let key = match next {
         Some(_) => "any key shows it as a QR code",
+        None if state.page_last > 0 => "PgUp PgDn show the rest; any other key goes back",
         None => "any key goes back",
     };
+    let mut rows: Vec<_> = rows.into_iter().skip(state.page_top).take(space).collect();
     rows.push(Line::styled(key, Look::dim()));
-    (rows, next)
+    rows
 }
 
 fn text(text: &str, width: usize) -> Vec<Line<'static>> {

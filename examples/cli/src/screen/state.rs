@@ -62,6 +62,10 @@ pub(super) struct State {
     pub(super) page: Option<Page>,
     /// Shown after that page, at the next key.
     pub(super) next_page: Option<Page>,
+    /// Rows of the page above what is shown.
+    pub(super) page_top: usize,
+    /// The same when its end is shown.
+    pub(super) page_last: usize,
     /// Rows between the newest and the bottom of what is shown.
     pub(super) scroll: usize,
     /// Rows that a page up or down moves by: those shown last.
@@ -78,6 +82,8 @@ impl State {
             input: Input::new(),
             page: None,
             next_page: None,
+            page_top: 0,
+            page_last: 0,
             scroll: 0,
             height: 1,
             qr,
@@ -91,7 +97,7 @@ impl State {
         match event {
             RoomEvent::Message(message) => {
                 self.typing.retain(|(member, _)| *member != message.from.id);
-                let until = message.expires.unwrap_or_else(|| now.after(LIVE_SHOWN));
+                let until = message.expires.unwrap_or_else(|| now.after(shown(LIVE_SHOWN, view)));
                 self.push(What::Said(message.clone()), until);
             }
             RoomEvent::Expired { id } => self.items.retain(|item| item.id() != Some(*id)),
@@ -111,9 +117,7 @@ impl State {
 
     /// Shows a line about what happened, no longer than this guest lets anything be kept.
     pub(super) fn tell(&mut self, told: Told, view: &RoomView, now: Timestamp) {
-        let cap = view.guest_retention.cap.map(|cap| cap.lifetime().max(LIVE_SHOWN));
-        let shown = cap.map_or(TOLD_SHOWN, |cap| cap.min(TOLD_SHOWN));
-        self.push(What::Told(told), now.after(shown));
+        self.push(What::Told(told), now.after(shown(TOLD_SHOWN, view)));
     }
 
     fn push(&mut self, what: What, until: Timestamp) {
@@ -124,20 +128,20 @@ impl State {
     }
 
     /// Takes over what is kept after a change of the guest's cap.
-    pub(super) fn follow(&mut self, history: &[Message]) {
+    pub(super) fn follow(&mut self, history: &[Message], view: &RoomView, now: Timestamp) {
         for item in &mut self.items {
-            let What::Said(shown) = &mut item.what else {
-                continue;
-            };
-            if shown.expires.is_none() {
-                continue;
-            }
-            match history.iter().find(|kept| kept.id == shown.id) {
-                Some(kept) => {
-                    item.until = kept.expires.unwrap_or(item.until);
-                    *shown = kept.clone();
+            match &mut item.what {
+                What::Said(said) if said.expires.is_some() => {
+                    match history.iter().find(|kept| kept.id == said.id) {
+                        Some(kept) => {
+                            item.until = kept.expires.unwrap_or(item.until);
+                            *said = kept.clone();
+                        }
+                        None => item.until = Timestamp::ZERO,
+                    }
                 }
-                None => item.until = Timestamp::ZERO,
+                What::Said(_) => item.until = item.until.min(now.after(shown(LIVE_SHOWN, view))),
+                What::Told(_) => item.until = item.until.min(now.after(shown(TOLD_SHOWN, view))),
             }
         }
     }
@@ -160,6 +164,12 @@ impl State {
         vanish.chain(typing).chain(counts).min()
     }
 
+    /// Goes on to the page after this one, or back to the conversation.
+    pub(super) fn turn_page(&mut self) {
+        self.page = self.next_page.take();
+        self.page_top = 0;
+    }
+
     /// Who is typing, of those in the room.
     pub(super) fn typing<'a>(&self, view: &'a RoomView) -> Vec<&'a anocm_core::session::Member> {
         view.members
@@ -175,6 +185,16 @@ impl State {
         self.typing = Vec::new();
         self.input.clear();
         self.page = None;
+    }
+}
+
+/// How long something that nobody keeps is shown: so long at the most, and no longer than this
+/// guest lets anything be kept. Where nothing is kept at all there must still be time to read.
+fn shown(most: Duration, view: &RoomView) -> Duration {
+    match view.guest_retention.cap {
+        Some(cap) if cap.is_live() => LIVE_SHOWN,
+        Some(cap) => cap.lifetime().min(most),
+        None => most,
     }
 }
 
@@ -243,6 +263,28 @@ mod tests {
     }
 
     #[test]
+    fn a_cap_holds_for_what_nobody_keeps() {
+        let mut capped = view();
+        let live = |number| {
+            RoomEvent::Message(sample::message(&bob(), number, "hi", Retention::Live, None))
+        };
+        let mut state = state();
+        state.apply(&live(1), &capped, at(0));
+        state.apply(&RoomEvent::Confirmed, &capped, at(0));
+        capped.guest_retention.cap = Retention::keep(Duration::from_secs(5)).ok();
+        state.follow(&[], &capped, at(1_000));
+        state.apply(&live(2), &capped, at(1_000));
+        state.apply(&RoomEvent::Recovered, &capped, at(1_000));
+        assert!(!state.expire(at(5_999)));
+        assert!(state.expire(at(6_000)));
+        assert!(state.items.is_empty());
+        // Never kept, and yet to be read.
+        capped.guest_retention.cap = Some(Retention::Live);
+        state.apply(&live(3), &capped, at(7_000));
+        assert_eq!(state.next_change(at(7_000)), Some(at(67_000)));
+    }
+
+    #[test]
     fn typing_ends_with_the_message_or_by_itself() {
         let mut state = state();
         let typing = RoomEvent::Typing { member: bob().id };
@@ -260,7 +302,7 @@ mod tests {
         for number in [1, 2] {
             state.apply(&RoomEvent::Message(kept(number, 90_000)), &view(), at(0));
         }
-        state.follow(&[kept(1, 10_000)]);
+        state.follow(&[kept(1, 10_000)], &view(), at(0));
         state.expire(at(1));
         assert_eq!(state.items.len(), 1);
         assert_eq!(state.next_change(at(9_999)), Some(at(10_000)));

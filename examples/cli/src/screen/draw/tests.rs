@@ -211,6 +211,25 @@ fn a_code_that_does_not_fit_beside_its_link_comes_after_it() {
 }
 
 #[test]
+fn a_page_longer_than_the_window_is_shown_to_its_end() {
+    let mut state = state();
+    let members: Vec<_> = (1..=30)
+        .map(|n| sample::member(format!("guest {n}").parse().unwrap(), n, Role::Member))
+        .collect();
+    let view = sample::view(&members);
+    state.page = Some(Page::Members);
+    let rows = drawn(&mut state, &view, at(0), (60, 11));
+    assert!(rows[0].contains("guest 1 ") && rows[9].contains("guest 10 "), "{rows:#?}");
+    assert!(rows[10].starts_with("PgUp PgDn show the rest"), "{rows:#?}");
+    // Further than there is.
+    state.page_top += 500;
+    let rows = drawn(&mut state, &view, at(0), (60, 11));
+    assert!(rows[0].contains("guest 21 ") && rows[9].contains("guest 30 "), "{rows:#?}");
+    state.turn_page();
+    assert_eq!((state.page, state.page_top), (None, 0));
+}
+
+#[test]
 fn a_whisper_keeps_the_tag_of_a_long_name() {
     let mut state = state();
     let mut to = bob();
