@@ -69,9 +69,11 @@ pub(super) enum Do {
         largest_ms: Retention,
     },
     SetKeep {
+        #[serde(deserialize_with = "given")]
         retention_ms: Option<Retention>,
     },
     SetCap {
+        #[serde(deserialize_with = "given")]
         retention_ms: Option<Retention>,
     },
     ReplaceInvite {},
@@ -102,6 +104,11 @@ impl<'de> Deserialize<'de> for Id {
             bytes.try_into().map_err(|_| de::Error::custom("an id has 32 hexadecimal digits"))?;
         Ok(Self(MemberId::new(id)))
     }
+}
+
+/// What may be null must still be there: leaving it out by mistake must not lift a cap.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Retention>, D::Error> {
+    Option::deserialize(deserializer)
 }
 
 fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Nickname, D::Error> {

@@ -8,6 +8,7 @@ use anocm_core::{
 };
 use serde::Serialize;
 
+use super::codes;
 use super::values::{Bounds, Link, Person, Safety, Said, View, hex, posture};
 
 #[derive(Debug, Serialize)]
@@ -28,6 +29,7 @@ pub(super) enum Event<'a> {
     Error {
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
         reference: Option<&'a str>,
+        code: &'static str,
         why: &'a str,
     },
     View {
@@ -61,6 +63,7 @@ pub(super) enum Event<'a> {
     },
     NotSent {
         id: String,
+        code: &'static str,
         why: String,
     },
     Expired {
@@ -119,6 +122,8 @@ pub(super) enum Event<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         by: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
+        code: Option<&'static str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
         why: Option<String>,
     },
     /// Of a later version of the library.
@@ -140,9 +145,11 @@ impl Event<'_> {
                 body: hex(body),
                 retention_ms: retention.as_millis(),
             },
-            RoomEvent::NotSent { id, why } => {
-                Self::NotSent { id: hex(id.as_bytes()), why: why.to_string() }
-            }
+            RoomEvent::NotSent { id, why } => Self::NotSent {
+                id: hex(id.as_bytes()),
+                code: codes::of_sending(*why),
+                why: why.to_string(),
+            },
             RoomEvent::Expired { id } => Self::Expired { id: hex(id.as_bytes()) },
             RoomEvent::EpochBegan { epoch, safety } => {
                 Self::EpochBegan { epoch: epoch.value(), safety: Safety::of(safety) }
@@ -203,7 +210,7 @@ impl Event<'_> {
     }
 
     fn ended(ended: &Ended) -> Self {
-        let (mut by, mut why) = (None, None);
+        let (mut by, mut code, mut why) = (None, None, None);
         let reason = match ended {
             Ended::Left => "left",
             Ended::Removed { by: member } => {
@@ -214,6 +221,7 @@ impl Event<'_> {
             Ended::Closed(CloseReason::Age) => "closed_by_age",
             Ended::Closed(_) => "gone",
             Ended::NotLetIn(failure) => {
+                code = Some(codes::of_joining(*failure));
                 why = Some(failure.to_string());
                 "not_let_in"
             }
@@ -221,6 +229,6 @@ impl Event<'_> {
             Ended::Wiped => "wiped",
             _ => "unknown",
         };
-        Self::Ended { reason, by, why }
+        Self::Ended { reason, by, code, why }
     }
 }

@@ -2,6 +2,7 @@
 //! README. The structs here are of their own, so that a change in the library does not change
 //! what programs read.
 
+mod codes;
 mod command;
 mod event;
 mod values;
@@ -53,14 +54,15 @@ impl<W: Write> Json<W> {
     fn answer(&mut self, reference: Option<&str>, answer: Answer) -> io::Result<()> {
         match answer {
             Answer::Done(id) => self.write(&Event::Done { reference, id: id.as_deref() }),
-            Answer::Failed(why) => self.write(&Event::Error { reference, why: &why }),
+            Answer::Failed(code, why) => self.write(&Event::Error { reference, code, why: &why }),
         }
     }
 }
 
 enum Answer {
     Done(Option<String>),
-    Failed(String),
+    /// A code, and why in words.
+    Failed(&'static str, String),
 }
 
 impl<W: Write> Front for Json<W> {
@@ -71,7 +73,8 @@ impl<W: Write> Front for Json<W> {
 
     fn line<R: Room>(&mut self, line: Line, room: &R) -> io::Result<Flow> {
         let Line::Text(text) = line else {
-            self.answer(None, Answer::Failed("a line was too long, or not UTF-8".to_owned()))?;
+            let why = "a line was too long, or not UTF-8".to_owned();
+            self.answer(None, Answer::Failed(codes::BAD_REQUEST, why))?;
             return Ok(Flow::On);
         };
         if text.trim().is_empty() {
@@ -80,7 +83,7 @@ impl<W: Write> Front for Json<W> {
         match Request::read(&text) {
             Ok(request) => self.serve(request, text, room),
             Err((reference, why)) => {
-                self.answer(reference.as_deref(), Answer::Failed(why))?;
+                self.answer(reference.as_deref(), Answer::Failed(codes::BAD_REQUEST, why))?;
                 Ok(Flow::On)
             }
         }
@@ -134,11 +137,11 @@ impl<W: Write> Json<W> {
             Ok(command) => match room.command(command) {
                 Ok(id) => Answer::Done(id.map(|id| hex(id.as_bytes()))),
                 Err(why) if comes_later(why) => return Ok(Flow::Again(Line::Text(line))),
-                Err(why) => Answer::Failed(why.to_string()),
+                Err(why) => Answer::Failed(codes::of_command(why), why.to_string()),
             },
-            Err(why) => Answer::Failed(why),
+            Err(why) => Answer::Failed(codes::BAD_REQUEST, why),
         };
-        if matches!(answer, Answer::Failed(_)) {
+        if matches!(answer, Answer::Failed(..)) {
             flow = Flow::On;
         }
         self.answer(reference, answer)?;

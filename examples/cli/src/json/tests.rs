@@ -1,10 +1,12 @@
 use std::time::Duration;
 
 use anocm_core::{
-    Retention, Timestamp,
-    room::{CommandError, Ended, Trouble},
+    MessageId, Retention, Timestamp,
+    room::{CommandError, Connection, Ended, JoinFailure, SendFailure, Trouble},
     session::{Departure, Member, Role},
     testing::sample,
+    transport::TransportError,
+    wire::Refusal,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -129,14 +131,35 @@ fn what_is_not_understood_is_not_done() {
         r#"{"do":"remove","member":"00"}"#,
         r#"{"do":"set_role","member":"02020202020202020202020202020202","role":"owner"}"#,
         r#"{"do":"set_room_retention","smallest_ms":5000,"default_ms":1000,"largest_ms":2000}"#,
+        r#"{"do":"set_cap"}"#,
+        r#"{"do":"set_keep"}"#,
         r#"{"do":"typing","loud":true}"#,
         r#"{"do":"typing","ref":7}"#,
     ] {
         let (answers, flow) = ask(&room, line);
-        assert_eq!(answers[0]["event"], "error", "{line}");
+        assert_eq!(
+            (&answers[0]["event"], &answers[0]["code"]),
+            (&json!("error"), &json!("bad_request")),
+            "{line}"
+        );
         assert_eq!(flow, Flow::On);
     }
     assert!(room.asked().is_empty());
+}
+
+#[test]
+fn what_went_wrong_has_a_code() {
+    let mut room = Scripted::new(sample::view(&[alice()]));
+    room.answer = Some(CommandError::NotAllowed);
+    let (answers, _) = ask(&room, r#"{"do":"replace_invite"}"#);
+    assert_eq!(answers[0]["code"], "not_allowed");
+    let id = MessageId::new([9; 16]);
+    let why = SendFailure::Refused(Refusal::Full);
+    assert_eq!(told(&RoomEvent::NotSent { id, why })["code"], "full");
+    let ended = Ended::NotLetIn(JoinFailure::LinkReplaced);
+    assert_eq!(told(&RoomEvent::Ended(ended))["code"], "link_replaced");
+    let waits = Connection::waiting(Duration::from_secs(1), TransportError::Untrusted);
+    assert_eq!(told(&RoomEvent::Connection(waits))["connection"]["code"], "untrusted");
 }
 
 #[test]

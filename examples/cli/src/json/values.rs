@@ -9,6 +9,7 @@ use anocm_core::{
 use data_encoding::HEXLOWER;
 use serde::Serialize;
 
+use super::codes;
 use crate::people::role;
 
 pub(super) fn hex(bytes: &[u8]) -> String {
@@ -100,6 +101,7 @@ impl Bounds {
 pub(super) struct Link {
     state: &'static str,
     retry_in_ms: Option<u64>,
+    code: Option<&'static str>,
     why: Option<String>,
 }
 
@@ -112,14 +114,15 @@ impl Link {
             Connection::Waiting { .. } => "waiting",
             _ => "unknown",
         };
-        let (retry_in_ms, why) = match connection {
+        let (retry_in_ms, code, why) = match connection {
             Connection::Waiting { retry_in, why } => (
                 Some(u64::try_from(retry_in.as_millis()).unwrap_or(u64::MAX)),
+                Some(codes::of_connection(why)),
                 Some(why.to_string()),
             ),
-            _ => (None, None),
+            _ => (None, None, None),
         };
-        Self { state, retry_in_ms, why }
+        Self { state, retry_in_ms, code, why }
     }
 }
 

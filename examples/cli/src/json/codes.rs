@@ -1,0 +1,75 @@
+//! What went wrong, in words that programs can rely on.
+
+use anocm_core::{
+    room::{CommandError, JoinFailure, SendFailure},
+    transport::TransportError,
+    wire::Refusal,
+};
+
+/// Of a later version of the library.
+const OTHER: &str = "other";
+
+/// A line that asks for nothing that there is.
+pub(super) const BAD_REQUEST: &str = "bad_request";
+
+pub(super) const fn of_command(error: CommandError) -> &'static str {
+    match error {
+        CommandError::NotInRoom => "not_in_room",
+        CommandError::NoSuchMember => "no_such_member",
+        CommandError::NotAllowed => "not_allowed",
+        CommandError::TooLong { .. } => "too_long",
+        CommandError::Empty => "empty",
+        CommandError::BeyondPolicy => "beyond_policy",
+        CommandError::Broken => "broken",
+        _ => OTHER,
+    }
+}
+
+pub(super) const fn of_sending(failure: SendFailure) -> &'static str {
+    match failure {
+        SendFailure::Refused(refusal) => of_refusal(refusal),
+        SendFailure::Expired => "expired",
+        SendFailure::Impossible => "impossible",
+        _ => OTHER,
+    }
+}
+
+pub(super) const fn of_joining(failure: JoinFailure) -> &'static str {
+    match failure {
+        JoinFailure::NoSuchRoom => "no_such_room",
+        JoinFailure::LinkReplaced => "link_replaced",
+        JoinFailure::BadDoor => "bad_door",
+        JoinFailure::Refused(refusal) => of_refusal(refusal),
+        JoinFailure::TooManyTries => "too_many_tries",
+        _ => OTHER,
+    }
+}
+
+pub(super) const fn of_connection(error: TransportError) -> &'static str {
+    match error {
+        TransportError::Unreachable => "unreachable",
+        TransportError::ProxyUnreachable => "proxy_unreachable",
+        TransportError::Refused => "refused",
+        TransportError::Untrusted => "untrusted",
+        TransportError::Cut => "cut",
+        TransportError::TooLong => "too_long",
+        TransportError::Protocol => "protocol",
+        _ => OTHER,
+    }
+}
+
+const fn of_refusal(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::NoSuchRoom => "no_such_room",
+        Refusal::AddressInUse => "address_in_use",
+        Refusal::NotAdmitted => "not_admitted",
+        Refusal::StaleEpoch { .. } => "stale_epoch",
+        Refusal::RetentionTooLong { .. } => "retention_too_long",
+        Refusal::Unlawful => "unlawful",
+        Refusal::Full => "full",
+        Refusal::Busy { .. } => "busy",
+        Refusal::ReadOnly => "read_only",
+        Refusal::Unavailable => "unavailable",
+        _ => OTHER,
+    }
+}
