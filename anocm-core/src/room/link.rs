@@ -1,5 +1,7 @@
 //! What a machine knows of its connection.
 
+use std::time::Duration;
+
 use super::{Connection, Ended, Machine, RoomEvent, machine::Phase};
 use crate::{
     id::{Epoch, Seq},
@@ -7,6 +9,9 @@ use crate::{
     transport::TransportError,
     wire::Posture,
 };
+
+/// However long the relay says it is busy, it is asked again after this.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// What is known of the connection.
 pub(super) struct LinkState {

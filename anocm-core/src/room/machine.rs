@@ -8,17 +8,9 @@ use std::{
 use rand_core::Rng;
 
 use super::{
-    Ended, NewRoom, RoomEvent,
-    doorkeeping::Doorkeeping,
-    entrance::{Entrance, Knock},
-    farewell::Farewell,
-    history::History,
-    link::LinkState,
-    log::Log,
-    outbox::Outbox,
-    presence::Presence,
-    repair::Broken,
-    senders::Senders,
+    Ended, NewRoom, RoomEvent, doorkeeping::Doorkeeping, entrance::Entrance, farewell::Farewell,
+    history::History, knock::Knock, link::LinkState, log::Log, outbox::Outbox, presence::Presence,
+    repair::Broken, senders::Senders,
 };
 use crate::{
     entropy::Entropy,

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `machine`, `link`, `output` | inputs, the connection, what comes out |
 //! | `entrance` | opening a room, getting in, getting back in |
+//! | `knock` | at the door: looking, joining, being too late |
 //! | `log` | places in order: which entry is next, what is missing |
 //! | `reading` | proving an epoch, catching up |
 //! | `applying` | what an entry at its place does |
@@ -27,6 +28,7 @@ mod entrance;
 mod event;
 mod farewell;
 mod history;
+mod knock;
 mod link;
 mod log;
 mod machine;

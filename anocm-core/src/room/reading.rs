@@ -4,6 +4,7 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use super::{
     Connection, Machine, RoomEvent, Trouble,
+    link::LONGEST_WAIT,
     log::Place,
     machine::{Asked, Phase},
 };
@@ -12,9 +13,6 @@ use crate::{
     time::Timestamp,
     wire::{LogItem, Page, Refusal, Reply, Request},
 };
-
-/// However long the relay says it is busy, it is asked again after this.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 impl Machine {
     /// Proves membership of the session's epoch, unless that was done on this connection.

@@ -1,0 +1,178 @@
+//! At the door: looking at what it shows, joining, and being too late.
+
+use std::time::Duration;
+
+use super::{Ended, JoinFailure, Machine, entrance::Entrance, machine::Phase};
+use crate::{
+    secret::{Secret, Token},
+    session::{JoinError, Newcomer, NotJoined, Outgoing, Session},
+    time::Timestamp,
+    wire::{Refusal, Reply},
+};
+
+/// A newcomer gives up after this many joins that others overtook.
+const MAX_TRIES: u32 = 64;
+/// Whoever was in the room before gives up when the link was refused this often, in about two
+/// minutes.
+const MAX_REFUSED_LINKS: u32 = 24;
+/// A door to an epoch before one's own stay is looked at again after this.
+const OLD_DOOR: Duration = Duration::from_secs(5);
+
+/// A guest at the door.
+pub(super) struct Knock {
+    pub(super) secret: Secret<32>,
+    /// Shown to the relay; derived from the secret.
+    pub(super) token: Option<Token>,
+    pub(super) newcomer: Option<Newcomer>,
+    /// A join that was sent, or is to be sent again.
+    pub(super) candidate: Option<Candidate>,
+    pub(super) tries: u32,
+}
+
+/// A join, and the session that it begins.
+pub(super) struct Candidate {
+    pub(super) session: Session,
+    pub(super) outgoing: Outgoing,
+    /// The join was sent and its outcome is unknown.
+    pub(super) unknown: bool,
+    /// The room has moved on since it was made: it is in the log already or will never be.
+    pub(super) stale: bool,
+}
+
+impl Knock {
+    pub(super) fn new(secret: Secret<32>, newcomer: Newcomer) -> Self {
+        Self { token: None, secret, newcomer: Some(newcomer), candidate: None, tries: 0 }
+    }
+}
+
+/// The same guest, coming again.
+pub(super) fn returning(session: Session) -> Newcomer {
+    let me = session.me();
+    let nickname = session.member(me).map(|member| member.nickname.clone()).unwrap_or_default();
+    Newcomer::Returning(session.into_identity(), nickname)
+}
+
+impl Machine {
+    /// The answer to a look through the door.
+    pub(super) fn looked(&mut self, now: Timestamp, result: Result<Reply, Refusal>) {
+        let door = match result {
+            Ok(Reply::Door(door)) => door,
+            Ok(_) => return self.disbelieve(now),
+            Err(Refusal::NotAdmitted) => return self.link_refused(now),
+            Err(refusal) => return self.not_let_in(now, refusal),
+        };
+        if door.address != self.address {
+            return self.end(Ended::NotLetIn(JoinFailure::BadDoor));
+        }
+        if self.left_in.is_some_and(|epoch| door.epoch < epoch) {
+            // An older epoch may have members who have left since. What waits to be said is not for
+            // them: this is no door.
+            self.distrust();
+            let jitter = Duration::from_millis(self.random_below(1_000));
+            self.link.retry_at = Some(now.after(OLD_DOOR + jitter));
+            return;
+        }
+        let Phase::Entering(entrance) = &mut self.phase else {
+            return;
+        };
+        let Entrance::Knocking(knock) = entrance.as_mut() else {
+            return;
+        };
+        let Some(newcomer) = knock.newcomer.take() else {
+            return;
+        };
+        let nickname = match &newcomer {
+            Newcomer::New(nickname) | Newcomer::Returning(_, nickname) => nickname.clone(),
+        };
+        match Session::join(&door, &knock.secret, newcomer, &mut self.rng) {
+            Ok((session, outgoing)) => {
+                knock.candidate =
+                    Some(Candidate { session, outgoing, unknown: false, stale: false });
+                self.knock();
+            }
+            Err(NotJoined { why, identity }) => {
+                knock.newcomer = Some(match identity {
+                    Some(identity) => Newcomer::Returning(identity, nickname),
+                    None => Newcomer::New(nickname),
+                });
+                self.end(match why {
+                    JoinError::PolicyMismatch => Ended::DishonestRelay,
+                    _ => Ended::NotLetIn(JoinFailure::BadDoor),
+                });
+            }
+        }
+    }
+
+    /// The answer to a join.
+    pub(super) fn joined(&mut self, now: Timestamp, result: Result<Reply, Refusal>) {
+        match result {
+            Ok(Reply::Accepted { seq }) => self.go_inside(now, seq),
+            Ok(_) => {
+                if let Some(candidate) = self.candidate() {
+                    candidate.unknown = true;
+                }
+                self.disbelieve(now);
+            }
+            Err(Refusal::StaleEpoch { .. }) => self.overtaken(now),
+            Err(Refusal::NotAdmitted) => self.link_refused(now),
+            Err(refusal) => {
+                if let Some(candidate) = self.candidate() {
+                    candidate.unknown = refusal == Refusal::Unavailable;
+                }
+                self.not_let_in(now, refusal);
+            }
+        }
+    }
+
+    pub(super) fn candidate(&mut self) -> Option<&mut Candidate> {
+        let Phase::Entering(entrance) = &mut self.phase else {
+            return None;
+        };
+        let Entrance::Knocking(knock) = entrance.as_mut() else {
+            return None;
+        };
+        knock.candidate.as_mut()
+    }
+
+    /// The room moved on before the join was appended: make another, after a random while that
+    /// grows, so that a crowd at the door thins out. The same keys are used again, so that a join
+    /// that came through after all is replaced, not doubled.
+    pub(super) fn overtaken(&mut self, now: Timestamp) {
+        let Phase::Entering(entrance) = &mut self.phase else {
+            return;
+        };
+        let Entrance::Knocking(knock) = entrance.as_mut() else {
+            return;
+        };
+        let Some(candidate) = knock.candidate.as_mut() else {
+            return;
+        };
+        if candidate.unknown {
+            // It may have been this very join that moved the room on.
+            candidate.stale = true;
+            return self.knock();
+        }
+        if let Some(candidate) = knock.candidate.take() {
+            knock.newcomer = Some(returning(candidate.session));
+        }
+        knock.tries += 1;
+        let tries = knock.tries;
+        if tries > MAX_TRIES {
+            return self.end(Ended::NotLetIn(JoinFailure::TooManyTries));
+        }
+        let most = 20_u64 << tries.min(7);
+        let wait = self.random_below(most);
+        self.link.retry_at = Some(now.after(Duration::from_millis(wait)));
+    }
+
+    /// The relay does not know the link. Of whoever was in the room before, it may have been told
+    /// a false hash by a member, which the owner will put right.
+    fn link_refused(&mut self, now: Timestamp) {
+        self.refused_links += 1;
+        if !self.outbox.has_entered() || self.refused_links > MAX_REFUSED_LINKS {
+            return self.end(Ended::NotLetIn(JoinFailure::LinkReplaced));
+        }
+        let jitter = Duration::from_millis(self.random_below(1_000));
+        self.link.retry_at = Some(now.after(OLD_DOOR + jitter));
+    }
+}
