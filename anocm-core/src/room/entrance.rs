@@ -73,10 +73,15 @@ impl Entrance {
                 (Asked::Create, Request::Create { address, genesis: genesis.clone() })
             }
             Self::Knocking(Knock {
-                token, candidate: Some(Candidate { outgoing, .. }), ..
+                token,
+                candidate: Some(Candidate { session, outgoing, .. }),
+                ..
             }) => {
                 let Outgoing { entry, next } = outgoing.clone();
-                (Asked::Join, Request::Join { address, door: token.clone()?, entry, next })
+                (
+                    Asked::Join(session.epoch()),
+                    Request::Join { address, door: token.clone()?, entry, next },
+                )
             }
             Self::Knocking(Knock { token, secret, candidate: None, .. }) => {
                 *token = door_token(&address, secret);

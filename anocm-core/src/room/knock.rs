@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Ended, JoinFailure, Machine, entrance::Entrance, machine::Phase};
 use crate::{
+    id::Epoch,
     secret::{Secret, Token},
     session::{JoinError, Newcomer, NotJoined, Outgoing, Session},
     time::Timestamp,
@@ -103,8 +104,12 @@ impl Machine {
         }
     }
 
-    /// The answer to a join.
-    pub(super) fn joined(&mut self, now: Timestamp, result: Result<Reply, Refusal>) {
+    /// The answer to a join that begins `epoch`.
+    pub(super) fn joined(&mut self, now: Timestamp, epoch: Epoch, result: Result<Reply, Refusal>) {
+        if self.candidate().is_none_or(|candidate| candidate.session.epoch() != epoch) {
+            // Asked before this guest went to the door again.
+            return;
+        }
         match result {
             Ok(Reply::Accepted { seq }) => self.go_inside(now, seq),
             Ok(_) => {

@@ -96,7 +96,8 @@ pub(super) enum Asked {
     Look,
     /// A look at the door by somebody inside.
     Inspect(Epoch),
-    Join,
+    /// A join that begins this epoch.
+    Join(Epoch),
     Enter(Epoch),
     Read,
     Append,
@@ -196,7 +197,7 @@ impl Machine {
             (Asked::Create, result) => self.created(now, result),
             (Asked::Look, result) => self.looked(now, result),
             (Asked::Inspect(epoch), result) => self.inspected(now, epoch, &result),
-            (Asked::Join, result) => self.joined(now, result),
+            (Asked::Join(epoch), result) => self.joined(now, epoch, result),
             (Asked::Enter(epoch), result) => self.entered(now, epoch, result),
             (Asked::Read, result) => self.page(now, result),
             (Asked::Append, result) => self.appended(now, ticket, result),

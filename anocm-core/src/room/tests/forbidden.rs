@@ -5,13 +5,13 @@ use std::{sync::Arc, time::Duration};
 use chacha20::ChaCha20Rng;
 use rand_core::SeedableRng;
 
-use super::{Message, NewRoom, RoomEvent, Trouble};
 use crate::{
     TokioClock,
     client::{Client, ClientConfig, Room},
     id::{Epoch, Seq},
     invite::RelayUrl,
     relay::{Relay, RelayConfig},
+    room::{Message, NewRoom, RoomEvent, Trouble},
     secret::{Payload, Secret, Token},
     session::{Change, Newcomer, Outgoing, Session, hostile},
     store::{MemoryLimits, MemoryStore},

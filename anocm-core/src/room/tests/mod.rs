@@ -1,0 +1,13 @@
+//! The state machine on its own: driven by hand, against a relay that the test speaks for.
+
+mod bench;
+mod coming_back;
+mod contradictions;
+mod counters;
+mod doorkeeping;
+mod farewell;
+mod forbidden;
+mod guest;
+mod late;
+mod relay;
+mod retention;

@@ -1,0 +1,110 @@
+//! Nothing is kept for longer than its room and its guests allow.
+
+use std::time::Duration;
+
+use super::{
+    bench::{ALICE, BOB, Bench, keep},
+    guest::is_publish,
+};
+use crate::{
+    retention::{GuestRetention, Retention, RoomRetention},
+    room::{Command, RoomEvent, Trouble},
+    wire::{EntryKind, Request},
+};
+
+/// How long the relay was asked to keep what was said last.
+fn asked_to_keep(bench: &Bench, who: usize) -> Retention {
+    let mut publications = bench[who].asked.iter().rev();
+    let asked = publications.find_map(|(_, request)| match request {
+        Request::Publish { entry, next: None, .. } => Some(entry.retention),
+        _ => None,
+    });
+    asked.unwrap()
+}
+
+const fn cap(cap: Retention) -> Command {
+    Command::SetGuestRetention(GuestRetention { default: None, cap: Some(cap) })
+}
+
+#[test]
+fn a_cap_set_while_a_message_waits_holds_for_it() {
+    for strict in [keep(5), Retention::Live] {
+        let mut bench = Bench::with(2);
+        bench.cut(BOB);
+        bench.says(BOB, "for an hour", 3_600);
+        bench.does(BOB, cap(strict));
+        bench[BOB].forget();
+        bench.connects(BOB);
+        assert_eq!(bench[ALICE].heard(), ["for an hour"]);
+        assert_eq!(asked_to_keep(&bench, BOB), strict);
+        // A looser one lengthens nothing that was asked for more strictly.
+        bench.says(BOB, "for two seconds", 2);
+        assert_eq!(asked_to_keep(&bench, BOB), keep(2).min(strict));
+    }
+}
+
+#[test]
+fn a_room_made_stricter_while_a_message_waits_holds_for_it() {
+    let mut bench = Bench::with(2);
+    bench.cut(BOB);
+    bench.says(BOB, "for an hour", 3_600);
+    let strict = RoomRetention::new(Retention::Live, keep(5), keep(10)).unwrap();
+    bench.does(ALICE, Command::SetRoomRetention(strict));
+    bench[BOB].forget();
+    bench.connects(BOB);
+    assert_eq!(bench[ALICE].heard(), ["for an hour"]);
+    assert_eq!(asked_to_keep(&bench, BOB), keep(10));
+    assert_eq!(bench[BOB].count(is_publish), 1);
+}
+
+/// Alice sends something of her program's own and says something; Bob is told both as so old.
+fn told_at_age(age: u64) -> Bench {
+    let mut bench = Bench::with(2);
+    bench[BOB].tells(move |item| {
+        item.age = age;
+        true
+    });
+    let (kind, body, retention) = (7, vec![7], Some(keep(3_600)));
+    bench.does(ALICE, Command::Custom { kind, body, retention });
+    bench.says(ALICE, "old?", 3_600);
+    bench
+}
+
+fn heard_custom(bench: &Bench) -> bool {
+    bench[BOB].events.iter().any(|event| matches!(event, RoomEvent::Custom { .. }))
+}
+
+#[test]
+fn what_is_told_at_the_age_at_which_it_was_to_be_gone_is_not_shown() {
+    let hour = u64::try_from(Duration::from_secs(3_600).as_millis()).unwrap();
+    let bench = told_at_age(hour - 1);
+    assert!(heard_custom(&bench));
+    assert_eq!((bench[BOB].heard(), bench[BOB].troubles()), (vec!["old?"], vec![]));
+    for age in [hour, u64::MAX] {
+        let mut bench = told_at_age(age);
+        assert!(!heard_custom(&bench));
+        assert_eq!(bench[BOB].heard(), [""; 0]);
+        bench[BOB].honest();
+        bench.says(ALICE, "new", 3_600);
+        assert_eq!(bench[BOB].heard(), ["new"]);
+        // What is not shown is not missed, either.
+        assert_eq!(bench[BOB].troubles(), [Trouble::DishonestRelay]);
+    }
+}
+
+#[test]
+fn a_commit_told_after_its_time_is_followed() {
+    let mut bench = Bench::with(2);
+    bench[BOB].tells(|item| {
+        assert_eq!(item.entry.kind, EntryKind::Commit);
+        item.age = u64::MAX;
+        true
+    });
+    bench.does(ALICE, Command::Rename("Alicia".parse().unwrap()));
+    assert_eq!(bench[BOB].machine.view().epoch, bench.relay.epoch());
+    assert_eq!(bench[BOB].machine.view().members, bench[ALICE].machine.view().members);
+    assert_eq!(bench[BOB].troubles(), [Trouble::DishonestRelay]);
+    bench[BOB].honest();
+    bench.says(ALICE, "followed", 60);
+    assert_eq!(bench[BOB].heard(), ["followed"]);
+}
