@@ -125,8 +125,11 @@ impl Machine {
         if member.role == Role::Owner || role == Role::Owner {
             return Err(CommandError::NotAllowed);
         }
-        let mut moderators = self.inside()?.settings().moderators.clone();
-        moderators.retain(|key| *key != member.key);
+        let session = self.inside()?;
+        let mut moderators = session.settings().moderators.clone();
+        // Whoever has left makes room for another.
+        let stays = |key| session.members().iter().any(|member| member.key == key);
+        moderators.retain(|key| *key != member.key && stays(*key));
         if role == Role::Moderator {
             moderators.push(member.key);
         }

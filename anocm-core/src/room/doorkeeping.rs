@@ -67,7 +67,7 @@ impl Machine {
         epoch: Epoch,
         result: &Result<Reply, Refusal>,
     ) {
-        let Phase::Inside(session) = &self.phase else { return };
+        let Phase::Inside(session) = &mut self.phase else { return };
         if session.epoch() != epoch {
             return;
         }

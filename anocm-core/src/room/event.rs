@@ -151,7 +151,8 @@ pub enum Trouble {
         /// Its place.
         seq: Seq,
     },
-    /// A member repeated something already said; it is not shown again.
+    /// A member said something under a number that they had used before: one of the two is not
+    /// theirs, or their program is at fault. It is not shown.
     Repeated {
         /// Who.
         by: MemberId,

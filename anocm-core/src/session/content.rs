@@ -12,11 +12,11 @@ use crate::{
 };
 
 /// The most bytes of a body that fit each size of a sealed entry, whatever the sender's counter.
-pub(super) const BODY_SIZES: [usize; 4] = [781, 3_781, 15_781, MAX_CONTENT];
+pub(super) const BODY_SIZES: [usize; 4] = [777, 3_777, 15_777, MAX_CONTENT];
 
-/// The longest text, or body of custom content, in bytes. Up to 781 bytes take an entry of 1,000,
-/// up to 3,781 one of 4,000, up to 15,781 one of 16,000.
-pub const MAX_CONTENT: usize = 63_776;
+/// The longest text, or body of custom content, in bytes. Up to 777 bytes take an entry of 1,000,
+/// up to 3,777 one of 4,000, up to 15,777 one of 16,000.
+pub const MAX_CONTENT: usize = 63_772;
 
 /// A message as its sender wrapped it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,6 +115,9 @@ impl Content {
 
     /// The content of that number and body. `None` when the body is not of its kind's form.
     pub(super) fn from_parts(kind: u16, body: &[u8]) -> Option<Self> {
+        if body.len() > MAX_CONTENT {
+            return None;
+        }
         let plain = |content| body.is_empty().then_some(content);
         match kind {
             TEXT => Some(Self::Text(MessageText::new(std::str::from_utf8(body).ok()?.to_owned()))),
@@ -208,6 +211,14 @@ mod tests {
             [(TEXT, b"\xff".as_slice()), (TYPING, b"x"), (WHISPER, b"short"), (LEAVING, b"")]
         {
             assert_eq!(Content::from_parts(kind, body), None);
+        }
+    }
+
+    #[test]
+    fn a_body_beyond_its_limit_is_refused() {
+        for kind in [TEXT, CUSTOM | 7, 0x4001] {
+            assert!(Content::from_parts(kind, &[b'x'; MAX_CONTENT]).is_some());
+            assert!(Content::from_parts(kind, &[b'x'; MAX_CONTENT + 1]).is_none());
         }
     }
 

@@ -40,10 +40,13 @@ pub enum SessionError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// It does not open: of another epoch, tampered with, repeated, or not ours. Deliberately
-    /// says no more.
+    /// It does not open: of another epoch, tampered with, or not ours. Deliberately says no more.
     #[error("the entry does not open")]
     Decrypt,
+    /// It opens, so it comes from somebody inside, and holds no message that can be read:
+    /// repeated, re-sealed with another retention, or never lawful. Deliberately says no more.
+    #[error("the entry holds nothing that can be read")]
+    Spoilt,
     /// A commit or join that opens and that the room's rules forbid: no member accepts it.
     #[error("the entry is a membership change that the room's rules forbid")]
     Forbidden {

@@ -39,10 +39,10 @@ pub(super) struct Leaf {
 
 /// The leaf's own extension.
 #[derive(Serialize, Deserialize)]
-struct Card {
+struct Card<'a> {
     // A plain string: what makes a good name may differ between versions of this library, and
     // members must not disagree about which leaf is lawful.
-    nickname: String,
+    nickname: &'a str,
     whisper: [u8; 32],
 }
 
@@ -63,7 +63,7 @@ pub(super) fn leaf_extensions(
     nickname: &str,
     whisper: [u8; 32],
 ) -> Result<Extensions<LeafNode>, Fault> {
-    let card = wire::encode(&Card { nickname: nickname.to_owned(), whisper });
+    let card = wire::encode(&Card { nickname, whisper });
     Extensions::single(Extension::Unknown(LEAF, UnknownExtension(card.to_vec()))).map_err(|_| Fault)
 }
 
@@ -76,8 +76,8 @@ pub(super) fn read_leaf(leaf: &LeafNode) -> Option<Leaf> {
     let Card { nickname, whisper } = wire::decode(card, MAX_LEAF).ok()?;
     let lawful = nickname.len() <= MAX_NICKNAME
         && *leaf.capabilities() == capabilities()
-        && *leaf.extensions() == leaf_extensions(&nickname, whisper).ok()?;
-    lawful.then(|| Leaf { id, key, nickname: Nickname::received(&nickname), whisper })
+        && *leaf.extensions() == leaf_extensions(nickname, whisper).ok()?;
+    lawful.then(|| Leaf { id, key, nickname: Nickname::received(nickname), whisper })
 }
 
 /// The extensions of the group context.

@@ -2,7 +2,7 @@
 
 use openmls::prelude::{
     ContentType, MlsMessageBodyIn, MlsMessageIn, ProcessMessageError, ProcessedMessageContent,
-    PublicMessageIn, Sender, StagedCommit,
+    PublicMessageIn, Sender, StageCommitError, StagedCommit,
 };
 use openmls_traits::{OpenMlsProvider, storage::StorageProvider};
 use tls_codec::Deserialize as _;
@@ -18,6 +18,7 @@ use super::{
     roster::Roster,
     rules::Verdict,
     seal::{self, Kind},
+    speak,
 };
 use crate::{
     id::{Epoch, MemberId},
@@ -78,6 +79,12 @@ pub struct Applied {
     pub removed_me: bool,
 }
 
+/// A commit or join that every member accepts.
+enum Judged {
+    Theirs(Box<StagedCommit>, Verdict),
+    Own,
+}
+
 impl Session {
     /// Opens the entry at the next place of the log. Commits and joins of others are checked
     /// against the room's rules and applied at once; an own commit that waits is accepted, as by
@@ -85,8 +92,24 @@ impl Session {
     /// do not open: they are recognised by their nonce.
     ///
     /// # Errors
-    /// [`OpenError`]. The session is as it was, and the same entry untampered still opens.
+    /// [`OpenError`]. The session goes on in its epoch. What was tampered with outside of the room
+    /// uses no key up: the same entry untampered still opens.
     pub fn open(&mut self, entry: &Entry) -> Result<Opened, OpenError> {
+        let message = self.unseal(entry)?;
+        if entry.kind == EntryKind::Message {
+            self.open_message(message, entry.retention)
+        } else {
+            self.open_commit(message, entry).map(Opened::Applied)
+        }
+    }
+
+    /// Whether this member would accept the commit or join. Changes nothing.
+    pub(super) fn would_accept(&mut self, entry: &Entry) -> bool {
+        self.unseal(entry).is_ok_and(|message| self.judge_commit(message, entry).is_ok())
+    }
+
+    /// Takes the seal off. Nothing behind a lawful seal can be from outside of the room.
+    fn unseal(&self, entry: &Entry) -> Result<Option<MlsMessageBodyIn>, OpenError> {
         let live = self.live.as_ref().ok_or(OpenError::Removed)?;
         if entry.epoch != self.epoch {
             return Err(OpenError::Decrypt);
@@ -97,13 +120,7 @@ impl Session {
         };
         let place = self.place(Kind::from(entry.kind), entry.retention);
         let bytes = seal::open(key, &place, &entry.sealed).ok_or(OpenError::Decrypt)?;
-        let message =
-            MlsMessageIn::tls_deserialize_exact(bytes.as_slice()).map(MlsMessageIn::extract).ok();
-        if entry.kind == EntryKind::Message {
-            self.open_message(message, entry.retention)
-        } else {
-            self.open_commit(message, entry).map(Opened::Applied)
-        }
+        Ok(MlsMessageIn::tls_deserialize_exact(bytes.as_slice()).map(MlsMessageIn::extract).ok())
     }
 
     fn open_message(
@@ -111,29 +128,32 @@ impl Session {
         message: Option<MlsMessageBodyIn>,
         retention: Retention,
     ) -> Result<Opened, OpenError> {
-        // Before any key is used, so that nothing but the sender's own message can use it up.
+        // Before any key is used, so that what does not come from a member uses none up.
         let Some(MlsMessageBodyIn::PrivateMessage(message)) = message else {
-            return Err(OpenError::Decrypt);
+            return Err(OpenError::Spoilt);
         };
         if retention > self.settings.retention.largest() {
-            return Err(OpenError::Decrypt);
+            return Err(OpenError::Spoilt);
         }
         let live = self.live.as_mut().ok_or(OpenError::Removed)?;
         let processed =
-            live.group.process_message(&self.provider, message).map_err(|_| OpenError::Decrypt)?;
+            live.group.process_message(&self.provider, message).map_err(|_| OpenError::Spoilt)?;
         let &Sender::Member(index) = processed.sender() else {
-            return Err(OpenError::Decrypt);
+            return Err(OpenError::Spoilt);
         };
+        if processed.aad() != speak::aad(retention) {
+            return Err(OpenError::Spoilt);
+        }
         let ProcessedMessageContent::ApplicationMessage(message) = processed.into_content() else {
-            return Err(OpenError::Decrypt);
+            return Err(OpenError::Spoilt);
         };
         let bytes = Zeroizing::new(message.into_bytes());
-        let envelope = Envelope::decode(&bytes).map_err(|_| OpenError::Decrypt)?;
-        let (sender, _) = self.roster.at(index).ok_or(OpenError::Decrypt)?;
+        let envelope = Envelope::decode(&bytes).map_err(|_| OpenError::Spoilt)?;
+        let (sender, _) = self.roster.at(index).ok_or(OpenError::Spoilt)?;
         if let Content::Leaving(statement) = &envelope.content
             && !self.bench().is_valid(statement, sender)
         {
-            return Err(OpenError::Decrypt);
+            return Err(OpenError::Spoilt);
         }
         Ok(Opened::Message { sender: sender.id, envelope })
     }
@@ -143,6 +163,18 @@ impl Session {
         message: Option<MlsMessageBodyIn>,
         entry: &Entry,
     ) -> Result<Applied, OpenError> {
+        match self.judge_commit(message, entry)? {
+            Judged::Theirs(staged, verdict) => Ok(self.apply(*staged, verdict)?),
+            Judged::Own => self.accept().map_err(|_| OpenError::Internal),
+        }
+    }
+
+    /// Decides about a commit or join, without following it.
+    fn judge_commit(
+        &mut self,
+        message: Option<MlsMessageBodyIn>,
+        entry: &Entry,
+    ) -> Result<Judged, OpenError> {
         let nobody = OpenError::Forbidden { by: None };
         let Some(MlsMessageBodyIn::PublicMessage(message)) = message else {
             return Err(nobody);
@@ -150,13 +182,19 @@ impl Session {
         if message.content_type() != ContentType::Commit || !is_sent_as(&message, entry.kind) {
             return Err(nobody);
         }
+        // Not signed: any member may have sealed somebody else's commit again.
+        if entry.retention != self.settings.policy.handshakes {
+            return Err(nobody);
+        }
         let claimed = self.member_of(message.sender());
         let live = self.live.as_mut().ok_or(OpenError::Removed)?;
         let processed = match live.group.process_message(&self.provider, message) {
             Ok(processed) => processed,
             // The signature was checked before the commit was.
-            Err(ProcessMessageError::InvalidCommit(_)) => {
-                return Err(OpenError::Forbidden { by: claimed });
+            Err(ProcessMessageError::InvalidCommit(error)) => {
+                // Nor is the confirmation tag signed.
+                let by = claimed.filter(|_| error != StageCommitError::ConfirmationTagMismatch);
+                return Err(OpenError::Forbidden { by });
             }
             Err(_) => return Err(nobody),
         };
@@ -166,13 +204,11 @@ impl Session {
             ProcessedMessageContent::StagedCommitMessage(staged) => {
                 let verdict = self
                     .bench()
-                    .judge(&staged, &sender, &notice, entry.retention)
+                    .judge(&staged, &sender, &notice)
                     .map_err(|_| OpenError::Forbidden { by: claimed })?;
-                Ok(self.apply(*staged, verdict)?)
+                Ok(Judged::Theirs(staged, verdict))
             }
-            ProcessedMessageContent::OwnPendingCommit => {
-                self.accept().map_err(|_| OpenError::Internal)
-            }
+            ProcessedMessageContent::OwnPendingCommit => Ok(Judged::Own),
             _ => Err(OpenError::Forbidden { by: claimed }),
         }
     }
@@ -185,7 +221,7 @@ impl Session {
         self.roster.at(*index).map(|(member, _)| member.id)
     }
 
-    /// Merges an accepted commit of somebody else. All that can fail comes first.
+    /// Merges an accepted commit of somebody else. All that outsiders could make fail comes first.
     fn apply(&mut self, staged: StagedCommit, verdict: Verdict) -> Result<Applied, Fault> {
         let next = if staged.self_removed() {
             None

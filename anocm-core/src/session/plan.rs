@@ -25,7 +25,7 @@ pub enum Change {
     /// Remove those who said that they leave. Statements that are not valid, or of nobody in the
     /// room, are passed over.
     CarryOut(Vec<LeaveStatement>),
-    /// Name the moderators. Owner only.
+    /// Name the moderators: members, or who was one already. Owner only.
     SetModerators(Vec<MemberKey>),
     /// Change what the room allows, within its policy. Owner only.
     SetRetention(RoomRetention),
@@ -109,8 +109,12 @@ impl Session {
         if keys.len() > MAX_MODERATORS {
             return Err(SessionError::NotAllowed);
         }
-        let is_member = |key: &MemberKey| self.members().iter().any(|member| member.key == *key);
-        if !keys.iter().all(is_member) {
+        // A moderator who left without a word keeps the role; that must not stop anything.
+        let is_known = |key: &MemberKey| {
+            self.settings.moderators.contains(key)
+                || self.members().iter().any(|member| member.key == *key)
+        };
+        if !keys.iter().all(is_known) {
             return Err(SessionError::NoSuchMember);
         }
         self.plan_settings(Settings { moderators: keys, ..self.settings.clone() })

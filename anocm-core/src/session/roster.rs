@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use openmls::prelude::{LeafNode, LeafNodeIndex, MlsGroup, Signature};
+use zeroize::Zeroizing;
 
 use super::{
     leaf,
@@ -26,7 +27,7 @@ pub(super) struct Seat {
     pub(super) index: LeafNodeIndex,
     pub(super) whisper: [u8; 32],
     /// The name as it looks: names with one in common can be mistaken for each other.
-    looks: [String; 2],
+    looks: [Zeroizing<String>; 2],
     /// Of the leaf by its member's key: the same signature is the same leaf.
     signature: Signature,
 }
@@ -65,7 +66,7 @@ impl Roster {
         let mut counts: [HashMap<&str, usize>; 2] = Default::default();
         for seat in &self.seats {
             for (count, look) in counts.iter_mut().zip(&seat.looks) {
-                *count.entry(look).or_default() += 1;
+                *count.entry(look.as_str()).or_default() += 1;
             }
         }
         for (member, seat) in self.members.iter_mut().zip(&self.seats) {
@@ -108,7 +109,7 @@ fn read_member(
     let seat = Seat {
         index,
         whisper: leaf.whisper,
-        looks: looks(&leaf.nickname),
+        looks: looks(&leaf.nickname).map(Zeroizing::new),
         signature: node.signature().clone(),
     };
     let member = Member {

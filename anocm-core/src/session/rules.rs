@@ -23,7 +23,6 @@ use super::{
 };
 use crate::{
     id::{MemberId, RoomAddress},
-    retention::Retention,
     wire,
 };
 
@@ -38,6 +37,15 @@ pub(super) struct CommitNotice {
     pub(super) leaves: Vec<LeaveStatement>,
     /// Whether the epoch it begins has a new invite secret.
     pub(super) new_door: bool,
+}
+
+impl CommitNotice {
+    /// Reads a notice. `None` unless it is in its one encoding, and of lawful length.
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let notice: Self = wire::decode(bytes, MAX_NOTICE).ok()?;
+        let lawful = notice.leaves.len() <= MAX_LEAVES && *wire::encode(&notice) == *bytes;
+        lawful.then_some(notice)
+    }
 }
 
 /// What an accepted commit or join does.
@@ -73,7 +81,6 @@ impl<C: OpenMlsCrypto> Bench<'_, C> {
         staged: &StagedCommit,
         sender: &Sender,
         notice: &[u8],
-        retention: Retention,
     ) -> Result<Verdict, Forbidden> {
         let path = staged.update_path_leaf_node().ok_or(Forbidden)?;
         let leaf = leaf::read_leaf(path).ok_or(Forbidden)?;
@@ -81,7 +88,7 @@ impl<C: OpenMlsCrypto> Bench<'_, C> {
         let by_value = staged
             .queued_proposals()
             .all(|queued| queued.proposal_or_ref_type() == ProposalOrRefType::Proposal);
-        if !by_value || retention != self.settings.policy.handshakes {
+        if !by_value {
             return Err(Forbidden);
         }
         match sender {
@@ -94,8 +101,7 @@ impl<C: OpenMlsCrypto> Bench<'_, C> {
                 {
                     return Err(Forbidden);
                 }
-                let notice: CommitNotice =
-                    wire::decode(notice, MAX_NOTICE).map_err(|_| Forbidden)?;
+                let notice = CommitNotice::read(notice).ok_or(Forbidden)?;
                 self.commit(staged, committer, &notice, settings)
             }
             _ => Err(Forbidden),
@@ -236,5 +242,19 @@ pub(super) fn may_remove(committer: Role, removed: Role) -> bool {
         Role::Owner => true,
         Role::Moderator => removed == Role::Member,
         Role::Member => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notice_holds_so_many_statements_and_no_more() {
+        let statement: LeaveStatement = postcard::from_bytes(&[0; 80]).unwrap();
+        for (count, lawful) in [(MAX_LEAVES, true), (MAX_LEAVES + 1, false)] {
+            let notice = CommitNotice { leaves: vec![statement.clone(); count], new_door: false };
+            assert_eq!(CommitNotice::read(&wire::encode(&notice)).is_some(), lawful);
+        }
     }
 }

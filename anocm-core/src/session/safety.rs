@@ -19,8 +19,12 @@ const EMOJI: [&str; 64] = [
 const WORD_BITS: usize = 11;
 const EMOJI_BITS: usize = 6;
 
-/// What members compare by voice or sight: the same for everyone in the epoch, and for nobody in
-/// any other.
+/// What members compare by voice or sight: the same for everyone in the epoch.
+///
+/// **Compare the words.** Whoever stands between two halves of a room, with the link and in both
+/// of them, can try both until their codes agree: 2¹⁸ tries on each side for the six emoji, which
+/// is nothing, and 2⁶⁶ for the twelve words. The emoji only show at a glance that a code is
+/// another than before.
 ///
 /// # Examples
 /// ```
@@ -29,17 +33,17 @@ const EMOJI_BITS: usize = 6;
 /// println!("{}", code.words().join(" "));
 /// # }
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct SafetyCode {
-    words: [&'static str; 8],
+    words: [&'static str; 12],
     emoji: [&'static str; 6],
 }
 
 impl SafetyCode {
-    /// The code of an exported secret: its first 88 bits, most significant first, name eight
+    /// The code of an exported secret: its first 132 bits, most significant first, name twelve
     /// words, the 36 after them six emoji.
     pub(crate) fn new(exported: &[u8; 32]) -> Self {
-        let emoji_from = 8 * WORD_BITS;
+        let emoji_from = 12 * WORD_BITS;
         Self {
             words: std::array::from_fn(|n| {
                 let word = WORDS.lines().nth(bits(exported, n * WORD_BITS, WORD_BITS));
@@ -52,13 +56,13 @@ impl SafetyCode {
         }
     }
 
-    /// Eight words, 88 bits.
+    /// Twelve words, 132 bits: what to compare.
     #[must_use]
-    pub const fn words(&self) -> &[&'static str; 8] {
+    pub const fn words(&self) -> &[&'static str; 12] {
         &self.words
     }
 
-    /// Six emoji, 36 bits, for a quick look.
+    /// Six emoji, 36 bits: for a glance, not for a comparison.
     #[must_use]
     pub const fn emoji(&self) -> &[&'static str; 6] {
         &self.emoji
@@ -69,6 +73,12 @@ impl fmt::Display for SafetyCode {
     /// The words, then the emoji, separated by spaces.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.words.join(" "), self.emoji.join(" "))
+    }
+}
+
+impl fmt::Debug for SafetyCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SafetyCode(..)")
     }
 }
 
@@ -102,24 +112,24 @@ mod tests {
     #[test]
     fn the_first_and_the_last_of_each_list_can_come() {
         let lowest = SafetyCode::new(&[0; 32]);
-        assert_eq!(lowest.words(), &["abandon"; 8]);
+        assert_eq!(lowest.words(), &["abandon"; 12]);
         assert_eq!(lowest.emoji(), &["🐶"; 6]);
         let highest = SafetyCode::new(&[0xff; 32]);
-        assert_eq!(highest.words(), &["zoo"; 8]);
+        assert_eq!(highest.words(), &["zoo"; 12]);
         assert_eq!(highest.emoji(), &["📌"; 6]);
     }
 
     #[test]
     fn bits_are_taken_in_order() {
         let mut secret = [0; 32];
-        // Word 0 is 1 (bits 0 to 10), word 7 is 1 (bits 77 to 87), emoji 5 is 1 (118 to 123).
-        for bit in [10, 87, 123] {
+        // Word 0 is 1 (bits 0 to 10), word 11 is 1 (bits 121 to 131), emoji 5 is 1 (162 to 167).
+        for bit in [10, 131, 167] {
             secret[bit / 8] |= 0x80 >> (bit % 8);
         }
         let code = SafetyCode::new(&secret);
         assert_eq!(code.words()[0], "ability");
         assert_eq!(code.words()[1], "abandon");
-        assert_eq!(code.words()[7], "ability");
+        assert_eq!(code.words()[11], "ability");
         assert_eq!(code.emoji(), &["🐶", "🐶", "🐶", "🐶", "🐶", "🐱"]);
         assert!(code.to_string().starts_with("ability abandon"));
         assert!(code.to_string().ends_with("ability 🐶 🐶 🐶 🐶 🐶 🐱"));

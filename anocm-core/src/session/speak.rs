@@ -17,6 +17,11 @@ use crate::{
     wire::{Entry, EntryKind},
 };
 
+/// The authenticated data of a message: its retention in milliseconds, u32 BE.
+pub(super) fn aad(retention: Retention) -> Vec<u8> {
+    retention.as_millis().to_be_bytes().to_vec()
+}
+
 impl Session {
     /// Seals a message for the current epoch. If the room has moved on before it is appended, it
     /// must be sealed again.
@@ -36,6 +41,8 @@ impl Session {
             return Err(SessionError::NotAllowed);
         }
         let content = envelope.encode()?;
+        // Signed along, so that no member can say it again to be kept for longer.
+        live.group.set_aad(aad(retention));
         let message = live
             .group
             .create_message(&self.provider, &self.identity, &content)

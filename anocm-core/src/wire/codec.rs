@@ -27,13 +27,13 @@ pub enum WireError {
 #[must_use]
 pub fn encode<T: Serialize>(value: &T) -> Payload {
     // Counting first keeps the buffer from being moved, which would leave a copy behind.
-    let size = postcard::experimental::serialized_size(value).unwrap_or(0);
-    let mut buffer = Zeroizing::new(vec![0; size]);
+    let size = postcard::experimental::serialized_size(value);
+    let mut buffer = Zeroizing::new(vec![0; *size.as_ref().unwrap_or(&0)]);
     // The types of this module hold nothing that postcard cannot express, and the size was
     // counted by the same code: this cannot fail.
-    let used = postcard::to_slice(value, &mut buffer).map_or(0, |bytes| bytes.len());
-    debug_assert_eq!(used, size, "every wire type is encodable");
-    buffer.truncate(used);
+    let used = postcard::to_slice(value, &mut buffer).map(|bytes| bytes.len());
+    debug_assert!(used.is_ok() && used == size, "every wire type is encodable");
+    buffer.truncate(used.unwrap_or(0));
     Payload::from(buffer)
 }
 

@@ -87,7 +87,7 @@ fn a_statement_beside_no_removal_is_refused() {
 
 #[test]
 fn a_notice_that_cannot_be_read_is_refused() {
-    for bad in [b"".as_slice(), b"\0\x02", b"\0\0\0", &[0xff; 40], &[0; 9_000]] {
+    for bad in [b"".as_slice(), b"\0\x02", b"\0\0\0", b"\x80\0\0", &[0xff; 40], &[0; 9_000]] {
         let (mut room, mut alice, mut bob) = Room::of_two();
         let entry = commit(&mut room, &mut bob, bad, handshakes(), |builder| builder);
         forbidden(&mut room, &entry, &mut bob, &mut [&mut alice]);
@@ -100,8 +100,8 @@ fn a_commit_is_kept_as_long_as_the_policy_says() {
     let lawful = notice(vec![], false);
     for retention in [Retention::Live, kept(60)] {
         let entry = commit(&mut room, &mut bob, &lawful, retention, |builder| builder);
-        let error = OpenError::Forbidden { by: Some(bob.me()) };
-        assert_eq!(alice.open(&entry), Err(error));
+        // Any member can have sealed Bob's commit again.
+        assert_eq!(alice.open(&entry), Err(OpenError::Forbidden { by: None }));
     }
     room.heard(&mut alice, &mut bob);
 }
@@ -171,6 +171,7 @@ fn a_message_passed_off_as_a_commit_burns_nothing() {
     let envelope = room.envelope(text("hello"));
     let bytes = envelope.encode().unwrap();
     let live = alice.live.as_mut().unwrap();
+    live.group.set_aad(speak::aad(kept(60)));
     let message = live.group.create_message(&alice.provider, &alice.identity, &bytes).unwrap();
     for kind in [EntryKind::Commit, EntryKind::Join] {
         let entry = envelop(&mut room, &alice, kind, handshakes(), &message);
@@ -186,7 +187,7 @@ fn a_commit_passed_off_as_a_message_is_not_applied() {
     let lawful = notice(vec![], false);
     let commit = raw_commit(&mut alice, &lawful, |builder| builder);
     let as_message = envelop(&mut room, &alice, EntryKind::Message, kept(60), &commit);
-    assert_eq!(bob.open(&as_message), Err(OpenError::Decrypt));
+    assert_eq!(bob.open(&as_message), Err(OpenError::Spoilt));
     let as_join = envelop(&mut room, &alice, EntryKind::Join, handshakes(), &commit);
     assert_eq!(bob.open(&as_join), Err(OpenError::Forbidden { by: None }));
     let as_commit = envelop(&mut room, &alice, EntryKind::Commit, handshakes(), &commit);
@@ -198,12 +199,31 @@ fn a_message_kept_longer_than_the_room_allows_does_not_open() {
     let (mut room, mut alice, mut bob) = Room::of_two();
     let envelope = room.envelope(text("hello"));
     let bytes = envelope.encode().unwrap();
-    let live = alice.live.as_mut().unwrap();
-    let message = live.group.create_message(&alice.provider, &alice.identity, &bytes).unwrap();
-    let entry = envelop(&mut room, &alice, EntryKind::Message, kept(90_000), &message);
-    assert_eq!(bob.open(&entry), Err(OpenError::Decrypt));
-    let entry = envelop(&mut room, &alice, EntryKind::Message, kept(86_400), &message);
+    for (retention, opens) in [(kept(90_000), false), (kept(86_400), true)] {
+        let live = alice.live.as_mut().unwrap();
+        live.group.set_aad(speak::aad(retention));
+        let message = live.group.create_message(&alice.provider, &alice.identity, &bytes).unwrap();
+        let entry = envelop(&mut room, &alice, EntryKind::Message, retention, &message);
+        assert_eq!(bob.open(&entry).is_ok(), opens);
+    }
+}
+
+#[test]
+fn a_message_sealed_again_by_a_member_is_not_kept_for_longer() {
+    let (mut room, mut alice, mut bob, mut carol) = Room::of_three();
+    let envelope = room.envelope(text("only now"));
+    let entry = alice.seal(&envelope, Retention::Live, &mut room.rng).unwrap();
     assert!(bob.open(&entry).is_ok());
+    // Carol was away. Bob opens the seal and closes it for a day, which needs no more than keys
+    // that all members have.
+    let key = bob.live.as_ref().unwrap().keys.envelope.clone();
+    let message =
+        seal::open(&key, &bob.place(seal::Kind::Message, Retention::Live), &entry.sealed).unwrap();
+    let place = bob.place(seal::Kind::Message, kept(86_400));
+    let sealed = seal::seal(&key, &place, &message, &mut room.rng).unwrap();
+    let again = Entry { retention: kept(86_400), sealed, ..entry };
+    assert_eq!(carol.open(&again), Err(OpenError::Spoilt));
+    room.heard(&mut alice, &mut carol);
 }
 
 #[test]

@@ -69,6 +69,6 @@ fn nobody_announces_the_leave_of_another() {
     let (mut room, mut alice, mut bob, carol) = Room::of_three();
     let statement = carol.leave_statement().unwrap();
     let entry = room.seal(&mut bob, Content::Leaving(statement));
-    assert_eq!(alice.open(&entry), Err(OpenError::Decrypt));
+    assert_eq!(alice.open(&entry), Err(OpenError::Spoilt));
     room.heard(&mut bob, &mut alice);
 }

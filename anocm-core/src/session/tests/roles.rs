@@ -97,6 +97,19 @@ fn moderators_are_members_and_not_the_owner() {
 }
 
 #[test]
+fn a_moderator_who_left_stops_no_change_of_the_moderators() {
+    let (mut room, mut alice, mut bob, mut carol) = Room::of_three();
+    let appoint = |keys: &[MemberKey]| Change::SetModerators(keys.to_vec());
+    room.change(&mut alice, appoint(&[key(&bob)]), &mut [&mut bob, &mut carol]);
+    let word = bob.leave_statement().unwrap();
+    room.change(&mut carol, Change::CarryOut(vec![word]), &mut [&mut alice, &mut bob]);
+    // With the old one still on the list, or without.
+    room.change(&mut alice, appoint(&[key(&bob), key(&carol)]), &mut [&mut carol]);
+    room.change(&mut alice, appoint(&[key(&carol)]), &mut [&mut carol]);
+    assert_eq!(refused(&mut room, &mut alice, appoint(&[key(&bob)])), SessionError::NoSuchMember);
+}
+
+#[test]
 fn a_room_cannot_be_opened_beyond_its_own_policy() {
     let retention = RoomRetention::new(Retention::Live, kept(10), kept(25 * 3_600)).unwrap();
     let opened = Session::create(

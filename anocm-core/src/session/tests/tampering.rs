@@ -1,5 +1,6 @@
-use openmls_traits::OpenMlsProvider;
+use openmls_traits::{OpenMlsProvider, signatures::Signer as _};
 use proptest::prelude::*;
+use tls_codec::{Serialize as _, VLBytes};
 
 use super::*;
 use crate::wire::EntryKind;
@@ -63,7 +64,7 @@ fn a_repeated_entry_does_not_open_again() {
     let (mut room, mut alice, mut bob) = Room::of_two();
     let said = room.seal(&mut alice, text("hello"));
     assert!(bob.open(&said).is_ok());
-    assert_eq!(bob.open(&said), Err(OpenError::Decrypt));
+    assert_eq!(bob.open(&said), Err(OpenError::Spoilt));
     let outgoing = alice.propose(Change::Refresh, &mut room.rng).unwrap();
     let commit = outgoing.entry.clone();
     room.append(outgoing, &mut [&mut bob]);
@@ -103,7 +104,7 @@ fn who_was_away_walks_forward_through_the_epochs() {
 fn own_messages_do_not_open() {
     let (mut room, mut alice, mut bob) = Room::of_two();
     let said = room.seal(&mut alice, text("hello"));
-    assert_eq!(alice.open(&said), Err(OpenError::Decrypt));
+    assert_eq!(alice.open(&said), Err(OpenError::Spoilt));
     assert!(bob.open(&said).is_ok());
     room.heard(&mut alice, &mut bob);
 }
@@ -209,7 +210,7 @@ proptest! {
 
 #[test]
 fn a_member_vouches_for_a_sound_door_only() {
-    let (mut room, mut alice, bob) = Room::of_two();
+    let (mut room, mut alice, mut bob) = Room::of_two();
     let sound = room.door.clone();
     assert!(alice.vouches_for(&sound, &mut room.rng));
     assert!(bob.vouches_for(&sound, &mut room.rng));
@@ -218,9 +219,41 @@ fn a_member_vouches_for_a_sound_door_only() {
     let mut altered = sound.group_info.to_vec();
     altered[100] ^= 1;
     assert!(!bob.vouches_for(&useless(altered), &mut room.rng));
+    // Signed by a member, and false where newcomers cannot tell.
+    for from_the_end in [SIGNER + 1, SIGNER + 33 + 20] {
+        let poisoned = signed_again(&bob, &sound, from_the_end, &mut room.rng);
+        assert!(
+            Session::join(&poisoned, &secret(), Newcomer::New(name("Dave")), &mut room.rng).is_ok()
+        );
+        assert!(!alice.vouches_for(&poisoned, &mut room.rng), "{from_the_end}");
+    }
+    assert!(alice.vouches_for(&sound, &mut room.rng));
     // A sound door, but of a group that went on without Bob.
     let outgoing = alice.propose(Change::Refresh, &mut room.rng).unwrap();
     let elsewhere =
         Door { epoch: outgoing.entry.epoch.next(), group_info: outgoing.next.group_info, ..sound };
     assert!(!bob.vouches_for(&elsewhere, &mut room.rng));
+}
+
+/// Bytes of group information from its signer on.
+const SIGNER: usize = 4 + 2 + 64;
+
+/// The door with one bit of its group information changed, and a good signature of `by`, its
+/// signer.
+fn signed_again(by: &Session, door: &Door, from_the_end: usize, rng: &mut ChaCha20Rng) -> Door {
+    let place = by.place(seal::Kind::GroupInfo, Retention::Live);
+    let mut bytes = seal::open(&by.door.key, &place, &door.group_info).unwrap().to_vec();
+    let end = bytes.len();
+    bytes[end - from_the_end] ^= 1;
+    // RFC 9420, section 5.1.2: the label and the content with their lengths. The message's own
+    // header is not signed.
+    let content = VLBytes::new(bytes[4..end - 2 - 64].to_vec());
+    let signed = [
+        VLBytes::new(b"MLS 1.0 GroupInfoTBS".to_vec()).tls_serialize_detached().unwrap(),
+        content.tls_serialize_detached().unwrap(),
+    ];
+    let signature = by.identity.sign(&signed.concat()).unwrap();
+    bytes[end - 64..].copy_from_slice(&signature);
+    let sealed = seal::seal(&by.door.key, &place, &bytes, rng).unwrap();
+    Door { group_info: sealed, ..door.clone() }
 }
