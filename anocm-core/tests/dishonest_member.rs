@@ -209,6 +209,31 @@ async fn an_epoch_without_proof_or_door_or_owner_is_the_end_and_all_are_told() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_cannot_be_read_is_healed_by_a_new_epoch_once_a_minute() {
+    let stage = Stage::new();
+    let ([mut alice, mut bob], mut mallory) = with_mallory(&stage).await;
+    let before = alice.room.view().epoch.value();
+    for (minute, epochs) in [(0, 2), (1, 4)] {
+        // Each of the two who notice renews the keys at most once, whatever comes.
+        for _ in 0..4 {
+            mallory.catches_up().await;
+            let said = mallory.seals(minute, 7, text("twice"));
+            for _ in 0..2 {
+                mallory.publishes(said.clone(), None).await.unwrap();
+            }
+            for guest in [&mut alice, &mut bob] {
+                guest.meanwhile(Duration::from_secs(3)).await;
+            }
+        }
+        let renewed = alice.room.view().epoch.value() - before;
+        assert!((epochs / 2..=epochs).contains(&renewed), "{renewed} new epochs");
+        alice.meanwhile(Duration::from_secs(61)).await;
+        bob.meanwhile(Duration::from_secs(1)).await;
+    }
+    they_talk(&mut alice, &mut bob).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_others_said_cannot_be_said_again() {
     let stage = Stage::new();
     let ([mut alice, mut bob], mut mallory) = with_mallory(&stage).await;

@@ -76,9 +76,12 @@ impl Machine {
             }
             Err(OpenError::Forbidden { by }) => self.forbidden(now, item.seq, by),
             Err(_) if item.entry.kind.begins_epoch() => self.forbidden(now, item.seq, None),
-            Err(_) => {
+            Err(why) => {
                 self.log.count_unreadable();
                 self.tell(RoomEvent::Trouble(Trouble::Unreadable { seq: item.seq }));
+                if why == OpenError::Spoilt {
+                    self.spoilt(now);
+                }
             }
         }
     }
@@ -153,7 +156,7 @@ impl Machine {
 
     /// A message of another member opened.
     fn heard(&mut self, now: Timestamp, sender: MemberId, envelope: Envelope, said: Said) {
-        self.confirm();
+        self.confirm(sender);
         let Envelope { id, counter, content } = envelope;
         match self.senders.heard(sender, counter, id, self.log.holes()) {
             Heard::Again => return,
@@ -229,9 +232,10 @@ impl Machine {
             return self.end(Ended::Removed { by: applied.by });
         }
         if !own && applied.joined.is_none() {
-            self.confirm();
+            self.confirm(applied.by);
         }
         self.link.behind = false;
+        self.renewal.done();
         if !own {
             self.doubt_door(now);
         }
@@ -279,9 +283,12 @@ impl Machine {
         self.tell(RoomEvent::Joined { member, again });
     }
 
-    /// Another member was heard in this guest's epoch: nobody is alone behind an old door.
-    fn confirm(&mut self) {
-        if !std::mem::replace(&mut self.confirmed, true) {
+    /// A member was heard in this guest's epoch. If it is one who was here before, this guest is
+    /// not behind an old door, alone or with others who were led there.
+    fn confirm(&mut self, by: MemberId) {
+        if !self.confirmed && self.elders.contains(&by) {
+            self.confirmed = true;
+            self.elders = Vec::new();
             self.tell(RoomEvent::Confirmed);
         }
     }

@@ -10,25 +10,20 @@ use std::time::Duration;
 use super::{
     Machine,
     machine::{Asked, Phase},
-    outbox::Job,
 };
 use crate::{
     id::Epoch,
-    session::Change,
     time::Timestamp,
     wire::{Refusal, Reply, Request},
 };
 
-/// A member repairs a door at most this often: a relay that spoils it again is not to be fed.
-const REPAIR_EVERY: Duration = Duration::from_secs(60);
 /// How long a commit that replaces the invite may be on its way.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
-/// When this guest looks at the door, and when it last had to be repaired.
+/// When this guest looks at the door.
 #[derive(Debug, Default)]
 pub(super) struct Doorkeeping {
     look_at: Option<Timestamp>,
-    repaired: Option<Timestamp>,
     /// The epoch in which the relay did not know the door token.
     denied: Option<Epoch>,
 }
@@ -43,8 +38,7 @@ impl Machine {
     /// Somebody else began an epoch: about two members look at the door it brought, unless the
     /// next epoch comes first.
     pub(super) fn doubt_door(&mut self, now: Timestamp) {
-        let members = self.session().map_or(1, |session| session.members().len()) as u64;
-        let chosen = members <= 3 || self.random_below(members) < 2;
+        let chosen = self.acts_for_all();
         let wait = Duration::from_millis(500 + self.random_below(1_500));
         self.doorkeeping.look_at = chosen.then(|| now.after(wait));
     }
@@ -83,15 +77,8 @@ impl Machine {
             Err(Refusal::NotAdmitted) => false,
             Ok(_) | Err(_) => return,
         };
-        if sound {
-            return;
+        if !sound {
+            self.doorkeeping.look_at = self.renew(now).err();
         }
-        let again = self.doorkeeping.repaired.map(|last| last.after(REPAIR_EVERY));
-        if let Some(again) = again.filter(|again| now < *again) {
-            self.doorkeeping.look_at = Some(again);
-            return;
-        }
-        self.doorkeeping.repaired = Some(now);
-        self.outbox.push(Job::Change(None, Change::Refresh));
     }
 }

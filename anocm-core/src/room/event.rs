@@ -24,7 +24,8 @@ pub enum RoomEvent {
     Connection(Connection),
     /// The guest is in the room and can talk. Comes once.
     Entered,
-    /// A newcomer's view is confirmed: another member was heard in their epoch or a later one.
+    /// A newcomer's view is confirmed: somebody who was in the room before was heard in
+    /// their epoch or a later one.
     Confirmed,
     /// Somebody, the guest included, said something. In the order of the room's log.
     Message(Message),
@@ -289,7 +290,7 @@ pub struct RoomView {
     pub retention: RoomRetention,
     /// What this guest chose.
     pub guest_retention: GuestRetention,
-    /// Whether another member was heard in this guest's epoch or a later one.
+    /// Whether somebody who was in the room before was heard in this guest's epoch or a later one.
     pub confirmed: bool,
     /// Whether a forbidden membership change keeps everybody from talking.
     pub broken: bool,

@@ -1,14 +1,19 @@
 //! Places in order: which entry comes next, which places are missing.
 
-use std::{collections::BTreeMap, ops::RangeInclusive};
+use std::{
+    collections::{BTreeMap, btree_map},
+    ops::RangeInclusive,
+};
 
 use crate::{
     id::Seq,
     wire::{LogItem, Page},
 };
 
-/// Entries that may wait for the place before them.
+/// Entries that may wait for the place before them, and their sealed bytes. More than that is read
+/// when its turn has come.
 const MAX_WAITING: usize = 2_048;
+const MAX_WAITING_BYTES: usize = 8_000_000;
 
 /// How far the log was followed, and what arrived ahead of its turn.
 #[derive(Debug, Default)]
@@ -16,6 +21,8 @@ pub(super) struct Log {
     cursor: Seq,
     /// What arrived ahead of its turn; `None` where something was taken back.
     waiting: BTreeMap<Seq, Option<LogItem>>,
+    /// The sealed bytes of that.
+    bytes: usize,
     /// Every place up to here is spoken for: one without an entry is a hole.
     known: Seq,
     holes: u64,
@@ -59,9 +66,21 @@ impl Log {
 
     /// Takes in an entry that was told.
     pub(super) fn told(&mut self, item: LogItem) {
-        if item.seq > self.cursor && self.waiting.len() < MAX_WAITING {
-            self.waiting.entry(item.seq).or_insert(Some(item));
+        if item.seq > self.cursor && !self.is_full() {
+            self.wait(item);
         }
+    }
+
+    fn wait(&mut self, item: LogItem) {
+        let bytes = item.entry.sealed.len();
+        if let btree_map::Entry::Vacant(place) = self.waiting.entry(item.seq) {
+            place.insert(Some(item));
+            self.bytes = self.bytes.saturating_add(bytes);
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.waiting.len() >= MAX_WAITING || self.bytes >= MAX_WAITING_BYTES
     }
 
     /// Takes in a page.
@@ -74,7 +93,7 @@ impl Log {
         }
         for item in page.items {
             if item.seq > self.cursor {
-                self.waiting.entry(item.seq).or_insert(Some(item));
+                self.wait(item);
             }
         }
         self.known = self.known.max(page.reaches);
@@ -84,7 +103,9 @@ impl Log {
     /// Forgets what waits at `seq` and after it: it was taken back. The place of the entry that
     /// was taken back is spoken for.
     pub(super) fn voided(&mut self, seq: Seq) {
-        self.waiting.split_off(&seq);
+        let gone = self.waiting.split_off(&seq);
+        let bytes: usize = gone.values().flatten().map(|item| item.entry.sealed.len()).sum();
+        self.bytes = self.bytes.saturating_sub(bytes);
         if seq > self.cursor {
             self.waiting.insert(seq, None);
         }
@@ -98,6 +119,7 @@ impl Log {
         }
         let last = match self.waiting.remove(&seq) {
             Some(Some(item)) => {
+                self.bytes = self.bytes.saturating_sub(item.entry.sealed.len());
                 self.cursor = seq;
                 return Some(Place::Item(item));
             }
@@ -124,6 +146,7 @@ impl Log {
     /// Forgets what waits for its turn.
     pub(super) fn forget_waiting(&mut self) {
         self.waiting.clear();
+        self.bytes = 0;
     }
 
     /// Whether something waits for a place that nobody has told.
@@ -132,7 +155,7 @@ impl Log {
         self.waiting
             .first_key_value()
             .is_some_and(|(&first, _)| first > next.max(self.known.next()))
-            || self.waiting.len() >= MAX_WAITING
+            || self.is_full()
     }
 }
 
@@ -151,7 +174,7 @@ mod tests {
             kind: EntryKind::Message,
             epoch: Epoch::FIRST,
             retention: Retention::Live,
-            sealed: Payload::from(vec![u8::try_from(seq).unwrap()]),
+            sealed: Payload::from(vec![u8::try_from(seq % 256).unwrap()]),
         };
         LogItem { seq: Seq::new(seq), age: 0, entry }
     }
@@ -204,6 +227,25 @@ mod tests {
         log.told(item(2));
         log.read(page(&[1, 3], 3, false)).unwrap();
         assert_eq!(take(&mut log), ["1", "2", "3"]);
+    }
+
+    #[test]
+    fn what_waits_is_bounded_in_bytes() {
+        let mut log = Log::default();
+        let large = |seq| {
+            let mut item = item(seq);
+            item.entry.sealed = Payload::from(vec![0; 64_000]);
+            item
+        };
+        (2..=200).for_each(|seq| log.told(large(seq)));
+        assert!(log.has_gap());
+        assert_eq!(log.waiting.len(), MAX_WAITING_BYTES / 64_000);
+        // What was left out is read, and what was taken makes room.
+        log.told(item(1));
+        assert_eq!(take(&mut log).len(), 0);
+        log.read(page(&[1], 1, false)).unwrap();
+        assert_eq!(take(&mut log).len(), 126);
+        assert_eq!((log.waiting.len(), log.bytes, log.has_gap()), (0, 0, false));
     }
 
     #[test]

@@ -8,13 +8,13 @@ use std::{
 use rand_core::Rng;
 
 use super::{
-    Ended, NewRoom, RoomEvent, doorkeeping::Doorkeeping, entrance::Entrance, farewell::Farewell,
-    history::History, knock::Knock, link::LinkState, log::Log, outbox::Outbox, presence::Presence,
-    repair::Broken, senders::Senders,
+    Ended, NewRoom, RoomEvent, SendFailure, doorkeeping::Doorkeeping, entrance::Entrance,
+    farewell::Farewell, history::History, knock::Knock, link::LinkState, log::Log, outbox::Outbox,
+    presence::Presence, renewal::Renewal, repair::Broken, senders::Senders,
 };
 use crate::{
     entropy::Entropy,
-    id::{Epoch, RoomAddress},
+    id::{Epoch, MemberId, RoomAddress},
     invite::{Invite, RelayUrl},
     name::Nickname,
     retention::GuestRetention,
@@ -61,11 +61,14 @@ pub struct Machine {
     pub(super) presence: Presence,
     pub(super) farewell: Farewell,
     pub(super) doorkeeping: Doorkeeping,
+    pub(super) renewal: Renewal,
     pub(super) guest: GuestRetention,
     pub(super) broken: Option<Broken>,
     /// The owner wants the room to end.
     pub(super) closing: bool,
     pub(super) confirmed: bool,
+    /// Who was in the room when this guest came: one of them must be heard.
+    pub(super) elders: Vec<MemberId>,
     pub(super) distrusted: bool,
     /// How often the relay did not know the link since this guest was inside.
     pub(super) refused_links: u32,
@@ -165,10 +168,12 @@ impl Machine {
             presence: Presence::default(),
             farewell: Farewell::default(),
             doorkeeping: Doorkeeping::default(),
+            renewal: Renewal::default(),
             guest: GuestRetention::default(),
             broken: None,
             closing: false,
             confirmed: false,
+            elders: Vec::new(),
             distrusted: false,
             refused_links: 0,
             missed: 0,
@@ -244,7 +249,7 @@ impl Machine {
             self.expired(id);
         }
         for id in self.outbox.expire(now) {
-            self.tell(RoomEvent::NotSent { id, why: super::SendFailure::Expired });
+            self.tell(RoomEvent::NotSent { id, why: SendFailure::Expired });
         }
         for member in self.presence.silent(now) {
             self.tell(RoomEvent::Presence { member, here: false });
@@ -280,6 +285,7 @@ impl Machine {
             self.presence.say_at(members).filter(|_| speaks),
             self.farewell.carry_out_at().filter(|_| acts),
             self.doorkeeping.look_at().filter(|_| acts),
+            self.renewal.due().filter(|_| acts),
             self.farewell.patience_ends(),
             self.link.retry_at,
         ]
@@ -323,6 +329,9 @@ impl Machine {
         self.events.retain(|event| {
             !wiped && !matches!(event, RoomEvent::Message(_) | RoomEvent::Custom { .. })
         });
+        for id in self.outbox.unsent().filter(|_| !wiped) {
+            self.events.push_back(RoomEvent::NotSent { id, why: SendFailure::Impossible });
+        }
         self.tell(RoomEvent::Ended(ended));
         self.phase = Phase::Over;
         self.log = Log::default();

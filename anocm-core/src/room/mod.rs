@@ -14,6 +14,7 @@
 //! | `applying` | what an entry at its place does |
 //! | `outbox`, `sending` | what waits to be said, and the one append in flight |
 //! | `repair` | forbidden commits, the owner's void |
+//! | `renewal` | fresh keys after somebody has spoilt something |
 //! | `doorkeeping` | whether newcomers can get in |
 //! | `farewell` | leaving, and carrying out the leaving of others |
 //! | `senders` | counters: repeats and gaps |
@@ -36,6 +37,7 @@ mod outbox;
 mod output;
 mod presence;
 mod reading;
+mod renewal;
 mod repair;
 mod senders;
 mod sending;

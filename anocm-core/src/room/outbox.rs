@@ -139,6 +139,12 @@ impl Outbox {
         self.queue.is_empty() && self.flight.is_none()
     }
 
+    /// What was asked for and is not known to stand in the log.
+    pub(super) fn unsent(&self) -> impl Iterator<Item = MessageId> {
+        let flight = self.flight.as_ref().filter(|flight| flight.accepted.is_none());
+        flight.map(|flight| &flight.job).into_iter().chain(&self.queue).filter_map(Job::id)
+    }
+
     /// The connection was cut: whatever was sent may have been accepted.
     pub(super) fn outcome_unknown(&mut self) {
         if let Some(flight) = &mut self.flight

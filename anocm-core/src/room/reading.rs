@@ -136,7 +136,8 @@ impl Machine {
         if page.items.len() < items {
             self.distrust();
         }
-        if self.log.read(page).is_err() {
+        let lawful = page.items.iter().all(|item| item.entry.has_lawful_size());
+        if !lawful || self.log.read(page).is_err() {
             return self.disbelieve(now);
         }
         self.follow(now);
@@ -165,6 +166,9 @@ impl Machine {
 
     /// An entry was told.
     pub(super) fn told(&mut self, now: Timestamp, item: LogItem) {
+        if !item.entry.has_lawful_size() {
+            return self.disbelieve(now);
+        }
         self.log.told(item);
         self.follow(now);
         // While a forbidden commit stands, the log is not open beyond it.
@@ -209,6 +213,7 @@ impl Machine {
         }
         self.fare_well(now);
         self.keep_door(now);
+        self.renew_in_time(now);
         self.say_presence(now);
         self.push(now);
     }

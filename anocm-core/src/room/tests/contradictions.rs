@@ -112,3 +112,17 @@ fn where_a_commit_does_not_open_is_read_again_until_the_true_one_is_shown() {
     bench.says(BOB, "recovered", 60);
     assert!(bench[ALICE].heard().contains(&"recovered"));
 }
+
+#[test]
+fn an_entry_of_no_lawful_size_is_not_taken_in() {
+    let mut bench = Bench::with(2);
+    bench[BOB].tells(|item| {
+        item.entry.sealed = Payload::from(vec![6; 1_000_000]);
+        true
+    });
+    bench.says(ALICE, "one", 60);
+    assert_eq!(bench[BOB].troubles(), [Trouble::DishonestRelay]);
+    bench[BOB].honest();
+    bench.pass(10);
+    assert_eq!(bench[BOB].heard(), ["one"]);
+}

@@ -36,6 +36,7 @@ pub(crate) fn of_unknown_kind(by: &mut Session, counter: u64) -> Entry {
     let frame = (counter, MessageId::new([9; 16]), 0x4001_u16, b"of a later version".as_slice());
     let content = crate::wire::encode(&frame);
     let live = by.live.as_mut().unwrap();
+    live.group.set_aad(speak::aad(kept(60)));
     let message = live.group.create_message(&by.provider, &by.identity, &content).unwrap();
     envelop(&mut outside(by), by, EntryKind::Message, kept(60), &message)
 }

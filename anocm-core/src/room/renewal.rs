@@ -1,0 +1,67 @@
+//! Commits that a guest makes by itself because a member has spoilt something.
+//!
+//! MLS does not sign which key of a sender's ratchet a message takes: a member can say again what
+//! somebody has said, under a key far ahead. The ratchet moves on, and what that sender says next
+//! cannot be read any more. A new epoch begins all ratchets anew.
+
+use std::time::Duration;
+
+use super::{Machine, outbox::Job};
+use crate::{session::Change, time::Timestamp};
+
+/// A member renews keys at most this often: who spoils things again and again is not to be fed.
+const EVERY: Duration = Duration::from_secs(60);
+
+/// When this guest commits by itself, and when it last did.
+#[derive(Debug, Default)]
+pub(super) struct Renewal {
+    due: Option<Timestamp>,
+    last: Option<Timestamp>,
+}
+
+impl Renewal {
+    pub(super) const fn due(&self) -> Option<Timestamp> {
+        self.due
+    }
+
+    /// A new epoch: nothing is spoilt any more.
+    pub(super) const fn done(&mut self) {
+        self.due = None;
+    }
+}
+
+impl Machine {
+    /// Whether this guest is one of about two who act for everybody.
+    pub(super) fn acts_for_all(&mut self) -> bool {
+        let members = self.session().map_or(1, |session| session.members().len()) as u64;
+        members <= 3 || self.random_below(members) < 2
+    }
+
+    /// Something came from inside the room and cannot be read.
+    pub(super) fn spoilt(&mut self, now: Timestamp) {
+        if self.renewal.due.is_none() && self.acts_for_all() {
+            let wait = Duration::from_millis(100 + self.random_below(1_400));
+            self.renewal.due = Some(now.after(wait));
+        }
+    }
+
+    /// Renews the keys, when it is time.
+    pub(super) fn renew_in_time(&mut self, now: Timestamp) {
+        if self.may_act() && self.renewal.due.is_some_and(|due| due <= now) {
+            self.renewal.due = self.renew(now).err();
+        }
+    }
+
+    /// Commits nothing but new keys and a new door; when it is too soon for that, says when it
+    /// will not be.
+    pub(super) fn renew(&mut self, now: Timestamp) -> Result<(), Timestamp> {
+        if let Some(again) = self.renewal.last.map(|last| last.after(EVERY))
+            && now < again
+        {
+            return Err(again);
+        }
+        self.renewal.last = Some(now);
+        self.outbox.push(Job::Change(None, Change::Refresh));
+        Ok(())
+    }
+}
