@@ -161,7 +161,7 @@ pub(crate) struct Common {
     /// output:
     ///
     ///   room: LINK
-    ///   safety: six emoji / eight words
+    ///   safety: six emoji / twelve words
     ///   entered: Alice #7K2Q
     ///   joined: Bob #M3XD
     ///   <Bob #M3XD> text  [5m]

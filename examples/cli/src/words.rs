@@ -41,7 +41,7 @@ pub(crate) fn tell(event: &RoomEvent, view: &RoomView) -> Option<Told> {
         RoomEvent::Entered => {
             Told::new("entered", view.me.map_or_else(String::new, |me| label_of(view, me)))
         }
-        RoomEvent::Confirmed => Told::new("confirmed", "another member was heard"),
+        RoomEvent::Confirmed => Told::new("confirmed", "somebody who was here before was heard"),
         RoomEvent::Custom { from, kind, .. } => {
             Told::new("custom", format!("{} sent content of kind {kind}", label(from)))
         }

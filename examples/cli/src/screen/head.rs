@@ -45,7 +45,7 @@ fn trust(view: &RoomView, look: Look) -> Vec<Span<'static>> {
         let (here, all) = (view.here.len(), view.members.len());
         parts.push((false, format!("{here} of {all} here")));
         let heard =
-            if view.confirmed { "confirmed" } else { "not confirmed: nobody else heard yet" };
+            if view.confirmed { "confirmed" } else { "not confirmed: nobody from before heard yet" };
         parts.push((!view.confirmed, heard.to_owned()));
         let relay = match view.posture {
             Posture::Kept => "relay: memory only",

@@ -108,17 +108,19 @@ fn safety(state: &State, view: &RoomView, width: usize) -> Vec<Line<'static>> {
         return text("there is nothing to compare yet", width);
     };
     let mut rows = text(
-        "Compare with the others, by voice or side by side. If it is the same for all of you, \
-         nobody listens in between:",
+        "Compare the twelve words with the others, by voice or side by side. If they are the same \
+         for all of you, nobody listens in between:",
         width,
     );
     rows.push(Line::raw(""));
+    let (first, second) = code.words().split_at(6);
+    rows.extend([first, second].into_iter().flat_map(|words| text(&words.join(" "), width)));
+    rows.push(Line::raw(""));
     if !state.look.ascii {
         rows.extend(text(&code.emoji().join("  "), width));
+        rows.extend(text("The emoji show at a glance that it is another; they prove nothing.", width));
         rows.push(Line::raw(""));
     }
-    rows.extend(text(&code.words().join(" "), width));
-    rows.push(Line::raw(""));
     rows.extend(text("It changes whenever somebody comes, goes or changes their name.", width));
     rows
 }

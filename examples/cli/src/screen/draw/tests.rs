@@ -130,7 +130,7 @@ fn what_is_wrong_stands_in_the_header() {
     assert_eq!(
         rows[0],
         "anocm · ROOM BROKEN · trying again in 3s: the connection was cut · \
-         not confirmed: nobody else heard yet · relay: NOT memory only · 2 of 2 here"
+         not confirmed: nobody from before heard yet · relay: NOT memory only · 2 of 2 here"
     );
     view.me = None;
     view.broken = false;
