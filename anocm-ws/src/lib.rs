@@ -17,6 +17,8 @@ mod accept_key;
 #[cfg(any(feature = "client", feature = "server"))]
 mod link;
 mod timing;
+#[cfg(any(feature = "client", feature = "server"))]
+mod token;
 
 #[cfg(feature = "client")]
 pub mod client;

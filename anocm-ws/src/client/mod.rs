@@ -80,9 +80,6 @@ pub enum WsError {
     /// The proxy is not `HOST:PORT`.
     #[error("the proxy is not HOST:PORT")]
     BadProxy,
-    /// The relay's host or path cannot be asked for.
-    #[error("the relay's URL cannot be asked for")]
-    BadUrl,
     /// An extra root certificate is none.
     #[error("an extra root certificate cannot be used")]
     BadRoot,
@@ -116,7 +113,7 @@ impl WsTransport {
         if url.is_onion() && options.socks5.is_none() {
             return Err(WsError::OnionWithoutProxy);
         }
-        let target = upgrade::Target::new(url).ok_or(WsError::BadUrl)?;
+        let target = upgrade::Target::new(url);
         // As it is connected to: without the brackets of an IPv6 address.
         let host = url.host().trim_matches(['[', ']']);
         let tls = if url.scheme_is_secure() {
@@ -124,7 +121,7 @@ impl WsTransport {
                 Some(config) => config,
                 None => tls::config(options.extra_roots).ok_or(WsError::BadRoot)?,
             };
-            Some(tls::Tls::new(config, host).ok_or(WsError::BadUrl)?)
+            Some(tls::Tls::new(config, host))
         } else {
             None
         };

@@ -18,23 +18,22 @@ use tokio_rustls::{
 /// TLS to one host.
 pub(super) struct Tls {
     connector: TlsConnector,
-    name: ServerName<'static>,
+    host: String,
 }
 
 impl Tls {
-    /// `None` when the host can have no certificate.
-    pub(super) fn new(config: Arc<ClientConfig>, host: &str) -> Option<Self> {
-        Some(Self {
-            connector: TlsConnector::from(config),
-            name: ServerName::try_from(host.to_owned()).ok()?,
-        })
+    pub(super) fn new(config: Arc<ClientConfig>, host: &str) -> Self {
+        Self { connector: TlsConnector::from(config), host: host.to_owned() }
     }
 
     pub(super) async fn wrap(
         &self,
         tcp: TcpStream,
     ) -> Result<TlsStream<TcpStream>, TransportError> {
-        let stream = self.connector.connect(self.name.clone(), tcp).await;
+        // Every host of a relay's URL can have a certificate; one that cannot has none.
+        let name = ServerName::try_from(self.host.clone());
+        let name = name.map_err(|_| TransportError::Untrusted)?;
+        let stream = self.connector.connect(name, tcp).await;
         stream.map_err(|error| classify(&error))
     }
 }

@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use data_encoding::BASE64;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use crate::accept_key::accept_key;
+use crate::{accept_key::accept_key, token::names};
 
 /// The longest response head in bytes.
 const MAX_HEAD: usize = 16 * 1_024;
@@ -22,25 +22,9 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// `None` when the URL holds something that would end a line of the request.
-    pub(super) fn new(url: &RelayUrl) -> Option<Self> {
-        let (name, default) = match (url.host(), url.scheme_is_secure()) {
-            ("", _) => return None,
-            (host, true) => (host, 443),
-            (host, false) => (host, 80),
-        };
-        let name = if name.contains(':') && !name.starts_with('[') {
-            format!("[{name}]")
-        } else {
-            name.to_owned()
-        };
-        let host = match url.port() {
-            port if port == default => name,
-            port => format!("{name}:{port}"),
-        };
-        let path = format!("{}ws", url.path());
-        let printable = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
-        (printable(&host) && printable(&path)).then_some(Self { host, path })
+    /// The WebSocket of the relay at `url`, whose parts are fit for a request as they are.
+    pub(super) fn new(url: &RelayUrl) -> Self {
+        Self { host: url.authority(), path: format!("{}ws", url.path()) }
     }
 
     /// Asks for the WebSocket. Gives what was read beyond the response head.
@@ -92,25 +76,21 @@ fn accepted(head: &[u8], accept: &str) -> Result<Option<usize>, TransportError> 
         Ok(httparse::Status::Partial) => return Ok(None),
         Err(_) => return Err(TransportError::Refused),
     };
-    let is = |name: &str, expected: &str| {
-        let mut values = response.headers.iter().filter(|h| h.name.eq_ignore_ascii_case(name));
-        let value = values.next().map(|header| header.value.trim_ascii());
-        value.is_some_and(|value| value.eq_ignore_ascii_case(expected.as_bytes()))
-            && values.next().is_none()
+    let values = |name: &'static str| {
+        let named = response.headers.iter().filter(move |h| h.name.eq_ignore_ascii_case(name));
+        named.map(|header| header.value)
     };
+    // One protocol, while the connection may be more than upgraded.
+    let web_socket = values("Upgrade").count() == 1
+        && values("Upgrade").all(|value| value.trim_ascii().eq_ignore_ascii_case(b"websocket"));
     // Nothing was offered, so nothing may be chosen.
-    let chosen = ["Sec-WebSocket-Extensions", "Sec-WebSocket-Protocol"];
-    let chose = response
-        .headers
-        .iter()
-        .any(|header| chosen.iter().any(|name| header.name.eq_ignore_ascii_case(name)));
-    let key = response.headers.iter().any(|h| {
-        h.name.eq_ignore_ascii_case("Sec-WebSocket-Accept") && h.value == accept.as_bytes()
-    });
+    let chose = ["Sec-WebSocket-Extensions", "Sec-WebSocket-Protocol"]
+        .into_iter()
+        .any(|name| values(name).next().is_some());
     let yes = response.code == Some(101)
-        && is("Upgrade", "websocket")
-        && is("Connection", "upgrade")
-        && key
+        && web_socket
+        && names(values("Connection"), "upgrade")
+        && values("Sec-WebSocket-Accept").any(|value| value == accept.as_bytes())
         && !chose;
     if yes {
         Ok(Some(length))
@@ -151,6 +131,20 @@ mod tests {
     }
 
     #[test]
+    fn the_connection_may_be_said_to_be_more_than_upgraded() {
+        let good = String::from_utf8(good()).unwrap();
+        for connection in [
+            "Connection: Upgrade, Keep-Alive",
+            "connection: keep-alive ,upgrade",
+            "connection: keep-alive\r\nConnection: Upgrade",
+        ] {
+            let head = good.replacen("connection: upgrade", connection, 1);
+            let result = accepted(head.as_bytes(), ACCEPT);
+            assert_eq!(result, Ok(Some(head.len())), "{connection}");
+        }
+    }
+
+    #[test]
     fn anything_else_is_refused() {
         let good = String::from_utf8(good()).unwrap();
         let long = format!("accept: {}", "A".repeat(4_000));
@@ -158,6 +152,8 @@ mod tests {
             ("101", "200"),
             ("WebSocket", "h2c"),
             ("connection: upgrade", "connection: close"),
+            ("connection: upgrade", "connection: upgraded, up, grade"),
+            ("WebSocket", "WebSocket, h2c"),
             ("s3pP", "S3pP"),
             ("accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", long.as_str()),
             ("HTTP/1.1", "SSH-2.0"),

@@ -21,7 +21,7 @@ use http::{
 };
 use hyper::upgrade::OnUpgrade;
 
-use crate::accept_key::accept_key;
+use crate::{accept_key::accept_key, token::names};
 
 const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
 const VERSION_13: HeaderValue = HeaderValue::from_static("13");
@@ -53,7 +53,10 @@ impl Upgrade {
             return Err(Refusal::Malformed);
         }
         let headers = request.headers();
-        if !names(headers, UPGRADE, "websocket") || !names(headers, CONNECTION, "upgrade") {
+        let named = |header: HeaderName, token| {
+            names(headers.get_all(header).iter().map(HeaderValue::as_bytes), token)
+        };
+        if !named(UPGRADE, "websocket") || !named(CONNECTION, "upgrade") {
             return Err(Refusal::NoUpgrade);
         }
         if headers.get(SEC_WEBSOCKET_VERSION) != Some(&VERSION_13) {
@@ -115,14 +118,4 @@ fn accept(headers: &HeaderMap) -> Result<HeaderValue, Refusal> {
         }
         _ => Err(Refusal::Malformed),
     }
-}
-
-/// Whether a comma-separated header names `token`, in whatever case.
-fn names(headers: &HeaderMap, header: HeaderName, token: &str) -> bool {
-    headers
-        .get_all(header)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .any(|value| value.trim().eq_ignore_ascii_case(token))
 }
