@@ -15,7 +15,8 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
     /// A ping goes out when nothing was heard for so long. 25 seconds: many proxies and address
-    /// translators forget a connection after 30.
+    /// translators forget a connection after 30. It goes out after half of
+    /// [`dead_after`](Self::dead_after) at the latest, or nobody could answer in time.
     pub ping_after: Duration,
     /// The link is dead when nothing was heard, or nothing of what waits was taken, for so long.
     /// 60 seconds.

@@ -34,10 +34,12 @@ pub(super) struct Pulse {
 
 impl Pulse {
     pub(super) fn new(timing: Timing) -> Self {
-        let ping_after = timing.ping_after.min(timing.dead_after).max(SHORTEST);
+        let dead_after = timing.dead_after.max(2 * SHORTEST);
+        // Half of the silence at most, so that there is as long to answer.
+        let ping_after = timing.ping_after.clamp(SHORTEST, dead_after / 2);
         Self {
             ping_after,
-            dead_after: timing.dead_after.max(SHORTEST),
+            dead_after,
             timer: Box::pin(sleep_until(Instant::now() + ping_after)),
             pinged: None,
         }
@@ -103,6 +105,21 @@ mod tests {
         let heard = Instant::now();
         assert_eq!(poll_fn(|cx| pulse.poll(cx, heard)).await, Beat::Ping);
         assert_eq!(start.elapsed().as_secs(), 26 + 25);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn there_is_always_time_to_answer() {
+        let dead_after = Duration::from_secs(60);
+        for ping_after in [59, 60, 61, 3_600].map(Duration::from_secs) {
+            let start = Instant::now();
+            let timing = Timing { ping_after, dead_after, ..Timing::default() };
+            let mut pulse = Pulse::new(timing);
+            assert_eq!(poll_fn(|cx| pulse.poll(cx, start)).await, Beat::Ping);
+            let asked = Instant::now();
+            assert_eq!(poll_fn(|cx| pulse.poll(cx, start)).await, Beat::Dead);
+            assert_eq!(asked.elapsed().as_secs(), 30, "{ping_after:?}");
+            assert_eq!(start.elapsed(), dead_after);
+        }
     }
 
     #[tokio::test(start_paused = true)]
