@@ -30,7 +30,7 @@ use tokio::{
 struct Asked {
     user: Vec<u8>,
     password: Vec<u8>,
-    /// 1 for an IPv4 address, 3 for a name.
+    /// 1 for an IPv4 address, 3 for a name, 4 for an IPv6 address.
     kind: u8,
     host: Vec<u8>,
     port: u16,
@@ -66,12 +66,10 @@ async fn serve(
     assert_eq!(head[..3], [5, 1, 0]);
     let kind = head[3];
     let host = match kind {
-        1 => {
-            let mut host = vec![0; 4];
-            client.read_exact(&mut host).await?;
-            host
-        }
-        _ => sized(&mut client).await?,
+        1 => exactly(&mut client, 4).await?,
+        3 => sized(&mut client).await?,
+        4 => exactly(&mut client, 16).await?,
+        _ => panic!("asks for {kind}"),
     };
     let port = client.read_u16().await?;
     let _ = tell.send(Asked { user, password, kind, host, port });
@@ -86,9 +84,28 @@ async fn serve(
 }
 
 async fn sized(client: &mut TcpStream) -> std::io::Result<Vec<u8>> {
-    let mut bytes = vec![0; client.read_u8().await?.into()];
+    let length = client.read_u8().await?;
+    exactly(client, length.into()).await
+}
+
+async fn exactly(client: &mut TcpStream, length: usize) -> std::io::Result<Vec<u8>> {
+    let mut bytes = vec![0; length];
     client.read_exact(&mut bytes).await?;
     Ok(bytes)
+}
+
+/// A proxy that gives each of `answers` once something was said, and then hangs up.
+async fn answering<const N: usize>(answers: [Vec<u8>; N]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        let (mut client, _) = listener.accept().await.unwrap();
+        for answer in answers {
+            assert_ne!(client.read(&mut [0; 1_024]).await.unwrap(), 0);
+            client.write_all(&answer).await.unwrap();
+        }
+    });
+    address
 }
 
 fn through(url: &str, proxy: &str) -> Result<WsTransport, WsError> {
@@ -100,7 +117,7 @@ fn through(url: &str, proxy: &str) -> Result<WsTransport, WsError> {
 async fn the_proxy_gets_the_name_and_nobody_else_does() {
     let mut server = Server::start().await;
     let (address, mut asked) = proxy(Some(server.address)).await;
-    // A name that no resolver knows: reaching the relay shows that none was asked.
+    // The proxy is asked by the name. A resolver knows none such, and its no would be the end.
     let transport = through("http://relay.onion:8181/", &address).unwrap();
     let alice = soon(transport.connect()).await.unwrap();
     let bob = server.accept().await;
@@ -139,10 +156,15 @@ async fn connections_are_kept_apart_by_a_password_each() {
 async fn loopback_goes_through_the_proxy_too() {
     let server = Server::start().await;
     let (address, mut asked) = proxy(Some(server.address)).await;
-    let transport = through("http://127.0.0.1:1/", &address).unwrap();
-    let _alice = soon(transport.connect()).await.unwrap();
-    let seen = soon(asked.recv()).await.unwrap();
-    assert_eq!((seen.kind, &seen.host[..], seen.port), (1, &[127, 0, 0, 1][..], 1));
+    let mut v6 = [0; 16];
+    v6[15] = 1;
+    for (url, kind, host) in
+        [("http://127.0.0.1:1/", 1, &[127, 0, 0, 1][..]), ("http://[::1]:1/", 4, &v6)]
+    {
+        let _alice = soon(through(url, &address).unwrap().connect()).await.unwrap();
+        let seen = soon(asked.recv()).await.unwrap();
+        assert_eq!((seen.kind, &seen.host[..], seen.port), (kind, host, 1));
+    }
 }
 
 #[tokio::test]
@@ -150,6 +172,35 @@ async fn a_relay_the_proxy_cannot_reach_is_unreachable() {
     let (address, _asked) = proxy(None).await;
     let transport = through("http://relay.onion/", &address).unwrap();
     assert_eq!(failure(&transport).await, TransportError::Unreachable);
+}
+
+#[tokio::test]
+async fn whatever_else_listens_where_the_proxy_should_is_no_proxy() {
+    for answer in [
+        &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
+        // An older version, nothing, no way to log in.
+        b"\x00\x5b\0\0\0\0\0\0",
+        b"",
+        b"\x05\xff",
+    ] {
+        let address = answering([answer.to_vec()]).await;
+        let transport = through("http://relay.onion/", &address).unwrap();
+        assert_eq!(failure(&transport).await, TransportError::ProxyUnreachable, "{answer:x?}");
+    }
+    let wrong_password = answering([vec![5, 2], vec![1, 1]]).await;
+    let transport = through("http://relay.onion/", &wrong_password).unwrap();
+    assert_eq!(failure(&transport).await, TransportError::ProxyUnreachable);
+}
+
+#[tokio::test]
+async fn whatever_the_proxy_says_of_the_relay_is_not_held_against_the_proxy() {
+    // The codes of RFC 1928, and one that Tor has for onion services.
+    for code in [1, 2, 3, 4, 5, 6, 7, 8, 0xf0] {
+        let reply = vec![5, code, 0, 1, 0, 0, 0, 0, 0, 0];
+        let address = answering([vec![5, 0], reply]).await;
+        let transport = through("http://relay.onion/", &address).unwrap();
+        assert_eq!(failure(&transport).await, TransportError::Unreachable, "{code}");
+    }
 }
 
 #[tokio::test]

@@ -49,11 +49,31 @@ impl Dialer {
             Socks5Stream::connect_with_password_and_socket(proxy, target, &user, &password).await;
         match socks {
             Ok(stream) => Ok(stream.into_inner()),
-            Err(_) => {
-                tracing::debug!("the proxy did not reach the relay");
-                Err(TransportError::Unreachable)
+            Err(error) => {
+                let why = blame(&error);
+                tracing::debug!(%why, "the proxy did not connect");
+                Err(why)
             }
         }
+    }
+}
+
+/// Whether the relay is out of the proxy's reach, or there is no proxy to speak of.
+fn blame(error: &tokio_socks::Error) -> TransportError {
+    use tokio_socks::Error;
+    match error {
+        Error::GeneralSocksServerFailure
+        | Error::ConnectionNotAllowedByRuleset
+        | Error::NetworkUnreachable
+        | Error::HostUnreachable
+        | Error::ConnectionRefused
+        | Error::TtlExpired
+        | Error::CommandNotSupported
+        | Error::AddressTypeNotSupported
+        | Error::InvalidTargetAddress(_)
+        // What the library calls every reply it does not know, such as Tor's about onions.
+        | Error::UnknownAuthMethod => TransportError::Unreachable,
+        _ => TransportError::ProxyUnreachable,
     }
 }
 
