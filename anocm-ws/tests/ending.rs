@@ -135,12 +135,21 @@ async fn text_ends_the_link() {
 #[tokio::test]
 async fn bytes_that_are_no_websocket_end_the_link() {
     let mut server = Server::start().await;
-    // Reserved bits, an unmasked message, an unknown opcode, a continuation of nothing.
-    for bytes in [[0xf2, 0x80], [0x82, 0x01], [0x83, 0x80], [0x80, 0x80]] {
+    for (bytes, code) in [
+        // Reserved bits, an unmasked message, an unknown opcode, a continuation of nothing.
+        (&[0xf2, 0x80][..], 1002),
+        (&[0x82, 0x01], 1002),
+        (&[0x83, 0x80], 1002),
+        (&[0x80, 0x80], 1002),
+        // Closing with half a code, with a code that nobody may send, with no text for a reason.
+        (&[0x88, 0x81, 0, 0, 0, 0, 3], 1002),
+        (&[0x88, 0x82, 0, 0, 0, 0, 3, 0xed], 1002),
+        (&[0x88, 0x84, 0, 0, 0, 0, 3, 0xe8, 0xff, 0xfe], 1007),
+    ] {
         let (mut alice, link) = server.foreign().await;
-        alice.get_mut().write_all(&bytes).await.unwrap();
-        let (code, end) = soon(async { tokio::join!(close_code(&mut alice), outcome(link)) }).await;
-        assert_eq!((code, end), (1002, Err(TransportError::Protocol)), "{bytes:x?}");
+        alice.get_mut().write_all(bytes).await.unwrap();
+        let (said, end) = soon(async { tokio::join!(close_code(&mut alice), outcome(link)) }).await;
+        assert_eq!((said, end), (code, Err(TransportError::Protocol)), "{bytes:x?}");
     }
 }
 

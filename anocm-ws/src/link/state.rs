@@ -267,7 +267,8 @@ impl State {
     /// Ends the link by the other side's fault. The connection stays until the link is closed
     /// or dropped, so that `close` can see to it that the code arrives.
     fn reject(&mut self, code: CloseCode, why: TransportError) {
-        // Refused when the library has queued its own, which has the same code.
+        // Refused when the library has queued its own: with the same code, or with 1007, which
+        // says more, for what should be text and is none.
         self.queue(Message::close(Some(code), ""));
         self.said_close = true;
         if let Some(ws) = &mut self.ws {
