@@ -124,6 +124,9 @@ async fn http(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(site.header_within)
+        // One answer fits the kernel's buffer. Behind several to a peer that does not read, the
+        // next request is not read either, and no timer runs.
+        .keep_alive(false)
         .max_buf_size(MAX_HEAD)
         .serve_connection(TokioIo::new(io), service)
         .with_upgrades();

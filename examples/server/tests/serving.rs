@@ -88,6 +88,21 @@ fn a_request_that_never_ends_is_cut_off() {
 }
 
 #[test]
+fn whoever_asks_on_and_on_and_never_reads_is_cut_off() {
+    let server = Server::start(&[]);
+    let mut tcp = server.connect();
+    tcp.set_write_timeout(Some(LONG)).unwrap();
+    let requests = "GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(1_000);
+    // Blocks for good once nothing is read any more on either side.
+    let error = loop {
+        if let Err(error) = tcp.write_all(requests.as_bytes()) {
+            break error.kind();
+        }
+    };
+    assert!(matches!(error, ErrorKind::BrokenPipe | ErrorKind::ConnectionReset), "{error}");
+}
+
+#[test]
 fn connections_beyond_the_limit_wait_for_a_place() {
     let server = Server::start(&["--max-connections", "1", "--header-within", "20s"]);
     // All places, the spare ones included.
