@@ -24,12 +24,13 @@ Examples:
 Durations are a number and ms, s, m, h or d; sizes a number and KiB, MiB or GiB.
 Every option can also be given by the environment variable named with it.
 
-Exit codes: 0 after SIGINT or SIGTERM, 1 when it cannot run, 2 for wrong options.";
+Exit codes: 0 after SIGINT, SIGTERM or SIGHUP, 1 when it cannot run, 2 for wrong options.";
 
 /// A relay for anocm rooms. It keeps everything in memory, can read nothing of it, and forgets.
 ///
 /// On start it prints one line with its URL. It writes no file and no names, addresses or sizes
-/// into its log. SIGINT or SIGTERM ends it: rooms are told, everything is forgotten.
+/// into its log. SIGINT, SIGTERM or SIGHUP ends it: rooms are told, everything is forgotten. Started
+/// with nohup, it does not mind SIGHUP.
 #[derive(Debug, Parser)]
 #[command(version, about, after_long_help = EXAMPLES, max_term_width = 100)]
 pub(crate) struct Args {

@@ -133,8 +133,8 @@ fn running_out_of_files_passes() {
 }
 
 #[test]
-fn an_idle_server_ends_cleanly_on_either_signal() {
-    for signal in [Signal::TERM, Signal::INT] {
+fn an_idle_server_ends_cleanly_on_each_signal() {
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
         let server = Server::start(&[]);
         server.signal(signal);
         assert_eq!(server.wait(), (Some(0), String::new()));
@@ -149,26 +149,48 @@ fn a_connection_that_does_not_end_is_not_waited_for_long() {
     // Served after the one above was accepted.
     assert_eq!(server.get("/health").1, "ok");
     server.signal(Signal::TERM);
-    let (code, _) = server.wait();
+    let (code, errors) = server.wait();
     assert_eq!(code, Some(0));
+    assert!(errors.contains("some connections did not end in time"), "{errors}");
+}
+
+#[test]
+fn whoever_is_told_to_outlive_its_terminal_does() {
+    // As `nohup` starts it.
+    let program = env!("CARGO_BIN_EXE_anocm-server");
+    let script = format!(
+        "trap '' HUP; exec {program} --listen 127.0.0.1:0 --header-within 20s --shutdown-within 2s"
+    );
+    let server = Server::start_by(Command::new("sh").args(["-c", &script]).env_clear());
+    let mut tcp = server.connect();
+    tcp.write_all(b"GET / HTTP/1.1\r\nHost").unwrap();
+    assert_eq!(server.get("/health").1, "ok");
+    server.signal(Signal::HUP);
+    server.signal(Signal::TERM);
+    // Had it heard the first, the second would have been one too many.
+    let (code, errors) = server.wait();
+    assert_eq!(code, Some(0));
+    assert!(errors.contains("did not end in time") && !errors.contains("twice"), "{errors}");
 }
 
 #[tokio::test]
 async fn open_links_are_told_when_the_server_ends() {
-    let server = Server::start(&[]);
-    let link = connect(&server, WsOptions::default()).await.unwrap();
-    server.signal(Signal::TERM);
-    // Whatever the relay still says, it closes cleanly.
-    let end = tokio::time::timeout(LONG, async {
-        loop {
-            match link.recv().await {
-                Ok(Some(_)) => {}
-                end => break end,
+    for signal in [Signal::TERM, Signal::HUP] {
+        let server = Server::start(&[]);
+        let link = connect(&server, WsOptions::default()).await.unwrap();
+        server.signal(signal);
+        // Whatever the relay still says, it closes cleanly.
+        let end = tokio::time::timeout(LONG, async {
+            loop {
+                match link.recv().await {
+                    Ok(Some(_)) => {}
+                    end => break end,
+                }
             }
-        }
-    });
-    assert_eq!(end.await.unwrap(), Ok(None));
-    assert_eq!(server.wait().0, Some(0));
+        });
+        assert_eq!(end.await.unwrap(), Ok(None), "{signal:?}");
+        assert_eq!(server.wait().0, Some(0));
+    }
 }
 
 #[tokio::test]
