@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use anocm_core::{Retention, relay::RelayConfig, store::MemoryLimits};
 use anocm_ws::{Timing, server::WsServerOptions};
-use clap::{Parser, ValueEnum, value_parser};
+use clap::{CommandFactory, Parser, ValueEnum, error::ErrorKind, value_parser};
 
 use crate::{rates::Rates, units};
 
@@ -146,7 +146,7 @@ pub(crate) struct Args {
     )]
     pub(crate) idle: Duration,
 
-    /// A silent connection is pinged after this
+    /// A silent connection is pinged after this, or after half of --dead-after
     #[arg(
         long, env = "ANOCM_PING_AFTER", default_value = "25s", value_parser = units::timeout,
         value_name = "DURATION", help_heading = "Patience"
@@ -190,6 +190,16 @@ pub(crate) enum LogLevel {
 }
 
 impl Args {
+    /// Reads the command line. Ends the program when it cannot be as it says.
+    pub(crate) fn read() -> Self {
+        let args = Self::parse();
+        if args.ping_after >= args.dead_after {
+            let says = "--ping-after must be shorter than --dead-after";
+            Self::command().error(ErrorKind::ValueValidation, says).exit();
+        }
+        args
+    }
+
     /// What the relay grants.
     pub(crate) fn relay(&self) -> RelayConfig {
         let mut config = RelayConfig::default();

@@ -23,7 +23,6 @@ use anocm_core::{TokioClock, relay::Relay, store::MemoryStore};
 use anocm_ws::server::router;
 use args::{Args, LogLevel};
 use axum::Router;
-use clap::Parser;
 use listen::{Listener, Site};
 use signals::Signals;
 use tokio::{sync::watch, time::timeout};
@@ -41,7 +40,7 @@ enum Failure {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = Args::read();
     log(args.log);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::Start);

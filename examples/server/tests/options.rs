@@ -40,11 +40,14 @@ fn wrong_options_end_with_two() {
         &["--max-memory", "lots"],
         &["--max-connections", "0"],
         &["--ping-after", "0s"],
+        &["--ping-after", "60s"],
+        &["--ping-after", "10s", "--dead-after", "10s"],
         &["--log", "loud"],
         &["--tls-cert", "chain.pem"],
         &["--tls-key", "key.pem"],
     ] {
-        let output = run(wrong);
+        // An address of nobody's: were the options taken, the program would end all the same.
+        let output = program(wrong).env("ANOCM_LISTEN", "192.0.2.1:1").output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{wrong:?}");
         assert!(output.stdout.is_empty());
         assert!(!output.stderr.is_empty());
