@@ -11,8 +11,6 @@
 
 mod common;
 
-use std::time::Duration;
-
 use anocm_core::{
     Payload,
     transport::{Closing, Link, TransportError},
@@ -226,26 +224,6 @@ async fn a_silent_relay_is_given_up() {
     let link = common::connect(&anocm_core::RelayUrl::parse(&url).unwrap(), impatient()).await;
     let _silent = soon(relay).await.unwrap();
     assert_eq!(soon(link.recv()).await, Err(TransportError::Cut));
-}
-
-#[tokio::test]
-async fn a_quiet_link_lives_while_both_sides_receive() {
-    let timing = Timing {
-        ping_after: Duration::from_millis(20),
-        dead_after: Duration::from_secs(1),
-        ..Timing::default()
-    };
-    let mut server = Server::with(timing).await;
-    let (mut alice, link) = server.foreign().await;
-    let answer = async {
-        // Longer together than a silent peer would be borne.
-        for _ in 0..60 {
-            assert!(alice.next().await.unwrap().unwrap().is_ping());
-        }
-        alice.send(Message::binary(vec![7])).await.unwrap();
-    };
-    let (received, ()) = soon(async { tokio::join!(link.recv(), answer) }).await;
-    assert_eq!(received, Ok(Some(Payload::from(vec![7]))));
 }
 
 #[tokio::test]

@@ -258,6 +258,31 @@ mod tests {
         }
     }
 
+    #[cfg(all(feature = "client", feature = "server"))]
+    #[tokio::test(start_paused = true)]
+    async fn a_quiet_link_lives_while_both_sides_receive() {
+        use futures_util::{SinkExt, StreamExt};
+        use tokio_websockets::{ClientBuilder, Message, ServerBuilder};
+
+        for ping_after in [25, 60].map(Duration::from_secs) {
+            let timing = Timing { ping_after, ..Timing::default() };
+            let (here, there) = tokio::io::duplex(4_096);
+            let ws = ServerBuilder::new().serve(Meter::new(here, Bytes::new()));
+            let link = WsLink::new(ws, timing);
+            let mut alice = ClientBuilder::new().take_over(there);
+            let began = Instant::now();
+            let answer = async {
+                for _ in 0..60 {
+                    assert!(alice.next().await.unwrap().unwrap().is_ping());
+                }
+                alice.send(Message::binary(vec![7])).await.unwrap();
+            };
+            let (received, ()) = tokio::join!(link.recv(), answer);
+            assert_eq!(received, Ok(Some(Payload::from(vec![7]))), "{ping_after:?}");
+            assert!(began.elapsed() > 20 * timing.dead_after);
+        }
+    }
+
     #[cfg(feature = "server")]
     #[tokio::test]
     async fn what_waits_goes_in_one_write() {

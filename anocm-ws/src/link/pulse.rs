@@ -48,7 +48,8 @@ impl Pulse {
     /// What to do, given that the other side was last heard at `heard`. When this is pending,
     /// the task is woken in time.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, heard: Instant) -> Poll<Beat> {
-        if self.pinged.is_some_and(|pinged| heard > pinged) {
+        // Whoever was heard before was asked only after a while, so the same instant is an answer.
+        if self.pinged.is_some_and(|pinged| heard >= pinged) {
             self.pinged = None;
             self.timer.as_mut().reset(heard + self.ping_after);
         }
