@@ -28,7 +28,7 @@ impl TransportFactory for WebSocket {
             accept(link);
             ready(())
         };
-        let app = router(accept, WsServerOptions { timing });
+        let app = router(accept, WsServerOptions { timing, ..WsServerOptions::default() });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, app).await });

@@ -70,6 +70,19 @@ async fn a_page_of_any_origin_may_connect_and_its_extensions_are_declined() {
 }
 
 #[tokio::test]
+async fn a_relay_for_one_machine_can_refuse_all_pages() {
+    let options = WsServerOptions { refuse_origin: true, ..WsServerOptions::default() };
+    let server = Server::with_options(options).await;
+    for origin in ["https://elsewhere.example", "http://127.0.0.1", "null", ""] {
+        let page = GOOD.replace("Host", &format!("Origin: {origin}\r\nHost"));
+        let head = answer(&server, &page).await;
+        assert!(head.starts_with("http/1.1 403 "), "{head}");
+    }
+    let head = answer(&server, GOOD).await;
+    assert!(head.starts_with("http/1.1 101 "), "{head}");
+}
+
+#[tokio::test]
 async fn improper_requests_are_refused_with_the_fitting_status() {
     let server = Server::start().await;
     for (from, to, status) in [

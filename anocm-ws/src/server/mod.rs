@@ -45,6 +45,10 @@ use crate::{
 pub struct WsServerOptions {
     /// Pings and patience.
     pub timing: Timing,
+    /// Whether requests that carry an `Origin` are refused. Browsers send one, programs do not:
+    /// for a relay on loopback, which any page that is open on the machine could otherwise use.
+    /// Off, since a web client has an `Origin` too.
+    pub refuse_origin: bool,
 }
 
 /// A router that serves `GET /ws` and hands each new connection to `accept`.
@@ -74,7 +78,7 @@ where
     F: Fn(Box<dyn Link>) -> Fut + Send + 'static,
     Fut: Future<Output = ()> + Send + 'static,
 {
-    match Upgrade::of(request) {
+    match Upgrade::of(request, options.refuse_origin) {
         Ok(Upgrade { on, response }) => {
             tokio::spawn(serve(on, accept, options));
             response

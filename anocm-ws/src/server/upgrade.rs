@@ -3,9 +3,11 @@
 //! Done here and not by axum's own extractor, whose WebSocket keeps a read buffer of 128 KiB
 //! for each connection.
 //!
-//! `Origin` is not looked at. It protects cookies and other credentials that a browser adds by
-//! itself; a relay has none. What opens a room is a token inside a frame, which a foreign page
-//! does not know, and the web client may be served from elsewhere.
+//! What an `Origin` says is not looked at. It protects cookies and other credentials that a
+//! browser adds by itself; a relay has none. What opens a room is a token inside a frame, which a
+//! foreign page does not know, and the web client may be served from elsewhere. But a relay that
+//! is for one machine can be told to refuse whatever has one: any page that somebody looks at
+//! there could reach it, and fill it with rooms.
 
 use axum::{
     extract::Request,
@@ -15,7 +17,7 @@ use data_encoding::BASE64;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version,
     header::{
-        ALLOW, CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+        ALLOW, CONNECTION, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
         SEC_WEBSOCKET_VERSION, UPGRADE,
     },
 };
@@ -42,10 +44,11 @@ pub(super) enum Refusal {
     WebSocketVersion,
     Malformed,
     Subprotocol,
+    Origin,
 }
 
 impl Upgrade {
-    pub(super) fn of(mut request: Request) -> Result<Self, Refusal> {
+    pub(super) fn of(mut request: Request, refuse_origin: bool) -> Result<Self, Refusal> {
         if request.method() != Method::GET {
             return Err(Refusal::Method);
         }
@@ -53,6 +56,9 @@ impl Upgrade {
             return Err(Refusal::Malformed);
         }
         let headers = request.headers();
+        if refuse_origin && headers.contains_key(ORIGIN) {
+            return Err(Refusal::Origin);
+        }
         let named = |header: HeaderName, token| {
             names(headers.get_all(header).iter().map(HeaderValue::as_bytes), token)
         };
@@ -98,6 +104,7 @@ impl IntoResponse for Refusal {
             )
                 .into_response(),
             Self::Malformed => StatusCode::BAD_REQUEST.into_response(),
+            Self::Origin => (StatusCode::FORBIDDEN, "no page may speak here\n").into_response(),
             Self::Subprotocol => {
                 (StatusCode::BAD_REQUEST, "no subprotocol is spoken here\n").into_response()
             }

@@ -37,6 +37,10 @@ impl Server {
     }
 
     pub(crate) async fn with(timing: Timing) -> Self {
+        Self::with_options(WsServerOptions { timing, ..WsServerOptions::default() }).await
+    }
+
+    pub(crate) async fn with_options(options: WsServerOptions) -> Self {
         let (give, links) = mpsc::unbounded_channel();
         let accept = move |link| {
             let give = give.clone();
@@ -44,7 +48,7 @@ impl Server {
                 let _ = give.send(link);
             }
         };
-        let app = router(accept, WsServerOptions { timing });
+        let app = router(accept, options);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, app).await });

@@ -231,6 +231,7 @@ impl Args {
                 dead_after: self.dead_after,
                 close_within: self.shutdown_within.min(Timing::default().close_within),
             },
+            ..WsServerOptions::default()
         }
     }
 }
