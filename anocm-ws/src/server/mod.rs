@@ -1,4 +1,4 @@
-//! The WebSocket of a relay as an axum router.
+//! The WebSocket of a relay as an axum router, and a listener to serve it with.
 //!
 //! # Examples
 //! ```
@@ -17,6 +17,8 @@
 //! let app: axum::Router = axum::Router::new().nest("/chat", router(echo, WsServerOptions::default()));
 //! ```
 
+mod connection;
+mod listen;
 mod upgrade;
 
 use std::future::Future;
@@ -29,8 +31,10 @@ use axum::{
     routing::any,
 };
 use bytes::Bytes;
+pub use connection::Connection;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+pub use listen::{ListenOptions, Listener};
 use tokio::time::timeout;
 use tokio_websockets::{CloseCode, ServerBuilder};
 use upgrade::Upgrade;

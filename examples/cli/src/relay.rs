@@ -1,6 +1,6 @@
 //! A relay inside this program, for rooms on this machine.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{future::pending, net::SocketAddr, sync::Arc};
 
 use anocm_core::{
     RelayUrl, TokioClock,
@@ -9,9 +9,8 @@ use anocm_core::{
     transport::InProcess,
     wire::Posture,
 };
-use anocm_ws::server::WsServerOptions;
-use axum::serve::ListenerExt;
-use tokio::{net::TcpListener, task::JoinHandle};
+use anocm_ws::server::{ListenOptions, Listener, WsServerOptions, router};
+use tokio::task::JoinHandle;
 
 /// Why no relay can run in here.
 #[derive(Debug, thiserror::Error)]
@@ -50,8 +49,8 @@ impl Embedded {
         if here_only && !listen.ip().is_loopback() {
             return Err(RelayError::NeedsPublic(listen));
         }
-        let listener = TcpListener::bind(listen).await?;
-        let listens = listener.local_addr()?;
+        let listener = Listener::bind(listen, ListenOptions::default()).await?;
+        let listens = listener.address()?;
         let url = match public {
             Some(url) => url,
             None => RelayUrl::parse(&format!("http://{listens}/"))?,
@@ -65,14 +64,10 @@ impl Embedded {
             let relay = serving.clone();
             async move { relay.serve(link).await }
         };
-        let router = anocm_ws::server::router(accept, WsServerOptions::default());
-        // Frames are small and each is waited for.
-        let listener = listener.tap_io(|tcp| drop(tcp.set_nodelay(true)));
-        let server = tokio::spawn(async move {
-            if let Err(error) = axum::serve(listener, router).await {
-                tracing::error!(%error, "the relay no longer listens");
-            }
-        });
+        // Any page that is open on this machine can reach a relay on it; a web client that others
+        // use is a page, too.
+        let options = WsServerOptions { refuse_origin: here_only, ..WsServerOptions::default() };
+        let server = tokio::spawn(listener.serve(router(accept, options), pending()));
         Ok(Self { relay, server, url, listens, here_only })
     }
 
@@ -106,6 +101,10 @@ impl Embedded {
 
 #[cfg(test)]
 mod tests {
+    use std::{net::Ipv4Addr, time::Duration};
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
 
     #[tokio::test]
@@ -127,6 +126,45 @@ mod tests {
         assert_eq!(relay.url(), url);
         assert_ne!(relay.listens.port(), 0);
         assert!(relay.reach().contains("this machine only"));
+        relay.stop().await;
+    }
+
+    /// What the relay answers to a page of some site, which wants to use it.
+    async fn asked_by_a_page(relay: &Embedded) -> String {
+        let address = (Ipv4Addr::LOCALHOST, relay.listens.port());
+        let mut page = tokio::net::TcpStream::connect(address).await.unwrap();
+        let request = "GET /ws HTTP/1.1\r\nHost: x\r\nOrigin: https://elsewhere.example\r\n\
+             Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        page.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        page.read_exact(&mut answer).await.unwrap();
+        String::from_utf8(answer.to_vec()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_relay_for_this_machine_is_for_no_page() {
+        let (anywhere, here) = ("0.0.0.0:0".parse().unwrap(), "127.0.0.1:0".parse().unwrap());
+        let relay = Embedded::start(here, None, Posture::Kept).await.unwrap();
+        assert_eq!(asked_by_a_page(&relay).await, "HTTP/1.1 403");
+        relay.stop().await;
+        // Others may come by a web client.
+        let public = RelayUrl::parse("http://abcdefghijklmnop.onion/").unwrap();
+        let relay = Embedded::start(anywhere, Some(public), Posture::Kept).await.unwrap();
+        assert_eq!(asked_by_a_page(&relay).await, "HTTP/1.1 101");
+        relay.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_for_one_request() {
+        let here = "127.0.0.1:0".parse().unwrap();
+        let relay = Embedded::start(here, None, Posture::Kept).await.unwrap();
+        let mut tcp = tokio::net::TcpStream::connect(relay.listens).await.unwrap();
+        tcp.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        let ended = tcp.read_to_string(&mut answer);
+        tokio::time::timeout(Duration::from_secs(20), ended).await.unwrap().unwrap();
+        assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
         relay.stop().await;
     }
 }

@@ -4,7 +4,10 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use anocm_core::{Retention, relay::RelayConfig, store::MemoryLimits};
-use anocm_ws::{Timing, server::WsServerOptions};
+use anocm_ws::{
+    Timing,
+    server::{ListenOptions, WsServerOptions},
+};
 use clap::{CommandFactory, Parser, ValueEnum, error::ErrorKind, value_parser};
 
 use crate::{rates::Rates, units};
@@ -223,6 +226,15 @@ impl Args {
         limits
     }
 
+    /// How connections are taken.
+    pub(crate) fn connections(&self) -> ListenOptions {
+        ListenOptions {
+            max_connections: self.max_connections,
+            header_within: self.header_within,
+            taken_within: self.rates.stall,
+        }
+    }
+
     /// How WebSockets are treated.
     pub(crate) fn web_socket(&self) -> WsServerOptions {
         WsServerOptions {
@@ -295,6 +307,7 @@ mod tests {
         same(&given.relay(), &RelayConfig::default());
         same(&given.memory(), &MemoryLimits::default());
         same(&given.web_socket(), &WsServerOptions::default());
+        same(&given.connections(), &ListenOptions::default());
     }
 
     #[test]

@@ -3,9 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
-mod held;
 mod http;
-mod listen;
 mod rates;
 mod signals;
 mod tls;
@@ -20,12 +18,12 @@ use std::{
 };
 
 use anocm_core::{TokioClock, relay::Relay, store::MemoryStore};
-use anocm_ws::server::router;
+use anocm_ws::server::{Listener, router};
 use args::{Args, LogLevel};
 use axum::Router;
-use listen::{Listener, Site};
 use signals::Signals;
-use tokio::{sync::watch, time::timeout};
+use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
+use tokio_rustls::TlsAcceptor;
 use tracing_subscriber::EnvFilter;
 
 /// Why the server cannot run.
@@ -62,19 +60,15 @@ async fn run(args: Args) -> Result<(), Failure> {
     let clock = Arc::new(TokioClock::new());
     let store = MemoryStore::new(clock.clone(), args.memory());
     let relay = Relay::new(store, clock, args.relay());
-    let site = Site {
-        tls,
-        routes: http::site(web_socket(&relay, &args)),
-        header_within: args.header_within,
-    };
+    let site = http::site(web_socket(&relay, &args));
     // Before the port is announced, so that whoever reads the line may send a signal.
     let mut signals = Signals::listen().map_err(Failure::Start)?;
-    let listener = listen(&args, site.tls.is_some()).await?;
+    let listener = listen(&args, tls.is_some()).await?;
 
-    let (stop, stopped) = watch::channel(false);
-    let serving = tokio::spawn(listener.serve(site, stopped));
+    let (stop, stopped) = oneshot::channel();
+    let serving = serve(listener, site, tls, stopped);
     signals.next().await;
-    stop.send_replace(true);
+    drop(stop);
     let ending = async {
         relay.shutdown(true).await;
         let _ = serving.await;
@@ -97,10 +91,24 @@ fn web_socket(relay: &Arc<Relay>, args: &Args) -> Router {
     router(accept, args.web_socket())
 }
 
+/// Serves until the other end of `stopped` is dropped.
+fn serve(
+    listener: Listener,
+    site: Router,
+    tls: Option<TlsAcceptor>,
+    stopped: oneshot::Receiver<()>,
+) -> JoinHandle<()> {
+    let stop = async { drop(stopped.await) };
+    match tls {
+        None => tokio::spawn(listener.serve(site, stop)),
+        Some(tls) => tokio::spawn(listener.serve_wrapped(move |tcp| tls.accept(tcp), site, stop)),
+    }
+}
+
 /// Binds and says where.
 async fn listen(args: &Args, secure: bool) -> Result<Listener, Failure> {
     let fail = |source| Failure::Listen { address: args.listen, source };
-    let listener = Listener::bind(args.listen, args.max_connections).await.map_err(fail)?;
+    let listener = Listener::bind(args.listen, args.connections()).await.map_err(fail)?;
     let address = listener.address().map_err(fail)?;
     if !secure && !address.ip().is_loopback() {
         tracing::warn!("listening without TLS: put a proxy in front that does TLS");

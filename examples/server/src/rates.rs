@@ -68,7 +68,7 @@ pub(crate) struct Rates {
         long, env = "ANOCM_STALL", default_value = "20s", value_parser = units::timeout,
         value_name = "DURATION", help_heading = "Patience"
     )]
-    stall: Duration,
+    pub(crate) stall: Duration,
 }
 
 impl Rates {

@@ -1,0 +1,267 @@
+//! Accepts connections, as many as are allowed, until told to stop.
+
+use std::{future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+    sync::{Semaphore, watch},
+    time::{sleep, timeout},
+};
+
+use super::Connection;
+
+/// Places above the relay's limit, so that health checks still pass and the relay itself can
+/// say that it is full.
+const SPARE: u32 = 64;
+
+/// How long nothing is accepted when the system has no more file descriptors or memory.
+const RECOVERY: Duration = Duration::from_millis(250);
+
+/// What a request may take in bytes before it is refused. Ours take a few hundred.
+const MAX_HEAD: usize = 16 * 1_024;
+
+/// How many connections a [`Listener`] takes, and how long it waits for them.
+#[derive(Clone, Copy, Debug)]
+pub struct ListenOptions {
+    /// The most connections that the relay takes at one time. A few more are accepted, so that
+    /// the relay can say that it is full; all others wait in the kernel. 10,000.
+    pub max_connections: u32,
+    /// How long a connection may take for its request, and before that for what it is wrapped
+    /// in. 10 seconds.
+    pub header_within: Duration,
+    /// How long what was sent may wait to be acknowledged or taken, where the system can watch
+    /// that (Linux, Android). 20 seconds.
+    pub taken_within: Duration,
+}
+
+impl Default for ListenOptions {
+    fn default() -> Self {
+        Self {
+            max_connections: 10_000,
+            header_within: Duration::from_secs(10),
+            taken_within: Duration::from_secs(20),
+        }
+    }
+}
+
+/// A bound port that serves a router to whoever may do it harm.
+///
+/// It bounds what axum's own loop leaves open: how many connections there are, how long one may
+/// take to ask, and what the kernel keeps for one that does not read. Each connection is for one
+/// request, which for the WebSocket is all it takes.
+///
+/// # Examples
+/// ```
+/// use anocm_core::transport::{Closing, Link};
+/// use anocm_ws::server::{ListenOptions, Listener, WsServerOptions, router};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// let hang_up = |link: Box<dyn Link>| async move { link.close(Closing::Done).await };
+/// let routes = router(hang_up, WsServerOptions::default());
+///
+/// let address = "127.0.0.1:0".parse().expect("an address");
+/// let listener = Listener::bind(address, ListenOptions::default()).await?;
+/// println!("listening on http://{}/", listener.address()?);
+///
+/// let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+/// let serving = tokio::spawn(listener.serve(routes, async { drop(stopped.await) }));
+/// drop(stop);
+/// serving.await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Listener {
+    tcp: TcpListener,
+    places: Arc<Semaphore>,
+    most: u32,
+    options: ListenOptions,
+}
+
+impl Listener {
+    /// Binds `address`; port 0 lets the system choose.
+    ///
+    /// # Errors
+    /// What the system says when it cannot be bound.
+    pub async fn bind(address: SocketAddr, options: ListenOptions) -> io::Result<Self> {
+        let most = options.max_connections.saturating_add(SPARE);
+        Ok(Self {
+            tcp: TcpListener::bind(address).await?,
+            places: Arc::new(Semaphore::new(usize::try_from(most).unwrap_or(usize::MAX))),
+            most,
+            options,
+        })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// What the system says when it does not know.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.tcp.local_addr()
+    }
+
+    /// Serves `routes` until `stop` is ready, and then until the last connection is gone,
+    /// WebSockets included. When this is dropped, nothing more is accepted.
+    pub async fn serve(self, routes: Router, stop: impl Future<Output = ()> + Send) {
+        self.serve_wrapped(|tcp| async { Ok(tcp) }, routes, stop).await;
+    }
+
+    /// As [`serve`](Self::serve), with each connection wrapped, in TLS say.
+    ///
+    /// # Examples
+    /// ```
+    /// # use anocm_ws::server::Listener;
+    /// # use axum::Router;
+    /// use tokio_rustls::TlsAcceptor;
+    ///
+    /// async fn serve(listener: Listener, tls: TlsAcceptor, routes: Router) {
+    ///     let never = std::future::pending();
+    ///     listener.serve_wrapped(move |tcp| tls.accept(tcp), routes, never).await;
+    /// }
+    /// ```
+    pub async fn serve_wrapped<W, Fut, S>(
+        self,
+        wrap: W,
+        routes: Router,
+        stop: impl Future<Output = ()> + Send,
+    ) where
+        W: Fn(Connection) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = io::Result<S>> + Send + 'static,
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let header_within = self.options.header_within;
+        // Also says so when this is dropped.
+        let (tell, told) = watch::channel(false);
+        let mut stop = pin!(stop);
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.accept() => accepted,
+                () = stop.as_mut() => break,
+            };
+            match accepted {
+                Ok(tcp) => {
+                    let site = Site { routes: routes.clone(), header_within, stop: told.clone() };
+                    tokio::spawn(site.welcome(wrap(tcp)));
+                }
+                // One that was gone before it was accepted says nothing about the next.
+                Err(error) if of_the_connection(&error) => {}
+                Err(error) => {
+                    tracing::warn!(kind = %error.kind(), "cannot accept connections for now");
+                    sleep(RECOVERY).await;
+                }
+            }
+        }
+        tell.send_replace(true);
+        let Self { tcp, places, most, .. } = self;
+        drop(tcp);
+        // Each connection holds a place, so all places are free once they are all gone.
+        let _ = places.acquire_many(most).await;
+    }
+
+    /// Waits for a place before the next connection, which waits in the kernel meanwhile.
+    async fn accept(&self) -> io::Result<Connection> {
+        let place = Arc::clone(&self.places).acquire_owned().await;
+        let place = place.map_err(io::Error::other)?;
+        let (tcp, _) = self.tcp.accept().await?;
+        Ok(Connection::new(tcp, place, self.options.taken_within))
+    }
+}
+
+/// What one connection is served.
+struct Site {
+    routes: Router,
+    header_within: Duration,
+    stop: watch::Receiver<bool>,
+}
+
+impl Site {
+    async fn welcome<S>(self, wrapping: impl Future<Output = io::Result<S>>)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        match timeout(self.header_within, wrapping).await {
+            Ok(Ok(io)) => self.http(io).await,
+            _ => tracing::debug!("a connection did not get through what it is wrapped in"),
+        }
+    }
+
+    async fn http(mut self, io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) {
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.header_within)
+            // One answer fits the kernel's buffer. Behind several to a peer that does not read,
+            // the next request is not read either, and no timer runs.
+            .keep_alive(false)
+            .max_buf_size(MAX_HEAD)
+            .serve_connection(TokioIo::new(io), TowerToHyperService::new(self.routes))
+            .with_upgrades();
+        let mut connection = pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = stopped(&mut self.stop) => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if ended.is_err() {
+            tracing::debug!("a connection ended early");
+        }
+    }
+}
+
+/// Returns when it is time to stop, or when nobody is left to say so.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+fn of_the_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_finds_no_place_waits_until_one_is_free() {
+        let address = "127.0.0.1:0".parse().unwrap();
+        let listener = Arc::new(Listener::bind(address, ListenOptions::default()).await.unwrap());
+        let _others =
+            Arc::clone(&listener.places).acquire_many_owned(listener.most - 1).await.unwrap();
+        let (here, elsewhere) =
+            (listener.address().unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+        let _alice = TcpStream::connect(here).await.unwrap();
+        let last = listener.accept().await.unwrap();
+
+        let _bob = TcpStream::connect(here).await.unwrap();
+        let waiting = tokio::spawn({
+            let listener = Arc::clone(&listener);
+            async move { listener.accept().await }
+        });
+        // Whoever comes later and is accepted elsewhere shows that Bob could have been.
+        let _carol = TcpStream::connect(elsewhere.local_addr().unwrap()).await.unwrap();
+        elsewhere.accept().await.unwrap();
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+
+        drop(last);
+        assert!(waiting.await.unwrap().is_ok());
+    }
+}
