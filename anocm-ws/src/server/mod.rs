@@ -21,7 +21,7 @@ mod connection;
 mod listen;
 mod upgrade;
 
-use std::future::Future;
+use std::{future::Future, time::Duration};
 
 use anocm_core::transport::Link;
 use axum::{
@@ -43,6 +43,9 @@ use crate::{
     Timing,
     link::{Meter, WsLink, config, limits},
 };
+
+/// How long the answer to a request may take to be sent.
+const UPGRADE_WITHIN: Duration = Duration::from_secs(10);
 
 /// How the server treats its connections.
 #[derive(Clone, Copy, Debug, Default)]
@@ -96,7 +99,7 @@ where
     F: Fn(Box<dyn Link>) -> Fut,
     Fut: Future<Output = ()>,
 {
-    let Ok(Ok(io)) = timeout(options.timing.dead_after, on).await else {
+    let Ok(Ok(io)) = timeout(UPGRADE_WITHIN, on).await else {
         tracing::debug!("a connection ended while it was upgraded");
         return;
     };
@@ -110,5 +113,45 @@ where
     // Only when the link was dropped: `accept` may have given it to somebody else.
     if let Ok(shared) = std::sync::Arc::try_unwrap(shared) {
         shared.close(CloseCode::GOING_AWAY).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::server::conn::http1;
+    use hyper_util::service::TowerToHyperService;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        sync::mpsc,
+        time::sleep,
+    };
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_connection_has_time_to_become_a_link_whatever_the_timing() {
+        let timing = Timing { dead_after: Duration::from_secs(1), ..Timing::default() };
+        let (give, mut links) = mpsc::unbounded_channel();
+        let accept = move |link| {
+            let give = give.clone();
+            async move { drop(give.send(link)) }
+        };
+        let options = WsServerOptions { timing, ..WsServerOptions::default() };
+        let routes = TowerToHyperService::new(router(accept, options));
+        // Too little for the answer, which waits to be read.
+        let (mut alice, here) = tokio::io::duplex(16);
+        let serving = http1::Builder::new().serve_connection(TokioIo::new(here), routes);
+        tokio::spawn(serving.with_upgrades());
+
+        let request = "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n\
+             Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        alice.write_all(request.as_bytes()).await.unwrap();
+        sleep(5 * timing.dead_after).await;
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(alice.read_u8().await.unwrap());
+        }
+        assert!(links.recv().await.is_some());
     }
 }
