@@ -4,7 +4,6 @@
 
 mod args;
 mod http;
-mod rates;
 mod signals;
 mod tls;
 mod units;
@@ -53,7 +52,7 @@ fn main() -> ExitCode {
 
 async fn run(args: Args) -> Result<(), Failure> {
     raise_file_limit();
-    let tls = match (&args.tls_cert, &args.tls_key) {
+    let tls = match (&args.listening.tls_cert, &args.listening.tls_key) {
         (Some(certificates), Some(key)) => Some(tls::acceptor(certificates, key)?),
         _ => None,
     };
@@ -74,7 +73,7 @@ async fn run(args: Args) -> Result<(), Failure> {
         let _ = serving.await;
     };
     tokio::select! {
-        ended = timeout(args.shutdown_within, ending) => if ended.is_err() {
+        ended = timeout(args.shutdown_within(), ending) => if ended.is_err() {
             tracing::warn!("some connections did not end in time");
         },
         () = signals.next() => tracing::warn!("told twice to end: not waiting"),
@@ -107,8 +106,8 @@ fn serve(
 
 /// Binds and says where.
 async fn listen(args: &Args, secure: bool) -> Result<Listener, Failure> {
-    let fail = |source| Failure::Listen { address: args.listen, source };
-    let listener = Listener::bind(args.listen, args.connections()).await.map_err(fail)?;
+    let fail = |source| Failure::Listen { address: args.listening.listen, source };
+    let listener = Listener::bind(args.listening.listen, args.connections()).await.map_err(fail)?;
     let address = listener.address().map_err(fail)?;
     if !secure && !address.ip().is_loopback() {
         tracing::warn!("listening without TLS: put a proxy in front that does TLS");
