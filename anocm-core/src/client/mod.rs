@@ -12,6 +12,8 @@ mod driver;
 mod randomness;
 mod registry;
 mod room;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::{fmt, sync::Arc, time::Duration};

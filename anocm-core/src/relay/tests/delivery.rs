@@ -3,7 +3,7 @@
 use super::*;
 
 /// A relay that does not slow down whoever publishes a lot.
-fn generous() -> RelayConfig {
+pub(super) fn generous() -> RelayConfig {
     let rate = |each| crate::relay::Rate { each, per: SECOND, burst: each };
     RelayConfig { requests: rate(1_000_000), bytes: rate(1 << 40), ..RelayConfig::default() }
 }

@@ -29,6 +29,42 @@ async fn too_many_rooms_in_one_connection_are_refused() {
     assert_eq!(alice.ask(create(room(3), policy())).await, Ok(Reply::Done));
 }
 
+/// How much the log of `ROOM` holds, and the room's epoch.
+async fn state(world: &World) -> (u64, u64) {
+    let door = world.store.door(&ROOM).await.unwrap();
+    (door.head.value(), door.epoch().value())
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_joins_a_room_that_they_could_not_enter() {
+    let world = World::with(RelayConfig { max_rooms_per_connection: 2, ..RelayConfig::default() });
+    let _alice = world.alice().await;
+    let mut bob = world.guest().await;
+    for n in [1, 2] {
+        assert_eq!(bob.ask(create(room(n), policy())).await, Ok(Reply::Done));
+    }
+    assert_eq!(bob.ask(join(DOOR, 0)).await, Err(Refusal::Full));
+    assert_eq!(state(&world).await, (0, 0));
+    let detach = Request::Detach { address: room(1) };
+    assert_eq!(bob.ask(detach).await, Ok(Reply::Done));
+    assert_eq!(accepted(bob.ask(join(DOOR, 0)).await), Ok(1));
+    assert!(bob.enter(1).await.is_ok());
+    // Whoever is in the room has a place, also to come back through the door.
+    assert_eq!(accepted(bob.ask(join(DOOR, 1)).await), Ok(2));
+    assert!(bob.enter(2).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_room_beyond_the_places_is_not_created() {
+    let world = World::with(RelayConfig { max_rooms_per_connection: 1, ..RelayConfig::default() });
+    let mut bob = world.guest().await;
+    assert_eq!(bob.ask(create(room(1), policy())).await, Ok(Reply::Done));
+    assert_eq!(bob.ask(create(ROOM, policy())).await, Err(Refusal::Full));
+    assert!(world.store.door(&ROOM).await.is_err());
+    // The address is free for somebody else.
+    let _alice = world.alice().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn too_many_creations_and_joins_are_refused_for_a_while() {
     let world = World::new();

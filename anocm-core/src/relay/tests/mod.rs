@@ -3,9 +3,13 @@
 //! Time is tokio's paused clock: it moves only when every task waits.
 
 mod admission;
+mod closing;
 mod delivery;
 mod ending;
 mod epochs;
+mod held;
+mod history;
+mod lagging;
 mod limits;
 mod races;
 mod robustness;

@@ -1,0 +1,161 @@
+//! A store that stops in the middle of a step, until a test lets it go on.
+
+use async_trait::async_trait;
+use futures_util::StreamExt;
+use tokio::sync::watch;
+
+use super::*;
+use crate::{
+    store::{StoreError, StoredDoor, Watch, Watched},
+    wire::{CloseReason, Posture},
+};
+
+/// Where a step can be stopped.
+#[derive(Default)]
+pub(super) struct Gate(watch::Sender<Stand>);
+
+#[derive(Clone, Copy, Default, PartialEq)]
+enum Stand {
+    #[default]
+    Open,
+    Shut,
+    /// Shut, and somebody stands before it.
+    Reached,
+}
+
+impl Gate {
+    pub(super) fn shut(&self) {
+        self.0.send_replace(Stand::Shut);
+    }
+
+    pub(super) fn open(&self) {
+        self.0.send_replace(Stand::Open);
+    }
+
+    /// Returns when somebody stands before the gate.
+    pub(super) async fn reached(&self) {
+        self.wait_for(Stand::Reached).await;
+    }
+
+    async fn pass(&self) {
+        self.0.send_if_modified(|stand| {
+            let stops = *stand == Stand::Shut;
+            if stops {
+                *stand = Stand::Reached;
+            }
+            stops
+        });
+        self.wait_for(Stand::Open).await;
+    }
+
+    async fn wait_for(&self, stand: Stand) {
+        self.0.subscribe().wait_for(|now| *now == stand).await.unwrap();
+    }
+}
+
+/// A memory store with gates.
+pub(super) struct Held {
+    inner: Arc<MemoryStore>,
+    /// After a page was read, before it is given back.
+    pub(super) read: Gate,
+    /// After a room was closed, before that is said.
+    pub(super) closed: Gate,
+    /// Before a watch tells that its room has ended.
+    pub(super) end: Arc<Gate>,
+}
+
+impl Held {
+    pub(super) fn new(inner: Arc<MemoryStore>) -> Arc<Self> {
+        let (read, closed, end) = (Gate::default(), Gate::default(), Arc::default());
+        Arc::new(Self { inner, read, closed, end })
+    }
+}
+
+#[async_trait]
+impl Store for Held {
+    async fn create(&self, address: &RoomAddress, genesis: Genesis) -> Result<(), StoreError> {
+        self.inner.create(address, genesis).await
+    }
+
+    async fn append(
+        &self,
+        address: &RoomAddress,
+        entry: Entry,
+        next: Option<NextEpoch>,
+    ) -> Result<Seq, StoreError> {
+        self.inner.append(address, entry, next).await
+    }
+
+    async fn read(
+        &self,
+        address: &RoomAddress,
+        after: Seq,
+        until: Seq,
+    ) -> Result<Page, StoreError> {
+        let page = self.inner.read(address, after, until).await;
+        self.read.pass().await;
+        page
+    }
+
+    async fn door(&self, address: &RoomAddress) -> Result<StoredDoor, StoreError> {
+        self.inner.door(address).await
+    }
+
+    async fn watch(&self, address: &RoomAddress) -> Result<Watch, StoreError> {
+        let watch = self.inner.watch(address).await?;
+        let end = Arc::clone(&self.end);
+        Ok(Watch::new(watch.then(move |item| {
+            let end = Arc::clone(&end);
+            async move {
+                if matches!(item, Watched::Closed(_)) {
+                    end.pass().await;
+                }
+                item
+            }
+        })))
+    }
+
+    async fn touch(&self, address: &RoomAddress) -> Result<(), StoreError> {
+        self.inner.touch(address).await
+    }
+
+    async fn void(
+        &self,
+        address: &RoomAddress,
+        seq: Seq,
+        restored: NextEpoch,
+    ) -> Result<(), StoreError> {
+        self.inner.void(address, seq, restored).await
+    }
+
+    async fn close(&self, address: &RoomAddress, reason: CloseReason) -> Result<(), StoreError> {
+        let closed = self.inner.close(address, reason).await;
+        self.closed.pass().await;
+        closed
+    }
+
+    async fn posture(&self) -> Posture {
+        self.inner.posture().await
+    }
+}
+
+/// A relay whose store can be stopped, and Alice and Bob, who are in a room of it.
+pub(super) struct Stage {
+    pub(super) store: Arc<Held>,
+    pub(super) relay: Arc<Relay>,
+    pub(super) alice: Guest,
+    pub(super) bob: Guest,
+}
+
+impl Stage {
+    pub(super) async fn new(config: RelayConfig) -> Self {
+        let world = World::new();
+        let store = Held::new(world.store);
+        let relay = Relay::new(store.clone(), world.clock, config);
+        let mut alice = Guest::of(&relay).await;
+        assert_eq!(alice.ask(create(ROOM, policy())).await, Ok(Reply::Done));
+        let mut bob = Guest::of(&relay).await;
+        assert!(bob.enter(0).await.is_ok());
+        Self { store, relay, alice, bob }
+    }
+}
