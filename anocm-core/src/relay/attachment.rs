@@ -1,6 +1,6 @@
 //! What a connection has proven of its rooms, and where it watches.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     Joining,
@@ -14,6 +14,9 @@ use crate::{
     store::{EpochRecord, StoredDoor},
     wire::{Policy, Refusal},
 };
+
+/// How long the end of a room may be on its way from the store to those who watch.
+const END_IS_TOLD: Duration = Duration::from_secs(1);
 
 /// What a connection has proven of one room.
 pub(super) struct Attachment {
@@ -66,17 +69,27 @@ impl Connection<'_> {
         if self.rooms.len() >= most {
             self.forget_ended();
         }
-        if self.rooms.len() < most || self.rooms.contains_key(address) {
-            Ok(())
-        } else {
-            Err(Refusal::Full)
-        }
+        if self.rooms.len() < most || self.rooms.contains_key(address) { Ok(()) } else { Err(Refusal::Full) }
     }
 
     /// Whether the connection is told what happens to the room.
     pub(super) fn watches(&self, address: &RoomAddress) -> bool {
         let hub = self.rooms.get(address).and_then(|room| room.hub.as_ref());
         hub.is_some_and(|hub| hub.has(self.id))
+    }
+
+    /// Of a room that is gone: whoever watches is told why before anything is refused for it.
+    pub(super) async fn hear_the_end(&self, address: &RoomAddress) {
+        let hub = self.rooms.get(address).and_then(|room| room.hub.as_ref());
+        let Some(hub) = hub.filter(|hub| hub.has(self.id)) else {
+            return;
+        };
+        let clock = &self.relay.clock;
+        tokio::select! {
+            biased;
+            () = hub.ended() => {}
+            () = clock.sleep_until(clock.now().after(END_IS_TOLD)) => {}
+        }
     }
 
     /// Watches an attached room, and gives the door as it was when that had begun: its head joins

@@ -7,6 +7,7 @@ use std::{
 };
 
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     outbox::Outbox,
@@ -15,6 +16,7 @@ use super::{
 };
 use crate::{
     id::{Epoch, RoomAddress},
+    secret::Payload,
     store::StoredDoor,
     time::Timestamp,
     wire::{Event, Policy, RelayFrame, encode},
@@ -35,6 +37,8 @@ pub(super) struct Hub {
     state: Mutex<State>,
     /// Somebody left, or somebody's grace was set.
     pub(super) changed: Notify,
+    /// The hub has ended, and everyone was told why.
+    ended: CancellationToken,
 }
 
 struct State {
@@ -86,6 +90,7 @@ impl Hub {
                 over: false,
             }),
             changed: Notify::new(),
+            ended: CancellationToken::new(),
         }
     }
 
@@ -150,6 +155,11 @@ impl Hub {
         self.lock().over
     }
 
+    /// Returns when the hub has ended.
+    pub(super) async fn ended(&self) {
+        self.ended.cancelled().await;
+    }
+
     /// Tells entries, the last of which may have ended an epoch.
     pub(super) fn tell(&self, entries: &[Fanned], ended: Option<Epoch>, now: Timestamp) {
         let mut state = self.lock();
@@ -173,9 +183,7 @@ impl Hub {
     /// Tells something that nobody may miss.
     pub(super) fn announce(&self, event: Event) {
         let frame = encode(&RelayFrame::Event(event));
-        for subscriber in self.lock().subscribers.values() {
-            subscriber.outbox.word(frame.clone());
-        }
+        self.lock().announce(&frame);
     }
 
     /// The watch has lost something.
@@ -251,16 +259,26 @@ impl Hub {
 
     /// Ends the hub, and tells everyone why.
     pub(super) fn end(&self, event: Event) {
-        self.announce(event);
+        let frame = encode(&RelayFrame::Event(event));
+        // In one go: whoever came in between would be let go without a word.
         let mut state = self.lock();
+        state.announce(&frame);
         state.over = true;
         for subscriber in std::mem::take(&mut state.subscribers).into_values() {
             subscriber.outbox.forget(&self.address);
         }
+        drop(state);
+        self.ended.cancel();
     }
 }
 
 impl State {
+    fn announce(&self, frame: &Payload) {
+        for subscriber in self.subscribers.values() {
+            subscriber.outbox.word(frame.clone());
+        }
+    }
+
     /// When one who has proven `epoch` lapses.
     fn lapses(&self, epoch: Epoch, grace: Duration, now: Timestamp) -> Option<Timestamp> {
         if epoch >= self.current {

@@ -46,8 +46,11 @@ impl Connection<'_> {
             }
         };
         if let Err(refusal) = answered {
-            if refusal == Refusal::NoSuchRoom && !self.watches(&address) {
-                self.detach(&address);
+            if refusal == Refusal::NoSuchRoom {
+                self.hear_the_end(&address).await;
+                if !self.watches(&address) {
+                    self.detach(&address);
+                }
             }
             self.say(id, Err(refusal));
         }

@@ -17,3 +17,37 @@ async fn a_relay_that_stops_right_after_has_told_who_ended_the_room() {
         assert_eq!(guest.last_words().await, [CLOSED, leaving.clone()]);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_refused_what_has_ended_before_they_are_told_who_ended_it() {
+    let say = Request::Publish {
+        address: ROOM,
+        entry: entry(EntryKind::Message, 0, kept(MINUTE)),
+        next: None,
+    };
+    for request in [say, read(0), enter(0, 0), look(DOOR)] {
+        let Stage { store, mut alice, mut bob, .. } = Stage::new(RelayConfig::default()).await;
+        // The room is gone, but nobody was told: neither by the owner's request nor by the feed.
+        store.end.shut();
+        store.closed.shut();
+        alice.send(close(OWNER)).await;
+        store.closed.reached().await;
+        let asked = bob.send(request).await;
+        bob.hears_nothing().await;
+        store.closed.open();
+        assert_eq!(bob.event().await, CLOSED);
+        let refused = RelayFrame::Reply { id: asked, result: Err(Refusal::NoSuchRoom) };
+        assert_eq!(bob.frame().await, Some(refused));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_never_told_who_ended_the_room_is_refused_all_the_same() {
+    let Stage { store, mut alice, mut bob, .. } = Stage::new(RelayConfig::default()).await;
+    store.end.shut();
+    store.closed.shut();
+    alice.send(close(OWNER)).await;
+    store.closed.reached().await;
+    assert_eq!(bob.say(0, kept(MINUTE)).await, Err(Refusal::NoSuchRoom));
+    assert_eq!(bob.enter(0).await, Err(Refusal::NoSuchRoom));
+}
