@@ -60,16 +60,26 @@ impl Connection<'_> {
     }
 
     pub(super) fn attach(&mut self, address: &RoomAddress, attachment: Attachment) {
+        self.joined.remove(address);
         self.rooms.insert(*address, attachment);
+    }
+
+    /// A join was accepted: keeps a place until its author has entered.
+    pub(super) fn keep_place(&mut self, address: &RoomAddress) {
+        if !self.rooms.contains_key(address) {
+            self.joined.insert(*address);
+        }
     }
 
     /// Refuses another room when there are too many. Those that ended make place.
     pub(super) fn check_place(&mut self, address: &RoomAddress) -> Result<(), Refusal> {
         let most = self.relay.config.max_rooms_per_connection;
-        if self.rooms.len() >= most {
+        let taken = |connection: &Self| connection.rooms.len() + connection.joined.len();
+        if taken(self) >= most {
             self.forget_ended();
         }
-        if self.rooms.len() < most || self.rooms.contains_key(address) { Ok(()) } else { Err(Refusal::Full) }
+        let has_one = self.rooms.contains_key(address) || self.joined.contains(address);
+        if taken(self) < most || has_one { Ok(()) } else { Err(Refusal::Full) }
     }
 
     /// Whether the connection is told what happens to the room.
@@ -139,6 +149,7 @@ impl Connection<'_> {
 
     /// Lets go of a room and of what was proven for it.
     pub(super) fn detach(&mut self, address: &RoomAddress) {
+        self.joined.remove(address);
         let hub = self.rooms.remove(address).and_then(|room| room.hub);
         if let Some(hub) = hub {
             hub.unsubscribe(self.id);

@@ -1,6 +1,11 @@
 //! One connection: its hello, its reader, its writer, its end.
 
-use std::{collections::HashMap, pin::pin, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{
     Relay, attachment::Attachment, hub::ConnectionId, outbox::Outbox, queue::Batch, rate::Bucket,
@@ -22,6 +27,8 @@ pub(super) struct Connection<'a> {
     pub(super) id: ConnectionId,
     pub(super) outbox: Arc<Outbox>,
     pub(super) rooms: HashMap<RoomAddress, Attachment>,
+    /// Rooms that were joined and not entered yet. None of them is in `rooms`.
+    pub(super) joined: HashSet<RoomAddress>,
     pub(super) creations: Bucket,
     pub(super) joins: Bucket,
 }
@@ -131,6 +138,7 @@ impl<'a> Connection<'a> {
             id,
             outbox,
             rooms: HashMap::new(),
+            joined: HashSet::new(),
             creations: Bucket::new(config.creations, now),
             joins: Bucket::new(config.joins, now),
         }

@@ -125,6 +125,7 @@ impl Connection<'_> {
         }
         let appended = self.relay.store.append(address, entry, Some(next)).await;
         let seq = appended.map_err(refusal)?;
+        self.keep_place(address);
         // Time to prove the new epoch, also where nobody else is connected.
         if self.relay.store.touch(address).await.is_err() {
             tracing::debug!("a room could not be touched");

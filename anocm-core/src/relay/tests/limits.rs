@@ -66,6 +66,24 @@ async fn a_room_beyond_the_places_is_not_created() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_join_keeps_its_place_until_its_author_has_entered() {
+    let world = World::with(RelayConfig { max_rooms_per_connection: 2, ..RelayConfig::default() });
+    let _alice = world.alice().await;
+    let mut bob = world.guest().await;
+    assert_eq!(bob.ask(create(room(1), policy())).await, Ok(Reply::Done));
+    assert_eq!(accepted(bob.ask(join(DOOR, 0)).await), Ok(1));
+    // Another room of his on the same connection does not take it.
+    assert_eq!(bob.ask(create(room(2), policy())).await, Err(Refusal::Full));
+    assert!(bob.enter(1).await.is_ok());
+    // Nor is it kept for ever: whoever does not come gives it back.
+    let detach = |address| Request::Detach { address };
+    assert_eq!(bob.ask(detach(ROOM)).await, Ok(Reply::Done));
+    assert_eq!(accepted(bob.ask(join(DOOR, 1)).await), Ok(2));
+    assert_eq!(bob.ask(detach(ROOM)).await, Ok(Reply::Done));
+    assert_eq!(bob.ask(create(room(2), policy())).await, Ok(Reply::Done));
+}
+
+#[tokio::test(start_paused = true)]
 async fn too_many_creations_and_joins_are_refused_for_a_while() {
     let world = World::new();
     let mut alice = world.alice().await;
