@@ -20,7 +20,7 @@ use crate::{
 
 /// The first wait before connecting again, on average half of this.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
-/// How long nothing is read before the connection is given up.
+/// How long events may be fetched more slowly than they come before the connection is given up.
 const FULL_FOR: Duration = Duration::from_secs(10);
 /// After a connection has lived this long, the next failure starts with the first wait again.
 const STABLE: Duration = Duration::from_secs(10);
@@ -58,7 +58,7 @@ struct Open {
     /// Frames not handed to the link yet.
     outgoing: Vec<Payload>,
     sending: Option<Boxed<Result<(), TransportError>>>,
-    /// Since when nothing is read because a room's events are not fetched.
+    /// Since when there is something left unread because a room's events are not fetched.
     full_since: Option<Timestamp>,
 }
 
@@ -314,7 +314,9 @@ impl Open {
     /// tells true ages.
     fn gives_up(&mut self, now: Timestamp, answer_timeout: Duration) -> Option<Timestamp> {
         let hungry = self.is_hungry();
-        self.full_since = if hungry { None } else { self.full_since.or(Some(now)) };
+        if !hungry {
+            self.full_since.get_or_insert(now);
+        }
         let full = self.full_since.map(|since| since.after(FULL_FOR));
         // While nothing is read, no answer can come.
         let owed = self.wire.waits_since().filter(|_| hungry);
@@ -341,7 +343,7 @@ impl Open {
     /// Waits for the link; does not read while a room's events are not fetched.
     async fn wait(&mut self) -> Woken {
         let hungry = self.is_hungry();
-        let Self { sending, wire, .. } = self;
+        let Self { sending, wire, full_since, .. } = self;
         let sent = async {
             match sending {
                 Some(sending) => sending.await,
@@ -355,6 +357,11 @@ impl Open {
                 Woken::Sent(result)
             }
             received = wire.link.recv(), if hungry => Woken::Received(received),
+            // Nothing is left unread: what comes from here on is as young as it says.
+            () = std::future::ready(()), if hungry && full_since.is_some() => {
+                *full_since = None;
+                Woken::Called
+            }
         }
     }
 }
