@@ -376,15 +376,3 @@ fn a_command_prints_nothing_of_what_is_said() {
     let say = Command::Say { text: "secret".to_owned(), retention: None };
     assert!(!format!("{say:?}").contains("secret"));
 }
-
-#[tokio::test(start_paused = true)]
-async fn everyone_learns_that_the_owner_ended_the_room_before_the_relay_stops() {
-    let stage = Stage::new();
-    let [mut alice, mut bob] = stage.with(&["Bob"]).await.try_into().unwrap();
-    // Bob's own words are on their way when the room ends.
-    bob.says("too late", seconds(60));
-    alice.does(Command::Close);
-    assert_eq!(alice.ends().await, Ended::Closed(CloseReason::Owner));
-    stage.relay.shutdown(true).await;
-    assert_eq!(bob.ends().await, Ended::Closed(CloseReason::Owner));
-}

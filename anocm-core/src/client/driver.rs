@@ -22,6 +22,8 @@ use crate::{
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// How long events may be fetched more slowly than they come before the connection is given up.
 const FULL_FOR: Duration = Duration::from_secs(10);
+/// How long the relay's last words are waited for when nothing can be sent to it any more.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 /// After a connection has lived this long, the next failure starts with the first wait again.
 const STABLE: Duration = Duration::from_secs(10);
 
@@ -60,6 +62,8 @@ struct Open {
     sending: Option<Boxed<Result<(), TransportError>>>,
     /// Since when there is something left unread because a room's events are not fetched.
     full_since: Option<Timestamp>,
+    /// Since when nothing can be sent, and why. What the relay said before is still to be heard.
+    mute: Option<(Timestamp, TransportError)>,
 }
 
 /// What woke the driver.
@@ -104,7 +108,8 @@ impl Driver {
         if let State::Open(open) = &mut self.state {
             let gives_up = open.gives_up(now, self.config.answer_timeout);
             if gives_up.is_some_and(|at| at <= now) {
-                self.failed(now, TransportError::Cut);
+                let why = open.mute.map_or(TransportError::Cut, |(_, why)| why);
+                self.failed(now, why);
             }
         }
         match &self.state {
@@ -191,9 +196,15 @@ impl Driver {
                     outgoing: Vec::new(),
                     sending: None,
                     full_since: None,
+                    mute: None,
                 }));
             }
-            Woken::Connected(Err(error)) | Woken::Sent(Err(error)) => self.failed(now, error),
+            Woken::Connected(Err(error)) => self.failed(now, error),
+            Woken::Sent(Err(error)) => {
+                if let State::Open(open) = &mut self.state {
+                    open.mute = Some((now, error));
+                }
+            }
             Woken::Received(Ok(Some(frame))) => {
                 if self.received(now, &frame).is_err() {
                     if let State::Open(open) = &self.state {
@@ -309,9 +320,9 @@ impl Open {
         }
     }
 
-    /// When this connection is of no more use: an answer is owed for too long, or so little is
-    /// fetched that what arrives would be taken for younger than it is. The log, read again later,
-    /// tells true ages.
+    /// When this connection is of no more use: nothing can be sent, an answer is owed for too
+    /// long, or so little is fetched that what arrives would be taken for younger than it is. The
+    /// log, read again later, tells true ages.
     fn gives_up(&mut self, now: Timestamp, answer_timeout: Duration) -> Option<Timestamp> {
         let hungry = self.is_hungry();
         if !hungry {
@@ -320,7 +331,9 @@ impl Open {
         let full = self.full_since.map(|since| since.after(FULL_FOR));
         // While nothing is read, no answer can come.
         let owed = self.wire.waits_since().filter(|_| hungry);
-        [owed.map(|since| since.after(answer_timeout)), full].into_iter().flatten().min()
+        let owed = owed.map(|since| since.after(answer_timeout));
+        let mute = self.mute.map(|(since, _)| since.after(LAST_WORDS));
+        [owed, full, mute].into_iter().flatten().min()
     }
 
     fn is_hungry(&self) -> bool {
@@ -334,7 +347,7 @@ impl Open {
 
     /// Hands over to the link what waits, unless it is still busy.
     fn send(&mut self) {
-        if self.sending.is_none() && !self.outgoing.is_empty() {
+        if self.sending.is_none() && self.mute.is_none() && !self.outgoing.is_empty() {
             let (link, frames) = (self.wire.link.clone(), std::mem::take(&mut self.outgoing));
             self.sending = Some(Box::pin(async move { link.send(&frames).await }));
         }
