@@ -18,9 +18,9 @@ use crate::{
     transport::{Link, Transport, TransportError},
 };
 
-const THREADS: u8 = 4;
+const THREADS: u8 = 8;
 /// Rooms that each thread opens and ends.
-const ROUNDS: u16 = 1_000;
+const ROUNDS: u16 = 2_000;
 /// Far longer than all of it takes: who is not done by then waits for ever.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -54,7 +54,7 @@ fn come_and_go(client: &Client, thread: u8) {
             client.join(&invite(thread, round), "Bob".parse().unwrap())
         };
         open.push_back(room.unwrap());
-        if open.len() > 4 {
+        if open.len() > 16 {
             let room = open.pop_front().unwrap();
             room.wipe();
         }

@@ -97,6 +97,7 @@ async fn write(relay: &Relay, link: &dyn Link, outbox: &Outbox) {
         let sent = tokio::select! {
             biased;
             sent = link.send(&batch.frames) => sent,
+            never = outbox.expire(&**clock) => match never {},
             () = clock.sleep_until(clock.now().after(patience)) => {
                 tracing::debug!("connection closed: too slow");
                 return close(relay, link, Closing::Timeout).await;

@@ -1,6 +1,9 @@
 //! What waits to be sent to one connection: a [`Queue`] that tasks share.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    convert::Infallible,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use tokio::sync::Notify;
 
@@ -11,7 +14,7 @@ use super::{
 use crate::{
     id::{RoomAddress, Seq},
     secret::Payload,
-    time::Timestamp,
+    time::{Clock, Timestamp},
     transport::Closing,
 };
 
@@ -24,6 +27,8 @@ pub(super) struct Outbox {
     filled: Notify,
     /// For the reader.
     drained: Notify,
+    /// For what wipes: there are more entries.
+    entered: Notify,
 }
 
 impl Outbox {
@@ -32,6 +37,7 @@ impl Outbox {
             queue: Mutex::new(Queue::new(config)),
             filled: Notify::new(),
             drained: Notify::new(),
+            entered: Notify::new(),
         }
     }
 
@@ -80,6 +86,7 @@ impl Outbox {
                 queue.entry(room, fanned);
             }
         });
+        self.entered.notify_one();
     }
 
     /// See [`Queue::lost`].
@@ -124,6 +131,25 @@ impl Outbox {
             // What expired while it waited has made room, too.
             self.drained.notify_one();
             self.filled.notified().await;
+        }
+    }
+
+    /// Wipes what expires while it waits, as long as this is polled. In place of
+    /// [`next_batch`](Self::next_batch), while a batch is being sent.
+    pub(super) async fn expire(&self, clock: &dyn Clock) -> Infallible {
+        loop {
+            let next = self.change(|queue| queue.expire(clock.now()));
+            let due = async {
+                match next {
+                    Some(next) => clock.sleep_until(next).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = due => {}
+                () = self.entered.notified() => {}
+            }
         }
     }
 

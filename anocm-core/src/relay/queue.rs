@@ -39,6 +39,8 @@ pub(super) struct Queue {
     all: Load,
     rooms: HashMap<RoomAddress, Flow>,
     closing: Option<Closing>,
+    /// Nothing that waits expires before this.
+    next_expiry: Option<Timestamp>,
     max: Load,
     max_batch: usize,
 }
@@ -84,6 +86,7 @@ impl Queue {
             all: Load::default(),
             rooms: HashMap::new(),
             closing: None,
+            next_expiry: None,
             max: Load { bytes: config.outbox_bytes, frames: config.outbox_frames },
             max_batch: config.batch_bytes,
         }
@@ -121,6 +124,7 @@ impl Queue {
             }
         }
         if matches!(taken, Taken::Now) {
+            self.next_expiry = self.next_expiry.into_iter().chain(fanned.expires).min();
             self.waiting.push_back(Queued {
                 frame: fanned.frame.clone(),
                 about: About::Entry { room: *room, seq: fanned.seq, expires: fanned.expires },
@@ -229,6 +233,24 @@ impl Queue {
         Some(Ok(batch))
     }
 
+    /// Wipes what expired while it waits, and says when there is more of it.
+    pub(super) fn expire(&mut self, now: Timestamp) -> Option<Timestamp> {
+        if self.next_expiry.is_none_or(|at| at > now) {
+            return self.next_expiry;
+        }
+        let mut next = None;
+        self.retain(|about| match about {
+            About::Entry { expires: Some(at), .. } if *at <= now => false,
+            About::Entry { expires, .. } => {
+                next = next.into_iter().chain(*expires).min();
+                true
+            }
+            About::Word => true,
+        });
+        self.next_expiry = next;
+        next
+    }
+
     /// A batch was sent.
     pub(super) fn sent(&mut self, batch: &Batch) {
         self.all.without(batch.all);
@@ -260,14 +282,19 @@ impl Queue {
     }
 
     fn drop_entries(&mut self, of: &RoomAddress) {
+        self.retain(|about| !matches!(about, About::Entry { room, .. } if room == of));
+    }
+
+    /// Keeps the entries for which this holds; it must hold for words.
+    fn retain(&mut self, mut stays: impl FnMut(&About) -> bool) {
         let (entries, all) = (&mut self.entries, &mut self.all);
         self.waiting.retain(|queued| {
-            let goes = matches!(&queued.about, About::Entry { room, .. } if room == of);
-            if goes {
+            let stays = stays(&queued.about);
+            if !stays {
                 entries.less(&queued.frame);
                 all.less(&queued.frame);
             }
-            !goes
+            stays
         });
     }
 

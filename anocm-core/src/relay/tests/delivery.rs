@@ -222,6 +222,41 @@ async fn an_entry_that_expires_while_it_waits_is_not_sent() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_entry_that_expires_while_it_waits_is_not_kept_either() {
+    let world = World::with(generous());
+    let mut alice = world.alice().await;
+    let mut bob = world.member().await;
+    // Bob takes nothing, so that what follows waits until he is given up.
+    for _ in 0..200 {
+        alice.say(0, kept(MINUTE)).await.unwrap();
+    }
+    let (_, outbox) =
+        world.relay.connections().clone().into_iter().max_by_key(|&(id, _)| id).unwrap();
+    while alice.entry().await.seq.value() < 200 {}
+    let before = outbox.waiting();
+    let mut long = 0;
+    for _ in 0..10 {
+        for retention in [2 * SECOND, MINUTE] {
+            let waiting = outbox.waiting();
+            alice.say(0, kept(retention)).await.unwrap();
+            alice.entry().await;
+            let more = outbox.waiting() - waiting;
+            assert!(more > 1_000);
+            long += if retention == MINUTE { more } else { 0 };
+        }
+    }
+    tokio::time::sleep(SECOND).await;
+    alice.say(0, kept(SECOND)).await.unwrap();
+    tokio::time::sleep(SECOND + MOMENT).await;
+    assert_eq!(outbox.waiting(), before + long);
+    // What is left is heard, each once and in order.
+    for place in (1..=200).chain((202..=220).step_by(2)) {
+        assert_eq!(bob.entry().await.seq.value(), place);
+    }
+    bob.hears_nothing().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_relays_share_a_room_through_their_store() {
     let world = World::new();
     let other = Relay::new(world.store.clone(), world.clock.clone(), RelayConfig::default());
