@@ -22,7 +22,8 @@ use crate::{
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// How long events may be fetched more slowly than they come before the connection is given up.
 const FULL_FOR: Duration = Duration::from_secs(10);
-/// How long the relay's last words are waited for when nothing can be sent to it any more.
+/// How long last words may take: the relay's when nothing can be sent to it any more, and one's
+/// own when it broke the protocol.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// After a connection has lived this long, the next failure starts with the first wait again.
 const STABLE: Duration = Duration::from_secs(10);
@@ -208,7 +209,12 @@ impl Driver {
             Woken::Received(Ok(Some(frame))) => {
                 if self.received(now, &frame).is_err() {
                     if let State::Open(open) = &self.state {
-                        open.wire.link.close(Closing::Protocol).await;
+                        let clock = &self.config.clock;
+                        tokio::select! {
+                            biased;
+                            () = open.wire.link.close(Closing::Protocol) => {}
+                            () = clock.sleep_until(now.after(LAST_WORDS)) => {}
+                        }
                     }
                     self.failed(now, TransportError::Protocol);
                 }

@@ -1,8 +1,12 @@
-//! What only several threads at once can do to a client. Real threads, real time.
+//! What nothing may hold up.
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, mpsc},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread,
     time::Duration,
 };
@@ -13,11 +17,13 @@ use super::{Client, ClientConfig};
 use crate::{
     id::RoomAddress,
     invite::{Invite, RelayUrl},
-    room::NewRoom,
-    secret::Secret,
-    transport::{Link, Transport, TransportError},
+    room::{Connection, NewRoom, RoomEvent},
+    secret::{Payload, Secret},
+    transport::{Closing, Link, Transport, TransportError},
+    wire::{Hello, Posture, RelayHello, VERSION},
 };
 
+// Of the test with real threads, in real time.
 const THREADS: u8 = 8;
 /// Rooms that each thread opens and ends.
 const ROUNDS: u16 = 2_000;
@@ -86,4 +92,49 @@ fn rooms_that_end_hold_up_nobody_who_opens_others() {
     runtime.shutdown_background();
     assert!(all_done, "the rooms and their driver wait for each other");
     assert!(ended, "the driver waits for ever");
+}
+
+/// Breaks the protocol after its greeting, and never finishes to close.
+struct Rude(AtomicBool);
+
+#[async_trait]
+impl Transport for Rude {
+    async fn connect(&self) -> Result<Box<dyn Link>, TransportError> {
+        Ok(Box::new(Self(AtomicBool::new(false))))
+    }
+}
+
+#[async_trait]
+impl Link for Rude {
+    async fn send(&self, _: &[Payload]) -> Result<(), TransportError> {
+        Ok(())
+    }
+
+    async fn recv(&self) -> Result<Option<Payload>, TransportError> {
+        let greeted = self.0.swap(true, Ordering::Relaxed);
+        let (version, posture) = (VERSION, Posture::Unknown);
+        let hello = RelayHello::Welcome { version, posture }.to_frame();
+        Ok(Some(if greeted { Payload::from(vec![0xFF]) } else { hello }))
+    }
+
+    async fn close(&self, _: Closing) {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_relay_that_never_lets_go_holds_up_nobody() {
+    let rude = Arc::new(Rude(AtomicBool::new(false)));
+    let (client, driver) = Client::new(url(), rude, ClientConfig::default());
+    tokio::spawn(driver.run());
+    let mut room = client.create(&NewRoom::default()).unwrap();
+    let given_up = async {
+        while let Some(event) = room.event().await {
+            if matches!(event, RoomEvent::Connection(Connection::Waiting { .. })) {
+                break;
+            }
+        }
+        client.shutdown().await;
+    };
+    tokio::time::timeout(PATIENCE, given_up).await.unwrap();
 }

@@ -118,7 +118,8 @@ fn patience(relay: &Relay, batch: &Batch) -> Duration {
     relay.config.stall.saturating_mul(parts)
 }
 
-async fn close(relay: &Relay, link: &dyn Link, why: Closing) {
+/// Closes a link, but does not wait long for it.
+pub(super) async fn close(relay: &Relay, link: &dyn Link, why: Closing) {
     let clock = &relay.clock;
     tokio::select! {
         biased;

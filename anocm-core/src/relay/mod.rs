@@ -125,7 +125,7 @@ impl Relay {
         let place = self.places.try_acquire();
         if self.stopping.is_cancelled() || place.is_err() {
             tracing::debug!("connection refused: no place");
-            link.close(Closing::GoingAway).await;
+            connection::close(self, &*link, Closing::GoingAway).await;
             return;
         }
         self.watch_posture();

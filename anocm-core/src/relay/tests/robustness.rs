@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::transport::{Closing, TransportError};
 
 #[tokio::test(start_paused = true)]
 async fn a_malformed_frame_closes_its_own_connection_only() {
@@ -57,6 +58,33 @@ async fn a_dropped_serve_leaves_nothing_behind() {
     assert_eq!(world.relay.connections().len(), 1);
     assert_eq!(alice.say(0, kept(MINUTE)).await, Ok(1));
     world.relay.shutdown(false).await;
+}
+
+/// A link that says nothing and never finishes to close.
+struct Stuck;
+
+#[async_trait::async_trait]
+impl Link for Stuck {
+    async fn send(&self, _: &[Payload]) -> Result<(), TransportError> {
+        Ok(())
+    }
+
+    async fn recv(&self) -> Result<Option<Payload>, TransportError> {
+        std::future::pending().await
+    }
+
+    async fn close(&self, _: Closing) {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_that_never_finishes_to_close_holds_up_nothing() {
+    for max_connections in [0, 1] {
+        let world = World::with(RelayConfig { max_connections, ..RelayConfig::default() });
+        let serving = world.relay.serve(Box::new(Stuck));
+        tokio::time::timeout(MINUTE, serving).await.unwrap();
+    }
 }
 
 fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
