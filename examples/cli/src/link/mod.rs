@@ -32,7 +32,9 @@ pub(crate) async fn invite(join: &Join, lines: &mut Option<Lines>) -> Result<Inv
     let given = match (&join.link, join.link_fd) {
         (Some(link), _) if link.as_str() != "-" => link.clone(),
         (_, Some(fd)) => hide::read(fd)?,
-        (None, None) if std::io::stdin().is_terminal() => ask::ask()?,
+        // With a dash or without: on a terminal nothing may be shown, and nobody but the screen
+        // may read keys later.
+        _ if std::io::stdin().is_terminal() => ask::ask()?,
         _ => first_line(lines).await?,
     };
     Ok(Invite::parse(given.trim())?)

@@ -4,7 +4,11 @@ use std::{
     io::{Read as _, Write as _},
     num::NonZeroU16,
     process::Child,
-    sync::{Arc, Condvar, Mutex, MutexGuard},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
 };
 
 use pty_process::{
@@ -21,13 +25,17 @@ const SCROLLBACK: usize = 1_000;
 /// A running `anocm` with a screen. Ended with the test that started it.
 pub(crate) struct Terminal {
     child: Child,
-    pty: Arc<Pty>,
+    /// None once hung up.
+    pty: Option<Arc<Pty>>,
     shown: Arc<Shown>,
+    drawer: Option<JoinHandle<()>>,
 }
 
 struct Shown {
     parser: Mutex<Parser<Orders>>,
     changed: Condvar,
+    /// Whether nobody looks any more.
+    hung_up: AtomicBool,
 }
 
 /// What a terminal was told to do beside drawing.
@@ -125,18 +133,37 @@ impl Terminal {
         for n in 0..rows * 2 {
             parser.process(format!("$ earlier command {n}\r\n").as_bytes());
         }
-        let shown = Arc::new(Shown { parser: Mutex::new(parser), changed: Condvar::new() });
+        let shown = Arc::new(Shown {
+            parser: Mutex::new(parser),
+            changed: Condvar::new(),
+            hung_up: AtomicBool::new(false),
+        });
         let pty = Arc::new(pty);
-        std::thread::spawn({
+        let drawer = std::thread::spawn({
             let (pty, shown) = (pty.clone(), shown.clone());
             move || draw(&pty, &shown)
         });
-        Self { child, pty, shown }
+        Self { child, pty: Some(pty), shown, drawer: Some(drawer) }
+    }
+
+    /// The process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Closes the window at the next answer to a key, and gives the exit code.
+    pub(crate) fn hang_up(&mut self) -> Option<i32> {
+        self.shown.hung_up.store(true, Ordering::SeqCst);
+        self.keys("x");
+        // Both must have let go of it.
+        self.drawer.take().unwrap().join().unwrap();
+        drop(self.pty.take());
+        self.child.wait().unwrap().code()
     }
 
     /// Presses keys.
     pub(crate) fn keys(&mut self, keys: &str) {
-        (&*self.pty).write_all(keys.as_bytes()).unwrap();
+        self.pty().write_all(keys.as_bytes()).unwrap();
     }
 
     /// Types a line and sends it.
@@ -154,7 +181,7 @@ impl Terminal {
         let mut parser = self.parser();
         parser.set_size(size(rows), size(columns));
         drop(parser);
-        self.pty.resize(Size::new(rows, columns)).unwrap();
+        self.pty().resize(Size::new(rows, columns)).unwrap();
     }
 
     /// The picture as it is.
@@ -191,6 +218,10 @@ impl Terminal {
         look
     }
 
+    fn pty(&self) -> &Pty {
+        self.pty.as_ref().unwrap()
+    }
+
     fn parser(&self) -> MutexGuard<'_, Parser<Orders>> {
         self.shown.parser.lock().unwrap()
     }
@@ -215,7 +246,7 @@ fn draw(mut pty: &Pty, shown: &Shown) {
         parser.callbacks_mut().closed = count == 0;
         drop(parser);
         shown.changed.notify_all();
-        if count == 0 {
+        if count == 0 || shown.hung_up.load(Ordering::SeqCst) {
             return;
         }
     }

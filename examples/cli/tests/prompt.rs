@@ -1,0 +1,40 @@
+//! Where the link is asked for on a terminal.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test, helpers included")]
+
+mod common;
+
+use common::{Anocm, Terminal, fragment, signal};
+use rustix::process::Signal;
+
+const PANIC_KEY: &str = "\x18";
+
+#[test]
+fn a_dash_on_a_terminal_asks_without_showing_the_link() {
+    let (mut alice, link) = Anocm::open(&[]);
+    let mut bob = Terminal::start(&["join", "--nick", "Bob", "-"], 80, 24);
+    bob.see("paste the link of the room (it is not shown)");
+    bob.wait("readiness for a paste", |look| look.pastes);
+    bob.paste(&link);
+    bob.keys("\r");
+    let look = bob.see("entered: Bob #");
+    assert!(!look.all().contains(fragment(&link)), "{look:#?}");
+    // Nobody else takes keys away: not from a message, and not the one that must work.
+    for n in 0..8 {
+        bob.say(&format!("word {n}"));
+        alice.wait(&format!("> word {n}  ["));
+    }
+    bob.keys(PANIC_KEY);
+    assert_eq!(bob.end().0, Some(0));
+}
+
+#[test]
+fn a_signal_while_the_link_is_asked_for_gives_the_terminal_back() {
+    for stop in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let mut bob = Terminal::start(&["join"], 80, 24);
+        bob.wait("readiness for a paste", |look| look.pastes);
+        signal(bob.pid(), stop);
+        let (code, left) = bob.end();
+        assert_eq!((code, left.pastes), (Some(1), false), "{stop:?}");
+    }
+}
