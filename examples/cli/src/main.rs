@@ -37,6 +37,7 @@ use std::{
 };
 
 use anocm_core::client::Room;
+use tokio::runtime::Runtime;
 
 use crate::{
     args::{Command, Common},
@@ -78,10 +79,20 @@ fn main() -> ExitCode {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let code = match runtime {
-        Ok(runtime) => runtime.block_on(run(&cli.command, guarded)),
+        Ok(runtime) => {
+            let code = runtime.block_on(run(&cli.command, guarded));
+            end(runtime);
+            code
+        }
         Err(error) => fail(LOST, &error),
     };
     ExitCode::from(code)
+}
+
+/// Lets tasks drop, and so wipe, what they hold. Looking up a name cannot be given up and may
+/// take as long as it likes: that ends with the process.
+fn end(runtime: Runtime) {
+    runtime.shutdown_timeout(AT_ONCE);
 }
 
 /// How the guest talks.
@@ -178,4 +189,47 @@ async fn converse(
 fn fail(code: u8, error: &dyn std::error::Error) -> u8 {
     eprintln!("error: {error}");
     code
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::mpsc, thread};
+
+    use super::*;
+
+    /// Held by a task, as a room is.
+    struct Kept(mpsc::Sender<&'static str>);
+
+    impl Drop for Kept {
+        fn drop(&mut self) {
+            self.0.send("wiped").unwrap();
+        }
+    }
+
+    #[test]
+    fn the_end_wipes_and_does_not_wait_for_a_resolver_without_answer() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build();
+        let runtime = runtime.unwrap();
+        let (answer, asked) = mpsc::channel::<()>();
+        let (begins, begun) = mpsc::channel();
+        runtime.spawn_blocking(move || {
+            begins.send(()).unwrap();
+            // As long as nobody answers.
+            let _ = asked.recv();
+        });
+        begun.recv().unwrap();
+        let (to, told) = mpsc::channel();
+        let kept = Kept(to.clone());
+        runtime.spawn(async move {
+            std::future::pending::<()>().await;
+            drop(kept);
+        });
+        thread::spawn(move || {
+            end(runtime);
+            to.send("over").unwrap();
+        });
+        let next = || told.recv_timeout(Duration::from_secs(30));
+        assert_eq!((next(), next()), (Ok("wiped"), Ok("over")));
+        drop(answer);
+    }
 }
