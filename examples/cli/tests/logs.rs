@@ -21,29 +21,42 @@ const VERBOSE: [(&str, &str); 1] = [("RUST_LOG", "trace")];
 const SAID: [&str; 4] = ["xylophone", "quicksand", "marzipan", "zeppelin"];
 const NAMES: [&str; 3] = ["Wilhelmina", "Bartholomew", "Clementine"];
 
+/// What came of a conversation.
+struct Told {
+    relay: String,
+    guests: Vec<Anocm>,
+    links: [String; 2],
+}
+
 #[test]
 fn no_log_tells_of_a_whole_conversation() {
+    let told = converse();
+    let guests: Vec<_> = told.guests.iter().map(Anocm::errors).collect();
+    // Or there would be nothing to find anything in.
+    assert!(told.relay.contains(" DEBUG "), "{}", told.relay);
+    guests.iter().for_each(|log| assert!(log.contains(" INFO "), "{log}"));
+    let members = identities(&told.guests[..3]);
+    assert!(members.len() > 8, "{members:?}");
+    let links = told.links.iter().flat_map(|link| secrets(link));
+    let secrets: Vec<_> = links.chain(members).collect();
+    for log in guests.iter().chain([&told.relay]) {
+        assert_tells_nothing(log, &secrets);
+    }
+}
+
+/// Everything that can be done, a lost connection and a refusal included.
+fn converse() -> Told {
     let mut server = Server::start(&["--log", "trace"]);
     let wire = Wire::to(&server.address());
     let [w, b, c] = NAMES;
-    let verbose = ["--json", "-vvv", "--nick"];
-    let new = [&["new", "--relay", &server.url], &verbose[..], &[w]].concat();
-    let mut alice = Anocm::start_with(&new, &VERBOSE);
-    let entered = object(&alice.wait("\"event\":\"entered\""));
-    let link = entered["view"]["link"].as_str().unwrap().to_owned();
-    let join = |name: &str, link: &str| {
-        let words = [&["join"], &verbose[..], &[name, "-"]].concat();
-        let mut guest = Anocm::start_with(&words, &VERBOSE);
-        guest.say(link);
-        let entered = object(&guest.wait("\"event\":\"entered\""));
-        (guest, entered["view"]["me"].as_str().unwrap().to_owned())
-    };
-    let (mut bob, _) = join(b, &link);
-    let (mut carol, carol_id) = join(c, &wire.link(&link));
+    let (mut alice, entered) = start(&["new", "--relay", &server.url], w, None);
+    let link = text(&entered, "/view/link");
+    let (mut bob, _) = start(&["join", "-"], b, Some(&link));
+    let (mut carol, entered) = start(&["join", "-"], c, Some(&wire.link(&link)));
+    let carol_id = text(&entered, "/view/me");
     alice.wait(&carol_id);
 
     talk_nonsense(&server);
-    // Everything that can be done, a lost connection and a refusal included.
     alice.say(&json!({"do": "say", "text": SAID[0]}).to_string());
     bob.say(&json!({"do": "whisper", "to": carol_id, "text": SAID[1]}).to_string());
     carol.wait(SAID[1]);
@@ -55,15 +68,12 @@ fn no_log_tells_of_a_whole_conversation() {
     wire.cut();
     carol.wait("\"state\":\"waiting\"");
     alice.say(&json!({"do": "remove", "member": carol_id}).to_string());
-    let new_link =
-        object(&alice.wait("\"event\":\"invite_replaced\""))["link"].as_str().unwrap().to_owned();
+    let replaced = object(&alice.wait("\"event\":\"invite_replaced\""));
+    let new_link = text(&replaced, "/link");
     wire.mend();
     carol.wait("\"event\":\"ended\"");
     carol.end();
-    let mut late = Anocm::start_with(&["join", "-vvv", "--nick", c, "-"], &VERBOSE);
-    late.say(&link);
-    late.wait("ended: not let in");
-    late.end();
+    let late = refused(c, &link);
     bob.say(r#"{"do":"leave"}"#);
     bob.end();
     alice.wait("\"event\":\"left\"");
@@ -71,27 +81,42 @@ fn no_log_tells_of_a_whole_conversation() {
     alice.wait("\"event\":\"ended\"");
     alice.end();
 
-    let (_, relay) = server.end();
-    let guests = [&alice, &bob, &carol, &late].map(Anocm::errors);
-    // Or there would be nothing to find anything in.
-    assert!(relay.contains(" DEBUG "), "{relay}");
-    guests.iter().for_each(|log| assert!(log.contains(" INFO "), "{log}"));
     let announced = format!("listening on {}\n", server.url);
-    let logs = [&[relay.replacen(&announced, "", 1)], &guests[..]].concat();
-    let members = identities(&[&alice, &bob, &carol]);
-    assert!(members.len() > 8, "{members:?}");
-    let secrets = [secrets(&link), secrets(&new_link), members].concat();
-    for log in &logs {
-        for secret in NAMES.iter().chain(&SAID).copied().chain(secrets.iter().map(String::as_str)) {
-            assert!(!log.contains(secret), "{secret} is in the log:\n{log}");
-        }
-        for word in log.split(|c: char| !c.is_ascii_alphanumeric() && !"-_+/".contains(c)) {
-            // No key, token or id that was not thought of above, in whatever spelling.
-            let digits = word.bytes().filter(u8::is_ascii_digit).count();
-            assert!(word.len() < 16 || digits < 2 || is_time(word), "{word} is in the log:\n{log}");
-        }
-        assert!(!log.contains("127.0.0.1"), "an address is in the log:\n{log}");
+    let relay = server.end().1.replacen(&announced, "", 1);
+    Told { relay, guests: vec![alice, bob, carol, late], links: [link, new_link] }
+}
+
+/// A guest who is in, and what was told of that.
+fn start(words: &[&str], name: &str, link: Option<&str>) -> (Anocm, Value) {
+    let words = [words, &["--json", "-vvv", "--nick", name]].concat();
+    let mut guest = Anocm::start_with(&words, &VERBOSE);
+    if let Some(link) = link {
+        guest.say(link);
     }
+    let entered = object(&guest.wait("\"event\":\"entered\""));
+    (guest, entered)
+}
+
+/// A guest with a link that no longer works.
+fn refused(name: &str, link: &str) -> Anocm {
+    let mut late = Anocm::start_with(&["join", "-vvv", "--nick", name, "-"], &VERBOSE);
+    late.say(link);
+    late.wait("ended: not let in");
+    late.end();
+    late
+}
+
+/// Searches for what is known, and for what only looks like a secret.
+fn assert_tells_nothing(log: &str, secrets: &[String]) {
+    for secret in NAMES.iter().chain(&SAID).copied().chain(secrets.iter().map(String::as_str)) {
+        assert!(!log.contains(secret), "{secret} is in the log:\n{log}");
+    }
+    for word in log.split(|c: char| !c.is_ascii_alphanumeric() && !"-_+/".contains(c)) {
+        // No key, token or id that was not thought of above, in whatever spelling.
+        let digits = word.bytes().filter(u8::is_ascii_digit).count();
+        assert!(word.len() < 16 || digits < 2 || is_time(word), "{word} is in the log:\n{log}");
+    }
+    assert!(!log.contains("127.0.0.1"), "an address is in the log:\n{log}");
 }
 
 /// What a relay says something about in any case.
@@ -116,9 +141,9 @@ fn secrets(link: &str) -> Vec<String> {
 }
 
 /// Every id and tag that the guests wrote.
-fn identities(guests: &[&Anocm]) -> Vec<String> {
+fn identities(guests: &[Anocm]) -> Vec<String> {
     let mut all = Vec::new();
-    for line in guests.iter().flat_map(|guest| guest.seen()) {
+    for line in guests.iter().flat_map(Anocm::seen) {
         gather(&object(line), &mut all);
     }
     all.sort();
@@ -149,4 +174,8 @@ fn is_time(word: &str) -> bool {
 
 fn object(line: &str) -> Value {
     serde_json::from_str(line).unwrap()
+}
+
+fn text(value: &Value, at: &str) -> String {
+    value.pointer(at).unwrap().as_str().unwrap().to_owned()
 }
