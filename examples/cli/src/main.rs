@@ -47,7 +47,7 @@ use crate::{
     lines::Lines,
     plain::Plain,
     screen::Screen,
-    talk::{Manner, Outcome, talk},
+    talk::{Manner, Outcome, Stops, talk},
 };
 
 const LOST: u8 = 1;
@@ -120,19 +120,30 @@ async fn run(command: &Command, guarded: Guarded) -> u8 {
     if !matches!(mode, Mode::Screen) {
         log::start(common.verbose);
     }
+    // Before the link is asked for: whoever is told to stop then has a terminal to give back.
+    let mut stops = match signals::stops() {
+        Ok(stops) => stops,
+        Err(error) => return fail(LOST, &error),
+    };
     let mut lines = None;
     let connected = match command {
         Command::New(new) => Connected::open(new, guarded.posture).await,
-        Command::Join(join) => match link::invite(join, &mut lines).await {
-            Ok(invite) => Connected::enter(join, &invite),
-            Err(error) => return fail(USAGE, &error),
-        },
+        Command::Join(join) => {
+            let invite = tokio::select! {
+                invite = link::invite(join, &mut lines) => invite,
+                Some(()) = stops.recv() => return LOST,
+            };
+            match invite {
+                Ok(invite) => Connected::enter(join, &invite),
+                Err(error) => return fail(USAGE, &error),
+            }
+        }
     };
     let (connected, room) = match connected {
         Ok(connected) => connected,
         Err(error) => return fail(if error.is_usage() { USAGE } else { LOST }, &error),
     };
-    let outcome = converse(&mode, common, &connected, room, lines, guarded.warning).await;
+    let outcome = converse(&mode, common, &connected, room, (lines, stops), guarded.warning).await;
     let farewell = match outcome {
         Ok(Outcome::Wiped) => AT_ONCE,
         _ => FAREWELL,
@@ -151,10 +162,9 @@ async fn converse(
     common: &Common,
     connected: &Connected,
     mut room: Room,
-    lines: Option<Lines>,
+    (lines, stops): (Option<Lines>, Stops),
     warning: Option<&str>,
 ) -> io::Result<Outcome> {
-    let stops = signals::stops()?;
     let manner = Manner { stay: common.stay, wishes: connected.wishes };
     if let Mode::Screen = mode {
         let notices = [connected.reach().as_deref(), warning].map(|text| text.map(str::to_owned));

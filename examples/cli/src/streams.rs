@@ -1,10 +1,19 @@
 //! Standard input and output without the buffers of the standard library, which live as long as
 //! the process and are never wiped.
 
-use std::io::{self, BufWriter, Read, Write};
+use std::{
+    fmt,
+    io::{self, BufWriter, Read, Write},
+};
 
 /// Room for a whole frame of a large screen, so that it is written at once.
 const FRAME: usize = 64 * 1024;
+
+/// Says something on standard error, where there may be nobody to read it.
+pub(crate) fn complain(words: fmt::Arguments<'_>) {
+    // Nothing better can be done.
+    let _ = io::stderr().write_fmt(words);
+}
 
 /// Standard input, unbuffered.
 #[cfg(unix)]

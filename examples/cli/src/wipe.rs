@@ -16,8 +16,13 @@ use crossterm::{
     },
 };
 
+use crate::streams::complain;
+
 /// Whether the screen is ours, so that a fault anywhere knows what to restore.
 static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// The same of a terminal that does not show what is typed.
+static UNSHOWN: AtomicBool = AtomicBool::new(false);
 
 const KEEP_TITLE: &str = "\x1b[22;2t";
 const OLD_TITLE: &str = "\x1b[23;2t";
@@ -39,6 +44,36 @@ impl Drop for Taken {
     fn drop(&mut self) {
         // Nothing better can be done about a terminal that does not answer.
         let _ = restore(&mut io::stdout(), Clearing::Drawn);
+    }
+}
+
+/// A terminal that does not show what is typed, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Unshown(());
+
+impl Unshown {
+    pub(crate) fn start() -> io::Result<Self> {
+        enable_raw_mode()?;
+        UNSHOWN.store(true, Ordering::SeqCst);
+        let unshown = Self(());
+        execute!(io::stderr(), EnableBracketedPaste)?;
+        Ok(unshown)
+    }
+}
+
+impl Drop for Unshown {
+    fn drop(&mut self) {
+        show(&mut io::stderr());
+    }
+}
+
+/// Lets what is typed be seen again. Does nothing when it can be seen.
+fn show(to: &mut impl Write) {
+    if UNSHOWN.swap(false, Ordering::SeqCst) {
+        // Nothing better can be done about a terminal that does not answer.
+        let _ = execute!(to, DisableBracketedPaste);
+        let _ = disable_raw_mode();
+        let _ = writeln!(to);
     }
 }
 
@@ -79,12 +114,17 @@ fn give_back(to: &mut impl Write, clearing: Clearing) -> io::Result<()> {
 /// of what was being handled, and ends the process.
 pub(crate) fn on_fault() {
     std::panic::set_hook(Box::new(|fault| {
-        // Nothing more can be done if even this fails.
-        let _ = restore(&mut io::stdout(), Clearing::Drawn);
+        give_all_back(&mut io::stdout());
         let place = fault.location().map_or_else(String::new, |at| format!(" at {at}"));
-        eprintln!("anocm stopped because of a fault of its own{place}");
+        complain(format_args!("anocm stopped because of a fault of its own{place}\n"));
         std::process::exit(1);
     }));
+}
+
+fn give_all_back(to: &mut impl Write) {
+    show(to);
+    // Nothing more can be done if even this fails.
+    let _ = restore(to, Clearing::Drawn);
 }
 
 #[cfg(test)]
@@ -102,5 +142,19 @@ mod tests {
         assert!(drawn.contains("\x1b[2J") && drawn.contains("\x1b[?1049l"));
         assert!(!drawn.contains("\x1b[3J"));
         assert_eq!(written(Clearing::Everything).matches("\x1b[3J").count(), 2);
+    }
+
+    #[test]
+    fn a_fault_gives_back_whatever_was_taken_and_once() {
+        let given_back = || {
+            let mut written = Vec::new();
+            give_all_back(&mut written);
+            String::from_utf8(written).unwrap()
+        };
+        UNSHOWN.store(true, Ordering::SeqCst);
+        assert_eq!(given_back(), "\x1b[?2004l\n");
+        TAKEN.store(true, Ordering::SeqCst);
+        assert!(given_back().contains("\x1b[?1049l"));
+        assert_eq!(given_back(), "");
     }
 }

@@ -1,48 +1,37 @@
 //! Asking for the link on the terminal, without showing it.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::Read;
 
-use crossterm::{
-    event::{DisableBracketedPaste, EnableBracketedPaste},
-    execute,
-    terminal::{disable_raw_mode, enable_raw_mode},
-};
+use tokio::sync::oneshot;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::LinkError;
-use crate::streams;
+use crate::{
+    streams::{self, complain},
+    wipe::Unshown,
+};
 
 /// No link is longer, in bytes. Reserved at once, so that typing leaves no copies behind.
 const MOST: usize = 4096;
 
-/// Puts the terminal back, however the asking ends.
-struct Unshown;
-
-impl Unshown {
-    fn start() -> io::Result<Self> {
-        enable_raw_mode()?;
-        let unshown = Self;
-        execute!(io::stderr(), EnableBracketedPaste)?;
-        Ok(unshown)
-    }
-}
-
-impl Drop for Unshown {
-    fn drop(&mut self) {
-        // Nothing better can be done about a terminal that does not answer.
-        let _ = execute!(io::stderr(), DisableBracketedPaste);
-        let _ = disable_raw_mode();
-        let _ = writeln!(io::stderr());
-    }
-}
-
-/// Asks, and waits; everything that is typed or pasted stays invisible.
+/// Asks, and waits; everything that is typed or pasted stays invisible. When given up, the
+/// terminal is put back all the same, but one more key is read from it.
 ///
 /// Reads bytes and not crossterm's events, whose buffers would keep the link.
-pub(super) fn ask() -> Result<Zeroizing<String>, LinkError> {
-    eprint!("paste the link of the room (it is not shown), then Enter: ");
+pub(super) async fn ask() -> Result<Zeroizing<String>, LinkError> {
+    complain(format_args!("paste the link of the room (it is not shown), then Enter: "));
     let _unshown = Unshown::start()?;
-    let mut input = streams::input()?;
+    let input = streams::input()?;
+    let (to, link) = oneshot::channel();
+    // A read cannot be given up, and meanwhile signals must be heard.
+    std::thread::spawn(move || {
+        // Nobody may be listening any more.
+        let _ = to.send(read(input));
+    });
+    link.await.unwrap_or(Err(LinkError::None))
+}
+
+fn read(mut input: impl Read) -> Result<Zeroizing<String>, LinkError> {
     let mut typed = Typed::new();
     // One at a time: what is typed ahead is for whoever reads next.
     let mut byte = Zeroizing::new([0]);

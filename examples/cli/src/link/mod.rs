@@ -34,7 +34,7 @@ pub(crate) async fn invite(join: &Join, lines: &mut Option<Lines>) -> Result<Inv
         (_, Some(fd)) => hide::read(fd)?,
         // With a dash or without: on a terminal nothing may be shown, and nobody but the screen
         // may read keys later.
-        _ if std::io::stdin().is_terminal() => ask::ask()?,
+        _ if std::io::stdin().is_terminal() => ask::ask().await?,
         _ => first_line(lines).await?,
     };
     Ok(Invite::parse(given.trim())?)
