@@ -7,7 +7,10 @@ use anocm_core::{NewRoom, Nickname, RelayUrl, Retention, RoomRetention};
 use clap::{Args, Parser, Subcommand};
 use zeroize::Zeroizing;
 
-use crate::duration::{self, DurationError};
+use crate::{
+    duration::{self, DurationError},
+    streams::complain,
+};
 
 /// Talk in anonymous, end-to-end encrypted rooms that live in memory only.
 ///
@@ -219,7 +222,7 @@ where
     Cli::try_parse_from(&words).map_err(|error| {
         let code = u8::from(error.use_stderr()) * 2;
         if error.use_stderr() && words.iter().any(|word| like_a_link(&word.to_string_lossy())) {
-            eprintln!("error: {}\n\nTry 'anocm --help'.", error.kind());
+            complain(format_args!("error: {}\n\nTry 'anocm --help'.\n", error.kind()));
         } else {
             // Nothing can be done about a closed standard output.
             let _ = error.print();

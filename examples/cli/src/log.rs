@@ -14,5 +14,7 @@ pub(crate) fn start(verbose: u8) {
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(ours))
         .with_writer(std::io::stderr)
+        // It would say so where nothing can be said, and panic.
+        .log_internal_errors(false)
         .init();
 }

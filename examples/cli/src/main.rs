@@ -47,6 +47,7 @@ use crate::{
     lines::Lines,
     plain::Plain,
     screen::Screen,
+    streams::complain,
     talk::{Manner, Outcome, Stops, talk},
 };
 
@@ -70,7 +71,9 @@ fn main() -> ExitCode {
     {
         let error = link::hide(link);
         if cfg!(unix) {
-            eprintln!("error: the link cannot be hidden from others: {error}; try 'anocm join'");
+            complain(format_args!(
+                "error: the link cannot be hidden from others: {error}; try 'anocm join'\n"
+            ));
             return ExitCode::from(LOST);
         }
     }
@@ -197,7 +200,7 @@ async fn converse(
 }
 
 fn fail(code: u8, error: &dyn std::error::Error) -> u8 {
-    eprintln!("error: {error}");
+    complain(format_args!("error: {error}\n"));
     code
 }
 

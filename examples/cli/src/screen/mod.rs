@@ -11,26 +11,25 @@ mod keys;
 mod look;
 mod pages;
 mod rows;
+mod source;
 mod state;
 mod wrap;
 
 use std::{io, time::Duration};
 
 use anocm_core::{Command, GuestRetention, RoomEvent, room::Ended};
-use crossterm::event::EventStream;
-use futures_util::StreamExt as _;
 use ratatui::{Terminal, backend::CrosstermBackend};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use self::{keys::Key, look::Look, state::State};
+use self::{keys::Key, look::Look, source::Source, state::State};
 use crate::{
     act::{Actor, Done, Page},
     args::Common,
     commands::{self, Typed},
     room::Room,
-    streams,
-    talk::{LEAVING, Outcome, Stops, wish},
+    streams::{self, complain},
+    talk::{self, LEAVING, Outcome, Stops, wish},
     wipe::{self, Clearing},
     words::Told,
 };
@@ -102,7 +101,15 @@ impl Screen {
         self.state.wipe();
         let restored = wipe::restore(terminal.backend_mut(), clearing);
         drop(terminal);
-        let outcome = match end? {
+        let end = match end {
+            Ok(end) => end,
+            // The window was closed: nobody sees anything any more, but the others are told.
+            Err(error) => {
+                talk::leave(room).await;
+                return Err(error);
+            }
+        };
+        let outcome = match end {
             End::Ended(Ended::Left) if !self.entered => Outcome::Lost,
             End::Ended(ended) => {
                 tell_end(ended, self.closing);
@@ -125,7 +132,7 @@ impl Screen {
         mut stops: Stops,
         wishes: GuestRetention,
     ) -> io::Result<End> {
-        let mut keys = EventStream::new();
+        let mut keys = Source::start();
         for notice in std::mem::take(&mut self.notices) {
             self.state.tell(Told::new("note", notice), &room.view(), room.now());
         }
@@ -290,6 +297,6 @@ async fn after(wait: Option<Duration>) {
 /// Says on the cleared terminal why the room is over, if the guest did not want it; without names.
 fn tell_end(ended: Ended, closing: bool) {
     if Outcome::of(ended, closing) == Outcome::Lost {
-        eprintln!("ended: {}", crate::words::ended(&ended, None));
+        complain(format_args!("ended: {}\n", crate::words::ended(&ended, None)));
     }
 }
