@@ -34,7 +34,8 @@ Examples:
 
 Exit codes:
   0  left, or the room was closed from here
-  1  the room could not be entered, or was lost, closed by others or left by removal
+  1  the room could not be entered, or was lost, closed by others or left by removal, or not
+     everything said was sent
   2  wrong usage";
 
 #[derive(Debug, Subcommand)]
@@ -181,6 +182,9 @@ pub(crate) struct Common {
     /// JSON lines in and out, for programs; see the README of this command.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Give up if the room is not entered within this time [default: 1m; on a terminal: never].
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    pub(crate) enter_within: Option<Duration>,
     /// Stay in the room after the end of standard input.
     #[arg(long)]
     pub(crate) stay: bool,

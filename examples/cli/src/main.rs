@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! args ── link ── connect ──┬── screen   on a terminal
-//!           │     (relay)   ├── plain  ┐ by lines: talk
+//!           │     (relay)   ├── plain  ┐ by lines: talk, printer
 //!         hide              └── json   ┘
 //! ```
 //!
@@ -14,6 +14,7 @@ mod args;
 mod commands;
 mod connect;
 mod duration;
+mod entering;
 mod guard;
 mod json;
 mod lines;
@@ -21,12 +22,14 @@ mod link;
 mod log;
 mod people;
 mod plain;
+mod printer;
 mod relay;
 mod room;
 mod screen;
 mod signals;
 mod streams;
 mod talk;
+mod warns;
 mod wipe;
 mod words;
 
@@ -42,13 +45,15 @@ use tokio::runtime::Runtime;
 use crate::{
     args::{Command, Common},
     connect::Connected,
+    entering::Entering,
     guard::Guarded,
     json::Json,
     lines::Lines,
     plain::Plain,
     screen::Screen,
     streams::complain,
-    talk::{Manner, Outcome, Stops, talk},
+    talk::{Ends, Manner, Outcome, Stops, talk},
+    warns::Warns as _,
 };
 
 const LOST: u8 = 1;
@@ -168,35 +173,38 @@ async fn converse(
     (lines, stops): (Option<Lines>, Stops),
     warning: Option<&str>,
 ) -> io::Result<Outcome> {
-    let manner = Manner { stay: common.stay, wishes: connected.wishes };
+    let entering = Entering::new(common.enter_within, io::stdin().is_terminal());
+    let manner = Manner { stay: common.stay, wishes: connected.wishes, entering };
     if let Mode::Screen = mode {
         let notices = [connected.reach().as_deref(), warning].map(|text| text.map(str::to_owned));
         let screen = Screen::new(common, connected.owner, notices.into_iter().flatten());
-        return screen.run(&mut room, stops, manner.wishes).await;
+        return screen.run(&mut room, stops, manner).await;
     }
     let lines = match lines {
         Some(lines) => lines,
         None => Lines::of_stdin()?,
     };
+    let (printer, outlet) = printer::start(streams::unbuffered()?);
+    let ends = Ends { lines, stops, outlet };
     if let Mode::Json = mode {
-        let mut json = Json::new(streams::output()?);
+        let mut json = Json::new(printer);
         if let Some(warning) = warning {
-            json.warning(warning)?;
+            json.warn(warning)?;
         }
         if let Some(reach) = connected.reach() {
             json.relay_started(&reach)?;
         }
-        return Ok(talk(&mut room, &mut json, lines, stops, &manner).await);
+        return Ok(talk(&mut room, &mut json, ends, manner).await);
     }
     let qr = !common.no_qr && io::stdout().is_terminal();
-    let mut plain = Plain::new(streams::output()?, qr, common.ascii);
+    let mut plain = Plain::new(printer, qr, common.ascii);
     if let Some(warning) = warning {
-        plain.say("warning", warning)?;
+        plain.warn(warning)?;
     }
     if let Some(reach) = connected.reach() {
         plain.say("relay", &reach)?;
     }
-    Ok(talk(&mut room, &mut plain, lines, stops, &manner).await)
+    Ok(talk(&mut room, &mut plain, ends, manner).await)
 }
 
 fn fail(code: u8, error: &dyn std::error::Error) -> u8 {

@@ -90,6 +90,11 @@ pub(crate) mod script {
             self
         }
 
+        /// How many steps have not come about.
+        pub(crate) fn steps_left(&self) -> usize {
+            self.steps.len()
+        }
+
         pub(crate) fn asked(&self) -> Vec<Command> {
             self.asked.lock().unwrap().clone()
         }

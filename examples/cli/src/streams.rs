@@ -25,9 +25,14 @@ pub(crate) fn input() -> io::Result<impl Read + Send + 'static> {
 /// Standard output with a buffer that is freed, and so wiped, with it. To be flushed.
 #[cfg(unix)]
 pub(crate) fn output() -> io::Result<impl Write + Send + 'static> {
+    Ok(BufWriter::with_capacity(FRAME, unbuffered()?))
+}
+
+/// Standard output for whoever has whole lines to write.
+#[cfg(unix)]
+pub(crate) fn unbuffered() -> io::Result<impl Write + Send + 'static> {
     use std::os::fd::AsFd as _;
-    let output = std::fs::File::from(io::stdout().as_fd().try_clone_to_owned()?);
-    Ok(BufWriter::with_capacity(FRAME, output))
+    Ok(std::fs::File::from(io::stdout().as_fd().try_clone_to_owned()?))
 }
 
 /// Standard input.
@@ -40,4 +45,10 @@ pub(crate) fn input() -> io::Result<impl Read + Send + 'static> {
 #[cfg(not(unix))]
 pub(crate) fn output() -> io::Result<impl Write + Send + 'static> {
     Ok(BufWriter::with_capacity(FRAME, io::stdout()))
+}
+
+/// Standard output for whoever has whole lines to write. To be flushed.
+#[cfg(not(unix))]
+pub(crate) fn unbuffered() -> io::Result<impl Write + Send + 'static> {
+    Ok(io::stdout())
 }

@@ -1,5 +1,7 @@
 //! Talking by lines: what the plain and the JSON mode have in common.
 
+mod course;
+
 use std::{io, time::Duration};
 
 use anocm_core::{
@@ -7,24 +9,22 @@ use anocm_core::{
     room::{CommandError, Ended},
     wire::CloseReason,
 };
-use tokio::{sync::mpsc, time::Instant};
+use tokio::sync::mpsc;
 
+use self::course::Talk;
 use crate::{
+    entering::Entering,
     lines::{Line, Lines},
+    printer::Outlet,
     room::Room,
+    warns::Warns,
 };
 
 /// How long leaving in good order may take: a little more than a room allows itself.
 pub(crate) const LEAVING: Duration = Duration::from_secs(6);
 
-/// How long the messages that wait at the end of input may make no progress before leaving.
-const SENDING: Duration = Duration::from_secs(10);
-
-/// When a line that had no place in the queue is tried again.
-const AGAIN: Duration = Duration::from_millis(100);
-
 /// How a mode reads and writes.
-pub(crate) trait Front {
+pub(crate) trait Front: Warns {
     /// Shows an event, of which `room` is the state.
     fn event<R: Room>(&mut self, event: &RoomEvent, room: &R) -> io::Result<()>;
 
@@ -52,7 +52,7 @@ pub(crate) enum Flow {
 pub(crate) enum Outcome {
     /// As the guest wanted.
     Well,
-    /// The room could not be entered, or was lost.
+    /// The room could not be entered, or was lost, or not everything asked for was done.
     Lost,
     /// The guest wanted everything gone at once.
     Wiped,
@@ -62,7 +62,7 @@ impl Outcome {
     /// What the end of a room means for a guest who did, or did not, ask to close it.
     pub(crate) const fn of(ended: Ended, closing: bool) -> Self {
         match ended {
-            Ended::Left => Self::Well,
+            Ended::Left if !closing => Self::Well,
             Ended::Wiped => Self::Wiped,
             Ended::Closed(CloseReason::Owner) if closing => Self::Well,
             _ => Self::Lost,
@@ -77,156 +77,41 @@ pub(crate) struct Manner {
     pub(crate) stay: bool,
     /// What to set once in the room.
     pub(crate) wishes: GuestRetention,
+    /// How long to try to get in.
+    pub(crate) entering: Entering,
 }
 
 /// Asks to stop, once for each signal. See [`signals`](crate::signals).
 pub(crate) type Stops = mpsc::Receiver<()>;
 
+/// What a conversation by lines is connected to beside the room.
+#[derive(Debug)]
+pub(crate) struct Ends {
+    pub(crate) lines: Lines,
+    pub(crate) stops: Stops,
+    /// What becomes of what the front writes.
+    pub(crate) outlet: Outlet,
+}
+
 /// Talks until the room ends, the input ends, or a signal comes.
 pub(crate) async fn talk<R: Room, F: Front>(
     room: &mut R,
     front: &mut F,
-    lines: Lines,
-    stops: Stops,
-    manner: &Manner,
+    mut ends: Ends,
+    manner: Manner,
 ) -> Outcome {
-    let mut talk = Talk {
-        entered: false,
-        closing: false,
-        input: Input::Open,
-        held: None,
-        deadline: None,
-        waiting: 0,
-    };
-    match talk.run(room, front, lines, stops, manner).await {
-        // Told to stop before it was in: what there was to say has not been said.
-        Ok(Some(Ended::Left)) if !talk.entered => Outcome::Lost,
-        Ok(Some(ended)) => Outcome::of(ended, talk.closing),
-        // Leaving took too long, or could not even begin.
-        Ok(None) if talk.entered => Outcome::Well,
-        Ok(None) => Outcome::Lost,
+    let mut talk = Talk::new(manner);
+    let outcome = match talk.run(room, front, &mut ends).await {
+        Ok(ended) => talk.outcome(ended),
         // Nobody reads what is written any more.
         Err(_) => {
             leave(room).await;
             Outcome::Lost
         }
-    }
-}
-
-struct Talk {
-    entered: bool,
-    closing: bool,
-    input: Input,
-    held: Option<Line>,
-    deadline: Option<Instant>,
-    /// How many messages waited when that was looked at last.
-    waiting: usize,
-}
-
-#[derive(PartialEq, Eq)]
-enum Input {
-    Open,
-    /// At its end; what was typed is still being sent.
-    Ended,
-    /// Done with, since leaving has begun.
-    Left,
-}
-
-impl Talk {
-    async fn run<R: Room, F: Front>(
-        &mut self,
-        room: &mut R,
-        front: &mut F,
-        mut lines: Lines,
-        mut stops: Stops,
-        manner: &Manner,
-    ) -> io::Result<Option<Ended>> {
-        loop {
-            let reads = self.entered && self.input == Input::Open;
-            let retries = reads && self.held.is_some();
-            tokio::select! {
-                event = room.event() => {
-                    let Some(event) = event else { return Ok(None) };
-                    front.event(&event, room)?;
-                    match event {
-                        RoomEvent::Entered => {
-                            self.entered = true;
-                            wish(room, manner.wishes);
-                        }
-                        RoomEvent::Ended(ended) => return Ok(Some(ended)),
-                        _ => {}
-                    }
-                }
-                line = lines.next(), if reads && !retries => match line {
-                    Some(line) => self.line(line, room, front)?,
-                    None if manner.stay => self.input = Input::Left,
-                    None => {
-                        self.input = Input::Ended;
-                        self.deadline = Some(Instant::now() + SENDING);
-                    }
-                },
-                () = tokio::time::sleep(AGAIN), if retries => {
-                    if let Some(line) = self.held.take() {
-                        self.line(line, room, front)?;
-                    }
-                }
-                Some(()) = stops.recv() => {
-                    if self.input == Input::Left && self.deadline.is_some() {
-                        return Ok(None);
-                    }
-                    self.leave(room);
-                }
-                () = until(self.deadline) => match self.input {
-                    Input::Left => return Ok(None),
-                    _ => self.leave(room),
-                }
-            }
-            if self.input == Input::Ended {
-                self.drain(room);
-            }
-        }
-    }
-
-    fn line<R: Room, F: Front>(&mut self, line: Line, room: &R, front: &mut F) -> io::Result<()> {
-        match front.line(line, room)? {
-            Flow::On => {}
-            Flow::Again(line) => self.held = Some(line),
-            Flow::Closing => self.closing = true,
-            Flow::Leave => self.leave(room),
-            Flow::Wipe => {
-                self.input = Input::Left;
-                self.deadline = Some(Instant::now() + LEAVING);
-                room.wipe();
-            }
-        }
-        Ok(())
-    }
-
-    /// Leaves once everything is sent.
-    fn drain<R: Room>(&mut self, room: &R) {
-        let waiting = room.view().waiting;
-        if waiting == 0 {
-            self.leave(room);
-        } else if waiting < self.waiting {
-            self.deadline = Some(Instant::now() + SENDING);
-        }
-        self.waiting = waiting;
-    }
-
-    fn leave<R: Room>(&mut self, room: &R) {
-        self.input = Input::Left;
-        // A refusal means that there is nothing to leave: the deadline has passed then.
-        let refused = room.command(Command::Leave).is_err();
-        let now = Instant::now();
-        self.deadline = Some(if refused { now } else { now + LEAVING });
-    }
-}
-
-async fn until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
-        None => std::future::pending().await,
-    }
+    };
+    let told = talk.told(outcome, &mut ends).await;
+    ends.outlet.wipe();
+    if told || outcome == Outcome::Wiped { outcome } else { Outcome::Lost }
 }
 
 /// Leaves, in bounded time and whatever happens.
@@ -260,17 +145,4 @@ pub(crate) const fn comes_later(error: CommandError) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_an_end_of_ones_own_is_a_success() {
-        let closed = Ended::Closed(CloseReason::Owner);
-        assert_eq!(Outcome::of(Ended::Left, false), Outcome::Well);
-        assert_eq!(Outcome::of(closed, true), Outcome::Well);
-        assert_eq!(Outcome::of(closed, false), Outcome::Lost);
-        assert_eq!(Outcome::of(Ended::Closed(CloseReason::Gone), true), Outcome::Lost);
-        assert_eq!(Outcome::of(Ended::DishonestRelay, false), Outcome::Lost);
-        assert_eq!(Outcome::of(Ended::Wiped, false), Outcome::Wiped);
-    }
-}
+mod tests;

@@ -11,8 +11,9 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::{
     lines::Lines,
+    printer::Outlet,
     room::script::Scripted,
-    talk::{Manner, Outcome, talk},
+    talk::{Ends, Manner, Outcome, talk},
 };
 
 fn alice() -> Member {
@@ -34,9 +35,9 @@ async fn run(
 ) -> (String, Outcome, Scripted) {
     let mut written = Vec::new();
     let (_keep, stops) = mpsc::channel(1);
-    let lines = Lines::of(input.as_bytes());
+    let ends = Ends { lines: Lines::of(input.as_bytes()), stops, outlet: Outlet::wide() };
     let mut plain = Plain::new(&mut written, false, false);
-    let well = talk(&mut room, &mut plain, lines, stops, &manner).await;
+    let well = talk(&mut room, &mut plain, ends, manner).await;
     (String::from_utf8(written).unwrap(), well, room)
 }
 
@@ -105,7 +106,8 @@ async fn a_signal_leaves_and_a_second_one_does_not_wait() {
     let manner = Manner { stay: true, ..Manner::default() };
     let mut plain = Plain::new(Vec::new(), false, false);
     let started = tokio::time::Instant::now();
-    talk(&mut room, &mut plain, Lines::of(&b""[..]), stops, &manner).await;
+    let ends = Ends { lines: Lines::of(&b""[..]), stops, outlet: Outlet::wide() };
+    talk(&mut room, &mut plain, ends, manner).await;
     assert!(started.elapsed() < crate::talk::LEAVING);
     assert!(matches!(room.asked().as_slice(), [Command::Leave]));
 }

@@ -27,9 +27,10 @@ use crate::{
     act::{Actor, Done, Page},
     args::Common,
     commands::{self, Typed},
+    entering::Entering,
     room::Room,
     streams::{self, complain},
-    talk::{self, LEAVING, Outcome, Stops, wish},
+    talk::{self, LEAVING, Manner, Outcome, Stops, wish},
     wipe::{self, Clearing},
     words::Told,
 };
@@ -47,6 +48,7 @@ pub(crate) struct Screen {
     notices: Vec<String>,
     closing: bool,
     entered: bool,
+    entering: Entering,
     typing_told: Option<Instant>,
     /// Until when leaving may take, once it has begun.
     leaving: Option<Instant>,
@@ -64,6 +66,8 @@ enum End {
     Ended(Ended),
     /// Leaving took too long, or there was nothing to leave.
     GivenUp,
+    /// The room was not entered in time.
+    TooLate,
     Wipe,
 }
 
@@ -76,6 +80,7 @@ impl Screen {
             notices: notices.collect(),
             closing: false,
             entered: false,
+            entering: Entering::default(),
             typing_told: None,
             leaving: None,
             redraw_all: false,
@@ -87,12 +92,13 @@ impl Screen {
         mut self,
         room: &mut R,
         stops: Stops,
-        wishes: GuestRetention,
+        manner: Manner,
     ) -> io::Result<Outcome> {
+        self.entering = manner.entering;
         let mut output = streams::output()?;
         let _taken = wipe::take(&mut output)?;
         let mut terminal = Terminal::new(CrosstermBackend::new(output))?;
-        let end = self.talk(room, &mut terminal, stops, wishes).await;
+        let end = self.talk(room, &mut terminal, stops, manner.wishes).await;
         let clearing = match end {
             Ok(End::Wipe | End::Ended(Ended::Wiped)) => Clearing::Everything,
             _ => Clearing::Drawn,
@@ -117,6 +123,10 @@ impl Screen {
             }
             End::GivenUp if self.entered => Outcome::Well,
             End::GivenUp => Outcome::Lost,
+            End::TooLate => {
+                complain(format_args!("error: {}\n", self.entering.too_late()));
+                Outcome::Lost
+            }
             End::Wipe => {
                 room.wipe();
                 Outcome::Wiped
@@ -133,6 +143,7 @@ impl Screen {
         wishes: GuestRetention,
     ) -> io::Result<End> {
         let mut keys = Source::start();
+        let too_late = self.entering.deadline();
         for notice in std::mem::take(&mut self.notices) {
             self.state.tell(Told::new("note", notice), &room.view(), room.now());
         }
@@ -156,7 +167,8 @@ impl Screen {
                 },
                 Some(()) = stops.recv() => self.leave(room),
                 () = after(change) => Next::On,
-                () = after(self.leaving.map(|at| at - Instant::now())) => Next::End(End::GivenUp),
+                () = until(too_late), if !self.entered => Next::End(End::TooLate),
+                () = until(self.leaving) => Next::End(End::GivenUp),
             };
             if let Next::End(end) = next {
                 return Ok(end);
@@ -166,6 +178,7 @@ impl Screen {
 
     fn event<R: Room>(&mut self, event: &RoomEvent, room: &R, wishes: GuestRetention) -> Next {
         self.state.apply(event, &room.view(), room.now());
+        self.entering.hear(event);
         match event {
             RoomEvent::Entered => {
                 self.entered = true;
@@ -290,6 +303,13 @@ fn rows_of(key: &Key, height: usize) -> usize {
 async fn after(wait: Option<Duration>) {
     match wait {
         Some(wait) => tokio::time::sleep(wait).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,
     }
 }
