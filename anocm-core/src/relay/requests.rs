@@ -253,10 +253,11 @@ impl Connection<'_> {
     ) -> Result<(), Refusal> {
         let door = self.door(address).await?;
         admit(door.owner.admits(token))?;
+        // Of this room, and not of one that is opened at its address next.
+        let hub = self.relay.hubs().get(address).cloned();
         let closed = self.relay.store.close(address, CloseReason::Owner).await;
         closed.map_err(refusal)?;
         // Told here and not when the store's feed comes to it: the owner may end this relay next.
-        let hub = self.relay.hubs().get(address).cloned();
         if let Some(hub) = hub {
             hub.end(Event::Closed { address: *address, reason: CloseReason::Owner });
         }

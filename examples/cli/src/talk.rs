@@ -9,7 +9,7 @@ use anocm_core::{
     room::{CommandError, Ended},
     wire::CloseReason,
 };
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 
 use self::course::Talk;
 use crate::{
@@ -127,6 +127,14 @@ pub(crate) async fn leave<R: Room>(room: &mut R) -> Option<Ended> {
     })
     .await
     .ok()?
+}
+
+/// Waits for a point in time, if there is one.
+pub(crate) async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Sets what the guest wished for on the command line.

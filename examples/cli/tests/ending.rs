@@ -149,3 +149,24 @@ fn a_screen_gives_up_only_when_told_to() {
     assert_eq!(code, Some(1));
     assert!(!left.taken && left.has("within 1s: the proxy cannot be reached"), "{left:#?}");
 }
+
+#[test]
+fn a_screen_tells_what_was_not_sent_before_it_was_left() {
+    let server = Server::start(&[]);
+    let wire = Wire::to(&server.address());
+    let (mut alice, link) = Anocm::open(&["--relay", &server.url]);
+    let mut bob = Terminal::start(&["join", "--nick", "Bob"], 80, 24);
+    bob.wait("readiness for a paste", |look| look.pastes);
+    bob.paste(&wire.link(&link));
+    bob.keys("\r");
+    bob.see("2 of 2 here");
+    alice.wait("joined: Bob #");
+    wire.cut();
+    bob.see("trying again in ");
+    bob.say("am I heard?");
+    bob.see("1 waiting to be sent");
+    bob.keys("\x03");
+    let (code, left) = bob.end();
+    assert_eq!(code, Some(1));
+    assert!(left.has("warning: not all that was said"), "{left:#?}");
+}

@@ -30,7 +30,7 @@ use crate::{
     entering::Entering,
     room::Room,
     streams::{self, complain},
-    talk::{self, LEAVING, Manner, Outcome, Stops, wish},
+    talk::{self, LEAVING, Manner, Outcome, Stops, until, wish},
     wipe::{self, Clearing},
     words::Told,
 };
@@ -49,6 +49,8 @@ pub(crate) struct Screen {
     closing: bool,
     entered: bool,
     entering: Entering,
+    /// Whether the last that was told is that something was not sent.
+    unsaid: bool,
     typing_told: Option<Instant>,
     /// Until when leaving may take, once it has begun.
     leaving: Option<Instant>,
@@ -81,6 +83,7 @@ impl Screen {
             closing: false,
             entered: false,
             entering: Entering::default(),
+            unsaid: false,
             typing_told: None,
             leaving: None,
             redraw_all: false,
@@ -117,10 +120,7 @@ impl Screen {
         };
         let outcome = match end {
             End::Ended(Ended::Left) if !self.entered => Outcome::Lost,
-            End::Ended(ended) => {
-                tell_end(ended, self.closing);
-                Outcome::of(ended, self.closing)
-            }
+            End::Ended(ended) => self.outcome(ended),
             End::GivenUp if self.entered => Outcome::Well,
             End::GivenUp => Outcome::Lost,
             End::TooLate => {
@@ -176,9 +176,25 @@ impl Screen {
         }
     }
 
+    /// What the end comes to; on the cleared terminal says what the guest did not want. No names.
+    fn outcome(&self, ended: Ended) -> Outcome {
+        let outcome = Outcome::of(ended, self.closing);
+        if outcome == Outcome::Lost {
+            complain(format_args!("ended: {}\n", crate::words::ended(&ended, None)));
+        }
+        if outcome == Outcome::Well && self.unsaid {
+            complain(format_args!("warning: not all that was said is known to have been sent\n"));
+            return Outcome::Lost;
+        }
+        outcome
+    }
+
     fn event<R: Room>(&mut self, event: &RoomEvent, room: &R, wishes: GuestRetention) -> Next {
         self.state.apply(event, &room.view(), room.now());
         self.entering.hear(event);
+        if !matches!(event, RoomEvent::Ended(_)) {
+            self.unsaid = matches!(event, RoomEvent::NotSent { .. });
+        }
         match event {
             RoomEvent::Entered => {
                 self.entered = true;
@@ -304,19 +320,5 @@ async fn after(wait: Option<Duration>) {
     match wait {
         Some(wait) => tokio::time::sleep(wait).await,
         None => std::future::pending().await,
-    }
-}
-
-async fn until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Says on the cleared terminal why the room is over, if the guest did not want it; without names.
-fn tell_end(ended: Ended, closing: bool) {
-    if Outcome::of(ended, closing) == Outcome::Lost {
-        complain(format_args!("ended: {}\n", crate::words::ended(&ended, None)));
     }
 }

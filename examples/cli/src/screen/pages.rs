@@ -118,7 +118,10 @@ fn safety(state: &State, view: &RoomView, width: usize) -> Vec<Line<'static>> {
     rows.push(Line::raw(""));
     if !state.look.ascii {
         rows.extend(text(&code.emoji().join("  "), width));
-        rows.extend(text("The emoji show at a glance that it is another; they prove nothing.", width));
+        rows.extend(text(
+            "The emoji show at a glance that it is another; they prove nothing.",
+            width,
+        ));
         rows.push(Line::raw(""));
     }
     rows.extend(text("It changes whenever somebody comes, goes or changes their name.", width));

@@ -5,7 +5,7 @@ use std::{io, time::Duration};
 use anocm_core::{Command, RoomEvent, room::Ended};
 use tokio::time::Instant;
 
-use super::{Ends, Flow, Front, LEAVING, Manner, Outcome, wish};
+use super::{Ends, Flow, Front, LEAVING, Manner, Outcome, until, wish};
 use crate::{lines::Line, printer::Outlet, room::Room};
 
 /// How long the messages that wait at the end of input may make no progress before leaving.
@@ -253,12 +253,5 @@ impl Talk {
             Some(()) = ends.stops.recv() => false,
             () = until(deadline) => false,
         }
-    }
-}
-
-async fn until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
-        None => std::future::pending().await,
     }
 }
