@@ -145,7 +145,11 @@ impl Connection<'_> {
         // The owner gets in whatever hash the last commit brought, and can put it right.
         let owns = epoch == door.epoch() && door.owner.admits(token);
         let proven = record(&door, epoch).filter(|record| owns || record.member.admits(token));
-        let mut proven = proven.ok_or(Refusal::NotAdmitted)?;
+        let Some(mut proven) = proven else {
+            // Whoever cannot enter what they joined needs no place for it.
+            self.joined.remove(address);
+            return Err(Refusal::NotAdmitted);
+        };
         self.prove(address, proven, &door)?;
         if epoch == door.epoch() {
             door = self.watch(address, epoch).await?;

@@ -63,6 +63,7 @@ impl Machine {
         if item.entry.kind.begins_epoch() {
             // Somebody else was faster; one's own change is made again for the new epoch.
             session.discard();
+            self.outbox.drop_renewals();
             self.outbox.reseal_change();
         }
         match session.open(&item.entry) {
@@ -250,6 +251,8 @@ impl Machine {
             self.senders.departed(&member.id);
             self.presence.gone(&member.id);
             self.farewell.departed(&member.id);
+            // Their id is free for somebody else from here on.
+            self.elders.retain(|elder| *elder != member.id);
             self.tell(RoomEvent::Departed { member, how });
         }
         if let Some((member, before)) = applied.renamed {

@@ -174,4 +174,8 @@ pub enum SendFailure {
     /// It could not be sealed, or the room ended first.
     #[error("it can no longer be sent")]
     Impossible,
+    /// It was given up after it was sent and before the relay said what became of it: others may
+    /// have seen it.
+    #[error("nobody knows whether it was sent")]
+    Unknown,
 }

@@ -105,7 +105,10 @@ impl Machine {
             }
             Command::SetRole(id, role) => {
                 owner_only()?;
-                Change::SetModerators(self.moderators_with(self.member(id)?, role)?)
+                if self.member(id)?.role == Role::Owner || role == Role::Owner {
+                    return Err(CommandError::NotAllowed);
+                }
+                Change::SetRole(id, role)
             }
             Command::SetRoomRetention(retention) => {
                 owner_only()?;
@@ -115,25 +118,6 @@ impl Machine {
             _ if role == Role::Member => return Err(CommandError::NotAllowed),
             _ => Change::ReplaceInvite,
         })
-    }
-
-    fn moderators_with(
-        &self,
-        member: &Member,
-        role: Role,
-    ) -> Result<Vec<crate::session::MemberKey>, CommandError> {
-        if member.role == Role::Owner || role == Role::Owner {
-            return Err(CommandError::NotAllowed);
-        }
-        let session = self.inside()?;
-        let mut moderators = session.settings().moderators.clone();
-        // Whoever has left makes room for another.
-        let stays = |key| session.members().iter().any(|member| member.key == key);
-        moderators.retain(|key| *key != member.key && stays(*key));
-        if role == Role::Moderator {
-            moderators.push(member.key);
-        }
-        Ok(moderators)
     }
 
     fn within_policy(&self, retention: &RoomRetention) -> Result<(), CommandError> {

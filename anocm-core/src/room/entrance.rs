@@ -215,10 +215,11 @@ impl Machine {
             }
         };
         let returned = self.outbox.has_entered();
-        self.confirmed = opened;
         let others = session.members().iter().filter(|member| member.id != session.me());
         self.renewal.done();
-        self.elders = if opened { Vec::new() } else { others.map(|member| member.id).collect() };
+        self.elders = others.map(|member| member.id).collect();
+        // Whoever is alone has nobody to be kept from.
+        self.confirmed = opened || self.elders.is_empty();
         self.log.start_after(seq);
         self.phase = Phase::Inside(Box::new(session));
         self.outbox.enter();

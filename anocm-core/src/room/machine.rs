@@ -8,9 +8,19 @@ use std::{
 use rand_core::Rng;
 
 use super::{
-    Ended, NewRoom, RoomEvent, SendFailure, doorkeeping::Doorkeeping, entrance::Entrance,
-    farewell::Farewell, history::History, knock::Knock, link::LinkState, log::Log, outbox::Outbox,
-    presence::Presence, renewal::Renewal, repair::Broken, senders::Senders,
+    Ended, NewRoom, RoomEvent,
+    doorkeeping::Doorkeeping,
+    entrance::Entrance,
+    farewell::Farewell,
+    history::History,
+    knock::Knock,
+    link::LinkState,
+    log::Log,
+    outbox::{GivenUp, Outbox},
+    presence::Presence,
+    renewal::Renewal,
+    repair::Broken,
+    senders::Senders,
 };
 use crate::{
     entropy::Entropy,
@@ -248,9 +258,8 @@ impl Machine {
         for id in self.history.expire(now) {
             self.expired(id);
         }
-        for id in self.outbox.expire(now) {
-            self.tell(RoomEvent::NotSent { id, why: SendFailure::Expired });
-        }
+        let expired = self.outbox.expire(now);
+        self.given_up(expired);
         for member in self.presence.silent(now) {
             self.tell(RoomEvent::Presence { member, here: false });
         }
@@ -319,6 +328,12 @@ impl Machine {
         }
     }
 
+    pub(super) fn given_up(&mut self, given_up: impl IntoIterator<Item = GivenUp>) {
+        for (id, why) in given_up {
+            self.tell(RoomEvent::NotSent { id, why });
+        }
+    }
+
     /// The last thing that happens: everything is wiped.
     pub(super) fn end(&mut self, ended: Ended) {
         if self.is_over() {
@@ -329,9 +344,8 @@ impl Machine {
         self.events.retain(|event| {
             !wiped && !matches!(event, RoomEvent::Message(_) | RoomEvent::Custom { .. })
         });
-        for id in self.outbox.unsent().filter(|_| !wiped) {
-            self.events.push_back(RoomEvent::NotSent { id, why: SendFailure::Impossible });
-        }
+        let unsent: Vec<_> = self.outbox.unsent().filter(|_| !wiped).collect();
+        self.given_up(unsent);
         self.tell(RoomEvent::Ended(ended));
         self.phase = Phase::Over;
         self.log = Log::default();
@@ -340,6 +354,11 @@ impl Machine {
         self.history = History::default();
         self.presence = Presence::default();
         self.farewell = Farewell::default();
+        self.doorkeeping = Doorkeeping::default();
+        self.renewal = Renewal::default();
+        self.elders = Vec::new();
+        self.link.synced = false;
+        self.link.retry_at = None;
         self.broken = None;
         self.requests.clear();
         self.asked.clear();

@@ -5,7 +5,7 @@
 
 use std::{collections::VecDeque, ops::RangeInclusive, time::Duration};
 
-use super::{MessageText, machine::Ticket};
+use super::{MessageText, SendFailure, machine::Ticket};
 use crate::{
     id::{Epoch, MessageId, Seq},
     retention::Retention,
@@ -101,6 +101,9 @@ pub(super) struct Sealed {
     pub(super) next: Option<NextEpoch>,
 }
 
+/// Something that will not be sent, and why.
+pub(super) type GivenUp = (MessageId, SendFailure);
+
 /// What waits and what is in flight.
 #[derive(Default)]
 pub(super) struct Outbox {
@@ -140,9 +143,25 @@ impl Outbox {
     }
 
     /// What was asked for and is not known to stand in the log.
-    pub(super) fn unsent(&self) -> impl Iterator<Item = MessageId> {
+    pub(super) fn unsent(&self) -> impl Iterator<Item = GivenUp> {
         let flight = self.flight.as_ref().filter(|flight| flight.accepted.is_none());
-        flight.map(|flight| &flight.job).into_iter().chain(&self.queue).filter_map(Job::id)
+        let flying = flight.and_then(|flight| {
+            let unknown = flight.unknown || flight.asked.is_some();
+            let why = if unknown { SendFailure::Unknown } else { SendFailure::Impossible };
+            flight.job.id().map(|id| (id, why))
+        });
+        let queued = self.queue.iter().filter_map(Job::id);
+        flying.into_iter().chain(queued.map(|id| (id, SendFailure::Impossible)))
+    }
+
+    /// Somebody else began the next epoch: fresh keys, if that was all there was to be, are there.
+    pub(super) fn drop_renewals(&mut self) {
+        let renews = |job: &Job| matches!(job, Job::Change(None, Change::Refresh));
+        self.queue.retain(|job| !renews(job));
+        if self.flight.as_ref().is_some_and(|flight| renews(&flight.job)) {
+            self.retire();
+            self.flight = None;
+        }
     }
 
     /// The connection was cut: whatever was sent may have been accepted.
@@ -273,10 +292,13 @@ impl Outbox {
 
     /// The job in flight will not be done. If it may have been accepted all the same, a sign of
     /// life takes its name and counter: who has heard it drops that, and nobody misses anything.
-    pub(super) fn abandon(&mut self) -> Option<MessageId> {
+    ///
+    /// Gives its name and `why` it is given up, or that nobody knows what became of it.
+    pub(super) fn abandon(&mut self, why: SendFailure) -> Option<GivenUp> {
         self.retire();
         let mut flight = self.flight.take()?;
-        let id = flight.job.id();
+        let why = if flight.unknown { SendFailure::Unknown } else { why };
+        let given_up = flight.job.id().map(|id| (id, why));
         if matches!(flight.job, Job::Here) {
             // The sign of life that cannot be sent: its counter must not be used again.
             self.counter += u64::from(flight.unknown);
@@ -285,18 +307,19 @@ impl Outbox {
             flight.asked = None;
             self.flight = Some(flight);
         }
-        id
+        given_up
     }
 
     /// Drops what is no longer worth sending, and names it.
-    pub(super) fn expire(&mut self, now: Timestamp) -> Vec<MessageId> {
+    pub(super) fn expire(&mut self, now: Timestamp) -> Vec<GivenUp> {
         let due = |job: &Job| job.expires().is_some_and(|at| at <= now);
+        let late = |id| (id, SendFailure::Expired);
         let mut expired: Vec<_> =
-            self.queue.iter().filter(|job| due(job)).filter_map(Job::id).collect();
+            self.queue.iter().filter(|job| due(job)).filter_map(Job::id).map(late).collect();
         self.queue.retain(|job| !due(job));
         let waits = |flight: &Flight| flight.accepted.is_none();
         if self.flight.as_ref().is_some_and(|flight| waits(flight) && due(&flight.job)) {
-            expired.extend(self.abandon());
+            expired.extend(self.abandon(SendFailure::Expired));
         }
         expired
     }

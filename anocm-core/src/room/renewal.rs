@@ -16,6 +16,8 @@ const EVERY: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub(super) struct Renewal {
     due: Option<Timestamp>,
+    /// Whether this guest found out, in this epoch, if it is one who acts for all.
+    drawn: bool,
     last: Option<Timestamp>,
 }
 
@@ -27,6 +29,7 @@ impl Renewal {
     /// A new epoch: nothing is spoilt any more.
     pub(super) const fn done(&mut self) {
         self.due = None;
+        self.drawn = false;
     }
 }
 
@@ -39,7 +42,7 @@ impl Machine {
 
     /// Something came from inside the room and cannot be read.
     pub(super) fn spoilt(&mut self, now: Timestamp) {
-        if self.renewal.due.is_none() && self.acts_for_all() {
+        if !std::mem::replace(&mut self.renewal.drawn, true) && self.acts_for_all() {
             let wait = Duration::from_millis(100 + self.random_below(1_400));
             self.renewal.due = Some(now.after(wait));
         }

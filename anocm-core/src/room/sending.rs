@@ -33,9 +33,8 @@ impl Machine {
         if !self.link.synced || self.broken.is_some() || self.link.retry_at.is_some() {
             return;
         }
-        for id in self.outbox.expire(now) {
-            self.tell(RoomEvent::NotSent { id, why: SendFailure::Expired });
-        }
+        let expired = self.outbox.expire(now);
+        self.given_up(expired);
         while self.link.up {
             if self.outbox.flight.is_none() {
                 let Some(job) = self.outbox.queue.pop_front() else {
@@ -58,9 +57,8 @@ impl Machine {
             if self.launch(now) {
                 return;
             }
-            if let Some(id) = self.outbox.abandon() {
-                self.tell(RoomEvent::NotSent { id, why: SendFailure::Impossible });
-            }
+            let impossible = self.outbox.abandon(SendFailure::Impossible);
+            self.given_up(impossible);
         }
     }
 
@@ -208,9 +206,8 @@ impl Machine {
                 if refusal == Refusal::ReadOnly {
                     self.tell(RoomEvent::Trouble(Trouble::ReadOnly));
                 }
-                if let Some(id) = self.outbox.abandon() {
-                    self.tell(RoomEvent::NotSent { id, why: SendFailure::Refused(refusal) });
-                }
+                let refused = self.outbox.abandon(SendFailure::Refused(refusal));
+                self.given_up(refused);
             }
         }
     }

@@ -6,7 +6,7 @@ use super::{
     error::SessionError,
     group::Session,
     leave::LeaveStatement,
-    member::{MAX_MODERATORS, MemberKey, Role, Settings},
+    member::{MAX_MODERATORS, Role, Settings},
     rules::{self, CommitNotice},
 };
 use crate::{id::MemberId, name::Nickname, retention::RoomRetention};
@@ -25,8 +25,9 @@ pub enum Change {
     /// Remove those who said that they leave. Statements that are not valid, or of nobody in the
     /// room, are passed over.
     CarryOut(Vec<LeaveStatement>),
-    /// Name the moderators: members, or who was one already. Owner only.
-    SetModerators(Vec<MemberKey>),
+    /// Make a member a moderator, or a moderator a member. Whoever has left is struck off the list
+    /// of the moderators by the way. Owner only.
+    SetRole(MemberId, Role),
     /// Change what the room allows, within its policy. Owner only.
     SetRetention(RoomRetention),
     /// Replace the invite: the old link no longer works. Owner and moderators.
@@ -49,7 +50,7 @@ impl Session {
             Change::Refresh => Ok(Plan::default()),
             Change::Remove(member) => self.plan_removal(member),
             Change::CarryOut(statements) => self.plan_leaves(statements),
-            Change::SetModerators(keys) => self.plan_moderators(keys),
+            Change::SetRole(member, role) => self.plan_role(member, role),
             Change::SetRetention(retention) => {
                 self.plan_settings(Settings { retention, ..self.settings.clone() })
             }
@@ -103,21 +104,22 @@ impl Session {
         Ok(plan)
     }
 
-    fn plan_moderators(&self, mut keys: Vec<MemberKey>) -> Result<Plan, SessionError> {
-        keys.sort_unstable();
-        keys.dedup();
-        if keys.len() > MAX_MODERATORS {
+    fn plan_role(&self, id: MemberId, role: Role) -> Result<Plan, SessionError> {
+        let (member, _) = self.roster.by_id(id).ok_or(SessionError::NoSuchMember)?;
+        if member.role == Role::Owner || role == Role::Owner {
             return Err(SessionError::NotAllowed);
         }
-        // A moderator who left without a word keeps the role; that must not stop anything.
-        let is_known = |key: &MemberKey| {
-            self.settings.moderators.contains(key)
-                || self.members().iter().any(|member| member.key == *key)
-        };
-        if !keys.iter().all(is_known) {
-            return Err(SessionError::NoSuchMember);
+        let stays = |key| self.members().iter().any(|member| member.key == key);
+        let mut moderators = self.settings.moderators.clone();
+        moderators.retain(|key| *key != member.key && stays(*key));
+        if role == Role::Moderator {
+            moderators.push(member.key);
         }
-        self.plan_settings(Settings { moderators: keys, ..self.settings.clone() })
+        moderators.sort_unstable();
+        if moderators.len() > MAX_MODERATORS {
+            return Err(SessionError::NotAllowed);
+        }
+        self.plan_settings(Settings { moderators, ..self.settings.clone() })
     }
 
     fn plan_settings(&self, settings: Settings) -> Result<Plan, SessionError> {

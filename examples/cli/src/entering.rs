@@ -50,13 +50,13 @@ impl Entering {
 
     /// That it took too long, and why.
     pub(crate) fn too_late(&self) -> String {
-        let within = self.within.unwrap_or_default().as_secs();
+        let within = self.within.unwrap_or_default();
         let why = match self.obstacle {
             Obstacle::NoAnswer => "nobody answers".to_owned(),
             Obstacle::Transport(why) => why.to_string(),
             Obstacle::NotLetIn => "the relay was reached, but the room not entered".to_owned(),
         };
-        format!("not in the room within {within}s: {why}")
+        format!("not in the room within {within:?}: {why}")
     }
 }
 

@@ -116,7 +116,7 @@ fn trouble(trouble: &Trouble, view: &RoomView) -> String {
         }
         Trouble::Unreadable { .. } => "something came that cannot be opened".to_owned(),
         Trouble::Repeated { by } => {
-            format!("{} repeated something already said", label_of(view, *by))
+            format!("{} said something under a number used before", label_of(view, *by))
         }
         Trouble::Broken { by } => format!(
             "the room is broken by {}; nothing can be said until its owner repairs it",

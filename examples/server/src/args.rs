@@ -19,7 +19,7 @@ use rooms::Rooms;
 const EXAMPLES: &str = "\
 Examples:
   Try it on this machine:
-      anocm-server
+      anocm-server --refuse-origin
   Behind a proxy that does TLS (forward everything, WebSocket at /ws included):
       anocm-server --listen 127.0.0.1:8080
   With TLS of its own, messages kept for an hour at most, rooms gone after a day:
@@ -77,6 +77,11 @@ pub(crate) struct Listening {
     /// Private key of the certificate, in PEM
     #[arg(long, env = "ANOCM_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
+
+    /// Refuse whatever comes from a web page. For a relay that only programs use, such as one for
+    /// this machine alone: any page that is open on it could otherwise open rooms there
+    #[arg(long, env = "ANOCM_REFUSE_ORIGIN")]
+    refuse_origin: bool,
 }
 
 /// How much is logged.
@@ -127,7 +132,10 @@ impl Args {
 
     /// How WebSockets are treated.
     pub(crate) fn web_socket(&self) -> WsServerOptions {
-        WsServerOptions { timing: self.patience.timing(), ..WsServerOptions::default() }
+        WsServerOptions {
+            timing: self.patience.timing(),
+            refuse_origin: self.listening.refuse_origin,
+        }
     }
 
     /// How long ending may take.

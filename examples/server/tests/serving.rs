@@ -41,6 +41,23 @@ fn the_page_says_what_this_is() {
 }
 
 #[test]
+fn pages_are_kept_out_when_that_is_wanted() {
+    for (words, status) in [(&[][..], "101"), (&["--refuse-origin"], "403")] {
+        let server = Server::start(words);
+        let mut page = server.connect();
+        page.write_all(
+            b"GET /ws HTTP/1.1\r\nHost: relay\r\nOrigin: https://page.example\r\n\
+              Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        )
+        .unwrap();
+        let mut head = [0; 12];
+        page.read_exact(&mut head).unwrap();
+        assert_eq!(head, *format!("HTTP/1.1 {status}").as_bytes(), "{words:?}");
+    }
+}
+
+#[test]
 fn everything_comes_with_security_headers() {
     let server = Server::start(&[]);
     for path in ["/", "/health", "/nowhere", "/ws"] {

@@ -80,6 +80,9 @@ async fn a_join_keeps_its_place_until_its_author_has_entered() {
     assert_eq!(bob.ask(detach(ROOM)).await, Ok(Reply::Done));
     assert_eq!(accepted(bob.ask(join(DOOR, 1)).await), Ok(2));
     assert_eq!(bob.ask(detach(ROOM)).await, Ok(Reply::Done));
+    // Nor for whoever comes and is not admitted.
+    assert_eq!(accepted(bob.ask(join(DOOR, 2)).await), Ok(3));
+    assert_eq!(bob.ask(enter(3, 0x99)).await, Err(Refusal::NotAdmitted));
     assert_eq!(bob.ask(create(room(2), policy())).await, Ok(Reply::Done));
 }
 

@@ -1,16 +1,16 @@
 //! What is said when a room ends with something unsaid.
 
-use super::bench::{BOB, Bench};
+use super::bench::{ALICE, BOB, Bench};
 use crate::{
     id::MessageId,
     room::{Command, Ended, RoomEvent, SendFailure},
 };
 
 /// What Bob is told was not sent, before anything else is said of the end.
-fn unsent(bench: &Bench) -> Vec<MessageId> {
+fn unsent(bench: &Bench) -> Vec<(MessageId, SendFailure)> {
     let events = bench[BOB].events.iter();
     let ids = events.filter_map(|event| match event {
-        RoomEvent::NotSent { id, why: SendFailure::Impossible } => Some(*id),
+        RoomEvent::NotSent { id, why } => Some((*id, *why)),
         _ => None,
     });
     ids.collect()
@@ -23,7 +23,9 @@ fn what_was_not_said_when_the_room_ends_is_named() {
     bench.cut(BOB);
     let ids = [bench.says(BOB, "one", 60), bench.says(BOB, "two", 60)];
     bench.does(BOB, Command::Leave);
-    assert_eq!(unsent(&bench), ids);
+    assert_eq!(unsent(&bench), ids.map(|id| (id, SendFailure::Impossible)));
+    // Nor is there anything left to wait for.
+    assert_eq!(bench[BOB].machine.deadline(), None);
     assert!(matches!(bench[BOB].events.last(), Some(RoomEvent::Ended(Ended::Left))));
 }
 
@@ -35,4 +37,26 @@ fn of_what_is_wiped_nothing_is_said() {
     bench[BOB].machine.wipe();
     bench[BOB].fetch();
     assert_eq!((unsent(&bench), bench[BOB].ended()), (Vec::new(), Some(Ended::Wiped)));
+}
+
+#[test]
+fn of_what_was_asked_for_nobody_knows_whether_it_was_sent() {
+    let mut bench = Bench::with(2);
+    bench[BOB].answers(|_, _| false);
+    bench[BOB].tells(|_| false);
+    let id = bench.says(BOB, "perhaps", 60);
+    assert_eq!(bench[ALICE].heard(), ["perhaps"]);
+    bench.cut(BOB);
+    bench.does(BOB, Command::Leave);
+    assert_eq!(unsent(&bench), [(id, SendFailure::Unknown)]);
+}
+
+#[test]
+fn a_room_that_has_ended_has_no_deadline() {
+    let mut bench = Bench::with(2);
+    // Both are about to look at the door, and the time for that never comes.
+    bench.does(ALICE, Command::Rename("Alicia".parse().unwrap()));
+    assert!(bench[BOB].machine.deadline().is_some());
+    bench[BOB].machine.wipe();
+    assert_eq!(bench[BOB].machine.deadline(), None);
 }

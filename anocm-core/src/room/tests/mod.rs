@@ -13,3 +13,4 @@ mod late;
 mod newcomers;
 mod relay;
 mod retention;
+mod roles;

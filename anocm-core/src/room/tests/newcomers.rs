@@ -3,7 +3,7 @@
 use super::bench::{ALICE, BOB, Bench, CAROL};
 
 #[test]
-fn newcomers_do_not_confirm_each_other() {
+fn whoever_was_led_behind_an_old_door_first_is_not_confirmed_by_who_comes_later() {
     let mut bench = Bench::with(1);
     bench.cut(ALICE);
     for who in [BOB, CAROL] {

@@ -17,7 +17,7 @@ fn a_member_can_neither_remove_nor_change_the_room() {
         Change::Remove(alice.me()),
         Change::Remove(carol.me()),
         Change::Remove(bob.me()),
-        Change::SetModerators(vec![key(&bob)]),
+        Change::SetRole(bob.me(), Role::Moderator),
         Change::SetRetention(RoomRetention::default()),
         Change::ReplaceInvite,
     ] {
@@ -32,14 +32,15 @@ fn a_member_can_neither_remove_nor_change_the_room() {
 fn a_moderator_removes_members_but_neither_owner_nor_moderators() {
     let (mut room, mut alice, mut bob, mut carol) = Room::of_three();
     let mut dave = room.join("Dave", &mut [&mut alice, &mut bob, &mut carol]);
-    let moderators = Change::SetModerators(vec![key(&carol), key(&bob), key(&bob)]);
-    let applied = room.change(&mut alice, moderators, &mut [&mut bob, &mut carol, &mut dave]);
-    assert!(applied.settings_changed);
+    for who in [carol.me(), bob.me(), bob.me()] {
+        let others = &mut [&mut bob, &mut carol, &mut dave];
+        room.change(&mut alice, Change::SetRole(who, Role::Moderator), others);
+    }
     assert_eq!(dave.member(bob.me()).unwrap().role, Role::Moderator);
     for (change, error) in [
         (Change::Remove(alice.me()), SessionError::NotAllowed),
         (Change::Remove(carol.me()), SessionError::NotAllowed),
-        (Change::SetModerators(vec![]), SessionError::NotAllowed),
+        (Change::SetRole(carol.me(), Role::Member), SessionError::NotAllowed),
     ] {
         assert_eq!(refused(&mut room, &mut bob, change), error);
     }
@@ -52,8 +53,8 @@ fn a_moderator_removes_members_but_neither_owner_nor_moderators() {
 #[test]
 fn a_moderator_whom_the_owner_removes_is_none_on_coming_back() {
     let (mut room, mut alice, mut bob, mut carol) = Room::of_three();
-    let moderators = Change::SetModerators(vec![key(&bob)]);
-    room.change(&mut alice, moderators, &mut [&mut bob, &mut carol]);
+    let moderator = Change::SetRole(bob.me(), Role::Moderator);
+    room.change(&mut alice, moderator, &mut [&mut bob, &mut carol]);
     let gone = Change::Remove(bob.me());
     let applied = room.change(&mut alice, gone, &mut [&mut carol, &mut bob]);
     assert!(applied.settings_changed && alice.settings().moderators.is_empty());
@@ -81,32 +82,30 @@ fn the_owner_changes_what_the_room_allows_within_its_policy() {
 
 #[test]
 fn moderators_are_members_and_not_the_owner() {
-    let (mut room, mut alice, _bob) = Room::of_two();
-    let stranger = Change::SetModerators(vec![MemberKey::new([1; 32])]);
+    let (mut room, mut alice, bob) = Room::of_two();
+    let stranger = Change::SetRole(crate::MemberId::new([9; 16]), Role::Moderator);
     assert_eq!(refused(&mut room, &mut alice, stranger), SessionError::NoSuchMember);
-    // In whatever order their keys are.
-    let mut everyone = vec![];
-    for who in ["Carol", "Dave", "Erin"] {
-        everyone.push(room.join(who, &mut [&mut alice]));
+    for change in [
+        Change::SetRole(alice.me(), Role::Moderator),
+        Change::SetRole(alice.me(), Role::Member),
+        Change::SetRole(bob.me(), Role::Owner),
+    ] {
+        assert_eq!(refused(&mut room, &mut alice, change), SessionError::NotAllowed);
     }
-    let keys = everyone.iter().map(key).collect();
-    alice.propose(Change::SetModerators(keys), &mut room.rng).unwrap();
-    alice.discard();
-    let owner = Change::SetModerators(vec![key(&alice)]);
-    assert_eq!(refused(&mut room, &mut alice, owner), SessionError::NotAllowed);
 }
 
 #[test]
-fn a_moderator_who_left_stops_no_change_of_the_moderators() {
+fn a_moderator_who_left_makes_room_for_another() {
     let (mut room, mut alice, mut bob, mut carol) = Room::of_three();
-    let appoint = |keys: &[MemberKey]| Change::SetModerators(keys.to_vec());
-    room.change(&mut alice, appoint(&[key(&bob)]), &mut [&mut bob, &mut carol]);
+    let role = |of: &Session, role| Change::SetRole(of.me(), role);
+    room.change(&mut alice, role(&bob, Role::Moderator), &mut [&mut bob, &mut carol]);
     let word = bob.leave_statement().unwrap();
     room.change(&mut carol, Change::CarryOut(vec![word]), &mut [&mut alice, &mut bob]);
-    // With the old one still on the list, or without.
-    room.change(&mut alice, appoint(&[key(&bob), key(&carol)]), &mut [&mut carol]);
-    room.change(&mut alice, appoint(&[key(&carol)]), &mut [&mut carol]);
-    assert_eq!(refused(&mut room, &mut alice, appoint(&[key(&bob)])), SessionError::NoSuchMember);
+    assert_eq!(alice.settings().moderators, [key(&bob)]);
+    room.change(&mut alice, role(&carol, Role::Moderator), &mut [&mut carol]);
+    assert_eq!(alice.settings().moderators, [key(&carol)]);
+    room.change(&mut alice, role(&carol, Role::Member), &mut [&mut carol]);
+    assert!(alice.settings().moderators.is_empty());
 }
 
 #[test]

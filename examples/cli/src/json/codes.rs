@@ -19,6 +19,7 @@ pub(super) const fn of_command(error: CommandError) -> &'static str {
         CommandError::NotAllowed => "not_allowed",
         CommandError::TooLong { .. } => "too_long",
         CommandError::Empty => "empty",
+        CommandError::QueueFull => "queue_full",
         CommandError::BeyondPolicy => "beyond_policy",
         CommandError::Broken => "broken",
         _ => OTHER,
@@ -30,6 +31,7 @@ pub(super) const fn of_sending(failure: SendFailure) -> &'static str {
         SendFailure::Refused(refusal) => of_refusal(refusal),
         SendFailure::Expired => "expired",
         SendFailure::Impossible => "impossible",
+        SendFailure::Unknown => "unknown",
         _ => OTHER,
     }
 }

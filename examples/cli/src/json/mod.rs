@@ -20,7 +20,7 @@ use self::{
 use crate::{
     lines::Line,
     room::Room,
-    talk::{Flow, Front, comes_later},
+    talk::{Flow, Front},
 };
 
 /// Writes events and reads commands.
@@ -81,7 +81,7 @@ impl<W: Write> Front for Json<W> {
             return Ok(Flow::On);
         }
         match Request::read(&text) {
-            Ok(request) => self.serve(request, text, room),
+            Ok(request) => self.serve(request, room),
             Err((reference, why)) => {
                 self.answer(reference.as_deref(), Answer::Failed(codes::BAD_REQUEST, why))?;
                 Ok(Flow::On)
@@ -91,13 +91,7 @@ impl<W: Write> Front for Json<W> {
 }
 
 impl<W: Write> Json<W> {
-    /// Does what `line` asks for.
-    fn serve<R: Room>(
-        &mut self,
-        request: Request,
-        line: Zeroizing<String>,
-        room: &R,
-    ) -> io::Result<Flow> {
+    fn serve<R: Room>(&mut self, request: Request, room: &R) -> io::Result<Flow> {
         let reference = request.reference.as_deref();
         let guest = room.view().guest_retention;
         let mut flow = Flow::On;
@@ -136,7 +130,6 @@ impl<W: Write> Json<W> {
         let answer = match command {
             Ok(command) => match room.command(command) {
                 Ok(id) => Answer::Done(id.map(|id| hex(id.as_bytes()))),
-                Err(why) if comes_later(why) => return Ok(Flow::Again(Line::Text(line))),
                 Err(why) => Answer::Failed(codes::of_command(why), why.to_string()),
             },
             Err(why) => Answer::Failed(codes::BAD_REQUEST, why),

@@ -98,15 +98,6 @@ fn answers_carry_the_reference_and_the_id() {
 }
 
 #[test]
-fn a_line_waits_while_too_much_waits_to_be_sent() {
-    let mut room = Scripted::new(sample::view(&[alice()]));
-    room.answer = Some(CommandError::QueueFull);
-    let line = r#"{"do":"say","text":"hi"}"#;
-    let again = Flow::Again(Line::Text(Zeroizing::new(line.to_owned())));
-    assert_eq!(ask(&room, line), (Vec::new(), again));
-}
-
-#[test]
 fn a_name_is_tidied_as_if_typed_or_refused_with_the_reason() {
     let room = Scripted::new(sample::view(&[alice()]));
     let (answers, _) = ask(&room, r#"{"do":"rename","name":"  Alice  B "}"#);
@@ -153,6 +144,9 @@ fn what_went_wrong_has_a_code() {
     room.answer = Some(CommandError::NotAllowed);
     let (answers, _) = ask(&room, r#"{"do":"replace_invite"}"#);
     assert_eq!(answers[0]["code"], "not_allowed");
+    room.answer = Some(CommandError::QueueFull);
+    let (answers, flow) = ask(&room, r#"{"do":"say","text":"hi"}"#);
+    assert_eq!((&answers[0]["code"], flow), (&json!("queue_full"), Flow::On));
     let id = MessageId::new([9; 16]);
     let why = SendFailure::Refused(Refusal::Full);
     assert_eq!(told(&RoomEvent::NotSent { id, why })["code"], "full");

@@ -121,7 +121,10 @@ impl Screen {
         let outcome = match end {
             End::Ended(Ended::Left) if !self.entered => Outcome::Lost,
             End::Ended(ended) => self.outcome(ended),
-            End::GivenUp if self.entered => Outcome::Well,
+            End::GivenUp if self.entered => {
+                self.unsaid |= room.view().waiting > 0;
+                self.outcome(Ended::Left)
+            }
             End::GivenUp => Outcome::Lost,
             End::TooLate => {
                 complain(format_args!("error: {}\n", self.entering.too_late()));
