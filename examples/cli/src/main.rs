@@ -15,7 +15,6 @@ mod commands;
 mod connect;
 mod duration;
 mod entering;
-mod guard;
 mod json;
 mod lines;
 mod link;
@@ -40,13 +39,13 @@ use std::{
 };
 
 use anocm_core::client::Room;
+use anocm_guard::Report;
 use tokio::runtime::Runtime;
 
 use crate::{
     args::{Command, Common},
     connect::Connected,
     entering::Entering,
-    guard::Guarded,
     json::Json,
     lines::Lines,
     plain::Plain,
@@ -83,12 +82,12 @@ fn main() -> ExitCode {
         }
     }
     wipe::on_fault();
-    let guarded = guard::harden();
+    let report = anocm_guard::harden();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let code = match runtime {
         Ok(runtime) => {
-            let code = runtime.block_on(run(&cli.command, guarded));
+            let code = runtime.block_on(run(&cli.command, &report));
             end(runtime);
             code
         }
@@ -122,7 +121,7 @@ impl Mode {
     }
 }
 
-async fn run(command: &Command, guarded: Guarded) -> u8 {
+async fn run(command: &Command, report: &Report) -> u8 {
     let common = command.common();
     let mode = Mode::of(common);
     if !matches!(mode, Mode::Screen) {
@@ -135,7 +134,7 @@ async fn run(command: &Command, guarded: Guarded) -> u8 {
     };
     let mut lines = None;
     let connected = match command {
-        Command::New(new) => Connected::open(new, guarded.posture).await,
+        Command::New(new) => Connected::open(new, report.posture()).await,
         Command::Join(join) => {
             let invite = tokio::select! {
                 invite = link::invite(join, &mut lines) => invite,
@@ -151,7 +150,9 @@ async fn run(command: &Command, guarded: Guarded) -> u8 {
         Ok(connected) => connected,
         Err(error) => return fail(if error.is_usage() { USAGE } else { LOST }, &error),
     };
-    let outcome = converse(&mode, common, &connected, room, (lines, stops), guarded.warning).await;
+    let warning = report.warning();
+    let outcome =
+        converse(&mode, common, &connected, room, (lines, stops), warning.as_deref()).await;
     let farewell = match outcome {
         Ok(Outcome::Wiped) => AT_ONCE,
         _ => FAREWELL,

@@ -10,7 +10,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use anocm_core::{relay::RelayConfig, store::MemoryLimits};
 use anocm_ws::server::{ListenOptions, WsServerOptions};
-use clap::{CommandFactory, Parser, ValueEnum, error::ErrorKind};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind};
 use limits::Limits;
 use patience::Patience;
 use rates::Rates;
@@ -25,6 +25,8 @@ Examples:
   With TLS of its own, messages kept for an hour at most, rooms gone after a day:
       anocm-server --listen 0.0.0.0:443 --tls-cert fullchain.pem --tls-key key.pem \\
           --max-retention 1h --max-age 1d
+  Whether this machine is fit for it, and what to do if not:
+      anocm-server doctor
   As a Tor onion service (HiddenServicePort 80 127.0.0.1:8080):
       anocm-server --listen 127.0.0.1:8080
 
@@ -40,7 +42,11 @@ Exit codes: 0 after SIGINT, SIGTERM or SIGHUP, 1 when it cannot run, 2 for wrong
 /// with nohup, it does not mind SIGHUP.
 #[derive(Debug, Parser)]
 #[command(version, about, after_long_help = EXAMPLES, max_term_width = 100)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) task: Option<Task>,
+
     #[command(flatten)]
     pub(crate) listening: Listening,
 
@@ -60,6 +66,17 @@ pub(crate) struct Args {
     #[arg(long, env = "ANOCM_LOG", value_name = "LEVEL", help_heading = "Logging")]
     #[arg(default_value = "warn")]
     pub(crate) log: LogLevel,
+}
+
+/// What to do instead of serving.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum Task {
+    /// Say whether this machine lets a relay keep its promise, and what to do if not.
+    ///
+    /// Looks, as every start does, whether memory could come onto a disk: by core dumps, by swap
+    /// space, by hibernation. Ends with 0 when all is well and with 1 when not. Guests are told the
+    /// worst of it as the relay's posture.
+    Doctor,
 }
 
 #[derive(clap::Args, Debug)]

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod doctor;
 mod http;
 mod signals;
 mod tls;
@@ -16,9 +17,9 @@ use std::{
     sync::Arc,
 };
 
-use anocm_core::{TokioClock, relay::Relay, store::MemoryStore};
+use anocm_core::{TokioClock, relay::Relay, store::MemoryStore, wire::Posture};
 use anocm_ws::server::{Listener, router};
-use args::{Args, LogLevel};
+use args::{Args, LogLevel, Task};
 use axum::Router;
 use signals::Signals;
 use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
@@ -38,10 +39,17 @@ enum Failure {
 
 fn main() -> ExitCode {
     let args = Args::read();
+    let report = anocm_guard::harden();
+    if let Some(Task::Doctor) = args.task {
+        return doctor::tell(&report);
+    }
     log(args.log);
+    if let Some(warning) = report.warning() {
+        tracing::warn!("{warning}: see anocm-server doctor");
+    }
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::Start);
-    match runtime.and_then(|runtime| runtime.block_on(run(args))) {
+    match runtime.and_then(|runtime| runtime.block_on(run(args, report.posture()))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             let _ = writeln!(io::stderr(), "anocm-server: {}", in_one_line(&failure));
@@ -50,7 +58,7 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(args: Args) -> Result<(), Failure> {
+async fn run(args: Args, posture: Posture) -> Result<(), Failure> {
     raise_file_limit();
     let tls = match (&args.listening.tls_cert, &args.listening.tls_key) {
         (Some(certificates), Some(key)) => Some(tls::acceptor(certificates, key)?),
@@ -58,6 +66,7 @@ async fn run(args: Args) -> Result<(), Failure> {
     };
     let clock = Arc::new(TokioClock::new());
     let store = MemoryStore::new(clock.clone(), args.memory());
+    store.state_posture(posture);
     let relay = Relay::new(store, clock, args.relay());
     let site = http::site(web_socket(&relay, &args));
     // Before the port is announced, so that whoever reads the line may send a signal.

@@ -53,6 +53,10 @@ impl Server {
         Self { child, url, address }
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn connect(&self) -> TcpStream {
         let tcp = TcpStream::connect(self.address).unwrap();
         tcp.set_read_timeout(Some(LONG)).unwrap();

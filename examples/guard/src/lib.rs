@@ -1,0 +1,31 @@
+//! What the programs do so that their memory stays in memory, and what they found out about that.
+//!
+//! A program that links this crate overwrites all memory that it frees. [`harden`] does the rest,
+//! and reports; it belongs before everything else in `main`.
+
+#![forbid(unsafe_code)]
+
+mod process;
+mod report;
+mod swap;
+
+pub use report::{Finding, Report};
+
+/// Overwrites all memory that is freed, whoever held it.
+#[global_allocator]
+static WIPING: zeroizing_alloc::ZeroAlloc<std::alloc::System> =
+    zeroizing_alloc::ZeroAlloc(std::alloc::System);
+
+/// Forbids core dumps, keeps other processes of the user from reading this one, locks the memory
+/// where that is allowed, and looks for ways in which it could still come onto a disk.
+#[must_use]
+pub fn harden() -> Report {
+    let locked = process::lock_memory();
+    let swap = swap::Swap::of_this_machine();
+    Report::new(vec![
+        Finding::kept("freed memory is overwritten"),
+        process::no_dumps(),
+        swap::written_out(locked, swap.as_ref()),
+        swap::hibernation(swap.as_ref(), swap::can_hibernate()),
+    ])
+}
