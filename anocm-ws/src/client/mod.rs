@@ -15,11 +15,10 @@ use bytes::Bytes;
 use tokio::time::timeout;
 pub use tokio_rustls::rustls;
 use tokio_rustls::rustls::{ClientConfig, pki_types::CertificateDer};
-use tokio_websockets::ClientBuilder;
 
 use crate::{
     Timing,
-    link::{Io, Meter, WsLink, config, limits},
+    link::{Io, Meter, Side, WsLink},
 };
 
 /// How a relay is reached.
@@ -153,9 +152,7 @@ impl WsTransport {
 
     async fn upgrade(&self, mut io: impl Io) -> Result<WsLink, TransportError> {
         let ahead: Bytes = self.target.upgrade(&mut io).await?;
-        let ws =
-            ClientBuilder::new().config(config()).limits(limits()).take_over(Meter::new(io, ahead));
-        Ok(WsLink::new(ws, self.timing))
+        Ok(WsLink::new(Meter::new(io, ahead), Side::Client, self.timing))
     }
 }
 

@@ -12,6 +12,8 @@ use tokio::{
     time::Instant,
 };
 
+use super::boundary::Boundary;
+
 /// Any two-way byte stream.
 pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
 
@@ -27,11 +29,18 @@ pub(crate) struct Meter {
     ahead: Bytes,
     heard: Instant,
     written: u64,
+    boundary: Boundary,
 }
 
 impl Meter {
     pub(crate) fn new(io: impl Io, ahead: Bytes) -> Self {
-        Self { io: Box::new(io), ahead, heard: Instant::now(), written: 0 }
+        Self {
+            io: Box::new(io),
+            ahead,
+            heard: Instant::now(),
+            written: 0,
+            boundary: Boundary::default(),
+        }
     }
 
     /// When something was last read; at first, when the connection was made.
@@ -42,6 +51,11 @@ impl Meter {
     /// How many bytes the layer below has taken.
     pub(super) fn written(&self) -> u64 {
         self.written
+    }
+
+    /// Whether what was read so far ends where a message does.
+    pub(super) fn is_between_messages(&self) -> bool {
+        self.ahead.is_empty() && self.boundary.is_here()
     }
 
     fn count(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -60,13 +74,16 @@ impl AsyncRead for Meter {
     ) -> Poll<io::Result<()>> {
         if !self.ahead.is_empty() {
             let some = self.ahead.len().min(buf.remaining());
-            buf.put_slice(&self.ahead.copy_to_bytes(some));
+            let bytes = self.ahead.copy_to_bytes(some);
+            self.boundary.pass(&bytes);
+            buf.put_slice(&bytes);
             return Poll::Ready(Ok(()));
         }
         let before = buf.filled().len();
         let result = Pin::new(&mut self.io).poll_read(cx, buf);
-        if buf.filled().len() > before {
+        if let Some(bytes) = buf.filled().get(before..).filter(|bytes| !bytes.is_empty()) {
             self.heard = Instant::now();
+            self.boundary.pass(bytes);
         }
         result
     }

@@ -1,5 +1,6 @@
 //! One open WebSocket as a [`Link`].
 
+mod boundary;
 mod controls;
 mod meter;
 mod pulse;
@@ -32,15 +33,33 @@ use crate::Timing;
 /// Queued bytes at which a send writes before it queues more.
 const WRITE_AT: usize = 64 * 1_024;
 
-/// The longest message, checked before anything is allocated for it.
-pub(crate) fn limits() -> Limits {
-    Limits::default().max_payload_len(Some(MAX_FRAME))
+/// Which side of a connection a link is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Side {
+    #[cfg(feature = "client")]
+    Client,
+    #[cfg(feature = "server")]
+    Server,
 }
 
-/// How messages are written.
-pub(crate) fn config() -> Config {
-    // A frame is never split, so pings may go between any two.
-    Config::default().frame_size(MAX_FRAME).flush_threshold(WRITE_AT)
+impl Side {
+    /// Speaks WebSocket over an upgraded connection.
+    fn speak(self, io: Meter) -> WebSocketStream<Meter> {
+        // The longest message, checked before anything is allocated for it.
+        let limits = Limits::default().max_payload_len(Some(MAX_FRAME));
+        // A frame is never split, so pings may go between any two.
+        let config = Config::default().frame_size(MAX_FRAME).flush_threshold(WRITE_AT);
+        match self {
+            #[cfg(feature = "client")]
+            Self::Client => {
+                tokio_websockets::ClientBuilder::new().config(config).limits(limits).take_over(io)
+            }
+            #[cfg(feature = "server")]
+            Self::Server => {
+                tokio_websockets::ServerBuilder::new().config(config).limits(limits).serve(io)
+            }
+        }
+    }
 }
 
 /// One side of an open WebSocket.
@@ -60,9 +79,9 @@ pub(crate) struct Shared {
 
 impl WsLink {
     /// Makes a link of an upgraded connection. Must be called within a tokio runtime.
-    pub(crate) fn new(ws: WebSocketStream<Meter>, timing: Timing) -> Self {
+    pub(crate) fn new(io: Meter, side: Side, timing: Timing) -> Self {
         Self(Arc::new(Shared {
-            state: Mutex::new(State::new(ws)),
+            state: Mutex::new(State::new(io, side)),
             sending: tokio::sync::Mutex::default(),
             receiving: tokio::sync::Mutex::new(Pulse::new(timing)),
             timing,
@@ -262,13 +281,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_quiet_link_lives_while_both_sides_receive() {
         use futures_util::{SinkExt, StreamExt};
-        use tokio_websockets::{ClientBuilder, Message, ServerBuilder};
+        use tokio_websockets::{ClientBuilder, Message};
 
         for ping_after in [25, 60].map(Duration::from_secs) {
             let timing = Timing { ping_after, ..Timing::default() };
             let (here, there) = tokio::io::duplex(4_096);
-            let ws = ServerBuilder::new().serve(Meter::new(here, Bytes::new()));
-            let link = WsLink::new(ws, timing);
+            let link = WsLink::new(Meter::new(here, Bytes::new()), Side::Server, timing);
             let mut alice = ClientBuilder::new().take_over(there);
             let began = Instant::now();
             let answer = async {
@@ -288,8 +306,7 @@ mod tests {
     async fn what_waits_goes_in_one_write() {
         let writes = Arc::new(AtomicUsize::new(0));
         let io = Meter::new(Counting(Arc::clone(&writes)), Bytes::new());
-        let ws = tokio_websockets::ServerBuilder::new().config(config()).limits(limits()).serve(io);
-        let link = WsLink::new(ws, Timing::default());
+        let link = WsLink::new(io, Side::Server, Timing::default());
         let frames = vec![Payload::from(vec![1; 1_000]); 32];
         link.send(&frames).await.unwrap();
         assert_eq!(writes.load(Ordering::Relaxed), 1);

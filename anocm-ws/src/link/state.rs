@@ -17,6 +17,7 @@ use tokio::{
 use tokio_websockets::{CloseCode, Error, Message, WebSocketStream};
 
 use super::{
+    Side,
     controls::Controls,
     meter::Meter,
     pulse::{Beat, Pulse},
@@ -32,6 +33,9 @@ type End = Result<(), TransportError>;
 pub(super) struct State {
     /// Absent once the connection is of no more use.
     ws: Option<WebSocketStream<Meter>>,
+    side: Side,
+    /// Something was received since the library's buffer was new.
+    stale: bool,
     ended: Option<End>,
     /// The other side has said that it closes.
     heard_close: bool,
@@ -43,9 +47,11 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(ws: WebSocketStream<Meter>) -> Self {
+    pub(super) fn new(io: Meter, side: Side) -> Self {
         Self {
-            ws: Some(ws),
+            ws: Some(side.speak(io)),
+            side,
+            stale: false,
             ended: None,
             heard_close: false,
             said_close: false,
@@ -79,9 +85,13 @@ impl State {
                 Poll::Pending => {
                     let heard = ws.get_ref().heard();
                     // What a cancelled `send` has left, and whatever this side has queued.
-                    if let Poll::Ready(Err(error)) = self.flush_for_reader(cx) {
-                        self.fail(&error);
-                        continue;
+                    match self.flush_for_reader(cx) {
+                        Poll::Ready(Err(error)) => {
+                            self.fail(&error);
+                            continue;
+                        }
+                        Poll::Ready(Ok(())) if self.renews() => continue,
+                        _ => {}
                     }
                     match pulse.poll(cx, heard) {
                         Poll::Ready(Beat::Ping) => self.queue(Message::ping("")),
@@ -220,7 +230,25 @@ impl State {
         self.end(if self.heard_close { Ok(()) } else { Err(TransportError::Cut) });
     }
 
+    /// Lets go of the library's read buffer, in which what was received would stand until something
+    /// else comes over it. Only when the library has nothing left to write. True when that was done,
+    /// and there is to be read anew.
+    fn renews(&mut self) -> bool {
+        let closing = self.heard_close || self.said_close || self.ended.is_some();
+        // A sender may have left something with the library, and a message may be half read.
+        if !self.stale || closing || self.writer.is_some() {
+            return false;
+        }
+        let Some(ws) = self.ws.take_if(|ws| ws.get_ref().is_between_messages()) else {
+            return false;
+        };
+        self.ws = Some(self.side.speak(ws.into_inner()));
+        self.stale = false;
+        true
+    }
+
     fn take(&mut self, message: &Message, cx: &mut Context<'_>) -> Option<Payload> {
+        self.stale = true;
         if message.is_binary() {
             // The library's buffer is not wiped when it is let go: what is kept is a copy.
             return Some(Payload::copy_from_slice(message.as_payload()));

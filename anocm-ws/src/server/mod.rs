@@ -36,12 +36,12 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 pub use listen::{ListenOptions, Listener};
 use tokio::time::timeout;
-use tokio_websockets::{CloseCode, ServerBuilder};
+use tokio_websockets::CloseCode;
 use upgrade::Upgrade;
 
 use crate::{
     Timing,
-    link::{Meter, WsLink, config, limits},
+    link::{Meter, Side, WsLink},
 };
 
 /// How long the answer to a request may take to be sent.
@@ -103,11 +103,8 @@ where
         tracing::debug!("a connection ended while it was upgraded");
         return;
     };
-    let ws = ServerBuilder::new()
-        .config(config())
-        .limits(limits())
-        .serve(Meter::new(TokioIo::new(io), Bytes::new()));
-    let link = WsLink::new(ws, options.timing);
+    let io = Meter::new(TokioIo::new(io), Bytes::new());
+    let link = WsLink::new(io, Side::Server, options.timing);
     let shared = link.shared();
     accept(Box::new(link)).await;
     // Only when the link was dropped: `accept` may have given it to somebody else.

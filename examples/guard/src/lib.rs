@@ -8,6 +8,8 @@
 mod process;
 mod report;
 mod swap;
+#[cfg(all(target_os = "linux", feature = "testing"))]
+pub mod testing;
 
 pub use report::{Finding, Report};
 

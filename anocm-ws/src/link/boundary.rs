@@ -1,0 +1,127 @@
+//! Where one WebSocket message ends and the next begins (RFC 6455, section 5.2).
+
+/// The longest header of a frame: two bytes, a length of eight, a mask of four.
+const MAX_HEADER: usize = 14;
+
+const FIN: u8 = 0x80;
+const OPCODE: u8 = 0x0f;
+const CONTROL: u8 = 0x08;
+const MASKED: u8 = 0x80;
+const LENGTH: u8 = 0x7f;
+
+/// Follows the bytes of a connection from header to header.
+#[derive(Debug, Default)]
+pub(super) struct Boundary {
+    header: [u8; MAX_HEADER],
+    /// How much of a header has come.
+    have: usize,
+    /// What is still to come of the payload.
+    left: u64,
+    /// A message is to go on in the next frame.
+    open: bool,
+}
+
+impl Boundary {
+    /// Whether everything that has come belongs to messages that are whole.
+    pub(super) fn is_here(&self) -> bool {
+        self.have == 0 && self.left == 0 && !self.open
+    }
+
+    /// Follows these bytes.
+    pub(super) fn pass(&mut self, mut bytes: &[u8]) {
+        while let Some((&first, rest)) = bytes.split_first() {
+            if self.left > 0 {
+                let some = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len());
+                self.left = self.left.saturating_sub(some as u64);
+                bytes = bytes.get(some..).unwrap_or_default();
+                continue;
+            }
+            if let Some(place) = self.header.get_mut(self.have) {
+                *place = first;
+            }
+            self.have += 1;
+            bytes = rest;
+            self.read_header();
+        }
+    }
+
+    /// Reads the header once it is whole.
+    fn read_header(&mut self) {
+        let [first, second, ref rest @ ..] = self.header;
+        let extended = match second & LENGTH {
+            126 => 2,
+            127 => 8,
+            _ => 0,
+        };
+        let mask = if second & MASKED == 0 { 0 } else { 4 };
+        if self.have < 2 || self.have < 2 + extended + mask {
+            return;
+        }
+        self.left = match rest.get(..extended) {
+            None | Some([]) => u64::from(second & LENGTH),
+            Some(length) => length.iter().fold(0, |sum, &byte| sum << 8 | u64::from(byte)),
+        };
+        if first & OPCODE < CONTROL {
+            self.open = first & FIN == 0;
+        }
+        self.have = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A frame of so many bytes; masked, as from a client.
+    fn frame(first: u8, length: usize, masked: bool) -> Vec<u8> {
+        let mask = if masked { MASKED } else { 0 };
+        let mut frame = vec![first];
+        match length {
+            0..126 => frame.push(mask | u8::try_from(length).unwrap()),
+            126..=0xffff => {
+                frame.push(mask | 126);
+                frame.extend(u16::try_from(length).unwrap().to_be_bytes());
+            }
+            _ => {
+                frame.push(mask | 127);
+                frame.extend((length as u64).to_be_bytes());
+            }
+        }
+        frame.resize(frame.len() + if masked { 4 } else { 0 } + length, 0x82);
+        frame
+    }
+
+    #[test]
+    fn it_is_where_a_message_ends_however_the_bytes_come() {
+        for masked in [false, true] {
+            for length in [0, 1, 125, 126, 1_034, 0xffff, 0x1_0000] {
+                let frame = frame(0x82, length, masked);
+                for step in [1, 3, 1_000, frame.len()] {
+                    let mut boundary = Boundary::default();
+                    let mut passed = 0;
+                    for bytes in frame.chunks(step) {
+                        boundary.pass(bytes);
+                        passed += bytes.len();
+                        assert_eq!(boundary.is_here(), passed == frame.len(), "{length} {step}");
+                    }
+                    let two = [frame.as_slice(), &frame].concat();
+                    boundary.pass(&two);
+                    assert!(boundary.is_here());
+                    boundary.pass(&two[..two.len() - 1 - length / 2]);
+                    assert!(!boundary.is_here());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_message_in_pieces_is_whole_with_its_last_one() {
+        let mut boundary = Boundary::default();
+        for (first, here) in
+            [(0x02, false), (0x89, false), (0x00, false), (0x80, true), (0x8a, true)]
+        {
+            boundary.pass(&frame(first, 5, true));
+            assert_eq!(boundary.is_here(), here, "{first:#x}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! What has had its time is nowhere in the memory of the process any more.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use anocm_core::{
+    Command, NewRoom, RelayUrl, Retention, RoomEvent,
+    client::{Client, ClientConfig, Room},
+    testing::network::{Direction, Network},
+};
+use anocm_guard::testing::{occurrences, was_run_as_root};
+use anocm_ws::client::{WsOptions, WsTransport};
+use common::Server;
+
+const MESSAGES: usize = 1_000;
+const MARKER: usize = 32;
+
+/// Parts of sealed entries, as they went over the wire.
+type Markers = Arc<Mutex<Vec<Vec<u8>>>>;
+
+/// Waits for an event; gives how many messages have expired meanwhile.
+async fn until(room: &mut Room, expected: impl Fn(&RoomEvent) -> bool) -> usize {
+    let mut expired = 0;
+    loop {
+        let event = room.event().await.unwrap();
+        expired += usize::from(matches!(event, RoomEvent::Expired { .. }));
+        if expected(&event) {
+            return expired;
+        }
+    }
+}
+
+fn guest(network: &Network, line: usize, url: &RelayUrl) -> Client {
+    let transport = Arc::new(WsTransport::new(url, WsOptions::default()).unwrap());
+    let transport = Arc::new(network.transport(line, transport));
+    let (client, driver) = Client::new(url.clone(), transport, ClientConfig::default());
+    tokio::spawn(driver.run());
+    client
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_sealed_outlives_its_time_in_the_relay() {
+    if was_run_as_root("nothing_sealed_outlives_its_time_in_the_relay") {
+        return;
+    }
+    let server = Server::start(&["--requests-per-second", "10000"]);
+    let url = RelayUrl::parse(&server.url).unwrap();
+    let network = Network::new(1, Duration::ZERO);
+    let markers = Markers::default();
+    let into = markers.clone();
+    network.inspect(Arc::new(move |direction, frame| {
+        if direction == Direction::Up && (1_000..1_200).contains(&frame.len()) {
+            let middle = frame.len() / 2;
+            into.lock().unwrap().push(frame[middle..middle + MARKER].to_vec());
+        }
+    }));
+    let mut hers = guest(&network, 0, &url).create(&NewRoom::default()).unwrap();
+    until(&mut hers, |event| matches!(event, RoomEvent::Entered)).await;
+    let invite = hers.view().invite.unwrap();
+    let mut his = guest(&network, 1, &url).join(&invite, "Bob".parse().unwrap()).unwrap();
+    until(&mut his, |event| matches!(event, RoomEvent::Entered)).await;
+
+    // What is kept is there to be found.
+    let taken = || std::mem::take(&mut *markers.lock().unwrap());
+    taken();
+    hers.say("kept for longer").unwrap();
+    until(&mut his, |event| matches!(event, RoomEvent::Message(_))).await;
+    assert!(!occurrences(server.pid(), &taken()).unwrap().is_empty());
+
+    let short = Retention::keep(Duration::from_secs(2)).ok();
+    let said = |event: &RoomEvent| matches!(event, RoomEvent::Message(_));
+    let mut expired = 0;
+    for n in 0..MESSAGES {
+        hers.command(Command::Say { text: format!("number {n}"), retention: short }).unwrap();
+        until(&mut hers, said).await;
+        expired += until(&mut his, said).await;
+    }
+    let markers = taken();
+    assert!(markers.len() >= MESSAGES);
+    while expired < MESSAGES {
+        expired += until(&mut his, |event| matches!(event, RoomEvent::Expired { .. })).await;
+    }
+    // By the relay's clock it is time a moment later than by Bob's.
+    let mut left = occurrences(server.pid(), &markers).unwrap();
+    for _ in 0..20 {
+        if left.is_empty() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        left = occurrences(server.pid(), &markers).unwrap();
+    }
+    assert_eq!(left, []);
+}
