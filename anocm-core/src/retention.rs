@@ -21,7 +21,7 @@ use crate::time::millis;
 /// # Ok::<(), anocm_core::RetentionError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[allow(clippy::exhaustive_enums, reason = "there is no third way, and no \"for ever\"")]
+#[expect(clippy::exhaustive_enums, reason = "there is no third way, and no \"for ever\"")]
 pub enum Retention {
     /// Delivered to whoever is connected, never stored.
     Live,

@@ -58,7 +58,6 @@ pub struct RelayConfig {
 
 /// How often something may happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_structs, reason = "two numbers, and nothing to add")]
 pub struct Rate {
     /// How many in each period.
     pub each: u64,

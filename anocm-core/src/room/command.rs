@@ -21,7 +21,6 @@ use crate::{
 /// # Ok::<(), anocm_core::NicknameError>(())
 /// ```
 #[derive(Clone, Debug)]
-#[allow(clippy::exhaustive_structs, reason = "made with struct update syntax")]
 pub struct NewRoom {
     /// What the owner is called.
     pub nickname: Nickname,

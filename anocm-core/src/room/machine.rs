@@ -39,7 +39,6 @@ pub type Ticket = u32;
 
 /// What an embedder may set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_structs, reason = "made with struct update syntax")]
 pub struct MachineConfig {
     /// Tell the others now and then that this guest is here. Costs one live entry a minute in a
     /// room of up to 32 members, and one for a newcomer. Default: true.

@@ -26,7 +26,6 @@ use crate::{
 
 /// A commit or join to be appended, and what it brings the relay.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_structs, reason = "what the relay takes in one step")]
 pub struct Outgoing {
     /// The sealed commit or join.
     pub entry: Entry,

@@ -20,7 +20,6 @@ pub const MAX_CONTENT: usize = 63_772;
 
 /// A message as its sender wrapped it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_structs, reason = "version 1 of the protocol")]
 pub struct Envelope {
     /// Its name.
     pub id: MessageId,

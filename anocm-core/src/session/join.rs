@@ -34,7 +34,7 @@ use crate::{
 
 /// Who goes through a door.
 #[derive(Debug)]
-#[allow(clippy::exhaustive_enums, reason = "there is no third way in")]
+#[expect(clippy::exhaustive_enums, reason = "there is no third way in")]
 pub enum Newcomer {
     /// Somebody new, with fresh keys.
     New(Nickname),
@@ -45,7 +45,6 @@ pub enum Newcomer {
 /// A door that was not gone through.
 #[derive(thiserror::Error)]
 #[error("{why}")]
-#[allow(clippy::exhaustive_structs, reason = "an error and what it gives back")]
 pub struct NotJoined {
     /// Why.
     pub why: JoinError,

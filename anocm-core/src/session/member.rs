@@ -40,7 +40,7 @@ pub const MAX_MODERATORS: usize = 64;
 
 /// What a member may do, by the room's settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(clippy::exhaustive_enums, reason = "the protocol knows these three")]
+#[expect(clippy::exhaustive_enums, reason = "the protocol knows these three")]
 pub enum Role {
     /// Opened the room: may do everything.
     Owner,

@@ -42,7 +42,7 @@ pub enum Departure {
 
 /// What an entry was.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums, reason = "the protocol knows these two")]
+#[expect(clippy::exhaustive_enums, reason = "the protocol knows these two")]
 pub enum Opened {
     /// A message of the current epoch.
     Message {

@@ -110,7 +110,6 @@ pub const PAGE_BYTES: usize = 256_000;
 
 /// What a store knows of a room's door and epochs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_structs, reason = "stores outside this crate build it")]
 pub struct StoredDoor {
     /// The public part of the room's rules.
     pub policy: Policy,
@@ -136,7 +135,6 @@ impl StoredDoor {
 
 /// What a store keeps of an epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_structs, reason = "stores outside this crate build it")]
 pub struct EpochRecord {
     /// The epoch.
     pub epoch: Epoch,
@@ -148,7 +146,7 @@ pub struct EpochRecord {
 
 /// Something that happened to a watched room.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums, reason = "stores outside this crate build it")]
+#[expect(clippy::exhaustive_enums, reason = "stores outside this crate build it")]
 pub enum Watched {
     /// A new entry. Its payload is shared, not copied.
     Entry(LogItem),

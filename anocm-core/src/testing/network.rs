@@ -19,7 +19,7 @@ use crate::{
 
 /// Which way a frame goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums, reason = "there are two")]
+#[expect(clippy::exhaustive_enums, reason = "there are two")]
 pub enum Direction {
     /// From client to relay.
     Up,

@@ -22,7 +22,7 @@ pub const MAX_DOOR: usize = 1_000_000;
 
 /// What an entry does to the room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[allow(clippy::exhaustive_enums, reason = "another kind would be another protocol version")]
+#[expect(clippy::exhaustive_enums, reason = "another kind would be another protocol version")]
 pub enum EntryKind {
     /// Something a member says. Leaves the epoch as it is.
     Message,

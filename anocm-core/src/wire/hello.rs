@@ -63,7 +63,7 @@ impl RelayHello {
 /// What a relay says of its own memory-only promise. A self-statement: it catches mistakes, not
 /// a lying operator. Ordered from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[allow(clippy::exhaustive_enums, reason = "three-valued by design")]
+#[expect(clippy::exhaustive_enums, reason = "three-valued by design")]
 pub enum Posture {
     /// Everything that can be checked was checked and is as promised.
     Kept,

@@ -147,7 +147,7 @@ Examples:
   pass show room | anocm join --stay --plain - > /dev/tty";
 
 #[derive(Args, Debug)]
-#[allow(clippy::struct_excessive_bools, reason = "switches of a command line")]
+#[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
 pub(crate) struct Common {
     /// What you are called in the room.
     #[arg(long, value_name = "NAME", env = "ANOCM_NICK", hide_env_values = true,

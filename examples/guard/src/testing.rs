@@ -1,6 +1,6 @@
 //! Looking for what should be gone, in the memory of a running process. For tests.
 
-#![allow(clippy::panic, clippy::missing_panics_doc, reason = "a test fails by panicking")]
+#![expect(clippy::panic, clippy::missing_panics_doc, reason = "a test fails by panicking")]
 
 use std::{
     collections::HashMap,

@@ -35,7 +35,7 @@ fn address() -> RoomAddress {
 }
 
 /// Compares with the file, or writes it.
-#[allow(clippy::disallowed_methods, reason = "vectors are made by hand, on request")]
+#[expect(clippy::disallowed_methods, reason = "vectors are made by hand, on request")]
 fn check(file: &str, derived: &Value) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(file);
     if std::env::var_os("ANOCM_BLESS").is_some() {

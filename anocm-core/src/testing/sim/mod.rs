@@ -19,10 +19,10 @@ mod world;
 use std::{fmt, time::Duration};
 
 use self::world::World;
+use crate::invite::RelayUrl;
 
 /// What may happen, and how much of it.
 #[derive(Clone, Copy, Debug)]
-#[allow(clippy::exhaustive_structs, reason = "made with struct update syntax")]
 pub struct Plan {
     /// The most guests in one conversation, the owner included: 2 to 12.
     pub guests: usize,
@@ -87,8 +87,9 @@ pub fn simulate(seed: u64, plan: Plan) -> Result<Report, Violation> {
         .start_paused(true)
         .build()
         .map_err(|error| violation(error.to_string()))?;
+    let url = RelayUrl::parse("http://localhost/").map_err(|error| violation(error.to_string()))?;
     runtime.block_on(async {
-        let mut world = World::new(seed, plan);
+        let mut world = World::new(seed, plan, url);
         let result = world.play().await;
         result.map_err(|what| violation(format!("{what}\nscript:\n{}", world.script())))
     })

@@ -34,6 +34,7 @@ pub(super) struct World {
     pub(super) guests: Vec<Guest>,
     pub(super) said: usize,
     relay: Arc<Relay>,
+    url: RelayUrl,
     clock: Arc<TokioClock>,
     leaked: Arc<AtomicBool>,
     script: String,
@@ -41,7 +42,7 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(seed: u64, plan: Plan) -> Self {
+    pub(super) fn new(seed: u64, plan: Plan, url: RelayUrl) -> Self {
         let clock = Arc::new(TokioClock::new());
         let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
         let relay = Relay::new(store, clock.clone(), RelayConfig::default());
@@ -60,6 +61,7 @@ impl World {
             guests: Vec::new(),
             said: 0,
             relay,
+            url,
             clock,
             leaked,
             script: String::new(),
@@ -110,14 +112,9 @@ impl World {
         self.rng.fill_bytes(&mut seed);
         config.dangerous().seed(seed);
         let transport = Arc::new(self.network.transport(line, Arc::new(self.relay.transport())));
-        let (client, driver) = Client::new(Self::url(), transport, config);
+        let (client, driver) = Client::new(self.url.clone(), transport, config);
         tokio::spawn(driver.run());
         client
-    }
-
-    fn url() -> RelayUrl {
-        #[allow(clippy::expect_used, reason = "a constant that parses")]
-        RelayUrl::parse("http://localhost/").expect("a lawful URL")
     }
 
     async fn open(&mut self) -> Result<(), String> {

@@ -29,7 +29,7 @@
 //! # }
 //! ```
 
-#![allow(clippy::panic, clippy::missing_panics_doc, reason = "a case reports by panicking")]
+#![expect(clippy::panic, clippy::missing_panics_doc, reason = "a case reports by panicking")]
 
 mod bounds;
 mod epochs;
