@@ -1,5 +1,5 @@
 //! Frames that no client sends, beside a conversation that must not notice.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on ends")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on ends")]
 
 mod common;
 

@@ -1,11 +1,4 @@
 //! Whole conversations between clients over an in-process relay.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail"
-)]
 
 mod common;
 

@@ -1,11 +1,4 @@
 //! A relay that lies about doors, epochs and what it has done.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail"
-)]
 
 mod common;
 

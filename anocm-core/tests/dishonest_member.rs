@@ -1,5 +1,5 @@
 //! A member whose client does what it likes, against an honest relay.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod common;
 

@@ -1,5 +1,5 @@
 //! A relay that lies about the log: ages, order, content.
-#![allow(clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on ends")]
+#![expect(clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on ends")]
 
 mod common;
 

@@ -1,11 +1,5 @@
 //! When the owner ends a room, everyone in it is told so, whatever else is under way.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail"
-)]
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 mod common;
 

@@ -3,13 +3,6 @@
 //! Left to the tests of the Redis back end: 8 (storing and setting the expiry in two commands; of
 //! the memory store the first half is tested here) and 9 (values readable in the server's memory
 //! after they expired).
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail"
-)]
 
 mod common;
 

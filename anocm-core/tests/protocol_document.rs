@@ -1,11 +1,4 @@
 //! The frames in section 15 of docs/protocol.md, byte by byte.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail"
-)]
 
 use anocm_core::{
     Epoch, RoomAddress,

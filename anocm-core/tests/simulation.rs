@@ -1,13 +1,6 @@
 //! Thousands of conversations, each from a seed, in virtual time.
 //!
 //! `ANOCM_SIM_SEEDS` sets how many (2,000 unless told); `ANOCM_SIM_SEED` replays one.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail"
-)]
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 

@@ -1,11 +1,5 @@
 //! What a relay could link or read: nothing beyond what every guest sends alike.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail"
-)]
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 mod common;
 

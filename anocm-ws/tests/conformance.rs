@@ -1,6 +1,6 @@
 //! The contract of `Transport`, over real sockets.
 #![cfg(all(feature = "client", feature = "server"))]
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{future::ready, time::Duration};
 

@@ -1,10 +1,8 @@
 //! How links end: by faults of the other side, by silence, by a cut.
 #![cfg(all(feature = "client", feature = "server"))]
-#![allow(
+#![expect(
     clippy::cast_possible_truncation,
     clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
     clippy::unwrap_used,
     reason = "a test fails by panicking"
 )]

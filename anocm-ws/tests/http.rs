@@ -1,10 +1,8 @@
 //! The opening handshake: what the server refuses, and what the client shows and refuses.
 #![cfg(all(feature = "client", feature = "server"))]
-#![allow(
+#![expect(
     clippy::cast_possible_truncation,
     clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
     clippy::unwrap_used,
     reason = "a test fails by panicking"
 )]

@@ -1,10 +1,9 @@
 //! Links over real sockets, beyond the contract that all transports share.
 #![cfg(all(feature = "client", feature = "server"))]
-#![allow(
+#![expect(
     clippy::cast_possible_truncation,
     clippy::expect_used,
     clippy::indexing_slicing,
-    clippy::panic,
     clippy::unwrap_used,
     reason = "a test fails by panicking"
 )]

@@ -1,9 +1,8 @@
 //! SOCKS5: who resolves names, and what the proxy is told.
 #![cfg(all(feature = "client", feature = "server"))]
-#![allow(
+#![expect(
     clippy::cast_possible_truncation,
     clippy::expect_used,
-    clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
     reason = "a test fails by panicking"

@@ -1,10 +1,8 @@
 //! `wss://`: whom the client trusts, and what it shows.
 #![cfg(all(feature = "client", feature = "server"))]
-#![allow(
+#![expect(
     clippy::cast_possible_truncation,
     clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
     clippy::unwrap_used,
     reason = "a test fails by panicking"
 )]

@@ -1,7 +1,5 @@
 //! Conversations between real processes, by the relay inside one of them.
 
-#![allow(clippy::unwrap_used, reason = "a test, helpers included")]
-
 mod common;
 
 use common::Anocm;

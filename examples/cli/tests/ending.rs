@@ -1,6 +1,6 @@
 //! How a guest ends when the world around it fails.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a test, helpers included")]
+#![expect(clippy::unwrap_used, reason = "a test, helpers included")]
 
 mod common;
 

@@ -1,6 +1,5 @@
 //! What has had its time is nowhere in the memory of a guest's process any more.
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a test, helpers included")]
 
 mod common;
 

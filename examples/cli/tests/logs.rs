@@ -1,6 +1,6 @@
 //! What the programs log, however much they are asked to say.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a test, helpers included")]
+#![expect(clippy::unwrap_used, reason = "a test, helpers included")]
 
 mod common;
 

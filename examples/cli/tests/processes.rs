@@ -1,6 +1,6 @@
 //! A relay and its guests as real processes, over real sockets.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a test, helpers included")]
+#![expect(clippy::unwrap_used, reason = "a test, helpers included")]
 
 mod common;
 

@@ -1,6 +1,5 @@
 //! Where the link is asked for on a terminal.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a test, helpers included")]
 
 mod common;
 

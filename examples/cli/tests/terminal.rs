@@ -1,6 +1,6 @@
 //! The screen, driven through a pseudo-terminal and looked at.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a test, helpers included")]
+#![expect(clippy::unwrap_used, reason = "a test, helpers included")]
 
 mod common;
 

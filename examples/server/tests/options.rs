@@ -1,6 +1,5 @@
 //! What the program says about itself and about wrong options.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod common;
 
