@@ -86,6 +86,7 @@ pub mod session;
 mod time;
 
 pub mod wire;
+mod work;
 
 pub mod store;
 pub mod transport;

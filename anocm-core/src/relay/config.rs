@@ -52,6 +52,20 @@ pub struct RelayConfig {
     pub creations: Rate,
     /// Joins per minute and connection; more are refused for now. 30, and 30 at once.
     pub joins: Rate,
+    /// Rooms created and joined in all. From the half of what comes at once on, a guest has to
+    /// work for it, see [`max_effort`](Self::max_effort). 50 a second, and 2,000 at once.
+    pub admissions: Rate,
+    /// Joins of one room, whoever asks for them; also to be worked for from the half on. 600 a
+    /// minute, and 600 at once.
+    pub room_joins: Rate,
+    /// The most work, in tries of some 40 µs, that is asked of whoever creates or joins a room
+    /// while many do, or while connections run out. 65,536, some three seconds; 0 asks for none.
+    pub max_effort: u32,
+    /// Entries of one room in a second, whoever publishes them; more are refused for now. 400,
+    /// and 1,600 at once.
+    pub room_entries: Rate,
+    /// Sealed bytes of one room in a second; more are refused for now. 2 MiB, and 16 MiB at once.
+    pub room_bytes: Rate,
     /// What the policy of a room may be at most.
     pub policy: PolicyLimits,
 }
@@ -115,6 +129,11 @@ impl Default for RelayConfig {
             bytes: rate(512 << 10, second, 4 << 20),
             creations: rate(10, minute, 10),
             joins: rate(30, minute, 30),
+            admissions: rate(50, second, 2_000),
+            room_joins: rate(600, minute, 600),
+            max_effort: 65_536,
+            room_entries: rate(400, second, 1_600),
+            room_bytes: rate(2 << 20, second, 16 << 20),
             policy: PolicyLimits::default(),
         }
     }

@@ -9,6 +9,7 @@ use std::{
 
 use super::{
     Relay, attachment::Attachment, hub::ConnectionId, outbox::Outbox, queue::Batch, rate::Bucket,
+    toll::Worked,
 };
 use crate::{
     id::RoomAddress,
@@ -31,6 +32,7 @@ pub(super) struct Connection<'a> {
     pub(super) joined: HashSet<RoomAddress>,
     pub(super) creations: Bucket,
     pub(super) joins: Bucket,
+    pub(super) worked: Worked,
 }
 
 /// Runs one connection to its end.
@@ -143,6 +145,7 @@ impl<'a> Connection<'a> {
             joined: HashSet::new(),
             creations: Bucket::new(config.creations, now),
             joins: Bucket::new(config.joins, now),
+            worked: Worked::default(),
         }
     }
 

@@ -10,16 +10,18 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    RelayConfig,
     outbox::Outbox,
     proof::{Proof, Proofs},
     queue::Fanned,
+    rate::Bucket,
 };
 use crate::{
     id::{Epoch, RoomAddress},
     secret::Payload,
     store::StoredDoor,
     time::Timestamp,
-    wire::{Event, Policy, RelayFrame, encode},
+    wire::{Entry, EntryKind, Event, Policy, RelayFrame, encode},
 };
 
 /// Ends of epochs that are remembered; older ones are beyond every grace.
@@ -35,10 +37,18 @@ pub(super) struct Hub {
     grace: Duration,
     // Short sections, none across an await. Taken before an outbox's lock, never after.
     state: Mutex<State>,
+    // As short.
+    rates: Mutex<Rates>,
     /// Somebody left, or somebody's grace was set.
     pub(super) changed: Notify,
     /// The hub has ended, and everyone was told why.
     ended: CancellationToken,
+}
+
+/// What the room may still take, whoever brings it.
+struct Rates {
+    entries: Bucket,
+    bytes: Bucket,
 }
 
 struct State {
@@ -75,12 +85,13 @@ impl Hub {
         address: RoomAddress,
         policy: Policy,
         current: Epoch,
-        grace: Duration,
+        config: &RelayConfig,
+        now: Timestamp,
     ) -> Self {
         Self {
             address,
             policy,
-            grace,
+            grace: config.grace,
             state: Mutex::new(State {
                 subscribers: BTreeMap::new(),
                 current,
@@ -88,6 +99,10 @@ impl Hub {
                 // The room may have moved on between `current` and the watch.
                 in_doubt: true,
                 over: false,
+            }),
+            rates: Mutex::new(Rates {
+                entries: Bucket::new(config.room_entries, now),
+                bytes: Bucket::new(config.room_bytes, now),
             }),
             changed: Notify::new(),
             ended: CancellationToken::new(),
@@ -148,6 +163,20 @@ impl Hub {
                 .subscribers
                 .get(&id)
                 .is_some_and(|subscriber| subscriber.proofs.epoch() == epoch)
+    }
+
+    /// Counts an entry towards what the room may take in a second, or says how long to wait. A
+    /// commit need not wait: whoever floods the room could not be removed.
+    pub(super) fn admit(&self, entry: &Entry, now: Timestamp) -> Result<(), Duration> {
+        let length = u64::try_from(entry.sealed.len()).unwrap_or(u64::MAX);
+        let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
+        let has = rates.entries.has(1, now).and(rates.bytes.has(length, now));
+        if entry.kind == EntryKind::Message {
+            has?;
+        }
+        rates.entries.spend(1);
+        rates.bytes.spend(length);
+        Ok(())
     }
 
     /// Whether the hub takes nobody any more.

@@ -44,6 +44,7 @@ mod rate;
 mod requests;
 #[cfg(test)]
 mod tests;
+mod toll;
 
 use std::{
     collections::HashMap,
@@ -61,6 +62,7 @@ pub use self::config::{PolicyLimits, Rate, RelayConfig};
 use self::{
     hub::{ConnectionId, Hub, Subscriber},
     outbox::Outbox,
+    toll::Toll,
 };
 use crate::{
     id::{Epoch, RoomAddress},
@@ -80,6 +82,7 @@ pub struct Relay {
     connections: Mutex<HashMap<ConnectionId, Arc<Outbox>>>,
     next_connection: AtomicU64,
     places: Semaphore,
+    toll: Toll,
     tasks: TaskTracker,
     stopping: CancellationToken,
     rooms_end: OnceLock<bool>,
@@ -102,6 +105,7 @@ impl Relay {
     #[must_use]
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, config: RelayConfig) -> Arc<Self> {
         let most = config.max_connections.min(Semaphore::MAX_PERMITS);
+        let toll = Toll::new(&config, clock.now());
         Arc::new(Self {
             store,
             clock,
@@ -110,6 +114,7 @@ impl Relay {
             connections: Mutex::default(),
             next_connection: AtomicU64::new(0),
             places: Semaphore::new(most),
+            toll,
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
             rooms_end: OnceLock::new(),
@@ -165,6 +170,14 @@ impl Relay {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many of the places for connections are taken, in thousandths.
+    fn taken_places(&self) -> u64 {
+        let most = self.config.max_connections.clamp(1, Semaphore::MAX_PERMITS);
+        let taken = most.saturating_sub(self.places.available_permits());
+        let thousandths = taken.saturating_mul(1_000) / most;
+        u64::try_from(thousandths).unwrap_or(1_000)
+    }
+
     fn next_id(&self) -> ConnectionId {
         self.next_connection.fetch_add(1, Ordering::Relaxed)
     }
@@ -192,7 +205,8 @@ impl Relay {
             return Ok(hub);
         }
         let (policy, current) = (joining.policy, joining.current);
-        let hub = Arc::new(Hub::new(*address, policy, current, self.config.grace));
+        let now = self.clock.now();
+        let hub = Arc::new(Hub::new(*address, policy, current, &self.config, now));
         subscribe(&hub);
         hubs.insert(*address, Arc::clone(&hub));
         drop(hubs);

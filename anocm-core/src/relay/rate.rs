@@ -35,17 +35,33 @@ impl Bucket {
 
     /// Takes one, or says how long to wait until there is one.
     pub(super) fn try_take(&mut self, now: Timestamp) -> Result<(), Duration> {
+        self.has(1, now)?;
+        self.spend(1);
+        Ok(())
+    }
+
+    /// Whether there are `n`, or how long to wait until there are. A full bucket has enough for
+    /// anything.
+    pub(super) fn has(&mut self, n: u64, now: Timestamp) -> Result<(), Duration> {
         self.refill(now);
-        match self.level.checked_sub(self.per) {
-            Some(rest) => {
-                self.level = rest;
-                Ok(())
-            }
-            None => {
-                let missing = self.per.saturating_sub(self.level);
-                Err(Duration::from_millis(missing.div_ceil(self.each)))
-            }
+        let cost = n.saturating_mul(self.per).min(self.full);
+        match cost.saturating_sub(self.level) {
+            0 => Ok(()),
+            missing => Err(Duration::from_millis(missing.div_ceil(self.each))),
         }
+    }
+
+    /// Takes `n`, or what there is.
+    pub(super) fn spend(&mut self, n: u64) {
+        self.level = self.level.saturating_sub(n.saturating_mul(self.per));
+    }
+
+    /// How much of the bucket is gone, in thousandths.
+    pub(super) fn depletion(&mut self, now: Timestamp) -> u64 {
+        self.refill(now);
+        let gone = u128::from(self.full.saturating_sub(self.level));
+        let thousandths = gone * 1_000 / u128::from(self.full.max(1));
+        u64::try_from(thousandths).unwrap_or(1_000)
     }
 
     fn refill(&mut self, now: Timestamp) {

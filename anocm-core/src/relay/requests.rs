@@ -22,6 +22,7 @@ impl Connection<'_> {
     pub(super) async fn answer(&mut self, id: RequestId, request: Request) {
         let address = *request.address();
         let answered = match request {
+            Request::Work { address, solution } => self.work(id, &address, solution),
             Request::Create { address, genesis } => self.create(id, &address, genesis).await,
             Request::Look { address, door } => self.look(id, &address, &door).await,
             Request::Join { address, door, entry, next } => {
@@ -64,11 +65,14 @@ impl Connection<'_> {
     ) -> Result<(), Refusal> {
         lawful::genesis(&genesis, &self.relay.config.policy)?;
         self.check_place(address)?;
+        self.check_toll(address)?;
         self.creations.try_take(self.relay.clock.now()).map_err(busy)?;
         let policy = genesis.policy;
         let proof = Proof { epoch: Epoch::FIRST, member: genesis.first.member };
         let created = self.relay.store.create(address, genesis).await;
         created.map_err(refusal)?;
+        self.pay(address);
+        self.relay.toll.created();
         // What was proven of an earlier room at this address is void.
         self.detach(address);
         self.attach(address, Attachment::new(Proofs::new(proof), policy));
@@ -110,6 +114,7 @@ impl Connection<'_> {
         lawful::join(&entry, &next)?;
         // Whoever joins enters next: not without a place for them.
         self.check_place(address)?;
+        self.check_toll(address)?;
         self.joins.try_take(self.relay.clock.now()).map_err(busy)?;
         let door = self.door(address).await?;
         admit(door.door.admits(token))?;
@@ -125,6 +130,8 @@ impl Connection<'_> {
         }
         let appended = self.relay.store.append(address, entry, Some(next)).await;
         let seq = appended.map_err(refusal)?;
+        self.pay(address);
+        self.relay.toll.joined(address, self.relay.clock.now());
         self.keep_place(address);
         // Time to prove the new epoch, also where nobody else is connected.
         if self.relay.store.touch(address).await.is_err() {
@@ -225,6 +232,9 @@ impl Connection<'_> {
             admit(standing.epoch == current)?;
         }
         lawful::retention(&entry, &policy)?;
+        if let Some(hub) = self.rooms.get(address).and_then(|room| room.hub.as_ref()) {
+            hub.admit(&entry, self.relay.clock.now()).map_err(busy)?;
+        }
         // The store takes it in the epoch that was proven, or not at all.
         let appended = self.relay.store.append(address, entry, next).await;
         let seq = appended.map_err(refusal)?;
@@ -269,7 +279,7 @@ impl Connection<'_> {
         Ok(())
     }
 
-    fn grant(&self, id: RequestId, reply: Reply) {
+    pub(super) fn grant(&self, id: RequestId, reply: Reply) {
         self.say(id, Ok(reply));
     }
 
@@ -296,7 +306,8 @@ fn admit(is: bool) -> Result<(), Refusal> {
     if is { Ok(()) } else { Err(Refusal::NotAdmitted) }
 }
 
-fn busy(wait: std::time::Duration) -> Refusal {
+/// To be asked again after a while.
+pub(super) fn busy(wait: std::time::Duration) -> Refusal {
     let retry_after = u32::try_from(millis(wait)).unwrap_or(u32::MAX);
     Refusal::Busy { retry_after }
 }

@@ -128,7 +128,14 @@ impl Machine {
             Ok(Reply::Done) => self.go_inside(now, Seq::START),
             Ok(_) => self.disbelieve(now),
             Err(Refusal::AddressInUse) => self.address_in_use(),
-            Err(refusal) => self.not_let_in(now, refusal),
+            Err(refusal) => {
+                if let Phase::Entering(entrance) = &mut self.phase
+                    && let Entrance::Opening { unknown, .. } = entrance.as_mut()
+                {
+                    *unknown = refusal == Refusal::Unavailable;
+                }
+                self.not_let_in(now, refusal);
+            }
         }
     }
 
@@ -181,6 +188,9 @@ impl Machine {
 
     /// A refusal on the way in: try again where that can help.
     pub(super) fn not_let_in(&mut self, now: Timestamp, refusal: Refusal) {
+        if let Refusal::WorkNeeded(puzzle) = refusal {
+            return self.asked_for_work(now, puzzle);
+        }
         let wait = match refusal {
             Refusal::Unavailable => Duration::from_secs(1),
             // Whoever was in the room before waits until there is room again.
@@ -224,6 +234,7 @@ impl Machine {
         self.phase = Phase::Inside(Box::new(session));
         self.outbox.enter();
         self.refused_links = 0;
+        self.puzzles = 0;
         if returned {
             self.tell(RoomEvent::Trouble(Trouble::Rejoined));
         } else {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Connection, Ended, Machine, RoomEvent, machine::Phase};
+use super::{Connection, Ended, Machine, RoomEvent, machine::Phase, working::Working};
 use crate::{
     id::{Epoch, Seq},
     time::Timestamp,
@@ -33,6 +33,8 @@ pub(super) struct LinkState {
     pub(super) behind: bool,
     /// Before this, nothing refused is tried again.
     pub(super) retry_at: Option<Timestamp>,
+    /// The work that the relay has asked for.
+    pub(super) working: Option<Working>,
     pub(super) attempts: u32,
     pub(super) shown: Connection,
     pub(super) posture: Posture,
@@ -51,6 +53,7 @@ impl LinkState {
             wanted: None,
             behind: false,
             retry_at: None,
+            working: None,
             attempts: 0,
             shown: Connection::Connecting,
             posture,

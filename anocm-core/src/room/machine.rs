@@ -21,6 +21,7 @@ use super::{
     renewal::Renewal,
     repair::Broken,
     senders::Senders,
+    working::Working,
 };
 use crate::{
     entropy::Entropy,
@@ -79,6 +80,8 @@ pub struct Machine {
     /// Who was in the room when this guest came: one of them must be heard.
     pub(super) elders: Vec<MemberId>,
     pub(super) distrusted: bool,
+    /// How often the relay has asked for work since this guest was inside.
+    pub(super) puzzles: u32,
     /// How often the relay did not know the link since this guest was inside.
     pub(super) refused_links: u32,
     /// Places that turned out empty while catching up.
@@ -116,6 +119,7 @@ pub(super) enum Asked {
     Void,
     Close,
     Detach,
+    Work,
 }
 
 impl Machine {
@@ -184,6 +188,7 @@ impl Machine {
             confirmed: false,
             elders: Vec::new(),
             distrusted: false,
+            puzzles: 0,
             refused_links: 0,
             missed: 0,
             left_in: None,
@@ -217,7 +222,8 @@ impl Machine {
             (Asked::Append, result) => self.appended(now, ticket, result),
             (Asked::Void, result) => self.void_answered(now, &result),
             (Asked::Close, result) => self.close_answered(now, &result),
-            (Asked::Detach, _) => {}
+            // If the work is not good enough, what it was for is refused again.
+            (Asked::Detach | Asked::Work, _) => {}
         }
         self.proceed(now);
     }
@@ -268,6 +274,7 @@ impl Machine {
         if self.outbox.is_overdue(now) && self.link.up {
             self.out_of_step(now, None);
         }
+        self.work(now);
         if self.link.retry_at.is_some_and(|at| at <= now) {
             self.link.retry_at = None;
             if self.link.up && matches!(self.phase, Phase::Entering(_)) {
@@ -296,6 +303,7 @@ impl Machine {
             self.renewal.due().filter(|_| acts),
             self.farewell.patience_ends(),
             self.link.retry_at,
+            self.link.working.as_ref().map(Working::due),
         ]
         .into_iter()
         .flatten()
@@ -358,6 +366,7 @@ impl Machine {
         self.elders = Vec::new();
         self.link.synced = false;
         self.link.retry_at = None;
+        self.link.working = None;
         self.broken = None;
         self.requests.clear();
         self.asked.clear();

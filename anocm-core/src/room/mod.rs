@@ -9,6 +9,7 @@
 //! | `machine`, `link`, `output` | inputs, the connection, what comes out |
 //! | `entrance` | opening a room, getting in, getting back in |
 //! | `knock` | at the door: looking, joining, being too late |
+//! | `working` | the work that a relay under load asks for |
 //! | `log` | places in order: which entry is next, what is missing |
 //! | `reading` | proving an epoch, catching up |
 //! | `applying` | what an entry at its place does |
@@ -43,6 +44,7 @@ mod senders;
 mod sending;
 #[cfg(test)]
 mod tests;
+mod working;
 
 pub use command::{Command, CommandError, NewRoom, SendFailure};
 pub use event::{

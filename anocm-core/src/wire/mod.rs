@@ -7,6 +7,7 @@
 mod codec;
 mod entry;
 mod hello;
+mod puzzle;
 mod relay;
 mod request;
 
@@ -16,5 +17,6 @@ pub use entry::{
     Door, Entry, EntryKind, EntryNonce, Genesis, LogItem, MAX_DOOR, MAX_SEALED, NextEpoch, Policy,
 };
 pub use hello::{ClientHello, Hello, MAX_HELLO, Posture, RelayHello, VERSION};
+pub use puzzle::{Puzzle, Solution};
 pub use relay::{CloseReason, Entered, Event, Page, Refusal, RelayFrame, Reply};
 pub use request::{ClientFrame, MAX_FRAME, Request, RequestId};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Door, LogItem, Posture, RequestId};
+use super::{Door, LogItem, Posture, Puzzle, RequestId};
 use crate::{
     id::{Epoch, RoomAddress, Seq},
     retention::Retention,
@@ -29,7 +29,7 @@ pub enum RelayFrame {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Reply {
-    /// To `Create`, `Void`, `Close` and `Detach`.
+    /// To `Create`, `Void`, `Close`, `Detach` and `Work`.
     Done,
     /// To `Look`.
     Door(Door),
@@ -110,6 +110,10 @@ pub enum Refusal {
     /// The relay's store cannot be reached; try again.
     #[error("the relay's store cannot be reached")]
     Unavailable,
+    /// The relay is under load: to create or join this room, solve this first, see
+    /// [`Request::Work`](super::Request::Work).
+    #[error("the relay is under load and asks for work")]
+    WorkNeeded(Puzzle),
 }
 
 impl Refusal {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Entry, Genesis, MAX_DOOR, MAX_SEALED, NextEpoch};
+use super::{Entry, Genesis, MAX_DOOR, MAX_SEALED, NextEpoch, Solution};
 use crate::{
     id::{Epoch, RoomAddress, Seq},
     secret::Token,
@@ -103,6 +103,14 @@ pub enum Request {
         /// The room.
         address: RoomAddress,
     },
+    /// Show that the work asked for with [`Refusal::WorkNeeded`](super::Refusal::WorkNeeded) was
+    /// done: the room may then be created or joined once over this connection.
+    Work {
+        /// The room.
+        address: RoomAddress,
+        /// What was looked for.
+        solution: Solution,
+    },
 }
 
 impl Request {
@@ -118,7 +126,8 @@ impl Request {
             | Self::Publish { address, .. }
             | Self::Void { address, .. }
             | Self::Close { address, .. }
-            | Self::Detach { address } => address,
+            | Self::Detach { address }
+            | Self::Work { address, .. } => address,
         }
     }
 }

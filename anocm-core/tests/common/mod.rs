@@ -40,9 +40,13 @@ pub struct Stage {
 
 impl Stage {
     pub fn new() -> Self {
+        Self::of(RelayConfig::default())
+    }
+
+    pub fn of(config: RelayConfig) -> Self {
         let clock = Arc::new(TokioClock::new());
         let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
-        Self { relay: Relay::new(store, clock, RelayConfig::default()) }
+        Self { relay: Relay::new(store, clock, config) }
     }
 
     pub fn reach(&self) -> Arc<dyn Transport> {

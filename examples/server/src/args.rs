@@ -1,6 +1,7 @@
 //! The command line.
 #![allow(rustdoc::bare_urls, rustdoc::broken_intra_doc_links, reason = "the help is for terminals")]
 
+mod crowds;
 mod limits;
 mod patience;
 mod rates;
@@ -11,6 +12,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use anocm_core::{relay::RelayConfig, store::MemoryLimits};
 use anocm_ws::server::{ListenOptions, WsServerOptions};
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind};
+use crowds::Crowds;
 use limits::Limits;
 use patience::Patience;
 use rates::Rates;
@@ -58,6 +60,9 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     rates: Rates,
+
+    #[command(flatten)]
+    crowds: Crowds,
 
     #[command(flatten)]
     patience: Patience,
@@ -128,6 +133,7 @@ impl Args {
         let mut config = RelayConfig::default();
         self.limits.apply(&mut config);
         self.rates.apply(&mut config);
+        self.crowds.apply(&mut config);
         self.patience.apply(&mut config);
         self.rooms.apply(&mut config.policy);
         config

@@ -14,3 +14,4 @@ mod newcomers;
 mod relay;
 mod retention;
 mod roles;
+mod working;

@@ -1,0 +1,160 @@
+//! What creating and joining costs while many do it, and what one room may take.
+
+use super::*;
+use crate::{
+    relay::Rate,
+    wire::{Puzzle, Solution},
+    work::Solver,
+};
+
+/// Half of it is free, and little work is asked for the rest.
+fn ten_at_once() -> RelayConfig {
+    RelayConfig {
+        admissions: Rate { each: 1, per: MINUTE, burst: 10 },
+        max_effort: 2_048,
+        ..RelayConfig::default()
+    }
+}
+
+fn room(n: u8) -> RoomAddress {
+    RoomAddress::new([n; 16])
+}
+
+fn puzzle(answer: Result<Reply, Refusal>) -> Puzzle {
+    match answer {
+        Err(Refusal::WorkNeeded(puzzle)) => puzzle,
+        other => panic!("no work but {other:?}"),
+    }
+}
+
+fn work(address: RoomAddress, puzzle: Puzzle) -> Request {
+    let solution = Solver::new(puzzle, &address).work(u32::MAX).unwrap();
+    Request::Work { address, solution }
+}
+
+impl Guest {
+    /// Creates the room, after work if need be; says how much.
+    async fn opens(&mut self, n: u8) -> u32 {
+        let create = || create(room(n), policy());
+        let Err(refusal) = self.ask(create()).await else { return 0 };
+        let puzzle = puzzle(Err(refusal));
+        assert_eq!(self.ask(work(room(n), puzzle)).await, Ok(Reply::Done));
+        assert_eq!(self.ask(create()).await, Ok(Reply::Done));
+        puzzle.effort
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_more_come_the_more_they_work_and_in_the_end_they_wait() {
+    let world = World::with(ten_at_once());
+    let mut efforts = Vec::new();
+    for n in 0..10 {
+        efforts.push(world.guest().await.opens(n).await);
+    }
+    assert_eq!(efforts[..6], [0; 6]);
+    assert!(efforts[6..].is_sorted() && efforts[6] > 0, "{efforts:?}");
+    let busy = world.guest().await.ask(create(room(10), policy())).await;
+    let Err(Refusal::Busy { retry_after }) = busy else { panic!("not busy") };
+    tokio::time::sleep(Duration::from_millis(retry_after.into())).await;
+    assert!(world.guest().await.opens(10).await > 0);
+    // Nobody is asked for anything when the rush is over.
+    tokio::time::sleep(10 * MINUTE).await;
+    assert_eq!(world.guest().await.opens(11).await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_is_good_for_one_room_once() {
+    let world = World::with(ten_at_once());
+    for n in 0..6 {
+        world.guest().await.opens(n).await;
+    }
+    let mut alice = world.guest().await;
+    let for_six = puzzle(alice.ask(create(room(6), policy())).await);
+    // Asked again, it is the same.
+    assert_eq!(puzzle(alice.ask(create(room(6), policy())).await), for_six);
+    assert_eq!(alice.ask(work(room(6), for_six)).await, Ok(Reply::Done));
+    puzzle(alice.ask(create(room(7), policy())).await);
+    assert_eq!(alice.ask(create(room(6), policy())).await, Ok(Reply::Done));
+    let address = room(6);
+    let close = Request::Close { address, owner: token(OWNER) };
+    assert_eq!(alice.ask(close).await, Ok(Reply::Done));
+    assert_ne!(puzzle(alice.ask(create(room(6), policy())).await).seed, for_six.seed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_guesses_is_cut_off_and_whoever_was_asked_nothing_is_told_so() {
+    let config = RelayConfig { max_effort: Puzzle::MAX_EFFORT, ..ten_at_once() };
+    let world = World::with(config);
+    for n in 0..6 {
+        assert_eq!(world.guest().await.opens(n).await, 0);
+    }
+    let mut mallory = world.guest().await;
+    let guess = |n| Request::Work { address: room(n), solution: Solution([0; 8]) };
+    assert_eq!(mallory.ask(guess(6)).await, Err(Refusal::Unlawful));
+    puzzle(mallory.ask(create(room(6), policy())).await);
+    mallory.send(guess(6)).await;
+    assert_eq!(mallory.last_words().await, []);
+    assert!(mallory.link.send(&[encode(&guess(6))]).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crowd_at_one_door_works_and_other_rooms_do_not_notice() {
+    let config = RelayConfig {
+        room_joins: Rate { each: 1, per: MINUTE, burst: 4 },
+        max_effort: 2_048,
+        ..RelayConfig::default()
+    };
+    let world = World::with(config);
+    let _alice = world.alice().await;
+    for epoch in 0..4 {
+        let mut guest = world.guest().await;
+        let mut joined = guest.ask(join(DOOR, epoch)).await;
+        assert_eq!(matches!(joined, Err(Refusal::WorkNeeded(_))), epoch >= 3, "{epoch}");
+        if let Err(Refusal::WorkNeeded(puzzle)) = joined {
+            assert_eq!(guest.ask(work(ROOM, puzzle)).await, Ok(Reply::Done));
+            joined = guest.ask(join(DOOR, epoch)).await;
+        }
+        assert!(joined.is_ok(), "{joined:?}");
+    }
+    let refused = world.guest().await.ask(join(DOOR, 4)).await;
+    assert!(matches!(refused, Err(Refusal::Busy { .. })));
+    assert_eq!(world.guest().await.opens(1).await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_connections_run_out_newcomers_work() {
+    let config = RelayConfig { max_connections: 10, max_effort: 2_048, ..RelayConfig::default() };
+    let world = World::with(config);
+    let mut others = Vec::new();
+    for _ in 0..6 {
+        others.push(world.guest().await);
+    }
+    assert_eq!(world.guest().await.opens(1).await, 0);
+    others.push(world.guest().await);
+    assert!(world.guest().await.opens(2).await > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_room_takes_so_many_entries_whoever_brings_them() {
+    let rate = |burst| Rate { each: 1, per: SECOND, burst };
+    let entries = RelayConfig { room_entries: rate(3), ..RelayConfig::default() };
+    let bytes = RelayConfig {
+        room_bytes: Rate { each: 1_000, per: SECOND, burst: 3_000 },
+        ..RelayConfig::default()
+    };
+    for config in [entries, bytes] {
+        let world = World::with(config);
+        let mut alice = world.alice().await;
+        let mut bob = world.member().await;
+        assert_eq!(alice.say(0, kept(MINUTE)).await, Ok(1));
+        assert_eq!(bob.say(0, Retention::Live).await, Ok(2));
+        assert_eq!(alice.say(0, kept(MINUTE)).await, Ok(3));
+        let busy = bob.say(0, kept(MINUTE)).await;
+        assert_eq!(busy, Err(Refusal::Busy { retry_after: 1_000 }));
+        // Or nobody could remove whoever floods the room.
+        assert_eq!(alice.commit(0).await, Ok(4));
+        assert!(bob.enter(1).await.is_ok());
+        tokio::time::sleep(2 * SECOND).await;
+        assert_eq!(bob.say(1, kept(MINUTE)).await, Ok(5));
+    }
+}
