@@ -147,6 +147,13 @@ impl Payload {
         Self::from(bytes.to_vec())
     }
 
+    /// A payload that keeps `guard` until its last holder has let go: a place in a budget, say.
+    #[must_use]
+    pub fn guarded(bytes: Vec<u8>, guard: impl Send + 'static) -> Self {
+        let buffer = WipingBuffer(Zeroizing::new(bytes));
+        Self(Bytes::from_owner(Guarded { buffer, _guard: guard }))
+    }
+
     /// The same bytes as [`Bytes`], still shared, still wiped by the last holder.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
@@ -158,19 +165,21 @@ impl Payload {
 impl Payload {
     /// A payload, and a witness that dies when the payload's last holder has let go.
     pub(crate) fn witnessed(bytes: Vec<u8>) -> (Self, std::sync::Weak<()>) {
-        struct Witnessed(
-            WipingBuffer,
-            #[expect(dead_code, reason = "lives as long as the bytes do")] std::sync::Arc<()>,
-        );
-        impl AsRef<[u8]> for Witnessed {
-            fn as_ref(&self) -> &[u8] {
-                self.0.as_ref()
-            }
-        }
         let alive = std::sync::Arc::new(());
         let witness = std::sync::Arc::downgrade(&alive);
-        let buffer = WipingBuffer(Zeroizing::new(bytes));
-        (Self(Bytes::from_owner(Witnessed(buffer, alive))), witness)
+        (Self::guarded(bytes, alive), witness)
+    }
+}
+
+/// Lets go of the guard after the bytes were wiped.
+struct Guarded<T> {
+    buffer: WipingBuffer,
+    _guard: T,
+}
+
+impl<T> AsRef<[u8]> for Guarded<T> {
+    fn as_ref(&self) -> &[u8] {
+        self.buffer.as_ref()
     }
 }
 

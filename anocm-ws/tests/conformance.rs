@@ -8,6 +8,7 @@ use anocm_core::{
     RelayUrl,
     testing::transport::{Accepted, TransportFactory},
     transport::Transport,
+    wire::MAX_FRAME,
 };
 use anocm_ws::{
     Timing,
@@ -28,7 +29,10 @@ impl TransportFactory for WebSocket {
             accept(link);
             ready(())
         };
-        let app = router(accept, WsServerOptions { timing, ..WsServerOptions::default() });
+        let app = router(
+            accept,
+            WsServerOptions { timing, max_first_frame: MAX_FRAME, ..WsServerOptions::default() },
+        );
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, app).await });

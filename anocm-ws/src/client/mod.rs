@@ -18,7 +18,7 @@ use tokio_rustls::rustls::{ClientConfig, pki_types::CertificateDer};
 
 use crate::{
     Timing,
-    link::{Io, Meter, Side, WsLink},
+    link::{Intake, Io, Meter, Side, WsLink},
 };
 
 /// How a relay is reached.
@@ -152,7 +152,7 @@ impl WsTransport {
 
     async fn upgrade(&self, mut io: impl Io) -> Result<WsLink, TransportError> {
         let ahead: Bytes = self.target.upgrade(&mut io).await?;
-        Ok(WsLink::new(Meter::new(io, ahead), Side::Client, self.timing))
+        Ok(WsLink::new(Meter::new(io, ahead, Intake::default()), Side::Client, self.timing))
     }
 }
 

@@ -19,12 +19,28 @@ pub(super) struct Boundary {
     left: u64,
     /// A message is to go on in the next frame.
     open: bool,
+    /// What the message that is coming in has announced so far.
+    size: u64,
+    /// How many messages were whole. Control messages are not counted.
+    whole: u64,
+    /// The frame is part of a message, and not a control message.
+    data: bool,
 }
 
 impl Boundary {
     /// Whether everything that has come belongs to messages that are whole.
     pub(super) fn is_here(&self) -> bool {
         self.have == 0 && self.left == 0 && !self.open
+    }
+
+    /// How many messages were whole, control messages not counted.
+    pub(super) fn whole(&self) -> u64 {
+        self.whole
+    }
+
+    /// How long the message that is coming in is, as far as it has said.
+    pub(super) fn size(&self) -> u64 {
+        self.size
     }
 
     /// Follows these bytes.
@@ -34,6 +50,7 @@ impl Boundary {
                 let some = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len());
                 self.left = self.left.saturating_sub(some as u64);
                 bytes = bytes.get(some..).unwrap_or_default();
+                self.end_message();
                 continue;
             }
             if let Some(place) = self.header.get_mut(self.have) {
@@ -61,10 +78,20 @@ impl Boundary {
             None | Some([]) => u64::from(second & LENGTH),
             Some(length) => length.iter().fold(0, |sum, &byte| sum << 8 | u64::from(byte)),
         };
-        if first & OPCODE < CONTROL {
+        self.data = first & OPCODE < CONTROL;
+        if self.data {
             self.open = first & FIN == 0;
+            self.size = self.size.saturating_add(self.left);
         }
         self.have = 0;
+        self.end_message();
+    }
+
+    fn end_message(&mut self) {
+        if self.left == 0 && self.data && !self.open {
+            self.size = 0;
+            self.whole = self.whole.wrapping_add(1);
+        }
     }
 }
 
@@ -107,8 +134,12 @@ mod tests {
                     let two = [frame.as_slice(), &frame].concat();
                     boundary.pass(&two);
                     assert!(boundary.is_here());
+                    assert_eq!((boundary.whole(), boundary.size()), (3, 0));
                     boundary.pass(&two[..two.len() - 1 - length / 2]);
                     assert!(!boundary.is_here());
+                    let in_payload = length > 0;
+                    let size = if in_payload { length as u64 } else { 0 };
+                    assert_eq!((boundary.whole(), boundary.size()), (4, size));
                 }
             }
         }
@@ -117,11 +148,16 @@ mod tests {
     #[test]
     fn a_message_in_pieces_is_whole_with_its_last_one() {
         let mut boundary = Boundary::default();
-        for (first, here) in
-            [(0x02, false), (0x89, false), (0x00, false), (0x80, true), (0x8a, true)]
-        {
+        for (first, here, size, whole) in [
+            (0x02, false, 5, 0),
+            (0x89, false, 5, 0),
+            (0x00, false, 10, 0),
+            (0x80, true, 0, 1),
+            (0x8a, true, 0, 1),
+        ] {
             boundary.pass(&frame(first, 5, true));
             assert_eq!(boundary.is_here(), here, "{first:#x}");
+            assert_eq!((boundary.size(), boundary.whole()), (size, whole), "{first:#x}");
         }
     }
 }

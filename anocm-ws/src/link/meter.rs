@@ -3,16 +3,17 @@
 use std::{
     io,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::{Buf, Bytes};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::OwnedSemaphorePermit,
     time::Instant,
 };
 
-use super::boundary::Boundary;
+use super::{boundary::Boundary, intake::Intake};
 
 /// Any two-way byte stream.
 pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
@@ -30,16 +31,41 @@ pub(crate) struct Meter {
     heard: Instant,
     written: u64,
     boundary: Boundary,
+    intake: Intake,
+    /// Since when the message has been coming in that is not whole.
+    began: Option<Instant>,
 }
 
 impl Meter {
-    pub(crate) fn new(io: impl Io, ahead: Bytes) -> Self {
+    pub(crate) fn new(io: impl Io, ahead: Bytes, intake: Intake) -> Self {
         Self {
             io: Box::new(io),
             ahead,
             heard: Instant::now(),
             written: 0,
             boundary: Boundary::default(),
+            intake,
+            began: None,
+        }
+    }
+
+    /// Since when a message has been coming in that is not whole yet, and how long it is.
+    pub(super) fn coming(&self) -> Option<(Instant, u64)> {
+        self.began.map(|began| (began, self.boundary.size()))
+    }
+
+    /// What is held for the message that has just come in.
+    pub(super) fn release(&mut self) -> Option<OwnedSemaphorePermit> {
+        self.intake.release()
+    }
+
+    fn pass(&mut self, bytes: &[u8]) {
+        let whole = self.boundary.whole();
+        self.boundary.pass(bytes);
+        if self.boundary.is_here() {
+            self.began = None;
+        } else if self.began.is_none() || self.boundary.whole() != whole {
+            self.began = Some(self.heard);
         }
     }
 
@@ -75,15 +101,19 @@ impl AsyncRead for Meter {
         if !self.ahead.is_empty() {
             let some = self.ahead.len().min(buf.remaining());
             let bytes = self.ahead.copy_to_bytes(some);
-            self.boundary.pass(&bytes);
+            self.pass(&bytes);
             buf.put_slice(&bytes);
             return Poll::Ready(Ok(()));
+        }
+        if !self.boundary.is_here() {
+            let (size, whole) = (self.boundary.size(), self.boundary.whole());
+            ready!(self.intake.poll_more(cx, size, whole))?;
         }
         let before = buf.filled().len();
         let result = Pin::new(&mut self.io).poll_read(cx, buf);
         if let Some(bytes) = buf.filled().get(before..).filter(|bytes| !bytes.is_empty()) {
             self.heard = Instant::now();
-            self.boundary.pass(bytes);
+            self.pass(bytes);
         }
         result
     }

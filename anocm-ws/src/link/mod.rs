@@ -2,6 +2,7 @@
 
 mod boundary;
 mod controls;
+mod intake;
 mod meter;
 mod pulse;
 mod state;
@@ -20,6 +21,9 @@ use anocm_core::{
     wire::MAX_FRAME,
 };
 use async_trait::async_trait;
+pub(crate) use intake::Intake;
+#[cfg(feature = "server")]
+pub(crate) use intake::Memory;
 #[cfg(feature = "client")]
 pub(crate) use meter::Io;
 pub(crate) use meter::Meter;
@@ -286,7 +290,11 @@ mod tests {
         for ping_after in [25, 60].map(Duration::from_secs) {
             let timing = Timing { ping_after, ..Timing::default() };
             let (here, there) = tokio::io::duplex(4_096);
-            let link = WsLink::new(Meter::new(here, Bytes::new()), Side::Server, timing);
+            let link = WsLink::new(
+                Meter::new(here, Bytes::new(), Intake::default()),
+                Side::Server,
+                timing,
+            );
             let mut alice = ClientBuilder::new().take_over(there);
             let began = Instant::now();
             let answer = async {
@@ -302,10 +310,35 @@ mod tests {
     }
 
     #[cfg(feature = "server")]
+    #[tokio::test(start_paused = true)]
+    async fn half_a_frame_is_not_waited_for_for_ever() {
+        use tokio::io::AsyncWriteExt;
+
+        let (mut alice, there) = tokio::io::duplex(64);
+        let timing = Timing::default();
+        let link =
+            WsLink::new(Meter::new(there, Bytes::new(), Intake::default()), Side::Server, timing);
+        let began = Instant::now();
+        let sending = async {
+            // A binary message of 1,000 bytes, masked with zeros, ten seconds for each byte.
+            alice.write_all(&[0x82, 0xfe, 0x03, 0xe8, 0, 0, 0, 0]).await.unwrap();
+            loop {
+                sleep(Duration::from_secs(10)).await;
+                alice.write_u8(7).await.unwrap();
+            }
+        };
+        tokio::select! {
+            () = sending => {}
+            received = link.recv() => assert_eq!(received, Err(TransportError::Cut)),
+        }
+        assert!(began.elapsed() < 2 * timing.dead_after);
+    }
+
+    #[cfg(feature = "server")]
     #[tokio::test]
     async fn what_waits_goes_in_one_write() {
         let writes = Arc::new(AtomicUsize::new(0));
-        let io = Meter::new(Counting(Arc::clone(&writes)), Bytes::new());
+        let io = Meter::new(Counting(Arc::clone(&writes)), Bytes::new(), Intake::default());
         let link = WsLink::new(io, Side::Server, Timing::default());
         let frames = vec![Payload::from(vec![1; 1_000]); 32];
         link.send(&frames).await.unwrap();

@@ -10,6 +10,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::Timing;
 
+/// The slowest that a message may come in, in bytes a second, beyond what silence is allowed.
+const SLOWEST: u64 = 16 * 1_024;
 /// Below this a timer would only spin.
 const SHORTEST: Duration = Duration::from_millis(1);
 
@@ -45,9 +47,15 @@ impl Pulse {
         }
     }
 
-    /// What to do, given that the other side was last heard at `heard`. When this is pending,
-    /// the task is woken in time.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>, heard: Instant) -> Poll<Beat> {
+    /// What to do, given that the other side was last heard at `heard`, and that a message of some
+    /// length has been `coming` in since a while. When this is pending, the task is woken in time:
+    /// for a message that comes too slowly, with the next look at the silence.
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        heard: Instant,
+        coming: Option<(Instant, u64)>,
+    ) -> Poll<Beat> {
         // Whoever was heard before was asked only after a while, so the same instant is an answer.
         if self.pinged.is_some_and(|pinged| heard >= pinged) {
             self.pinged = None;
@@ -56,7 +64,10 @@ impl Pulse {
         loop {
             ready!(self.timer.as_mut().poll(cx));
             let now = Instant::now();
-            if self.pinged.is_some() {
+            let is_slow = coming.is_some_and(|(began, length)| {
+                now.duration_since(began) > self.dead_after + Duration::from_secs(length / SLOWEST)
+            });
+            if self.pinged.is_some() || is_slow {
                 return Poll::Ready(Beat::Dead);
             }
             let due = heard + self.ping_after;
@@ -91,9 +102,9 @@ mod tests {
     async fn silence_is_asked_about_and_then_believed() {
         let start = Instant::now();
         let mut pulse = pulse();
-        assert_eq!(poll_fn(|cx| pulse.poll(cx, start)).await, Beat::Ping);
+        assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None)).await, Beat::Ping);
         assert_eq!(start.elapsed().as_secs(), 25);
-        assert_eq!(poll_fn(|cx| pulse.poll(cx, start)).await, Beat::Dead);
+        assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None)).await, Beat::Dead);
         assert_eq!(start.elapsed().as_secs(), 60);
     }
 
@@ -101,10 +112,10 @@ mod tests {
     async fn whoever_answers_is_asked_again_later() {
         let start = Instant::now();
         let mut pulse = pulse();
-        assert_eq!(poll_fn(|cx| pulse.poll(cx, start)).await, Beat::Ping);
+        assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None)).await, Beat::Ping);
         tokio::time::advance(Duration::from_secs(1)).await;
         let heard = Instant::now();
-        assert_eq!(poll_fn(|cx| pulse.poll(cx, heard)).await, Beat::Ping);
+        assert_eq!(poll_fn(|cx| pulse.poll(cx, heard, None)).await, Beat::Ping);
         assert_eq!(start.elapsed().as_secs(), 26 + 25);
     }
 
@@ -115,9 +126,9 @@ mod tests {
             let start = Instant::now();
             let timing = Timing { ping_after, dead_after, ..Timing::default() };
             let mut pulse = Pulse::new(timing);
-            assert_eq!(poll_fn(|cx| pulse.poll(cx, start)).await, Beat::Ping);
+            assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None)).await, Beat::Ping);
             let asked = Instant::now();
-            assert_eq!(poll_fn(|cx| pulse.poll(cx, start)).await, Beat::Dead);
+            assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None)).await, Beat::Dead);
             assert_eq!(asked.elapsed().as_secs(), 30, "{ping_after:?}");
             assert_eq!(start.elapsed(), dead_after);
         }
@@ -128,8 +139,24 @@ mod tests {
         let mut pulse = pulse();
         tokio::time::advance(Duration::from_secs(20)).await;
         let heard = Instant::now();
-        assert_eq!(poll_fn(|cx| pulse.poll(cx, heard)).await, Beat::Ping);
+        assert_eq!(poll_fn(|cx| pulse.poll(cx, heard, None)).await, Beat::Ping);
         assert_eq!(heard.elapsed().as_secs(), 25);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_sends_a_message_byte_by_byte_is_given_up() {
+        for (length, given_up) in [(1_000, 75), (64 * SLOWEST, 125)] {
+            let began = Instant::now();
+            let mut pulse = pulse();
+            // Something is heard all the time.
+            while poll_fn(|cx| Poll::Ready(pulse.poll(cx, Instant::now(), Some((began, length)))))
+                .await
+                .is_pending()
+            {
+                tokio::time::advance(Duration::from_secs(1)).await;
+            }
+            assert_eq!(began.elapsed().as_secs(), given_up);
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -137,8 +164,8 @@ mod tests {
         let start = Instant::now();
         let mut pulse = pulse();
         tokio::time::advance(Duration::from_secs(100)).await;
-        assert_eq!(poll_fn(|cx| pulse.poll(cx, start)).await, Beat::Ping);
-        assert_eq!(poll_fn(|cx| pulse.poll(cx, start)).await, Beat::Dead);
+        assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None)).await, Beat::Ping);
+        assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None)).await, Beat::Dead);
         assert_eq!(start.elapsed().as_secs(), 100 + 35);
     }
 }

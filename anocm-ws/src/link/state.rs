@@ -83,7 +83,7 @@ impl State {
                 Poll::Ready(Some(Err(error))) => self.fail(&error),
                 Poll::Ready(None) => self.hang_up(),
                 Poll::Pending => {
-                    let heard = ws.get_ref().heard();
+                    let (heard, coming) = (ws.get_ref().heard(), ws.get_ref().coming());
                     // What a cancelled `send` has left, and whatever this side has queued.
                     match self.flush_for_reader(cx) {
                         Poll::Ready(Err(error)) => {
@@ -93,7 +93,7 @@ impl State {
                         Poll::Ready(Ok(())) if self.renews() => continue,
                         _ => {}
                     }
-                    match pulse.poll(cx, heard) {
+                    match pulse.poll(cx, heard, coming) {
                         Poll::Ready(Beat::Ping) => self.queue(Message::ping("")),
                         Poll::Ready(Beat::Dead) => self.give_up(),
                         Poll::Pending => {
@@ -251,7 +251,11 @@ impl State {
         self.stale = true;
         if message.is_binary() {
             // The library's buffer is not wiped when it is let go: what is kept is a copy.
-            return Some(Payload::copy_from_slice(message.as_payload()));
+            let held = self.ws.as_mut().and_then(|ws| ws.get_mut().release());
+            return Some(match held {
+                Some(held) => Payload::guarded(message.as_payload().to_vec(), held),
+                None => Payload::copy_from_slice(message.as_payload()),
+            });
         }
         if message.is_close() {
             self.heard_close = true;

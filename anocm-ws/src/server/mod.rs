@@ -23,7 +23,7 @@ mod upgrade;
 
 use std::{future::Future, time::Duration};
 
-use anocm_core::transport::Link;
+use anocm_core::{transport::Link, wire::MAX_HELLO};
 use axum::{
     Router,
     extract::Request,
@@ -41,14 +41,14 @@ use upgrade::Upgrade;
 
 use crate::{
     Timing,
-    link::{Meter, Side, WsLink},
+    link::{Intake, Memory, Meter, Side, WsLink},
 };
 
 /// How long the answer to a request may take to be sent.
 const UPGRADE_WITHIN: Duration = Duration::from_secs(10);
 
 /// How the server treats its connections.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct WsServerOptions {
     /// Pings and patience.
     pub timing: Timing,
@@ -56,6 +56,24 @@ pub struct WsServerOptions {
     /// for a relay on loopback, which any page that is open on the machine could otherwise use.
     /// Off, since a web client has an `Origin` too.
     pub refuse_origin: bool,
+    /// The longest first frame in bytes; whoever sends more is cut off. [`MAX_HELLO`], which every
+    /// connection begins with.
+    pub max_first_frame: usize,
+    /// Memory in bytes for the longer of the frames that come in (above 17 KiB; the largest entries
+    /// and doors), for all connections of this router together and until each was dealt with. When
+    /// it is taken, the rest waits unread. 256 MiB.
+    pub receive_memory: usize,
+}
+
+impl Default for WsServerOptions {
+    fn default() -> Self {
+        Self {
+            timing: Timing::default(),
+            refuse_origin: false,
+            max_first_frame: MAX_HELLO,
+            receive_memory: 256 << 20,
+        }
+    }
 }
 
 /// A router that serves `GET /ws` and hands each new connection to `accept`.
@@ -73,28 +91,30 @@ where
     Fut: Future<Output = ()> + Send + 'static,
 {
     // `any`, since axum would answer HEAD like GET; `Upgrade` refuses all but GET.
+    let memory = Memory::new(options.receive_memory);
     let handler = move |request: Request| {
         let accept = accept.clone();
-        async move { answer(request, accept, options) }
+        let intake = Intake::of(&memory, options.max_first_frame);
+        async move { answer(request, accept, intake, options) }
     };
     Router::new().route("/ws", any(handler))
 }
 
-fn answer<F, Fut>(request: Request, accept: F, options: WsServerOptions) -> Response
+fn answer<F, Fut>(request: Request, accept: F, intake: Intake, options: WsServerOptions) -> Response
 where
     F: Fn(Box<dyn Link>) -> Fut + Send + 'static,
     Fut: Future<Output = ()> + Send + 'static,
 {
     match Upgrade::of(request, options.refuse_origin) {
         Ok(Upgrade { on, response }) => {
-            tokio::spawn(serve(on, accept, options));
+            tokio::spawn(serve(on, accept, intake, options));
             response
         }
         Err(refusal) => refusal.into_response(),
     }
 }
 
-async fn serve<F, Fut>(on: OnUpgrade, accept: F, options: WsServerOptions)
+async fn serve<F, Fut>(on: OnUpgrade, accept: F, intake: Intake, options: WsServerOptions)
 where
     F: Fn(Box<dyn Link>) -> Fut,
     Fut: Future<Output = ()>,
@@ -103,7 +123,7 @@ where
         tracing::debug!("a connection ended while it was upgraded");
         return;
     };
-    let io = Meter::new(TokioIo::new(io), Bytes::new());
+    let io = Meter::new(TokioIo::new(io), Bytes::new(), intake);
     let link = WsLink::new(io, Side::Server, options.timing);
     let shared = link.shared();
     accept(Box::new(link)).await;

@@ -6,6 +6,7 @@ use std::{net::SocketAddr, time::Duration};
 use anocm_core::{
     Payload, RelayUrl,
     transport::{Link, Transport},
+    wire::MAX_FRAME,
 };
 use anocm_ws::{
     Timing,
@@ -37,7 +38,14 @@ impl Server {
     }
 
     pub(crate) async fn with(timing: Timing) -> Self {
-        Self::with_options(WsServerOptions { timing, ..WsServerOptions::default() }).await
+        // Most tests begin with frames that are no hello.
+        let max_first_frame = MAX_FRAME;
+        Self::with_options(WsServerOptions {
+            timing,
+            max_first_frame,
+            ..WsServerOptions::default()
+        })
+        .await
     }
 
     pub(crate) async fn with_options(options: WsServerOptions) -> Self {

@@ -158,6 +158,8 @@ impl Args {
         WsServerOptions {
             timing: self.patience.timing(),
             refuse_origin: self.listening.refuse_origin,
+            receive_memory: self.limits.receive_memory,
+            ..WsServerOptions::default()
         }
     }
 

@@ -63,7 +63,8 @@ struct State {
 pub struct MemoryLimits {
     /// The most rooms. 100,000 by default.
     pub max_rooms: usize,
-    /// The most sealed bytes, of entries and of doors, in all rooms together. 1 GiB by default.
+    /// The most bytes in all rooms together: entries, doors, and what it takes to keep them. 1 GiB
+    /// by default.
     pub max_bytes: usize,
 }
 

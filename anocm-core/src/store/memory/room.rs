@@ -11,6 +11,12 @@ use crate::{
     wire::{CloseReason, Entry, Genesis, LogItem, NextEpoch, Page, Policy},
 };
 
+/// What a kept entry takes besides its sealed bytes: its places in log and expiries, the head of
+/// the shared buffer, the record of the epoch that it ends.
+pub(super) const PER_ENTRY: usize = 256;
+/// What a room takes besides entries and door.
+pub(super) const PER_ROOM: usize = 1_024;
+
 pub(super) struct Room {
     policy: Policy,
     owner: TokenHash,
@@ -99,8 +105,8 @@ impl Room {
     ) -> Result<(), StoreError> {
         let mut needs = 0;
         if !entry.retention.is_live() {
-            needs = entry.sealed.len();
-            let sealed = wide(self.sealed.saturating_add(needs));
+            needs = entry.sealed.len().saturating_add(PER_ENTRY);
+            let sealed = wide(self.sealed.saturating_add(entry.sealed.len()));
             let (entries, bytes) = self.policy.bounds(entry.kind);
             if wide(self.kept.len()) >= u64::from(entries) || sealed > bytes {
                 return Err(StoreError::Full);
@@ -252,9 +258,13 @@ impl Room {
         self.expiries.first().map_or(end, |&(due, _)| due.min(end))
     }
 
-    /// What counts towards the store's bound: sealed entries and the door.
+    /// What counts towards the store's bound: sealed entries, the door, and what it takes to keep
+    /// them.
     pub(super) fn bytes(&self) -> usize {
-        self.sealed.saturating_add(self.group_info.len())
+        let kept = self.kept.len().saturating_mul(PER_ENTRY);
+        [self.sealed, kept, self.group_info.len(), PER_ROOM]
+            .into_iter()
+            .fold(0, usize::saturating_add)
     }
 
     fn epoch(&self) -> Epoch {

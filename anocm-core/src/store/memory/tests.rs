@@ -6,7 +6,11 @@ use std::{
 use futures_util::StreamExt;
 use proptest::prelude::*;
 
-use super::{MemoryLimits, MemoryStore, rooms::Rooms};
+use super::{
+    MemoryLimits, MemoryStore,
+    room::{PER_ENTRY, PER_ROOM},
+    rooms::Rooms,
+};
 use crate::{
     id::{Epoch, RoomAddress, Seq},
     retention::Retention,
@@ -145,7 +149,8 @@ async fn the_janitor_leaves_with_the_store() {
 #[tokio::test]
 async fn a_full_store_refuses_rooms_and_entries_until_space_returns() {
     let clock = Arc::new(ManualClock::new());
-    let limits = MemoryLimits { max_rooms: 2, max_bytes: 4_000 };
+    let max_bytes = PER_ROOM + 1_000 + 3 * (PER_ENTRY + 1_000);
+    let limits = MemoryLimits { max_rooms: 2, max_bytes };
     let store = MemoryStore::new(clock.clone(), limits);
     for n in [1, 2] {
         store.create(&address(n), genesis()).await.unwrap();
@@ -258,8 +263,9 @@ proptest! {
                     Ok((room.read(Seq::START, Seq::new(u64::MAX), now), room.stored_door()))
                 });
                 let Ok((page, door)) = seen else { continue };
-                counted += door.group_info.len();
-                counted += page.items.iter().map(|item| item.entry.sealed.len()).sum::<usize>();
+                counted += PER_ROOM + door.group_info.len();
+                let sealed = page.items.iter().map(|item| item.entry.sealed.len());
+                counted += sealed.map(|sealed| sealed + PER_ENTRY).sum::<usize>();
                 for item in &page.items {
                     prop_assert!(item.age < u64::from(item.entry.retention.as_millis()));
                 }

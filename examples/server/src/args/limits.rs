@@ -18,6 +18,12 @@ pub(super) struct Limits {
     #[arg(default_value = "1GiB", value_parser = units::bytes)]
     max_memory: usize,
 
+    /// Memory for what comes in and is too long to be taken from anybody, in all; when it is full,
+    /// the rest waits unread
+    #[arg(long, env = "ANOCM_RECEIVE_MEMORY", value_name = "SIZE")]
+    #[arg(default_value = "256MiB", value_parser = units::bytes)]
+    pub(super) receive_memory: usize,
+
     /// Connections at a time; each may be in several rooms
     #[arg(long, env = "ANOCM_MAX_CONNECTIONS", value_name = "COUNT")]
     #[arg(default_value_t = 10_000, value_parser = value_parser!(u32).range(1..=1_000_000))]
