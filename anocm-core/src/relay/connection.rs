@@ -95,13 +95,14 @@ async fn write(relay: &Relay, link: &dyn Link, outbox: &Outbox) {
             Ok(batch) => batch,
             Err(why) => return close(relay, link, why).await,
         };
-        let patience = patience(relay, &batch);
+        let (patience, began) = (patience(relay, &batch), clock.now());
         let sent = tokio::select! {
             biased;
             sent = link.send(&batch.frames) => sent,
             never = outbox.expire(&**clock) => match never {},
             () = clock.sleep_until(clock.now().after(patience)) => {
                 tracing::debug!("connection closed: too slow");
+                relay.counts.stalled.add(1);
                 return close(relay, link, Closing::Timeout).await;
             }
         };
@@ -109,6 +110,7 @@ async fn write(relay: &Relay, link: &dyn Link, outbox: &Outbox) {
             tracing::debug!("connection cut");
             return;
         }
+        relay.counts.sent(&batch, began, clock.now());
         outbox.sent(&batch);
     }
 }
@@ -166,6 +168,7 @@ impl<'a> Connection<'a> {
                 return Closing::TooLong;
             }
             let length = u64::try_from(frame.len()).unwrap_or(u64::MAX);
+            self.relay.counts.bytes_received.add(length);
             let now = clock.now();
             let wait = requests.take(1, now).max(bytes.take(length, now));
             if !wait.is_zero() {
@@ -176,7 +179,9 @@ impl<'a> Connection<'a> {
                 return Closing::Protocol;
             };
             drop(frame);
+            let asked = clock.now();
             self.answer(id, request).await;
+            self.relay.counts.answered(asked, clock.now());
         }
     }
 

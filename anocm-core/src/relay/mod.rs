@@ -42,6 +42,7 @@ mod proof;
 mod queue;
 mod rate;
 mod requests;
+mod statistics;
 #[cfg(test)]
 mod tests;
 mod toll;
@@ -58,10 +59,14 @@ use std::{
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use self::config::{PolicyLimits, Rate, RelayConfig};
+pub use self::{
+    config::{PolicyLimits, Rate, RelayConfig},
+    statistics::{Histogram, Statistics},
+};
 use self::{
     hub::{ConnectionId, Hub, Subscriber},
     outbox::Outbox,
+    statistics::Counts,
     toll::Toll,
 };
 use crate::{
@@ -83,6 +88,7 @@ pub struct Relay {
     next_connection: AtomicU64,
     places: Semaphore,
     toll: Toll,
+    counts: Counts,
     tasks: TaskTracker,
     stopping: CancellationToken,
     rooms_end: OnceLock<bool>,
@@ -115,6 +121,7 @@ impl Relay {
             next_connection: AtomicU64::new(0),
             places: Semaphore::new(most),
             toll,
+            counts: Counts::default(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
             rooms_end: OnceLock::new(),
@@ -130,9 +137,11 @@ impl Relay {
         let place = self.places.try_acquire();
         if self.stopping.is_cancelled() || place.is_err() {
             tracing::debug!("connection refused: no place");
+            self.counts.turned_away.add(1);
             connection::close(self, &*link, Closing::GoingAway).await;
             return;
         }
+        self.counts.connected.add(1);
         self.watch_posture();
         connection::run(self, &*link).await;
     }

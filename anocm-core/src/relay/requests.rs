@@ -21,6 +21,7 @@ impl Connection<'_> {
     /// Answers one request. The reply is in the outbox when this returns.
     pub(super) async fn answer(&mut self, id: RequestId, request: Request) {
         let address = *request.address();
+        self.relay.counts.asked(&request);
         let answered = match request {
             Request::Work { address, solution } => self.work(id, &address, solution),
             Request::Create { address, genesis } => self.create(id, &address, genesis).await,
@@ -53,6 +54,7 @@ impl Connection<'_> {
                     self.detach(&address);
                 }
             }
+            self.relay.counts.refused(refusal);
             self.say(id, Err(refusal));
         }
     }

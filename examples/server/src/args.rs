@@ -100,6 +100,11 @@ pub(crate) struct Listening {
     #[arg(long, env = "ANOCM_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
 
+    /// Show the operator numbers, for Prometheus, at http://ADDRESS:PORT/metrics. They name nobody,
+    /// but tell when something happens: for an address that others cannot reach
+    #[arg(long, env = "ANOCM_METRICS", value_name = "ADDRESS:PORT")]
+    pub(crate) metrics: Option<SocketAddr>,
+
     /// Refuse whatever comes from a web page. For a relay that only programs use, such as one for
     /// this machine alone: any page that is open on it could otherwise open rooms there
     #[arg(long, env = "ANOCM_REFUSE_ORIGIN")]

@@ -5,6 +5,7 @@
 mod args;
 mod doctor;
 mod http;
+mod metrics;
 mod signals;
 mod tls;
 mod units;
@@ -72,9 +73,15 @@ async fn run(args: Args, posture: Posture) -> Result<(), Failure> {
     // Before the port is announced, so that whoever reads the line may send a signal.
     let mut signals = Signals::listen().map_err(Failure::Start)?;
     let listener = listen(&args, tls.is_some()).await?;
+    let numbers = match args.listening.metrics {
+        Some(address) => Some(metrics::bind(address).await?),
+        None => None,
+    };
 
     let (stop, stopped) = oneshot::channel();
     let serving = serve(listener, site, tls, stopped);
+    let relayed = Arc::downgrade(&relay);
+    numbers.map(|numbers| tokio::spawn(metrics::serve(numbers, relayed)));
     signals.next().await;
     drop(stop);
     let ending = async {

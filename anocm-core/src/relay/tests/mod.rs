@@ -13,6 +13,7 @@ mod lagging;
 mod limits;
 mod races;
 mod robustness;
+mod statistics;
 mod toll;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};

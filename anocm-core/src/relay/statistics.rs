@@ -1,0 +1,214 @@
+//! What a relay has done, in numbers that name nobody.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::{Relay, queue::Batch};
+use crate::{
+    time::{Timestamp, millis},
+    wire::{Refusal, Request},
+};
+
+/// Upper bounds of a [`Histogram`]'s buckets in milliseconds; the last bucket has none.
+const BOUNDS: [u64; 10] = [1, 2, 5, 10, 20, 50, 100, 500, 2_000, 10_000];
+const BUCKETS: usize = BOUNDS.len() + 1;
+
+const REQUESTS: [&str; 10] =
+    ["create", "look", "join", "enter", "read", "publish", "void", "close", "detach", "work"];
+const REFUSALS: [&str; 11] = [
+    "no_such_room",
+    "address_in_use",
+    "not_admitted",
+    "stale_epoch",
+    "retention_too_long",
+    "unlawful",
+    "full",
+    "busy",
+    "read_only",
+    "unavailable",
+    "work_needed",
+];
+
+/// What a [`Relay`] has done since it began, and how much there is now. No number is about one
+/// room, guest or address; with very few guests, numbers that change can still tell when they
+/// speak, so show them to nobody but the operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Statistics {
+    /// Connections now.
+    pub connections: u64,
+    /// Rooms that somebody watches now, through this relay.
+    pub watched_rooms: u64,
+    /// Connections that were taken.
+    pub connected: u64,
+    /// Connections for which there was no place.
+    pub turned_away: u64,
+    /// Connections that were closed because they took nothing for too long.
+    pub stalled: u64,
+    /// Requests by their kind.
+    pub requests: Vec<(&'static str, u64)>,
+    /// Refusals by their kind.
+    pub refusals: Vec<(&'static str, u64)>,
+    /// Frames that were written.
+    pub frames_sent: u64,
+    /// Bytes of frames that were written.
+    pub bytes_sent: u64,
+    /// Bytes of frames that were read.
+    pub bytes_received: u64,
+    /// How long requests took to be answered.
+    pub answers: Histogram,
+    /// How long writing what waited took.
+    pub writes: Histogram,
+}
+
+/// How long something took, by buckets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Histogram {
+    /// Upper bounds in milliseconds, inclusive, and how often; the last one has no bound.
+    pub buckets: Vec<(Option<u64>, u64)>,
+    /// All of it together, in milliseconds.
+    pub sum: u64,
+}
+
+/// The numbers behind [`Statistics`].
+#[derive(Default)]
+pub(super) struct Counts {
+    pub(super) connected: Count,
+    pub(super) turned_away: Count,
+    pub(super) stalled: Count,
+    pub(super) bytes_received: Count,
+    frames_sent: Count,
+    bytes_sent: Count,
+    requests: [Count; REQUESTS.len()],
+    refusals: [Count; REFUSALS.len()],
+    answers: Times,
+    writes: Times,
+}
+
+/// A number that only grows.
+#[derive(Default)]
+pub(super) struct Count(AtomicU64);
+
+impl Count {
+    pub(super) fn add(&self, n: u64) {
+        // Each stands for itself: nothing is read in step with another.
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[derive(Default)]
+struct Times {
+    buckets: [Count; BUCKETS],
+    sum: Count,
+}
+
+impl Times {
+    fn add(&self, from: Timestamp, to: Timestamp) {
+        let took = millis(to.since(from));
+        let bucket = BOUNDS.iter().position(|&bound| took <= bound).unwrap_or(BOUNDS.len());
+        if let Some(count) = self.buckets.get(bucket) {
+            count.add(1);
+        }
+        self.sum.add(took);
+    }
+
+    fn read(&self) -> Histogram {
+        let bounds = BOUNDS.into_iter().map(Some).chain([None]);
+        let buckets = bounds.zip(self.buckets.iter().map(Count::get)).collect();
+        Histogram { buckets, sum: self.sum.get() }
+    }
+}
+
+impl Counts {
+    pub(super) fn asked(&self, request: &Request) {
+        let kind = match request {
+            Request::Create { .. } => 0,
+            Request::Look { .. } => 1,
+            Request::Join { .. } => 2,
+            Request::Enter { .. } => 3,
+            Request::Read { .. } => 4,
+            Request::Publish { .. } => 5,
+            Request::Void { .. } => 6,
+            Request::Close { .. } => 7,
+            Request::Detach { .. } => 8,
+            Request::Work { .. } => 9,
+        };
+        count(&self.requests, kind);
+    }
+
+    pub(super) fn refused(&self, refusal: Refusal) {
+        let kind = match refusal {
+            Refusal::NoSuchRoom => 0,
+            Refusal::AddressInUse => 1,
+            Refusal::NotAdmitted => 2,
+            Refusal::StaleEpoch { .. } => 3,
+            Refusal::RetentionTooLong { .. } => 4,
+            Refusal::Unlawful => 5,
+            Refusal::Full => 6,
+            Refusal::Busy { .. } => 7,
+            Refusal::ReadOnly => 8,
+            Refusal::Unavailable => 9,
+            Refusal::WorkNeeded(_) => 10,
+        };
+        count(&self.refusals, kind);
+    }
+
+    pub(super) fn answered(&self, from: Timestamp, to: Timestamp) {
+        self.answers.add(from, to);
+    }
+
+    pub(super) fn sent(&self, batch: &Batch, from: Timestamp, to: Timestamp) {
+        self.frames_sent.add(wide(batch.frames.len()));
+        self.bytes_sent.add(wide(batch.bytes()));
+        self.writes.add(from, to);
+    }
+}
+
+impl Relay {
+    /// What the relay has done, and how much there is now.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use anocm_core::{TokioClock, relay::{Relay, RelayConfig}, store::{MemoryLimits, MemoryStore}};
+    /// # let clock = Arc::new(TokioClock::new());
+    /// # let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
+    /// let relay = Relay::new(store, clock, RelayConfig::default());
+    /// assert_eq!(relay.statistics().connections, 0);
+    /// ```
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        let counts = &self.counts;
+        let by = |names: &[&'static str], numbers: &[Count]| {
+            names.iter().copied().zip(numbers.iter().map(Count::get)).collect()
+        };
+        Statistics {
+            connections: wide(self.connections().len()),
+            watched_rooms: wide(self.hubs().len()),
+            connected: counts.connected.get(),
+            turned_away: counts.turned_away.get(),
+            stalled: counts.stalled.get(),
+            requests: by(&REQUESTS, &counts.requests),
+            refusals: by(&REFUSALS, &counts.refusals),
+            frames_sent: counts.frames_sent.get(),
+            bytes_sent: counts.bytes_sent.get(),
+            bytes_received: counts.bytes_received.get(),
+            answers: counts.answers.read(),
+            writes: counts.writes.read(),
+        }
+    }
+}
+
+fn count(counts: &[Count], kind: usize) {
+    if let Some(count) = counts.get(kind) {
+        count.add(1);
+    }
+}
+
+fn wide(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,49 @@
+//! What a relay counts.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn what_is_done_is_counted() {
+    let world = World::with(RelayConfig { max_connections: 2, ..RelayConfig::default() });
+    let mut alice = world.alice().await;
+    let mut bob = world.member().await;
+    assert_eq!(alice.say(0, kept(MINUTE)).await, Ok(1));
+    assert_eq!(bob.entry().await.seq, Seq::new(1));
+    assert!(alice.say(1, kept(MINUTE)).await.is_err());
+    assert_eq!(world.relay.transport().connect().await.unwrap().recv().await, Ok(None));
+
+    let seen = world.relay.statistics();
+    assert_eq!((seen.connections, seen.watched_rooms), (2, 1));
+    assert_eq!((seen.connected, seen.turned_away, seen.stalled), (2, 1, 0));
+    let of = |numbers: &[(&str, u64)], kind: &str| {
+        numbers.iter().find(|(name, _)| *name == kind).unwrap().1
+    };
+    let asked = ["create", "enter", "publish", "read"].map(|kind| of(&seen.requests, kind));
+    assert_eq!(asked, [1, 1, 2, 0]);
+    let refused = ["stale_epoch", "full"].map(|kind| of(&seen.refusals, kind));
+    assert_eq!(refused, [1, 0]);
+    // Four answers, and an entry for each of the two.
+    assert_eq!(seen.frames_sent, 6);
+    assert!(seen.bytes_sent > 2_000 && seen.bytes_received > 3_000);
+    assert_eq!(seen.answers.buckets[0], (Some(1), 4));
+    assert_eq!(seen.answers.buckets.last(), Some(&(None, 0)));
+
+    drop((alice, bob));
+    tokio::time::sleep(SECOND).await;
+    let seen = world.relay.statistics();
+    assert_eq!((seen.connections, seen.watched_rooms), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_takes_long_counts_as_long() {
+    let world = World::with(RelayConfig { stall: SECOND, ..RelayConfig::default() });
+    let mut alice = world.alice().await;
+    let bob = world.member().await;
+    // Bob takes nothing, and is given up.
+    for _ in 0..200 {
+        assert!(alice.say(0, kept(MINUTE)).await.is_ok());
+    }
+    tokio::time::sleep(10 * SECOND).await;
+    assert_eq!(world.relay.statistics().stalled, 1);
+    drop(bob);
+}
