@@ -12,7 +12,11 @@ fn main() -> io::Result<()> {
     for file in anocm_fuzz::seeds::files() {
         let corpus = corpora.join(file.target);
         fs::create_dir_all(&corpus)?;
-        fs::write(corpus.join(file.name), file.bytes)?;
+        let path = corpus.join(file.name);
+        // What is different each time stays as it is.
+        if file.is_fixed || !path.exists() {
+            fs::write(path, file.bytes)?;
+        }
     }
     Ok(())
 }

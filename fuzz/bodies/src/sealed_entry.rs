@@ -19,8 +19,8 @@ seeded! {
         harms: Vec<Harm>,
         /// Whether the harm is done by a member, behind the seal.
         inside: bool,
-        /// Whether what was not harmed is opened afterwards.
-        original: bool,
+        /// One in sixteen: what was not harmed is opened afterwards, which takes a new scene.
+        original: u8,
     }
 }
 
@@ -160,7 +160,8 @@ fn check_seal(place: &fuzz::Place, length: u16, harms: &[Harm]) {
 }
 
 fn check_entry(case: &Case) {
-    with_scene(case.original, |scene| {
+    let original = case.original % 16 == 1;
+    with_scene(original, |scene| {
         let entry = match case.subject {
             Subject::Commit => scene.commit.clone(),
             Subject::Join => scene.join.clone(),
@@ -178,7 +179,7 @@ fn check_entry(case: &Case) {
             assert!(error, "{:?}, inside: {}: {opened:?}", entry.kind, case.inside);
             reached(if case.inside { "spoilt by a member" } else { "spoilt on its way" });
         }
-        if !case.original || case.inside {
+        if !original || case.inside {
             return After::Keep;
         }
         match scene.bob.open(&entry) {

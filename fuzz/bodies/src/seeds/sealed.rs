@@ -7,6 +7,7 @@ use crate::{
 pub(super) fn files() -> Vec<Named> {
     let mut files = Vec::new();
     let mut add = |name: String, subject: &Subject, inside, original, harms: Vec<Harm>| {
+        let original = u8::from(original);
         let case = Case { subject: subject.clone(), harms, inside, original };
         files.push(named(&name, &case.to_bytes()));
     };
