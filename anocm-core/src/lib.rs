@@ -76,6 +76,9 @@
 #![forbid(unsafe_code)]
 
 mod entropy;
+#[cfg(feature = "__fuzz")]
+#[doc(hidden)]
+pub mod fuzz;
 mod id;
 pub mod invite;
 pub mod name;

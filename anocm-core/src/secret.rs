@@ -161,7 +161,7 @@ impl Payload {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "__fuzz"))]
 impl Payload {
     /// A payload, and a witness that dies when the payload's last holder has let go.
     pub(crate) fn witnessed(bytes: Vec<u8>) -> (Self, std::sync::Weak<()>) {

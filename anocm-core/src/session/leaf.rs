@@ -20,7 +20,7 @@ pub(super) const SUITE: Ciphersuite =
     Ciphersuite::MLS_128_DHKEMX25519_CHACHA20POLY1305_SHA256_Ed25519;
 
 /// Extension types, from the range for private use (RFC 9420, section 17.3).
-const LEAF: u16 = 0xf0a1;
+pub(super) const LEAF: u16 = 0xf0a1;
 const SETTINGS: u16 = 0xf0a2;
 
 /// The longest nickname in bytes that a leaf can carry.
@@ -39,7 +39,7 @@ pub(super) struct Leaf {
 
 /// The leaf's own extension.
 #[derive(Serialize, Deserialize)]
-struct Card<'a> {
+pub(super) struct Card<'a> {
     // A plain string: what makes a good name may differ between versions of this library, and
     // members must not disagree about which leaf is lawful.
     nickname: &'a str,
@@ -72,22 +72,32 @@ pub(super) fn read_leaf(leaf: &LeafNode) -> Option<Leaf> {
     let credential = BasicCredential::try_from(leaf.credential().clone()).ok()?;
     let id = MemberId::new(credential.identity().try_into().ok()?);
     let key = MemberKey::new(leaf.signature_key().as_slice().try_into().ok()?);
-    let UnknownExtension(card) = leaf.extensions().unknown(LEAF)?;
-    let Card { nickname, whisper } = wire::decode(card, MAX_LEAF).ok()?;
-    let lawful = nickname.len() <= MAX_NICKNAME
-        && *leaf.capabilities() == capabilities()
-        && *leaf.extensions() == leaf_extensions(nickname, whisper).ok()?;
+    let Card { nickname, whisper } = read_card(leaf.extensions())?;
+    let lawful = *leaf.capabilities() == capabilities();
     lawful.then(|| Leaf { id, key, nickname: Nickname::received(nickname), whisper })
+}
+
+/// Reads the card. `None` unless it is all there is, of lawful length, and in its one encoding.
+pub(super) fn read_card(extensions: &Extensions<LeafNode>) -> Option<Card<'_>> {
+    let UnknownExtension(bytes) = extensions.unknown(LEAF)?;
+    let card: Card<'_> = wire::decode(bytes, MAX_LEAF).ok()?;
+    let lawful = card.nickname.len() <= MAX_NICKNAME
+        && *extensions == leaf_extensions(card.nickname, card.whisper).ok()?;
+    lawful.then_some(card)
 }
 
 /// The extensions of the group context.
 pub(super) fn group_extensions(settings: &Settings) -> Result<Extensions<GroupContext>, Fault> {
+    settings_extensions(wire::encode(settings).to_vec())
+}
+
+/// The extensions of a group context that carries `settings`.
+pub(super) fn settings_extensions(settings: Vec<u8>) -> Result<Extensions<GroupContext>, Fault> {
     let required = RequiredCapabilitiesExtension::new(
         &[ExtensionType::Unknown(LEAF), ExtensionType::Unknown(SETTINGS)],
         &[],
         &[CredentialType::Basic],
     );
-    let settings = wire::encode(settings).to_vec();
     Extensions::from_vec(vec![
         Extension::RequiredCapabilities(required),
         Extension::Unknown(SETTINGS, UnknownExtension(settings)),

@@ -20,6 +20,8 @@ mod content;
 mod create;
 mod door;
 mod error;
+#[cfg(feature = "__fuzz")]
+pub(crate) mod fuzz;
 mod group;
 mod identity;
 mod join;

@@ -41,7 +41,7 @@ pub(super) struct CommitNotice {
 
 impl CommitNotice {
     /// Reads a notice. `None` unless it is in its one encoding, and of lawful length.
-    fn read(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         let notice: Self = wire::decode(bytes, MAX_NOTICE).ok()?;
         let lawful = notice.leaves.len() <= MAX_LEAVES && *wire::encode(&notice) == *bytes;
         lawful.then_some(notice)

@@ -128,8 +128,13 @@ pub(super) fn open(between: &Between, whisper: &Whisper, own: &StaticSecret) -> 
     ChaCha20Poly1305::new(key.expose().into())
         .decrypt_in_place_detached(&Nonce::default(), &[], &mut content, Tag::from_slice(tag))
         .ok()?;
-    seal::unpad(&mut content)?;
-    let (kind, body) = content.split_first_chunk::<KIND>()?;
+    read(&mut content)
+}
+
+/// Reads what was whispered, padding included. `None` for what cannot be.
+pub(super) fn read(padded: &mut Vec<u8>) -> Option<Content> {
+    seal::unpad(padded)?;
+    let (kind, body) = padded.split_first_chunk::<KIND>()?;
     match Content::from_parts(u16::from_be_bytes(*kind), body)? {
         Content::Whisper(_) | Content::Leaving(_) => None,
         content => Some(content),

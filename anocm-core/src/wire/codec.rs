@@ -40,7 +40,8 @@ pub fn encode<T: Serialize>(value: &T) -> Payload {
 /// Decodes exactly one `T` from `bytes`, which may be at most `limit` long.
 ///
 /// # Errors
-/// [`WireError`]; never panics, and allocates no more than a small multiple of `bytes`.
+/// [`WireError`]; never panics. Allocates hardly more than `bytes` for a request, and for a page
+/// of the log at most some eighty times as much.
 pub fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8], limit: usize) -> Result<T, WireError> {
     if bytes.len() > limit {
         return Err(WireError::TooLong { limit });

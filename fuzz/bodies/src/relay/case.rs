@@ -1,0 +1,60 @@
+//! What is done to a relay.
+
+use crate::seed::seeded;
+
+seeded! {
+    struct Case {
+        /// Whether relay and store grant little.
+        tight: bool,
+        steps: Vec<Step>,
+    }
+}
+
+seeded! {
+    enum Step {
+        /// Instead of what connection this guest had.
+        Connect { guest: u8, greets: bool, deaf: bool },
+        /// `soon`: the next step does not wait for the answer.
+        Ask { guest: u8, ask: Ask, soon: bool },
+        /// A request with one bit flipped.
+        Harmed { guest: u8, ask: Ask, at: u16, bit: u8 },
+        Raw { guest: u8, bytes: Vec<u8> },
+        HangUp { guest: u8 },
+        Advance { millis: u32 },
+        Posture { to: u8 },
+    }
+}
+
+seeded! {
+    /// A request. Zero is what would be right, as far as there is such a thing.
+    enum Ask {
+        Create { room: u8, rules: Rules },
+        Look { room: u8, token: u8 },
+        Join { room: u8, token: u8, entry: Sealed, next: Next },
+        Enter { room: u8, back: u8, token: u8 },
+        Read { room: u8, after: u8 },
+        Publish { room: u8, entry: Sealed, next: Option<Next> },
+        Void { room: u8, token: u8, seq: u8, next: Next },
+        Close { room: u8, token: u8 },
+        Detach { room: u8 },
+    }
+}
+
+seeded! {
+    struct Sealed {
+        kind: u8,
+        /// So many epochs behind the current one.
+        back: u8,
+        retention: u32,
+        size: u8,
+    }
+}
+
+seeded! {
+    struct Next { member: u8, door: u8, size: u8 }
+}
+
+seeded! {
+    /// Zeros stand for the defaults.
+    struct Rules { largest: u32, linger: u32, largest_age: u32, max_entries: u32, max_bytes: u32 }
+}

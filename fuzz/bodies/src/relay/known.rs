@@ -1,0 +1,56 @@
+//! Every token that was ever put into force, whether the relay granted it or not: who shows
+//! another must not be let in.
+
+use std::collections::BTreeSet;
+
+use anocm_core::{
+    Epoch, RoomAddress, Token, TokenHash,
+    wire::{NextEpoch, Request},
+};
+
+/// Where a token lets one in.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Lock {
+    Door,
+    Owner,
+    Member(Epoch),
+    /// Of the epoch that went on when one was taken back, whichever that was.
+    Restored,
+}
+
+/// What would have been in force if everything had been granted.
+#[derive(Default)]
+pub(super) struct Known(BTreeSet<(RoomAddress, Lock, [u8; 32])>);
+
+impl Known {
+    /// Notes what a request brings.
+    pub(super) fn note(&mut self, request: &Request) {
+        let address = request.address();
+        match request {
+            Request::Create { genesis, .. } => {
+                self.add(address, Lock::Owner, &genesis.owner);
+                self.add_epoch(address, Lock::Member(Epoch::FIRST), &genesis.first);
+            }
+            Request::Join { entry, next, .. }
+            | Request::Publish { entry, next: Some(next), .. } => {
+                self.add_epoch(address, Lock::Member(entry.epoch.next()), next);
+            }
+            Request::Void { restored, .. } => self.add_epoch(address, Lock::Restored, restored),
+            _ => {}
+        }
+    }
+
+    /// Whether the token can have been right.
+    pub(super) fn admits(&self, address: &RoomAddress, lock: Lock, token: &Token) -> bool {
+        self.0.contains(&(*address, lock, *token.hash().as_bytes()))
+    }
+
+    fn add_epoch(&mut self, address: &RoomAddress, lock: Lock, next: &NextEpoch) {
+        self.add(address, lock, &next.member);
+        self.add(address, Lock::Door, &next.door);
+    }
+
+    fn add(&mut self, address: &RoomAddress, lock: Lock, hash: &TokenHash) {
+        self.0.insert((*address, lock, *hash.as_bytes()));
+    }
+}

@@ -1,0 +1,110 @@
+//! Alice, Bob and Carol in a room, with something of each kind on its way.
+
+use std::{cell::RefCell, time::Duration};
+
+use anocm_core::{
+    MemberId, MessageId, NewRoom, Nickname, Retention, RoomAddress, RoomRetention, Secret,
+    room::MessageText,
+    session::{Change, Content, Envelope, Newcomer, Session},
+    wire::{Door, Entry, Genesis},
+};
+use chacha20::ChaCha20Rng;
+use rand_core::SeedableRng;
+
+pub(crate) const ADDRESS: RoomAddress = RoomAddress::new([5; 16]);
+
+/// Bob's session, and what he is about to open in its epoch.
+pub(crate) struct Scene {
+    pub(crate) rng: ChaCha20Rng,
+    pub(crate) bob: Session,
+    pub(crate) alice: MemberId,
+    /// By Alice.
+    pub(crate) message: Entry,
+    /// By Alice.
+    pub(crate) commit: Entry,
+    /// By Carol.
+    pub(crate) join: Entry,
+    /// As the relay shows it to Carol.
+    pub(crate) door: Door,
+    /// Of the invite that opens it.
+    pub(crate) secret: Secret<32>,
+    /// A member made something unlawful: keys may be used up.
+    pub(crate) is_spoilt: bool,
+}
+
+thread_local! {
+    static SCENE: RefCell<Option<Scene>> = const { RefCell::new(None) };
+}
+
+/// What is to become of a scene.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum After {
+    /// Bob is where he was.
+    Keep,
+    /// Bob went on.
+    Drop,
+}
+
+/// Runs `act` in a scene, which costs much to make: the one of the last time, if nothing
+/// happened in it. One where keys may be used up is taken only if that does not matter.
+pub(crate) fn with_scene(must_be_unspoilt: bool, act: impl FnOnce(&mut Scene) -> After) {
+    let last = SCENE.take().filter(|scene| !(must_be_unspoilt && scene.is_spoilt));
+    let mut scene = last.unwrap_or_else(Scene::new);
+    let epoch = scene.bob.epoch();
+    if act(&mut scene) == After::Keep {
+        assert_eq!(scene.bob.epoch(), epoch, "nothing that failed moves the epoch");
+        SCENE.set(Some(scene));
+    }
+}
+
+pub(crate) fn kept() -> Retention {
+    Retention::keep(Duration::from_secs(60)).expect("a minute")
+}
+
+pub(crate) fn text(text: &str) -> Content {
+    Content::Text(MessageText::new(text.to_owned()))
+}
+
+impl Scene {
+    fn new() -> Self {
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let secret = Secret::new([7; 32]);
+        let name = |name: &str| name.parse::<Nickname>().expect("a name");
+        let policy = NewRoom::default().policy();
+        let (mut alice, Genesis { first, .. }) = Session::create(
+            ADDRESS,
+            &secret,
+            policy,
+            RoomRetention::default(),
+            &name("Alice"),
+            &mut rng,
+        )
+        .expect("a room");
+        let mut door =
+            Door { address: ADDRESS, epoch: alice.epoch(), group_info: first.group_info, policy };
+        let mut join = |door: &Door, who| {
+            let newcomer = Newcomer::New(name(who));
+            Session::join(door, &secret, newcomer, &mut rng).expect("a lawful door")
+        };
+        let (bob, joined) = join(&door, "Bob");
+        alice.open(&joined.entry).expect("a lawful join");
+        door.epoch = bob.epoch();
+        door.group_info = joined.next.group_info;
+        let (_, joining) = join(&door, "Carol");
+
+        let envelope = Envelope { id: MessageId::new([1; 16]), counter: 0, content: text("hello") };
+        let message = alice.seal(&envelope, kept(), &mut rng).expect("a message");
+        let commit = alice.propose(Change::Refresh, &mut rng).expect("a commit");
+        Self {
+            rng,
+            alice: alice.me(),
+            bob,
+            message,
+            commit: commit.entry,
+            join: joining.entry,
+            door,
+            secret,
+            is_spoilt: false,
+        }
+    }
+}

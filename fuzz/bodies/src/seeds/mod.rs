@@ -1,0 +1,50 @@
+//! What the corpora begin with: a few dozen files for each target, named by what is in them.
+
+mod content;
+mod invite;
+mod relay;
+mod sealed;
+mod store;
+mod wire;
+
+/// A file of a corpus.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct File {
+    /// Whose corpus.
+    pub target: &'static str,
+    /// What is in it.
+    pub name: String,
+    /// The file.
+    pub bytes: Vec<u8>,
+    /// Whether it is the same each time it is made. Keys and signatures are not.
+    pub is_fixed: bool,
+}
+
+/// Every file that a corpus begins with.
+#[must_use]
+pub fn files() -> Vec<File> {
+    let fixed = [
+        ("wire_frame", wire::files()),
+        ("invite", invite::files()),
+        ("sealed_entry", sealed::files()),
+        ("relay_connection", relay::files()),
+        ("store_ops", store::files()),
+    ];
+    let fixed = fixed.into_iter().flat_map(|(target, files)| {
+        let file = move |(name, bytes)| File { target, name, bytes, is_fixed: true };
+        files.into_iter().map(file)
+    });
+    let fresh = content::files().into_iter().map(|(name, bytes)| {
+        let target = "content";
+        File { target, name, bytes, is_fixed: false }
+    });
+    fixed.chain(fresh).collect()
+}
+
+/// Name and bytes.
+type Named = (String, Vec<u8>);
+
+fn named(name: &str, bytes: &[u8]) -> Named {
+    (name.to_owned(), bytes.to_vec())
+}

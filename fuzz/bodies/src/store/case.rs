@@ -1,0 +1,90 @@
+//! What is done to a store.
+
+use std::time::Duration;
+
+use anocm_core::{
+    Epoch, Lifetime, Payload, Retention, RoomAddress, Secret, Token, TokenHash,
+    wire::{Entry, EntryKind, Genesis, NextEpoch, Policy},
+};
+
+use crate::seed::seeded;
+
+seeded! {
+    struct Case { max_rooms: u8, max_bytes: u32, steps: Vec<Step> }
+}
+
+seeded! {
+    enum Step {
+        Create { room: u8, rules: Rules, door: u16 },
+        Append { room: u8, entry: Sealed, next: Option<u16> },
+        Read { room: u8, after: u8, until: Option<u8> },
+        Door { room: u8 },
+        /// A lazy one is heard only now and then.
+        Watch { room: u8, lazy: bool },
+        /// What all watches have to say.
+        Hear,
+        Touch { room: u8 },
+        Void { room: u8, seq: u8, door: u16 },
+        Close { room: u8 },
+        Advance { millis: u32 },
+    }
+}
+
+seeded! {
+    /// The part of a policy that a store keeps to.
+    struct Rules { linger: u32, largest_age: u32, max_entries: u16, max_bytes: u32 }
+}
+
+seeded! {
+    struct Sealed {
+        kind: u8,
+        /// Off the current epoch by so many.
+        off: u8,
+        retention: u16,
+        size: u16,
+        mark: u8,
+    }
+}
+
+/// One of three.
+pub(super) fn address(room: u8) -> RoomAddress {
+    RoomAddress::new([room % 3; 16])
+}
+
+pub(super) fn genesis(rules: &Rules, door: u16) -> Genesis {
+    let &Rules { linger, largest_age, max_entries, max_bytes } = rules;
+    let policy = Policy {
+        largest: Retention::For(Lifetime::MAX),
+        handshakes: Retention::For(Lifetime::MAX),
+        linger: linger.into(),
+        largest_age: largest_age.into(),
+        max_entries: max_entries.into(),
+        max_bytes: max_bytes.into(),
+    };
+    Genesis { policy, owner: hash(0xff), first: next(door, 0) }
+}
+
+/// What an epoch brings, its door of so many bytes.
+pub(super) fn next(door: u16, mark: u8) -> NextEpoch {
+    NextEpoch { member: hash(mark), door: hash(mark ^ 0x80), group_info: payload(door, mark) }
+}
+
+pub(super) fn entry(sealed: &Sealed, current: Epoch) -> Entry {
+    let &Sealed { kind, off, retention, size, mark } = sealed;
+    let kinds = [EntryKind::Message, EntryKind::Commit, EntryKind::Join];
+    let millis = Duration::from_millis(u64::from(retention));
+    Entry {
+        kind: kinds[usize::from(kind % 3)],
+        epoch: Epoch::new(current.value().wrapping_add(u64::from(off))),
+        retention: Lifetime::new(millis).map_or(Retention::Live, Retention::For),
+        sealed: payload(size, mark),
+    }
+}
+
+fn payload(size: u16, mark: u8) -> Payload {
+    Payload::from(vec![mark; usize::from(size)])
+}
+
+fn hash(byte: u8) -> TokenHash {
+    Token::new(Secret::new([byte; 32])).hash()
+}

@@ -1,0 +1,299 @@
+//! What a store has to do, in the plainest way: lists, searched from the front.
+
+use std::time::Duration;
+
+use anocm_core::{
+    Epoch, RoomAddress, Seq,
+    store::{EpochRecord, MemoryLimits, PAGE_BYTES, StoreError, StoredDoor, Watched},
+    wire::{CloseReason, Entry, Genesis, LogItem, NextEpoch, Page, Policy},
+};
+
+pub(super) struct Model {
+    now: u64,
+    limits: MemoryLimits,
+    rooms: Vec<Room>,
+    /// What each watch has been told from its beginning.
+    told: Vec<Vec<Watched>>,
+}
+
+struct Room {
+    address: RoomAddress,
+    opened: u64,
+    touched: u64,
+    door: StoredDoor,
+    /// With the time of their acceptance.
+    kept: Vec<(u64, Seq, Entry)>,
+    watches: Vec<usize>,
+}
+
+impl Model {
+    pub(super) fn new(limits: MemoryLimits) -> Self {
+        Self { now: 0, limits, rooms: Vec::new(), told: Vec::new() }
+    }
+
+    pub(super) fn advance(&mut self, duration: Duration) {
+        self.now += duration.as_millis() as u64;
+        self.expire();
+    }
+
+    pub(super) fn end(&mut self) {
+        for room in std::mem::take(&mut self.rooms) {
+            self.tell(&room.watches, &Watched::Closed(CloseReason::Gone));
+        }
+    }
+
+    pub(super) fn create(
+        &mut self,
+        address: &RoomAddress,
+        genesis: Genesis,
+    ) -> Result<(), StoreError> {
+        if self.at(address).is_ok() {
+            return Err(StoreError::AddressInUse);
+        }
+        let Genesis { policy, owner, first } = genesis;
+        if self.rooms.len() >= self.limits.max_rooms || first.group_info.len() > self.spare() {
+            return Err(StoreError::Full);
+        }
+        let epochs =
+            vec![EpochRecord { epoch: Epoch::FIRST, member: first.member, began: Seq::START }];
+        let group_info = first.group_info;
+        let door =
+            StoredDoor { policy, owner, door: first.door, group_info, head: Seq::START, epochs };
+        self.rooms.push(Room {
+            address: *address,
+            opened: self.now,
+            touched: self.now,
+            door,
+            kept: Vec::new(),
+            watches: Vec::new(),
+        });
+        self.expire();
+        Ok(())
+    }
+
+    pub(super) fn append(
+        &mut self,
+        address: &RoomAddress,
+        entry: Entry,
+        next: Option<NextEpoch>,
+    ) -> Result<Seq, StoreError> {
+        let (now, spare) = (self.now, self.spare());
+        let at = self.at(address)?;
+        let room = &mut self.rooms[at];
+        if next.is_some() != entry.kind.begins_epoch() {
+            return Err(StoreError::Mismatched);
+        }
+        let current = room.door.epoch();
+        if entry.epoch != current {
+            return Err(StoreError::StaleEpoch { current });
+        }
+        room.check_bounds(&entry, next.as_ref(), spare)?;
+        let seq = room.door.head.next();
+        room.door.head = seq;
+        if let Some(next) = next {
+            room.begin(current.next(), seq, next);
+        }
+        let item = LogItem { seq, age: 0, entry: entry.clone() };
+        if entry.retention.is_live() {
+            room.forget_end_of(&entry);
+        } else {
+            room.kept.push((now, seq, entry));
+        }
+        let watches = room.watches.clone();
+        self.tell(&watches, &Watched::Entry(item));
+        self.expire();
+        Ok(seq)
+    }
+
+    pub(super) fn read(
+        &self,
+        address: &RoomAddress,
+        after: Seq,
+        until: Seq,
+    ) -> Result<Page, StoreError> {
+        let room = &self.rooms[self.at(address)?];
+        let until = until.min(room.door.head);
+        let mut page = Page { items: Vec::new(), reaches: until, more: false };
+        let mut bytes = 0;
+        for (accepted, seq, entry) in &room.kept {
+            if *seq <= after || *seq > until {
+                continue;
+            }
+            bytes += entry.sealed.len();
+            if bytes > PAGE_BYTES && !page.items.is_empty() {
+                page.reaches = page.items.last().map_or(after, |item| item.seq);
+                page.more = true;
+                break;
+            }
+            let age = self.now - accepted;
+            assert!(age < u64::from(entry.retention.as_millis()), "the model keeps to its rules");
+            page.items.push(LogItem { seq: *seq, age, entry: entry.clone() });
+        }
+        Ok(page)
+    }
+
+    pub(super) fn door(&self, address: &RoomAddress) -> Result<StoredDoor, StoreError> {
+        self.at(address).map(|at| self.rooms[at].door.clone())
+    }
+
+    pub(super) fn epoch(&self, address: &RoomAddress) -> Epoch {
+        self.door(address).map_or(Epoch::FIRST, |door| door.epoch())
+    }
+
+    pub(super) fn watch(&mut self, address: &RoomAddress) -> Result<usize, StoreError> {
+        let at = self.at(address)?;
+        let number = self.told.len();
+        self.rooms[at].watches.push(number);
+        self.told.push(Vec::new());
+        Ok(number)
+    }
+
+    pub(super) fn touch(&mut self, address: &RoomAddress) -> Result<(), StoreError> {
+        let at = self.at(address)?;
+        self.rooms[at].touched = self.now;
+        Ok(())
+    }
+
+    pub(super) fn void(
+        &mut self,
+        address: &RoomAddress,
+        seq: Seq,
+        restored: NextEpoch,
+    ) -> Result<(), StoreError> {
+        let spare = self.spare();
+        let at = self.at(address)?;
+        let room = &mut self.rooms[at];
+        let epochs = &room.door.epochs;
+        let stale = Err(StoreError::StaleEpoch { current: room.door.epoch() });
+        let Some(voided) = epochs.iter().find(|record| record.began == seq).copied() else {
+            return stale;
+        };
+        let before = epochs.iter().find(|record| record.epoch.next() == voided.epoch).copied();
+        let Some(before) = before else { return stale };
+        let grows = restored.group_info.len().saturating_sub(room.door.group_info.len());
+        if grows > spare {
+            return Err(StoreError::Full);
+        }
+        room.door.epochs.retain(|record| record.epoch < before.epoch);
+        room.begin(before.epoch, before.began, restored);
+        room.kept.retain(|(_, kept, _)| *kept < seq);
+        let watches = room.watches.clone();
+        self.tell(&watches, &Watched::Voided { seq, epoch: before.epoch });
+        Ok(())
+    }
+
+    pub(super) fn close(
+        &mut self,
+        address: &RoomAddress,
+        reason: CloseReason,
+    ) -> Result<(), StoreError> {
+        let at = self.at(address)?;
+        let room = self.rooms.remove(at);
+        self.tell(&room.watches, &Watched::Closed(reason));
+        Ok(())
+    }
+
+    /// What watch `number` has been told.
+    pub(super) fn told(&self, number: usize) -> &[Watched] {
+        &self.told[number]
+    }
+
+    /// How many payloads are kept.
+    pub(super) fn payloads(&self) -> usize {
+        self.rooms.iter().map(|room| room.kept.len() + 1).sum()
+    }
+
+    fn at(&self, address: &RoomAddress) -> Result<usize, StoreError> {
+        let at = self.rooms.iter().position(|room| room.address == *address);
+        at.ok_or(StoreError::NoSuchRoom)
+    }
+
+    fn spare(&self) -> usize {
+        let used = self.rooms.iter().map(|room| room.door.group_info.len() + room.sealed()).sum();
+        self.limits.max_bytes.checked_sub(used).expect("the bound is kept")
+    }
+
+    fn tell(&mut self, watches: &[usize], what: &Watched) {
+        for &watch in watches {
+            self.told[watch].push(what.clone());
+        }
+    }
+
+    fn expire(&mut self) {
+        let now = self.now;
+        let over = |room: &Room| now >= room.lonely().min(room.old());
+        while let Some(at) = self.rooms.iter().position(over) {
+            let room = self.rooms.remove(at);
+            let is_old = room.old() < room.lonely();
+            let reason = if is_old { CloseReason::Age } else { CloseReason::Gone };
+            self.tell(&room.watches, &Watched::Closed(reason));
+        }
+        for room in &mut self.rooms {
+            let is_over = |(accepted, _, entry): &(u64, Seq, Entry)| {
+                now >= accepted + u64::from(entry.retention.as_millis())
+            };
+            let (expired, kept) = std::mem::take(&mut room.kept).into_iter().partition(is_over);
+            room.kept = kept;
+            let expired: Vec<_> = expired;
+            expired.iter().for_each(|(_, _, entry)| room.forget_end_of(entry));
+        }
+    }
+}
+
+impl Room {
+    fn check_bounds(
+        &self,
+        entry: &Entry,
+        next: Option<&NextEpoch>,
+        spare: usize,
+    ) -> Result<(), StoreError> {
+        let mut needs = 0;
+        if !entry.retention.is_live() {
+            needs = entry.sealed.len();
+            let (entries, bytes) = bounds(&self.door.policy, entry);
+            let sealed = self.sealed() + needs;
+            if self.kept.len() >= entries as usize || sealed as u64 > bytes {
+                return Err(StoreError::Full);
+            }
+        }
+        if let Some(next) = next {
+            needs = (needs + next.group_info.len()).saturating_sub(self.door.group_info.len());
+        }
+        if needs > spare { Err(StoreError::Full) } else { Ok(()) }
+    }
+
+    fn begin(&mut self, epoch: Epoch, began: Seq, next: NextEpoch) {
+        self.door.door = next.door;
+        self.door.group_info = next.group_info;
+        self.door.epochs.push(EpochRecord { epoch, member: next.member, began });
+    }
+
+    /// An entry is not kept any more, and with it the record of the epoch that it ended.
+    fn forget_end_of(&mut self, entry: &Entry) {
+        if entry.kind.begins_epoch() {
+            self.door.epochs.retain(|record| record.epoch != entry.epoch);
+        }
+    }
+
+    fn sealed(&self) -> usize {
+        self.kept.iter().map(|(_, _, entry)| entry.sealed.len()).sum()
+    }
+
+    fn lonely(&self) -> u64 {
+        self.touched + self.door.policy.linger
+    }
+
+    fn old(&self) -> u64 {
+        self.opened + self.door.policy.largest_age
+    }
+}
+
+/// The last tenth is for what begins an epoch.
+fn bounds(policy: &Policy, entry: &Entry) -> (u32, u64) {
+    let (entries, bytes) = (policy.max_entries, policy.max_bytes);
+    if entry.kind.begins_epoch() {
+        (entries, bytes)
+    } else {
+        (entries - entries / 10, bytes - bytes / 10)
+    }
+}
