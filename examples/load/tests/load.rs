@@ -1,0 +1,115 @@
+//! The real program against a real relay, small. Nothing is judged by time: what counts is that
+//! the numbers add up.
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use std::process::Command;
+
+use common::{measure, number, run};
+use serde_json::Value;
+
+/// Everything that was sent reached everybody.
+fn adds_up(line: &Value) {
+    let (messages, guests) = (number(line, "messages"), number(line, "guests"));
+    assert!(messages > 0, "{line}");
+    assert_eq!(number(line, "deliveries"), messages * guests, "{line}");
+    assert_eq!(number(line, "lost"), 0, "{line}");
+}
+
+#[test]
+fn an_open_loop_delivers_every_message_to_every_guest() {
+    let lines =
+        measure(&["fanout", "--rooms=3", "--guests=7", "--rate=100", "--for=500ms", "--keep=5m"]);
+    let [line] = lines.as_slice() else { panic!("{lines:?}") };
+    adds_up(line);
+    assert_eq!(number(line, "messages"), 3 * 50);
+    assert_eq!(line["keep"], "5m");
+    assert!(line["p50_ms"].as_f64().unwrap() <= line["max_ms"].as_f64().unwrap());
+    // Every guest is a connection of the server.
+    assert!(number(line, "server_files") >= 21, "{line}");
+}
+
+#[test]
+fn a_closed_loop_delivers_messages_of_every_size() {
+    for size in ["--size=1000", "--size=4000", "--size=16000", "--size=64000"] {
+        let lines = measure(&["fanout", "--guests=5", "--in-flight=16", size, "--for=200ms"]);
+        lines.iter().for_each(adds_up);
+        assert_eq!(lines.len(), 1);
+    }
+}
+
+#[test]
+fn a_rival_gets_what_the_relay_gets() {
+    let mut rivals = vec!["loop"];
+    // Not everybody has it.
+    let path = std::env::var("PATH").unwrap() + ":/usr/sbin";
+    if Command::new("mosquitto").arg("-h").env("PATH", path).output().is_ok() {
+        rivals.push("mosquitto");
+    }
+    for rival in rivals {
+        let load = ["--guests=4,9", "--in-flight=2", "--rate=50", "--rounds=2", "--for=200ms"];
+        let lines = measure(&[["rival", rival].as_slice(), &load].concat());
+        lines.iter().for_each(adds_up);
+        let servers: Vec<_> = lines.iter().map(|line| line["server"].as_str().unwrap()).collect();
+        assert_eq!(servers, ["relay", rival].repeat(4));
+        let open = lines.iter().filter(|line| !line["rate"].is_null());
+        assert!(
+            open.clone().count() == 4 && open.clone().all(|line| number(line, "messages") == 20)
+        );
+    }
+}
+
+#[test]
+fn silent_guests_are_all_connected() {
+    let lines = measure(&["idle", "--connections=95", "--guests=10"]);
+    let [line] = lines.as_slice() else { panic!("{lines:?}") };
+    assert_eq!((number(line, "connections"), number(line, "rooms")), (100, 10));
+    assert!(number(line, "server_files") >= 100, "{line}");
+    let (before, after) =
+        (number(line, "server_anon_kib_before"), number(line, "server_anon_kib_with_all"));
+    assert!(before < after, "{line}");
+}
+
+#[test]
+fn without_json_there_is_a_table() {
+    let output = run(&["fanout", "--guests=2", "--rate=10", "--for=100ms"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(
+        text.lines().any(|line| line.starts_with("deliveries ") && line.ends_with("  2")),
+        "{text}"
+    );
+}
+
+#[test]
+fn wrong_arguments_are_told_apart_from_failures() {
+    for words in [
+        ["fanout", "--size=999"].as_slice(),
+        &["fanout", "--rate=1", "--in-flight=1"],
+        &["rival"],
+        &["rival", "nobody"],
+        &["fanout", "--for=0s"],
+        &["no-such-thing"],
+        &[],
+    ] {
+        assert_eq!(run(words).status.code(), Some(2), "{words:?}");
+    }
+    assert_eq!(run(&["--help"]).status.code(), Some(0));
+}
+
+#[test]
+fn a_relay_that_is_not_there_is_one_line() {
+    // The port that nobody has.
+    let relay = "--relay=http://127.0.0.1:1/";
+    for words in [["fanout", relay].as_slice(), &["fanout", relay, "--rate=5"]] {
+        let output = run(words);
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), errors.lines().count()), (Some(1), 1), "{errors}");
+        assert!(errors.starts_with("anocm-load: the server cannot be reached"), "{errors}");
+        assert!(output.stdout.is_empty());
+    }
+    let missing = run(&["fanout", "--server=/no/such/program"]);
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(String::from_utf8(missing.stderr).unwrap().contains("cargo build"));
+}
