@@ -22,6 +22,10 @@ Examples:
       anocm-load rival loop
   What a silent guest takes of its memory:
       anocm-load idle --connections 9000
+  500 guests with one link at the same moment, who leave the room to itself once they are in:
+      anocm-load join --guests 500 --at-once --then go
+  Whether a relay that serves nobody else gives back what an hour of guests took:
+      anocm-load soak --for 1h --relay http://127.0.0.1:8080/ --pid \"$(pidof anocm-server)\"
 
 A relay that runs already is named with --relay; what it takes of its machine is known only where
 its process is, by --pid. Without --relay an anocm-server is started, with limits that do not bind.
@@ -52,6 +56,12 @@ pub(crate) enum Task {
     Rival(Rival),
     /// Guests without cryptography who say nothing: memory for each connection.
     Idle(Idle),
+    /// Real guests, end-to-end encrypted, who enter one room by its link.
+    Join(Join),
+    /// Real guests, end-to-end encrypted, who talk: from saying to showing.
+    Talk(Talk),
+    /// Real guests who come and go in every way; then nothing of them may be left.
+    Soak(Soak),
     /// Be the server of 'rival loop'.
     #[command(hide = true)]
     ServeLoop,
@@ -133,6 +143,111 @@ pub(crate) struct Idle {
     /// Guests of each room
     #[arg(long, default_value_t = 100, value_parser = value_parser!(u32).range(1..=100_000))]
     pub(crate) guests: u32,
+}
+
+/// What guests do once they are in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Then {
+    /// Stay, and follow all that happens in the room until everybody is in
+    Stay,
+    /// Forget the room and close the connection, without a word to the others
+    Go,
+}
+
+impl Then {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Stay => "stay",
+            Self::Go => "go",
+        }
+    }
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Join {
+    #[command(flatten)]
+    pub(crate) relay: RelayArgs,
+
+    /// Guests who come to the room besides the one who opened it and is there
+    #[arg(long, default_value_t = 50, value_parser = value_parser!(u32).range(1..=10_000))]
+    pub(crate) guests: u32,
+
+    /// All come at the same moment; otherwise each when the one before is in
+    #[arg(long)]
+    pub(crate) at_once: bool,
+
+    /// What guests do once they are in
+    #[arg(long, value_enum, default_value_t = Then::Stay)]
+    pub(crate) then: Then,
+
+    /// How long each may take to get in
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = units::span)]
+    pub(crate) within: Duration,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Talk {
+    #[command(flatten)]
+    pub(crate) relay: RelayArgs,
+
+    /// Rooms
+    #[arg(long, default_value_t = 5, value_parser = value_parser!(u32).range(1..=1_000))]
+    pub(crate) rooms: u32,
+
+    /// Guests of each room, who talk in turns
+    #[arg(long, default_value_t = 10, value_parser = value_parser!(u32).range(1..=1_000))]
+    pub(crate) guests: u32,
+
+    /// Messages a second in each room
+    #[arg(long, value_name = "COUNT", default_value = "5", value_parser = rate)]
+    pub(crate) rate: f64,
+
+    /// How long they talk
+    #[arg(long = "for", value_name = "TIME", default_value = "10s", value_parser = units::span)]
+    pub(crate) span: Duration,
+
+    /// How long messages are kept: live is not at all
+    #[arg(long, value_name = "TIME", default_value = "live", value_parser = units::retention)]
+    pub(crate) keep: Retention,
+
+    /// How long each may take to get in
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = units::span)]
+    pub(crate) within: Duration,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Soak {
+    #[command(flatten)]
+    pub(crate) relay: RelayArgs,
+
+    /// Rooms at a time
+    #[arg(long, default_value_t = 4, value_parser = value_parser!(u32).range(1..=1_000))]
+    pub(crate) rooms: u32,
+
+    /// Guests of each room besides its owner. They leave, vanish, are cut off and come back, or
+    /// close their program, in turns
+    #[arg(long, default_value_t = 8, value_parser = value_parser!(u32).range(1..=1_000))]
+    pub(crate) guests: u32,
+
+    /// How long rooms are opened anew
+    #[arg(long = "for", value_name = "TIME", default_value = "10m", value_parser = units::span)]
+    pub(crate) span: Duration,
+
+    /// How often a line is printed
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::span)]
+    pub(crate) every: Duration,
+
+    /// How long any one thing may take a guest
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = units::span)]
+    pub(crate) within: Duration,
+
+    /// Memory in MiB that the server may have more of in the end than before
+    #[arg(long, value_name = "MIB", default_value_t = 16)]
+    pub(crate) tolerance: u32,
+
+    /// How long memory, files and threads may take to return
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = units::span)]
+    pub(crate) settles: Duration,
 }
 
 /// What the relay is compared with.

@@ -5,6 +5,7 @@ use std::io;
 use crate::{
     guest::GuestError,
     measure::{MeasureError, Measured},
+    member::MemberError,
     rival::RivalError,
     server::ServerError,
 };
@@ -20,6 +21,10 @@ pub(crate) enum Failure {
     Measure(#[from] MeasureError),
     #[error(transparent)]
     Rival(#[from] RivalError),
+    #[error(transparent)]
+    Member(#[from] MemberError),
+    #[error(transparent)]
+    Retention(anocm_core::RetentionError),
     #[error("cannot print: {0}")]
     Print(#[from] io::Error),
     #[error("cannot start: {0}")]

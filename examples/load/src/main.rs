@@ -9,17 +9,22 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod cut;
 mod failure;
 mod fanout;
 mod files;
 mod guest;
 mod idle;
+mod join;
 mod latency;
 mod measure;
+mod member;
 mod process;
 mod report;
 mod rival;
 mod server;
+mod soak;
+mod talk;
 mod units;
 
 use std::{
@@ -58,7 +63,7 @@ fn runtime(task: &Task) -> Result<Runtime, Failure> {
         Task::Rival(_) | Task::Idle(_) => {
             builder.worker_threads(1);
         }
-        Task::ServeLoop => {}
+        Task::Join(_) | Task::Talk(_) | Task::Soak(_) | Task::ServeLoop => {}
     }
     builder.enable_all().build().map_err(Failure::Start)
 }
@@ -80,6 +85,9 @@ async fn run(cli: &Cli) -> Result<(), Failure> {
         Task::Fanout(args) => fanout::run(args, &printer).await,
         Task::Rival(args) => rival::run(args, &mut printer).await,
         Task::Idle(args) => idle::run(args, &printer).await,
+        Task::Join(args) => join::run(args, &printer).await,
+        Task::Talk(args) => talk::run(args, &printer).await,
+        Task::Soak(args) => soak::run(args, &mut printer).await,
         Task::ServeLoop => rival::looped::serve().await.map_err(Failure::Start),
     }
 }

@@ -172,7 +172,7 @@ async fn open(
 }
 
 /// Messages of one room in an open loop: at least one.
-fn messages(span: Duration, rate: f64) -> u64 {
+pub(crate) fn messages(span: Duration, rate: f64) -> u64 {
     let apart = Duration::from_secs_f64(1.0 / rate).max(Duration::from_nanos(1));
     u64::try_from(span.as_nanos() / apart.as_nanos()).unwrap_or(u64::MAX).max(1)
 }

@@ -72,6 +72,49 @@ fn silent_guests_are_all_connected() {
 }
 
 #[test]
+fn everybody_is_shown_what_is_said() {
+    let lines = measure(&["talk", "--rooms=2", "--guests=3", "--rate=10", "--for=500ms"]);
+    let [line] = lines.as_slice() else { panic!("{lines:?}") };
+    adds_up(line);
+    assert_eq!(number(line, "messages"), 2 * 5);
+    assert!(!line["join_p50_ms"].is_null() && !line["server_cpu_us_per_delivery"].is_null());
+}
+
+#[test]
+fn whoever_has_the_link_gets_in() {
+    for words in [["--then=stay"].as_slice(), &["--at-once", "--then=go"]] {
+        let lines = measure(&[["join", "--guests=6"].as_slice(), words].concat());
+        let [line] = lines.as_slice() else { panic!("{lines:?}") };
+        assert_eq!((number(line, "entered"), number(line, "failed")), (6, 0));
+        assert_eq!(number(line, "seen_by_creator"), 6);
+    }
+}
+
+#[test]
+fn who_does_not_get_in_is_told() {
+    let output = run(&["join", "--guests=2", "--relay=http://127.0.0.1:1/", "--within=300ms"]);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), errors.lines().count()), (Some(1), 1), "{errors}");
+    assert!(errors.contains("not entered in time"), "{errors}");
+}
+
+#[test]
+fn nothing_is_left_of_guests_who_came_and_went() {
+    let lines = measure(&["soak", "--rooms=2", "--guests=4", "--for=1s", "--every=500ms"]);
+    let (base, end) = (lines.first().unwrap(), lines.last().unwrap());
+    assert_eq!((base["phase"].as_str(), end["phase"].as_str()), (Some("base"), Some("end")));
+    let rooms = number(end, "rooms");
+    assert!(rooms >= 2, "{end}");
+    // One of each fate in each room: whoever was cut comes back and says something more.
+    assert_eq!(number(end, "joins"), 4 * rooms);
+    assert_eq!(number(end, "expired"), 5 * rooms);
+    assert_eq!((number(end, "cuts"), number(end, "left")), (rooms, 2 * rooms));
+    assert!(number(end, "vanished") >= rooms, "{end}");
+    assert_eq!(number(end, "errors"), 0);
+    assert_eq!(number(end, "server_files"), number(base, "server_files"));
+}
+
+#[test]
 fn without_json_there_is_a_table() {
     let output = run(&["fanout", "--guests=2", "--rate=10", "--for=100ms"]);
     let text = String::from_utf8(output.stdout).unwrap();

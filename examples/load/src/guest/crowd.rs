@@ -37,6 +37,11 @@ impl Troubles {
         *count = count.saturating_add(1);
     }
 
+    pub(crate) fn total(&self) -> u64 {
+        let troubles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        troubles.values().fold(0, |sum, count| sum.saturating_add(*count))
+    }
+
     /// One line for each kind.
     pub(crate) fn lines(&self) -> Vec<String> {
         let troubles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
