@@ -29,6 +29,8 @@ Examples:
 
 A relay that runs already is named with --relay; what it takes of its machine is known only where
 its process is, by --pid. Without --relay an anocm-server is started, with limits that do not bind.
+Those of a relay that runs already do: --in-flight then measures how many requests a second it lets
+a connection make, and whoever falls behind at --rate for that is told so.
 
 Times are a number and ms, s, m or h. Latencies are in milliseconds, in an open loop (--rate) from
 the moment a message was meant to be sent, so that waiting counts.

@@ -1,7 +1,5 @@
 //! The limit of open files: every connection takes one, here and in the server.
 
-use rustix::process::{Resource, getrlimit, setrlimit};
-
 /// Files that a process has open besides its connections.
 const OTHERS: u64 = 64;
 
@@ -17,12 +15,19 @@ pub(crate) struct FilesError {
 }
 
 /// Lets this process, and the children that it starts from then on, have so many connections.
+#[cfg(unix)]
 pub(crate) fn raise(connections: u32) -> Result<(), FilesError> {
+    use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     // Where it cannot be raised, what it is decides.
     let _ = setrlimit(Resource::Nofile, limit);
     enough(connections, getrlimit(Resource::Nofile).current)
+}
+
+#[cfg(not(unix))]
+pub(crate) fn raise(connections: u32) -> Result<(), FilesError> {
+    enough(connections, None)
 }
 
 fn enough(connections: u32, limit: Option<u64>) -> Result<(), FilesError> {

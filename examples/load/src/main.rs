@@ -36,10 +36,7 @@ use args::{Cli, Task};
 use clap::Parser;
 use failure::Failure;
 use report::Printer;
-use tokio::{
-    runtime::{Builder, Runtime},
-    signal::unix::{SignalKind, signal},
-};
+use tokio::runtime::{Builder, Runtime};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -70,13 +67,28 @@ fn runtime(task: &Task) -> Result<Runtime, Failure> {
 
 /// Runs the task, but no longer than until a signal ends the program: children end with it.
 async fn until_told(cli: &Cli) -> Result<(), Failure> {
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::Start)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::Start)?;
     tokio::select! {
         outcome = run(cli) => outcome,
-        _ = interrupt.recv() => Err(Failure::Signal),
-        _ = terminate.recv() => Err(Failure::Signal),
+        told = told_to_end() => {
+            told.map_err(Failure::Start)?;
+            Err(Failure::Signal)
+        }
     }
+}
+
+#[cfg(unix)]
+async fn told_to_end() -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        told = tokio::signal::ctrl_c() => told,
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+async fn told_to_end() -> io::Result<()> {
+    tokio::signal::ctrl_c().await
 }
 
 async fn run(cli: &Cli) -> Result<(), Failure> {

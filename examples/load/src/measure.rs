@@ -177,12 +177,13 @@ pub(crate) fn messages(span: Duration, rate: f64) -> u64 {
     u64::try_from(span.as_nanos() / apart.as_nanos()).unwrap_or(u64::MAX).max(1)
 }
 
-/// When the last message was due, a relay without a limit in the way has taken all but a few.
+/// When the last message was due, a relay without a limit in the way has taken all but those of
+/// the last quarter of a second.
 fn note_backlog(crowds: &[Crowd], due: u64, rate: f64, troubles: &Troubles) {
     let talks_back = crowds.iter().all(|crowd| matches!(crowd.room.speech, Speech::Relay(_)));
     let accepted = sum(crowds, |crowd| crowd.room.accepted.load(Ordering::Acquire));
     let behind = due.saturating_sub(accepted);
-    if talks_back && Duration::from_secs(behind) > Duration::from_secs_f64(rate.max(10.0)) {
+    if talks_back && Duration::from_secs(behind) > Duration::from_secs_f64((rate / 4.0).max(10.0)) {
         troubles.note(format!(
             "the relay was {behind} messages behind at the end: it is too slow for this rate, or \
              its limits of requests or bytes a second bound"

@@ -59,8 +59,7 @@ impl Process {
             _ => {
                 let ticks = ticks(&self.read("stat")?);
                 let ticks = ticks.ok_or(ProcessError::Strange { pid: self.pid })?;
-                let a_second = rustix::param::clock_ticks_per_second().max(1);
-                Ok(Duration::from_millis(ticks.saturating_mul(1_000) / a_second))
+                Ok(Duration::from_millis(ticks.saturating_mul(1_000) / ticks_a_second()))
             }
         }
     }
@@ -89,6 +88,17 @@ impl Process {
     fn path(self, name: &str) -> PathBuf {
         PathBuf::from(format!("/proc/{}/{name}", self.pid))
     }
+}
+
+#[cfg(unix)]
+fn ticks_a_second() -> u64 {
+    rustix::param::clock_ticks_per_second().max(1)
+}
+
+/// Where there is no `/proc`, this is not asked.
+#[cfg(not(unix))]
+fn ticks_a_second() -> u64 {
+    100
 }
 
 /// Nanoseconds on a processor: the first number of `schedstat`.

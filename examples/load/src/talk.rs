@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use anocm_core::{NewRoom, RoomEvent, RoomRetention};
+use anocm_core::{NewRoom, RoomEvent, RoomRetention, room::Trouble};
 use data_encoding::HEXLOWER;
 use futures_util::future::try_join_all;
 use tokio::{
@@ -165,6 +165,9 @@ impl Counts {
                 }
             }
             RoomEvent::NotSent { why, .. } => self.troubles.note(format!("not sent: {why}")),
+            // Signs of life while a newcomer was still coming in; of what is said here, none may be
+            // lost, which is counted.
+            RoomEvent::Trouble(Trouble::Missed { .. }) => {}
             RoomEvent::Trouble(trouble) => self.troubles.note(format!("trouble: {trouble:?}")),
             RoomEvent::Ended(ended) => self.troubles.note(format!("a room ended: {ended:?}")),
             _ => {}

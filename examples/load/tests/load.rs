@@ -6,7 +6,7 @@ mod common;
 
 use std::process::Command;
 
-use common::{measure, number, run};
+use common::{Server, measure, number, run};
 use serde_json::Value;
 
 /// Everything that was sent reached everybody.
@@ -112,6 +112,38 @@ fn nothing_is_left_of_guests_who_came_and_went() {
     assert!(number(end, "vanished") >= rooms, "{end}");
     assert_eq!(number(end, "errors"), 0);
     assert_eq!(number(end, "server_files"), number(base, "server_files"));
+}
+
+#[test]
+fn a_relay_that_runs_already_is_watched_by_its_number() {
+    let server = Server::start(&[]);
+    let (relay, pid) = (format!("--relay={}", server.url), format!("--pid={}", server.pid()));
+    let lines = measure(&["fanout", &relay, &pid, "--guests=3", "--rate=20", "--for=200ms"]);
+    lines.iter().for_each(adds_up);
+    assert!(number(&lines[0], "server_files") >= 3);
+    // Without it nothing is known, and nothing made up.
+    let lines = measure(&["fanout", &relay, "--guests=3", "--rate=20", "--for=200ms"]);
+    lines.iter().for_each(adds_up);
+    assert!(lines[0]["server_cpu_us_per_delivery"].is_null() && lines[0]["server_files"].is_null());
+    let idle = run(&["idle", &relay, "--connections=1"]);
+    assert_eq!(idle.status.code(), Some(1));
+    assert!(String::from_utf8(idle.stderr).unwrap().contains("--pid"));
+}
+
+#[test]
+fn a_limit_that_binds_is_told() {
+    let server = Server::start(&["--requests-per-second=100"]);
+    let relay = format!("--relay={}", server.url);
+    let output = run(&["fanout", &relay, "--guests=2", "--rate=1000", "--for=1s", "--json"]);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(errors.contains("messages behind"), "{errors}");
+    // And what it did is printed all the same: late, but nothing lost.
+    adds_up(&serde_json::from_slice(&output.stdout).unwrap());
+
+    let server = Server::start(&["--max-connections=3"]);
+    let output = run(&["fanout", &format!("--relay={}", server.url), "--guests=8"]);
+    assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(1), true));
 }
 
 #[test]
