@@ -1,0 +1,48 @@
+//! Why the program ends with 1.
+
+use std::io;
+
+use crate::{
+    guest::GuestError,
+    measure::{MeasureError, Measured},
+    member::MemberError,
+    rival::RivalError,
+    server::ServerError,
+};
+
+/// Why nothing was measured, or what was measured is not to be relied on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    #[error(transparent)]
+    Guest(#[from] GuestError),
+    #[error(transparent)]
+    Measure(#[from] MeasureError),
+    #[error(transparent)]
+    Rival(#[from] RivalError),
+    #[error(transparent)]
+    Member(#[from] MemberError),
+    #[error(transparent)]
+    Retention(anocm_core::RetentionError),
+    #[error("cannot print: {0}")]
+    Print(#[from] io::Error),
+    #[error("cannot start: {0}")]
+    Start(#[source] io::Error),
+    #[error("ended by a signal")]
+    Signal,
+    /// What was measured is printed already.
+    #[error("{}", .0.join("; "))]
+    Troubles(Vec<String>),
+}
+
+impl Failure {
+    /// Whether everything arrived and nothing went wrong.
+    pub(crate) fn of(measured: &Measured) -> Result<(), Self> {
+        let mut troubles = measured.troubles.clone();
+        if measured.lost > 0 {
+            troubles.insert(0, format!("{} deliveries never came", measured.lost));
+        }
+        if troubles.is_empty() { Ok(()) } else { Err(Self::Troubles(troubles)) }
+    }
+}

@@ -1,0 +1,52 @@
+//! The limit of open files: every connection takes one, here and in the server.
+
+/// Files that a process has open besides its connections.
+const OTHERS: u64 = 64;
+
+/// Too few files may be open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{needed} files must be open at a time and the limit is {limit}: raise it (ulimit -Hn), or ask \
+     for fewer connections"
+)]
+pub(crate) struct FilesError {
+    needed: u64,
+    limit: u64,
+}
+
+/// Lets this process, and the children that it starts from then on, have so many connections.
+#[cfg(unix)]
+pub(crate) fn raise(connections: u32) -> Result<(), FilesError> {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Where it cannot be raised, what it is decides.
+    let _ = setrlimit(Resource::Nofile, limit);
+    enough(connections, getrlimit(Resource::Nofile).current)
+}
+
+#[cfg(not(unix))]
+pub(crate) fn raise(connections: u32) -> Result<(), FilesError> {
+    enough(connections, None)
+}
+
+fn enough(connections: u32, limit: Option<u64>) -> Result<(), FilesError> {
+    let needed = OTHERS.saturating_add(connections.into());
+    match limit {
+        Some(limit) if limit < needed => Err(FilesError { needed, limit }),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_that_is_too_low_is_told_with_its_number() {
+        assert_eq!(enough(9_000, None), Ok(()));
+        assert_eq!(enough(9_000, Some(9_064)), Ok(()));
+        let error = enough(9_000, Some(1_024)).unwrap_err().to_string();
+        assert!(error.contains("9064") && error.contains("1024"), "{error}");
+    }
+}

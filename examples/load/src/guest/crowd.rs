@@ -1,0 +1,243 @@
+//! Everyone in a room, and what they received.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
+};
+
+use anocm_core::wire::{Event, RelayFrame, Reply, decode};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use tokio::{sync::Notify, task::JoinSet, time::Instant};
+
+use super::{
+    GuestError,
+    frames::{Frames, Seen},
+    mark::{MARK, Mark, Marker},
+    socket::{Opened, Socket, Target},
+    speech::Speech,
+};
+use crate::latency::Latencies;
+
+/// Connections that are being opened at one time.
+const ABREAST: usize = 64;
+/// Replies and events are looked at up to this length.
+const LONGEST: usize = 256;
+
+/// What went wrong, and how often.
+#[derive(Debug, Default)]
+pub(crate) struct Troubles(Mutex<BTreeMap<String, u64>>);
+
+impl Troubles {
+    pub(crate) fn note(&self, what: impl Into<String>) {
+        let mut troubles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = troubles.entry(what.into()).or_default();
+        *count = count.saturating_add(1);
+    }
+
+    pub(crate) fn total(&self) -> u64 {
+        let troubles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        troubles.values().fold(0, |sum, count| sum.saturating_add(*count))
+    }
+
+    /// One line for each kind.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let troubles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        troubles.iter().map(|(what, count)| format!("{count} times: {what}")).collect()
+    }
+}
+
+/// A room and its guests, the first of whom publishes.
+#[derive(Debug)]
+pub(crate) struct Crowd {
+    pub(crate) room: Arc<Room>,
+    pub(crate) publisher: Arc<Socket>,
+    /// Who receives; ends with this.
+    receivers: JoinSet<()>,
+}
+
+/// What is counted of one room.
+#[derive(Debug)]
+pub(crate) struct Room {
+    pub(crate) speech: Speech,
+    pub(crate) marker: Marker,
+    guests: u32,
+    latencies: Arc<Latencies>,
+    troubles: Arc<Troubles>,
+    /// Messages that were handed to the system.
+    pub(crate) sent: AtomicU64,
+    /// Publications that the relay confirmed.
+    pub(crate) accepted: AtomicU64,
+    /// Copies that arrived.
+    pub(crate) delivered: AtomicU64,
+    /// Messages that everybody has, in a closed loop.
+    pub(crate) complete: AtomicU64,
+    /// How many have each message that is in flight: by its number, in turn.
+    in_flight: Vec<AtomicU32>,
+    /// Another message is complete.
+    pub(crate) done: Notify,
+}
+
+/// What a receiver has to send.
+enum Answer {
+    Pong(Vec<u8>),
+    CatchUp(Vec<u8>),
+}
+
+/// What all rooms of one measurement have in common.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared {
+    pub(crate) marker: Marker,
+    pub(crate) latencies: Arc<Latencies>,
+    pub(crate) troubles: Arc<Troubles>,
+    /// Sealed bytes of a message.
+    pub(crate) size: usize,
+    /// Messages in flight in a closed loop; 0 in an open one.
+    pub(crate) in_flight: u32,
+}
+
+/// Fills rooms with so many guests each. The first of each room is in before the others come.
+pub(crate) async fn gather(
+    target: &Target,
+    rooms: Vec<Speech>,
+    guests: u32,
+    shared: &Shared,
+) -> Result<Vec<Crowd>, GuestError> {
+    let open = |index: usize, speech: Speech, first| async move {
+        let mut guest = Opened::new(target, shared.size).await?;
+        speech.enter(&mut guest, first).await?;
+        Ok::<_, GuestError>((index, guest))
+    };
+    let firsts = rooms.iter().cloned().enumerate();
+    let firsts = firsts.map(|(index, speech)| open(index, speech, true));
+    let mut firsts: Vec<_> = stream::iter(firsts).buffer_unordered(ABREAST).try_collect().await?;
+    firsts.sort_by_key(|(index, _)| *index);
+    let mut crowds: Vec<_> = firsts
+        .into_iter()
+        .zip(&rooms)
+        .map(|((_, guest), speech)| Crowd::new(speech.clone(), guest, guests, shared))
+        .collect();
+    let others = (1..guests).flat_map(|_| rooms.iter().cloned().enumerate());
+    let others = others.map(|(index, speech)| open(index, speech, false));
+    let mut others = stream::iter(others).buffer_unordered(ABREAST);
+    while let Some((index, guest)) = others.try_next().await? {
+        if let Some(crowd) = crowds.get_mut(index) {
+            crowd.add(guest);
+        }
+    }
+    Ok(crowds)
+}
+
+impl Crowd {
+    fn new(speech: Speech, first: Opened, guests: u32, shared: &Shared) -> Self {
+        let room = Arc::new(Room {
+            speech,
+            marker: shared.marker,
+            guests,
+            latencies: Arc::clone(&shared.latencies),
+            troubles: Arc::clone(&shared.troubles),
+            sent: AtomicU64::new(0),
+            accepted: AtomicU64::new(0),
+            delivered: AtomicU64::new(0),
+            complete: AtomicU64::new(0),
+            in_flight: (0..shared.in_flight).map(|_| AtomicU32::new(0)).collect(),
+            done: Notify::new(),
+        });
+        let publisher = Arc::new(first.socket);
+        let mut receivers = JoinSet::new();
+        receivers.spawn(receive(Arc::clone(&room), Arc::clone(&publisher), first.frames));
+        Self { room, publisher, receivers }
+    }
+
+    fn add(&mut self, guest: Opened) {
+        self.receivers.spawn(receive(Arc::clone(&self.room), Arc::new(guest.socket), guest.frames));
+    }
+}
+
+/// Counts what comes until the connection ends.
+async fn receive(room: Arc<Room>, socket: Arc<Socket>, mut frames: Frames) {
+    if let Err(error) = receive_all(&room, &socket, &mut frames).await {
+        room.troubles.note(error.to_string());
+    }
+}
+
+async fn receive_all(room: &Room, socket: &Socket, frames: &mut Frames) -> Result<(), GuestError> {
+    let mut answers = Vec::new();
+    loop {
+        let mut fed = Ok(());
+        let mut closed = None;
+        let read = socket.read(|bytes| {
+            let now = Instant::now();
+            fed = frames.feed(bytes, |seen| match seen {
+                Seen::Entry(mark) => room.count(mark, now),
+                Seen::Short(message) => answers.extend(room.look(message)),
+                Seen::Ping(ping) => answers.push(Answer::Pong(ping.to_vec())),
+                Seen::Close(code) => closed = Some(code.unwrap_or(1005)),
+                Seen::Other | Seen::Pong => {}
+            });
+        });
+        read.await?;
+        fed?;
+        if let Some(code) = closed {
+            return Err(GuestError::Closed(code));
+        }
+        for answer in answers.drain(..) {
+            match answer {
+                Answer::Pong(ping) => socket.pong(&ping).await?,
+                Answer::CatchUp(request) => socket.send(&request).await?,
+            }
+        }
+    }
+}
+
+impl Room {
+    /// A message arrived.
+    fn count(&self, mark: &[u8; MARK], now: Instant) {
+        let Some(Mark { number, at }) = self.marker.read(mark) else {
+            return;
+        };
+        self.latencies.record(now.saturating_duration_since(at));
+        self.delivered.fetch_add(1, Ordering::Relaxed);
+        let turn = number.checked_rem(u64::try_from(self.in_flight.len()).unwrap_or(0));
+        let turn = turn.and_then(|turn| usize::try_from(turn).ok());
+        let Some(have) = turn.and_then(|turn| self.in_flight.get(turn)) else {
+            return;
+        };
+        if have.fetch_add(1, Ordering::AcqRel).saturating_add(1) == self.guests {
+            have.store(0, Ordering::Release);
+            self.complete.fetch_add(1, Ordering::Release);
+            self.done.notify_one();
+        }
+    }
+
+    /// Something short came: of the relay, a reply or an event.
+    fn look(&self, message: &[u8]) -> Option<Answer> {
+        let Speech::Relay(room) = &self.speech else {
+            return None;
+        };
+        match decode(message, LONGEST) {
+            Ok(RelayFrame::Reply { result: Ok(Reply::Accepted { .. }), .. }) => {
+                self.accepted.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok(RelayFrame::Reply { result: Err(refusal), .. }) => {
+                self.troubles.note(format!("the relay refused: {refusal}"));
+            }
+            Ok(RelayFrame::Event(Event::Lagging { after, .. })) => {
+                self.troubles
+                    .note("the relay left messages out for a guest who lags (its --queue)");
+                return Some(Answer::CatchUp(room.catching_up(after).to_vec()));
+            }
+            Ok(RelayFrame::Event(Event::Closed { .. } | Event::Lapsed { .. })) => {
+                self.troubles.note("the relay ended a room or let a guest lapse");
+            }
+            Ok(RelayFrame::Event(Event::GoingAway { .. })) => {
+                self.troubles.note("the relay is going away");
+            }
+            Ok(_) => {}
+            Err(_) => self.troubles.note("what the relay sent is not of its protocol"),
+        }
+        None
+    }
+}

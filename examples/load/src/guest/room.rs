@@ -1,0 +1,146 @@
+//! A room that is nothing but tokens: enough for a relay, which can see no more of any room.
+
+use std::time::Duration;
+
+use anocm_core::{
+    Epoch, Payload, Retention, RoomAddress, Secret, Token,
+    wire::{
+        ClientFrame, ClientHello, Entered, Entry, EntryKind, Event, Genesis, Hello, LogItem,
+        NextEpoch, Policy, RelayFrame, RelayHello, Reply, Request, decode, encode,
+    },
+};
+
+use super::{GuestError, socket::Opened};
+
+/// Bytes of the group information that nobody will open.
+const DOOR: usize = 1_000;
+/// Longer than any measurement, and within what relays grant.
+const AGE: Duration = Duration::from_secs(24 * 3_600);
+const LINGER: Duration = Duration::from_secs(60);
+/// No frame that is answered to these requests is longer.
+const LONGEST: usize = 256;
+
+/// What its guests know of a room.
+#[derive(Debug)]
+pub(crate) struct RawRoom {
+    address: RoomAddress,
+    member: Token,
+    genesis: Genesis,
+    retention: Retention,
+}
+
+impl RawRoom {
+    /// A room of its own, whose messages are kept so long. `entries` and `bytes` are what it asks
+    /// the relay to keep at most.
+    pub(crate) fn new(retention: Retention, entries: u32, bytes: u64) -> Result<Self, GuestError> {
+        let (address, member, door, owner) = (random()?, random()?, random()?, random()?);
+        let member = Token::new(Secret::new(member));
+        let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        let handshakes = Retention::keep(Duration::from_secs(600)).unwrap_or(retention);
+        let policy = Policy {
+            largest: retention,
+            handshakes,
+            linger: millis(LINGER),
+            largest_age: millis(AGE),
+            max_entries: entries,
+            max_bytes: bytes,
+        };
+        let first = NextEpoch {
+            member: member.hash(),
+            door: Token::new(Secret::new(door)).hash(),
+            group_info: Payload::from(vec![0; DOOR]),
+        };
+        let genesis = Genesis { policy, owner: Token::new(Secret::new(owner)).hash(), first };
+        Ok(Self { address: RoomAddress::new(address), member, genesis, retention })
+    }
+
+    /// Greets the relay and opens the room.
+    pub(crate) async fn create(&self, guest: &mut Opened) -> Result<(), GuestError> {
+        greet(guest).await?;
+        let (address, genesis) = (self.address, self.genesis.clone());
+        match ask(guest, Request::Create { address, genesis }).await? {
+            Reply::Done => Ok(()),
+            _ => Err(GuestError::Protocol),
+        }
+    }
+
+    /// Greets the relay and enters the room.
+    pub(crate) async fn enter(&self, guest: &mut Opened) -> Result<(), GuestError> {
+        greet(guest).await?;
+        let (address, member) = (self.address, self.member.clone());
+        match ask(guest, Request::Enter { address, epoch: Epoch::FIRST, member }).await? {
+            Reply::Entered(Entered { current: Epoch::FIRST, .. }) => Ok(()),
+            _ => Err(GuestError::Protocol),
+        }
+    }
+
+    /// The request that publishes sealed bytes. They are its last but one byte.
+    pub(crate) fn publication(&self, sealed: Payload) -> Payload {
+        let entry = self.entry(sealed);
+        request(Request::Publish { address: self.address, entry, next: None })
+    }
+
+    /// The event that tells sealed bytes. They are its last.
+    pub(crate) fn event(&self, sealed: Payload) -> Payload {
+        let item = LogItem { seq: anocm_core::Seq::new(1), age: 0, entry: self.entry(sealed) };
+        encode(&RelayFrame::Event(Event::Entry { address: self.address, item }))
+    }
+
+    /// The request that takes up reading where the relay left out.
+    pub(crate) fn catching_up(&self, after: anocm_core::Seq) -> Payload {
+        request(Request::Read { address: self.address, after })
+    }
+
+    fn entry(&self, sealed: Payload) -> Entry {
+        let (kind, epoch) = (EntryKind::Message, Epoch::FIRST);
+        Entry { kind, epoch, retention: self.retention, sealed }
+    }
+}
+
+async fn greet(guest: &mut Opened) -> Result<(), GuestError> {
+    let answer = guest.ask(&ClientHello::default().to_frame()).await?;
+    match RelayHello::from_frame(&answer) {
+        Ok(RelayHello::Welcome { .. }) => Ok(()),
+        _ => Err(GuestError::Protocol),
+    }
+}
+
+async fn ask(guest: &mut Opened, asked: Request) -> Result<Reply, GuestError> {
+    let mut answer = guest.ask(&request(asked)).await?;
+    loop {
+        match decode(&answer, LONGEST) {
+            Ok(RelayFrame::Reply { result, .. }) => return result.map_err(GuestError::Refused),
+            // Others may be talking already.
+            Ok(RelayFrame::Event(_)) => answer = guest.next().await?,
+            _ => return Err(GuestError::Protocol),
+        }
+    }
+}
+
+/// Requests of a raw guest are answered in order, so that none needs a name of its own.
+fn request(request: Request) -> Payload {
+    encode(&ClientFrame { id: 0, request })
+}
+
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], GuestError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|_| GuestError::NoRandomness)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sealed_bytes_stand_where_the_receiver_looks_for_them() {
+        for size in [1_000, 4_000, 16_000, 64_000] {
+            let room = RawRoom::new(Retention::Live, 1, 1).unwrap();
+            let sealed = vec![0xA5; size];
+            let event = room.event(Payload::from(sealed.clone()));
+            assert!(event.ends_with(&sealed));
+            let request = room.publication(Payload::from(sealed.clone()));
+            assert!(request[..request.len() - 1].ends_with(&sealed));
+        }
+    }
+}

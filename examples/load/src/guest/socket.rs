@@ -1,0 +1,190 @@
+//! A plain WebSocket connection that keeps nothing of what it reads.
+
+use std::{cell::RefCell, collections::VecDeque, io};
+
+use data_encoding::BASE64;
+use tokio::{net::TcpStream, sync::Mutex, time::timeout};
+
+use super::{
+    GuestError, PATIENCE,
+    frames::{BINARY, Framed, Frames, PONG, Seen},
+};
+
+/// The longest response head in bytes.
+const MAX_HEAD: usize = 16 * 1_024;
+/// Bytes read at one go.
+const SCRATCH: usize = 64 * 1_024;
+
+thread_local! {
+    /// What is read is looked at once, so that one buffer does for all connections of a thread.
+    static SHARED: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH]);
+}
+
+/// Where a server listens for WebSockets, without TLS.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) path: String,
+    /// The subprotocol asked for.
+    pub(crate) protocol: Option<&'static str>,
+}
+
+/// An open connection.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    tcp: TcpStream,
+    /// Keeps frames whole.
+    writing: Mutex<()>,
+    key: [u8; 4],
+}
+
+impl Socket {
+    /// Connects and upgrades. Gives what was read beyond the response head, too.
+    pub(crate) async fn open(target: &Target) -> Result<(Self, Vec<u8>), GuestError> {
+        match timeout(PATIENCE, Self::connect(target)).await {
+            Ok(opened) => opened,
+            Err(_) => Err(GuestError::Silent),
+        }
+    }
+
+    async fn connect(target: &Target) -> Result<(Self, Vec<u8>), GuestError> {
+        let tcp = TcpStream::connect((target.host.as_str(), target.port)).await;
+        let tcp = tcp.map_err(GuestError::Unreachable)?;
+        tcp.set_nodelay(true).map_err(GuestError::Unreachable)?;
+        let mut key = [0; 20];
+        getrandom::fill(&mut key).map_err(|_| GuestError::NoRandomness)?;
+        let (mask, key) = key.split_first_chunk::<4>().ok_or(GuestError::NoRandomness)?;
+        let socket = Self { tcp, writing: Mutex::new(()), key: *mask };
+        socket.write(request(target, &BASE64.encode(key)).as_bytes()).await?;
+        let ahead = socket.accepted().await?;
+        Ok((socket, ahead))
+    }
+
+    /// Reads the response head.
+    async fn accepted(&self) -> Result<Vec<u8>, GuestError> {
+        let mut head = Vec::new();
+        loop {
+            self.read(|bytes| head.extend_from_slice(bytes)).await?;
+            if let Some(end) = head.windows(4).position(|four| four == b"\r\n\r\n") {
+                let is_web_socket = head.starts_with(b"HTTP/1.1 101 ");
+                let ahead = head.split_off(end.saturating_add(4));
+                return if is_web_socket { Ok(ahead) } else { Err(GuestError::NoWebSocket) };
+            }
+            if head.len() > MAX_HEAD {
+                return Err(GuestError::NoWebSocket);
+            }
+        }
+    }
+
+    /// Waits for bytes and hands them over once.
+    pub(crate) async fn read(&self, mut with: impl FnMut(&[u8])) -> Result<(), GuestError> {
+        loop {
+            self.tcp.readable().await.map_err(GuestError::Cut)?;
+            let read = SHARED.with_borrow_mut(|scratch| {
+                let read = self.tcp.try_read(scratch)?;
+                with(scratch.get(..read).unwrap_or_default());
+                Ok::<_, io::Error>(read)
+            });
+            match read {
+                Ok(0) => return Err(GuestError::Cut(io::ErrorKind::UnexpectedEof.into())),
+                Ok(_) => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(GuestError::Cut(error)),
+            }
+        }
+    }
+
+    /// Writes bytes that are whole frames already.
+    pub(crate) async fn write(&self, bytes: &[u8]) -> Result<(), GuestError> {
+        let _turn = self.writing.lock().await;
+        let mut left = bytes;
+        while !left.is_empty() {
+            self.tcp.writable().await.map_err(GuestError::Cut)?;
+            match self.tcp.try_write(left) {
+                Ok(written) => left = left.get(written..).unwrap_or_default(),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(GuestError::Cut(error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends a message.
+    pub(crate) async fn send(&self, message: &[u8]) -> Result<(), GuestError> {
+        self.write(self.framed(message).as_bytes()).await
+    }
+
+    /// A message as it goes over this connection.
+    pub(crate) fn framed(&self, message: &[u8]) -> Framed {
+        Framed::new(BINARY, message, self.key)
+    }
+
+    /// Answers a ping. Whoever is writing already shows that it lives, and need not.
+    pub(crate) async fn pong(&self, ping: &[u8]) -> Result<(), GuestError> {
+        if self.writing.try_lock().is_err() {
+            return Ok(());
+        }
+        self.write(Framed::new(PONG, ping, self.key).as_bytes()).await
+    }
+}
+
+fn request(target: &Target, key: &str) -> String {
+    let Target { host, port, path, protocol } = target;
+    let protocol = protocol.map(|name| format!("Sec-WebSocket-Protocol: {name}\r\n"));
+    format!(
+        "GET {path} HTTP/1.1\r\n\
+         Host: {host}:{port}\r\n\
+         Connection: Upgrade\r\n\
+         Upgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: {key}\r\n\
+         {}\r\n",
+        protocol.unwrap_or_default()
+    )
+}
+
+/// A connection that speaks in turns: for the time before the crowd.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) socket: Socket,
+    pub(crate) frames: Frames,
+    waiting: VecDeque<Vec<u8>>,
+}
+
+impl Opened {
+    pub(crate) async fn new(target: &Target, size: usize) -> Result<Self, GuestError> {
+        let (socket, ahead) = Socket::open(target).await?;
+        let mut opened = Self { socket, frames: Frames::new(size), waiting: VecDeque::new() };
+        opened.frames.feed(&ahead, keep(&mut opened.waiting))?;
+        Ok(opened)
+    }
+
+    /// The next short message.
+    pub(crate) async fn next(&mut self) -> Result<Vec<u8>, GuestError> {
+        let waiting = &mut self.waiting;
+        loop {
+            if let Some(message) = waiting.pop_front() {
+                return Ok(message);
+            }
+            let mut fed = Ok(());
+            let read = self.socket.read(|bytes| fed = self.frames.feed(bytes, keep(waiting)));
+            timeout(PATIENCE, read).await.map_err(|_| GuestError::Silent)??;
+            fed?;
+        }
+    }
+
+    /// Sends a message and gives what comes next.
+    pub(crate) async fn ask(&mut self, message: &[u8]) -> Result<Vec<u8>, GuestError> {
+        self.socket.send(message).await?;
+        self.next().await
+    }
+}
+
+fn keep(waiting: &mut VecDeque<Vec<u8>>) -> impl FnMut(Seen<'_>) {
+    |seen| {
+        if let Seen::Short(message) = seen {
+            waiting.push_back(message.to_vec());
+        }
+    }
+}

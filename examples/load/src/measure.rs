@@ -1,0 +1,270 @@
+//! One measurement: a crowd, a load, and what it took.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use futures_util::future::try_join_all;
+use hdrhistogram::CreationError;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep},
+};
+
+use crate::{
+    guest::{
+        GuestError,
+        crowd::{Crowd, Shared, Troubles, gather},
+        mark::Marker,
+        publish,
+        room::random,
+        socket::Target,
+        speech::Speech,
+    },
+    latency::Latencies,
+    process::{Process, ProcessError, Sample},
+    report::{Row, Value},
+};
+
+/// What was sent is waited for as long as some of it still comes within this time.
+const LATE: Duration = Duration::from_secs(5);
+/// How often that is looked at.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// How much is sent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Load {
+    /// A closed loop: so many messages of each room are on their way at any time.
+    InFlight(u32),
+    /// An open loop: so many messages a second and room, come what may.
+    Rate(f64),
+}
+
+/// What is measured.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan {
+    /// Guests of each room.
+    pub(crate) guests: u32,
+    /// Sealed bytes of a message.
+    pub(crate) size: usize,
+    pub(crate) load: Load,
+    pub(crate) span: Duration,
+}
+
+/// What was found.
+#[derive(Debug)]
+pub(crate) struct Measured {
+    pub(crate) messages: u64,
+    pub(crate) deliveries: u64,
+    /// Deliveries that never came.
+    pub(crate) lost: u64,
+    /// From the first message to the last delivery.
+    pub(crate) elapsed: Duration,
+    pub(crate) latencies: Arc<Latencies>,
+    /// The server before anybody came, with all there, and after the load.
+    pub(crate) before: Option<Sample>,
+    pub(crate) with_all: Option<Sample>,
+    pub(crate) after: Option<Sample>,
+    /// What went wrong, a line each.
+    pub(crate) troubles: Vec<String>,
+}
+
+/// Why a measurement came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MeasureError {
+    #[error(transparent)]
+    Guest(#[from] GuestError),
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    #[error("times cannot be counted: {0}")]
+    Histogram(#[from] CreationError),
+}
+
+/// Fills the rooms, loads them, and empties them again.
+pub(crate) async fn measure(
+    target: &Target,
+    process: Option<Process>,
+    rooms: Vec<Speech>,
+    plan: Plan,
+) -> Result<Measured, MeasureError> {
+    let sample = || process.map(Process::sample).transpose();
+    let before = sample()?;
+    let latencies = Arc::new(Latencies::new()?);
+    let troubles = Arc::new(Troubles::default());
+    let in_flight = if let Load::InFlight(count) = plan.load { count } else { 0 };
+    let shared = Shared {
+        marker: Marker::new(random()?),
+        latencies: Arc::clone(&latencies),
+        troubles: Arc::clone(&troubles),
+        size: plan.size,
+        in_flight,
+    };
+    let crowds = gather(target, rooms, plan.guests, &shared).await?;
+    let with_all = sample()?;
+    let start = Instant::now();
+    load(&crowds, plan, start, &troubles).await?;
+    let ended = drain(&crowds, plan.guests).await;
+    let after = sample()?;
+    let messages = sum(&crowds, |crowd| crowd.room.sent.load(Ordering::Acquire));
+    let deliveries = delivered(&crowds);
+    drop(crowds);
+    let lost = messages.saturating_mul(plan.guests.into()).saturating_sub(deliveries);
+    let elapsed = ended.saturating_duration_since(start);
+    let troubles = troubles.lines();
+    Ok(Measured {
+        messages,
+        deliveries,
+        lost,
+        elapsed,
+        latencies,
+        before,
+        with_all,
+        after,
+        troubles,
+    })
+}
+
+async fn load(
+    crowds: &[Crowd],
+    plan: Plan,
+    start: Instant,
+    troubles: &Troubles,
+) -> Result<(), GuestError> {
+    match plan.load {
+        Load::InFlight(count) => {
+            let end = start + plan.span;
+            let loops = crowds.iter().map(|crowd| publish::closed(crowd, plan.size, count, end));
+            for whole in try_join_all(loops).await? {
+                if !whole {
+                    troubles
+                        .note("a message did not reach everybody, so that the loop ended early");
+                }
+            }
+        }
+        Load::Rate(rate) => open(crowds, plan, rate, start, troubles).await?,
+    }
+    Ok(())
+}
+
+async fn open(
+    crowds: &[Crowd],
+    plan: Plan,
+    rate: f64,
+    start: Instant,
+    troubles: &Troubles,
+) -> Result<(), GuestError> {
+    let (pacers, times): (Vec<_>, Vec<_>) =
+        crowds.iter().map(|_| mpsc::unbounded_channel()).unzip();
+    let rooms = u32::try_from(crowds.len()).unwrap_or(u32::MAX).max(1);
+    let apart = Duration::from_secs_f64(1.0 / rate) / rooms;
+    let messages = messages(plan.span, rate).saturating_mul(rooms.into());
+    publish::pace(pacers, start, messages, apart);
+    let sending = crowds.iter().zip(times);
+    let sending =
+        try_join_all(sending.map(|(crowd, times)| publish::open(crowd, plan.size, times)));
+    let told = async {
+        tokio::time::sleep_until(start + plan.span).await;
+        note_backlog(crowds, messages, rate * f64::from(rooms), troubles);
+    };
+    let (sent, ()) = tokio::join!(sending, told);
+    sent.map(drop)
+}
+
+/// Messages of one room in an open loop: at least one.
+pub(crate) fn messages(span: Duration, rate: f64) -> u64 {
+    let apart = Duration::from_secs_f64(1.0 / rate).max(Duration::from_nanos(1));
+    u64::try_from(span.as_nanos() / apart.as_nanos()).unwrap_or(u64::MAX).max(1)
+}
+
+/// When the last message was due, a relay without a limit in the way has taken all but those of
+/// the last quarter of a second.
+fn note_backlog(crowds: &[Crowd], due: u64, rate: f64, troubles: &Troubles) {
+    let talks_back = crowds.iter().all(|crowd| matches!(crowd.room.speech, Speech::Relay(_)));
+    let accepted = sum(crowds, |crowd| crowd.room.accepted.load(Ordering::Acquire));
+    let behind = due.saturating_sub(accepted);
+    if talks_back && Duration::from_secs(behind) > Duration::from_secs_f64((rate / 4.0).max(10.0)) {
+        troubles.note(format!(
+            "the relay was {behind} messages behind at the end: it is too slow for this rate, or \
+             its limits of requests or bytes a second bound"
+        ));
+    }
+}
+
+/// Waits for what is still on its way. Gives when the last of it came.
+async fn drain(crowds: &[Crowd], guests: u32) -> Instant {
+    let due = sum(crowds, |crowd| crowd.room.sent.load(Ordering::Acquire));
+    let due = due.saturating_mul(guests.into());
+    let (mut last, mut seen) = (Instant::now(), delivered(crowds));
+    while seen < due && last.elapsed() < LATE {
+        sleep(LOOK).await;
+        let now = delivered(crowds);
+        if now != seen {
+            (last, seen) = (Instant::now(), now);
+        }
+    }
+    last
+}
+
+fn delivered(crowds: &[Crowd]) -> u64 {
+    sum(crowds, |crowd| crowd.room.delivered.load(Ordering::Acquire))
+}
+
+fn sum(crowds: &[Crowd], of: impl Fn(&Crowd) -> u64) -> u64 {
+    crowds.iter().map(of).fold(0, u64::saturating_add)
+}
+
+impl Measured {
+    /// Processor time of the server for each delivery, in microseconds.
+    pub(crate) fn cpu_each(&self) -> Option<f64> {
+        let (before, after) = (self.with_all?, self.after?);
+        each(after.cpu.saturating_sub(before.cpu), self.deliveries)
+    }
+
+    /// Deliveries a second.
+    pub(crate) fn rate(&self) -> Option<f64> {
+        each(self.elapsed, self.deliveries).filter(|micros| *micros > 0.0).map(|each| 1e6 / each)
+    }
+
+    /// What was counted and how long it took.
+    pub(crate) fn row(&self) -> Row {
+        Row::default()
+            .with("messages", self.messages)
+            .with("deliveries", self.deliveries)
+            .with("lost", self.lost)
+            .with("seconds", Value::Real(self.elapsed.as_secs_f64(), 3))
+            .with("deliveries_per_second", real(self.rate(), 0))
+            .with("server_cpu_us_per_delivery", real(self.cpu_each(), 3))
+            .and(self.latencies.row())
+    }
+}
+
+/// Microseconds of `time` for each of `count`.
+pub(crate) fn each(time: Duration, count: u64) -> Option<f64> {
+    let count = u32::try_from(count).ok().filter(|count| *count > 0)?;
+    Some(time.as_secs_f64() * 1e6 / f64::from(count))
+}
+
+pub(crate) fn real(number: Option<f64>, decimals: u8) -> Value {
+    number.map_or(Value::Unknown, |number| Value::Real(number, decimals))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_makes_so_many_messages() {
+        let ten = Duration::from_secs(10);
+        assert_eq!(messages(ten, 20.0), 200);
+        assert_eq!(messages(ten, 0.5), 5);
+        assert_eq!(messages(Duration::from_millis(1), 1.0), 1);
+        assert_eq!(messages(ten, 3.0), 30);
+    }
+
+    #[test]
+    fn time_is_shared_among_deliveries() {
+        assert_eq!(each(Duration::from_secs(2), 1_000_000), Some(2.0));
+        assert_eq!(each(Duration::from_secs(2), 0), None);
+    }
+}

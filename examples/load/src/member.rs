@@ -1,0 +1,135 @@
+//! Guests with all of their cryptography, as programs have them.
+
+use std::{sync::Arc, time::Duration};
+
+use anocm_core::{
+    Invite, NewRoom, Nickname, RelayUrl, RoomEvent,
+    client::{Client, ClientConfig, ClientError, Room},
+    room::{CommandError, Ended},
+};
+use anocm_ws::{
+    Timing,
+    client::{WsError, WsOptions, WsTransport},
+};
+use tokio::{task::JoinHandle, time::timeout};
+
+use crate::cut::{Axe, Cuttable};
+
+/// Many guests on one machine are slow, and none of them is to give up for that.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Why a guest cannot be, or did not get in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum MemberError {
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error("a command was refused: {0}")]
+    Command(#[from] CommandError),
+    #[error(transparent)]
+    Transport(#[from] WsError),
+    #[error("a room could not be entered, or ended: {}", why(*.0))]
+    Ended(Ended),
+    #[error("the room was not entered in time")]
+    Late,
+    #[error("what was waited for in a room did not come in time")]
+    Silent,
+}
+
+/// A guest with a client of their own. Dropping it cuts them off, without a word to the others.
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub(crate) room: Room,
+    client: Client,
+    axe: Axe,
+    driving: JoinHandle<()>,
+}
+
+impl Member {
+    /// Opens a room. Not entered yet.
+    pub(crate) fn open(relay: &RelayUrl, new: &NewRoom) -> Result<Self, MemberError> {
+        Self::start(relay, |client| client.create(new))
+    }
+
+    /// Goes to a room. Not entered yet.
+    pub(crate) fn join(invite: &Invite) -> Result<Self, MemberError> {
+        Self::start(invite.relay(), |client| client.join(invite, Nickname::default()))
+    }
+
+    fn start(
+        relay: &RelayUrl,
+        begin: impl FnOnce(&Client) -> Result<Room, ClientError>,
+    ) -> Result<Self, MemberError> {
+        let timing = Timing { dead_after: PATIENCE, ..Timing::default() };
+        let options = WsOptions { connect_within: PATIENCE, timing, ..WsOptions::default() };
+        let (transport, axe) = Cuttable::new(Arc::new(WsTransport::new(relay, options)?));
+        let mut config = ClientConfig::default();
+        config.greeting_timeout = PATIENCE;
+        config.answer_timeout = PATIENCE;
+        let (client, driver) = Client::new(relay.clone(), Arc::new(transport), config);
+        let driving = tokio::spawn(driver.run());
+        Ok(Self { room: begin(&client)?, client, axe, driving })
+    }
+
+    /// Waits until the guest is in.
+    pub(crate) async fn enter(&mut self, within: Duration) -> Result<(), MemberError> {
+        timeout(within, self.entered()).await.unwrap_or(Err(MemberError::Late))
+    }
+
+    async fn entered(&mut self) -> Result<(), MemberError> {
+        while let Some(event) = self.room.event().await {
+            match event {
+                RoomEvent::Entered => return Ok(()),
+                RoomEvent::Ended(ended) => return Err(MemberError::Ended(ended)),
+                _ => {}
+            }
+        }
+        Err(MemberError::Ended(Ended::Wiped))
+    }
+
+    /// The link for others, once entered.
+    pub(crate) fn invite(&self) -> Result<Invite, MemberError> {
+        self.room.view().invite.ok_or(MemberError::Late)
+    }
+
+    /// Waits for an event that `wanted` finds something in.
+    pub(crate) async fn until<T>(
+        &mut self,
+        within: Duration,
+        mut wanted: impl FnMut(&RoomEvent) -> Option<T>,
+    ) -> Result<T, MemberError> {
+        let waiting = async {
+            while let Some(event) = self.room.event().await {
+                if let Some(found) = wanted(&event) {
+                    return Ok(found);
+                }
+                if let RoomEvent::Ended(ended) = event {
+                    return Err(MemberError::Ended(ended));
+                }
+            }
+            Err(MemberError::Ended(Ended::Wiped))
+        };
+        timeout(within, waiting).await.unwrap_or(Err(MemberError::Silent))
+    }
+
+    /// Cuts the connection. The guest connects again.
+    pub(crate) fn cut(&self) {
+        self.axe.cut();
+    }
+
+    /// The guest is gone from one moment to the next, connection and all.
+    pub(crate) fn vanish(self) {
+        self.driving.abort();
+    }
+
+    /// Ends the guest, and returns when nothing of them runs any more.
+    pub(crate) async fn end(self) {
+        self.client.shutdown().await;
+    }
+}
+
+fn why(ended: Ended) -> String {
+    match ended {
+        Ended::NotLetIn(failure) => failure.to_string(),
+        other => format!("{other:?}").to_lowercase(),
+    }
+}

@@ -1,0 +1,84 @@
+//! The leanest server that could broadcast: a task for each connection and one channel.
+//!
+//! What comes from anybody goes to all, and nothing else happens. Runs as a child process.
+
+use std::{
+    io::{self, Write},
+    net::Ipv4Addr,
+};
+
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::broadcast::{
+        self,
+        error::{RecvError, TryRecvError},
+    },
+};
+use tokio_websockets::{Config, Error, Message, ServerBuilder, WebSocketStream};
+
+/// Messages that the channel holds. More than are ever in flight here.
+const CHANNEL: usize = 4_096;
+/// Messages that are written at one go.
+const TOGETHER: usize = 64;
+/// Bytes at which they are written all the same; as in the relay's transport.
+const WRITE_AT: usize = 64 * 1_024;
+
+/// Serves until the process ends.
+pub(crate) async fn serve() -> io::Result<()> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let mut out = io::stdout();
+    writeln!(out, "listening on {}", listener.local_addr()?)?;
+    out.flush()?;
+    let (all, _) = broadcast::channel(CHANNEL);
+    loop {
+        let (tcp, _) = listener.accept().await?;
+        let all = all.clone();
+        tokio::spawn(async move {
+            // Whoever goes, goes.
+            let _ = connection(tcp, all).await;
+        });
+    }
+}
+
+async fn connection(tcp: TcpStream, all: broadcast::Sender<Bytes>) -> Result<(), Error> {
+    tcp.set_nodelay(true)?;
+    // Before the upgrade is answered: whoever has the answer is in.
+    let mut mine = all.subscribe();
+    let config = Config::default().flush_threshold(WRITE_AT);
+    let (_, mut socket) = ServerBuilder::new().config(config).accept(tcp).await?;
+    loop {
+        tokio::select! {
+            message = socket.next() => match message {
+                Some(message) => {
+                    // At least this connection listens.
+                    let _ = all.send(message?.into_payload().into());
+                }
+                None => return Ok(()),
+            },
+            told = mine.recv() => match told {
+                Ok(message) => forward(&mut socket, message, &mut mine).await?,
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return Ok(()),
+            },
+        }
+    }
+}
+
+/// Writes a message and those that wait behind it.
+async fn forward(
+    socket: &mut WebSocketStream<TcpStream>,
+    first: Bytes,
+    mine: &mut broadcast::Receiver<Bytes>,
+) -> Result<(), Error> {
+    socket.feed(Message::binary(first)).await?;
+    for _ in 1..TOGETHER {
+        match mine.try_recv() {
+            Ok(message) => socket.feed(Message::binary(message)).await?,
+            Err(TryRecvError::Lagged(_)) => {}
+            Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+        }
+    }
+    socket.flush().await
+}

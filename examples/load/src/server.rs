@@ -1,0 +1,163 @@
+//! The server that is measured: one that runs already, or a child of this process.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use anocm_core::RelayUrl;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, ChildStdout, Command},
+    time::timeout,
+};
+
+use crate::{args::RelayArgs, files, guest::socket::Target, process::Process};
+
+/// How long a server may take to start.
+const START: Duration = Duration::from_secs(30);
+/// What a server prints before its URL or address.
+const ANNOUNCES: &str = "listening on ";
+
+/// Limits that are not to be what is measured. Options of `anocm-server`; whoever changes those
+/// changes these.
+const WIDE: &[&str] = &[
+    "--max-rooms=1000000",
+    "--max-memory=64GiB",
+    "--max-rooms-per-connection=1000000",
+    "--requests-per-second=10000000",
+    "--bytes-per-second=64GiB",
+    "--creations-per-minute=1000000",
+    "--joins-per-minute=1000000",
+    "--queue=64MiB",
+    "--max-room-entries=100000000",
+    "--max-room-memory=16GiB",
+    // Guests who share a machine with the relay may be slow, and none may be taken for lost.
+    "--header-within=5m",
+    "--hello-within=5m",
+    "--grace=10m",
+    "--stall=5m",
+    "--idle=1h",
+    "--dead-after=10m",
+    "--log=error",
+];
+
+/// Why there is nothing to measure.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServerError {
+    #[error(
+        "{} is missing: build it with 'cargo build --release -p anocm-server', or name one with \
+         --server", .0.display()
+    )]
+    Missing(PathBuf),
+    #[error("cannot start {}: {source}", program.display())]
+    Start { program: PathBuf, source: io::Error },
+    #[error("{} ended, or did not say in time where it listens", .0.display())]
+    Mute(PathBuf),
+    #[error("guests without cryptography speak plain http only: name the relay behind its proxy")]
+    Secure,
+    #[error("that is known only of a process: name the relay's with --pid")]
+    NoProcess,
+    #[error(transparent)]
+    Files(#[from] files::FilesError),
+}
+
+/// A relay.
+#[derive(Debug)]
+pub(crate) struct Relay {
+    pub(crate) url: RelayUrl,
+    /// To be watched, if it is known.
+    pub(crate) process: Option<Process>,
+    /// Whether it was started here, without limits that bind.
+    pub(crate) own: bool,
+    _running: Option<Running>,
+}
+
+/// A child process that listens. Ends with this.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) process: Process,
+    /// What it announced after "listening on".
+    pub(crate) place: String,
+    _child: Child,
+    /// Open, so that nothing the child prints can fail.
+    _stdout: Option<ChildStdout>,
+}
+
+impl Relay {
+    /// The relay that was named, or a new one that takes so many connections.
+    pub(crate) async fn find(args: &RelayArgs, connections: u32) -> Result<Self, ServerError> {
+        files::raise(connections)?;
+        if let Some(url) = &args.relay {
+            let process = args.pid.map(Process::new);
+            return Ok(Self { url: url.clone(), process, own: false, _running: None });
+        }
+        let program = match &args.server {
+            Some(program) => program.clone(),
+            None => beside("anocm-server")?,
+        };
+        let mut command = Command::new(&program);
+        // Some for those who come while others are still on their way out.
+        let most = connections.saturating_add(64).clamp(1, 1_000_000);
+        command.args(["--listen=127.0.0.1:0", &format!("--max-connections={most}")]).args(WIDE);
+        let running = Running::start(&program, command.env_clear()).await?;
+        let url = RelayUrl::parse(&running.place).map_err(|_| ServerError::Mute(program))?;
+        Ok(Self { url, process: Some(running.process), own: true, _running: Some(running) })
+    }
+
+    /// Its process, for what cannot be told without.
+    pub(crate) fn watched(&self) -> Result<Process, ServerError> {
+        self.process.ok_or(ServerError::NoProcess)
+    }
+
+    /// Where guests without cryptography connect.
+    pub(crate) fn target(&self) -> Result<Target, ServerError> {
+        if self.url.scheme_is_secure() {
+            return Err(ServerError::Secure);
+        }
+        Ok(Target {
+            host: self.url.host().trim_matches(['[', ']']).to_owned(),
+            port: self.url.port(),
+            path: format!("{}ws", self.url.path()),
+            protocol: None,
+        })
+    }
+}
+
+impl Running {
+    /// Starts a program that announces where it listens.
+    pub(crate) async fn start(program: &Path, command: &mut Command) -> Result<Self, ServerError> {
+        let mut running = Self::start_mute(program, command.stdout(Stdio::piped()))?;
+        let mute = || ServerError::Mute(program.to_owned());
+        let mut lines = BufReader::new(running._child.stdout.take().ok_or_else(mute)?);
+        let mut line = String::new();
+        let read = timeout(START, lines.read_line(&mut line)).await;
+        read.map_err(|_| mute())?.map_err(|_| mute())?;
+        let place = line.strip_prefix(ANNOUNCES).ok_or_else(mute)?;
+        place.trim_end().clone_into(&mut running.place);
+        running._stdout = Some(lines.into_inner());
+        Ok(running)
+    }
+
+    /// Starts a program that announces nothing.
+    pub(crate) fn start_mute(program: &Path, command: &mut Command) -> Result<Self, ServerError> {
+        let child = command.stdin(Stdio::null()).kill_on_drop(true).spawn();
+        let child = child.map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => ServerError::Missing(program.to_owned()),
+            _ => ServerError::Start { program: program.to_owned(), source },
+        })?;
+        let pid = child.id().ok_or_else(|| ServerError::Mute(program.to_owned()))?;
+        Ok(Self { process: Process::new(pid), place: String::new(), _child: child, _stdout: None })
+    }
+}
+
+/// The program of this name in the folder of this one, where cargo builds them all.
+fn beside(name: &str) -> Result<PathBuf, ServerError> {
+    let name = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+    let this = std::env::current_exe()
+        .map_err(|source| ServerError::Start { program: name.clone().into(), source })?;
+    let program = this.with_file_name(name);
+    if program.exists() { Ok(program) } else { Err(ServerError::Missing(program)) }
+}

@@ -1,0 +1,222 @@
+//! Rooms of guests with all of their cryptography, who talk in turns.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use anocm_core::{NewRoom, RoomEvent, RoomRetention, room::Trouble};
+use data_encoding::HEXLOWER;
+use futures_util::future::try_join_all;
+use tokio::{
+    sync::mpsc,
+    task::JoinSet,
+    time::{Instant, sleep},
+};
+
+use crate::{
+    args::Talk,
+    failure::Failure,
+    guest::{
+        crowd::Troubles,
+        mark::{Mark, Marker},
+        publish::pace,
+        room::random,
+    },
+    latency::Latencies,
+    measure::{MeasureError, each, messages, real},
+    member::Member,
+    process::{Process, Sample},
+    report::{Printer, Row, Value},
+    server::Relay,
+};
+
+/// What was said is waited for as long as some of it still comes within this time.
+const LATE: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_millis(20);
+
+/// What is counted of all rooms.
+struct Counts {
+    marker: Marker,
+    latencies: Latencies,
+    joins: Latencies,
+    troubles: Troubles,
+    said: AtomicU64,
+    shown: AtomicU64,
+}
+
+/// The server before anybody came, before anything was said, and after it all.
+type Samples = [Option<Sample>; 3];
+
+pub(crate) async fn run(args: &Talk, printer: &Printer) -> Result<(), Failure> {
+    let relay = Relay::find(&args.relay, args.rooms.saturating_mul(args.guests)).await?;
+    let sample = || relay.process.map(Process::sample).transpose().map_err(MeasureError::from);
+    let counts = Arc::new(Counts {
+        marker: Marker::new(random()?),
+        latencies: Latencies::new().map_err(MeasureError::from)?,
+        joins: Latencies::new().map_err(MeasureError::from)?,
+        troubles: Troubles::default(),
+        said: AtomicU64::new(0),
+        shown: AtomicU64::new(0),
+    });
+    let before = sample()?;
+    let rooms = (0..args.rooms).map(|_| gather(args, &relay, &counts));
+    let rooms = try_join_all(rooms).await?;
+    let with_all = sample()?;
+    let start = Instant::now();
+    let talking = talk(args, rooms, &counts, start);
+    let ended = drain(args, &counts, start + args.span).await;
+    let after = sample()?;
+    drop(talking);
+    let elapsed = ended.saturating_duration_since(start);
+    let (row, lost) = row(args, &counts, [before, with_all, after], elapsed);
+    printer.record(&row)?;
+    let mut troubles = counts.troubles.lines();
+    if lost > 0 {
+        troubles.insert(0, format!("{lost} messages were never shown to somebody"));
+    }
+    if troubles.is_empty() { Ok(()) } else { Err(Failure::Troubles(troubles)) }
+}
+
+/// Fills a room, one guest after the other.
+async fn gather(args: &Talk, relay: &Relay, counts: &Counts) -> Result<Vec<Member>, Failure> {
+    let retention = RoomRetention::new(anocm_core::Retention::Live, args.keep, args.keep);
+    let new = NewRoom { retention: retention.map_err(Failure::Retention)?, ..NewRoom::default() };
+    let mut creator = Member::open(&relay.url, &new)?;
+    creator.enter(args.within).await?;
+    let invite = creator.invite()?;
+    let mut members = vec![creator];
+    for _ in 1..args.guests {
+        let start = Instant::now();
+        let mut member = Member::join(&invite)?;
+        member.enter(args.within).await?;
+        counts.joins.record(start.elapsed());
+        members.push(member);
+    }
+    Ok(members)
+}
+
+/// Has all say something in turns, room by room. They go on until this is dropped.
+fn talk(args: &Talk, rooms: Vec<Vec<Member>>, counts: &Arc<Counts>, start: Instant) -> JoinSet<()> {
+    let mut talking = JoinSet::new();
+    let mut turns: Vec<_> = rooms
+        .into_iter()
+        .enumerate()
+        .flat_map(|(room, members)| members.into_iter().enumerate().map(move |(n, m)| (n, room, m)))
+        .collect();
+    turns.sort_by_key(|(guest, room, _)| (*guest, *room));
+    let mut pacers = Vec::new();
+    for (_, _, member) in turns {
+        let (pacer, times) = mpsc::unbounded_channel();
+        pacers.push(pacer);
+        talking.spawn(take_part(member, times, Arc::clone(counts)));
+    }
+    let apart = Duration::from_secs_f64(1.0 / args.rate) / args.rooms.max(1);
+    pace(pacers, start, due(args), apart);
+    talking
+}
+
+/// Messages of all rooms.
+fn due(args: &Talk) -> u64 {
+    messages(args.span, args.rate).saturating_mul(args.rooms.into())
+}
+
+/// Says something when it is time, and sees what is said.
+async fn take_part(
+    mut member: Member,
+    mut times: mpsc::UnboundedReceiver<Instant>,
+    counts: Arc<Counts>,
+) {
+    let mut silent = false;
+    loop {
+        tokio::select! {
+            event = member.room.event() => match event {
+                Some(event) => counts.see(event),
+                None => return,
+            },
+            at = times.recv(), if !silent => match at {
+                Some(at) => counts.say(&member, at),
+                None => silent = true,
+            },
+        }
+    }
+}
+
+impl Counts {
+    fn say(&self, member: &Member, at: Instant) {
+        let mark = self.marker.write(Mark { number: 0, at });
+        match member.room.say(&HEXLOWER.encode(&mark)) {
+            Ok(_) => _ = self.said.fetch_add(1, Ordering::Relaxed),
+            Err(error) => self.troubles.note(format!("nothing could be said: {error}")),
+        }
+    }
+
+    fn see(&self, event: RoomEvent) {
+        match event {
+            RoomEvent::Message(message) => {
+                let text = HEXLOWER.decode(message.text.as_str().as_bytes());
+                let mark = text.ok().and_then(|bytes| self.marker.read(bytes.first_chunk()?));
+                if let Some(mark) = mark {
+                    self.latencies.record(mark.at.elapsed());
+                    self.shown.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            RoomEvent::NotSent { why, .. } => self.troubles.note(format!("not sent: {why}")),
+            // Signs of life while a newcomer was still coming in; of what is said here, none may be
+            // lost, which is counted.
+            RoomEvent::Trouble(Trouble::Missed { .. }) => {}
+            RoomEvent::Trouble(trouble) => self.troubles.note(format!("trouble: {trouble:?}")),
+            RoomEvent::Ended(ended) => self.troubles.note(format!("a room ended: {ended:?}")),
+            _ => {}
+        }
+    }
+}
+
+/// Waits for the end, and for what is on its way then. Gives when the last of it came.
+async fn drain(args: &Talk, counts: &Counts, end: Instant) -> Instant {
+    tokio::time::sleep_until(end).await;
+    let due = due(args).saturating_mul(args.guests.into());
+    let (mut last, mut seen) = (Instant::now(), counts.shown.load(Ordering::Acquire));
+    while seen < due && last.elapsed() < LATE {
+        sleep(LOOK).await;
+        let now = counts.shown.load(Ordering::Acquire);
+        if now != seen {
+            (last, seen) = (Instant::now(), now);
+        }
+    }
+    last
+}
+
+/// The line, and how many deliveries never came.
+fn row(args: &Talk, counts: &Counts, samples: Samples, elapsed: Duration) -> (Row, u64) {
+    let (said, shown) = (counts.said.load(Ordering::Acquire), counts.shown.load(Ordering::Acquire));
+    let lost = said.saturating_mul(args.guests.into()).saturating_sub(shown);
+    let [before, with_all, after] = samples;
+    let cpu = with_all.zip(after);
+    let cpu = cpu.and_then(|(with_all, after)| each(after.cpu.saturating_sub(with_all.cpu), shown));
+    let memory = |sample: Option<Sample>| sample.map(|sample| sample.resident >> 10);
+    let join = |quantile| real(counts.joins.quantile(quantile), 3);
+    let row = Row::new("talk")
+        .with("rooms", u64::from(args.rooms))
+        .with("guests", u64::from(args.guests))
+        .with("rate", Value::Real(args.rate, 3))
+        .with("keep", Value::text(args.keep.to_string()))
+        .with("messages", said)
+        .with("deliveries", shown)
+        .with("lost", lost)
+        .with("errors", counts.troubles.total())
+        .with("seconds", Value::Real(elapsed.as_secs_f64(), 3))
+        .with("server_cpu_us_per_delivery", real(cpu, 3))
+        .and(counts.latencies.row())
+        .with("join_p50_ms", join(0.5))
+        .with("join_max_ms", join(1.0))
+        .with("server_kib_before", memory(before))
+        .with("server_kib_with_all", memory(with_all))
+        .with("server_kib_after", memory(after))
+        .with("server_threads", after.map(|sample| sample.threads))
+        .with("server_files", after.and_then(|sample| sample.files));
+    (row, lost)
+}
