@@ -150,7 +150,7 @@ impl Payload {
     /// A payload that keeps `guard` until its last holder has let go: a place in a budget, say.
     #[must_use]
     pub fn guarded(bytes: Vec<u8>, guard: impl Send + 'static) -> Self {
-        let buffer = WipingBuffer(Zeroizing::new(bytes));
+        let buffer = WipingBuffer(bytes);
         Self(Bytes::from_owner(Guarded { buffer, _guard: guard }))
     }
 
@@ -183,7 +183,20 @@ impl<T> AsRef<[u8]> for Guarded<T> {
     }
 }
 
-struct WipingBuffer(Zeroizing<Vec<u8>>);
+struct WipingBuffer(Vec<u8>);
+
+impl Drop for WipingBuffer {
+    fn drop(&mut self) {
+        wipe(&mut self.0);
+    }
+}
+
+/// Overwrites all that is allocated. Slices are filled at one go, where wiping the vector itself
+/// goes byte by byte, which a relay notices with every entry.
+fn wipe(bytes: &mut Vec<u8>) {
+    bytes.as_mut_slice().zeroize();
+    bytes.spare_capacity_mut().zeroize();
+}
 
 impl AsRef<[u8]> for WipingBuffer {
     fn as_ref(&self) -> &[u8] {
@@ -193,13 +206,13 @@ impl AsRef<[u8]> for WipingBuffer {
 
 impl From<Vec<u8>> for Payload {
     fn from(bytes: Vec<u8>) -> Self {
-        Self(Bytes::from_owner(WipingBuffer(Zeroizing::new(bytes))))
+        Self(Bytes::from_owner(WipingBuffer(bytes)))
     }
 }
 
 impl From<Zeroizing<Vec<u8>>> for Payload {
-    fn from(bytes: Zeroizing<Vec<u8>>) -> Self {
-        Self(Bytes::from_owner(WipingBuffer(bytes)))
+    fn from(mut bytes: Zeroizing<Vec<u8>>) -> Self {
+        Self::from(std::mem::take(&mut *bytes))
     }
 }
 
@@ -270,6 +283,15 @@ mod tests {
         let hash = Token::new(Secret::new([1; 32])).hash();
         assert!(hash.admits(&Token::new(Secret::new([1; 32]))));
         assert!(!hash.admits(&Token::new(Secret::new([2; 32]))));
+    }
+
+    #[test]
+    fn a_wiped_buffer_is_zeros_and_no_shorter() {
+        for length in [0, 1, 7, 1_000] {
+            let mut bytes = vec![0x41; length];
+            wipe(&mut bytes);
+            assert_eq!(bytes, vec![0; length]);
+        }
     }
 
     #[test]
