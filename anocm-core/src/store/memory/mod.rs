@@ -68,6 +68,14 @@ pub struct MemoryLimits {
     pub max_bytes: usize,
 }
 
+impl MemoryLimits {
+    /// What a kept entry counts for besides its sealed bytes: its places in log and expiries, the
+    /// head of the shared buffer, the record of the epoch that it ends. 256 bytes.
+    pub const PER_ENTRY: usize = 256;
+    /// What a room counts for besides entries and door. 1 KiB.
+    pub const PER_ROOM: usize = 1_024;
+}
+
 impl Default for MemoryLimits {
     fn default() -> Self {
         Self { max_rooms: 100_000, max_bytes: 1 << 30 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::feed::Feeds;
+use super::{MemoryLimits, feed::Feeds};
 use crate::{
     id::{Epoch, Seq},
     secret::{Payload, TokenHash},
@@ -11,11 +11,7 @@ use crate::{
     wire::{CloseReason, Entry, Genesis, LogItem, NextEpoch, Page, Policy},
 };
 
-/// What a kept entry takes besides its sealed bytes: its places in log and expiries, the head of
-/// the shared buffer, the record of the epoch that it ends.
-pub(super) const PER_ENTRY: usize = 256;
-/// What a room takes besides entries and door.
-pub(super) const PER_ROOM: usize = 1_024;
+const PER_ENTRY: usize = MemoryLimits::PER_ENTRY;
 
 pub(super) struct Room {
     policy: Policy,
@@ -262,7 +258,7 @@ impl Room {
     /// them.
     pub(super) fn bytes(&self) -> usize {
         let kept = self.kept.len().saturating_mul(PER_ENTRY);
-        [self.sealed, kept, self.group_info.len(), PER_ROOM]
+        [self.sealed, kept, self.group_info.len(), MemoryLimits::PER_ROOM]
             .into_iter()
             .fold(0, usize::saturating_add)
     }

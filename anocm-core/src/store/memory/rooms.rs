@@ -2,10 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, hash_map};
 
-use super::{
-    MemoryLimits,
-    room::{PER_ROOM, Room},
-};
+use super::{MemoryLimits, room::Room};
 use crate::{
     id::RoomAddress,
     store::StoreError,
@@ -42,7 +39,7 @@ impl Rooms {
     ) -> Result<(), StoreError> {
         self.sweep(now);
         let full = self.rooms.len() >= self.limits.max_rooms
-            || genesis.first.group_info.len().saturating_add(PER_ROOM) > self.spare();
+            || genesis.first.group_info.len().saturating_add(MemoryLimits::PER_ROOM) > self.spare();
         let hash_map::Entry::Vacant(place) = self.rooms.entry(*address) else {
             return Err(StoreError::AddressInUse);
         };

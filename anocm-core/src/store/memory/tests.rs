@@ -6,11 +6,7 @@ use std::{
 use futures_util::StreamExt;
 use proptest::prelude::*;
 
-use super::{
-    MemoryLimits, MemoryStore,
-    room::{PER_ENTRY, PER_ROOM},
-    rooms::Rooms,
-};
+use super::{MemoryLimits, MemoryStore, rooms::Rooms};
 use crate::{
     id::{Epoch, RoomAddress, Seq},
     retention::Retention,
@@ -20,6 +16,9 @@ use crate::{
     time::Timestamp,
     wire::{CloseReason, Entry, EntryKind, Genesis, NextEpoch, Policy},
 };
+
+const PER_ENTRY: usize = MemoryLimits::PER_ENTRY;
+const PER_ROOM: usize = MemoryLimits::PER_ROOM;
 
 struct Memory(Arc<ManualClock>);
 

@@ -51,7 +51,9 @@ impl Model {
             return Err(StoreError::AddressInUse);
         }
         let Genesis { policy, owner, first } = genesis;
-        if self.rooms.len() >= self.limits.max_rooms || first.group_info.len() > self.spare() {
+        if self.rooms.len() >= self.limits.max_rooms
+            || first.group_info.len() + MemoryLimits::PER_ROOM > self.spare()
+        {
             return Err(StoreError::Full);
         }
         let epochs =
@@ -209,7 +211,7 @@ impl Model {
     }
 
     fn spare(&self) -> usize {
-        let used = self.rooms.iter().map(|room| room.door.group_info.len() + room.sealed()).sum();
+        let used = self.rooms.iter().map(Room::bytes).sum();
         self.limits.max_bytes.checked_sub(used).expect("the bound is kept")
     }
 
@@ -249,9 +251,9 @@ impl Room {
     ) -> Result<(), StoreError> {
         let mut needs = 0;
         if !entry.retention.is_live() {
-            needs = entry.sealed.len();
+            needs = entry.sealed.len() + MemoryLimits::PER_ENTRY;
             let (entries, bytes) = bounds(&self.door.policy, entry);
-            let sealed = self.sealed() + needs;
+            let sealed = self.sealed() + entry.sealed.len();
             if self.kept.len() >= entries as usize || sealed as u64 > bytes {
                 return Err(StoreError::Full);
             }
@@ -273,6 +275,12 @@ impl Room {
         if entry.kind.begins_epoch() {
             self.door.epochs.retain(|record| record.epoch != entry.epoch);
         }
+    }
+
+    /// What counts towards the store's bound.
+    fn bytes(&self) -> usize {
+        let kept = self.sealed() + self.kept.len() * MemoryLimits::PER_ENTRY;
+        kept + self.door.group_info.len() + MemoryLimits::PER_ROOM
     }
 
     fn sealed(&self) -> usize {
