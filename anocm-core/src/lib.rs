@@ -83,7 +83,10 @@ mod retention;
 pub mod room;
 mod secret;
 pub mod session;
+mod stack;
 mod time;
+#[doc(hidden)]
+pub mod witness;
 
 pub mod wire;
 
