@@ -103,6 +103,25 @@ fn the_panic_key_leaves_a_clean_memory_at_once() {
 }
 
 #[test]
+fn a_relay_that_hangs_does_not_hold_up_the_panic_key() {
+    if was_run_as_root("a_relay_that_hangs_does_not_hold_up_the_panic_key") {
+        return;
+    }
+    let server = Server::start(&[]);
+    let (mut alice, link) = Anocm::open(&["--relay", &server.url]);
+    is_called(&mut alice, ALICE);
+    alice.say(&text(7));
+    alice.wait("> the words of message number 00007");
+    signal(server.pid(), Signal::STOP);
+    alice.say(&text(8));
+    let exit = AtExit::of(alice.pid());
+    let since = Instant::now();
+    alice.say("/wipe");
+    assert_clean_at_exit(exit, alice.pid(), &markers(&link), since);
+    assert_eq!(alice.end().code(), Some(0));
+}
+
+#[test]
 fn other_ends_leave_a_clean_memory() {
     if was_run_as_root("other_ends_leave_a_clean_memory") {
         return;
