@@ -86,7 +86,10 @@ mod retention;
 pub mod room;
 mod secret;
 pub mod session;
+mod stack;
 mod time;
+#[doc(hidden)]
+pub mod witness;
 
 pub mod wire;
 mod work;

@@ -31,6 +31,7 @@ use crate::{
     retention::GuestRetention,
     secret::Secret,
     session::{Newcomer, Session, SessionError},
+    stack::Swept,
     time::Timestamp,
     wire::{Event, Posture, Refusal, Reply, Request},
 };
@@ -134,6 +135,7 @@ impl Machine {
         config: MachineConfig,
         seed: Secret<32>,
     ) -> Result<Self, SessionError> {
+        let _swept = Swept;
         let mut rng = Entropy::new(seed);
         let mut address = [0; RoomAddress::LEN];
         rng.fill_bytes(&mut address);
@@ -202,6 +204,7 @@ impl Machine {
 
     /// The answer to the request of `ticket`.
     pub fn reply(&mut self, now: Timestamp, ticket: Ticket, result: Result<Reply, Refusal>) {
+        let _swept = Swept;
         let Some(asked) = self.asked.remove(&ticket) else {
             return;
         };
@@ -230,6 +233,7 @@ impl Machine {
 
     /// Something the relay tells unasked. Events of other rooms are passed over.
     pub fn event(&mut self, now: Timestamp, event: Event) {
+        let _swept = Swept;
         if event.address().is_some_and(|address| *address != self.address) {
             return;
         }
@@ -260,6 +264,7 @@ impl Machine {
 
     /// Time has passed.
     pub fn tick(&mut self, now: Timestamp) {
+        let _swept = Swept;
         for id in self.history.expire(now) {
             self.expired(id);
         }
@@ -348,9 +353,14 @@ impl Machine {
         }
         // What was said and not yet fetched is wiped like the rest.
         let wiped = ended == Ended::Wiped;
-        self.events.retain(|event| {
-            !wiped && !matches!(event, RoomEvent::Message(_) | RoomEvent::Custom { .. })
-        });
+        // Into a new buffer: in the old one stands what was fetched from it.
+        let mut events = std::mem::take(&mut self.events);
+        self.events = events
+            .drain(..)
+            .filter(|event| {
+                !wiped && !matches!(event, RoomEvent::Message(_) | RoomEvent::Custom { .. })
+            })
+            .collect();
         let unsent: Vec<_> = self.outbox.unsent().filter(|_| !wiped).collect();
         self.given_up(unsent);
         self.tell(RoomEvent::Ended(ended));
@@ -368,8 +378,8 @@ impl Machine {
         self.link.retry_at = None;
         self.link.working = None;
         self.broken = None;
-        self.requests.clear();
-        self.asked.clear();
+        self.requests = VecDeque::new();
+        self.asked = HashMap::new();
         if self.link.up && !matches!(ended, Ended::Closed(_) | Ended::NotLetIn(_)) {
             self.ask(Asked::Detach, Request::Detach { address: self.address });
         }

@@ -9,6 +9,7 @@ use crate::{
     invite::Invite,
     retention::RoomRetention,
     session::Session,
+    stack::Swept,
     wire::Request,
 };
 
@@ -41,6 +42,7 @@ impl Machine {
 
     /// Wipes everything of this room at once.
     pub fn wipe(&mut self) {
+        let _swept = Swept;
         self.end(Ended::Wiped);
     }
 

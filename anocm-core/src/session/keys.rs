@@ -8,6 +8,7 @@ use super::{error::Fault, safety::SafetyCode};
 use crate::{
     id::RoomAddress,
     secret::{Secret, Token},
+    witness,
 };
 
 const DOOR_KEY: &[u8] = b"anocm/1 door key";
@@ -28,7 +29,10 @@ pub(super) fn derive<const N: usize>(
     info: &[u8],
 ) -> Result<Secret<N>, Fault> {
     let hkdf = Hkdf::<Sha256>::new(Some(address.as_bytes()), secret);
-    Secret::fill(|out| hkdf.expand(info, out)).map_err(|_| Fault)
+    let derived = Secret::fill(|out| hkdf.expand(info, out)).map_err(|_| Fault)?;
+    witness::tell("secret to derive from", secret);
+    witness::tell("derived key", derived.expose());
+    Ok(derived)
 }
 
 /// The token that closes the room and voids commits.
@@ -98,6 +102,7 @@ pub(super) fn exported_invite(export: &Exporter<'_>) -> Result<Secret<32>, Fault
 
 fn exported<const N: usize>(export: &Exporter<'_>, label: &str) -> Result<Secret<N>, Fault> {
     let bytes = Zeroizing::new(export(label).ok_or(Fault)?);
+    witness::tell("exported key", &bytes);
     Secret::fill(|out| {
         let bytes: &[u8; N] = bytes.as_slice().try_into().map_err(|_| Fault)?;
         out.copy_from_slice(bytes);

@@ -10,6 +10,8 @@ use openmls_traits::{
 use serde::{Serialize, de::DeserializeOwned};
 use zeroize::Zeroizing;
 
+use crate::witness;
+
 /// Cryptography and storage of one group. Never shared between groups, so that dropping the one
 /// wipes the other.
 #[derive(Default)]
@@ -86,6 +88,7 @@ impl Storage {
         value: &T,
     ) -> Result<(), StorageError> {
         let (name, value) = (pack(name)?, pack(value)?);
+        witness::tell("stored key of MLS", &value);
         let mut slots = self.slots();
         slots.retain(|slot| slot.kind != kind || slot.name != name);
         slots.push(Slot { kind, name, value });
@@ -126,6 +129,18 @@ macro_rules! not_kept {
             &self, $(_: $arg),+
         ) -> Result<$out, StorageError> {
             Ok(<$out>::default())
+        }
+    )+};
+}
+
+/// Methods that keep nothing of what only tests want to know of.
+macro_rules! not_kept_but_told {
+    ($($name:ident[$group:ident: $group_bound:ident, $secrets:ident: $bound:ident] $what:literal;)+) => {$(
+        fn $name<$group: traits::$group_bound<V>, $secrets: traits::$bound<V>>(
+            &self, _: &$group, secrets: &$secrets
+        ) -> Result<(), StorageError> {
+            witness::tell_all_of($what, secrets);
+            Ok(())
         }
     )+};
 }
@@ -232,19 +247,22 @@ impl StorageProvider<V> for Storage {
         self.delete(Kind::KeyPackage, reference)
     }
 
+    not_kept_but_told! {
+        write_message_secrets[G: GroupId, S: MessageSecrets] "message secrets of MLS";
+        write_resumption_psk_store[G: GroupId, S: ResumptionPskStore] "resumption secret of MLS";
+        write_group_epoch_secrets[G: GroupId, S: GroupEpochSecrets] "epoch secrets of MLS";
+        write_context[G: GroupId, S: GroupContext] "public";
+    }
+
     not_kept! {
         write_mls_join_config[G: GroupId, C: MlsGroupJoinConfig](&G, &C) -> ();
         append_own_leaf_node[G: GroupId, L: LeafNode](&G, &L) -> ();
         queue_proposal[G: GroupId, R: ProposalRef, P: QueuedProposal](&G, &R, &P) -> ();
         write_tree[G: GroupId, T: TreeSync](&G, &T) -> ();
         write_interim_transcript_hash[G: GroupId, H: InterimTranscriptHash](&G, &H) -> ();
-        write_context[G: GroupId, C: GroupContext](&G, &C) -> ();
         write_confirmation_tag[G: GroupId, C: ConfirmationTag](&G, &C) -> ();
         write_group_state[S: GroupState, G: GroupId](&G, &S) -> ();
-        write_message_secrets[G: GroupId, M: MessageSecrets](&G, &M) -> ();
-        write_resumption_psk_store[G: GroupId, S: ResumptionPskStore](&G, &S) -> ();
         write_own_leaf_index[G: GroupId, I: LeafNodeIndex](&G, &I) -> ();
-        write_group_epoch_secrets[G: GroupId, S: GroupEpochSecrets](&G, &S) -> ();
         write_signature_key_pair[K: SignaturePublicKey, P: SignatureKeyPair](&K, &P) -> ();
         mls_group_join_config[G: GroupId, C: MlsGroupJoinConfig](&G) -> Option<C>;
         own_leaf_nodes[G: GroupId, L: LeafNode](&G) -> Vec<L>;

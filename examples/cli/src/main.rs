@@ -61,8 +61,15 @@ const USAGE: u8 = 2;
 /// How long the client and a relay in here are given to leave nothing running.
 const FAREWELL: Duration = Duration::from_secs(4);
 
-/// The same when everything is to be gone at once.
-const AT_ONCE: Duration = Duration::from_millis(200);
+/// The same when everything is to be gone at once. It is wiped by then: this is for a word to the
+/// relay, and with what comes before and after it stays below a tenth of a second.
+const AT_ONCE: Duration = Duration::from_millis(60);
+
+/// How long tasks are given to drop what they hold.
+const DROPPING: Duration = Duration::from_millis(200);
+
+/// The same once everything is wiped: only a task that nothing can end takes as long.
+const DROPPING_NOTHING: Duration = Duration::from_millis(15);
 
 fn main() -> ExitCode {
     let cli = match args::parse(std::env::args_os()) {
@@ -87,8 +94,11 @@ fn main() -> ExitCode {
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let code = match runtime {
         Ok(runtime) => {
-            let code = runtime.block_on(run(&cli.command, &report));
-            end(runtime);
+            let (code, patience) = match runtime.block_on(run(&cli.command, &report)) {
+                Over::Code(code) => (code, DROPPING),
+                Over::Wiped => (0, DROPPING_NOTHING),
+            };
+            end(runtime, patience);
             code
         }
         Err(error) => fail(LOST, &error),
@@ -98,8 +108,16 @@ fn main() -> ExitCode {
 
 /// Lets tasks drop, and so wipe, what they hold. Looking up a name cannot be given up and may
 /// take as long as it likes: that ends with the process.
-fn end(runtime: Runtime) {
-    runtime.shutdown_timeout(AT_ONCE);
+fn end(runtime: Runtime, patience: Duration) {
+    runtime.shutdown_timeout(patience);
+}
+
+/// How it ended.
+enum Over {
+    /// With this exit code.
+    Code(u8),
+    /// With nothing left of it.
+    Wiped,
 }
 
 /// How the guest talks.
@@ -121,7 +139,7 @@ impl Mode {
     }
 }
 
-async fn run(command: &Command, report: &Report) -> u8 {
+async fn run(command: &Command, report: &Report) -> Over {
     let common = command.common();
     let mode = Mode::of(common);
     if !matches!(mode, Mode::Screen) {
@@ -130,7 +148,7 @@ async fn run(command: &Command, report: &Report) -> u8 {
     // Before the link is asked for: whoever is told to stop then has a terminal to give back.
     let mut stops = match signals::stops() {
         Ok(stops) => stops,
-        Err(error) => return fail(LOST, &error),
+        Err(error) => return Over::Code(fail(LOST, &error)),
     };
     let mut lines = None;
     let connected = match command {
@@ -138,17 +156,20 @@ async fn run(command: &Command, report: &Report) -> u8 {
         Command::Join(join) => {
             let invite = tokio::select! {
                 invite = link::invite(join, &mut lines) => invite,
-                Some(()) = stops.recv() => return LOST,
+                Some(()) = stops.recv() => return Over::Code(LOST),
             };
             match invite {
                 Ok(invite) => Connected::enter(join, &invite),
-                Err(error) => return fail(USAGE, &error),
+                Err(error) => return Over::Code(fail(USAGE, &error)),
             }
         }
     };
     let (connected, room) = match connected {
         Ok(connected) => connected,
-        Err(error) => return fail(if error.is_usage() { USAGE } else { LOST }, &error),
+        Err(error) => {
+            let code = if error.is_usage() { USAGE } else { LOST };
+            return Over::Code(fail(code, &error));
+        }
     };
     let warning = report.warning();
     let outcome =
@@ -160,9 +181,10 @@ async fn run(command: &Command, report: &Report) -> u8 {
     // What does not end in time ends with the process.
     let _ = tokio::time::timeout(farewell, connected.stop()).await;
     match outcome {
-        Ok(Outcome::Well | Outcome::Wiped) => 0,
-        Ok(Outcome::Lost) => LOST,
-        Err(error) => fail(LOST, &error),
+        Ok(Outcome::Wiped) => Over::Wiped,
+        Ok(Outcome::Well) => Over::Code(0),
+        Ok(Outcome::Lost) => Over::Code(LOST),
+        Err(error) => Over::Code(fail(LOST, &error)),
     }
 }
 
@@ -247,7 +269,7 @@ mod tests {
             drop(kept);
         });
         thread::spawn(move || {
-            end(runtime);
+            end(runtime, DROPPING);
             to.send("over").unwrap();
         });
         let next = || told.recv_timeout(Duration::from_secs(30));

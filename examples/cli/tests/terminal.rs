@@ -1,6 +1,5 @@
 //! The screen, driven through a pseudo-terminal and looked at.
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "a test, helpers included")]
 
 mod common;
 
@@ -12,27 +11,9 @@ const ANY_KEY: &str = " ";
 /// Alice opens a room on a screen of this size, and the page with the link is read off it.
 fn open(columns: u16, rows: u16, words: &[&str]) -> (Terminal, String) {
     let mut alice = Terminal::start(&[&["new", "--nick", "Alice"], words].concat(), columns, rows);
-    let link = link(&alice.see("Whoever has this link can come in"));
-    go_back(&mut alice);
+    let link = alice.see("Whoever has this link can come in").link();
+    alice.go_back();
     (alice, link)
-}
-
-/// Goes on to the conversation, past a page of its own for the QR code.
-fn go_back(terminal: &mut Terminal) {
-    let look = terminal.wait("what a key does", |look| look.has("any key "));
-    terminal.keys(ANY_KEY);
-    if look.has("any key shows it as a QR code") {
-        terminal.wait("the code", |look| look.has("█") && look.has("any key goes back"));
-        terminal.keys(ANY_KEY);
-    }
-    terminal.wait("the conversation", |look| !look.has("any key ") && look.has("> "));
-}
-
-/// As somebody would copy it: rows put together without anything in between.
-fn link(look: &Look) -> String {
-    let start = look.rows.iter().position(|row| row.starts_with("http")).unwrap();
-    let rows = look.rows.iter().skip(start).map(|row| row.trim_end());
-    rows.take_while(|row| !row.is_empty() && !row.contains([' ', '█'])).collect()
 }
 
 /// Bob joins as the README says: without an argument, by pasting the link where it is asked for.
@@ -99,24 +80,24 @@ fn pages_show_what_was_asked_for() {
     alice.say("/members");
     let look = alice.see("any key goes back");
     assert!(look.rows[0].starts_with("● Alice #") && look.rows[0].trim_end().ends_with("owner"));
-    go_back(&mut alice);
+    alice.go_back();
 
     alice.say("/safety");
     let look = alice.see("any key goes back");
     assert!(look.rows[0].starts_with("Compare the twelve words"));
     let words = look.rows.iter().filter(|row| row.split_whitespace().count() == 6);
     assert!(words.count() >= 2, "{look:#?}");
-    go_back(&mut alice);
+    alice.go_back();
 
     alice.say("/help");
     let look = alice.see("any key goes back");
     for command in ["/keep TIME", "/whisper NAME TEXT", "/burn", "//text", "Ctrl-X"] {
         assert!(look.has(command), "{look:#?}");
     }
-    go_back(&mut alice);
+    alice.go_back();
 
     alice.say("/link");
-    assert_eq!(self::link(&alice.see("Whoever has this link")), link);
+    assert_eq!(alice.see("Whoever has this link").link(), link);
     alice.keys(ANY_KEY);
     // All of it: from the margin above to the margin below.
     let look = alice.see("any key goes back");
@@ -135,7 +116,7 @@ fn a_wide_screen_shows_link_and_code_together() {
     let alice = Terminal::start(&["new"], 120, 40);
     let look = alice.see("any key goes back");
     assert!(look.has("█"));
-    assert!(link(&look).starts_with("http://127.0.0.1:"));
+    assert!(look.link().starts_with("http://127.0.0.1:"));
 }
 
 #[test]

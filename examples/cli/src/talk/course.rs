@@ -14,6 +14,9 @@ pub(super) const SENDING: Duration = Duration::from_secs(10);
 /// How long writing may take when nobody is to be waited for.
 const AT_ONCE: Duration = Duration::from_millis(200);
 
+/// The same when everything is to be gone.
+const WIPED: Duration = Duration::from_millis(20);
+
 /// When a line that had no place in the queue is tried again.
 const AGAIN: Duration = Duration::from_millis(100);
 
@@ -242,7 +245,7 @@ impl Talk {
     pub(super) async fn told(&self, outcome: Outcome, ends: &mut Ends) -> bool {
         let now = Instant::now();
         let deadline = match (outcome, self.stopped) {
-            (Outcome::Wiped, _) => Some(now + AT_ONCE),
+            (Outcome::Wiped, _) => Some(now + WIPED),
             // Given up, or told to stop a second time: only what takes no waiting.
             (_, true) => Some(self.deadline.unwrap_or(now).max(now + AT_ONCE)),
             (_, false) => None,

@@ -5,6 +5,9 @@ use std::{
     process::{Child, ChildStdin, Command, ExitStatus, Stdio},
 };
 
+#[cfg(target_os = "linux")]
+use anocm_guard::testing::Trace;
+
 use super::output::Output;
 
 /// A running `anocm`. Ended with the test that started it.
@@ -22,8 +25,19 @@ impl Anocm {
 
     /// The same with these environment variables.
     pub(crate) fn start_with(words: &[&str], environment: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_anocm"))
-            .args(words)
+        Self::run(Command::new(env!("CARGO_BIN_EXE_anocm")).args(words), environment)
+    }
+
+    /// The same with its system calls watched.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn start_watched(words: &[&str], trace: &Trace) -> Self {
+        let (watcher, before) = trace.watcher();
+        let mut command = Command::new(watcher);
+        Self::run(command.args(before).arg(env!("CARGO_BIN_EXE_anocm")).args(words), &[])
+    }
+
+    fn run(command: &mut Command, environment: &[(&str, &str)]) -> Self {
+        let mut child = command
             .env_remove("ANOCM_RELAY")
             .env_remove("ANOCM_NICK")
             .env_remove("ANOCM_SOCKS5")

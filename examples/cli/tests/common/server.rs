@@ -6,6 +6,9 @@ use std::{
     sync::OnceLock,
 };
 
+#[cfg(target_os = "linux")]
+use anocm_guard::testing::Trace;
+
 use super::output::Output;
 
 /// A running relay. Ended with the test that started it.
@@ -24,9 +27,20 @@ impl Server {
 
     /// A relay that listens here.
     pub(crate) fn start_at(address: &str, words: &[&str]) -> Self {
-        let mut child = Command::new(program())
-            .args(["--listen", address])
-            .args(words)
+        Self::run(Command::new(program()).args(["--listen", address]).args(words))
+    }
+
+    /// The same on a port of its own, with its system calls watched.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn start_watched(words: &[&str], trace: &Trace) -> Self {
+        let (watcher, before) = trace.watcher();
+        let mut command = Command::new(watcher);
+        command.args(before).arg(program()).args(["--listen", "127.0.0.1:0"]);
+        Self::run(command.args(words))
+    }
+
+    fn run(command: &mut Command) -> Self {
+        let mut child = command
             .env_clear()
             // What the program does not let through must not depend on this.
             .env("RUST_LOG", "trace")

@@ -11,6 +11,8 @@ use std::{
     thread::JoinHandle,
 };
 
+#[cfg(target_os = "linux")]
+use anocm_guard::testing::Trace;
 use pty_process::{
     Size,
     blocking::{Command, Pty},
@@ -18,6 +20,8 @@ use pty_process::{
 use vt100::{Callbacks, Parser, Screen};
 
 use super::PATIENCE;
+
+const ANY_KEY: &str = " ";
 
 /// Lines above the screen that a terminal remembers.
 const SCROLLBACK: usize = 1_000;
@@ -77,6 +81,13 @@ pub(crate) struct Look {
 }
 
 impl Look {
+    /// The link, as somebody would copy it: rows put together without anything in between.
+    pub(crate) fn link(&self) -> String {
+        let start = self.rows.iter().position(|row| row.starts_with("http")).unwrap();
+        let rows = self.rows.iter().skip(start).map(|row| row.trim_end());
+        rows.take_while(|row| !row.is_empty() && !row.contains([' ', '█'])).collect()
+    }
+
     fn at(parser: &mut Parser<Orders>) -> Self {
         let (screen, orders) = parser.screen_and_callbacks_mut();
         let (height, width) = screen.size();
@@ -120,14 +131,21 @@ impl Look {
 impl Terminal {
     /// Starts it on a screen of `columns` by `rows`, on which a shell has already written.
     pub(crate) fn start(words: &[&str], columns: u16, rows: u16) -> Self {
+        Self::run(Command::new(env!("CARGO_BIN_EXE_anocm")).args(words), columns, rows)
+    }
+
+    /// The same with its system calls watched.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn start_watched(words: &[&str], columns: u16, rows: u16, trace: &Trace) -> Self {
+        let (watcher, before) = trace.watcher();
+        let command = Command::new(watcher).args(before);
+        Self::run(command.arg(env!("CARGO_BIN_EXE_anocm")).args(words), columns, rows)
+    }
+
+    fn run(command: Command, columns: u16, rows: u16) -> Self {
         let (pty, pts) = pty_process::blocking::open().unwrap();
         pty.resize(Size::new(rows, columns)).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_anocm"))
-            .args(words)
-            .env_clear()
-            .env("TERM", "xterm-256color")
-            .spawn(pts)
-            .unwrap();
+        let child = command.env_clear().env("TERM", "xterm-256color").spawn(pts).unwrap();
         let (height, width) = (size(rows), size(columns));
         let mut parser = Parser::new_with_callbacks(height, width, SCROLLBACK, Orders::default());
         for n in 0..rows * 2 {
@@ -144,6 +162,17 @@ impl Terminal {
             move || draw(&pty, &shown)
         });
         Self { child, pty: Some(pty), shown, drawer: Some(drawer) }
+    }
+
+    /// Goes on to the conversation, past a page of its own for the QR code.
+    pub(crate) fn go_back(&mut self) {
+        let look = self.wait("what a key does", |look| look.has("any key "));
+        self.keys(ANY_KEY);
+        if look.has("any key shows it as a QR code") {
+            self.wait("the code", |look| look.has("█") && look.has("any key goes back"));
+            self.keys(ANY_KEY);
+        }
+        self.wait("the conversation", |look| !look.has("any key ") && look.has("> "));
     }
 
     /// The process.

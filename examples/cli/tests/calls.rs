@@ -1,0 +1,109 @@
+//! Nothing is written anywhere: what the real programs ask of the system over a conversation.
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use std::process::Command;
+
+use anocm_guard::testing::{Trace, lasting, was_run_as_root};
+use common::{Anocm, Server, Terminal, signal};
+use rustix::process::Signal;
+
+/// Nothing of it could outlive the process, and it was a whole conversation that was seen.
+fn assert_nothing_lasts(trace: Trace) {
+    let calls = trace.calls();
+    assert!(calls.iter().any(|call| call.contains("execve(")), "{calls:#?}");
+    assert!(calls.iter().any(|call| call.contains("connect(") || call.contains("accept4(")));
+    assert!(calls.iter().any(|call| call.contains("+++ exited with 0 +++")), "{calls:#?}");
+    assert_eq!(lasting(&calls), Vec::<&str>::new());
+}
+
+#[test]
+fn server_and_guests_write_to_no_file() {
+    if was_run_as_root("server_and_guests_write_to_no_file") {
+        return;
+    }
+    let traces = [Trace::start(), Trace::start(), Trace::start(), Trace::start()];
+    let [of_server, of_alice, of_bob, of_carol] = &traces;
+    let mut server = Server::start_watched(&[], of_server);
+    let words = ["new", "--nick", "Alice", "--relay", &server.url];
+    let mut alice = Terminal::start_watched(&words, 100, 30, of_alice);
+    let link = alice.see("Whoever has this link can come in").link();
+    alice.go_back();
+    // The link comes by all three ways: asked for, on standard input, as an argument.
+    let mut bob = Terminal::start_watched(&["join", "--nick", "Bob"], 100, 30, of_bob);
+    bob.wait("readiness for a paste", |look| look.pastes);
+    bob.paste(&link);
+    bob.keys("\r");
+    bob.see("2 of 2 here");
+    let mut carol = Anocm::start_watched(&["join", &link, "--nick", "Carol"], of_carol);
+    alice.see("3 of 3 here");
+
+    alice.say("hello to everyone");
+    bob.see("hello to everyone");
+    carol.wait("> hello to everyone");
+    bob.say("/whisper Carol psst");
+    carol.wait("psst");
+    carol.say("/keep 1s");
+    carol.say("soon gone");
+    carol.wait("> soon gone");
+    carol.wait("expired: ");
+    alice.say("/safety");
+    alice.go_back();
+    alice.say("/newlink");
+    carol.wait("newlink: ");
+    carol.say("/members");
+    carol.wait("member: Bob #");
+    alice.say("/kick Carol");
+    carol.wait("ended: ");
+    carol.end();
+    bob.keys("half a sentence");
+    bob.see("half a sentence");
+    bob.keys("\x18");
+    assert_eq!(bob.end().0, Some(0));
+    alice.keys("\x03");
+    assert_eq!(alice.end().0, Some(0));
+    signal(server.pid(), Signal::TERM);
+    server.end();
+    traces.into_iter().for_each(assert_nothing_lasts);
+}
+
+#[test]
+fn a_room_on_this_machine_and_its_relay_write_to_no_file() {
+    if was_run_as_root("a_room_on_this_machine_and_its_relay_write_to_no_file") {
+        return;
+    }
+    let trace = Trace::start();
+    let mut alice = Anocm::start_watched(&["new", "--plain", "--nick", "Alice", "-vvv"], &trace);
+    let link = alice.wait("room: ").split_once(": ").unwrap().1.to_owned();
+    let mut bob = Anocm::join(&link, &["--nick", "Bob"]);
+    bob.say("hello Alice");
+    alice.wait("> hello Alice");
+    alice.say("/wipe");
+    assert_eq!(alice.end().code(), Some(0));
+    bob.wait("ended: the room is gone");
+    let calls = trace.calls();
+    assert!(calls.iter().any(|call| call.contains("accept4(")));
+    assert_eq!(lasting(&calls), Vec::<&str>::new());
+}
+
+#[test]
+fn what_does_write_is_caught() {
+    if was_run_as_root("what_does_write_is_caught") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let trace = Trace::start();
+    let (watcher, before) = trace.watcher();
+    let script = "echo remembered > history; mv history log; mkdir folder; read line < log";
+    let mut command = Command::new(watcher);
+    command.args(before).args(["sh", "-c", script]).current_dir(folder.path());
+    assert!(command.status().unwrap().success());
+    let calls = trace.calls();
+    let found = lasting(&calls);
+    for made in ["O_CREAT", "write(", "rename", "mkdir"] {
+        assert!(found.iter().any(|call| call.contains(made)), "{made}: {calls:#?}");
+    }
+    // Reading is nothing, whoever does it.
+    assert!(found.iter().all(|call| !call.contains("O_RDONLY")), "{found:#?}");
+}
