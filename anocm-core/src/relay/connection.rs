@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     Relay, attachment::Attachment, hub::ConnectionId, outbox::Outbox, queue::Batch, rate::Bucket,
-    toll::Worked,
+    toll::Worked, turns::Newcomer,
 };
 use crate::{
     id::RoomAddress,
@@ -33,6 +33,8 @@ pub(super) struct Connection<'a> {
     pub(super) creations: Bucket,
     pub(super) joins: Bucket,
     pub(super) worked: Worked,
+    /// Doors at which this connection stands.
+    pub(super) newcomers: HashMap<RoomAddress, Newcomer>,
 }
 
 /// Runs one connection to its end.
@@ -148,6 +150,7 @@ impl<'a> Connection<'a> {
             creations: Bucket::new(config.creations, now),
             joins: Bucket::new(config.joins, now),
             worked: Worked::default(),
+            newcomers: HashMap::new(),
         }
     }
 

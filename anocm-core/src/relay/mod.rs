@@ -46,6 +46,7 @@ mod statistics;
 #[cfg(test)]
 mod tests;
 mod toll;
+mod turns;
 
 use std::{
     collections::HashMap,
@@ -68,6 +69,7 @@ use self::{
     outbox::Outbox,
     statistics::Counts,
     toll::Toll,
+    turns::Turns,
 };
 use crate::{
     id::{Epoch, RoomAddress},
@@ -88,6 +90,7 @@ pub struct Relay {
     next_connection: AtomicU64,
     places: Semaphore,
     toll: Toll,
+    turns: Turns,
     counts: Counts,
     tasks: TaskTracker,
     stopping: CancellationToken,
@@ -121,6 +124,7 @@ impl Relay {
             next_connection: AtomicU64::new(0),
             places: Semaphore::new(most),
             toll,
+            turns: Turns::new(),
             counts: Counts::default(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),

@@ -86,13 +86,14 @@ impl Connection<'_> {
     }
 
     async fn look(
-        &self,
+        &mut self,
         id: RequestId,
         address: &RoomAddress,
         token: &Token,
     ) -> Result<(), Refusal> {
         let door = self.door(address).await?;
         admit(door.door.admits(token))?;
+        self.check_turn(address)?;
         self.grant(
             id,
             Reply::Door(Door {
@@ -123,6 +124,7 @@ impl Connection<'_> {
         lawful::retention(&entry, &door.policy)?;
         if entry.epoch != door.epoch() {
             let current = door.epoch();
+            self.end_turn(address, false);
             return Err(Refusal::StaleEpoch { current });
         }
         // A newcomer must not lock the door behind them. Of this epoch it is the door, and the
@@ -131,6 +133,7 @@ impl Connection<'_> {
             return Err(Refusal::Unlawful);
         }
         let appended = self.relay.store.append(address, entry, Some(next)).await;
+        self.end_turn(address, appended.is_ok());
         let seq = appended.map_err(refusal)?;
         self.pay(address);
         self.relay.toll.joined(address, self.relay.clock.now());

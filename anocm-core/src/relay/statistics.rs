@@ -14,7 +14,7 @@ const BUCKETS: usize = BOUNDS.len() + 1;
 
 const REQUESTS: [&str; 10] =
     ["create", "look", "join", "enter", "read", "publish", "void", "close", "detach", "work"];
-const REFUSALS: [&str; 11] = [
+const REFUSALS: [&str; 12] = [
     "no_such_room",
     "address_in_use",
     "not_admitted",
@@ -26,6 +26,7 @@ const REFUSALS: [&str; 11] = [
     "read_only",
     "unavailable",
     "work_needed",
+    "crowded",
 ];
 
 /// What a [`Relay`] has done since it began, and how much there is now. No number is about one
@@ -153,6 +154,7 @@ impl Counts {
             Refusal::ReadOnly => 8,
             Refusal::Unavailable => 9,
             Refusal::WorkNeeded(_) => 10,
+            Refusal::Crowded { .. } => 11,
         };
         count(&self.refusals, kind);
     }

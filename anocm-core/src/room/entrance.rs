@@ -202,7 +202,11 @@ impl Machine {
                 None => return self.end(Ended::NotLetIn(JoinFailure::Refused(refusal))),
             },
         };
-        let jitter = Duration::from_millis(250 + self.random_below(500));
+        // A turn at the door is one's own.
+        let jitter = match refusal {
+            Refusal::Crowded { .. } => Duration::ZERO,
+            _ => Duration::from_millis(250 + self.random_below(500)),
+        };
         self.link.retry_at = Some(now.after(wait.min(LONGEST_WAIT) + jitter));
     }
 

@@ -114,6 +114,12 @@ pub enum Refusal {
     /// [`Request::Work`](super::Request::Work).
     #[error("the relay is under load and asks for work")]
     WorkNeeded(Puzzle),
+    /// Others are coming in: look again at this time exactly, which is then yours.
+    #[error("others are coming in, look again in {retry_after} ms")]
+    Crowded {
+        /// Milliseconds to wait.
+        retry_after: u32,
+    },
 }
 
 impl Refusal {
@@ -121,7 +127,9 @@ impl Refusal {
     #[must_use]
     pub const fn retry_after(self) -> Option<Duration> {
         match self {
-            Self::Busy { retry_after } => Some(Duration::from_millis(retry_after as u64)),
+            Self::Busy { retry_after } | Self::Crowded { retry_after } => {
+                Some(Duration::from_millis(retry_after as u64))
+            }
             _ => None,
         }
     }
@@ -129,7 +137,14 @@ impl Refusal {
     /// Whether the same request can succeed later without any change.
     #[must_use]
     pub const fn is_retryable(self) -> bool {
-        matches!(self, Self::Full | Self::Busy { .. } | Self::ReadOnly | Self::Unavailable)
+        matches!(
+            self,
+            Self::Full
+                | Self::Busy { .. }
+                | Self::ReadOnly
+                | Self::Unavailable
+                | Self::Crowded { .. }
+        )
     }
 }
 

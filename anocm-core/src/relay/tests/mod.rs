@@ -15,6 +15,7 @@ mod races;
 mod robustness;
 mod statistics;
 mod toll;
+mod turns;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
