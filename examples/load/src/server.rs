@@ -32,6 +32,11 @@ const WIDE: &[&str] = &[
     "--creations-per-minute=1000000",
     "--joins-per-minute=1000000",
     "--queue=64MiB",
+    "--room-entries-per-second=10000000",
+    "--room-bytes-per-second=64GiB",
+    "--room-joins-per-minute=10000000",
+    "--admissions-per-second=10000000",
+    "--max-effort=0",
     "--max-room-entries=100000000",
     "--max-room-memory=16GiB",
     // Guests who share a machine with the relay may be slow, and none may be taken for lost.
