@@ -1,12 +1,15 @@
 //! How much may come in before anybody has decided about it.
 
+#[cfg(feature = "server")]
+use std::sync::Arc;
 use std::{
     io,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
+#[cfg(feature = "server")]
+use tokio::sync::Semaphore;
 use tokio_util::sync::PollSemaphore;
 
 /// Messages up to this length are received without asking: the two smaller classes of sealed
@@ -16,15 +19,16 @@ const FREE: u64 = 17 * 1_024;
 const COPIES: u64 = 2;
 
 /// Memory that connections share for the longer of the messages that come in.
+#[cfg(feature = "server")]
 #[derive(Clone, Debug)]
 pub(crate) struct Memory {
     bytes: Arc<Semaphore>,
     most: u32,
 }
 
+#[cfg(feature = "server")]
 impl Memory {
     /// At least as much as the longest message takes.
-    #[cfg(feature = "server")]
     pub(crate) fn new(bytes: usize) -> Self {
         let least = anocm_core::wire::MAX_FRAME.saturating_mul(2);
         let most = u32::try_from(bytes.max(least)).unwrap_or(u32::MAX);

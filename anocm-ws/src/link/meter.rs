@@ -13,7 +13,12 @@ use tokio::{
     time::Instant,
 };
 
+use zeroize::Zeroize;
+
 use super::{boundary::Boundary, intake::Intake};
+
+/// What is read at first of what comes after a rest. Small entries fit.
+const LITTLE: usize = 2 * 1_024;
 
 /// Any two-way byte stream.
 pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
@@ -67,6 +72,21 @@ impl Meter {
         } else if self.began.is_none() || self.boundary.whole() != whole {
             self.began = Some(self.heard);
         }
+    }
+
+    /// Reads a little and keeps it for whoever reads next: ready when there is something, or the
+    /// end. For while nobody has a buffer to read into.
+    pub(super) fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.ahead.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        let mut little = [0; LITTLE];
+        let mut buf = ReadBuf::new(&mut little);
+        ready!(Pin::new(&mut self.io).poll_read(cx, &mut buf))?;
+        self.heard = Instant::now();
+        self.ahead = Bytes::copy_from_slice(buf.filled());
+        little.zeroize();
+        Poll::Ready(Ok(()))
     }
 
     /// When something was last read; at first, when the connection was made.

@@ -334,6 +334,44 @@ mod tests {
         assert!(began.elapsed() < 2 * timing.dead_after);
     }
 
+    #[cfg(all(feature = "client", feature = "server"))]
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_link_keeps_no_buffers_and_wakes_for_either_side() {
+        use futures_util::{SinkExt, StreamExt};
+        use tokio_websockets::{ClientBuilder, Message};
+
+        let (here, there) = tokio::io::duplex(4_096);
+        let meter = Meter::new(here, Bytes::new(), Intake::default());
+        let link = Arc::new(WsLink::new(meter, Side::Server, Timing::default()));
+        let (give, mut received) = tokio::sync::mpsc::unbounded_channel();
+        let receiving = Arc::clone(&link);
+        tokio::spawn(async move {
+            while let Ok(Some(frame)) = receiving.recv().await {
+                give.send(frame).unwrap();
+            }
+        });
+        // Less than any patience, and enough for whatever can happen.
+        let silence = || sleep(Duration::from_secs(1));
+        let mut alice = ClientBuilder::new().take_over(there);
+        silence().await;
+        assert!(link.0.state().is_resting());
+        for length in [1, 1_000, 100_000] {
+            let said = vec![7; length];
+            alice.send(Message::binary(said.clone())).await.unwrap();
+            assert_eq!(received.recv().await, Some(Payload::from(said)));
+            silence().await;
+            assert!(link.0.state().is_resting());
+        }
+        let sending = Arc::clone(&link);
+        tokio::spawn(async move { sending.send(&[Payload::from(vec![8; 50_000])]).await });
+        assert_eq!(alice.next().await.unwrap().unwrap().as_payload().len(), 50_000);
+        // With the answer to the next ping it rests again.
+        let answering = tokio::spawn(async move { while alice.next().await.is_some() {} });
+        sleep(Timing::default().ping_after + Duration::from_secs(1)).await;
+        assert!(link.0.state().is_resting());
+        answering.abort();
+    }
+
     #[cfg(feature = "server")]
     #[tokio::test]
     async fn what_waits_goes_in_one_write() {

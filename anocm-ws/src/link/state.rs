@@ -1,6 +1,7 @@
 //! What a link's methods do under its lock, one poll at a time.
 
 use std::{
+    io,
     pin::Pin,
     task::{Context, Poll, Waker, ready},
 };
@@ -31,8 +32,7 @@ type End = Result<(), TransportError>;
 /// At most one task polls for reading and one for writing; [`WebSocketStream`] keeps their
 /// wakers apart. Each may end the link, and must then wake the other.
 pub(super) struct State {
-    /// Absent once the connection is of no more use.
-    ws: Option<WebSocketStream<Meter>>,
+    wire: Wire,
     side: Side,
     /// Something was received since the library's buffer was new.
     stale: bool,
@@ -46,10 +46,29 @@ pub(super) struct State {
     writer: Option<Waker>,
 }
 
+/// The connection, with or without the library and its buffers.
+enum Wire {
+    Awake(Box<WebSocketStream<Meter>>),
+    /// Silent: nothing is buffered.
+    Resting(Box<Meter>),
+    /// Of no more use.
+    Gone,
+}
+
+impl Wire {
+    fn meter(&self) -> Option<&Meter> {
+        match self {
+            Self::Awake(ws) => Some(ws.get_ref()),
+            Self::Resting(meter) => Some(meter),
+            Self::Gone => None,
+        }
+    }
+}
+
 impl State {
     pub(super) fn new(io: Meter, side: Side) -> Self {
         Self {
-            ws: Some(side.speak(io)),
+            wire: Wire::Resting(Box::new(io)),
             side,
             stale: false,
             ended: None,
@@ -71,7 +90,18 @@ impl State {
             if let Some(ended) = self.ended {
                 return Poll::Ready(ended.map(|()| None));
             }
-            let Some(ws) = &mut self.ws else {
+            match self.poll_rest(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => {
+                    self.hang_up();
+                    continue;
+                }
+                Poll::Pending => match self.poll_pulse(cx, pulse) {
+                    Poll::Ready(()) => continue,
+                    Poll::Pending => return Poll::Pending,
+                },
+            }
+            let Some(ws) = self.awake() else {
                 return Poll::Ready(Err(TransportError::Cut));
             };
             match Pin::new(&mut *ws).poll_next(cx) {
@@ -83,27 +113,45 @@ impl State {
                 Poll::Ready(Some(Err(error))) => self.fail(&error),
                 Poll::Ready(None) => self.hang_up(),
                 Poll::Pending => {
-                    let (heard, coming) = (ws.get_ref().heard(), ws.get_ref().coming());
                     // What a cancelled `send` has left, and whatever this side has queued.
                     match self.flush_for_reader(cx) {
                         Poll::Ready(Err(error)) => {
                             self.fail(&error);
                             continue;
                         }
-                        Poll::Ready(Ok(())) if self.renews() => continue,
+                        Poll::Ready(Ok(())) if self.rests() => continue,
                         _ => {}
                     }
-                    match pulse.poll(cx, heard, coming) {
-                        Poll::Ready(Beat::Ping) => self.queue(Message::ping("")),
-                        Poll::Ready(Beat::Dead) => self.give_up(),
-                        Poll::Pending => {
-                            keep(&mut self.reader, cx.waker());
-                            return Poll::Pending;
-                        }
-                    }
+                    ready!(self.poll_pulse(cx, pulse));
                 }
             }
         }
+    }
+
+    /// Pending as long as the connection rests and nothing comes.
+    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.wire {
+            Wire::Resting(meter) => meter.poll_ahead(cx),
+            Wire::Awake(_) | Wire::Gone => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Ready when the silence has called for something.
+    fn poll_pulse(&mut self, cx: &mut Context<'_>, pulse: &mut Pulse) -> Poll<()> {
+        let meter = self.wire.meter();
+        let (heard, coming) = match meter {
+            Some(meter) => (meter.heard(), meter.coming()),
+            None => return Poll::Ready(()),
+        };
+        match pulse.poll(cx, heard, coming) {
+            Poll::Ready(Beat::Ping) => self.queue(Message::ping("")),
+            Poll::Ready(Beat::Dead) => self.give_up(),
+            Poll::Pending => {
+                keep(&mut self.reader, cx.waker());
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(())
     }
 
     /// Queues the frames from `next` on and writes everything queued; advances `next`.
@@ -116,7 +164,7 @@ impl State {
         if self.ended.is_some() || self.said_close || self.heard_close {
             return Poll::Ready(Err(self.error()));
         }
-        let Some(ws) = &mut self.ws else {
+        let Some(ws) = self.awake() else {
             return Poll::Ready(Err(TransportError::Cut));
         };
         let sent = loop {
@@ -156,7 +204,7 @@ impl State {
             self.said_close = true;
             self.queue(Message::close(Some(code), ""));
         }
-        let flushed = match &mut self.ws {
+        let flushed = match self.awake() {
             Some(ws) => Pin::new(ws).poll_flush(cx).map(drop),
             None => Poll::Ready(()),
         };
@@ -170,16 +218,17 @@ impl State {
     /// Reads until the other side has closed as well. Dropping a connection with something
     /// unread resets it, and the other side may lose what it has not read yet.
     pub(super) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(ws) = &mut self.ws else {
+        let has_ended = self.ended;
+        let Some(ws) = self.awake() else {
             return Poll::Ready(());
         };
-        if self.ended.is_none() {
+        if has_ended.is_none() {
             while let Some(Ok(_)) = ready!(Pin::new(&mut *ws).poll_next(cx)) {}
         }
         let _ = ready!(Pin::new(&mut *ws).poll_flush(cx));
         let io = ws.get_mut();
         let _ = ready!(Pin::new(&mut *io).poll_shutdown(cx));
-        if matches!(self.ended, Some(Err(_))) {
+        if matches!(has_ended, Some(Err(_))) {
             let mut scratch = [0; 4_096];
             loop {
                 let mut read = ReadBuf::new(&mut scratch);
@@ -194,7 +243,7 @@ impl State {
 
     /// Ends the link cleanly, unless it has ended, and lets the connection go.
     pub(super) fn finish(&mut self) {
-        self.ws = None;
+        self.wire = Wire::Gone;
         self.end(Ok(()));
     }
 
@@ -202,7 +251,7 @@ impl State {
     pub(super) fn depart(&mut self, code: CloseCode) {
         let mut cx = Context::from_waker(Waker::noop());
         if self.poll_say_close(&mut cx, code).is_ready()
-            && let Some(ws) = &mut self.ws
+            && let Some(ws) = self.awake()
         {
             let _ = Pin::new(ws.get_mut()).poll_shutdown(&mut cx);
         }
@@ -220,38 +269,62 @@ impl State {
 
     /// How much of what was sent the connection has taken.
     pub(super) fn written(&self) -> u64 {
-        self.ws.as_ref().map_or(0, |ws| ws.get_ref().written())
+        self.wire.meter().map_or(0, Meter::written)
     }
 
     /// Nobody is there, or nobody who reads.
     pub(super) fn give_up(&mut self) {
         self.depart(super::code(Closing::Timeout));
-        self.ws = None;
+        self.wire = Wire::Gone;
         self.end(if self.heard_close { Ok(()) } else { Err(TransportError::Cut) });
     }
 
-    /// Lets go of the library's read buffer, in which what was received would stand until something
-    /// else comes over it. Only when the library has nothing left to write. True when that was done,
-    /// and there is to be read anew.
-    fn renews(&mut self) -> bool {
+    /// Lets go of the library with its buffers, in which what was received would stand until
+    /// something else comes over it, and which are most of what a silent connection would take.
+    /// Only when the library has nothing left to write. True when that was done, and there is to be
+    /// read anew.
+    fn rests(&mut self) -> bool {
         let closing = self.heard_close || self.said_close || self.ended.is_some();
         // A sender may have left something with the library, and a message may be half read.
         if !self.stale || closing || self.writer.is_some() {
             return false;
         }
-        let Some(ws) = self.ws.take_if(|ws| ws.get_ref().is_between_messages()) else {
-            return false;
-        };
-        self.ws = Some(self.side.speak(ws.into_inner()));
-        self.stale = false;
-        true
+        match std::mem::replace(&mut self.wire, Wire::Gone) {
+            Wire::Awake(ws) if ws.get_ref().is_between_messages() => {
+                self.wire = Wire::Resting(Box::new(ws.into_inner()));
+                self.stale = false;
+                true
+            }
+            other => {
+                self.wire = other;
+                false
+            }
+        }
+    }
+
+    /// The library, with the connection.
+    fn awake(&mut self) -> Option<&mut WebSocketStream<Meter>> {
+        if let Wire::Resting(_) = &self.wire
+            && let Wire::Resting(meter) = std::mem::replace(&mut self.wire, Wire::Gone)
+        {
+            self.wire = Wire::Awake(Box::new(self.side.speak(*meter)));
+        }
+        match &mut self.wire {
+            Wire::Awake(ws) => Some(ws),
+            Wire::Resting(_) | Wire::Gone => None,
+        }
+    }
+
+    #[cfg(all(test, feature = "server"))]
+    pub(super) fn is_resting(&self) -> bool {
+        matches!(self.wire, Wire::Resting(_))
     }
 
     fn take(&mut self, message: &Message, cx: &mut Context<'_>) -> Option<Payload> {
         self.stale = true;
         if message.is_binary() {
             // The library's buffer is not wiped when it is let go: what is kept is a copy.
-            let held = self.ws.as_mut().and_then(|ws| ws.get_mut().release());
+            let held = self.awake().and_then(|ws| ws.get_mut().release());
             return Some(match held {
                 Some(held) => Payload::guarded(message.as_payload().to_vec(), held),
                 None => Payload::copy_from_slice(message.as_payload()),
@@ -273,14 +346,14 @@ impl State {
     /// Writes what is queued, for a waiting sender if there is one.
     fn flush_for_reader(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let waker = self.writer.as_ref().unwrap_or(cx.waker());
-        match &mut self.ws {
-            Some(ws) => Pin::new(ws).poll_flush(&mut Context::from_waker(waker)),
-            None => Poll::Ready(Ok(())),
+        match &mut self.wire {
+            Wire::Awake(ws) => Pin::new(&mut **ws).poll_flush(&mut Context::from_waker(waker)),
+            Wire::Resting(_) | Wire::Gone => Poll::Ready(Ok(())),
         }
     }
 
     fn queue(&mut self, message: Message) {
-        if let Some(ws) = &mut self.ws {
+        if let Some(ws) = self.awake() {
             // Refused only once closing has begun, when it does not matter any more.
             let _ = Pin::new(ws).start_send(message);
         }
@@ -303,7 +376,7 @@ impl State {
         // says more, for what should be text and is none.
         self.queue(Message::close(Some(code), ""));
         self.said_close = true;
-        if let Some(ws) = &mut self.ws {
+        if let Some(ws) = self.awake() {
             let _ = Pin::new(ws).poll_flush(&mut Context::from_waker(Waker::noop()));
         }
         self.end(Err(why));
@@ -311,11 +384,13 @@ impl State {
 
     /// The connection has ended: cleanly if either side had said so.
     fn hang_up(&mut self) {
-        if let Some(mut ws) = self.ws.take() {
-            // Tells TLS that the end is no truncation.
-            let mut cx = Context::from_waker(Waker::noop());
-            let _ = Pin::new(ws.get_mut()).poll_shutdown(&mut cx);
-        }
+        // Tells TLS that the end is no truncation.
+        let mut cx = Context::from_waker(Waker::noop());
+        let _ = match &mut std::mem::replace(&mut self.wire, Wire::Gone) {
+            Wire::Awake(ws) => Pin::new(ws.get_mut()).poll_shutdown(&mut cx),
+            Wire::Resting(meter) => Pin::new(&mut **meter).poll_shutdown(&mut cx),
+            Wire::Gone => Poll::Ready(Ok(())),
+        };
         self.end(if self.heard_close || self.said_close {
             Ok(())
         } else {
