@@ -92,11 +92,8 @@ impl Turns {
 }
 
 impl Connection<'_> {
-    /// Whether it is this newcomer's turn to look through the door. Members look when they like.
+    /// Whether it is this newcomer's turn to look through the door.
     pub(super) fn check_turn(&mut self, address: &RoomAddress) -> Result<(), Refusal> {
-        if self.rooms.contains_key(address) {
-            return Ok(());
-        }
         let now = self.relay.clock.now();
         if !self.newcomers.contains_key(address)
             && self.newcomers.len() >= self.relay.config.max_rooms_per_connection

@@ -110,7 +110,8 @@ pub enum Refusal {
     /// The relay's store cannot be reached; try again.
     #[error("the relay's store cannot be reached")]
     Unavailable,
-    /// The relay is under load: to create or join this room, solve this first, see
+    /// The relay is under load: to create or join this room, or to look through its door, solve
+    /// this first, see
     /// [`Request::Work`](super::Request::Work).
     #[error("the relay is under load and asks for work")]
     WorkNeeded(Puzzle),

@@ -104,7 +104,8 @@ pub enum Request {
         address: RoomAddress,
     },
     /// Show that the work asked for with [`Refusal::WorkNeeded`](super::Refusal::WorkNeeded) was
-    /// done: the room may then be created or joined once over this connection.
+    /// done: the room may then be looked at, and created or joined once, over this
+    /// connection.
     Work {
         /// The room.
         address: RoomAddress,

@@ -110,6 +110,10 @@ async fn a_crowd_at_one_door_works_and_other_rooms_do_not_notice() {
         let mut guest = world.guest().await;
         let mut joined = guest.ask(join(DOOR, epoch)).await;
         assert_eq!(matches!(joined, Err(Refusal::WorkNeeded(_))), epoch >= 3, "{epoch}");
+        // The same before a newcomer looks, so that the join is made after the work.
+        if epoch >= 3 {
+            assert_eq!(puzzle(guest.ask(look(DOOR)).await), puzzle(joined.clone()));
+        }
         if let Err(Refusal::WorkNeeded(puzzle)) = joined {
             assert_eq!(guest.ask(work(ROOM, puzzle)).await, Ok(Reply::Done));
             joined = guest.ask(join(DOOR, epoch)).await;
