@@ -9,7 +9,7 @@
 
 mod common;
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use anocm_core::{
     RelayUrl,
@@ -17,7 +17,7 @@ use anocm_core::{
 };
 use anocm_ws::{
     client::{WsOptions, WsTransport},
-    server::{WsServerOptions, router},
+    server::{ListenOptions, Listener, WsServerOptions, router},
 };
 use common::{Server, frame, soon};
 use tokio::{
@@ -31,7 +31,11 @@ const GOOD: &str = "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgra
 
 /// The head of the answer to `request`.
 async fn answer(server: &Server, request: &str) -> String {
-    let mut tcp = TcpStream::connect(server.address).await.unwrap();
+    answer_of(server.address, request).await
+}
+
+async fn answer_of(address: SocketAddr, request: &str) -> String {
+    let mut tcp = TcpStream::connect(address).await.unwrap();
     tcp.write_all(request.as_bytes()).await.unwrap();
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -52,6 +56,25 @@ async fn a_proper_request_is_accepted() {
     assert!(
         !head.contains("extensions") && !head.contains("protocol:") && !head.contains("server:")
     );
+}
+
+#[tokio::test]
+async fn every_answer_of_the_listener_but_an_upgrade_is_the_last_of_its_connection() {
+    let here = ([127, 0, 0, 1], 0).into();
+    let listener = Listener::bind(here, ListenOptions::default()).await.unwrap();
+    let address = listener.address().unwrap();
+    let routes = router(|_| std::future::pending(), WsServerOptions::default());
+    tokio::spawn(listener.serve(routes, std::future::pending()));
+
+    let upgraded = answer_of(address, GOOD).await;
+    assert!(upgraded.starts_with("http/1.1 101 "), "{upgraded}");
+    // No `close` beside it: proxies written in Go would take the whole header away.
+    assert!(upgraded.contains("\r\nconnection: upgrade\r\n"), "{upgraded}");
+    for other in [GOOD.replace("/ws", "/"), GOOD.replace("Upgrade: websocket\r\n", "")] {
+        let head = answer_of(address, &other).await;
+        let last = |line: &str| line.starts_with("connection: ") && line.ends_with("close");
+        assert!(head.lines().any(last), "{head}");
+    }
 }
 
 #[tokio::test]

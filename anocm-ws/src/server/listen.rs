@@ -2,7 +2,8 @@
 
 use std::{future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{Router, middleware::map_response, response::Response};
+use http::{HeaderValue, StatusCode, header::CONNECTION};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -139,6 +140,7 @@ impl Listener {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let header_within = self.options.header_within;
+        let routes = routes.layer(map_response(one_request));
         // Also says so when this is dropped.
         let (tell, told) = watch::channel(false);
         let mut stop = pin!(stop);
@@ -198,9 +200,6 @@ impl Site {
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.header_within)
-            // One answer fits the kernel's buffer. Behind several to a peer that does not read,
-            // the next request is not read either, and no timer runs.
-            .keep_alive(false)
             .max_buf_size(MAX_HEAD)
             .serve_connection(TokioIo::new(io), TowerToHyperService::new(self.routes))
             .with_upgrades();
@@ -216,6 +215,18 @@ impl Site {
             tracing::debug!("a connection ended early");
         }
     }
+}
+
+/// Ends the connection with its first answer. One fits the kernel's buffer; behind several to a peer
+/// that does not read, the next request is not read either, and no timer runs.
+///
+/// An upgrade is left alone, which it is not by hyper's own setting: where an answer says `close`
+/// besides `Upgrade`, Go's client shows neither, and proxies written in Go let nobody through.
+async fn one_request(mut response: Response) -> Response {
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        response.headers_mut().append(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 /// Returns when it is time to stop, or when nobody is left to say so.

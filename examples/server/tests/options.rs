@@ -3,6 +3,8 @@
 
 mod common;
 
+use std::collections::BTreeSet;
+
 use common::{Server, program, run};
 
 #[test]
@@ -25,6 +27,27 @@ fn help_explains_the_options_in_groups_with_examples() {
         assert!(help.contains(part), "{part} is missing:\n{help}");
     }
     assert_eq!(run(&["--version"]).status.code(), Some(0));
+}
+
+#[test]
+fn the_manual_has_every_option_with_its_variable_and_default_and_no_other() {
+    let help = String::from_utf8(run(&["--help"]).stdout).unwrap();
+    let options: Vec<_> = options(&help).collect();
+    assert!(options.len() > 30, "the help is not read as it is written:\n{help}");
+    let manual = include_str!("../../../docs/operating.md");
+    let row = |name: &str| manual.lines().find(|line| line.starts_with(&format!("| `--{name}` |")));
+    for Described { name, variable, default } in &options {
+        let row = row(name).unwrap_or_else(|| panic!("--{name} is not in docs/operating.md"));
+        assert!(row.contains(&format!("| `{variable}` |")), "{variable} is not here: {row}");
+        if let Some(default) = default {
+            assert!(row.contains(&format!("| `{default}` |")), "{default} is not here: {row}");
+        }
+    }
+    let known: BTreeSet<_> = options.iter().map(|option| option.name).collect();
+    let described = manual.lines().filter_map(|line| line.strip_prefix("| `--")?.split_once('`'));
+    for (name, _) in described {
+        assert!(known.contains(name), "there is no --{name}");
+    }
 }
 
 #[test]
@@ -51,6 +74,26 @@ fn wrong_options_end_with_two() {
         assert!(output.stdout.is_empty());
         assert!(!output.stderr.is_empty());
     }
+}
+
+/// What the help says of an option.
+struct Described<'a> {
+    name: &'a str,
+    variable: &'a str,
+    default: Option<&'a str>,
+}
+
+/// The options of a long help: those that have a variable.
+fn options(help: &str) -> impl Iterator<Item = Described<'_>> {
+    // Each begins on a line of its own.
+    help.split("\n      --").skip(1).filter_map(|said| {
+        let part = |begin: &str| Some(said.split_once(begin)?.1.split_once(']')?.0);
+        Some(Described {
+            name: said.split_whitespace().next()?,
+            variable: part("[env: ")?.strip_suffix('=')?,
+            default: part("[default: "),
+        })
+    })
 }
 
 #[test]
