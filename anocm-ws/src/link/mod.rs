@@ -365,9 +365,10 @@ mod tests {
         let sending = Arc::clone(&link);
         tokio::spawn(async move { sending.send(&[Payload::from(vec![8; 50_000])]).await });
         assert_eq!(alice.next().await.unwrap().unwrap().as_payload().len(), 50_000);
-        // With the answer to the next ping it rests again.
+        sleep(Duration::from_secs(3)).await;
+        assert!(link.0.state().is_resting());
         let answering = tokio::spawn(async move { while alice.next().await.is_some() {} });
-        sleep(Timing::default().ping_after + Duration::from_secs(1)).await;
+        sleep(Timing::default().ping_after).await;
         assert!(link.0.state().is_resting());
         answering.abort();
     }

@@ -12,12 +12,16 @@ use crate::Timing;
 
 /// The slowest that a message may come in, in bytes a second, beyond what silence is allowed.
 const SLOWEST: u64 = 16 * 1_024;
+/// Buffers that were not used for so long are let go.
+const REST: Duration = Duration::from_secs(2);
 /// Below this a timer would only spin.
 const SHORTEST: Duration = Duration::from_millis(1);
 
 /// What silence calls for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Beat {
+    /// Let go of the buffers.
+    Rest,
     /// Ask whether anybody is there.
     Ping,
     /// Nobody is.
@@ -42,24 +46,31 @@ impl Pulse {
         Self {
             ping_after,
             dead_after,
-            timer: Box::pin(sleep_until(Instant::now() + ping_after)),
+            timer: Box::pin(sleep_until(Instant::now() + ping_after.min(REST))),
             pinged: None,
         }
     }
 
-    /// What to do, given that the other side was last heard at `heard`, and that a message of some
-    /// length has been `coming` in since a while. When this is pending, the task is woken in time:
-    /// for a message that comes too slowly, with the next look at the silence.
+    /// What to do, given that the other side was last heard at `heard`, that a message of some
+    /// length has been `coming` in since a while, and that there are buffers which were last `used`
+    /// at some time. When this is pending, the task is woken in time: for buffers and for a message
+    /// that comes too slowly, with the next look at the silence.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
         heard: Instant,
         coming: Option<(Instant, u64)>,
+        used: Option<Instant>,
     ) -> Poll<Beat> {
         // Whoever was heard before was asked only after a while, so the same instant is an answer.
         if self.pinged.is_some_and(|pinged| heard >= pinged) {
             self.pinged = None;
             self.timer.as_mut().reset(heard + self.ping_after);
+        }
+        let rest =
+            used.map(|used| used + REST).filter(|_| self.pinged.is_none() && coming.is_none());
+        if let Some(rest) = rest.filter(|rest| *rest < self.timer.deadline()) {
+            self.timer.as_mut().reset(rest);
         }
         loop {
             ready!(self.timer.as_mut().poll(cx));
@@ -71,8 +82,12 @@ impl Pulse {
                 return Poll::Ready(Beat::Dead);
             }
             let due = heard + self.ping_after;
+            if rest.is_some_and(|rest| rest <= now) {
+                return Poll::Ready(Beat::Rest);
+            }
             if now < due {
-                self.timer.as_mut().reset(due);
+                let rest = rest.filter(|rest| *rest > now);
+                self.timer.as_mut().reset(rest.map_or(due, |rest| rest.min(due)));
             } else {
                 // Counted from now: if nobody received for long, the silence was on our side.
                 self.pinged = Some(now);
@@ -102,9 +117,9 @@ mod tests {
     async fn silence_is_asked_about_and_then_believed() {
         let start = Instant::now();
         let mut pulse = pulse();
-        assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None)).await, Beat::Ping);
+        assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None, None)).await, Beat::Ping);
         assert_eq!(start.elapsed().as_secs(), 25);
-        assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None)).await, Beat::Dead);
+        assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None, None)).await, Beat::Dead);
         assert_eq!(start.elapsed().as_secs(), 60);
     }
 
@@ -112,10 +127,10 @@ mod tests {
     async fn whoever_answers_is_asked_again_later() {
         let start = Instant::now();
         let mut pulse = pulse();
-        assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None)).await, Beat::Ping);
+        assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None, None)).await, Beat::Ping);
         tokio::time::advance(Duration::from_secs(1)).await;
         let heard = Instant::now();
-        assert_eq!(poll_fn(|cx| pulse.poll(cx, heard, None)).await, Beat::Ping);
+        assert_eq!(poll_fn(|cx| pulse.poll(cx, heard, None, None)).await, Beat::Ping);
         assert_eq!(start.elapsed().as_secs(), 26 + 25);
     }
 
@@ -126,9 +141,9 @@ mod tests {
             let start = Instant::now();
             let timing = Timing { ping_after, dead_after, ..Timing::default() };
             let mut pulse = Pulse::new(timing);
-            assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None)).await, Beat::Ping);
+            assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None, None)).await, Beat::Ping);
             let asked = Instant::now();
-            assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None)).await, Beat::Dead);
+            assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None, None)).await, Beat::Dead);
             assert_eq!(asked.elapsed().as_secs(), 30, "{ping_after:?}");
             assert_eq!(start.elapsed(), dead_after);
         }
@@ -139,19 +154,21 @@ mod tests {
         let mut pulse = pulse();
         tokio::time::advance(Duration::from_secs(20)).await;
         let heard = Instant::now();
-        assert_eq!(poll_fn(|cx| pulse.poll(cx, heard, None)).await, Beat::Ping);
+        assert_eq!(poll_fn(|cx| pulse.poll(cx, heard, None, None)).await, Beat::Ping);
         assert_eq!(heard.elapsed().as_secs(), 25);
     }
 
     #[tokio::test(start_paused = true)]
     async fn whoever_sends_a_message_byte_by_byte_is_given_up() {
-        for (length, given_up) in [(1_000, 75), (64 * SLOWEST, 125)] {
+        for (length, given_up) in [(1_000, 77), (64 * SLOWEST, 127)] {
             let began = Instant::now();
             let mut pulse = pulse();
             // Something is heard all the time.
-            while poll_fn(|cx| Poll::Ready(pulse.poll(cx, Instant::now(), Some((began, length)))))
-                .await
-                .is_pending()
+            while poll_fn(|cx| {
+                Poll::Ready(pulse.poll(cx, Instant::now(), Some((began, length)), None))
+            })
+            .await
+            .is_pending()
             {
                 tokio::time::advance(Duration::from_secs(1)).await;
             }
@@ -160,12 +177,31 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn what_is_not_used_is_let_go() {
+        let start = Instant::now();
+        let mut pulse = pulse();
+        let rests = poll_fn(|cx| pulse.poll(cx, start, None, Some(start))).await;
+        assert_eq!((rests, start.elapsed()), (Beat::Rest, REST));
+        // With nothing left to let go, silence is asked about as ever.
+        assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None, None)).await, Beat::Ping);
+        assert_eq!(start.elapsed().as_secs(), 25);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_used_is_kept() {
+        let start = Instant::now();
+        let mut pulse = pulse();
+        let in_use = |cx: &mut Context<'_>| pulse.poll(cx, start, None, Some(Instant::now()));
+        assert_eq!(poll_fn(in_use).await, Beat::Ping);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn whoever_was_not_listened_to_is_asked_first() {
         let start = Instant::now();
         let mut pulse = pulse();
         tokio::time::advance(Duration::from_secs(100)).await;
-        assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None)).await, Beat::Ping);
-        assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None)).await, Beat::Dead);
+        assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None, None)).await, Beat::Ping);
+        assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None, None)).await, Beat::Dead);
         assert_eq!(start.elapsed().as_secs(), 100 + 35);
     }
 }

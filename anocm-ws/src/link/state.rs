@@ -36,6 +36,8 @@ pub(super) struct State {
     side: Side,
     /// Something was received since the library's buffer was new.
     stale: bool,
+    /// When the library was last made use of.
+    used: Instant,
     ended: Option<End>,
     /// The other side has said that it closes.
     heard_close: bool,
@@ -71,6 +73,7 @@ impl State {
             wire: Wire::Resting(Box::new(io)),
             side,
             stale: false,
+            used: Instant::now(),
             ended: None,
             heard_close: false,
             said_close: false,
@@ -119,7 +122,7 @@ impl State {
                             self.fail(&error);
                             continue;
                         }
-                        Poll::Ready(Ok(())) if self.rests() => continue,
+                        Poll::Ready(Ok(())) if self.stale && self.rest() => continue,
                         _ => {}
                     }
                     ready!(self.poll_pulse(cx, pulse));
@@ -143,7 +146,11 @@ impl State {
             Some(meter) => (meter.heard(), meter.coming()),
             None => return Poll::Ready(()),
         };
-        match pulse.poll(cx, heard, coming) {
+        let used = matches!(self.wire, Wire::Awake(_)).then_some(self.used);
+        match pulse.poll(cx, heard, coming, used) {
+            // Or later, if it is in use after all.
+            Poll::Ready(Beat::Rest) if !self.rest() => self.used = Instant::now(),
+            Poll::Ready(Beat::Rest) => {}
             Poll::Ready(Beat::Ping) => self.queue(Message::ping("")),
             Poll::Ready(Beat::Dead) => self.give_up(),
             Poll::Pending => {
@@ -185,6 +192,7 @@ impl State {
         match sent {
             Poll::Ready(Ok(())) => {
                 self.writer = None;
+                self.used = Instant::now();
                 Poll::Ready(Ok(()))
             }
             Poll::Ready(Err(error)) => {
@@ -283,10 +291,10 @@ impl State {
     /// something else comes over it, and which are most of what a silent connection would take.
     /// Only when the library has nothing left to write. True when that was done, and there is to be
     /// read anew.
-    fn rests(&mut self) -> bool {
+    fn rest(&mut self) -> bool {
         let closing = self.heard_close || self.said_close || self.ended.is_some();
         // A sender may have left something with the library, and a message may be half read.
-        if !self.stale || closing || self.writer.is_some() {
+        if closing || self.writer.is_some() {
             return false;
         }
         match std::mem::replace(&mut self.wire, Wire::Gone) {
@@ -308,6 +316,11 @@ impl State {
             && let Wire::Resting(meter) = std::mem::replace(&mut self.wire, Wire::Gone)
         {
             self.wire = Wire::Awake(Box::new(self.side.speak(*meter)));
+            self.used = Instant::now();
+            // Who looks after the silence looks after the rest.
+            if let Some(reader) = self.reader.take() {
+                reader.wake();
+            }
         }
         match &mut self.wire {
             Wire::Awake(ws) => Some(ws),
