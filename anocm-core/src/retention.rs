@@ -38,6 +38,8 @@ impl Lifetime {
     pub const MIN: Self = Self(1_000);
     /// The longest lifetime: thirty days.
     pub const MAX: Self = Self(30 * 24 * 3_600 * 1_000);
+    /// Ten minutes: how long a relay lets commits and joins be kept whatever it allows messages.
+    pub const TEN_MINUTES: Self = Self(600 * 1_000);
 
     /// Makes a lifetime; fractions of a millisecond are cut off.
     ///

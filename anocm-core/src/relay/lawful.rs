@@ -2,12 +2,16 @@
 
 use super::PolicyLimits;
 use crate::{
-    retention::Retention,
+    retention::{Lifetime, Retention},
     wire::{DOOR_SIZES, Entry, EntryKind, Genesis, NextEpoch, Policy, Refusal},
 };
 
 /// The shortest linger and largest age of a room in milliseconds.
 const MIN_TIME: u64 = 1_000;
+
+/// Commits and joins may be kept so long whatever messages may, or nobody could miss one and find
+/// back: ten minutes.
+const HANDSHAKES: Retention = Retention::For(Lifetime::TEN_MINUTES);
 
 pub(super) fn genesis(genesis: &Genesis, limits: &PolicyLimits) -> Result<(), Refusal> {
     let policy = &genesis.policy;
@@ -15,7 +19,7 @@ pub(super) fn genesis(genesis: &Genesis, limits: &PolicyLimits) -> Result<(), Re
     let age = crate::time::millis(limits.largest_age);
     lawful(
         policy.largest <= limits.largest
-            && policy.handshakes <= limits.largest
+            && policy.handshakes <= limits.largest.max(HANDSHAKES)
             && policy.handshakes > Retention::Live
             && (MIN_TIME..=linger).contains(&policy.linger)
             && (MIN_TIME..=age).contains(&policy.largest_age)

@@ -51,8 +51,17 @@ pub(crate) fn lock_memory() -> bool {
     let unlimited = getrlimit(Resource::Memlock).current.is_none();
     let privileged =
         capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::IPC_LOCK));
+    // In a user namespace of one's own the right is one's own, too, and does not lift the limit.
+    let privileged = privileged && is_initial_namespace();
     let all = MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT;
     (unlimited || privileged) && mlockall(all).is_ok()
+}
+
+/// Whether user ids are what they are outside: 0 for all 2^32 - 1 of them.
+#[cfg(target_os = "linux")]
+fn is_initial_namespace() -> bool {
+    std::fs::read_to_string("/proc/self/uid_map")
+        .is_ok_and(|map| map.split_whitespace().eq(["0", "0", "4294967295"]))
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -258,3 +258,19 @@ async fn a_policy_beyond_the_relays_limits_is_refused() {
     assert_eq!(alice.ask(odd).await, Err(Refusal::Unlawful));
     assert_eq!(alice.ask(create(ROOM, policy())).await, Ok(Reply::Done));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_relay_that_only_passes_on_keeps_commits_for_a_while() {
+    let policy_limits = crate::relay::PolicyLimits {
+        largest: Retention::Live,
+        ..crate::relay::PolicyLimits::default()
+    };
+    let world = World::with(RelayConfig { policy: policy_limits, ..RelayConfig::default() });
+    let mut alice = world.guest().await;
+    let live = |handshakes| Policy { largest: Retention::Live, handshakes, ..policy() };
+    let longer = create(ROOM, live(kept(11 * MINUTE)));
+    assert_eq!(alice.ask(longer).await, Err(Refusal::Unlawful));
+    assert_eq!(alice.ask(create(ROOM, live(kept(10 * MINUTE)))).await, Ok(Reply::Done));
+    assert!(alice.say(0, kept(SECOND)).await.is_err());
+    assert_eq!(alice.say(0, Retention::Live).await, Ok(1));
+}
