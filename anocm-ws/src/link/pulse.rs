@@ -13,7 +13,7 @@ use crate::Timing;
 /// The slowest that a message may come in, in bytes a second, beyond what silence is allowed.
 const SLOWEST: u64 = 16 * 1_024;
 /// Buffers that were not used for so long are let go.
-const REST: Duration = Duration::from_secs(2);
+pub(super) const REST: Duration = Duration::from_secs(2);
 /// Below this a timer would only spin.
 const SHORTEST: Duration = Duration::from_millis(1);
 

@@ -21,8 +21,11 @@ use super::{
     Side,
     controls::Controls,
     meter::Meter,
-    pulse::{Beat, Pulse},
+    pulse::{Beat, Pulse, REST},
 };
+
+/// Whoever was woken so often within [`REST`] is left awake until it was not used for as long.
+const BUSY: u32 = 8;
 
 /// How a link ended.
 type End = Result<(), TransportError>;
@@ -38,6 +41,8 @@ pub(super) struct State {
     stale: bool,
     /// When the library was last made use of.
     used: Instant,
+    /// How often it was woken since some moment.
+    woken: (Instant, u32),
     ended: Option<End>,
     /// The other side has said that it closes.
     heard_close: bool,
@@ -74,6 +79,7 @@ impl State {
             side,
             stale: false,
             used: Instant::now(),
+            woken: (Instant::now(), 0),
             ended: None,
             heard_close: false,
             said_close: false,
@@ -122,7 +128,7 @@ impl State {
                             self.fail(&error);
                             continue;
                         }
-                        Poll::Ready(Ok(())) if self.stale && self.rest() => continue,
+                        Poll::Ready(Ok(())) if self.may_rest() && self.rest() => continue,
                         _ => {}
                     }
                     ready!(self.poll_pulse(cx, pulse));
@@ -310,6 +316,12 @@ impl State {
         }
     }
 
+    /// Whether it is time to rest as soon as there is silence: always when something was received,
+    /// which is not to stand in a buffer; else unless it would be woken again at once.
+    fn may_rest(&self) -> bool {
+        self.stale || self.woken.1 < BUSY
+    }
+
     /// The library, with the connection.
     fn awake(&mut self) -> Option<&mut WebSocketStream<Meter>> {
         if let Wire::Resting(_) = &self.wire
@@ -317,6 +329,10 @@ impl State {
         {
             self.wire = Wire::Awake(Box::new(self.side.speak(*meter)));
             self.used = Instant::now();
+            if self.used.duration_since(self.woken.0) > REST {
+                self.woken = (self.used, 0);
+            }
+            self.woken.1 = self.woken.1.saturating_add(1);
             // Who looks after the silence looks after the rest.
             if let Some(reader) = self.reader.take() {
                 reader.wake();

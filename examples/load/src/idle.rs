@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Memory has settled when it stays the same for so many looks.
-const STEADY: u32 = 8;
+const STEADY: u32 = 20;
 /// How often it is looked at.
 const LOOK: Duration = Duration::from_millis(250);
 /// How long it may take to settle.
