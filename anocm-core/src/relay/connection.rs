@@ -188,6 +188,11 @@ impl<'a> Connection<'a> {
         }
     }
 
+    /// Whether this is a newcomer who waits for a turn, or works for one.
+    fn is_coming_in(&self, now: Timestamp) -> bool {
+        self.worked.waits(now) || self.newcomers.values().any(|newcomer| newcomer.waits(now))
+    }
+
     /// The next frame, or why there is none: a connection in no room is not waited for long.
     async fn receive(
         &mut self,
@@ -196,13 +201,13 @@ impl<'a> Connection<'a> {
     ) -> Result<Payload, Closing> {
         let (clock, patience) = (&self.relay.clock, self.relay.config.idle_timeout);
         let received = loop {
-            if !self.rooms.is_empty() {
+            if !self.rooms.is_empty() || self.is_coming_in(clock.now()) {
                 *roomless_since = clock.now();
             }
             tokio::select! {
                 biased;
                 () = clock.sleep_until(roomless_since.after(patience)) => {
-                    if self.rooms.is_empty() {
+                    if self.rooms.is_empty() && !self.is_coming_in(clock.now()) {
                         return Err(Closing::Timeout);
                     }
                     self.forget_ended();

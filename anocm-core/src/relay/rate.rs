@@ -26,10 +26,7 @@ impl Bucket {
     /// Takes `n`, if need be on credit, and says how long to wait until the credit is paid back.
     pub(super) fn take(&mut self, n: u64, now: Timestamp) -> Duration {
         self.refill(now);
-        let cost = n.saturating_mul(self.per);
-        let paid = cost.min(self.level);
-        self.level = self.level.saturating_sub(paid);
-        self.owed = self.owed.saturating_add(cost.saturating_sub(paid));
+        self.spend(n);
         Duration::from_millis(self.owed.div_ceil(self.each))
     }
 
@@ -45,15 +42,18 @@ impl Bucket {
     pub(super) fn has(&mut self, n: u64, now: Timestamp) -> Result<(), Duration> {
         self.refill(now);
         let cost = n.saturating_mul(self.per).min(self.full);
-        match cost.saturating_sub(self.level) {
+        match cost.saturating_sub(self.level).saturating_add(self.owed) {
             0 => Ok(()),
             missing => Err(Duration::from_millis(missing.div_ceil(self.each))),
         }
     }
 
-    /// Takes `n`, or what there is.
+    /// Takes `n`, if need be on credit.
     pub(super) fn spend(&mut self, n: u64) {
-        self.level = self.level.saturating_sub(n.saturating_mul(self.per));
+        let cost = n.saturating_mul(self.per);
+        let paid = cost.min(self.level);
+        self.level = self.level.saturating_sub(paid);
+        self.owed = self.owed.saturating_add(cost.saturating_sub(paid));
     }
 
     /// How much of the bucket is gone, in thousandths.

@@ -7,7 +7,7 @@
 //! whoever comes once hardly notices. Only an empty bucket refuses.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -25,6 +25,8 @@ use crate::{
 const FREE: u64 = 500;
 /// What the depletion must grow by for the work to double.
 const DOUBLES: u64 = 50;
+/// Work that was asked for is good for so long, done or not: the price may have risen since.
+const GOOD_FOR: Duration = Duration::from_secs(120);
 /// Rooms whose bucket is kept before full ones are looked for and dropped.
 const FEW: usize = 1_024;
 
@@ -108,25 +110,35 @@ fn effort(max: u32, depletion: u64) -> u32 {
 /// What one connection was asked for, and has done.
 #[derive(Default)]
 pub(super) struct Worked {
-    asked: HashMap<RoomAddress, Puzzle>,
-    done: HashSet<RoomAddress>,
+    asked: HashMap<RoomAddress, (Puzzle, Timestamp)>,
+    done: HashMap<RoomAddress, Timestamp>,
+}
+
+impl Worked {
+    fn forget_old(&mut self, now: Timestamp) {
+        self.asked.retain(|_, (_, asked)| asked.after(GOOD_FOR) > now);
+        self.done.retain(|_, asked| asked.after(GOOD_FOR) > now);
+    }
+
+    /// Whether work is under way, or was done for what is still to come.
+    pub(super) fn waits(&self, now: Timestamp) -> bool {
+        let mut times = self.asked.values().map(|(_, asked)| asked).chain(self.done.values());
+        times.any(|asked| asked.after(GOOD_FOR) > now)
+    }
 }
 
 impl Connection<'_> {
     /// Refuses a creation or join that has to be worked for first.
     pub(super) fn check_toll(&mut self, address: &RoomAddress) -> Result<(), Refusal> {
         let now = self.relay.clock.now();
-        self.relay.toll.check(address, now).map_err(busy)?;
-        if self.worked.done.contains(address) {
-            return Ok(());
-        }
+        self.worked.forget_old(now);
         let effort = self.relay.toll.effort(address, self.relay.taken_places(), now);
-        if effort == 0 {
-            return Ok(());
+        if effort == 0 || self.worked.done.contains_key(address) {
+            return self.relay.toll.check(address, now).map_err(busy);
         }
         let most = self.relay.config.max_rooms_per_connection;
         let asked = &mut self.worked.asked;
-        if let Some(puzzle) = asked.get(address) {
+        if let Some((puzzle, _)) = asked.get(address) {
             return Err(Refusal::WorkNeeded(*puzzle));
         }
         if asked.len() >= most {
@@ -136,7 +148,7 @@ impl Connection<'_> {
         // Without randomness there is no puzzle that nobody has solved before.
         getrandom::fill(&mut seed).map_err(|_| busy(Duration::from_secs(1)))?;
         let puzzle = Puzzle { seed, effort };
-        asked.insert(*address, puzzle);
+        asked.insert(*address, (puzzle, now));
         Err(Refusal::WorkNeeded(puzzle))
     }
 
@@ -147,7 +159,8 @@ impl Connection<'_> {
         address: &RoomAddress,
         solution: Solution,
     ) -> Result<(), Refusal> {
-        let puzzle = self.worked.asked.remove(address).ok_or(Refusal::Unlawful)?;
+        self.worked.forget_old(self.relay.clock.now());
+        let (puzzle, asked) = self.worked.asked.remove(address).ok_or(Refusal::Unlawful)?;
         if !solves(&puzzle, address, solution) {
             // Checking costs more than asking: nobody gets to guess twice.
             tracing::debug!("connection closed: no solution");
@@ -157,7 +170,7 @@ impl Connection<'_> {
         if self.worked.done.len() >= self.relay.config.max_rooms_per_connection {
             self.worked.done.clear();
         }
-        self.worked.done.insert(*address);
+        self.worked.done.insert(*address, asked);
         self.grant(id, Reply::Done);
         Ok(())
     }

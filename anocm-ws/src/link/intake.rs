@@ -7,6 +7,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use anocm_core::wire::MAX_FRAME;
 use tokio::sync::OwnedSemaphorePermit;
 #[cfg(feature = "server")]
 use tokio::sync::Semaphore;
@@ -14,7 +15,7 @@ use tokio_util::sync::PollSemaphore;
 
 /// Messages up to this length are received without asking: the two smaller classes of sealed
 /// entries, and whatever surrounds them.
-const FREE: u64 = 17 * 1_024;
+pub(super) const FREE: u64 = 17 * 1_024;
 /// What a message takes while it comes in, times its length: the library's buffer and our copy.
 const COPIES: u64 = 2;
 
@@ -30,7 +31,7 @@ pub(crate) struct Memory {
 impl Memory {
     /// At least as much as the longest message takes.
     pub(crate) fn new(bytes: usize) -> Self {
-        let least = anocm_core::wire::MAX_FRAME.saturating_mul(2);
+        let least = MAX_FRAME.saturating_mul(2);
         let most = u32::try_from(bytes.max(least)).unwrap_or(u32::MAX);
         let places = usize::try_from(most).unwrap_or(Semaphore::MAX_PERMITS);
         Self { bytes: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))), most }
@@ -71,6 +72,8 @@ impl Intake {
         if size <= FREE {
             return Poll::Ready(Ok(()));
         }
+        // What is longer than any frame may be is refused when that much has come.
+        let size = size.min(u64::try_from(MAX_FRAME).unwrap_or(u64::MAX));
         let needs = u32::try_from(size.saturating_mul(COPIES)).unwrap_or(u32::MAX).min(*most);
         let held = self.held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
         let missing = needs.saturating_sub(u32::try_from(held).unwrap_or(u32::MAX));
@@ -97,7 +100,7 @@ impl Intake {
 mod tests {
     use std::time::Duration;
 
-    use anocm_core::{transport::Link, wire::MAX_FRAME};
+    use anocm_core::transport::Link;
     use bytes::Bytes;
     use tokio::{
         io::{AsyncWriteExt, DuplexStream, duplex},

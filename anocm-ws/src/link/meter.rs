@@ -6,6 +6,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use anocm_core::Payload;
 use bytes::{Buf, Bytes};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -84,7 +85,7 @@ impl Meter {
         let mut buf = ReadBuf::new(&mut little);
         ready!(Pin::new(&mut self.io).poll_read(cx, &mut buf))?;
         self.heard = Instant::now();
-        self.ahead = Bytes::copy_from_slice(buf.filled());
+        self.ahead = Payload::copy_from_slice(buf.filled()).into_bytes();
         little.zeroize();
         Poll::Ready(Ok(()))
     }
@@ -127,7 +128,12 @@ impl AsyncRead for Meter {
         }
         if !self.boundary.is_here() {
             let (size, whole) = (self.boundary.size(), self.boundary.whole());
-            ready!(self.intake.poll_more(cx, size, whole))?;
+            let more = self.intake.poll_more(cx, size, whole);
+            if more.is_pending() {
+                // That nothing is heard is not the other side's doing.
+                self.heard = Instant::now();
+            }
+            ready!(more)?;
         }
         let before = buf.filled().len();
         let result = Pin::new(&mut self.io).poll_read(cx, buf);

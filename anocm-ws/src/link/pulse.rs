@@ -8,10 +8,13 @@ use std::{
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::intake::FREE;
 use crate::Timing;
 
 /// The slowest that a message may come in, in bytes a second, beyond what silence is allowed.
 const SLOWEST: u64 = 16 * 1_024;
+/// How long a message that takes of the shared memory may take besides.
+const HELD: Duration = Duration::from_secs(15);
 /// Buffers that were not used for so long are let go.
 pub(super) const REST: Duration = Duration::from_secs(2);
 /// Below this a timer would only spin.
@@ -76,7 +79,9 @@ impl Pulse {
             ready!(self.timer.as_mut().poll(cx));
             let now = Instant::now();
             let is_slow = coming.is_some_and(|(began, length)| {
-                now.duration_since(began) > self.dead_after + Duration::from_secs(length / SLOWEST)
+                // A longer message holds what others wait for.
+                let start = if length > FREE { HELD.min(self.dead_after) } else { self.dead_after };
+                now.duration_since(began) > start + Duration::from_secs(length / SLOWEST)
             });
             if self.pinged.is_some() || is_slow {
                 return Poll::Ready(Beat::Dead);
@@ -160,7 +165,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn whoever_sends_a_message_byte_by_byte_is_given_up() {
-        for (length, given_up) in [(1_000, 77), (64 * SLOWEST, 127)] {
+        for (length, given_up) in [(1_000, 77), (64 * SLOWEST, 102)] {
             let began = Instant::now();
             let mut pulse = pulse();
             // Something is heard all the time.

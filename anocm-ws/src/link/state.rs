@@ -155,8 +155,13 @@ impl State {
         let used = matches!(self.wire, Wire::Awake(_)).then_some(self.used);
         match pulse.poll(cx, heard, coming, used) {
             // Or later, if it is in use after all.
-            Poll::Ready(Beat::Rest) if !self.rest() => self.used = Instant::now(),
-            Poll::Ready(Beat::Rest) => {}
+            Poll::Ready(Beat::Rest) => {
+                let flushed = matches!(self.flush_for_reader(cx), Poll::Ready(Ok(())));
+                // Or later, if it is in use after all.
+                if !flushed || !self.rest() {
+                    self.used = Instant::now();
+                }
+            }
             Poll::Ready(Beat::Ping) => self.queue(Message::ping("")),
             Poll::Ready(Beat::Dead) => self.give_up(),
             Poll::Pending => {

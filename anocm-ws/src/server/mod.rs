@@ -56,7 +56,8 @@ pub struct WsServerOptions {
     /// for a relay on loopback, which any page that is open on the machine could otherwise use.
     /// Off, since a web client has an `Origin` too.
     pub refuse_origin: bool,
-    /// The longest first frame in bytes; whoever sends more is cut off. [`MAX_HELLO`], which every
+    /// The longest first frame in bytes; whoever sends more is cut off, unless all of it has come at
+    /// once with its head. [`MAX_HELLO`], which every
     /// connection begins with.
     pub max_first_frame: usize,
     /// Memory in bytes for the longer of the frames that come in (above 17 KiB; the largest entries

@@ -33,6 +33,12 @@ fn work(address: RoomAddress, puzzle: Puzzle) -> Request {
 }
 
 impl Guest {
+    /// Asks for something that is to be worked for, and works.
+    async fn works_for(&mut self, address: RoomAddress, request: Request) {
+        let puzzle = puzzle(self.ask(request).await);
+        assert_eq!(self.ask(work(address, puzzle)).await, Ok(Reply::Done));
+    }
+
     /// Creates the room, after work if need be; says how much.
     async fn opens(&mut self, n: u8) -> u32 {
         let create = || create(room(n), policy());
@@ -53,10 +59,12 @@ async fn the_more_come_the_more_they_work_and_in_the_end_they_wait() {
     }
     assert_eq!(efforts[..6], [0; 6]);
     assert!(efforts[6..].is_sorted() && efforts[6] > 0, "{efforts:?}");
-    let busy = world.guest().await.ask(create(room(10), policy())).await;
+    let mut late = world.guest().await;
+    late.works_for(room(10), create(room(10), policy())).await;
+    let busy = late.ask(create(room(10), policy())).await;
     let Err(Refusal::Busy { retry_after }) = busy else { panic!("not busy") };
     tokio::time::sleep(Duration::from_millis(retry_after.into())).await;
-    assert!(world.guest().await.opens(10).await > 0);
+    assert_eq!(late.ask(create(room(10), policy())).await, Ok(Reply::Done));
     // Nobody is asked for anything when the rush is over.
     tokio::time::sleep(10 * MINUTE).await;
     assert_eq!(world.guest().await.opens(11).await, 0);
@@ -120,8 +128,9 @@ async fn a_crowd_at_one_door_works_and_other_rooms_do_not_notice() {
         }
         assert!(joined.is_ok(), "{joined:?}");
     }
-    let refused = world.guest().await.ask(join(DOOR, 4)).await;
-    assert!(matches!(refused, Err(Refusal::Busy { .. })));
+    let mut late = world.guest().await;
+    late.works_for(ROOM, join(DOOR, 4)).await;
+    assert!(matches!(late.ask(join(DOOR, 4)).await, Err(Refusal::Busy { .. })));
     assert_eq!(world.guest().await.opens(1).await, 0);
 }
 
@@ -160,5 +169,26 @@ async fn a_room_takes_so_many_entries_whoever_brings_them() {
         assert!(bob.enter(1).await.is_ok());
         tokio::time::sleep(2 * SECOND).await;
         assert_eq!(bob.say(1, kept(MINUTE)).await, Ok(5));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn cheap_work_cannot_be_hoarded() {
+    let world = World::with(ten_at_once());
+    // In a room of her own, she is never idle.
+    let mut mallory = world.guest().await;
+    for n in 0..6 {
+        mallory.opens(n).await;
+    }
+    let cheap = puzzle(mallory.ask(create(room(6), policy())).await);
+    mallory.works_for(room(7), create(room(7), policy())).await;
+    for n in 8..11 {
+        world.guest().await.opens(n).await;
+    }
+    // Some of the bucket comes back meanwhile, but not as much as was drawn.
+    tokio::time::sleep(2 * MINUTE).await;
+    assert_eq!(mallory.ask(work(room(6), cheap)).await, Err(Refusal::Unlawful));
+    for n in [6, 7] {
+        assert!(puzzle(mallory.ask(create(room(n), policy())).await).effort > cheap.effort);
     }
 }

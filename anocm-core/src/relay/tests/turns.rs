@@ -79,3 +79,37 @@ async fn the_door_of_another_room_is_another_door() {
     let look = Request::Look { address: there, door: token(DOOR) };
     assert!(carol.ask(look).await.is_ok());
 }
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_for_a_turn_is_not_idle() {
+    let world = World::with(RelayConfig { idle_timeout: SECOND, ..RelayConfig::default() });
+    let (_alice, _others) = crowd(&world).await;
+    let mut crowd = Vec::new();
+    for _ in 0..30 {
+        let mut guest = world.guest().await;
+        let wait = crowded(guest.ask(look(DOOR)).await);
+        crowd.push((guest, wait));
+    }
+    let (mut last, wait) = crowd.pop().unwrap();
+    assert!(wait > 2_000, "{wait}");
+    tokio::time::sleep(Duration::from_millis(wait)).await;
+    assert!(last.ask(look(DOOR)).await.is_ok());
+    // And then as idle as anybody.
+    tokio::time::sleep(2 * SECOND).await;
+    assert_eq!(last.last_words().await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_slows_the_door_down_without_coming_in() {
+    let world = World::new();
+    let (_alice, mut others) = crowd(&world).await;
+    tokio::time::sleep(2 * SECOND).await;
+    for other in &mut others {
+        assert!(other.ask(join(DOOR, 9)).await.is_err());
+    }
+    let mut waits = Vec::new();
+    for _ in 0..6 {
+        waits.push(world.guest().await.ask(look(DOOR)).await);
+    }
+    assert_eq!(crowded(waits.pop().unwrap()) - crowded(waits.pop().unwrap()), 100);
+}
