@@ -248,6 +248,8 @@ fn refused(refusal: Refusal) {
         Refusal::Unlawful => "unlawful",
         Refusal::Full => "full",
         Refusal::Busy { .. } => "busy",
+        Refusal::WorkNeeded(_) => "work needed",
+        Refusal::Crowded { .. } => "crowded",
         refusal => panic!("a store in memory gives no cause for this: {refusal}"),
     });
 }
