@@ -1,10 +1,9 @@
 //! How long it takes until nothing is left: ten rooms with a thousand messages each are wiped, in
 //! a process whose freed memory is overwritten. `cargo bench -p anocm-guard`.
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
     clippy::disallowed_methods,
-    missing_docs,
     reason = "a benchmark measures and tells"
 )]
 
