@@ -3,9 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Joining,
     connection::Connection,
     hub::{Hub, Subscriber},
+    hubs::Joining,
     proof::{Proof, Proofs},
     requests::refusal,
 };

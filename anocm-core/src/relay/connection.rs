@@ -38,11 +38,12 @@ pub(super) struct Connection<'a> {
 }
 
 /// Runs one connection to its end.
-pub(super) async fn run(relay: &Arc<Relay>, link: &dyn Link) {
+pub(super) async fn run(relay: &Arc<Relay>, link: Box<dyn Link>) {
+    let link: Arc<dyn Link> = Arc::from(link);
     let clock = &relay.clock;
     let greeted = tokio::select! {
         biased;
-        greeted = greet(relay, link) => greeted,
+        greeted = greet(relay, &*link) => greeted,
         () = clock.sleep_until(clock.now().after(relay.config.hello_timeout)) => {
             Err(Closing::Timeout)
         }
@@ -50,17 +51,17 @@ pub(super) async fn run(relay: &Arc<Relay>, link: &dyn Link) {
     };
     if let Err(why) = greeted {
         tracing::debug!("connection closed without a hello");
-        close(relay, link, why).await;
+        close(relay, &*link, why).await;
         return;
     }
-    let mut connection = Connection::new(relay);
+    let mut connection = Connection::new(relay, Arc::clone(&link));
     let outbox = Arc::clone(&connection.outbox);
-    let mut writer = pin!(write(relay, link, &outbox));
+    let mut writer = pin!(write(relay, &*link, &outbox));
     let why = tokio::select! {
         biased;
         () = &mut writer => return,
         () = relay.stopping.cancelled() => Closing::GoingAway,
-        why = connection.read(link) => why,
+        why = connection.read(&*link) => why,
     };
     // Nothing more comes in: what waits is said, and then why the connection ends.
     drop(connection);
@@ -135,10 +136,10 @@ pub(super) async fn close(relay: &Relay, link: &dyn Link, why: Closing) {
 }
 
 impl<'a> Connection<'a> {
-    fn new(relay: &'a Arc<Relay>) -> Self {
+    fn new(relay: &'a Arc<Relay>, link: Arc<dyn Link>) -> Self {
         let now = relay.clock.now();
         let config = &relay.config;
-        let outbox = Arc::new(Outbox::new(config));
+        let outbox = Arc::new(Outbox::new(config, link));
         let id = relay.next_id();
         relay.connections().insert(id, Arc::clone(&outbox));
         Self {
@@ -232,5 +233,7 @@ impl Drop for Connection<'_> {
             }
         }
         self.relay.connections().remove(&self.id);
+        // Whoever tells a room at this moment may hold the outbox a little longer.
+        self.outbox.let_go();
     }
 }

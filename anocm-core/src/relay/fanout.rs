@@ -4,7 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::{FutureExt, StreamExt};
 
-use super::{hub::Hub, queue::Fanned};
+use super::{
+    hub::Hub,
+    statistics::{Counts, Passed},
+    told::{Fanned, Told},
+};
 use crate::{
     id::Epoch,
     store::{Store, StoreError, Watch, Watched},
@@ -20,8 +24,14 @@ const TOUCH: Duration = Duration::from_secs(30);
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Feeds a hub until its room ends or nobody watches.
-pub(super) async fn run(hub: Arc<Hub>, store: Arc<dyn Store>, clock: Arc<dyn Clock>, watch: Watch) {
-    let mut feeding = Feeding { hub, store, clock, watch, next: None };
+pub(super) async fn run(
+    hub: Arc<Hub>,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    counts: Arc<Counts>,
+    watch: Watch,
+) {
+    let mut feeding = Feeding { hub, store, clock, counts, watch, next: None };
     feeding.run().await;
 }
 
@@ -29,6 +39,7 @@ struct Feeding {
     hub: Arc<Hub>,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
+    counts: Arc<Counts>,
     watch: Watch,
     /// Taken from the watch, but not yet told.
     next: Option<Watched>,
@@ -90,9 +101,20 @@ impl Feeding {
         true
     }
 
-    /// Tells an entry and those that wait behind it, up to the next change of epoch.
+    /// Tells an entry and those that wait behind it to all who watch.
     fn tell_entries(&mut self, first: LogItem) {
         let now = self.clock.now();
+        let (entries, ended) = self.gather(first, now);
+        let told = Told::new(self.hub.address, entries);
+        let mut passed = Passed::default();
+        for outbox in &*self.hub.audience(ended, now) {
+            passed.add(&told, outbox.entries(&told, now));
+        }
+        self.counts.passed(passed);
+    }
+
+    /// Takes an entry and those that wait behind it, up to the next change of epoch.
+    fn gather(&mut self, first: LogItem, now: Timestamp) -> (Vec<Fanned>, Option<Epoch>) {
         let mut entries = Vec::new();
         let mut item = first;
         let mut ended;
@@ -111,7 +133,7 @@ impl Feeding {
                 None => break,
             }
         }
-        self.hub.tell(&entries, ended, now);
+        (entries, ended)
     }
 
     fn encode(&self, item: LogItem, now: Timestamp) -> Fanned {

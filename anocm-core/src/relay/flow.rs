@@ -1,6 +1,6 @@
 //! How the entries of one room flow to one connection.
 
-use super::queue::Fanned;
+use super::told::Fanned;
 use crate::id::Seq;
 
 /// How the entries of one room flow to one connection.
@@ -65,6 +65,20 @@ impl Flow {
                 Taken::Later
             }
         }
+    }
+
+    /// Whether an entry at `seq` would be sent.
+    pub(super) fn flows_to(&self, seq: Seq) -> bool {
+        matches!(self.state, State::Flowing { floor } if floor < seq)
+    }
+
+    /// Entries up to `seq` were handed to the link without waiting. Only when it
+    /// [`flows_to`](Self::flows_to) the first of them.
+    pub(super) fn passed(&mut self, seq: Seq) {
+        if let State::Flowing { floor } = &mut self.state {
+            *floor = seq.max(*floor);
+        }
+        self.sent(seq);
     }
 
     /// Begins to leave out. Gives what was held back, and after which place the connection must

@@ -1,4 +1,4 @@
-//! Those who watch one room, and what happens to them when something happens to it.
+//! Some of those who watch one room, and what happens to them when something happens to it.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -10,18 +10,16 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    RelayConfig,
     outbox::Outbox,
     proof::{Proof, Proofs},
-    queue::Fanned,
-    rate::Bucket,
+    rate::RoomRates,
 };
 use crate::{
     id::{Epoch, RoomAddress},
     secret::Payload,
     store::StoredDoor,
     time::Timestamp,
-    wire::{Entry, EntryKind, Event, Policy, RelayFrame, encode},
+    wire::{Event, Policy, RelayFrame, encode},
 };
 
 /// Ends of epochs that are remembered; older ones are beyond every grace.
@@ -30,30 +28,33 @@ const REMEMBERED_ENDS: usize = 1_024;
 /// Names a connection within its relay.
 pub(super) type ConnectionId = u64;
 
-/// Those who watch one room. Fed by a task of its own, see [`fanout`](super::fanout).
+/// Where those who watch are told, at one moment.
+pub(super) type Audience = Arc<[Arc<Outbox>]>;
+
+/// The most who watch through one hub: so many are told at one go, each with a write of some
+/// microseconds, before others have a turn. The runtime would defer writes beyond 128 anyway.
+const MOST: usize = 64;
+
+/// Those who watch one room, or some of them: a room of many has several hubs. Fed by a task of its own, see [`fanout`](super::fanout).
 pub(super) struct Hub {
     pub(super) address: RoomAddress,
     pub(super) policy: Policy,
     grace: Duration,
     // Short sections, none across an await. Taken before an outbox's lock, never after.
     state: Mutex<State>,
-    // As short.
-    rates: Mutex<Rates>,
+    /// Shared by all hubs of the room.
+    pub(super) rates: Arc<RoomRates>,
     /// Somebody left, or somebody's grace was set.
     pub(super) changed: Notify,
     /// The hub has ended, and everyone was told why.
     ended: CancellationToken,
 }
 
-/// What the room may still take, whoever brings it.
-struct Rates {
-    entries: Bucket,
-    bytes: Bucket,
-}
-
 struct State {
     /// In the order they came, so that a simulation can be repeated.
     subscribers: BTreeMap<ConnectionId, Subscriber>,
+    /// Where they are told, if that is known since somebody last came or went.
+    audience: Option<Audience>,
     /// The current epoch, as far as the watch has told.
     current: Epoch,
     /// When recent epochs ended.
@@ -85,25 +86,23 @@ impl Hub {
         address: RoomAddress,
         policy: Policy,
         current: Epoch,
-        config: &RelayConfig,
-        now: Timestamp,
+        grace: Duration,
+        rates: Arc<RoomRates>,
     ) -> Self {
         Self {
             address,
             policy,
-            grace: config.grace,
+            grace,
             state: Mutex::new(State {
                 subscribers: BTreeMap::new(),
+                audience: None,
                 current,
                 ends: VecDeque::new(),
                 // The room may have moved on between `current` and the watch.
                 in_doubt: true,
                 over: false,
             }),
-            rates: Mutex::new(Rates {
-                entries: Bucket::new(config.room_entries, now),
-                bytes: Bucket::new(config.room_bytes, now),
-            }),
+            rates,
             changed: Notify::new(),
             ended: CancellationToken::new(),
         }
@@ -113,7 +112,7 @@ impl Hub {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a subscriber in; false when the hub is over.
+    /// Takes a subscriber in; false when the hub is over or full.
     pub(super) fn subscribe(
         &self,
         id: ConnectionId,
@@ -121,19 +120,23 @@ impl Hub {
         now: Timestamp,
     ) -> bool {
         let mut state = self.lock();
-        if state.over {
+        if state.over || state.subscribers.len() >= MOST {
             return false;
         }
         let mut subscriber = subscriber.clone();
         subscriber.lapses = state.lapses(subscriber.proofs.epoch(), self.grace, now);
         state.subscribers.insert(id, subscriber);
+        state.audience = None;
         self.changed.notify_one();
         true
     }
 
     /// Lets a subscriber go.
     pub(super) fn unsubscribe(&self, id: ConnectionId) {
-        self.lock().subscribers.remove(&id);
+        let mut state = self.lock();
+        state.subscribers.remove(&id);
+        state.audience = None;
+        drop(state);
         self.changed.notify_one();
     }
 
@@ -165,20 +168,6 @@ impl Hub {
                 .is_some_and(|subscriber| subscriber.proofs.epoch() == epoch)
     }
 
-    /// Counts an entry towards what the room may take in a second, or says how long to wait. A
-    /// commit need not wait: whoever floods the room could not be removed.
-    pub(super) fn admit(&self, entry: &Entry, now: Timestamp) -> Result<(), Duration> {
-        let length = u64::try_from(entry.sealed.len()).unwrap_or(u64::MAX);
-        let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
-        let has = rates.entries.has(1, now).and(rates.bytes.has(length, now));
-        if entry.kind == EntryKind::Message {
-            has?;
-        }
-        rates.entries.spend(1);
-        rates.bytes.spend(length);
-        Ok(())
-    }
-
     /// Whether the hub takes nobody any more.
     pub(super) fn is_over(&self) -> bool {
         self.lock().over
@@ -189,24 +178,17 @@ impl Hub {
         self.ended.cancelled().await;
     }
 
-    /// Tells entries, the last of which may have ended an epoch.
-    pub(super) fn tell(&self, entries: &[Fanned], ended: Option<Epoch>, now: Timestamp) {
+    /// Those who are to be told what the watch has just given. Whoever comes later finds it in
+    /// the log, and whoever goes forgets the room first. Entries may end with one that has `ended`
+    /// an epoch.
+    pub(super) fn audience(&self, ended: Option<Epoch>, now: Timestamp) -> Audience {
         let mut state = self.lock();
-        for subscriber in state.subscribers.values() {
-            subscriber.outbox.entries(&self.address, entries);
+        if let Some(ended) = ended {
+            state.end_epoch(ended, now, now.after(self.grace));
         }
-        let Some(ended) = ended else { return };
-        state.current = ended.next();
-        state.ends.push_back((ended, now));
-        if state.ends.len() > REMEMBERED_ENDS {
-            state.ends.pop_front();
-        }
-        let lapses = now.after(self.grace);
-        for subscriber in state.subscribers.values_mut() {
-            if subscriber.proofs.epoch() <= ended {
-                subscriber.lapses.get_or_insert(lapses);
-            }
-        }
+        let state = &mut *state;
+        let all = state.subscribers.values().map(|subscriber| &subscriber.outbox);
+        Arc::clone(state.audience.get_or_insert_with(|| all.cloned().collect()))
     }
 
     /// Tells something that nobody may miss.
@@ -260,7 +242,9 @@ impl Hub {
     pub(super) fn lapse(&self, now: Timestamp) -> Option<Timestamp> {
         let mut next = None;
         let mut frame = None;
-        self.lock().subscribers.retain(|_, subscriber| {
+        let mut state = self.lock();
+        let before = state.subscribers.len();
+        state.subscribers.retain(|_, subscriber| {
             let Some(lapses) = subscriber.lapses else {
                 return true;
             };
@@ -276,6 +260,9 @@ impl Hub {
             subscriber.outbox.word(frame.clone());
             false
         });
+        if state.subscribers.len() < before {
+            state.audience = None;
+        }
         next
     }
 
@@ -293,6 +280,7 @@ impl Hub {
         let mut state = self.lock();
         state.announce(&frame);
         state.over = true;
+        state.audience = None;
         for subscriber in std::mem::take(&mut state.subscribers).into_values() {
             subscriber.outbox.forget(&self.address);
         }
@@ -302,6 +290,19 @@ impl Hub {
 }
 
 impl State {
+    fn end_epoch(&mut self, ended: Epoch, now: Timestamp, lapses: Timestamp) {
+        self.current = ended.next();
+        self.ends.push_back((ended, now));
+        if self.ends.len() > REMEMBERED_ENDS {
+            self.ends.pop_front();
+        }
+        for subscriber in self.subscribers.values_mut() {
+            if subscriber.proofs.epoch() <= ended {
+                subscriber.lapses.get_or_insert(lapses);
+            }
+        }
+    }
+
     fn announce(&self, frame: &Payload) {
         for subscriber in self.subscribers.values() {
             subscriber.outbox.word(frame.clone());

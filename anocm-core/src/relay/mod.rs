@@ -3,7 +3,7 @@
 //! ```text
 //!   link ── connection ── requests ──▶ Store
 //!              ▲ outbox                  │ watch
-//!              └────────── hub ◀─────────┘   one per room, one task each
+//!              └────────── hub ◀─────────┘   for each room, a task each
 //! ```
 //!
 //! A [`Relay`] serves links: [`Relay::serve`] runs one connection to its end. The store decides
@@ -36,6 +36,7 @@ mod connection;
 mod fanout;
 mod flow;
 mod hub;
+mod hubs;
 mod lawful;
 mod outbox;
 mod proof;
@@ -45,6 +46,7 @@ mod requests;
 mod statistics;
 #[cfg(test)]
 mod tests;
+mod told;
 mod toll;
 mod turns;
 
@@ -65,18 +67,13 @@ pub use self::{
     statistics::{Histogram, Statistics},
 };
 use self::{
-    hub::{ConnectionId, Hub, Subscriber},
-    outbox::Outbox,
-    statistics::Counts,
-    toll::Toll,
-    turns::Turns,
+    hub::ConnectionId, hubs::Hubs, outbox::Outbox, statistics::Counts, toll::Toll, turns::Turns,
 };
 use crate::{
-    id::{Epoch, RoomAddress},
-    store::{Store, StoreError},
+    store::Store,
     time::Clock,
     transport::{Closing, InProcess, Link},
-    wire::{Event, Policy, Posture, RelayFrame, encode},
+    wire::{Event, Posture, RelayFrame, encode},
 };
 
 /// Admits, orders, fans out, forgets. Can read nothing of what it carries.
@@ -84,29 +81,18 @@ pub struct Relay {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     config: RelayConfig,
-    // Both locks: short sections, none across an await.
-    hubs: Mutex<HashMap<RoomAddress, Arc<Hub>>>,
+    hubs: Hubs,
+    // Short sections, none across an await.
     connections: Mutex<HashMap<ConnectionId, Arc<Outbox>>>,
     next_connection: AtomicU64,
     places: Semaphore,
     toll: Toll,
     turns: Turns,
-    counts: Counts,
+    counts: Arc<Counts>,
     tasks: TaskTracker,
     stopping: CancellationToken,
     rooms_end: OnceLock<bool>,
     posture: OnceLock<()>,
-}
-
-/// One who wants to watch a room.
-struct Joining {
-    id: ConnectionId,
-    subscriber: Subscriber,
-    policy: Policy,
-    /// The room's epoch as last seen.
-    current: Epoch,
-    /// Whether the room has just been created.
-    new: bool,
 }
 
 impl Relay {
@@ -119,13 +105,13 @@ impl Relay {
             store,
             clock,
             config,
-            hubs: Mutex::default(),
+            hubs: Hubs::default(),
             connections: Mutex::default(),
             next_connection: AtomicU64::new(0),
             places: Semaphore::new(most),
             toll,
             turns: Turns::new(),
-            counts: Counts::default(),
+            counts: Arc::default(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
             rooms_end: OnceLock::new(),
@@ -147,7 +133,7 @@ impl Relay {
         }
         self.counts.connected.add(1);
         self.watch_posture();
-        connection::run(self, &*link).await;
+        connection::run(self, link).await;
     }
 
     /// A transport to this relay for clients in the same process. Must be connected on a tokio
@@ -175,10 +161,6 @@ impl Relay {
         self.tasks.wait().await;
     }
 
-    fn hubs(&self) -> MutexGuard<'_, HashMap<RoomAddress, Arc<Hub>>> {
-        self.hubs.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn connections(&self) -> MutexGuard<'_, HashMap<ConnectionId, Arc<Outbox>>> {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -193,57 +175,6 @@ impl Relay {
 
     fn next_id(&self) -> ConnectionId {
         self.next_connection.fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// Subscribes to a room: when this returns, whatever is accepted later is told.
-    async fn subscribe(
-        self: &Arc<Self>,
-        address: &RoomAddress,
-        joining: Joining,
-    ) -> Result<Arc<Hub>, StoreError> {
-        let subscribe = |hub: &Hub| {
-            let now = self.clock.now();
-            hub.subscribe(joining.id, &joining.subscriber, now)
-        };
-        let existing = |hubs: &HashMap<RoomAddress, Arc<Hub>>| {
-            let hub = hubs.get(address).filter(|_| !joining.new)?;
-            subscribe(hub).then(|| Arc::clone(hub))
-        };
-        if let Some(hub) = existing(&self.hubs()) {
-            return Ok(hub);
-        }
-        let watch = self.store.watch(address).await?;
-        let mut hubs = self.hubs();
-        if let Some(hub) = existing(&hubs) {
-            return Ok(hub);
-        }
-        let (policy, current) = (joining.policy, joining.current);
-        let now = self.clock.now();
-        let hub = Arc::new(Hub::new(*address, policy, current, &self.config, now));
-        subscribe(&hub);
-        hubs.insert(*address, Arc::clone(&hub));
-        drop(hubs);
-        let (relay, feed) = (Arc::downgrade(self), Arc::clone(&hub));
-        let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
-        self.tasks.spawn(async move {
-            fanout::run(Arc::clone(&feed), store, clock, watch).await;
-            if let Some(relay) = relay.upgrade() {
-                relay.remove(&feed);
-            }
-        });
-        Ok(hub)
-    }
-
-    fn remove(&self, hub: &Arc<Hub>) {
-        let mut hubs = self.hubs();
-        let known = hubs.get(&hub.address);
-        if known.is_some_and(|known| Arc::ptr_eq(known, hub)) {
-            hubs.remove(&hub.address);
-        }
-        // A relay of few rooms should not keep the space of many.
-        if hubs.capacity() > 4 * hubs.len().max(64) {
-            hubs.shrink_to_fit();
-        }
     }
 
     /// From the first connection on, asks the store about its promise now and then.

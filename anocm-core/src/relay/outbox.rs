@@ -2,27 +2,28 @@
 
 use std::{
     convert::Infallible,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::sync::Notify;
 
 use super::{
     RelayConfig,
-    queue::{Batch, Fanned, Queue},
+    queue::{Batch, Queue},
+    told::Told,
 };
 use crate::{
     id::{RoomAddress, Seq},
     secret::Payload,
     time::{Clock, Timestamp},
-    transport::Closing,
+    transport::{Closing, Link},
 };
 
 /// The frames that wait for one connection. Hubs and the connection's reader put in, its writer
 /// takes out.
 pub(super) struct Outbox {
-    // Short sections, none across an await.
-    queue: Mutex<Queue>,
+    // Short sections, none across an await. Taken before a link's locks, never after.
+    inside: Mutex<Inside>,
     /// For the writer.
     filled: Notify,
     /// For the reader.
@@ -31,32 +32,42 @@ pub(super) struct Outbox {
     entered: Notify,
 }
 
+struct Inside {
+    queue: Queue,
+    /// For what need not wait; until the connection ends.
+    link: Option<Arc<dyn Link>>,
+}
+
 impl Outbox {
-    pub(super) fn new(config: &RelayConfig) -> Self {
+    pub(super) fn new(config: &RelayConfig, link: Arc<dyn Link>) -> Self {
         Self {
-            queue: Mutex::new(Queue::new(config)),
+            inside: Mutex::new(Inside { queue: Queue::new(config), link: Some(link) }),
             filled: Notify::new(),
             drained: Notify::new(),
             entered: Notify::new(),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Any change can give the writer something to do, and, since entries are also left out,
     /// the reader as well.
     fn change<T>(&self, with: impl FnOnce(&mut Queue) -> T) -> T {
-        let mut queue = self.lock();
-        let result = with(&mut queue);
-        let is_half_empty = queue.is_half_empty();
-        drop(queue);
+        let mut inside = self.lock();
+        let result = with(&mut inside.queue);
+        self.changed(inside);
+        result
+    }
+
+    fn changed(&self, inside: MutexGuard<'_, Inside>) {
+        let is_half_empty = inside.queue.is_half_empty();
+        drop(inside);
         self.filled.notify_one();
         if is_half_empty {
             self.drained.notify_one();
         }
-        result
     }
 
     /// See [`Queue::word`].
@@ -79,14 +90,27 @@ impl Outbox {
         self.change(|queue| queue.release(room, floor, reply));
     }
 
-    /// Tells entries of a room. See [`Queue::entry`].
-    pub(super) fn entries(&self, room: &RoomAddress, entries: &[Fanned]) {
-        self.change(|queue| {
-            for fanned in entries {
-                queue.entry(room, fanned);
-            }
-        });
+    /// Tells entries of a room: those that the link takes at once, and how many that are is
+    /// given, do not wait. See [`Queue::pass`] and [`Queue::entry`].
+    pub(super) fn entries(&self, told: &Told, now: Timestamp) -> usize {
+        let mut inside = self.lock();
+        let Inside { queue, link } = &mut *inside;
+        let passed = link.as_ref().map_or(0, |link| queue.pass(told, now, &**link));
+        let rest = told.entries.get(passed..).unwrap_or_default();
+        if rest.is_empty() {
+            return passed;
+        }
+        for fanned in rest {
+            queue.entry(&told.room, fanned);
+        }
+        self.changed(inside);
         self.entered.notify_one();
+        passed
+    }
+
+    /// Nothing goes to the link any more but what waits, by the connection's writer.
+    pub(super) fn let_go(&self) {
+        self.lock().link = None;
     }
 
     /// See [`Queue::lost`].
@@ -116,7 +140,7 @@ impl Outbox {
 
     /// Returns when at most half of what may wait does. For one caller at a time; cancel safe.
     pub(super) async fn half_empty(&self) {
-        while !self.lock().is_half_empty() {
+        while !self.lock().queue.is_half_empty() {
             self.drained.notified().await;
         }
     }
@@ -125,7 +149,7 @@ impl Outbox {
     /// all is said. For one caller at a time; cancel safe.
     pub(super) async fn next_batch(&self, now: impl Fn() -> Timestamp) -> Result<Batch, Closing> {
         loop {
-            if let Some(next) = self.lock().take(now()) {
+            if let Some(next) = self.lock().queue.take(now()) {
                 return next;
             }
             // What expired while it waited has made room, too.
@@ -161,6 +185,6 @@ impl Outbox {
     /// How many bytes wait or are being sent.
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
-        self.lock().waiting()
+        self.lock().queue.waiting()
     }
 }

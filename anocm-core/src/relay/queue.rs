@@ -8,23 +8,15 @@ use std::collections::{HashMap, VecDeque};
 use super::{
     RelayConfig,
     flow::{Flow, Taken},
+    told::{Fanned, Told},
 };
 use crate::{
     id::{RoomAddress, Seq},
     secret::Payload,
     time::Timestamp,
-    transport::Closing,
+    transport::{Closing, Link},
     wire::{Event, RelayFrame, encode},
 };
-
-/// An entry event, encoded once and shared by everyone who is told.
-#[derive(Clone)]
-pub(super) struct Fanned {
-    pub(super) seq: Seq,
-    pub(super) frame: Payload,
-    /// When its retention ends; a live entry has none.
-    pub(super) expires: Option<Timestamp>,
-}
 
 /// The frames that wait for one connection, in order.
 ///
@@ -130,6 +122,27 @@ impl Queue {
                 about: About::Entry { room: *room, seq: fanned.seq, expires: fanned.expires },
             });
         }
+    }
+
+    /// Hands entries to a link that takes them at once, past the queue, when nothing waits that
+    /// would have to come first. Gives how many; the others are to be told by
+    /// [`entry`](Self::entry).
+    pub(super) fn pass(&mut self, told: &Told, now: Timestamp, link: &dyn Link) -> usize {
+        let (Some(first), Some(flow)) = (told.entries.first(), self.rooms.get_mut(&told.room))
+        else {
+            return 0;
+        };
+        let is_clear = self.all.frames == 0 && self.closing.is_none();
+        // What a link keeps of this, if its other side stops reading, comes on top of what waits.
+        let is_little = told.bytes(told.entries.len()) <= self.max_batch / 2;
+        if !(is_clear && is_little && told.is_alive(now) && flow.flows_to(first.seq)) {
+            return 0;
+        }
+        let taken = link.try_send(told.frames()).min(told.entries.len());
+        if let Some(last) = taken.checked_sub(1).and_then(|last| told.entries.get(last)) {
+            flow.passed(last.seq);
+        }
+        taken
     }
 
     /// From here on entries of the room are held back until [`release`](Self::release), unless

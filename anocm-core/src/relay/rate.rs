@@ -1,9 +1,51 @@
 //! Token buckets. Told the time, never ask for it.
 
-use std::time::Duration;
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
-use super::Rate;
-use crate::time::{Timestamp, millis};
+use super::{Rate, RelayConfig};
+use crate::{
+    time::{Timestamp, millis},
+    wire::{Entry, EntryKind},
+};
+
+/// What one room may take, whoever brings it.
+pub(super) struct RoomRates {
+    // Short sections, none across an await.
+    buckets: Mutex<RoomBuckets>,
+}
+
+struct RoomBuckets {
+    entries: Bucket,
+    bytes: Bucket,
+}
+
+impl RoomRates {
+    pub(super) fn new(config: &RelayConfig, now: Timestamp) -> Self {
+        Self {
+            buckets: Mutex::new(RoomBuckets {
+                entries: Bucket::new(config.room_entries, now),
+                bytes: Bucket::new(config.room_bytes, now),
+            }),
+        }
+    }
+
+    /// Counts an entry towards what the room may take in a second, or says how long to wait. A
+    /// commit need not wait: whoever floods the room could not be removed.
+    pub(super) fn admit(&self, entry: &Entry, now: Timestamp) -> Result<(), Duration> {
+        let length = u64::try_from(entry.sealed.len()).unwrap_or(u64::MAX);
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let has = buckets.entries.has(1, now).and(buckets.bytes.has(length, now));
+        if entry.kind == EntryKind::Message {
+            has?;
+        }
+        buckets.entries.spend(1);
+        buckets.bytes.spend(length);
+        Ok(())
+    }
+}
 
 /// A token bucket. Counts in units times milliseconds of the period, so that nothing is rounded.
 #[derive(Debug)]

@@ -242,7 +242,7 @@ impl Connection<'_> {
         }
         lawful::retention(&entry, &policy)?;
         if let Some(hub) = self.rooms.get(address).and_then(|room| room.hub.as_ref()) {
-            hub.admit(&entry, self.relay.clock.now()).map_err(busy)?;
+            hub.rates.admit(&entry, self.relay.clock.now()).map_err(busy)?;
         }
         // The store takes it in the epoch that was proven, or not at all.
         let appended = self.relay.store.append(address, entry, next).await;
@@ -277,11 +277,11 @@ impl Connection<'_> {
         let door = self.door(address).await?;
         admit(door.owner.admits(token))?;
         // Of this room, and not of one that is opened at its address next.
-        let hub = self.relay.hubs().get(address).cloned();
+        let hubs = self.relay.hubs.of(address);
         let closed = self.relay.store.close(address, CloseReason::Owner).await;
         closed.map_err(refusal)?;
         // Told here and not when the store's feed comes to it: the owner may end this relay next.
-        if let Some(hub) = hub {
+        for hub in hubs {
             hub.end(Event::Closed { address: *address, reason: CloseReason::Owner });
         }
         self.grant(id, Reply::Done);

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Relay, queue::Batch};
+use super::{Relay, queue::Batch, told::Told};
 use crate::{
     time::{Timestamp, millis},
     wire::{Refusal, Request},
@@ -57,7 +57,7 @@ pub struct Statistics {
     pub bytes_received: u64,
     /// How long requests took to be answered.
     pub answers: Histogram,
-    /// How long writing what waited took.
+    /// How long writing took; for what did not wait, no time.
     pub writes: Histogram,
 }
 
@@ -86,6 +86,25 @@ pub(super) struct Counts {
     writes: Times,
 }
 
+/// What was handed to links without waiting.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Passed {
+    frames: u64,
+    bytes: u64,
+    writes: u64,
+}
+
+impl Passed {
+    /// The first `frames` of what was told went to one more connection.
+    pub(super) fn add(&mut self, told: &Told, frames: usize) {
+        if frames > 0 {
+            self.frames = self.frames.saturating_add(wide(frames));
+            self.bytes = self.bytes.saturating_add(wide(told.bytes(frames)));
+            self.writes = self.writes.saturating_add(1);
+        }
+    }
+}
+
 /// A number that only grows.
 #[derive(Default)]
 pub(super) struct Count(AtomicU64);
@@ -108,6 +127,13 @@ struct Times {
 }
 
 impl Times {
+    /// Something that took no time, so often.
+    fn add_none(&self, times: u64) {
+        if let Some(count) = self.buckets.first() {
+            count.add(times);
+        }
+    }
+
     fn add(&self, from: Timestamp, to: Timestamp) {
         let took = millis(to.since(from));
         let bucket = BOUNDS.iter().position(|&bound| took <= bound).unwrap_or(BOUNDS.len());
@@ -168,6 +194,13 @@ impl Counts {
         self.bytes_sent.add(wide(batch.bytes()));
         self.writes.add(from, to);
     }
+
+    /// Of what did not wait.
+    pub(super) fn passed(&self, passed: Passed) {
+        self.frames_sent.add(passed.frames);
+        self.bytes_sent.add(passed.bytes);
+        self.writes.add_none(passed.writes);
+    }
 }
 
 impl Relay {
@@ -190,7 +223,7 @@ impl Relay {
         };
         Statistics {
             connections: wide(self.connections().len()),
-            watched_rooms: wide(self.hubs().len()),
+            watched_rooms: wide(self.hubs.rooms()),
             connected: counts.connected.get(),
             turned_away: counts.turned_away.get(),
             stalled: counts.stalled.get(),

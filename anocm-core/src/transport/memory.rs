@@ -20,7 +20,7 @@ pub fn pair() -> (impl Link, impl Link) {
 }
 
 struct End {
-    // The lock is held to clone or drop the sender only, never across an await.
+    // Held to clone, use or drop the sender, never across an await.
     to: Mutex<Option<mpsc::Sender<Payload>>>,
     from: tokio::sync::Mutex<mpsc::Receiver<Payload>>,
 }
@@ -41,6 +41,12 @@ impl Link for End {
             to.send(frame.clone()).await.map_err(|_| TransportError::Cut)?;
         }
         Ok(())
+    }
+
+    fn try_send(&self, frames: &[Payload]) -> usize {
+        let to = self.to.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(to) = &*to else { return 0 };
+        frames.iter().take_while(|frame| to.try_send(Payload::clone(frame)).is_ok()).count()
     }
 
     async fn recv(&self) -> Result<Option<Payload>, TransportError> {

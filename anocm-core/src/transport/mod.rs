@@ -17,6 +17,9 @@ use crate::secret::Payload;
 /// 4. After `close` on one side, the other side's `recv` first gives what was sent before.
 /// 5. Dropping a link closes it.
 /// 6. `send` waits while the other side does not keep up; it does not buffer without bound.
+/// 7. `try_send` never waits: it takes as many of the frames as go at once, from the first one on,
+///    or none. Those that it took come after all that was sent before, and before all that is sent
+///    later. While the other side does not keep up it takes none.
 ///
 /// # Errors
 /// [`TransportError`]. After an error of a link, the link is dead; whether the last frames sent
@@ -44,6 +47,13 @@ pub trait Transport: Send + Sync + 'static {
 pub trait Link: Send + Sync + 'static {
     /// Sends frames in order, in as few writes as it can.
     async fn send(&self, frames: &[Payload]) -> Result<(), TransportError>;
+
+    /// Sends what goes at once, without a task that waits for it, and says how many frames that
+    /// were. For a caller that has others to serve, and a `send` for the rest; not while a `send`
+    /// is under way. Taking none is always right, also for a link that is dead.
+    ///
+    /// What was taken is written by whoever receives, if the other side stops reading meanwhile.
+    fn try_send(&self, frames: &[Payload]) -> usize;
 
     /// The next frame; `None` after a clean close. At most one caller at a time.
     async fn recv(&self) -> Result<Option<Payload>, TransportError>;

@@ -111,6 +111,13 @@ impl Link for WsLink {
         poll_fn(|cx| sending.poll(cx, frames)).await
     }
 
+    fn try_send(&self, frames: &[Payload]) -> usize {
+        // Whoever sends or closes has the turn.
+        let Ok(_turn) = self.0.sending.try_lock() else { return 0 };
+        let lawful = frames.iter().take_while(|frame| frame.len() <= MAX_FRAME).count();
+        self.0.state().send_now(frames.get(..lawful).unwrap_or_default())
+    }
+
     async fn recv(&self) -> Result<Option<Payload>, TransportError> {
         let mut pulse = self.0.receiving.lock().await;
         poll_fn(|cx| self.0.state().poll_recv(cx, &mut pulse)).await
@@ -382,5 +389,7 @@ mod tests {
         let frames = vec![Payload::from(vec![1; 1_000]); 32];
         link.send(&frames).await.unwrap();
         assert_eq!(writes.load(Ordering::Relaxed), 1);
+        assert_eq!(link.try_send(&frames), 32);
+        assert_eq!(writes.load(Ordering::Relaxed), 2);
     }
 }

@@ -16,7 +16,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::Instant,
 };
-use tokio_websockets::{CloseCode, Error, Message};
+use tokio_websockets::{CloseCode, Error, Message, WebSocketStream};
 
 use resting::Wire;
 
@@ -44,6 +44,9 @@ pub(super) struct State {
     /// This side has.
     said_close: bool,
     controls: Controls,
+    /// The connection did not take everything that the library has to write. Whoever finds this
+    /// must wait for it, with a waker of its own.
+    unwritten: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
@@ -60,6 +63,7 @@ impl State {
             heard_close: false,
             said_close: false,
             controls: Controls::new(),
+            unwritten: false,
             reader: None,
             writer: None,
         }
@@ -126,21 +130,8 @@ impl State {
         let Some(ws) = self.awake() else {
             return Poll::Ready(Err(TransportError::Cut));
         };
-        let sent = loop {
-            match Pin::new(&mut *ws).poll_ready(cx) {
-                Poll::Ready(Ok(())) => {}
-                other => break other,
-            }
-            let Some(frame) = frames.get(*next) else {
-                break Pin::new(&mut *ws).poll_flush(cx);
-            };
-            *next += 1;
-            // Shared, not copied, on a relay. On a client the library copies it to mask it.
-            let message = Message::binary(frame.clone().into_bytes());
-            if let Err(error) = Pin::new(&mut *ws).start_send(message) {
-                break Poll::Ready(Err(error));
-            }
-        };
+        let sent = write(ws, cx, frames, next);
+        self.unwritten = sent.is_pending();
         match sent {
             Poll::Ready(Ok(())) => {
                 self.writer = None;
@@ -156,6 +147,29 @@ impl State {
                 Poll::Pending
             }
         }
+    }
+
+    /// Sends what the connection takes at once, and says how many frames that were.
+    pub(super) fn send_now(&mut self, frames: &[Payload]) -> usize {
+        let closing = self.ended.is_some() || self.said_close || self.heard_close;
+        if closing || self.unwritten || self.writer.is_some() {
+            return 0;
+        }
+        let (mut next, reader) = (0, self.reader.clone());
+        let Some(ws) = self.awake() else { return 0 };
+        // The reader's waker must not be replaced where it waits already.
+        let mut cx = Context::from_waker(reader.as_ref().unwrap_or(Waker::noop()));
+        match write(ws, &mut cx, frames, &mut next) {
+            Poll::Ready(Ok(())) => self.used = Instant::now(),
+            Poll::Ready(Err(error)) => self.fail(&error),
+            Poll::Pending => {
+                self.unwritten = true;
+                if let Some(reader) = self.reader.take() {
+                    reader.wake();
+                }
+            }
+        }
+        next
     }
 
     /// Says that this side closes, after everything queued.
@@ -265,10 +279,12 @@ impl State {
     /// Writes what is queued, for a waiting sender if there is one.
     fn flush_for_reader(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let waker = self.writer.as_ref().unwrap_or(cx.waker());
-        match &mut self.wire {
+        let flushed = match &mut self.wire {
             Wire::Awake(ws) => Pin::new(&mut **ws).poll_flush(&mut Context::from_waker(waker)),
             Wire::Resting(_) | Wire::Gone => Poll::Ready(Ok(())),
-        }
+        };
+        self.unwritten = flushed.is_pending();
+        flushed
     }
 
     fn queue(&mut self, message: Message) {
@@ -329,6 +345,25 @@ impl State {
             Some(Err(error)) => error,
             _ => TransportError::Cut,
         }
+    }
+}
+
+/// Queues the frames from `next` on and writes everything queued; advances `next`.
+fn write(
+    ws: &mut WebSocketStream<Meter>,
+    cx: &mut Context<'_>,
+    frames: &[Payload],
+    next: &mut usize,
+) -> Poll<Result<(), Error>> {
+    loop {
+        ready!(Pin::new(&mut *ws).poll_ready(cx))?;
+        let Some(frame) = frames.get(*next) else {
+            return Pin::new(ws).poll_flush(cx);
+        };
+        *next += 1;
+        // Shared, not copied, on a relay. On a client the library copies it to mask it.
+        let message = Message::binary(frame.clone().into_bytes());
+        Pin::new(&mut *ws).start_send(message)?;
     }
 }
 

@@ -56,6 +56,10 @@ impl Link for CuttableLink {
         self.inner.send(frames).await
     }
 
+    fn try_send(&self, frames: &[Payload]) -> usize {
+        if self.axe.has_changed().unwrap_or(false) { 0 } else { self.inner.try_send(frames) }
+    }
+
     async fn recv(&self) -> Result<Option<Payload>, TransportError> {
         let mut axe = self.axe.clone();
         let cut = async {

@@ -1,7 +1,9 @@
+use std::sync::Mutex;
+
 use proptest::prelude::*;
 
 use super::*;
-use crate::wire::decode;
+use crate::{transport::TransportError, wire::decode};
 
 const ROOM: RoomAddress = RoomAddress::new([1; 16]);
 const OTHER: RoomAddress = RoomAddress::new([2; 16]);
@@ -10,7 +12,7 @@ fn queue() -> Queue {
     Queue::new(&RelayConfig {
         outbox_bytes: 500,
         outbox_frames: 8,
-        batch_bytes: 250,
+        batch_bytes: 450,
         ..RelayConfig::default()
     })
 }
@@ -22,9 +24,41 @@ fn fanned(place: u64) -> Fanned {
     Fanned { seq: Seq::new(place), frame: Payload::from(frame), expires: None }
 }
 
+/// Takes so many frames at once.
+struct Takes(usize, Mutex<Vec<Payload>>);
+
+#[async_trait::async_trait]
+impl Link for Takes {
+    async fn send(&self, _: &[Payload]) -> Result<(), TransportError> {
+        Ok(())
+    }
+
+    fn try_send(&self, frames: &[Payload]) -> usize {
+        let taken = frames.get(..self.0).unwrap_or(frames);
+        self.1.lock().unwrap().extend_from_slice(taken);
+        taken.len()
+    }
+
+    async fn recv(&self) -> Result<Option<Payload>, TransportError> {
+        Ok(None)
+    }
+
+    async fn close(&self, _: Closing) {}
+}
+
+/// Tells entries as a hub does. Gives what was handed to a link that takes so many frames.
+fn tell(queue: &mut Queue, told: &Told, now: Timestamp, takes: usize) -> Vec<Payload> {
+    let link = Takes(takes, Mutex::default());
+    let passed = queue.pass(told, now, &link);
+    told.entries.iter().skip(passed).for_each(|fanned| queue.entry(&told.room, fanned));
+    let taken = link.1.into_inner().unwrap();
+    assert_eq!(taken.len(), passed);
+    taken
+}
+
 #[derive(Clone, Debug)]
 enum Step {
-    Entry,
+    Tell { entries: u64, takes: usize },
     Noise,
     Take,
     Read,
@@ -70,7 +104,8 @@ proptest! {
     #[test]
     fn nothing_is_left_out_without_a_word(
         steps in prop::collection::vec(prop_oneof![
-            6 => Just(Step::Entry),
+            6 => (1_u64..4, 0_usize..4)
+                .prop_map(|(entries, takes)| Step::Tell { entries, takes }),
             2 => Just(Step::Noise),
             2 => Just(Step::Take),
             1 => Just(Step::Read),
@@ -88,9 +123,12 @@ proptest! {
         queue.release(&OTHER, Seq::START, Payload::from(vec![0xAB]));
         for step in steps {
             match step {
-                Step::Entry => {
-                    head += 1;
-                    queue.entry(&ROOM, &fanned(head));
+                Step::Tell { entries, takes } => {
+                    let entries = (head + 1..=head + entries).map(fanned).collect::<Vec<_>>();
+                    head += entries.len() as u64;
+                    let told = Told::new(ROOM, entries);
+                    let taken = tell(&mut queue, &told, Timestamp::ZERO, takes);
+                    taken.iter().for_each(|frame| client.receive(frame));
                 }
                 Step::Noise => queue.drop_entries(&OTHER),
                 Step::Take => {
@@ -159,4 +197,68 @@ fn one_room_that_lags_leaves_another_alone() {
     }
     queue.entry(&OTHER, &fanned(2));
     assert_eq!(queue.entries.frames, 2);
+}
+
+fn flowing() -> Queue {
+    let mut queue = queue();
+    queue.hold(&ROOM);
+    queue.release(&ROOM, Seq::START, Payload::default());
+    let reply = queue.take(Timestamp::ZERO).unwrap().unwrap();
+    queue.sent(&reply);
+    queue
+}
+
+fn told(places: std::ops::RangeInclusive<u64>) -> Told {
+    Told::new(ROOM, places.map(fanned).collect())
+}
+
+#[test]
+fn what_a_link_takes_does_not_wait() {
+    let mut queue = flowing();
+    assert_eq!(tell(&mut queue, &told(1..=2), Timestamp::ZERO, 8).len(), 2);
+    assert!(queue.waiting.is_empty() && queue.all.frames == 0);
+    // Nor is it told again.
+    assert_eq!(tell(&mut queue, &told(1..=2), Timestamp::ZERO, 8).len(), 0);
+    assert!(queue.waiting.is_empty());
+    // A lag begins after it.
+    queue.lost(&ROOM);
+    let batch = queue.take(Timestamp::ZERO).unwrap().unwrap();
+    let lagging = RelayFrame::Event(Event::Lagging { address: ROOM, after: Seq::new(2) });
+    assert_eq!(decode(&batch.frames[0], 1_000), Ok(lagging));
+}
+
+#[test]
+fn nothing_overtakes_what_waits_or_is_being_sent() {
+    let mut queue = flowing();
+    queue.word(Payload::from(vec![0xAB]));
+    assert_eq!(tell(&mut queue, &told(1..=1), Timestamp::ZERO, 8).len(), 0);
+    let batch = queue.take(Timestamp::ZERO).unwrap().unwrap();
+    assert_eq!(batch.frames.len(), 2);
+    assert_eq!(tell(&mut queue, &told(2..=2), Timestamp::ZERO, 8).len(), 0);
+    queue.sent(&batch);
+    let batch = queue.take(Timestamp::ZERO).unwrap().unwrap();
+    queue.sent(&batch);
+    assert_eq!(tell(&mut queue, &told(3..=3), Timestamp::ZERO, 8).len(), 1);
+    queue.end(Closing::Done);
+    assert_eq!(tell(&mut queue, &told(4..=4), Timestamp::ZERO, 8).len(), 0);
+}
+
+#[test]
+fn what_has_expired_is_handed_to_nobody() {
+    let mut queue = flowing();
+    let expires = Some(Timestamp::from_millis(10));
+    let entry = Fanned { expires, ..fanned(1) };
+    let told = Told::new(ROOM, vec![entry]);
+    assert_eq!(tell(&mut queue, &told, Timestamp::from_millis(10), 8).len(), 0);
+    assert!(queue.take(Timestamp::from_millis(10)).is_none());
+    let entry = Fanned { expires, ..fanned(2) };
+    let told = Told::new(ROOM, vec![entry]);
+    assert_eq!(tell(&mut queue, &told, Timestamp::from_millis(9), 8).len(), 1);
+}
+
+#[test]
+fn much_at_one_go_waits_where_it_is_counted() {
+    let mut queue = flowing();
+    assert_eq!(tell(&mut queue, &told(1..=3), Timestamp::ZERO, 8).len(), 0);
+    assert_eq!(queue.entries.frames, 3);
 }

@@ -4,6 +4,7 @@
 
 mod admission;
 mod closing;
+mod crowd;
 mod delivery;
 mod ending;
 mod epochs;

@@ -161,6 +161,68 @@ pub async fn contract_06_send_waits_for_the_other_side(factory: &dyn TransportFa
     }
 }
 
+/// Contract 7.
+pub async fn contract_07_what_goes_at_once_keeps_its_place(factory: &dyn TransportFactory) {
+    let (near, far) = link(factory).await;
+    for (from, to) in [(&near, &far), (&far, &near)] {
+        let frames: Vec<_> = (0_u8..100).map(|n| Payload::from(vec![n; 2_000])).collect();
+        let sending = async {
+            let mut rest = frames.as_slice();
+            while let Some((first, _)) = rest.split_first() {
+                let taken = from.try_send(rest.get(..7).unwrap_or(rest));
+                rest = rest.get(taken..).unwrap_or_default();
+                if taken == 0 {
+                    assert_eq!(from.send(std::slice::from_ref(first)).await, Ok(()));
+                    rest = rest.get(1..).unwrap_or_default();
+                }
+            }
+        };
+        let receiving = async {
+            for expected in &frames {
+                assert_eq!(next(&**to).await, expected.to_vec());
+            }
+        };
+        soon(async { tokio::join!(sending, receiving) }).await;
+    }
+}
+
+/// Contract 7.
+pub async fn contract_07_nothing_is_taken_for_a_side_that_does_not_keep_up(
+    factory: &dyn TransportFactory,
+) {
+    let (near, far) = link(factory).await;
+    let frame = Payload::from(vec![7; 60_000]);
+    let mut taken = 0;
+    // 60 MB, more than any operating system holds back for one connection.
+    while taken < 1_000 {
+        match near.try_send(std::slice::from_ref(&frame)) {
+            0 => break,
+            more => taken += more,
+        }
+    }
+    assert!(taken < 1_000, "everything was buffered");
+    // What was taken arrives all the same, although nothing more is sent.
+    let reading = async {
+        for _ in 0..taken {
+            assert_eq!(next(&*far).await.len(), frame.len());
+        }
+    };
+    tokio::select! {
+        biased;
+        received = near.recv() => panic!("nothing was sent, and received: {received:?}"),
+        () = reading => {}
+    }
+}
+
+/// Contract 7.
+pub async fn contract_07_nothing_is_taken_by_a_link_that_has_ended(factory: &dyn TransportFactory) {
+    let (near, far) = link(factory).await;
+    soon(near.close(Closing::Done)).await;
+    assert_eq!(soon(far.recv()).await, Ok(None));
+    let frame = Payload::from(vec![7; 100]);
+    assert_eq!(near.try_send(std::slice::from_ref(&frame)), 0);
+}
+
 async fn link(factory: &dyn TransportFactory) -> (Box<dyn Link>, Box<dyn Link>) {
     let (transport, mut accepted): (_, Accepted) = factory.start().await;
     match soon(transport.connect()).await {

@@ -110,6 +110,9 @@ macro_rules! __transport_cases {
             contract_04_what_was_sent_before_a_close_arrives
             contract_05_dropping_a_link_closes_it
             contract_06_send_waits_for_the_other_side
+            contract_07_what_goes_at_once_keeps_its_place
+            contract_07_nothing_is_taken_for_a_side_that_does_not_keep_up
+            contract_07_nothing_is_taken_by_a_link_that_has_ended
         }
     };
 }
@@ -136,6 +139,6 @@ mod tests {
     #[test]
     fn every_case_is_listed() {
         let listed = crate::__transport_cases!(__case_names);
-        assert_complete(&[include_str!("cases.rs")], listed, 6);
+        assert_complete(&[include_str!("cases.rs")], listed, 7);
     }
 }
