@@ -2,24 +2,20 @@
 #![cfg(target_os = "linux")]
 #![expect(
     clippy::unwrap_used,
-    clippy::print_stdout,
     clippy::disallowed_methods,
     reason = "a test, helpers included, that also tells how long it took"
 )]
 
 mod common;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anocm_core::Invite;
 use anocm_guard::testing::{AtExit, occurrences, was_run_as_root};
-use common::{Anocm, PATIENCE, Server, Terminal, fragment, signal};
+use common::{Anocm, PATIENCE, Server, Terminal, assert_clean_at_exit, fragment, signal};
 use rustix::process::Signal;
 
 const MESSAGES: usize = 1_000;
-
-/// Far longer than it takes: a machine may be busy, and this is no benchmark.
-const SOON: Duration = Duration::from_secs(2);
 
 const ALICE: &str = "Alice-in-Wonderland";
 const BOB: &str = "Bob-the-Builder-of-Houses";
@@ -60,15 +56,6 @@ fn markers(link: &str) -> Vec<Vec<u8>> {
 fn fill(bob: &mut Anocm) {
     (0..MESSAGES).for_each(|n| bob.say(&text(n)));
     bob.wait(&format!("the words of message number {:05}", MESSAGES - 1));
-}
-
-/// Waits until the process has done everything it does and looks into its memory then.
-fn assert_clean_at_exit(exit: AtExit, pid: u32, markers: &[Vec<u8>], since: Instant) {
-    exit.wait(PATIENCE);
-    let took = since.elapsed();
-    println!("ended after {took:?}");
-    assert_eq!(occurrences(pid, markers).unwrap(), []);
-    assert!(took < SOON, "{took:?}");
 }
 
 #[test]
