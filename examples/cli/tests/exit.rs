@@ -12,7 +12,9 @@ use std::time::Instant;
 
 use anocm_core::Invite;
 use anocm_guard::testing::{AtExit, occurrences, was_run_as_root};
-use common::{Anocm, PATIENCE, Server, Terminal, assert_clean_at_exit, fragment, signal};
+use common::{
+    Anocm, PANIC_KEY, PATIENCE, Server, Terminal, assert_clean_at_exit, fragment, signal,
+};
 use rustix::process::Signal;
 
 const MESSAGES: usize = 1_000;
@@ -84,7 +86,7 @@ fn the_panic_key_leaves_a_clean_memory_at_once() {
     }
     let exit = AtExit::of(alice.pid());
     let since = Instant::now();
-    alice.keys("\x18");
+    alice.keys(PANIC_KEY);
     assert_clean_at_exit(exit, alice.pid(), &markers, since);
     assert_eq!(alice.end().0, Some(0));
 }

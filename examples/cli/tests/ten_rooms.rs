@@ -12,7 +12,7 @@ use std::{ops::Range, time::Instant};
 
 use anocm_core::Invite;
 use anocm_guard::testing::{AtExit, occurrences, was_run_as_root};
-use common::{Embedder, Speaker, Terminal, assert_clean_at_exit, fragment};
+use common::{Embedder, PANIC_KEY, Speaker, Terminal, assert_clean_at_exit, fragment};
 
 const ROOMS: usize = 10;
 const MESSAGES: usize = 1_000;
@@ -74,10 +74,9 @@ fn ten_wiped_rooms_leave_a_clean_memory_at_once() {
     let said = |room| room * MESSAGES..(room + 1) * MESSAGES;
     for room in 0..ROOMS {
         alice.say(room, &texts(said(room)));
-        (0..MESSAGES).for_each(|_| drop(bob.wait("message")));
+        bob.hear(MESSAGES);
     }
-    bob.order("count");
-    assert_eq!(bob.wait("kept"), (ROOMS * MESSAGES).to_string());
+    assert_eq!(bob.kept(), ROOMS * MESSAGES);
 
     (0..ROOMS).for_each(|room| assert_said(bob.pid(), said(room)));
     let told = bob.looked_for(&known);
@@ -93,8 +92,7 @@ fn ten_wiped_rooms_leave_a_clean_memory_at_once() {
         .collect();
     let exit = AtExit::of(bob.pid());
     let since = Instant::now();
-    bob.order("wipe");
-    bob.close();
+    bob.wipe();
     assert_clean_at_exit(exit, bob.pid(), &markers, since);
     bob.end();
 }
@@ -109,9 +107,7 @@ fn the_panic_key_leaves_nothing_of_as_many_messages_in_one_room() {
     let mut alice = Speaker::open(&name, 1, said.len());
     let link = alice.links().pop().unwrap();
     let mut bob = Terminal::start(&["join"], 100, 30);
-    bob.wait("readiness for a paste", |look| look.pastes);
-    bob.paste(&link);
-    bob.keys("\r");
+    bob.enter(&link);
     bob.see("entered: ");
     alice.say(0, &texts(said.clone()));
     bob.see(marker(said.end - 1).trim_end());
@@ -121,7 +117,7 @@ fn the_panic_key_leaves_nothing_of_as_many_messages_in_one_room() {
         markers(said).into_iter().chain(way(&link)).chain([name.into_bytes()]).collect();
     let exit = AtExit::of(bob.pid());
     let since = Instant::now();
-    bob.keys("\x18");
+    bob.keys(PANIC_KEY);
     assert_clean_at_exit(exit, bob.pid(), &markers, since);
     assert_eq!(bob.end().0, Some(0));
 }

@@ -23,7 +23,7 @@ use super::{
 };
 
 /// The name under which a test file has [`run`] as an ignored test: the program.
-const EMBEDDER: &str = "embedder";
+pub(crate) const EMBEDDER: &str = "embedder";
 
 /// What the guest says, put together only there.
 pub(crate) fn words(number: u32) -> String {
@@ -186,6 +186,23 @@ impl Embedder {
                 return rest.trim_start().to_owned();
             }
         }
+    }
+
+    /// Waits until it has heard so many messages.
+    pub(crate) fn hear(&self, messages: usize) {
+        (0..messages).for_each(|_| drop(self.wait("message")));
+    }
+
+    /// How many messages it keeps.
+    pub(crate) fn kept(&mut self) -> usize {
+        self.order("count");
+        self.wait("kept").parse().unwrap()
+    }
+
+    /// Has it wipe all rooms and end. Meant to be timed.
+    pub(crate) fn wipe(&mut self) {
+        self.order("wipe");
+        self.close();
     }
 
     /// The process.

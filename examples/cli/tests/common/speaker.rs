@@ -29,7 +29,7 @@ pub(crate) struct Speaker {
     runtime: Runtime,
     rooms: Vec<Room>,
     _client: Client,
-    _server: Server,
+    server: Server,
 }
 
 impl Speaker {
@@ -51,13 +51,19 @@ impl Speaker {
             room
         };
         let rooms = (0..rooms).map(|_| open()).collect();
-        Self { runtime, rooms, _client: client, _server: server }
+        Self { runtime, rooms, _client: client, server }
     }
 
     /// The way into each room.
     pub(crate) fn links(&self) -> Vec<String> {
         let link = |room: &Room| room.view().invite.unwrap().to_link().to_string();
         self.rooms.iter().map(link).collect()
+    }
+
+    /// From now on the relay says nothing more, and does not hang up either.
+    #[cfg(unix)]
+    pub(crate) fn stop_relay(&self) {
+        super::signal(self.server.pid(), rustix::process::Signal::STOP);
     }
 
     /// Says all of it in this room.
