@@ -6,7 +6,7 @@ mod common;
 use std::process::Command;
 
 use anocm_guard::testing::{Trace, lasting, was_run_as_root};
-use common::{Anocm, Server, Terminal, signal};
+use common::{Anocm, PANIC_KEY, Server, Terminal, signal};
 use rustix::process::Signal;
 
 /// Nothing of it could outlive the process, and it was a whole conversation that was seen.
@@ -32,9 +32,7 @@ fn server_and_guests_write_to_no_file() {
     alice.go_back();
     // The link comes by all three ways: asked for, on standard input, as an argument.
     let mut bob = Terminal::start_watched(&["join", "--nick", "Bob"], 100, 30, of_bob);
-    bob.wait("readiness for a paste", |look| look.pastes);
-    bob.paste(&link);
-    bob.keys("\r");
+    bob.enter(&link);
     bob.see("2 of 2 here");
     let mut carol = Anocm::start_watched(&["join", &link, "--nick", "Carol"], of_carol);
     alice.see("3 of 3 here");
@@ -59,7 +57,7 @@ fn server_and_guests_write_to_no_file() {
     carol.end();
     bob.keys("half a sentence");
     bob.see("half a sentence");
-    bob.keys("\x18");
+    bob.keys(PANIC_KEY);
     assert_eq!(bob.end().0, Some(0));
     alice.keys("\x03");
     assert_eq!(alice.end().0, Some(0));

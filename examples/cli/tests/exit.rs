@@ -2,24 +2,22 @@
 #![cfg(target_os = "linux")]
 #![expect(
     clippy::unwrap_used,
-    clippy::print_stdout,
     clippy::disallowed_methods,
     reason = "a test, helpers included, that also tells how long it took"
 )]
 
 mod common;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anocm_core::Invite;
 use anocm_guard::testing::{AtExit, occurrences, was_run_as_root};
-use common::{Anocm, PATIENCE, Server, Terminal, fragment, signal};
+use common::{
+    Anocm, PANIC_KEY, PATIENCE, Server, Terminal, assert_clean_at_exit, fragment, signal,
+};
 use rustix::process::Signal;
 
 const MESSAGES: usize = 1_000;
-
-/// Far longer than it takes: a machine may be busy, and this is no benchmark.
-const SOON: Duration = Duration::from_secs(2);
 
 const ALICE: &str = "Alice-in-Wonderland";
 const BOB: &str = "Bob-the-Builder-of-Houses";
@@ -62,15 +60,6 @@ fn fill(bob: &mut Anocm) {
     bob.wait(&format!("the words of message number {:05}", MESSAGES - 1));
 }
 
-/// Waits until the process has done everything it does and looks into its memory then.
-fn assert_clean_at_exit(exit: AtExit, pid: u32, markers: &[Vec<u8>], since: Instant) {
-    exit.wait(PATIENCE);
-    let took = since.elapsed();
-    println!("ended after {took:?}");
-    assert_eq!(occurrences(pid, markers).unwrap(), []);
-    assert!(took < SOON, "{took:?}");
-}
-
 #[test]
 fn the_panic_key_leaves_a_clean_memory_at_once() {
     if was_run_as_root("the_panic_key_leaves_a_clean_memory_at_once") {
@@ -97,7 +86,7 @@ fn the_panic_key_leaves_a_clean_memory_at_once() {
     }
     let exit = AtExit::of(alice.pid());
     let since = Instant::now();
-    alice.keys("\x18");
+    alice.keys(PANIC_KEY);
     assert_clean_at_exit(exit, alice.pid(), &markers, since);
     assert_eq!(alice.end().0, Some(0));
 }

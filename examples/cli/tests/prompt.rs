@@ -3,19 +3,15 @@
 
 mod common;
 
-use common::{Anocm, Terminal, fragment, signal};
+use common::{Anocm, PANIC_KEY, Terminal, fragment, signal};
 use rustix::process::Signal;
-
-const PANIC_KEY: &str = "\x18";
 
 #[test]
 fn a_dash_on_a_terminal_asks_without_showing_the_link() {
     let (mut alice, link) = Anocm::open(&[]);
     let mut bob = Terminal::start(&["join", "--nick", "Bob", "-"], 80, 24);
     bob.see("paste the link of the room (it is not shown)");
-    bob.wait("readiness for a paste", |look| look.pastes);
-    bob.paste(&link);
-    bob.keys("\r");
+    bob.enter(&link);
     let look = bob.see("entered: Bob #");
     assert!(!look.all().contains(fragment(&link)), "{look:#?}");
     // Nobody else takes keys away: not from a message, and not the one that must work.

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Anocm, Look, Server, Terminal};
+use common::{Anocm, Look, PANIC_KEY, Server, Terminal};
 use serde_json::json;
 
 const ANY_KEY: &str = " ";
@@ -20,9 +20,7 @@ fn open(columns: u16, rows: u16, words: &[&str]) -> (Terminal, String) {
 fn join(link: &str, columns: u16, rows: u16) -> Terminal {
     let mut bob = Terminal::start(&["join", "--nick", "Bob"], columns, rows);
     bob.see("paste the link of the room (it is not shown)");
-    bob.wait("readiness for a paste", |look| look.pastes);
-    bob.paste(link);
-    bob.keys("\r");
+    bob.enter(link);
     let look = bob.see("entered: Bob #");
     assert!(!look.all().contains(common::fragment(link)));
     bob.see("2 of 2 here");
@@ -194,7 +192,7 @@ fn the_panic_key_leaves_nothing() {
     alice.keys("half a sent");
     alice.see("half a sent");
     assert!(alice.look().taken);
-    alice.keys("\x18");
+    alice.keys(PANIC_KEY);
     let (code, left) = alice.end();
     assert_eq!(code, Some(0));
     assert!(!left.taken);

@@ -9,22 +9,38 @@
     unused_imports,
     clippy::unwrap_used,
     clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
     reason = "each test file uses some of it, and fails by panicking"
 )]
 
+#[cfg(target_os = "linux")]
+mod clean;
+#[cfg(target_os = "linux")]
+mod embedder;
 mod guest;
 mod output;
+#[cfg(target_os = "linux")]
+mod secrets;
 mod server;
+mod speaker;
 #[cfg(unix)]
 mod terminal;
 mod wire;
 
 use std::time::Duration;
 
+#[cfg(target_os = "linux")]
+pub(crate) use clean::assert_clean_at_exit;
+#[cfg(target_os = "linux")]
+pub(crate) use embedder::{EMBEDDER, Embedder, run as run_embedder, words};
 pub(crate) use guest::Anocm;
+#[cfg(target_os = "linux")]
+pub(crate) use secrets::Markers;
 pub(crate) use server::Server;
+pub(crate) use speaker::Speaker;
 #[cfg(unix)]
-pub(crate) use terminal::{Look, Terminal};
+pub(crate) use terminal::{Look, PANIC_KEY, Terminal};
 pub(crate) use wire::Wire;
 
 /// How long anything may take before a test fails. Long, since machines can be busy.

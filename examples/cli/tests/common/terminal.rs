@@ -23,6 +23,9 @@ use super::PATIENCE;
 
 const ANY_KEY: &str = " ";
 
+/// Wipes everything and ends.
+pub(crate) const PANIC_KEY: &str = "\x18";
+
 /// Lines above the screen that a terminal remembers.
 const SCROLLBACK: usize = 1_000;
 
@@ -203,6 +206,13 @@ impl Terminal {
     /// Pastes, as terminals do.
     pub(crate) fn paste(&mut self, text: &str) {
         self.keys(&format!("\x1b[200~{text}\x1b[201~"));
+    }
+
+    /// Pastes the link where it is asked for, as the README says.
+    pub(crate) fn enter(&mut self, link: &str) {
+        self.wait("readiness for a paste", |look| look.pastes);
+        self.paste(link);
+        self.keys("\r");
     }
 
     /// Pulls the window to another size.

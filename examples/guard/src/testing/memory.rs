@@ -77,19 +77,20 @@ fn fill(memory: &File, from: u64, bytes: &mut [u8]) -> usize {
 
 /// Markers by how they begin.
 struct Heads<'a> {
-    /// By the first two bytes, which is quick.
-    first: Vec<bool>,
+    /// A bit for each first three bytes, which is quick even when there are very many markers.
+    first: Vec<u8>,
     longer: HashMap<&'a [u8], Vec<&'a Vec<u8>>>,
 }
 
 impl<'a> Heads<'a> {
     fn of(markers: &'a [Vec<u8>]) -> Self {
-        let mut heads = Self { first: vec![false; 1 << 16], longer: HashMap::new() };
+        let mut heads = Self { first: vec![0; 1 << 21], longer: HashMap::new() };
         for marker in markers {
             assert!(marker.len() >= 16, "a shorter marker could occur by chance");
             let head = marker.get(..HEAD).unwrap_or_default();
-            if let Some(first) = heads.first.get_mut(Self::pair(head)) {
-                *first = true;
+            let (place, bit) = Self::bit(head);
+            if let Some(bits) = heads.first.get_mut(place) {
+                *bits |= bit;
             }
             heads.longer.entry(head).or_default().push(marker);
         }
@@ -97,11 +98,13 @@ impl<'a> Heads<'a> {
     }
 
     fn may_begin(&self, head: &[u8]) -> bool {
-        self.first.get(Self::pair(head)).is_some_and(|first| *first)
+        let (place, bit) = Self::bit(head);
+        self.first.get(place).is_some_and(|bits| bits & bit != 0)
     }
 
-    fn pair(head: &[u8]) -> usize {
-        head.first_chunk().map_or(0, |pair| usize::from(u16::from_le_bytes(*pair)))
+    fn bit(head: &[u8]) -> (usize, u8) {
+        let &[a, b, c] = head.first_chunk().unwrap_or(&[0; 3]);
+        (usize::from(a) << 13 | usize::from(b) << 5 | usize::from(c >> 3), 1 << (c & 7))
     }
 }
 

@@ -1,0 +1,87 @@
+//! Who says a lot.
+
+use std::sync::Arc;
+
+use anocm_core::{
+    NewRoom, RelayUrl, RoomEvent,
+    client::{Client, ClientConfig, Room},
+};
+use anocm_ws::client::{WsOptions, WsTransport};
+use tokio::runtime::Runtime;
+
+use super::Server;
+
+/// What a relay is to be started with so that nothing holds a speaker up.
+const UNBOUNDED: [&str; 6] = [
+    "--requests-per-second=1000000",
+    "--bytes-per-second=1GiB",
+    "--room-entries-per-second=1000000",
+    "--room-bytes-per-second=1GiB",
+    "--creations-per-minute=1000",
+    "--joins-per-minute=1000",
+];
+
+/// As many as may wait to be sent.
+const AT_ONCE: usize = 200;
+
+/// Rooms in which one guest says everything, in the process of the test.
+pub(crate) struct Speaker {
+    runtime: Runtime,
+    rooms: Vec<Room>,
+    _client: Client,
+    server: Server,
+}
+
+impl Speaker {
+    /// Opens so many rooms for so many messages each, at a relay of their own.
+    pub(crate) fn open(name: &str, rooms: usize, messages: usize) -> Self {
+        let server = Server::start(&UNBOUNDED);
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        let runtime = runtime.unwrap();
+        let url = RelayUrl::parse(&server.url).unwrap();
+        let transport = Arc::new(WsTransport::new(&url, WsOptions::default()).unwrap());
+        let (client, driver) = Client::new(url, transport, ClientConfig::default());
+        runtime.spawn(driver.run());
+        // A tenth is for other things than messages.
+        let max_entries = u32::try_from(messages * 2).unwrap();
+        let new = NewRoom { nickname: name.parse().unwrap(), max_entries, ..NewRoom::default() };
+        let open = || {
+            let mut room = client.create(&new).unwrap();
+            runtime.block_on(heard(&mut room, |event| matches!(event, RoomEvent::Entered)));
+            room
+        };
+        let rooms = (0..rooms).map(|_| open()).collect();
+        Self { runtime, rooms, _client: client, server }
+    }
+
+    /// The way into each room.
+    pub(crate) fn links(&self) -> Vec<String> {
+        let link = |room: &Room| room.view().invite.unwrap().to_link().to_string();
+        self.rooms.iter().map(link).collect()
+    }
+
+    /// From now on the relay says nothing more, and does not hang up either.
+    #[cfg(unix)]
+    pub(crate) fn stop_relay(&self) {
+        super::signal(self.server.pid(), rustix::process::Signal::STOP);
+    }
+
+    /// Says all of it in this room.
+    pub(crate) fn say(&mut self, room: usize, texts: &[String]) {
+        let room = self.rooms.get_mut(room).unwrap();
+        self.runtime.block_on(async {
+            for texts in texts.chunks(AT_ONCE) {
+                for text in texts {
+                    room.say(text).unwrap();
+                }
+                for _ in texts {
+                    heard(room, |event| matches!(event, RoomEvent::Message(_))).await;
+                }
+            }
+        });
+    }
+}
+
+async fn heard(room: &mut Room, expected: impl Fn(&RoomEvent) -> bool) {
+    while !expected(&room.event().await.unwrap()) {}
+}
