@@ -10,7 +10,11 @@ use clap::{
     value_parser,
 };
 
-use crate::{measure::Load, units};
+use crate::{
+    abuse::args::{Abuse, Abuser},
+    measure::Load,
+    units,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -26,6 +30,8 @@ Examples:
       anocm-load join --guests 500 --at-once --then go
   Whether a relay that serves nobody else gives back what an hour of guests took:
       anocm-load soak --for 1h --relay http://127.0.0.1:8080/ --pid \"$(pidof anocm-server)\"
+  What a few guests notice of a flood beside them, and of connections that never read:
+      anocm-load abuse flood,never-reads
 
 A relay that runs already is named with --relay; what it takes of its machine is known only where
 its process is, by --pid. Without --relay an anocm-server is started, with limits that do not bind.
@@ -64,13 +70,18 @@ pub(crate) enum Task {
     Talk(Talk),
     /// Real guests who come and go in every way; then nothing of them may be left.
     Soak(Soak),
+    /// Abuse of a relay, while a few guests talk beside it: how long that takes them.
+    Abuse(Abuse),
+    /// Be the abusers of 'abuse'.
+    #[command(hide = true)]
+    Abuser(Abuser),
     /// Be the server of 'rival loop'.
     #[command(hide = true)]
     ServeLoop,
 }
 
 /// Which relay is measured.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 #[command(next_help_heading = "Relay")]
 pub(crate) struct RelayArgs {
     /// A relay that runs already, for example http://127.0.0.1:8080/
@@ -318,7 +329,7 @@ impl Rival {
     }
 }
 
-fn relay_url(text: &str) -> Result<RelayUrl, String> {
+pub(crate) fn relay_url(text: &str) -> Result<RelayUrl, String> {
     RelayUrl::parse(text).map_err(|error| error.to_string())
 }
 
@@ -327,7 +338,7 @@ fn sealed_size() -> impl TypedValueParser<Value = usize> {
         .try_map(|size| size.parse::<usize>())
 }
 
-fn rate(text: &str) -> Result<f64, String> {
+pub(crate) fn rate(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(rate) if (0.001..=1e6).contains(&rate) => Ok(rate),
         _ => Err("give messages a second, from 0.001 to 1000000".to_owned()),

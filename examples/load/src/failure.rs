@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::{
+    abuse::abuser::AbuserError,
     guest::GuestError,
     measure::{MeasureError, Measured},
     member::MemberError,
@@ -21,6 +22,8 @@ pub(crate) enum Failure {
     Measure(#[from] MeasureError),
     #[error(transparent)]
     Rival(#[from] RivalError),
+    #[error(transparent)]
+    Abuser(#[from] AbuserError),
     #[error(transparent)]
     Member(#[from] MemberError),
     #[error(transparent)]

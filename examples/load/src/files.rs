@@ -30,6 +30,19 @@ pub(crate) fn raise(connections: u32) -> Result<(), FilesError> {
     enough(connections, None)
 }
 
+/// How many connections a process can have whose limit is raised as far as it goes.
+#[cfg(unix)]
+pub(crate) fn most_connections() -> u32 {
+    use rustix::process::{Resource, getrlimit};
+    let most = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
+    u32::try_from(most.saturating_sub(OTHERS)).unwrap_or(u32::MAX)
+}
+
+#[cfg(not(unix))]
+pub(crate) fn most_connections() -> u32 {
+    u32::MAX
+}
+
 fn enough(connections: u32, limit: Option<u64>) -> Result<(), FilesError> {
     let needed = OTHERS.saturating_add(connections.into());
     match limit {

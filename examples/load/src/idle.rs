@@ -65,12 +65,13 @@ pub(crate) async fn run(args: &Idle, printer: &Printer) -> Result<(), Failure> {
     if troubles.is_empty() { Ok(()) } else { Err(Failure::Troubles(troubles)) }
 }
 
-fn bytes_each(before: &Sample, after: &Sample, connections: u32) -> u64 {
+/// Bytes of its own that a server has more for each connection.
+pub(crate) fn bytes_each(before: &Sample, after: &Sample, connections: u32) -> u64 {
     after.anon.saturating_sub(before.anon) / u64::from(connections.max(1))
 }
 
 /// Waits until the memory of a process stays as it is, but not for ever.
-async fn settled(process: Process) -> Result<Sample, MeasureError> {
+pub(crate) async fn settled(process: Process) -> Result<Sample, MeasureError> {
     let give_up = Instant::now() + SETTLES;
     let (mut last, mut steady) = (process.sample()?, 0);
     while steady < STEADY && Instant::now() < give_up {

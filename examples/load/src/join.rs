@@ -27,15 +27,15 @@ const SEES: Duration = Duration::from_secs(60);
 type Outcome = Result<Duration, MemberError>;
 
 /// What came of it all.
-struct Joined {
-    times: Latencies,
-    troubles: Troubles,
-    entered: u64,
+pub(crate) struct Joined {
+    pub(crate) times: Latencies,
+    pub(crate) troubles: Troubles,
+    pub(crate) entered: u64,
     failed: u64,
     /// From the first who went to the last who is in.
-    elapsed: Duration,
+    pub(crate) elapsed: Duration,
     /// How many the creator saw come.
-    seen: u64,
+    pub(crate) seen: u64,
 }
 
 pub(crate) async fn run(args: &Join, printer: &Printer) -> Result<(), Failure> {
@@ -55,7 +55,8 @@ pub(crate) async fn run(args: &Join, printer: &Printer) -> Result<(), Failure> {
     if troubles.is_empty() { Ok(()) } else { Err(Failure::Troubles(troubles)) }
 }
 
-async fn join(args: &Join, creator: Member) -> Result<Joined, Failure> {
+/// Has guests come, and waits for all of them.
+pub(crate) async fn join(args: &Join, creator: Member) -> Result<Joined, Failure> {
     let invite = creator.invite()?;
     let (sees, mut seen) = watch::channel(0_u64);
     let (end, over) = watch::channel(());

@@ -46,6 +46,20 @@ impl Latencies {
         (!histogram.is_empty()).then_some(micros.as_secs_f64() * 1_000.0)
     }
 
+    /// What was measured so far. Begins anew.
+    pub(crate) fn take(&self) -> Self {
+        let mut histogram = self.lock();
+        let taken = histogram.clone();
+        histogram.reset();
+        Self(Mutex::new(taken))
+    }
+
+    /// Counts in what was measured elsewhere.
+    pub(crate) fn add(&self, other: &Self) {
+        // Both have the same bounds, so that everything fits.
+        let _ = self.lock().add(&*other.lock());
+    }
+
     fn lock(&self) -> MutexGuard<'_, Histogram<u64>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -72,6 +86,19 @@ mod tests {
         times.record(Duration::ZERO);
         assert!(times.quantile(0.5).unwrap() < 1.0);
         assert!(times.quantile(1.0).unwrap() >= 600_000.0);
+    }
+
+    #[test]
+    fn what_was_taken_is_counted_where_it_is_added() {
+        let times = Latencies::new().unwrap();
+        times.record(Duration::from_millis(7));
+        let (taken, both) = (times.take(), Latencies::new().unwrap());
+        assert_eq!(times.quantile(0.5), None);
+        times.record(Duration::from_millis(1));
+        both.add(&taken);
+        both.add(&times);
+        let rounded = |quantile| both.quantile(quantile).unwrap().round();
+        assert_eq!([0.5, 1.0].map(rounded), [1.0, 7.0]);
     }
 
     proptest! {

@@ -4,10 +4,12 @@
 //! args ── fanout ── measure ── guest     connections that only count
 //!            │         ├────── process   what it costs the server
 //!         server       └────── latency, report
+//! abuse ── abuser                       the same connections, meaning harm
 //! ```
 
 #![forbid(unsafe_code)]
 
+mod abuse;
 mod args;
 mod cut;
 mod failure;
@@ -32,6 +34,7 @@ use std::{
     process::ExitCode,
 };
 
+use abuse::abuser::give_way;
 use args::{Cli, Task};
 use clap::Parser;
 use failure::Failure;
@@ -57,9 +60,11 @@ fn runtime(task: &Task) -> Result<Runtime, Failure> {
         Task::Fanout(fanout) => {
             builder.worker_threads(usize::try_from(fanout.threads).unwrap_or(1));
         }
-        Task::Rival(_) | Task::Idle(_) => {
+        Task::Rival(_) | Task::Idle(_) | Task::Abuse(_) => {
             builder.worker_threads(1);
         }
+        // Before there are threads.
+        Task::Abuser(_) => give_way(),
         Task::Join(_) | Task::Talk(_) | Task::Soak(_) | Task::ServeLoop => {}
     }
     builder.enable_all().build().map_err(Failure::Start)
@@ -100,6 +105,8 @@ async fn run(cli: &Cli) -> Result<(), Failure> {
         Task::Join(args) => join::run(args, &printer).await,
         Task::Talk(args) => talk::run(args, &printer).await,
         Task::Soak(args) => soak::run(args, &mut printer).await,
+        Task::Abuse(args) => abuse::run(args, &printer).await,
+        Task::Abuser(args) => abuse::abuser::run(args).await,
         Task::ServeLoop => rival::looped::serve().await.map_err(Failure::Start),
     }
 }

@@ -192,7 +192,7 @@ fn note_backlog(crowds: &[Crowd], due: u64, rate: f64, troubles: &Troubles) {
 }
 
 /// Waits for what is still on its way. Gives when the last of it came.
-async fn drain(crowds: &[Crowd], guests: u32) -> Instant {
+pub(crate) async fn drain(crowds: &[Crowd], guests: u32) -> Instant {
     let due = sum(crowds, |crowd| crowd.room.sent.load(Ordering::Acquire));
     let due = due.saturating_mul(guests.into());
     let (mut last, mut seen) = (Instant::now(), delivered(crowds));
@@ -206,7 +206,7 @@ async fn drain(crowds: &[Crowd], guests: u32) -> Instant {
     last
 }
 
-fn delivered(crowds: &[Crowd]) -> u64 {
+pub(crate) fn delivered(crowds: &[Crowd]) -> u64 {
     sum(crowds, |crowd| crowd.room.delivered.load(Ordering::Acquire))
 }
 

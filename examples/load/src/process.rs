@@ -40,6 +40,10 @@ impl Process {
         Self { pid }
     }
 
+    pub(crate) fn pid(self) -> u32 {
+        self.pid
+    }
+
     /// How it stands now.
     pub(crate) fn sample(self) -> Result<Sample, ProcessError> {
         let status = self.read("status")?;
@@ -51,6 +55,12 @@ impl Process {
             threads: number("Threads")?,
             files: self.files(),
         })
+    }
+
+    /// Bytes of its own memory that are in RAM now.
+    pub(crate) fn anon(self) -> Result<u64, ProcessError> {
+        let anon = field(&self.read("status")?, "RssAnon");
+        Ok(anon.ok_or(ProcessError::Strange { pid: self.pid })?.saturating_mul(1_024))
     }
 
     fn cpu(self) -> Result<Duration, ProcessError> {

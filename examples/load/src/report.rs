@@ -1,6 +1,9 @@
 //! What was measured, for people as a table and for programs as JSON, from the same values.
 
-use std::io::{self, Write};
+use std::{
+    borrow::Cow,
+    io::{self, Write},
+};
 
 use serde::{Serialize, Serializer};
 
@@ -59,7 +62,7 @@ impl Serialize for Value {
 
 /// Named values in their order.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Row(Vec<(&'static str, Value)>);
+pub(crate) struct Row(Vec<(Cow<'static, str>, Value)>);
 
 impl Row {
     pub(crate) fn new(measurement: &str) -> Self {
@@ -67,8 +70,12 @@ impl Row {
     }
 
     /// The same and one more.
-    pub(crate) fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
-        self.0.push((name, value.into()));
+    pub(crate) fn with(
+        mut self,
+        name: impl Into<Cow<'static, str>>,
+        value: impl Into<Value>,
+    ) -> Self {
+        self.0.push((name.into(), value.into()));
         self
     }
 
@@ -111,7 +118,7 @@ impl Printer {
         }
         if self.widths.is_empty() {
             self.widths = row.0.iter().map(|(name, value)| width(name, value)).collect();
-            let names = row.0.iter().map(|(name, _)| (*name).to_owned());
+            let names = row.0.iter().map(|(name, _)| name.to_string());
             say(&columns(names, &self.widths))?;
         }
         say(&columns(row.0.iter().map(|(_, value)| value.shown()), &self.widths))
@@ -176,7 +183,7 @@ mod tests {
     fn columns_stand_under_their_names() {
         let row = row();
         let widths: Vec<_> = row.0.iter().map(|(name, value)| width(name, value)).collect();
-        let names = columns(row.0.iter().map(|(name, _)| (*name).to_owned()), &widths);
+        let names = columns(row.0.iter().map(|(name, _)| name.to_string()), &widths);
         let cells = columns(row.0.iter().map(|(_, value)| value.shown()), &widths);
         assert_eq!(names.len(), cells.len());
         assert_eq!(cells, "     fanout        1200    7.35      -\n");

@@ -99,17 +99,37 @@ impl Relay {
             let process = args.pid.map(Process::new);
             return Ok(Self { url: url.clone(), process, own: false, _running: None });
         }
-        let program = match &args.server {
-            Some(program) => program.clone(),
+        // Some for those who come while others are still on their way out.
+        let most = connections.saturating_add(64).clamp(1, 1_000_000);
+        let most = format!("--max-connections={most}");
+        let options: Vec<_> = WIDE.iter().copied().chain([most.as_str()]).collect();
+        Self::start(args.server.as_deref(), &options, true).await
+    }
+
+    /// A new relay as operators have it, but for these options.
+    pub(crate) async fn as_operated(
+        server: Option<&Path>,
+        options: &[String],
+    ) -> Result<Self, ServerError> {
+        let options = options.iter().map(String::as_str);
+        let options: Vec<_> = ["--log=error"].into_iter().chain(options).collect();
+        Self::start(server, &options, false).await
+    }
+
+    async fn start(
+        server: Option<&Path>,
+        options: &[&str],
+        own: bool,
+    ) -> Result<Self, ServerError> {
+        let program = match server {
+            Some(program) => program.to_owned(),
             None => beside("anocm-server")?,
         };
         let mut command = Command::new(&program);
-        // Some for those who come while others are still on their way out.
-        let most = connections.saturating_add(64).clamp(1, 1_000_000);
-        command.args(["--listen=127.0.0.1:0", &format!("--max-connections={most}")]).args(WIDE);
+        command.arg("--listen=127.0.0.1:0").args(options);
         let running = Running::start(&program, command.env_clear()).await?;
         let url = RelayUrl::parse(&running.place).map_err(|_| ServerError::Mute(program))?;
-        Ok(Self { url, process: Some(running.process), own: true, _running: Some(running) })
+        Ok(Self { url, process: Some(running.process), own, _running: Some(running) })
     }
 
     /// Its process, for what cannot be told without.
@@ -119,16 +139,22 @@ impl Relay {
 
     /// Where guests without cryptography connect.
     pub(crate) fn target(&self) -> Result<Target, ServerError> {
-        if self.url.scheme_is_secure() {
-            return Err(ServerError::Secure);
-        }
-        Ok(Target {
-            host: self.url.host().trim_matches(['[', ']']).to_owned(),
-            port: self.url.port(),
-            path: format!("{}ws", self.url.path()),
-            protocol: None,
-        })
+        target(&self.url)
     }
+}
+
+/// Where guests without cryptography connect to a relay.
+pub(crate) fn target(url: &RelayUrl) -> Result<Target, ServerError> {
+    if url.scheme_is_secure() {
+        return Err(ServerError::Secure);
+    }
+    Ok(Target {
+        host: url.host().trim_matches(['[', ']']).to_owned(),
+        port: url.port(),
+        path: format!("{}ws", url.path()),
+        protocol: None,
+        receive_buffer: None,
+    })
 }
 
 impl Running {

@@ -3,10 +3,12 @@
 #![cfg(target_os = "linux")]
 
 mod common;
+mod relay;
 
 use std::process::Command;
 
-use common::{Server, measure, number, run};
+use common::{measure, number, run};
+use relay::Server;
 use serde_json::Value;
 
 /// Everything that was sent reached everybody.

@@ -39,7 +39,7 @@ impl<'a> Publisher<'a> {
             message: crowd.publisher.framed(&template.message),
             mark: template.mark,
             buffer: Vec::new(),
-            number: 0,
+            number: crowd.room.sent.load(Ordering::Acquire),
         })
     }
 
@@ -111,11 +111,21 @@ pub(crate) fn pace(
     messages: u64,
     apart: Duration,
 ) {
+    pace_while(rooms, start, apart, move |before| before < messages);
+}
+
+/// The same for as long as `goes_on`, which is asked with how many messages came before.
+pub(crate) fn pace_while(
+    rooms: Vec<mpsc::UnboundedSender<Instant>>,
+    start: Instant,
+    apart: Duration,
+    goes_on: impl Fn(u64) -> bool + Send + 'static,
+) {
     thread::spawn(move || {
         let mut at = start;
-        for room in rooms.iter().cycle().take(usize::try_from(messages).unwrap_or(usize::MAX)) {
+        for (before, room) in (0..).zip(rooms.iter().cycle()) {
             thread::sleep(at.saturating_duration_since(Instant::now()));
-            if room.send(at).is_err() {
+            if !goes_on(before) || room.send(at).is_err() {
                 return;
             }
             at += apart;

@@ -57,8 +57,12 @@ impl RawRoom {
     /// Greets the relay and opens the room.
     pub(crate) async fn create(&self, guest: &mut Opened) -> Result<(), GuestError> {
         greet(guest).await?;
-        let (address, genesis) = (self.address, self.genesis.clone());
-        match ask(guest, Request::Create { address, genesis }).await? {
+        self.open(guest).await
+    }
+
+    /// Opens the room for a guest who has greeted the relay.
+    pub(crate) async fn open(&self, guest: &mut Opened) -> Result<(), GuestError> {
+        match ask(guest, &self.creation()).await? {
             Reply::Done => Ok(()),
             _ => Err(GuestError::Protocol),
         }
@@ -68,10 +72,17 @@ impl RawRoom {
     pub(crate) async fn enter(&self, guest: &mut Opened) -> Result<(), GuestError> {
         greet(guest).await?;
         let (address, member) = (self.address, self.member.clone());
-        match ask(guest, Request::Enter { address, epoch: Epoch::FIRST, member }).await? {
+        let asked = Request::Enter { address, epoch: Epoch::FIRST, member };
+        match ask(guest, &request(asked)).await? {
             Reply::Entered(Entered { current: Epoch::FIRST, .. }) => Ok(()),
             _ => Err(GuestError::Protocol),
         }
+    }
+
+    /// The request that opens the room.
+    pub(crate) fn creation(&self) -> Payload {
+        let (address, genesis) = (self.address, self.genesis.clone());
+        request(Request::Create { address, genesis })
     }
 
     /// The request that publishes sealed bytes. They are its last but one byte.
@@ -97,7 +108,8 @@ impl RawRoom {
     }
 }
 
-async fn greet(guest: &mut Opened) -> Result<(), GuestError> {
+/// Says the first word, and hears it.
+pub(crate) async fn greet(guest: &mut Opened) -> Result<(), GuestError> {
     let answer = guest.ask(&ClientHello::default().to_frame()).await?;
     match RelayHello::from_frame(&answer) {
         Ok(RelayHello::Welcome { .. }) => Ok(()),
@@ -105,8 +117,8 @@ async fn greet(guest: &mut Opened) -> Result<(), GuestError> {
     }
 }
 
-async fn ask(guest: &mut Opened, asked: Request) -> Result<Reply, GuestError> {
-    let mut answer = guest.ask(&request(asked)).await?;
+async fn ask(guest: &mut Opened, request: &[u8]) -> Result<Reply, GuestError> {
+    let mut answer = guest.ask(request).await?;
     loop {
         match decode(&answer, LONGEST) {
             Ok(RelayFrame::Reply { result, .. }) => return result.map_err(GuestError::Refused),

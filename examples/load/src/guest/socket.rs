@@ -3,7 +3,11 @@
 use std::{cell::RefCell, collections::VecDeque, io};
 
 use data_encoding::BASE64;
-use tokio::{net::TcpStream, sync::Mutex, time::timeout};
+use tokio::{
+    net::{TcpSocket, TcpStream, lookup_host},
+    sync::Mutex,
+    time::timeout,
+};
 
 use super::{
     GuestError, PATIENCE,
@@ -28,6 +32,24 @@ pub(crate) struct Target {
     pub(crate) path: String,
     /// The subprotocol asked for.
     pub(crate) protocol: Option<&'static str>,
+    /// What the kernel takes in for a connection before it is read, if not as it pleases.
+    pub(crate) receive_buffer: Option<u32>,
+}
+
+impl Target {
+    /// Connects, without a word.
+    pub(crate) async fn connect(&self) -> io::Result<TcpStream> {
+        let (host, port) = (self.host.as_str(), self.port);
+        let Some(bytes) = self.receive_buffer else {
+            return TcpStream::connect((host, port)).await;
+        };
+        let mut places = lookup_host((host, port)).await?;
+        let place = places.next().ok_or(io::ErrorKind::AddrNotAvailable)?;
+        let tcp = if place.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        // Before it connects, for what is announced to the other side.
+        tcp.set_recv_buffer_size(bytes)?;
+        tcp.connect(place).await
+    }
 }
 
 /// An open connection.
@@ -49,8 +71,7 @@ impl Socket {
     }
 
     async fn connect(target: &Target) -> Result<(Self, Vec<u8>), GuestError> {
-        let tcp = TcpStream::connect((target.host.as_str(), target.port)).await;
-        let tcp = tcp.map_err(GuestError::Unreachable)?;
+        let tcp = target.connect().await.map_err(GuestError::Unreachable)?;
         tcp.set_nodelay(true).map_err(GuestError::Unreachable)?;
         let mut key = [0; 20];
         getrandom::fill(&mut key).map_err(|_| GuestError::NoRandomness)?;
@@ -130,7 +151,7 @@ impl Socket {
 }
 
 fn request(target: &Target, key: &str) -> String {
-    let Target { host, port, path, protocol } = target;
+    let Target { host, port, path, protocol, .. } = target;
     let protocol = protocol.map(|name| format!("Sec-WebSocket-Protocol: {name}\r\n"));
     format!(
         "GET {path} HTTP/1.1\r\n\

@@ -94,7 +94,7 @@ impl Other {
             }
         };
         let (host, path) = ("127.0.0.1".to_owned(), "/".to_owned());
-        let target = Target { host, port, path, protocol };
+        let target = Target { host, port, path, protocol, receive_buffer: None };
         Ok(Self { process: running.process, target, speech, _running: running, _folder: folder })
     }
 }

@@ -2,9 +2,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::{
-    io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    process::{Command, Output},
     sync::OnceLock,
 };
 
@@ -30,39 +29,9 @@ pub(crate) fn number(line: &Value, name: &str) -> u64 {
     line[name].as_u64().unwrap_or_else(|| panic!("no number {name} in {line}"))
 }
 
-/// A relay that runs already. Ended with the test that started it.
-pub(crate) struct Server {
-    child: Child,
-    pub(crate) url: String,
-}
-
-impl Server {
-    pub(crate) fn start(arguments: &[&str]) -> Self {
-        let mut command = Command::new(server());
-        command.arg("--listen=127.0.0.1:0").args(arguments).env_clear();
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        let url = line.strip_prefix("listening on ").unwrap().trim_end().to_owned();
-        Self { child, url }
-    }
-
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// Beside the program, where `cargo build --workspace --bins` puts it. Cargo has no way to ask for
 /// another package's program, so whoever tests this package alone has it built here, once.
-fn server() -> &'static Path {
+pub(crate) fn server() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         let name = format!("anocm-server{}", std::env::consts::EXE_SUFFIX);

@@ -1,0 +1,230 @@
+//! Connections that fill the memory of a relay with what it is to keep.
+//!
+//! Once it is full, everything that is to be kept is refused and nothing that was taken is lost;
+//! when what was kept expires, there is space again.
+
+use std::{collections::HashMap, io, time::Duration};
+
+use anocm_core::{
+    Payload, Retention, Seq,
+    transport::{Link, Transport, TransportError},
+    wire::{ClientHello, Hello, MAX_FRAME, Refusal, RelayFrame, RelayHello, Reply, decode},
+};
+use anocm_ws::client::{WsOptions, WsTransport};
+use futures_util::future::try_join_all;
+use tokio::time::{Instant, sleep};
+
+use super::scene::Scene;
+use crate::{
+    failure::Failure,
+    guest::{
+        GuestError,
+        room::{RawRoom, random},
+    },
+    member::MemberError,
+};
+
+/// Sealed bytes of what fills: large ones at first, then what still fits, which is less than a
+/// room takes.
+const SIZES: [usize; 2] = [16_000, 1_000];
+/// What a room asks the relay to keep at most.
+const ENTRIES: u32 = 50_000;
+const BYTES: u64 = 64 << 20;
+/// How long what fills is kept at least: the relay is to be full for a while.
+const KEPT: Duration = Duration::from_secs(5);
+/// How long it may take after that until there is space again.
+const RECOVERS: Duration = Duration::from_secs(60);
+/// How often it is tried to open a room.
+const TRY: Duration = Duration::from_millis(200);
+/// A relay with little memory never takes so many entries.
+const NEVER: usize = 20_000;
+
+/// An entry that was taken.
+struct Taken {
+    seq: Seq,
+    sealed: Payload,
+    /// When it was sent. It is kept from later on.
+    sent: Instant,
+}
+
+/// A guest who fills a room.
+struct Filler<'a> {
+    scene: &'a Scene,
+    transport: &'a WsTransport,
+    link: Box<dyn Link>,
+    room: RawRoom,
+    keep: Duration,
+    taken: Vec<Taken>,
+}
+
+pub(super) async fn run(scene: &Scene) -> Result<(), Failure> {
+    let keep = scene.span.max(KEPT);
+    let transport =
+        WsTransport::new(&scene.url, WsOptions::default()).map_err(MemberError::from)?;
+    let fillers = (0..scene.abusers).map(|_| Filler::begin(scene, &transport, keep));
+    let fillers = try_join_all(fillers).await?;
+    let start = Instant::now();
+    try_join_all(fillers.into_iter().map(|filler| filler.run(start))).await?;
+    Ok(())
+}
+
+impl<'a> Filler<'a> {
+    async fn begin(
+        scene: &'a Scene,
+        transport: &'a WsTransport,
+        keep: Duration,
+    ) -> Result<Self, GuestError> {
+        let room = RawRoom::new(kept(keep)?, ENTRIES, BYTES)?;
+        let link = greet(transport).await?;
+        match ask(&*link, room.creation()).await? {
+            Ok(_) => Ok(Self { scene, transport, link, room, keep, taken: Vec::new() }),
+            Err(refusal) => Err(GuestError::Refused(refusal)),
+        }
+    }
+
+    async fn run(mut self, start: Instant) -> Result<(), GuestError> {
+        if !self.fill().await? {
+            self.scene.trouble("the relay takes more than its memory");
+            return Ok(());
+        }
+        let full = Instant::now();
+        let opened = self.open_another(&*self.link).await?;
+        // As long as nothing has expired, for which there would be space again.
+        if opened.is_none_or(|refusal| refusal != Refusal::Full) && start.elapsed() < self.keep {
+            self.scene.trouble("a room was opened, or not refused as full, without space for it");
+        }
+        self.read_all().await?;
+        self.recover(full).await
+    }
+
+    /// Publishes until there is no space for even the smallest. False when there always is.
+    async fn fill(&mut self) -> Result<bool, GuestError> {
+        for size in SIZES {
+            while self.publish(size).await? {
+                if self.taken.len() > NEVER {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Publishes something to be kept. False when it is refused for want of space.
+    async fn publish(&mut self, size: usize) -> Result<bool, GuestError> {
+        let sealed = sealed(size)?;
+        let sent = Instant::now();
+        loop {
+            match ask(&*self.link, self.room.publication(sealed.clone())).await? {
+                Ok(Reply::Accepted { seq }) => {
+                    self.scene.count("kept", 1);
+                    self.taken.push(Taken { seq, sealed, sent });
+                    return Ok(true);
+                }
+                Err(Refusal::Full) => {
+                    self.scene.count("refused_full", 1);
+                    return Ok(false);
+                }
+                Err(Refusal::Busy { retry_after }) => {
+                    sleep(Duration::from_millis(retry_after.into())).await;
+                }
+                Err(refusal) => return Err(GuestError::Refused(refusal)),
+                Ok(_) => return Err(GuestError::Protocol),
+            }
+        }
+    }
+
+    /// Opens another room. Gives why not, if so.
+    async fn open_another(&self, link: &dyn Link) -> Result<Option<Refusal>, GuestError> {
+        let room = RawRoom::new(kept(self.keep)?, ENTRIES, BYTES)?;
+        Ok(ask(link, room.creation()).await?.err())
+    }
+
+    /// Reads the log. What is not there must have expired, and what is there be what was taken.
+    async fn read_all(&self) -> Result<(), GuestError> {
+        let (mut read, mut after) = (HashMap::new(), Seq::START);
+        loop {
+            let Ok(Reply::Page(page)) = ask(&*self.link, self.room.catching_up(after)).await?
+            else {
+                return Err(GuestError::Protocol);
+            };
+            read.extend(page.items.into_iter().map(|item| (item.seq, item.entry.sealed)));
+            after = page.reaches;
+            if !page.more {
+                break;
+            }
+        }
+        for taken in &self.taken {
+            match read.get(&taken.seq) {
+                Some(sealed) if *sealed == taken.sealed => self.scene.count("read_back", 1),
+                Some(_) => self.scene.trouble("what was kept is not what was sent"),
+                // Sent so long ago that it may have expired.
+                None if taken.sent.elapsed() >= self.keep => {}
+                None => self.scene.trouble("what was taken was not kept"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on trying until there is space again, for messages and for rooms.
+    async fn recover(&mut self, full: Instant) -> Result<(), GuestError> {
+        let patience = self.keep.saturating_add(RECOVERS);
+        while !self.publish(1_000).await? {
+            if full.elapsed() > patience {
+                self.scene.trouble("there is no space again for messages");
+                return Ok(());
+            }
+        }
+        self.scene.took("ms_until_space_again", full.elapsed());
+        loop {
+            // Each over a connection of its own, since one may open a few rooms only.
+            let link = greet(self.transport).await?;
+            match self.open_another(&*link).await? {
+                None => break,
+                Some(Refusal::Full) if full.elapsed() < patience => sleep(TRY).await,
+                Some(refusal) => {
+                    self.scene.trouble(format!("no room can be opened again: {refusal}"));
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Connects, says the first word, and hears it.
+async fn greet(transport: &WsTransport) -> Result<Box<dyn Link>, GuestError> {
+    let link = transport.connect().await.map_err(cut)?;
+    link.send(&[ClientHello::default().to_frame()]).await.map_err(cut)?;
+    let answer = link.recv().await.map_err(cut)?.ok_or(GuestError::Silent)?;
+    match RelayHello::from_frame(&answer) {
+        Ok(RelayHello::Welcome { .. }) => Ok(link),
+        _ => Err(GuestError::Protocol),
+    }
+}
+
+/// Asks for something, and waits for what is answered to it.
+async fn ask(link: &dyn Link, request: Payload) -> Result<Result<Reply, Refusal>, GuestError> {
+    link.send(&[request]).await.map_err(cut)?;
+    loop {
+        let frame = link.recv().await.map_err(cut)?.ok_or(GuestError::Silent)?;
+        match decode(&frame, MAX_FRAME) {
+            Ok(RelayFrame::Reply { result, .. }) => return Ok(result),
+            Ok(RelayFrame::Event(_)) => {}
+            _ => return Err(GuestError::Protocol),
+        }
+    }
+}
+
+fn cut(error: TransportError) -> GuestError {
+    GuestError::Cut(io::Error::other(error))
+}
+
+fn kept(keep: Duration) -> Result<Retention, GuestError> {
+    Retention::keep(keep).map_err(|_| GuestError::Protocol)
+}
+
+/// Random bytes, over and over.
+fn sealed(size: usize) -> Result<Payload, GuestError> {
+    let bytes: Vec<u8> = random::<32>()?.into_iter().cycle().take(size).collect();
+    Ok(Payload::from(bytes))
+}

@@ -1,0 +1,123 @@
+//! Connections that begin something and never end it: a request, a conversation, a frame.
+//!
+//! Each is replaced when the relay has closed it, until every one was closed at least once.
+
+use std::{sync::Arc, time::Duration};
+
+use anocm_core::Retention;
+use futures_util::future::join_all;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::{Instant, timeout},
+};
+
+use super::scene::Scene;
+use crate::{
+    failure::Failure,
+    guest::{
+        GuestError,
+        frames::Frames,
+        room::RawRoom,
+        socket::{Opened, Socket},
+        speech::Speech,
+    },
+};
+
+/// Sealed bytes of a message of which there is half.
+const SIZE: usize = 1_000;
+/// Longer than any patience that a relay has by itself.
+const CLOSES: Duration = Duration::from_secs(180);
+
+/// What is begun.
+#[derive(Clone, Copy, Debug)]
+enum Half {
+    /// Half the head of the request for an upgrade.
+    Head,
+    /// A WebSocket over which nothing is said.
+    Hello,
+    /// Half a frame, by a guest of a room.
+    Frame,
+}
+
+impl Half {
+    const ALL: [Self; 3] = [Self::Head, Self::Hello, Self::Frame];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Head => "half_heads",
+            Self::Hello => "without_hello",
+            Self::Frame => "half_frames",
+        }
+    }
+}
+
+pub(super) async fn run(scene: &Scene) -> Result<(), Failure> {
+    let end = Instant::now() + scene.span;
+    let room = Arc::new(RawRoom::new(Retention::Live, 1, 1)?);
+    let mut owner = Opened::new(&scene.target, SIZE).await?;
+    room.create(&mut owner).await?;
+    let kinds = Half::ALL.into_iter().cycle();
+    let count = usize::try_from(scene.abusers).unwrap_or(usize::MAX);
+    let slots = join_all(kinds.take(count).map(|half| slot(scene, &room, half, end)));
+    // Whoever opened the room answers pings meanwhile.
+    tokio::select! {
+        _ = slots => {}
+        error = scene.listen(&owner.socket, &mut owner.frames) => return Err(error.into()),
+    }
+    Ok(())
+}
+
+/// One connection after the other, until the end, and until one was closed.
+async fn slot(scene: &Scene, room: &Arc<RawRoom>, half: Half, end: Instant) {
+    loop {
+        let start = Instant::now();
+        match timeout(CLOSES, begin(scene, room, half)).await {
+            Ok(Ok(how)) => {
+                scene.count(format!("{}_closed", half.name()), 1);
+                scene.ended(&how);
+                scene.took(format!("{}_ms_until_closed", half.name()), start.elapsed());
+            }
+            Ok(Err(error)) => {
+                scene.trouble(format!("{} could not begin: {error}", half.name()));
+                return;
+            }
+            Err(_) => {
+                scene.trouble(format!("{} are not closed", half.name()));
+                return;
+            }
+        }
+        if Instant::now() > end {
+            return;
+        }
+    }
+}
+
+/// Begins, and waits for what the relay makes of it: how the connection ended.
+async fn begin(scene: &Scene, room: &Arc<RawRoom>, half: Half) -> Result<GuestError, GuestError> {
+    let (socket, mut frames) = match half {
+        Half::Head => return half_head(scene).await,
+        Half::Hello => {
+            let (socket, _) = Socket::open(&scene.target).await?;
+            (socket, Frames::new(SIZE))
+        }
+        Half::Frame => {
+            let mut guest = Opened::new(&scene.target, SIZE).await?;
+            room.enter(&mut guest).await?;
+            let message = Speech::Relay(Arc::clone(room)).template(SIZE)?.message;
+            let framed = guest.socket.framed(&message);
+            let (half, _) = framed.as_bytes().split_at(framed.as_bytes().len() / 2);
+            guest.socket.write(half).await?;
+            (guest.socket, guest.frames)
+        }
+    };
+    Ok(scene.listen_mute(&socket, &mut frames).await)
+}
+
+async fn half_head(scene: &Scene) -> Result<GuestError, GuestError> {
+    let mut tcp = scene.target.connect().await.map_err(GuestError::Unreachable)?;
+    let head = format!("GET {} HTTP/1.1\r\nHost: relay\r\nUpgr", scene.target.path);
+    tcp.write_all(head.as_bytes()).await.map_err(GuestError::Cut)?;
+    let read = tcp.read_to_end(&mut Vec::new()).await;
+    let end = read.err().unwrap_or_else(|| std::io::ErrorKind::UnexpectedEof.into());
+    Ok(GuestError::Cut(end))
+}

@@ -1,0 +1,215 @@
+//! Abuse of a relay, with a normal conversation beside it.
+//!
+//! ```text
+//! run ── conversation         guests who talk, and how long it takes
+//!  └── abuser ── scene        a process of its own, and what it counts
+//!        └── flood, rooms, …  one file for each kind
+//! ```
+
+pub(crate) mod abuser;
+pub(crate) mod args;
+mod conversation;
+mod flood;
+mod follower;
+mod full;
+mod half_open;
+mod idle;
+mod joiners;
+mod long_frames;
+mod never_reads;
+mod peak;
+mod rooms;
+mod scene;
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use self::{
+    abuser::AtWork,
+    args::{Abuse, Kind},
+    conversation::Conversation,
+    peak::Peak,
+    scene::Report,
+};
+use crate::{
+    failure::Failure,
+    files,
+    latency::Latencies,
+    measure::{MeasureError, real},
+    process::Process,
+    report::{Printer, Row, Value},
+    server::Relay,
+};
+
+/// The most that p99 may be of what it is undisturbed.
+const RATIO: f64 = 2.0;
+/// The most bytes of its own that a server may have for what is counted under these names.
+const MEMORY: [(&str, u64); 2] =
+    [("server_bytes_per_stalled", 300 << 10), ("server_bytes_per_connection", 8 << 10)];
+
+/// How long connections may take to be gone after those who made them.
+const GONE: Duration = Duration::from_secs(60);
+/// How often that is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// A time in which the conversation goes on.
+struct Phase {
+    latencies: Latencies,
+    elapsed: Duration,
+    /// Processor time of the server.
+    cpu: Duration,
+    /// The most memory of its own that the server had.
+    peak: u64,
+    /// And what it had in the end.
+    anon: u64,
+    /// Files that it had open in the end.
+    files: Option<u64>,
+}
+
+/// What was measured of one kind.
+struct Course {
+    kind: Kind,
+    abusers: u32,
+    before: Phase,
+    with: Phase,
+    /// While all of the abusers left at once.
+    leaving: Phase,
+    after: Phase,
+    messages: u64,
+    lost: u64,
+    report: Report,
+    troubles: Vec<String>,
+}
+
+pub(crate) async fn run(args: &Abuse, printer: &Printer) -> Result<(), Failure> {
+    let mut troubles = Vec::new();
+    for kind in args.kinds() {
+        let course = Course::run(args, kind).await?;
+        printer.record(&course.row(args)?)?;
+        let found = course.troubles(args.strict)?;
+        troubles.extend(found.into_iter().map(|trouble| format!("{}: {trouble}", kind.name())));
+    }
+    if troubles.is_empty() { Ok(()) } else { Err(Failure::Troubles(troubles)) }
+}
+
+/// How many abusers there can be: fewer than usual where the limit of open files is low.
+fn abusers(args: &Abuse, kind: Kind) -> Result<u32, Failure> {
+    let (abusers, asked) = args.abusers(kind);
+    let most = files::most_connections().saturating_sub(args.guests) / kind.files_each();
+    let abusers = if asked { abusers } else { abusers.min(most.max(1)) };
+    let needed = abusers.saturating_mul(kind.files_each()).saturating_add(args.guests);
+    files::raise(needed).map_err(crate::server::ServerError::from)?;
+    Ok(abusers)
+}
+
+/// Waits until a server has no more files open than before. False when it goes on having more.
+async fn are_gone(server: Process, before: Option<u64>) -> Result<bool, MeasureError> {
+    let give_up = Instant::now() + GONE;
+    while server.sample()?.files > before {
+        if Instant::now() > give_up {
+            return Ok(false);
+        }
+        sleep(LOOK).await;
+    }
+    Ok(true)
+}
+
+impl Course {
+    async fn run(args: &Abuse, kind: Kind) -> Result<Self, Failure> {
+        let abusers = abusers(args, kind)?;
+        let relay = Relay::as_operated(args.server.as_deref(), &args.options(kind)).await?;
+        let server = relay.watched()?;
+        let talk = Conversation::begin(&relay.target()?, args.guests, args.rate).await?;
+        let (before, ()) = Phase::pass(&talk, server, sleep(args.span)).await?;
+        let mut at_work = AtWork::start(args, kind, abusers, &relay, server)?;
+        let (with, report) = Phase::pass(&talk, server, at_work.report()).await?;
+        let report = report?;
+        let gone = async {
+            at_work.leave().await?;
+            Ok::<_, Failure>(are_gone(server, before.files).await?)
+        };
+        let (leaving, gone) = Phase::pass(&talk, server, gone).await?;
+        let (after, ()) = Phase::pass(&talk, server, sleep(args.span)).await?;
+        let (messages, lost, mut troubles) = (talk.messages(), talk.lost(), talk.troubles());
+        if !gone? {
+            troubles.push("connections of the abusers are left".to_owned());
+        }
+        Ok(Self { kind, abusers, before, with, leaving, after, messages, lost, report, troubles })
+    }
+
+    /// The p99 with the abusers over the one without.
+    fn ratio(&self) -> Result<Option<f64>, MeasureError> {
+        let undisturbed = Latencies::new()?;
+        undisturbed.add(&self.before.latencies);
+        undisturbed.add(&self.after.latencies);
+        let p99 = |latencies: &Latencies| latencies.quantile(0.99);
+        Ok(p99(&self.with.latencies).zip(p99(&undisturbed)).map(|(with, without)| with / without))
+    }
+
+    fn row(&self, args: &Abuse) -> Result<Row, MeasureError> {
+        let row = Row::new("abuse")
+            .with("kind", Value::text(self.kind.name()))
+            .with("abusers", u64::from(self.abusers))
+            .with("guests", u64::from(args.guests))
+            .with("rate", Value::Real(args.rate, 3))
+            .with("messages", self.messages)
+            .with("lost", self.lost)
+            .and(self.before.row("before"))
+            .and(self.with.row("with"))
+            .and(self.leaving.row("leaving"))
+            .and(self.after.row("after"))
+            .with("p99_ratio", real(self.ratio()?, 2))
+            .with("server_anon_kib_before", self.before.anon >> 10)
+            .with("server_anon_kib_peak", self.with.peak.max(self.leaving.peak) >> 10)
+            .with("server_anon_kib_after", self.after.anon >> 10);
+        let met = self.report.met.iter();
+        Ok(met.fold(row, |row, (name, count)| row.with(name.clone(), *count)))
+    }
+
+    /// What does not hold.
+    fn troubles(self, strict: bool) -> Result<Vec<String>, MeasureError> {
+        let ratio = self.ratio()?;
+        let mut troubles = self.troubles;
+        troubles.extend(self.report.troubles);
+        if self.lost > 0 {
+            troubles.push(format!("{} deliveries never came", self.lost));
+        }
+        if let Some(ratio) = ratio.filter(|ratio| strict && *ratio > RATIO) {
+            troubles.push(format!("p99 is {ratio:.2} times what it is undisturbed"));
+        }
+        for (name, most) in MEMORY {
+            let much = self.report.met.get(name).filter(|bytes| strict && **bytes > most);
+            troubles.extend(much.map(|bytes| format!("{name} is {bytes}, which is above {most}")));
+        }
+        Ok(troubles)
+    }
+}
+
+impl Phase {
+    /// Lets the conversation go on until `until` is over.
+    async fn pass<T>(
+        talk: &Conversation,
+        server: Process,
+        until: impl Future<Output = T>,
+    ) -> Result<(Self, T), MeasureError> {
+        let (start, first, peak) = (Instant::now(), server.sample()?, Peak::watch(server));
+        let (ended, latencies) = talk.talk(until).await?;
+        let (elapsed, last) = (start.elapsed(), server.sample()?);
+        let peak = peak.stop().await;
+        let cpu = last.cpu.saturating_sub(first.cpu);
+        let (anon, files) = (last.anon, last.files);
+        Ok((Self { latencies, elapsed, cpu, peak, anon, files }, ended))
+    }
+
+    fn row(&self, phase: &str) -> Row {
+        let at = |quantile| real(self.latencies.quantile(quantile), 3);
+        let share = self.cpu.as_secs_f64() / self.elapsed.as_secs_f64().max(f64::EPSILON);
+        Row::default()
+            .with(format!("{phase}_seconds"), Value::Real(self.elapsed.as_secs_f64(), 1))
+            .with(format!("{phase}_p50_ms"), at(0.5))
+            .with(format!("{phase}_p99_ms"), at(0.99))
+            .with(format!("{phase}_max_ms"), at(1.0))
+            .with(format!("{phase}_server_cpu_percent"), Value::Real(share * 100.0, 1))
+    }
+}
