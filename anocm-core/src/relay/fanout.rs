@@ -71,6 +71,8 @@ impl Feeding {
                 () = self.clock.sleep_until(wake) => continue,
                 () = self.hub.changed.notified() => continue,
             };
+            // Whoever publishes at this moment goes first: what they say goes in the same writes.
+            tokio::task::yield_now().await;
             if !self.tell(item) {
                 return;
             }

@@ -152,22 +152,28 @@ impl State {
     /// Sends what the connection takes at once, and says how many frames that were.
     pub(super) fn send_now(&mut self, frames: &[Payload]) -> usize {
         let closing = self.ended.is_some() || self.said_close || self.heard_close;
-        if closing || self.unwritten || self.writer.is_some() {
+        if closing || self.unwritten || self.writer.is_some() || self.awake().is_none() {
             return 0;
         }
-        let (mut next, reader) = (0, self.reader.clone());
-        let Some(ws) = self.awake() else { return 0 };
-        // The reader's waker must not be replaced where it waits already.
+        // The reader's waker is used, and not one that would take its place.
+        let reader = self.reader.take();
         let mut cx = Context::from_waker(reader.as_ref().unwrap_or(Waker::noop()));
-        match write(ws, &mut cx, frames, &mut next) {
-            Poll::Ready(Ok(())) => self.used = Instant::now(),
-            Poll::Ready(Err(error)) => self.fail(&error),
-            Poll::Pending => {
-                self.unwritten = true;
-                if let Some(reader) = self.reader.take() {
-                    reader.wake();
-                }
+        let Wire::Awake(ws) = &mut self.wire else { return 0 };
+        let mut next = 0;
+        let sent = write(ws, &mut cx, frames, &mut next);
+        self.unwritten = sent.is_pending();
+        match (sent, reader) {
+            (Poll::Ready(Ok(())), reader) => {
+                self.reader = reader;
+                self.used = Instant::now();
             }
+            (Poll::Ready(Err(error)), reader) => {
+                self.reader = reader;
+                self.fail(&error);
+            }
+            // It sees to the rest.
+            (Poll::Pending, Some(reader)) => reader.wake(),
+            (Poll::Pending, None) => {}
         }
         next
     }
