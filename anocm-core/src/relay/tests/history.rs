@@ -33,6 +33,8 @@ async fn long_past() -> (World, Guest) {
         let next = NextEpoch { member: member(epoch + 1).hash(), ..next(0) };
         world.store.append(&ROOM, commit, Some(next)).await.unwrap();
     }
+    // The relay has heard of it.
+    tokio::time::sleep(MOMENT).await;
     (world, bob)
 }
 
