@@ -41,7 +41,8 @@ fn whoever_never_reads_is_told_or_closed_and_can_resume() {
 
 #[test]
 fn whoever_opens_rooms_in_a_loop_is_refused() {
-    let line = abuse("rooms", &["--abusers=1"]);
+    let line = abuse("rooms", &["--abusers=1", "--control"]);
+    assert!(line["p99_control_ratio"].as_f64().unwrap() > 0.0, "{line}");
     assert!(number(&line, "rooms_opened") >= 10, "{line}");
     assert!(number(&line, "refused_busy") > 0, "{line}");
 }

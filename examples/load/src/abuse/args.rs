@@ -111,6 +111,11 @@ pub(crate) struct Abuse {
     #[arg(long)]
     pub(crate) stay: bool,
 
+    /// Abuse another relay on this machine first, to tell what the machine does from what the
+    /// relay does. --strict then judges by the better ratio
+    #[arg(long)]
+    pub(crate) control: bool,
+
     /// Fail also when the ratio is above 2, or an abuser costs too much memory
     #[arg(long)]
     pub(crate) strict: bool,
