@@ -331,3 +331,28 @@ async fn what_went_at_once_does_not_wait_for_an_answer_of_the_store() {
     assert_eq!(alice.say(0, kept(MINUTE)).await, Ok(2));
     assert_eq!(bob.entry().await.seq.value(), 2);
 }
+
+/// The grace is over and something is said before the hub has had a turn.
+#[tokio::test]
+async fn whoever_has_lapsed_is_not_told_what_was_said_after_that() {
+    use crate::testing::ManualClock;
+
+    let clock = Arc::new(ManualClock::new());
+    let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
+    let relay = Relay::new(store.clone(), clock.clone(), RelayConfig::default());
+    let mut alice = Guest::of(&relay).await;
+    assert_eq!(alice.ask(create(ROOM, policy())).await, Ok(Reply::Done));
+    let mut bob = Guest::of(&relay).await;
+    bob.enter(0).await.unwrap();
+    assert_eq!(alice.commit(0).await, Ok(1));
+    alice.enter(1).await.unwrap();
+    assert!(matches!(bob.frame().await, Some(RelayFrame::Event(Event::Entry { .. }))));
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    clock.advance(10 * SECOND + Duration::from_millis(5));
+    let (said, next) = message(1);
+    assert_eq!(store.append(&ROOM, said, next).await, Ok(Seq::new(2)));
+    let heard = bob.frame().await;
+    assert_eq!(heard, Some(RelayFrame::Event(Event::Lapsed { address: ROOM })));
+}
