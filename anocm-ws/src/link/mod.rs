@@ -392,4 +392,47 @@ mod tests {
         assert_eq!(link.try_send(&frames), 32);
         assert_eq!(writes.load(Ordering::Relaxed), 2);
     }
+
+    /// What `try_send` leaves must not wait longer for a reader than what `send` leaves.
+    #[cfg(feature = "server")]
+    #[tokio::test(start_paused = true)]
+    async fn whoever_speaks_and_does_not_read_what_went_at_once_is_given_up() {
+        use tokio::io::AsyncWriteExt;
+
+        for at_once in [false, true] {
+            let (mut eve, there) = tokio::io::duplex(64);
+            let timing = Timing::default();
+            let meter = Meter::new(there, Bytes::new(), Intake::default());
+            let link = WsLink::new(meter, Side::Server, timing);
+            let frames = vec![Payload::from(vec![1; 1_000]); 30];
+            let began = Instant::now();
+            let speaking = async {
+                loop {
+                    sleep(Duration::from_secs(20)).await;
+                    // An unasked pong, masked with zeros.
+                    if eve.write_all(&[0x8a, 0x80, 0, 0, 0, 0]).await.is_err() {
+                        std::future::pending::<()>().await;
+                    }
+                }
+            };
+            let sending = async {
+                if at_once {
+                    assert_eq!(link.try_send(&frames), 30);
+                } else {
+                    assert_eq!(link.send(&frames).await, Err(TransportError::Cut));
+                }
+            };
+            let receiving = async {
+                let (_, received) = tokio::join!(sending, link.recv());
+                received
+            };
+            tokio::select! {
+                () = speaking => {}
+                received = receiving => drop(received),
+            }
+            let took = began.elapsed();
+            eprintln!("at once {at_once}: given up after {took:?}");
+            assert!(took < 2 * timing.dead_after, "at once {at_once}: {took:?}");
+        }
+    }
 }

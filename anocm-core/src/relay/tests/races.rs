@@ -189,3 +189,170 @@ async fn a_hub_that_fell_behind_says_so_and_looks_at_the_door() {
     // Alice never proved what she could not see.
     assert_eq!(alice.last_event().await, Event::Lapsed { address });
 }
+
+/// What a hub's task does is cut in two here, where another thread may come in between: it has
+/// copied whom to tell, and tells them.
+#[tokio::test(start_paused = true)]
+async fn nothing_of_a_room_that_ended_is_told_in_a_new_one_at_its_address() {
+    use crate::{
+        relay::told::{Fanned, Told},
+        time::Clock,
+    };
+
+    let world = World::new();
+    let mut alice = world.alice().await;
+    let mut bob = world.member().await;
+    let hub = world.relay.hubs.of(&ROOM).pop().unwrap();
+    let audience = hub.audience(None, world.clock.now());
+    let item =
+        LogItem { seq: Seq::new(5), age: 0, entry: entry(EntryKind::Message, 0, Retention::Live) };
+    let frame = encode(&RelayFrame::Event(Event::Entry { address: ROOM, item }));
+    let told = Told::new(ROOM, vec![Fanned { seq: Seq::new(5), frame, expires: None }]);
+
+    assert_eq!(alice.ask(close(OWNER)).await, Ok(Reply::Done));
+    assert!(matches!(bob.event().await, Event::Closed { .. }));
+    assert_eq!(alice.ask(create(ROOM, policy())).await, Ok(Reply::Done));
+    assert!(bob.enter(0).await.is_ok());
+    for outbox in &*audience {
+        outbox.entries(&told, world.clock.now());
+    }
+    alice.events.clear();
+    for place in 1..=6 {
+        assert_eq!(alice.say(0, kept(MINUTE)).await, Ok(place));
+    }
+    let mut heard = Vec::new();
+    while let Ok(Some(RelayFrame::Event(Event::Entry { item, .. }))) =
+        tokio::time::timeout(MOMENT, bob.frame()).await
+    {
+        heard.push(item.seq.value());
+    }
+    assert_eq!(heard, [1, 2, 3, 4, 5, 6]);
+}
+
+/// A link as a socket can be: it takes what goes at once, but none of it can be written yet. As
+/// the contract says, whoever receives or sends sees to it.
+struct Lazy {
+    inner: Box<dyn Link>,
+    left: Mutex<Vec<Payload>>,
+    more: tokio::sync::Notify,
+}
+
+#[async_trait]
+impl Link for Lazy {
+    async fn send(&self, frames: &[Payload]) -> Result<(), crate::transport::TransportError> {
+        let left = std::mem::take(&mut *self.left.lock().unwrap());
+        self.inner.send(&left).await?;
+        self.inner.send(frames).await
+    }
+
+    fn try_send(&self, frames: &[Payload]) -> usize {
+        let mut left = self.left.lock().unwrap();
+        if !left.is_empty() {
+            return 0;
+        }
+        left.extend_from_slice(frames);
+        self.more.notify_one();
+        frames.len()
+    }
+
+    async fn recv(&self) -> Result<Option<Payload>, crate::transport::TransportError> {
+        loop {
+            self.send(&[]).await?;
+            tokio::select! {
+                received = self.inner.recv() => return received,
+                () = self.more.notified() => {}
+            }
+        }
+    }
+
+    async fn close(&self, why: crate::transport::Closing) {
+        self.inner.close(why).await;
+    }
+}
+
+/// The store takes ten seconds to read.
+#[tokio::test(start_paused = true)]
+async fn what_went_at_once_does_not_wait_for_an_answer_of_the_store() {
+    struct Slow(Arc<MemoryStore>);
+
+    #[async_trait]
+    impl Store for Slow {
+        async fn create(&self, a: &RoomAddress, genesis: Genesis) -> Result<(), StoreError> {
+            self.0.create(a, genesis).await
+        }
+        async fn append(
+            &self,
+            a: &RoomAddress,
+            entry: Entry,
+            next: Option<NextEpoch>,
+        ) -> Result<Seq, StoreError> {
+            self.0.append(a, entry, next).await
+        }
+        async fn read(&self, a: &RoomAddress, after: Seq, until: Seq) -> Result<Page, StoreError> {
+            tokio::time::sleep(10 * SECOND).await;
+            self.0.read(a, after, until).await
+        }
+        async fn door(&self, a: &RoomAddress) -> Result<StoredDoor, StoreError> {
+            self.0.door(a).await
+        }
+        async fn watch(&self, a: &RoomAddress) -> Result<Watch, StoreError> {
+            self.0.watch(a).await
+        }
+        async fn touch(&self, a: &RoomAddress) -> Result<(), StoreError> {
+            self.0.touch(a).await
+        }
+        async fn void(&self, a: &RoomAddress, s: Seq, r: NextEpoch) -> Result<(), StoreError> {
+            self.0.void(a, s, r).await
+        }
+        async fn close(&self, a: &RoomAddress, reason: CloseReason) -> Result<(), StoreError> {
+            self.0.close(a, reason).await
+        }
+        async fn posture(&self) -> Posture {
+            self.0.posture().await
+        }
+    }
+
+    let world = World::new();
+    let mut alice = world.alice().await;
+    let slow = Arc::new(Slow(world.store.clone()));
+    let relay = Relay::new(slow, world.clock.clone(), RelayConfig::default());
+    let (near, far) = crate::transport::pair();
+    let far =
+        Lazy { inner: Box::new(far), left: Mutex::default(), more: tokio::sync::Notify::new() };
+    tokio::spawn(async move { relay.serve(Box::new(far)).await });
+    near.send(&[ClientHello::default().to_frame()]).await.unwrap();
+    near.recv().await.unwrap().unwrap();
+    let mut bob = Guest { link: Box::new(near), last_id: 0, events: VecDeque::new() };
+    bob.enter(0).await.unwrap();
+    assert_eq!(alice.say(0, kept(MINUTE)).await, Ok(1));
+    assert_eq!(bob.entry().await.seq.value(), 1);
+    bob.send(read(0)).await;
+    tokio::time::sleep(MOMENT).await;
+    assert_eq!(alice.say(0, kept(MINUTE)).await, Ok(2));
+    assert_eq!(bob.entry().await.seq.value(), 2);
+}
+
+/// The grace is over and something is said before the hub has had a turn.
+#[tokio::test]
+async fn whoever_has_lapsed_is_not_told_what_was_said_after_that() {
+    use crate::testing::ManualClock;
+
+    let clock = Arc::new(ManualClock::new());
+    let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
+    let relay = Relay::new(store.clone(), clock.clone(), RelayConfig::default());
+    let mut alice = Guest::of(&relay).await;
+    assert_eq!(alice.ask(create(ROOM, policy())).await, Ok(Reply::Done));
+    let mut bob = Guest::of(&relay).await;
+    bob.enter(0).await.unwrap();
+    assert_eq!(alice.commit(0).await, Ok(1));
+    alice.enter(1).await.unwrap();
+    assert!(matches!(bob.frame().await, Some(RelayFrame::Event(Event::Entry { .. }))));
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    clock.advance(10 * SECOND + Duration::from_millis(5));
+    let (said, next) = message(1);
+    assert_eq!(store.append(&ROOM, said, next).await, Ok(Seq::new(2)));
+    let heard = bob.frame().await;
+    assert_eq!(heard, Some(RelayFrame::Event(Event::Lapsed { address: ROOM })));
+}
