@@ -19,7 +19,7 @@ use crate::{
     invite::{Invite, RelayUrl},
     room::{Connection, NewRoom, RoomEvent},
     secret::{Payload, Secret},
-    transport::{Closing, Link, Transport, TransportError},
+    transport::{AtOnce, Closing, Link, Transport, TransportError},
     wire::{Hello, Posture, RelayHello, VERSION},
 };
 
@@ -117,8 +117,8 @@ impl Link for Rude {
         Ok(())
     }
 
-    fn try_send(&self, frames: &[Payload]) -> usize {
-        frames.len()
+    fn try_send(&self, frames: &[Payload]) -> AtOnce {
+        AtOnce { taken: frames.len(), waits: false }
     }
 
     async fn recv(&self) -> Result<Option<Payload>, TransportError> {

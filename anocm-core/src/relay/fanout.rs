@@ -16,8 +16,8 @@ use crate::{
     wire::{CloseReason, Event, LogItem, RelayFrame, encode},
 };
 
-/// Entries that are told at one go.
-const TOGETHER: usize = 64;
+/// Entries that are told at one go. Those of the smallest size make one batch.
+const TOGETHER: usize = 60;
 /// The longest time between two touches of a room in use.
 const TOUCH: Duration = Duration::from_secs(30);
 /// How long to wait after the store could not say how things stand.
@@ -107,10 +107,12 @@ impl Feeding {
     fn tell_entries(&mut self, first: LogItem) {
         let now = self.clock.now();
         let (entries, ended) = self.gather(first, now);
-        let told = Told::new(self.hub.address, entries);
+        let told = Told::new(self.hub.id, self.hub.address, entries);
         let mut passed = Passed::default();
+        // Whoever's time is over hears nothing more, also if the feed came before the timer.
+        self.hub.lapse(now);
         for outbox in &*self.hub.audience(ended, now) {
-            passed.add(&told, outbox.entries(&told, now));
+            passed.add(&told, outbox.entries(&told, self.clock.now()));
         }
         self.counts.passed(passed);
     }

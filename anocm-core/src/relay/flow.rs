@@ -1,11 +1,13 @@
 //! How the entries of one room flow to one connection.
 
-use super::told::Fanned;
+use super::{hub::HubId, told::Fanned};
 use crate::id::Seq;
 
 /// How the entries of one room flow to one connection.
 pub(super) struct Flow {
     state: State,
+    /// The hub that tells. Another one may still be telling a room that was here before.
+    from: Option<HubId>,
     /// The last place that was handed to the link, or that the connection knows to read up to.
     delivered: Seq,
 }
@@ -33,11 +35,20 @@ pub(super) enum Taken {
 
 impl Default for Flow {
     fn default() -> Self {
-        Self { state: State::Holding(Vec::new()), delivered: Seq::START }
+        Self { state: State::Holding(Vec::new()), from: None, delivered: Seq::START }
     }
 }
 
 impl Flow {
+    /// From here on this hub tells, and no other.
+    pub(super) fn comes_from(&mut self, hub: HubId) {
+        self.from = Some(hub);
+    }
+
+    pub(super) fn is_from(&self, hub: HubId) -> bool {
+        self.from == Some(hub)
+    }
+
     pub(super) fn hold(&mut self) {
         if matches!(self.state, State::Suspended { .. }) {
             self.state = State::Holding(Vec::new());

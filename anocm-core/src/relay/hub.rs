@@ -28,6 +28,9 @@ const REMEMBERED_ENDS: usize = 1_024;
 /// Names a connection within its relay.
 pub(super) type ConnectionId = u64;
 
+/// Names a hub within its relay.
+pub(super) type HubId = u64;
+
 /// Where those who watch are told, at one moment.
 pub(super) type Audience = Arc<[Arc<Outbox>]>;
 
@@ -37,6 +40,7 @@ const MOST: usize = 64;
 
 /// Those who watch one room, or some of them: a room of many has several hubs. Fed by a task of its own, see [`fanout`](super::fanout).
 pub(super) struct Hub {
+    pub(super) id: HubId,
     pub(super) address: RoomAddress,
     pub(super) policy: Policy,
     grace: Duration,
@@ -83,6 +87,7 @@ impl Subscriber {
 
 impl Hub {
     pub(super) fn new(
+        id: HubId,
         address: RoomAddress,
         policy: Policy,
         current: Epoch,
@@ -90,6 +95,7 @@ impl Hub {
         rates: Arc<RoomRates>,
     ) -> Self {
         Self {
+            id,
             address,
             policy,
             grace,
@@ -124,6 +130,7 @@ impl Hub {
             return false;
         }
         let mut subscriber = subscriber.clone();
+        subscriber.outbox.comes_from(&self.address, self.id);
         subscriber.lapses = state.lapses(subscriber.proofs.epoch(), self.grace, now);
         state.subscribers.insert(id, subscriber);
         state.audience = None;

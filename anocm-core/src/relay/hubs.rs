@@ -114,7 +114,8 @@ impl Relay {
         let rates = hubs.first().map(|hub| Arc::clone(&hub.rates));
         let rates = rates.unwrap_or_else(|| Arc::new(RoomRates::new(&self.config, now)));
         let (policy, current) = (joining.policy, joining.current);
-        let hub = Arc::new(Hub::new(*address, policy, current, self.config.grace, rates));
+        let (id, grace) = (self.next_id(), self.config.grace);
+        let hub = Arc::new(Hub::new(id, *address, policy, current, grace, rates));
         hub.subscribe(joining.id, &joining.subscriber, now);
         hubs.push(Arc::clone(&hub));
         hub

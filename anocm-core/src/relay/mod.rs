@@ -84,7 +84,7 @@ pub struct Relay {
     hubs: Hubs,
     // Short sections, none across an await.
     connections: Mutex<HashMap<ConnectionId, Arc<Outbox>>>,
-    next_connection: AtomicU64,
+    next_id: AtomicU64,
     places: Semaphore,
     toll: Toll,
     turns: Turns,
@@ -107,7 +107,7 @@ impl Relay {
             config,
             hubs: Hubs::default(),
             connections: Mutex::default(),
-            next_connection: AtomicU64::new(0),
+            next_id: AtomicU64::new(0),
             places: Semaphore::new(most),
             toll,
             turns: Turns::new(),
@@ -173,8 +173,9 @@ impl Relay {
         u64::try_from(thousandths).unwrap_or(1_000)
     }
 
-    fn next_id(&self) -> ConnectionId {
-        self.next_connection.fetch_add(1, Ordering::Relaxed)
+    /// A name for a connection or a hub.
+    fn next_id(&self) -> u64 {
+        self.next_id.fetch_add(1, Ordering::Relaxed)
     }
 
     /// From the first connection on, asks the store about its promise now and then.

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use super::{
     RelayConfig,
+    hub::HubId,
     queue::{Batch, Queue},
     told::Told,
 };
@@ -90,14 +91,22 @@ impl Outbox {
         self.change(|queue| queue.release(room, floor, reply));
     }
 
+    /// See [`Queue::comes_from`].
+    pub(super) fn comes_from(&self, room: &RoomAddress, hub: HubId) {
+        self.lock().queue.comes_from(room, hub);
+    }
+
     /// Tells entries of a room: those that the link takes at once, and how many that are is
     /// given, do not wait. See [`Queue::pass`] and [`Queue::entry`].
     pub(super) fn entries(&self, told: &Told, now: Timestamp) -> usize {
         let mut inside = self.lock();
         let Inside { queue, link } = &mut *inside;
+        if !queue.is_from(&told.room, told.hub) {
+            return 0;
+        }
         let passed = link.as_ref().map_or(0, |link| queue.pass(told, now, &**link));
         let rest = told.entries.get(passed..).unwrap_or_default();
-        if rest.is_empty() {
+        if rest.is_empty() && !queue.has_handed() {
             return passed;
         }
         for fanned in rest {

@@ -8,13 +8,14 @@ use std::collections::{HashMap, VecDeque};
 use super::{
     RelayConfig,
     flow::{Flow, Taken},
+    hub::HubId,
     told::{Fanned, Told},
 };
 use crate::{
     id::{RoomAddress, Seq},
     secret::Payload,
     time::Timestamp,
-    transport::{Closing, Link},
+    transport::{AtOnce, Closing, Link},
     wire::{Event, RelayFrame, encode},
 };
 
@@ -29,6 +30,8 @@ pub(super) struct Queue {
     entries: Load,
     /// Those, and words.
     all: Load,
+    /// Of those, what the link has and could not write yet.
+    handed: Load,
     rooms: HashMap<RoomAddress, Flow>,
     closing: Option<Closing>,
     /// Nothing that waits expires before this.
@@ -56,7 +59,7 @@ enum About {
     Entry { room: RoomAddress, seq: Seq, expires: Option<Timestamp> },
 }
 
-/// Frames to be handed to the link in one send.
+/// Frames to be handed to the link in one send; or none, while it still has some to write.
 #[derive(Default)]
 pub(super) struct Batch {
     pub(super) frames: Vec<Payload>,
@@ -76,6 +79,7 @@ impl Queue {
             waiting: VecDeque::new(),
             entries: Load::default(),
             all: Load::default(),
+            handed: Load::default(),
             rooms: HashMap::new(),
             closing: None,
             next_expiry: None,
@@ -124,6 +128,16 @@ impl Queue {
         }
     }
 
+    /// From here on this hub tells the room, and no other.
+    pub(super) fn comes_from(&mut self, room: &RoomAddress, hub: HubId) {
+        self.rooms.entry(*room).or_default().comes_from(hub);
+    }
+
+    /// Whether this hub tells the room.
+    pub(super) fn is_from(&self, room: &RoomAddress, hub: HubId) -> bool {
+        self.rooms.get(room).is_some_and(|flow| flow.is_from(hub))
+    }
+
     /// Hands entries to a link that takes them at once, past the queue, when nothing waits that
     /// would have to come first. Gives how many; the others are to be told by
     /// [`entry`](Self::entry).
@@ -133,16 +147,28 @@ impl Queue {
             return 0;
         };
         let is_clear = self.all.frames == 0 && self.closing.is_none();
-        // What a link keeps of this, if its other side stops reading, comes on top of what waits.
-        let is_little = told.bytes(told.entries.len()) <= self.max_batch / 2;
-        if !(is_clear && is_little && told.is_alive(now) && flow.flows_to(first.seq)) {
+        let is_one_batch = told.bytes(told.entries.len()) <= self.max_batch;
+        if !(is_clear && is_one_batch && told.is_alive(now) && flow.flows_to(first.seq)) {
             return 0;
         }
-        let taken = link.try_send(told.frames()).min(told.entries.len());
-        if let Some(last) = taken.checked_sub(1).and_then(|last| told.entries.get(last)) {
+        let AtOnce { taken, waits } = link.try_send(told.frames());
+        let passed = told.entries.get(..taken).unwrap_or(&told.entries);
+        if let Some(last) = passed.last() {
             flow.passed(last.seq);
         }
-        taken
+        if waits {
+            for Fanned { frame, .. } in passed {
+                self.handed.more(frame);
+                self.entries.more(frame);
+                self.all.more(frame);
+            }
+        }
+        passed.len()
+    }
+
+    /// Whether the link has something that it could not write.
+    pub(super) fn has_handed(&self) -> bool {
+        self.handed.frames > 0
     }
 
     /// From here on entries of the room are held back until [`release`](Self::release), unless
@@ -216,10 +242,15 @@ impl Queue {
         self.all.bytes <= self.max.bytes / 2 && self.all.frames <= self.max.frames / 2
     }
 
-    /// What to send next, without what expired while it waited; why to close when all is said;
+    /// What to send next: at first nothing, if the link still has something to write; without what expired while it waited; why to close when all is said;
     /// `None` when there is nothing to do.
     pub(super) fn take(&mut self, now: Timestamp) -> Option<Result<Batch, Closing>> {
         let mut batch = Batch::default();
+        if self.has_handed() {
+            let handed = std::mem::take(&mut self.handed);
+            (batch.all, batch.entries) = (handed, handed);
+            return Some(Ok(batch));
+        }
         while let Some(Queued { frame, about }) = self.waiting.pop_front() {
             let bytes = batch.all.bytes.saturating_add(frame.len());
             if bytes > self.max_batch && !batch.frames.is_empty() {

@@ -1,5 +1,6 @@
 //! What everyone who watches a room is told, encoded once and shared.
 
+use super::hub::HubId;
 use crate::{
     id::{RoomAddress, Seq},
     secret::Payload,
@@ -17,6 +18,8 @@ pub(super) struct Fanned {
 
 /// Entries of one room that are told at one go, in order.
 pub(super) struct Told {
+    /// Who tells.
+    pub(super) hub: HubId,
     pub(super) room: RoomAddress,
     pub(super) entries: Vec<Fanned>,
     /// Their frames once more, side by side as a link takes them.
@@ -27,11 +30,11 @@ pub(super) struct Told {
 }
 
 impl Told {
-    pub(super) fn new(room: RoomAddress, entries: Vec<Fanned>) -> Self {
+    pub(super) fn new(hub: HubId, room: RoomAddress, entries: Vec<Fanned>) -> Self {
         let frames: Vec<_> = entries.iter().map(|fanned| fanned.frame.clone()).collect();
         let bytes = length(&frames);
         let next_expiry = entries.iter().filter_map(|fanned| fanned.expires).min();
-        Self { room, entries, frames, bytes, next_expiry }
+        Self { hub, room, entries, frames, bytes, next_expiry }
     }
 
     /// The frames of all entries.

@@ -14,7 +14,7 @@ use tokio::{sync::watch, time::Instant};
 
 use crate::{
     secret::Payload,
-    transport::{Closing, Link, Transport, TransportError},
+    transport::{AtOnce, Closing, Link, Transport, TransportError},
 };
 
 /// Which way a frame goes.
@@ -230,9 +230,9 @@ impl Link for Wire {
         Ok(())
     }
 
-    fn try_send(&self, _: &[Payload]) -> usize {
+    fn try_send(&self, _: &[Payload]) -> AtOnce {
         // Nothing goes at once through this weather.
-        0
+        AtOnce::default()
     }
 
     async fn recv(&self) -> Result<Option<Payload>, TransportError> {

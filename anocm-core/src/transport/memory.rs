@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
-use super::{Closing, Link, Transport, TransportError};
+use super::{AtOnce, Closing, Link, Transport, TransportError};
 use crate::secret::Payload;
 
 /// Frames that may wait in each direction before `send` waits.
@@ -43,10 +43,12 @@ impl Link for End {
         Ok(())
     }
 
-    fn try_send(&self, frames: &[Payload]) -> usize {
+    fn try_send(&self, frames: &[Payload]) -> AtOnce {
         let to = self.to.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(to) = &*to else { return 0 };
-        frames.iter().take_while(|frame| to.try_send(Payload::clone(frame)).is_ok()).count()
+        let goes = |frame: &&Payload| {
+            to.as_ref().is_some_and(|to| to.try_send(Payload::clone(frame)).is_ok())
+        };
+        AtOnce { taken: frames.iter().take_while(goes).count(), waits: false }
     }
 
     async fn recv(&self) -> Result<Option<Payload>, TransportError> {

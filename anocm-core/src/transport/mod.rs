@@ -19,7 +19,7 @@ use crate::secret::Payload;
 /// 6. `send` waits while the other side does not keep up; it does not buffer without bound.
 /// 7. `try_send` never waits: it takes as many of the frames as go at once, from the first one on,
 ///    or none. Those that it took come after all that was sent before, and before all that is sent
-///    later. While the other side does not keep up it takes none.
+///    later. If not all of that is written it says so, and takes no more until it is.
 ///
 /// # Errors
 /// [`TransportError`]. After an error of a link, the link is dead; whether the last frames sent
@@ -48,18 +48,26 @@ pub trait Link: Send + Sync + 'static {
     /// Sends frames in order, in as few writes as it can.
     async fn send(&self, frames: &[Payload]) -> Result<(), TransportError>;
 
-    /// Sends what goes at once, without a task that waits for it, and says how many frames that
-    /// were. For a caller that has others to serve, and a `send` for the rest; not while a `send`
-    /// is under way. Taking none is always right, also for a link that is dead.
-    ///
-    /// What was taken is written by whoever receives, if the other side stops reading meanwhile.
-    fn try_send(&self, frames: &[Payload]) -> usize;
+    /// Sends what goes at once, without a task that waits for it. For a caller that has others to
+    /// serve, and a `send` for the rest; not while a `send` is under way. Taking none is always
+    /// right, also for a link that is dead.
+    fn try_send(&self, frames: &[Payload]) -> AtOnce;
 
     /// The next frame; `None` after a clean close. At most one caller at a time.
     async fn recv(&self) -> Result<Option<Payload>, TransportError>;
 
     /// Closes the link, after what was sent. `why` is a hint for the other side.
     async fn close(&self, why: Closing);
+}
+
+/// What [`Link::try_send`] did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct AtOnce {
+    /// So many frames were taken, from the first one on.
+    pub taken: usize,
+    /// Not all of that is written: a `send`, if only of no frames, waits until it is.
+    pub waits: bool,
 }
 
 /// Why a side closes a link.

@@ -7,7 +7,7 @@ use std::{
 
 use anocm_core::{
     Payload,
-    transport::{Closing, Link, Transport, TransportError},
+    transport::{AtOnce, Closing, Link, Transport, TransportError},
     wire::{
         ClientFrame, Event, LogItem, MAX_FRAME, RelayFrame, Reply, Request, RequestId, decode,
         encode,
@@ -219,8 +219,8 @@ impl Link for Bent {
         Ok(())
     }
 
-    fn try_send(&self, _: &[Payload]) -> usize {
-        0
+    fn try_send(&self, _: &[Payload]) -> AtOnce {
+        AtOnce::default()
     }
 
     async fn recv(&self) -> Result<Option<Payload>, TransportError> {

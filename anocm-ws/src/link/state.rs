@@ -9,7 +9,7 @@ use std::{
 
 use anocm_core::{
     Payload,
-    transport::{Closing, TransportError},
+    transport::{AtOnce, Closing, TransportError},
 };
 use futures_util::{Sink, Stream};
 use tokio::{
@@ -149,33 +149,22 @@ impl State {
         }
     }
 
-    /// Sends what the connection takes at once, and says how many frames that were.
-    pub(super) fn send_now(&mut self, frames: &[Payload]) -> usize {
+    /// Sends what the connection takes at once.
+    pub(super) fn send_now(&mut self, frames: &[Payload]) -> AtOnce {
+        let (mut next, unwritten) = (0, self.unwritten || self.writer.is_some());
         let closing = self.ended.is_some() || self.said_close || self.heard_close;
-        if closing || self.unwritten || self.writer.is_some() || self.awake().is_none() {
-            return 0;
-        }
-        // The reader's waker is used, and not one that would take its place.
-        let reader = self.reader.take();
-        let mut cx = Context::from_waker(reader.as_ref().unwrap_or(Waker::noop()));
-        let Wire::Awake(ws) = &mut self.wire else { return 0 };
-        let mut next = 0;
-        let sent = write(ws, &mut cx, frames, &mut next);
+        let Some(ws) = self.awake().filter(|_| !closing && !unwritten) else {
+            return AtOnce { taken: 0, waits: unwritten };
+        };
+        // Nobody waits for the connection now, and if somebody is to, they come with their waker.
+        let sent = write(ws, &mut Context::from_waker(Waker::noop()), frames, &mut next);
         self.unwritten = sent.is_pending();
-        match (sent, reader) {
-            (Poll::Ready(Ok(())), reader) => {
-                self.reader = reader;
-                self.used = Instant::now();
-            }
-            (Poll::Ready(Err(error)), reader) => {
-                self.reader = reader;
-                self.fail(&error);
-            }
-            // It sees to the rest.
-            (Poll::Pending, Some(reader)) => reader.wake(),
-            (Poll::Pending, None) => {}
+        match sent {
+            Poll::Ready(Ok(())) => self.used = Instant::now(),
+            Poll::Ready(Err(error)) => self.fail(&error),
+            Poll::Pending => {}
         }
-        next
+        AtOnce { taken: next, waits: self.unwritten }
     }
 
     /// Says that this side closes, after everything queued.

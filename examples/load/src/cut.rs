@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anocm_core::{
     Payload,
-    transport::{Closing, Link, Transport, TransportError},
+    transport::{AtOnce, Closing, Link, Transport, TransportError},
 };
 use tokio::sync::watch;
 
@@ -56,8 +56,9 @@ impl Link for CuttableLink {
         self.inner.send(frames).await
     }
 
-    fn try_send(&self, frames: &[Payload]) -> usize {
-        if self.axe.has_changed().unwrap_or(false) { 0 } else { self.inner.try_send(frames) }
+    fn try_send(&self, frames: &[Payload]) -> AtOnce {
+        let is_cut = self.axe.has_changed().unwrap_or(false);
+        if is_cut { AtOnce::default() } else { self.inner.try_send(frames) }
     }
 
     async fn recv(&self) -> Result<Option<Payload>, TransportError> {

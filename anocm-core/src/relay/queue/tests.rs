@@ -12,7 +12,7 @@ fn queue() -> Queue {
     Queue::new(&RelayConfig {
         outbox_bytes: 500,
         outbox_frames: 8,
-        batch_bytes: 450,
+        batch_bytes: 250,
         ..RelayConfig::default()
     })
 }
@@ -24,8 +24,10 @@ fn fanned(place: u64) -> Fanned {
     Fanned { seq: Seq::new(place), frame: Payload::from(frame), expires: None }
 }
 
-/// Takes so many frames at once.
-struct Takes(usize, Mutex<Vec<Payload>>);
+const HUB: HubId = 7;
+
+/// Takes so many frames at once, and may not be able to write them.
+struct Takes(usize, bool, Mutex<Vec<Payload>>);
 
 #[async_trait::async_trait]
 impl Link for Takes {
@@ -33,10 +35,10 @@ impl Link for Takes {
         Ok(())
     }
 
-    fn try_send(&self, frames: &[Payload]) -> usize {
+    fn try_send(&self, frames: &[Payload]) -> AtOnce {
         let taken = frames.get(..self.0).unwrap_or(frames);
-        self.1.lock().unwrap().extend_from_slice(taken);
-        taken.len()
+        self.2.lock().unwrap().extend_from_slice(taken);
+        AtOnce { taken: taken.len(), waits: self.1 }
     }
 
     async fn recv(&self) -> Result<Option<Payload>, TransportError> {
@@ -48,17 +50,20 @@ impl Link for Takes {
 
 /// Tells entries as a hub does. Gives what was handed to a link that takes so many frames.
 fn tell(queue: &mut Queue, told: &Told, now: Timestamp, takes: usize) -> Vec<Payload> {
-    let link = Takes(takes, Mutex::default());
+    tell_by(queue, told, now, Takes(takes, false, Mutex::default()))
+}
+
+fn tell_by(queue: &mut Queue, told: &Told, now: Timestamp, link: Takes) -> Vec<Payload> {
     let passed = queue.pass(told, now, &link);
     told.entries.iter().skip(passed).for_each(|fanned| queue.entry(&told.room, fanned));
-    let taken = link.1.into_inner().unwrap();
+    let taken = link.2.into_inner().unwrap();
     assert_eq!(taken.len(), passed);
     taken
 }
 
 #[derive(Clone, Debug)]
 enum Step {
-    Tell { entries: u64, takes: usize },
+    Tell { entries: u64, takes: usize, waits: bool },
     Noise,
     Take,
     Read,
@@ -104,8 +109,8 @@ proptest! {
     #[test]
     fn nothing_is_left_out_without_a_word(
         steps in prop::collection::vec(prop_oneof![
-            6 => (1_u64..4, 0_usize..4)
-                .prop_map(|(entries, takes)| Step::Tell { entries, takes }),
+            6 => (1_u64..4, 0_usize..4, any::<bool>())
+                .prop_map(|(entries, takes, waits)| Step::Tell { entries, takes, waits }),
             2 => Just(Step::Noise),
             2 => Just(Step::Take),
             1 => Just(Step::Read),
@@ -123,11 +128,12 @@ proptest! {
         queue.release(&OTHER, Seq::START, Payload::from(vec![0xAB]));
         for step in steps {
             match step {
-                Step::Tell { entries, takes } => {
+                Step::Tell { entries, takes, waits } => {
                     let entries = (head + 1..=head + entries).map(fanned).collect::<Vec<_>>();
                     head += entries.len() as u64;
-                    let told = Told::new(ROOM, entries);
-                    let taken = tell(&mut queue, &told, Timestamp::ZERO, takes);
+                    let told = Told::new(HUB, ROOM, entries);
+                    let link = Takes(takes, waits, Mutex::default());
+                    let taken = tell_by(&mut queue, &told, Timestamp::ZERO, link);
                     taken.iter().for_each(|frame| client.receive(frame));
                 }
                 Step::Noise => queue.drop_entries(&OTHER),
@@ -209,7 +215,7 @@ fn flowing() -> Queue {
 }
 
 fn told(places: std::ops::RangeInclusive<u64>) -> Told {
-    Told::new(ROOM, places.map(fanned).collect())
+    Told::new(HUB, ROOM, places.map(fanned).collect())
 }
 
 #[test]
@@ -225,6 +231,21 @@ fn what_a_link_takes_does_not_wait() {
     let batch = queue.take(Timestamp::ZERO).unwrap().unwrap();
     let lagging = RelayFrame::Event(Event::Lagging { address: ROOM, after: Seq::new(2) });
     assert_eq!(decode(&batch.frames[0], 1_000), Ok(lagging));
+}
+
+#[test]
+fn what_a_link_could_not_write_counts_and_is_waited_for() {
+    let mut queue = flowing();
+    let link = Takes(8, true, Mutex::default());
+    assert_eq!(tell_by(&mut queue, &told(1..=2), Timestamp::ZERO, link).len(), 2);
+    assert_eq!((queue.entries.frames, queue.all.bytes), (2, 200));
+    assert_eq!(tell(&mut queue, &told(3..=3), Timestamp::ZERO, 8).len(), 0);
+    let handed = queue.take(Timestamp::ZERO).unwrap().unwrap();
+    assert_eq!((handed.frames.len(), handed.bytes()), (0, 200));
+    queue.sent(&handed);
+    assert_eq!((queue.entries.frames, queue.all.frames), (1, 1));
+    let batch = queue.take(Timestamp::ZERO).unwrap().unwrap();
+    assert_eq!(batch.frames.len(), 1);
 }
 
 #[test]
@@ -248,11 +269,11 @@ fn what_has_expired_is_handed_to_nobody() {
     let mut queue = flowing();
     let expires = Some(Timestamp::from_millis(10));
     let entry = Fanned { expires, ..fanned(1) };
-    let told = Told::new(ROOM, vec![entry]);
+    let told = Told::new(HUB, ROOM, vec![entry]);
     assert_eq!(tell(&mut queue, &told, Timestamp::from_millis(10), 8).len(), 0);
     assert!(queue.take(Timestamp::from_millis(10)).is_none());
     let entry = Fanned { expires, ..fanned(2) };
-    let told = Told::new(ROOM, vec![entry]);
+    let told = Told::new(HUB, ROOM, vec![entry]);
     assert_eq!(tell(&mut queue, &told, Timestamp::from_millis(9), 8).len(), 1);
 }
 

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use super::*;
 use crate::{
     store::{StoreError, StoredDoor, Watch},
+    transport::{AtOnce, Closing, TransportError},
     wire::{CloseReason, Posture},
 };
 
@@ -207,7 +208,7 @@ async fn nothing_of_a_room_that_ended_is_told_in_a_new_one_at_its_address() {
     let item =
         LogItem { seq: Seq::new(5), age: 0, entry: entry(EntryKind::Message, 0, Retention::Live) };
     let frame = encode(&RelayFrame::Event(Event::Entry { address: ROOM, item }));
-    let told = Told::new(ROOM, vec![Fanned { seq: Seq::new(5), frame, expires: None }]);
+    let told = Told::new(hub.id, ROOM, vec![Fanned { seq: Seq::new(5), frame, expires: None }]);
 
     assert_eq!(alice.ask(close(OWNER)).await, Ok(Reply::Done));
     assert!(matches!(bob.event().await, Event::Closed { .. }));
@@ -229,43 +230,32 @@ async fn nothing_of_a_room_that_ended_is_told_in_a_new_one_at_its_address() {
     assert_eq!(heard, [1, 2, 3, 4, 5, 6]);
 }
 
-/// A link as a socket can be: it takes what goes at once, but none of it can be written yet. As
-/// the contract says, whoever receives or sends sees to it.
+/// A link as a socket can be: it takes what goes at once, but none of it can be written yet.
 struct Lazy {
     inner: Box<dyn Link>,
     left: Mutex<Vec<Payload>>,
-    more: tokio::sync::Notify,
 }
 
 #[async_trait]
 impl Link for Lazy {
-    async fn send(&self, frames: &[Payload]) -> Result<(), crate::transport::TransportError> {
+    async fn send(&self, frames: &[Payload]) -> Result<(), TransportError> {
         let left = std::mem::take(&mut *self.left.lock().unwrap());
         self.inner.send(&left).await?;
         self.inner.send(frames).await
     }
 
-    fn try_send(&self, frames: &[Payload]) -> usize {
+    fn try_send(&self, frames: &[Payload]) -> AtOnce {
         let mut left = self.left.lock().unwrap();
-        if !left.is_empty() {
-            return 0;
-        }
-        left.extend_from_slice(frames);
-        self.more.notify_one();
-        frames.len()
+        let taken = if left.is_empty() { frames } else { &[] };
+        left.extend_from_slice(taken);
+        AtOnce { taken: taken.len(), waits: true }
     }
 
-    async fn recv(&self) -> Result<Option<Payload>, crate::transport::TransportError> {
-        loop {
-            self.send(&[]).await?;
-            tokio::select! {
-                received = self.inner.recv() => return received,
-                () = self.more.notified() => {}
-            }
-        }
+    async fn recv(&self) -> Result<Option<Payload>, TransportError> {
+        self.inner.recv().await
     }
 
-    async fn close(&self, why: crate::transport::Closing) {
+    async fn close(&self, why: Closing) {
         self.inner.close(why).await;
     }
 }
@@ -317,8 +307,7 @@ async fn what_went_at_once_does_not_wait_for_an_answer_of_the_store() {
     let slow = Arc::new(Slow(world.store.clone()));
     let relay = Relay::new(slow, world.clock.clone(), RelayConfig::default());
     let (near, far) = crate::transport::pair();
-    let far =
-        Lazy { inner: Box::new(far), left: Mutex::default(), more: tokio::sync::Notify::new() };
+    let far = Lazy { inner: Box::new(far), left: Mutex::default() };
     tokio::spawn(async move { relay.serve(Box::new(far)).await });
     near.send(&[ClientHello::default().to_frame()]).await.unwrap();
     near.recv().await.unwrap().unwrap();
