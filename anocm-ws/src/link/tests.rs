@@ -1,0 +1,196 @@
+use std::{io, sync::atomic::AtomicUsize, sync::atomic::Ordering};
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::*;
+
+/// Takes everything and counts the writes.
+struct Counting(Arc<AtomicUsize>);
+
+impl AsyncRead for Counting {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+}
+
+impl AsyncWrite for Counting {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[io::IoSlice::new(buf)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(all(feature = "client", feature = "server"))]
+#[tokio::test(start_paused = true)]
+async fn a_quiet_link_lives_while_both_sides_receive() {
+    use futures_util::{SinkExt, StreamExt};
+    use tokio_websockets::{ClientBuilder, Message};
+
+    for ping_after in [25, 60].map(Duration::from_secs) {
+        let timing = Timing { ping_after, ..Timing::default() };
+        let (here, there) = tokio::io::duplex(4_096);
+        let link =
+            WsLink::new(Meter::new(here, Bytes::new(), Intake::default()), Side::Server, timing);
+        let mut alice = ClientBuilder::new().take_over(there);
+        let began = Instant::now();
+        let answer = async {
+            for _ in 0..60 {
+                assert!(alice.next().await.unwrap().unwrap().is_ping());
+            }
+            alice.send(Message::binary(vec![7])).await.unwrap();
+        };
+        let (received, ()) = tokio::join!(link.recv(), answer);
+        assert_eq!(received, Ok(Some(Payload::from(vec![7]))), "{ping_after:?}");
+        assert!(began.elapsed() > 20 * timing.dead_after);
+    }
+}
+
+#[cfg(feature = "server")]
+#[tokio::test(start_paused = true)]
+async fn half_a_frame_is_not_waited_for_for_ever() {
+    use tokio::io::AsyncWriteExt;
+
+    let (mut alice, there) = tokio::io::duplex(64);
+    let timing = Timing::default();
+    let link =
+        WsLink::new(Meter::new(there, Bytes::new(), Intake::default()), Side::Server, timing);
+    let began = Instant::now();
+    let sending = async {
+        // A binary message of 1,000 bytes, masked with zeros, ten seconds for each byte.
+        alice.write_all(&[0x82, 0xfe, 0x03, 0xe8, 0, 0, 0, 0]).await.unwrap();
+        loop {
+            sleep(Duration::from_secs(10)).await;
+            alice.write_u8(7).await.unwrap();
+        }
+    };
+    tokio::select! {
+        () = sending => {}
+        received = link.recv() => assert_eq!(received, Err(TransportError::Cut)),
+    }
+    assert!(began.elapsed() < 2 * timing.dead_after);
+}
+
+#[cfg(all(feature = "client", feature = "server"))]
+#[tokio::test(start_paused = true)]
+async fn a_silent_link_keeps_no_buffers_and_wakes_for_either_side() {
+    use futures_util::{SinkExt, StreamExt};
+    use tokio_websockets::{ClientBuilder, Message};
+
+    let (here, there) = tokio::io::duplex(4_096);
+    let meter = Meter::new(here, Bytes::new(), Intake::default());
+    let link = Arc::new(WsLink::new(meter, Side::Server, Timing::default()));
+    let (give, mut received) = tokio::sync::mpsc::unbounded_channel();
+    let receiving = Arc::clone(&link);
+    tokio::spawn(async move {
+        while let Ok(Some(frame)) = receiving.recv().await {
+            give.send(frame).unwrap();
+        }
+    });
+    // Less than any patience, and enough for whatever can happen.
+    let silence = || sleep(Duration::from_secs(1));
+    let mut alice = ClientBuilder::new().take_over(there);
+    silence().await;
+    assert!(link.0.state().is_resting());
+    for length in [1, 1_000, 100_000] {
+        let said = vec![7; length];
+        alice.send(Message::binary(said.clone())).await.unwrap();
+        assert_eq!(received.recv().await, Some(Payload::from(said)));
+        silence().await;
+        assert!(link.0.state().is_resting());
+    }
+    let sending = Arc::clone(&link);
+    tokio::spawn(async move { sending.send(&[Payload::from(vec![8; 50_000])]).await });
+    assert_eq!(alice.next().await.unwrap().unwrap().as_payload().len(), 50_000);
+    sleep(Duration::from_secs(3)).await;
+    assert!(link.0.state().is_resting());
+    let answering = tokio::spawn(async move { while alice.next().await.is_some() {} });
+    sleep(Timing::default().ping_after).await;
+    assert!(link.0.state().is_resting());
+    answering.abort();
+}
+
+#[cfg(feature = "server")]
+#[tokio::test]
+async fn what_waits_goes_in_one_write() {
+    let writes = Arc::new(AtomicUsize::new(0));
+    let io = Meter::new(Counting(Arc::clone(&writes)), Bytes::new(), Intake::default());
+    let link = WsLink::new(io, Side::Server, Timing::default());
+    let frames = vec![Payload::from(vec![1; 1_000]); 32];
+    link.send(&frames).await.unwrap();
+    assert_eq!(writes.load(Ordering::Relaxed), 1);
+    assert_eq!(link.try_send(&frames), AtOnce { taken: 32, waits: false });
+    assert_eq!(writes.load(Ordering::Relaxed), 2);
+}
+
+/// What `try_send` leaves waits no longer for a reader than what `send` leaves.
+#[cfg(feature = "server")]
+#[tokio::test(start_paused = true)]
+async fn whoever_speaks_and_does_not_read_what_went_at_once_is_given_up() {
+    use tokio::io::AsyncWriteExt;
+
+    for at_once in [false, true] {
+        let (mut eve, there) = tokio::io::duplex(64);
+        let timing = Timing::default();
+        let meter = Meter::new(there, Bytes::new(), Intake::default());
+        let link = WsLink::new(meter, Side::Server, timing);
+        let frames = vec![Payload::from(vec![1; 1_000]); 30];
+        let began = Instant::now();
+        let speaking = async {
+            loop {
+                sleep(Duration::from_secs(20)).await;
+                // An unasked pong, masked with zeros.
+                if eve.write_all(&[0x8a, 0x80, 0, 0, 0, 0]).await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            }
+        };
+        let sending = async {
+            let mut rest = frames.as_slice();
+            if at_once {
+                assert_eq!(link.try_send(rest), AtOnce { taken: 30, waits: true });
+                assert_eq!(link.try_send(rest), AtOnce { taken: 0, waits: true });
+                rest = &[];
+            }
+            assert_eq!(link.send(rest).await, Err(TransportError::Cut));
+        };
+        let receiving = async {
+            let (_, received) = tokio::join!(sending, link.recv());
+            received
+        };
+        tokio::select! {
+            () = speaking => {}
+            received = receiving => drop(received),
+        }
+        let took = began.elapsed();
+        assert!(took < 2 * timing.dead_after, "at once {at_once}: {took:?}");
+    }
+}
