@@ -178,7 +178,8 @@ impl Relay {
         self.next_id.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// From the first connection on, asks the store about its promise now and then.
+    /// From the first connection on, asks the store about its promise now and then, and forgets
+    /// what is remembered of rooms beyond that.
     fn watch_posture(self: &Arc<Self>) {
         if self.posture.set(()).is_err() {
             return;
@@ -188,6 +189,10 @@ impl Relay {
         self.tasks.spawn(async move {
             let mut told = None;
             while let Some(posture) = posture(&relay).await {
+                if let Some(relay) = relay.upgrade() {
+                    relay.toll.forget_old(clock.now());
+                    relay.turns.forget_old(clock.now());
+                }
                 if told.replace(posture).is_some_and(|told| told != posture)
                     && let Some(relay) = relay.upgrade()
                 {

@@ -85,12 +85,29 @@ impl Toll {
         let mut state = self.lock();
         state.all.spend(1);
         if state.rooms.len() >= state.many {
-            state.rooms.retain(|_, bucket| bucket.depletion(now) > 0);
-            state.rooms.shrink_to(FEW);
-            state.many = FEW.max(2 * state.rooms.len());
+            state.forget_full(now);
         }
         let bucket = state.rooms.entry(*address).or_insert_with(|| Bucket::new(self.room, now));
         bucket.spend(1);
+    }
+
+    /// Forgets rooms that nobody has joined for so long that it makes no difference: nothing is to
+    /// be left of a room that has ended.
+    pub(super) fn forget_old(&self, now: Timestamp) {
+        self.lock().forget_full(now);
+    }
+
+    #[cfg(test)]
+    pub(super) fn remembered(&self) -> usize {
+        self.lock().rooms.len()
+    }
+}
+
+impl State {
+    fn forget_full(&mut self, now: Timestamp) {
+        self.rooms.retain(|_, bucket| bucket.depletion(now) > 0);
+        self.rooms.shrink_to(2 * self.rooms.len());
+        self.many = FEW.max(2 * self.rooms.len());
     }
 }
 

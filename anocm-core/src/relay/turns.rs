@@ -76,9 +76,7 @@ impl Turns {
     fn give(&self, address: &RoomAddress, now: Timestamp) -> Result<Timestamp, Duration> {
         let mut state = self.lock();
         if state.doors.len() >= state.many {
-            state.doors.retain(|_, door| door.next.after(REMEMBERED) > now);
-            state.doors.shrink_to(FEW);
-            state.many = FEW.max(2 * state.doors.len());
+            state.forget_old(now);
         }
         let fresh = Door { next: Timestamp::ZERO, pace: FIRST_PACE };
         let door = state.doors.entry(*address).or_insert(fresh);
@@ -98,6 +96,24 @@ impl Turns {
             let pace = (2 * time).clamp(FASTEST, SLOWEST);
             door.pace = (3 * door.pace + pace) / 4;
         }
+    }
+
+    /// Forgets doors at which nobody was for long.
+    pub(super) fn forget_old(&self, now: Timestamp) {
+        self.lock().forget_old(now);
+    }
+
+    #[cfg(test)]
+    pub(super) fn remembered(&self) -> usize {
+        self.lock().doors.len()
+    }
+}
+
+impl State {
+    fn forget_old(&mut self, now: Timestamp) {
+        self.doors.retain(|_, door| door.next.after(REMEMBERED) > now);
+        self.doors.shrink_to(2 * self.doors.len());
+        self.many = FEW.max(2 * self.doors.len());
     }
 }
 

@@ -1,3 +1,5 @@
+//! Links over streams that behave as a test needs it.
+
 use std::{io, sync::atomic::AtomicUsize, sync::atomic::Ordering};
 
 use bytes::Bytes;

@@ -192,3 +192,17 @@ async fn cheap_work_cannot_be_hoarded() {
         assert!(puzzle(mallory.ask(create(room(n), policy())).await).effort > cheap.effort);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_remembered_of_rooms_that_nobody_comes_to() {
+    let world = World::new();
+    let mut alice = world.alice().await;
+    let mut bob = world.guest().await;
+    assert!(bob.ask(look(DOOR)).await.is_ok());
+    assert_eq!(accepted(bob.ask(join(DOOR, 0)).await), Ok(1));
+    let remembered = || (world.relay.toll.remembered(), world.relay.turns.remembered());
+    assert_eq!(remembered(), (1, 1));
+    assert_eq!(alice.ask(close(OWNER)).await, Ok(Reply::Done));
+    tokio::time::sleep(3 * MINUTE).await;
+    assert_eq!(remembered(), (0, 0));
+}
