@@ -13,7 +13,7 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{EMBEDDER, Embedder, PANIC_KEY, Speaker, Terminal};
+use common::{Embedder, PANIC_KEY, Speaker, Terminal, was_embedder};
 
 const ROOMS: usize = 10;
 const MESSAGES: usize = 1_000;
@@ -25,8 +25,8 @@ const LENGTH: usize = 100;
 const LAST: &str = "that was all";
 
 fn main() {
-    if std::env::args().any(|word| word == EMBEDDER) {
-        return common::run_embedder();
+    if was_embedder() {
+        return;
     }
     let (ends, calls): (Vec<_>, Vec<_>) = (0..ROUNDS).map(|_| wipe()).unzip();
     tell("ten rooms, the calls of wipe()", calls);

@@ -10,13 +10,17 @@ mod common;
 use std::time::Duration;
 
 use anocm_guard::testing::{AtExit, occurrences, was_run_as_root};
-use common::{Anocm, Embedder, Markers, PATIENCE, Server, fragment, words};
+use common::{Anocm, Embedder, Markers, PATIENCE, Server, fragment, was_embedder, words};
 
-/// The program; no test.
 #[test]
-#[ignore = "started by the other tests"]
-fn embedder() {
-    common::run_embedder();
+fn the_embedder_starts_and_ends() {
+    if was_embedder() {
+        return;
+    }
+    let mut guest = Embedder::start();
+    assert_eq!(guest.kept(), 0);
+    guest.close();
+    guest.end();
 }
 
 /// What is known of a room without being told.

@@ -12,7 +12,9 @@ use std::{ops::Range, time::Instant};
 
 use anocm_core::Invite;
 use anocm_guard::testing::{AtExit, occurrences, was_run_as_root};
-use common::{Embedder, PANIC_KEY, Speaker, Terminal, assert_clean_at_exit, fragment};
+use common::{
+    Embedder, PANIC_KEY, Speaker, Terminal, assert_clean_at_exit, fragment, was_embedder,
+};
 
 const ROOMS: usize = 10;
 const MESSAGES: usize = 1_000;
@@ -48,11 +50,15 @@ fn assert_said(pid: u32, numbers: Range<usize>) {
     assert!(found >= numbers.clone().map(times).sum(), "{found} of {numbers:?}");
 }
 
-/// The program; no test.
 #[test]
-#[ignore = "started by the other tests"]
-fn embedder() {
-    common::run_embedder();
+fn the_embedder_starts_and_ends() {
+    if was_embedder() {
+        return;
+    }
+    let mut guest = Embedder::start();
+    assert_eq!(guest.kept(), 0);
+    guest.close();
+    guest.end();
 }
 
 #[test]

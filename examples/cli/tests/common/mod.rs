@@ -33,7 +33,7 @@ use std::time::Duration;
 #[cfg(target_os = "linux")]
 pub(crate) use clean::assert_clean_at_exit;
 #[cfg(target_os = "linux")]
-pub(crate) use embedder::{EMBEDDER, Embedder, run as run_embedder, words};
+pub(crate) use embedder::{Embedder, was_embedder, words};
 pub(crate) use guest::Anocm;
 #[cfg(target_os = "linux")]
 pub(crate) use secrets::Markers;
