@@ -42,6 +42,7 @@ mod outbox;
 mod proof;
 mod queue;
 mod rate;
+mod recent;
 mod requests;
 mod statistics;
 #[cfg(test)]

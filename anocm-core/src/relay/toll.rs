@@ -12,7 +12,9 @@ use std::{
     time::Duration,
 };
 
-use super::{Rate, RelayConfig, connection::Connection, rate::Bucket, requests::busy};
+use super::{
+    Rate, RelayConfig, connection::Connection, rate::Bucket, recent::Recent, requests::busy,
+};
 use crate::{
     id::RoomAddress,
     time::Timestamp,
@@ -27,8 +29,6 @@ const FREE: u64 = 500;
 const DOUBLES: u64 = 50;
 /// Work that was asked for is good for so long, done or not: the price may have risen since.
 const GOOD_FOR: Duration = Duration::from_secs(120);
-/// Rooms whose bucket is kept before full ones are looked for and dropped.
-const FEW: usize = 1_024;
 
 /// What is asked of whoever creates or joins a room.
 pub(super) struct Toll {
@@ -40,15 +40,12 @@ pub(super) struct Toll {
 
 struct State {
     all: Bucket,
-    rooms: HashMap<RoomAddress, Bucket>,
-    /// With so many rooms, those with a full bucket are dropped.
-    many: usize,
+    rooms: Recent<Bucket>,
 }
 
 impl Toll {
     pub(super) fn new(config: &RelayConfig, now: Timestamp) -> Self {
-        let state =
-            State { all: Bucket::new(config.admissions, now), rooms: HashMap::new(), many: FEW };
+        let state = State { all: Bucket::new(config.admissions, now), rooms: Recent::new() };
         Self {
             room: config.room_joins,
             max_effort: config.max_effort.min(Puzzle::MAX_EFFORT),
@@ -84,17 +81,14 @@ impl Toll {
     pub(super) fn joined(&self, address: &RoomAddress, now: Timestamp) {
         let mut state = self.lock();
         state.all.spend(1);
-        if state.rooms.len() >= state.many {
-            state.forget_full(now);
-        }
-        let bucket = state.rooms.entry(*address).or_insert_with(|| Bucket::new(self.room, now));
-        bucket.spend(1);
+        let (fresh, is_old) =
+            (|| Bucket::new(self.room, now), |bucket: &mut _| is_full(bucket, now));
+        state.rooms.get_or(address, fresh, is_old).spend(1);
     }
 
-    /// Forgets rooms that nobody has joined for so long that it makes no difference: nothing is to
-    /// be left of a room that has ended.
+    /// Forgets rooms that nobody has joined for so long that it makes no difference.
     pub(super) fn forget_old(&self, now: Timestamp) {
-        self.lock().forget_full(now);
+        self.lock().rooms.forget(|bucket| is_full(bucket, now));
     }
 
     #[cfg(test)]
@@ -103,12 +97,8 @@ impl Toll {
     }
 }
 
-impl State {
-    fn forget_full(&mut self, now: Timestamp) {
-        self.rooms.retain(|_, bucket| bucket.depletion(now) > 0);
-        self.rooms.shrink_to(2 * self.rooms.len());
-        self.many = FEW.max(2 * self.rooms.len());
-    }
+fn is_full(bucket: &mut Bucket, now: Timestamp) -> bool {
+    bucket.depletion(now) == 0
 }
 
 /// The price at a depletion in thousandths: nothing up to a half, then twice as much for each
@@ -221,7 +211,6 @@ mod tests {
             address[..8].copy_from_slice(&n.to_be_bytes());
             toll.joined(&RoomAddress::new(address), Timestamp::from_millis(1_000 * n));
         }
-        let state = toll.lock();
-        assert!(state.rooms.len() <= FEW && state.rooms.capacity() <= 4 * FEW);
+        assert!(toll.remembered() <= 1_024);
     }
 }

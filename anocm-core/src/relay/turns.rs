@@ -6,12 +6,11 @@
 //! told when to look again, and has that turn. The first few need no turn.
 
 use std::{
-    collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use super::{connection::Connection, requests::busy};
+use super::{connection::Connection, recent::Recent, requests::busy};
 use crate::{
     id::RoomAddress,
     time::{Timestamp, millis},
@@ -30,19 +29,11 @@ const AHEAD: Duration = Duration::from_secs(120);
 const TAKEN: Duration = Duration::from_secs(10);
 /// Doors are remembered so long after the last turn.
 const REMEMBERED: Duration = Duration::from_secs(60);
-/// Doors that are kept before old ones are looked for and dropped.
-const FEW: usize = 1_024;
 
 /// The doors at which somebody was lately, and their turns.
 pub(super) struct Turns {
     // Short sections, none across an await.
-    state: Mutex<State>,
-}
-
-struct State {
-    doors: HashMap<RoomAddress, Door>,
-    /// With so many doors, those at which nobody was for long are dropped.
-    many: usize,
+    doors: Mutex<Recent<Door>>,
 }
 
 #[derive(Clone, Copy)]
@@ -64,22 +55,19 @@ pub(super) struct Newcomer {
 
 impl Turns {
     pub(super) fn new() -> Self {
-        Self { state: Mutex::new(State { doors: HashMap::new(), many: FEW }) }
+        Self { doors: Mutex::new(Recent::new()) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Recent<Door>> {
+        self.doors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A turn for one more newcomer, which has come if it is not after `now`; else how long to
     /// wait before asking for one.
     fn give(&self, address: &RoomAddress, now: Timestamp) -> Result<Timestamp, Duration> {
-        let mut state = self.lock();
-        if state.doors.len() >= state.many {
-            state.forget_old(now);
-        }
-        let fresh = Door { next: Timestamp::ZERO, pace: FIRST_PACE };
-        let door = state.doors.entry(*address).or_insert(fresh);
+        let mut doors = self.lock();
+        let fresh = || Door { next: Timestamp::ZERO, pace: FIRST_PACE };
+        let door = doors.get_or(address, fresh, |door| door.is_old(now));
         // Time in which nobody came gives a few turns, not all of them.
         let next = door.next.max(now);
         let ahead = next.since(now).saturating_sub(door.pace * (AT_ONCE - 1));
@@ -92,7 +80,7 @@ impl Turns {
 
     /// Somebody took so long from the look to the join.
     fn took(&self, address: &RoomAddress, time: Duration) {
-        if let Some(door) = self.lock().doors.get_mut(address) {
+        if let Some(door) = self.lock().get_mut(address) {
             let pace = (2 * time).clamp(FASTEST, SLOWEST);
             door.pace = (3 * door.pace + pace) / 4;
         }
@@ -100,20 +88,18 @@ impl Turns {
 
     /// Forgets doors at which nobody was for long.
     pub(super) fn forget_old(&self, now: Timestamp) {
-        self.lock().forget_old(now);
+        self.lock().forget(|door| door.is_old(now));
     }
 
     #[cfg(test)]
     pub(super) fn remembered(&self) -> usize {
-        self.lock().doors.len()
+        self.lock().len()
     }
 }
 
-impl State {
-    fn forget_old(&mut self, now: Timestamp) {
-        self.doors.retain(|_, door| door.next.after(REMEMBERED) > now);
-        self.doors.shrink_to(2 * self.doors.len());
-        self.many = FEW.max(2 * self.doors.len());
+impl Door {
+    fn is_old(&self, now: Timestamp) -> bool {
+        self.next.after(REMEMBERED) <= now
     }
 }
 
@@ -195,7 +181,7 @@ mod tests {
         let turns = Turns::new();
         let pace = |turns: &Turns| {
             turns.give(&HERE, at(0)).unwrap();
-            turns.lock().doors[&HERE].pace.as_millis()
+            turns.lock().get_mut(&HERE).unwrap().pace.as_millis()
         };
         assert_eq!(pace(&turns), 100);
         for (took, settles) in [(300, 600), (0, 20), (9_000, 2_000)] {
@@ -216,6 +202,6 @@ mod tests {
             address[..8].copy_from_slice(&n.to_be_bytes());
             turns.give(&RoomAddress::new(address), at(1_000 * n)).unwrap();
         }
-        assert!(turns.lock().doors.len() <= FEW);
+        assert!(turns.remembered() <= 1_024);
     }
 }

@@ -55,7 +55,9 @@ fn tell(queue: &mut Queue, told: &Told, now: Timestamp, takes: usize) -> Vec<Pay
 
 fn tell_by(queue: &mut Queue, told: &Told, now: Timestamp, link: Takes) -> Vec<Payload> {
     let passed = queue.pass(told, now, &link);
-    told.entries.iter().skip(passed).for_each(|fanned| queue.entry(&told.room, fanned));
+    for fanned in &told.entries[passed..] {
+        queue.entry(&told.room, fanned);
+    }
     let taken = link.2.into_inner().unwrap();
     assert_eq!(taken.len(), passed);
     taken
