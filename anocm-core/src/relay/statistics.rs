@@ -14,6 +14,7 @@ const BUCKETS: usize = BOUNDS.len() + 1;
 
 const REQUESTS: [&str; 10] =
     ["create", "look", "join", "enter", "read", "publish", "void", "close", "detach", "work"];
+/// By [`Refusal::name`].
 const REFUSALS: [&str; 12] = [
     "no_such_room",
     "address_in_use",
@@ -168,20 +169,8 @@ impl Counts {
     }
 
     pub(super) fn refused(&self, refusal: Refusal) {
-        let kind = match refusal {
-            Refusal::NoSuchRoom => 0,
-            Refusal::AddressInUse => 1,
-            Refusal::NotAdmitted => 2,
-            Refusal::StaleEpoch { .. } => 3,
-            Refusal::RetentionTooLong { .. } => 4,
-            Refusal::Unlawful => 5,
-            Refusal::Full => 6,
-            Refusal::Busy { .. } => 7,
-            Refusal::ReadOnly => 8,
-            Refusal::Unavailable => 9,
-            Refusal::WorkNeeded(_) => 10,
-            Refusal::Crowded { .. } => 11,
-        };
+        let name = refusal.name();
+        let kind = REFUSALS.iter().position(|known| *known == name).unwrap_or(REFUSALS.len());
         count(&self.refusals, kind);
     }
 

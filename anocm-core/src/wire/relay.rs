@@ -124,6 +124,25 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Its name in snake case, for programs and metrics. Never changes.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NoSuchRoom => "no_such_room",
+            Self::AddressInUse => "address_in_use",
+            Self::NotAdmitted => "not_admitted",
+            Self::StaleEpoch { .. } => "stale_epoch",
+            Self::RetentionTooLong { .. } => "retention_too_long",
+            Self::Unlawful => "unlawful",
+            Self::Full => "full",
+            Self::Busy { .. } => "busy",
+            Self::ReadOnly => "read_only",
+            Self::Unavailable => "unavailable",
+            Self::WorkNeeded(_) => "work_needed",
+            Self::Crowded { .. } => "crowded",
+        }
+    }
+
     /// How long the relay wants to be left alone, if it says so.
     #[must_use]
     pub const fn retry_after(self) -> Option<Duration> {

@@ -3,7 +3,6 @@
 use anocm_core::{
     room::{CommandError, JoinFailure, SendFailure},
     transport::TransportError,
-    wire::Refusal,
 };
 
 /// Of a later version of the library.
@@ -28,7 +27,7 @@ pub(super) const fn of_command(error: CommandError) -> &'static str {
 
 pub(super) const fn of_sending(failure: SendFailure) -> &'static str {
     match failure {
-        SendFailure::Refused(refusal) => of_refusal(refusal),
+        SendFailure::Refused(refusal) => refusal.name(),
         SendFailure::Expired => "expired",
         SendFailure::Impossible => "impossible",
         SendFailure::Unknown => "unknown",
@@ -41,7 +40,7 @@ pub(super) const fn of_joining(failure: JoinFailure) -> &'static str {
         JoinFailure::NoSuchRoom => "no_such_room",
         JoinFailure::LinkReplaced => "link_replaced",
         JoinFailure::BadDoor => "bad_door",
-        JoinFailure::Refused(refusal) => of_refusal(refusal),
+        JoinFailure::Refused(refusal) => refusal.name(),
         JoinFailure::TooManyTries => "too_many_tries",
         _ => OTHER,
     }
@@ -56,22 +55,6 @@ pub(super) const fn of_connection(error: TransportError) -> &'static str {
         TransportError::Cut => "cut",
         TransportError::TooLong => "too_long",
         TransportError::Protocol => "protocol",
-        _ => OTHER,
-    }
-}
-
-const fn of_refusal(refusal: Refusal) -> &'static str {
-    match refusal {
-        Refusal::NoSuchRoom => "no_such_room",
-        Refusal::AddressInUse => "address_in_use",
-        Refusal::NotAdmitted => "not_admitted",
-        Refusal::StaleEpoch { .. } => "stale_epoch",
-        Refusal::RetentionTooLong { .. } => "retention_too_long",
-        Refusal::Unlawful => "unlawful",
-        Refusal::Full => "full",
-        Refusal::Busy { .. } => "busy",
-        Refusal::ReadOnly => "read_only",
-        Refusal::Unavailable => "unavailable",
         _ => OTHER,
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use anocm_core::{
     RelayUrl,
-    wire::{Event, Refusal, RelayFrame, Reply, decode},
+    wire::{Event, RelayFrame, Reply, decode},
 };
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep, timeout_at};
@@ -108,7 +108,7 @@ impl Scene {
     /// Counts why a connection ended or a request came to nothing.
     pub(super) fn ended(&self, error: &GuestError) {
         let what = match error {
-            GuestError::Refused(refusal) => format!("refused_{}", name(*refusal)),
+            GuestError::Refused(refusal) => format!("refused_{}", refusal.name()),
             GuestError::Closed(code) => format!("closed_{code}"),
             GuestError::Cut(_) => "cut".to_owned(),
             GuestError::Unreachable(_) => "unreachable".to_owned(),
@@ -196,24 +196,5 @@ impl Scene {
     /// What the abusers met, once they are done.
     pub(super) fn into_report(self) -> Report {
         self.report.into_inner().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// As in the relay's metrics.
-fn name(refusal: Refusal) -> &'static str {
-    match refusal {
-        Refusal::NoSuchRoom => "no_such_room",
-        Refusal::AddressInUse => "address_in_use",
-        Refusal::NotAdmitted => "not_admitted",
-        Refusal::StaleEpoch { .. } => "stale_epoch",
-        Refusal::RetentionTooLong { .. } => "retention_too_long",
-        Refusal::Unlawful => "unlawful",
-        Refusal::Full => "full",
-        Refusal::Busy { .. } => "busy",
-        Refusal::ReadOnly => "read_only",
-        Refusal::Unavailable => "unavailable",
-        Refusal::WorkNeeded(_) => "work_needed",
-        Refusal::Crowded { .. } => "crowded",
-        _ => "other",
     }
 }

@@ -239,17 +239,7 @@ impl Guest {
 }
 
 fn refused(refusal: Refusal) {
-    reached(match refusal {
-        Refusal::NoSuchRoom => "no such room",
-        Refusal::AddressInUse => "address in use",
-        Refusal::NotAdmitted => "not admitted",
-        Refusal::StaleEpoch { .. } => "stale epoch",
-        Refusal::RetentionTooLong { .. } => "retention too long",
-        Refusal::Unlawful => "unlawful",
-        Refusal::Full => "full",
-        Refusal::Busy { .. } => "busy",
-        Refusal::WorkNeeded(_) => "work needed",
-        Refusal::Crowded { .. } => "crowded",
-        refusal => panic!("a store in memory gives no cause for this: {refusal}"),
-    });
+    let caused = !matches!(refusal, Refusal::ReadOnly | Refusal::Unavailable);
+    assert!(caused, "a store in memory gives no cause for this: {refusal}");
+    reached(refusal.name());
 }
