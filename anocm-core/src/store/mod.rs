@@ -1,6 +1,8 @@
 //! Where a relay keeps rooms: a bounded, expiring, in-memory log with a live feed.
 
 #[cfg(feature = "relay")]
+mod feed;
+#[cfg(feature = "relay")]
 mod memory;
 
 use std::{
@@ -11,6 +13,8 @@ use std::{
 use async_trait::async_trait;
 use futures_core::Stream;
 
+#[cfg(feature = "relay")]
+pub use feed::Feeds;
 #[cfg(feature = "relay")]
 pub use memory::{MemoryLimits, MemoryStore};
 

@@ -1,6 +1,5 @@
 //! The store in this process's memory.
 
-mod feed;
 mod room;
 mod rooms;
 #[cfg(test)]

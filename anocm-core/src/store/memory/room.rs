@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{MemoryLimits, feed::Feeds};
+use super::MemoryLimits;
 use crate::{
     id::{Epoch, Seq},
     secret::{Payload, TokenHash},
-    store::{EpochRecord, MAX_EPOCHS, PAGE_BYTES, StoreError, StoredDoor, Watch, Watched},
+    store::{EpochRecord, Feeds, MAX_EPOCHS, PAGE_BYTES, StoreError, StoredDoor, Watch, Watched},
     time::{Timestamp, millis},
     wire::{CloseReason, Entry, Genesis, LogItem, NextEpoch, Page, Policy},
 };

@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    fmt,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     task::{Context, Poll, Waker},
@@ -19,13 +20,35 @@ const MAX_WAITING: usize = 256;
 /// Sealed bytes that wait for one watch before it lags.
 const MAX_WAITING_BYTES: usize = 16 * MAX_SEALED;
 
-/// Everyone who watches one room.
+/// Everyone who watches one room: what a back end makes its watches of.
+///
+/// A watch that is not read holds back 256 items or a little over a megabyte of sealed bytes, and
+/// lags from then on.
+///
+/// # Examples
+/// ```
+/// use anocm_core::{store::{Feeds, Watched}, wire::CloseReason};
+/// use futures_util::StreamExt;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let mut feeds = Feeds::default();
+/// let mut watch = feeds.watch();
+/// feeds.close(CloseReason::Gone);
+/// assert_eq!(watch.next().await, Some(Watched::Closed(CloseReason::Gone)));
+/// # }
+/// ```
 #[derive(Default)]
-pub(super) struct Feeds(Vec<Weak<Feed>>);
+pub struct Feeds(Vec<Weak<Feed>>);
+
+impl fmt::Debug for Feeds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Feeds(..)")
+    }
+}
 
 impl Feeds {
     /// A new watch, which sees what is told from now on.
-    pub(super) fn watch(&mut self) -> Watch {
+    pub fn watch(&mut self) -> Watch {
         self.0.retain(|feed| feed.strong_count() > 0);
         let feed = Arc::new(Feed::default());
         self.0.push(Arc::downgrade(&feed));
@@ -33,7 +56,7 @@ impl Feeds {
     }
 
     /// Tells every watch. A payload in `item` is shared, not copied.
-    pub(super) fn tell(&mut self, item: &Watched) {
+    pub fn tell(&mut self, item: &Watched) {
         self.0.retain(|feed| {
             let Some(feed) = feed.upgrade() else {
                 return false;
@@ -43,8 +66,14 @@ impl Feeds {
         });
     }
 
+    /// Whether anybody still has a watch.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        self.0.iter().any(|feed| feed.strong_count() > 0)
+    }
+
     /// Ends every watch.
-    pub(super) fn close(&mut self, reason: CloseReason) {
+    pub fn close(&mut self, reason: CloseReason) {
         self.tell(&Watched::Closed(reason));
         self.0.clear();
     }

@@ -1,0 +1,259 @@
+//! One connection on which one server tells what happens to its rooms.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use anocm_core::RoomAddress;
+use redis::{
+    AsyncConnectionConfig, Pipeline, PushInfo, PushKind, Value,
+    aio::{ConnectionLike as _, MultiplexedConnection},
+    cmd, pipe,
+};
+use tokio::{
+    sync::mpsc,
+    time::{interval, sleep},
+};
+
+use super::Channels;
+use crate::{
+    keys::{self, Shard},
+    servers::Node,
+};
+
+/// Channels that are asked for at one go, one command each: one for several would be refused by a
+/// cluster, where each is in another slot.
+const TOGETHER: usize = 128;
+/// How often the connection is tried, and channels that nobody needs are left.
+const TICK: Duration = Duration::from_secs(2);
+/// How long an answer may take before the connection is given up.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long to wait before another connection is tried, at first and at most.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// The near end of a line: rooms that are sent here are subscribed to.
+pub(super) struct Line {
+    pub(super) node: Arc<Node>,
+    pub(super) rooms: mpsc::UnboundedSender<RoomAddress>,
+}
+
+/// The far end.
+struct Listener {
+    channels: Weak<Channels>,
+    node: Arc<Node>,
+    rooms: mpsc::UnboundedReceiver<RoomAddress>,
+    /// Those that are heard over this line, or will be once it is up.
+    mine: HashSet<RoomAddress>,
+    config: AsyncConnectionConfig,
+    /// The connection was lost (`None`), or the server has dropped a channel.
+    lost: mpsc::UnboundedReceiver<Option<RoomAddress>>,
+}
+
+impl Line {
+    pub(super) fn start(channels: &Arc<Channels>, node: &Arc<Node>) -> Self {
+        let (to, rooms) = mpsc::unbounded_channel();
+        let (loses, lost) = mpsc::unbounded_channel();
+        let heard = Arc::downgrade(channels);
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(PATIENCE))
+            .set_response_timeout(Some(PATIENCE))
+            .set_push_sender(move |push: PushInfo| hear(&heard, &loses, push));
+        let listener = Listener {
+            channels: Arc::downgrade(channels),
+            node: Arc::clone(node),
+            rooms,
+            mine: HashSet::new(),
+            config,
+            lost,
+        };
+        tokio::spawn(listener.run());
+        Self { node: Arc::clone(node), rooms: to }
+    }
+}
+
+/// Takes what the server says by itself. Must not block.
+fn hear(
+    channels: &Weak<Channels>,
+    loses: &mpsc::UnboundedSender<Option<RoomAddress>>,
+    push: PushInfo,
+) -> Result<(), mpsc::error::SendError<Option<RoomAddress>>> {
+    let mut data = push.data.into_iter();
+    let mut next = || match data.next() {
+        Some(Value::BulkString(bytes)) => Some(bytes),
+        _ => None,
+    };
+    match push.kind {
+        PushKind::Message | PushKind::SMessage => {
+            if let (Some(channel), Some(payload)) = (next(), next())
+                && let Some(channels) = channels.upgrade()
+                && let Some(address) = keys::address(&channel)
+            {
+                channels.heard(&address, &zeroize::Zeroizing::new(payload));
+            }
+            Ok(())
+        }
+        // A slot has moved; or it was asked for.
+        PushKind::SUnsubscribe => match next().as_deref().and_then(keys::address) {
+            Some(address) => loses.send(Some(address)),
+            None => Ok(()),
+        },
+        PushKind::Disconnection => loses.send(None),
+        _ => Ok(()),
+    }
+}
+
+/// Why a line listens no more.
+enum Over {
+    /// The connection was lost.
+    Lost,
+    /// The store is no more.
+    Done,
+}
+
+/// The connection is of no use any more.
+struct Broken;
+
+impl Listener {
+    async fn run(mut self) {
+        let mut pause = PAUSES.0;
+        while let Over::Lost = self.listen(&mut pause).await {
+            let Some(channels) = self.channels.upgrade() else { return };
+            self.mine.iter().for_each(|address| channels.is_deaf(address));
+            while let Ok(address) = self.rooms.try_recv() {
+                self.mine.insert(address);
+            }
+            channels.servers.look().await;
+            self.give_away(&channels);
+            let is_needed = channels.servers.topology().has(&self.node);
+            if !is_needed && self.mine.is_empty() {
+                break;
+            }
+            drop(channels);
+            sleep(pause).await;
+            pause = (2 * pause).min(PAUSES.1);
+        }
+        // Whoever was sent here in the last moment has to go elsewhere.
+        self.rooms.close();
+        while let Some(address) = self.rooms.recv().await {
+            if let Some(channels) = self.channels.upgrade() {
+                channels.subscribe(&address);
+            }
+        }
+    }
+
+    async fn listen(&mut self, pause: &mut Duration) -> Over {
+        while self.lost.try_recv().is_ok() {}
+        let Ok(mut connection) = self.node.connect(&self.config).await else {
+            return Over::Lost;
+        };
+        let mut rooms: Vec<_> = self.mine.iter().copied().collect();
+        if self.join(&mut connection, &rooms).await.is_err() {
+            return Over::Lost;
+        }
+        *pause = PAUSES.0;
+        let mut tick = interval(TICK);
+        loop {
+            rooms.clear();
+            tokio::select! {
+                count = self.rooms.recv_many(&mut rooms, TOGETHER) => {
+                    if count == 0 {
+                        return Over::Done;
+                    }
+                    if self.join(&mut connection, &rooms).await.is_err() {
+                        return Over::Lost;
+                    }
+                }
+                lost = self.lost.recv() => match lost {
+                    Some(Some(address)) => self.dropped(&address).await,
+                    _ => return Over::Lost,
+                },
+                _ = tick.tick() => {
+                    if connection.req_packed_command(&cmd("PING")).await.is_err()
+                        || self.sweep(&mut connection).await.is_err()
+                    {
+                        return Over::Lost;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Subscribes to rooms.
+    async fn join(
+        &mut self,
+        connection: &mut MultiplexedConnection,
+        rooms: &[RoomAddress],
+    ) -> Result<(), Broken> {
+        let channels = self.channels.upgrade().ok_or(Broken)?;
+        let command = channels.servers.pubsub().subscribe();
+        for rooms in rooms.chunks(TOGETHER) {
+            self.mine.extend(rooms);
+            let answers = each(connection, command, rooms).await?;
+            for (address, answer) in rooms.iter().zip(answers) {
+                if let Value::ServerError(_) = answer {
+                    // Not here, or not any more.
+                    self.mine.remove(address);
+                    channels.again_later(address);
+                } else {
+                    channels.hears(address);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The server no longer tells of a room.
+    async fn dropped(&mut self, address: &RoomAddress) {
+        let Some(channels) = self.channels.upgrade() else { return };
+        if self.mine.remove(address) {
+            channels.is_deaf(address);
+            channels.servers.look().await;
+            channels.again_later(address);
+        }
+    }
+
+    /// Leaves channels that nobody needs any more.
+    async fn sweep(&mut self, connection: &mut MultiplexedConnection) -> Result<(), Broken> {
+        let channels = self.channels.upgrade().ok_or(Broken)?;
+        self.give_away(&channels);
+        let is_left = |address: &&RoomAddress| channels.forget_unwatched(address);
+        let left: Vec<_> = self.mine.iter().filter(is_left).copied().collect();
+        let command = channels.servers.pubsub().unsubscribe();
+        for rooms in left.chunks(TOGETHER) {
+            // Whoever watches one of them again comes after this.
+            self.mine.retain(|address| !rooms.contains(address));
+            each(connection, command, rooms).await?;
+        }
+        Ok(())
+    }
+
+    /// Rooms that another server has now are for its line.
+    fn give_away(&mut self, channels: &Arc<Channels>) {
+        let topology = channels.servers.topology();
+        let node = &self.node;
+        let is_there = |address: &RoomAddress| {
+            topology.owner(Shard::of(address)).is_some_and(|owner| !Arc::ptr_eq(owner, node))
+        };
+        for address in self.mine.extract_if(is_there) {
+            channels.is_deaf(&address);
+            channels.subscribe(&address);
+        }
+    }
+}
+
+/// One command for each room, all at one go.
+async fn each(
+    connection: &mut MultiplexedConnection,
+    command: &str,
+    rooms: &[RoomAddress],
+) -> Result<Vec<Value>, Broken> {
+    let mut pipeline: Pipeline = pipe();
+    for address in rooms {
+        pipeline.cmd(command).arg(keys::room(address));
+    }
+    let answers = connection.req_packed_commands(&pipeline, 0, rooms.len()).await;
+    // The codec alone knows what they mean; whoever gets too few has lost count.
+    answers.ok().filter(|answers| answers.len() == rooms.len()).ok_or(Broken)
+}

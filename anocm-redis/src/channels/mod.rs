@@ -1,0 +1,221 @@
+//! What happens to rooms, heard over channels.
+//!
+//! Announcements are neither kept nor repeated by the server. So each has its place, and whoever
+//! misses one looks at the log: after a cut, when a slot moves, and when a touch says that a room
+//! has come further than was heard.
+//!
+//! ```text
+//! server ──▶ Line, one for each server ──▶ Room, in order ──▶ its watches
+//!                                           └── looks at the log for what was missed
+//! ```
+
+mod line;
+mod room;
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use anocm_core::{
+    RoomAddress,
+    store::{StoreError, Watch},
+    wire::CloseReason,
+};
+use tokio::time::{sleep, timeout};
+
+use self::line::Line;
+pub(crate) use self::room::{At, Found, Room};
+use crate::{codec, keys::Shard, look, servers::Servers};
+
+/// How long whoever wants to watch waits for that.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long what was announced may be on its way.
+const ON_ITS_WAY: Duration = Duration::from_secs(1);
+/// How long to wait before a look is tried again.
+const RETRY: Duration = Duration::from_millis(200);
+
+/// What is heard of all rooms that somebody watches.
+pub(crate) struct Channels {
+    pub(crate) servers: Arc<Servers>,
+    // Short sections, none across an await. Taken before a room's lock, never after.
+    rooms: Mutex<HashMap<RoomAddress, Arc<Room>>>,
+    lines: Mutex<Vec<Line>>,
+}
+
+impl Channels {
+    pub(crate) fn new(servers: Arc<Servers>) -> Arc<Self> {
+        Arc::new(Self { servers, rooms: Mutex::default(), lines: Mutex::default() })
+    }
+
+    fn rooms(&self) -> MutexGuard<'_, HashMap<RoomAddress, Arc<Room>>> {
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A room that somebody watches.
+    pub(crate) fn get(&self, address: &RoomAddress) -> Option<Arc<Room>> {
+        self.rooms().get(address).cloned()
+    }
+
+    fn has(&self, address: &RoomAddress) -> bool {
+        self.rooms().contains_key(address)
+    }
+
+    /// A live feed of a room.
+    pub(crate) async fn watch(
+        self: &Arc<Self>,
+        address: &RoomAddress,
+    ) -> Result<Watch, StoreError> {
+        let (room, is_new) = self.enter(address);
+        if is_new {
+            self.subscribe(address);
+        }
+        let watching = async {
+            // Whoever is the first has it looked at by the one who subscribes.
+            let known =
+                if is_new { None } else { Some(look::state(&self.servers, address).await?) };
+            room.watch(known).await.ok_or(StoreError::NoSuchRoom)
+        };
+        timeout(PATIENCE, watching).await.unwrap_or(Err(StoreError::Unavailable))
+    }
+
+    fn enter(&self, address: &RoomAddress) -> (Arc<Room>, bool) {
+        match self.rooms().entry(*address) {
+            Entry::Occupied(known) if !known.get().is_over() => (Arc::clone(known.get()), false),
+            Entry::Occupied(mut over) => {
+                over.insert(Arc::new(Room::new(*address)));
+                (Arc::clone(over.get()), true)
+            }
+            Entry::Vacant(place) => (Arc::clone(place.insert(Arc::new(Room::new(*address)))), true),
+        }
+    }
+
+    /// Has the line of the server that has the room subscribe to it.
+    fn subscribe(self: &Arc<Self>, address: &RoomAddress) {
+        let Some(node) = self.servers.topology().owner(Shard::of(address)).cloned() else {
+            return self.again_later(address);
+        };
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.retain(|line| !line.rooms.is_closed());
+        let sent = lines
+            .iter()
+            .find(|line| Arc::ptr_eq(&line.node, &node))
+            .is_some_and(|line| line.rooms.send(*address).is_ok());
+        if !sent {
+            let line = Line::start(self, &node);
+            // The other end has just begun to listen.
+            let _ = line.rooms.send(*address);
+            lines.push(line);
+        }
+    }
+
+    /// Subscribes once more, when it is clearer where.
+    fn again_later(self: &Arc<Self>, address: &RoomAddress) {
+        let (channels, address) = (Arc::downgrade(self), *address);
+        tokio::spawn(async move {
+            sleep(RETRY).await;
+            if let Some(channels) = channels.upgrade()
+                && channels.has(&address)
+            {
+                channels.servers.look().await;
+                channels.subscribe(&address);
+            }
+        });
+    }
+
+    /// Something was announced.
+    fn heard(self: &Arc<Self>, address: &RoomAddress, payload: &[u8]) {
+        let Some(room) = self.get(address) else { return };
+        match codec::announced(payload) {
+            Ok(announced) => {
+                if room.heard(announced) {
+                    self.look(room);
+                } else if room.is_over() {
+                    self.forget(&room);
+                }
+            }
+            Err(codec::Malformed) => tracing::warn!("an announcement makes no sense"),
+        }
+    }
+
+    /// From now on everything that happens to the room is heard.
+    fn hears(self: &Arc<Self>, address: &RoomAddress) {
+        if let Some(room) = self.get(address)
+            && room.hears()
+        {
+            self.look(room);
+        }
+    }
+
+    fn is_deaf(&self, address: &RoomAddress) {
+        if let Some(room) = self.get(address) {
+            room.is_deaf();
+        }
+    }
+
+    /// The room has come so far: all of that should be heard soon.
+    pub(crate) fn check(self: &Arc<Self>, address: &RoomAddress, known: At) {
+        let Some(room) = self.get(address).filter(|room| room.is_before(&known)) else {
+            return;
+        };
+        let channels = Arc::downgrade(self);
+        tokio::spawn(async move {
+            sleep(ON_ITS_WAY).await;
+            if let Some(channels) = channels.upgrade()
+                && room.should_be(&known)
+            {
+                tracing::debug!("an announcement was missed");
+                channels.look(room);
+            }
+        });
+    }
+
+    /// Looks at what was missed of a room, until nothing is.
+    fn look(self: &Arc<Self>, room: Arc<Room>) {
+        let channels = Arc::downgrade(self);
+        tokio::spawn(async move {
+            while let Some(channels) = channels.upgrade() {
+                let at = room.begin_look();
+                let Ok(found) = look::since(&channels.servers, &room.address, at).await else {
+                    drop(channels);
+                    sleep(RETRY).await;
+                    continue;
+                };
+                if room.end_look(found) {
+                    if room.is_over() {
+                        channels.forget(&room);
+                    }
+                    return;
+                }
+            }
+        });
+    }
+
+    fn forget(&self, room: &Arc<Room>) {
+        let mut rooms = self.rooms();
+        if rooms.get(&room.address).is_some_and(|known| Arc::ptr_eq(known, room)) {
+            rooms.remove(&room.address);
+        }
+    }
+
+    /// Forgets a room if nobody watches it or is about to. True when nothing is to be heard of it.
+    fn forget_unwatched(&self, address: &RoomAddress) -> bool {
+        let mut rooms = self.rooms();
+        let Some(room) = rooms.get(address) else { return true };
+        // Whoever is about to watch holds the room, too.
+        let is_needed = Arc::strong_count(room) > 1 || room.is_watched();
+        if !is_needed {
+            rooms.remove(address);
+        }
+        !is_needed
+    }
+
+    /// Ends all rooms for those who watch: the store is no more.
+    pub(crate) fn end(&self) {
+        for (_, room) in std::mem::take(&mut *self.rooms()) {
+            room.end(CloseReason::Gone);
+        }
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}

@@ -1,0 +1,280 @@
+//! What is heard of one room, put in order.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use anocm_core::{
+    Payload, RoomAddress, Seq,
+    store::{Feeds, Watch, Watched},
+    wire::{CloseReason, LogItem},
+};
+use tokio::sync::Notify;
+
+use crate::codec::{Announced, Instance, What};
+
+/// How much is held back while the log is read.
+const MOST_HELD: usize = 256;
+const MOST_HELD_BYTES: usize = 1 << 20;
+
+/// How far a room has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct At {
+    pub(crate) instance: Instance,
+    pub(crate) head: Seq,
+    /// How often the epoch has changed, by entries and by voids.
+    pub(crate) turn: u64,
+}
+
+/// What was found when a room was looked at.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// The first look, or everything since the last one.
+    Whole(At, Vec<LogItem>),
+    /// Something since the last look can only be read by those who watch.
+    Part(At),
+    /// The room has ended, and this is another one, or none.
+    Gone,
+}
+
+/// What is heard of one room, put in order, for those who watch it.
+pub(crate) struct Room {
+    pub(crate) address: RoomAddress,
+    // Short sections, none across an await.
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    feeds: Feeds,
+    at: Option<At>,
+    /// Whether everything that happens is heard.
+    hears: bool,
+    /// Whether somebody is looking at what was missed. Until then what is heard is held back.
+    looks: bool,
+    /// Something was missed since that look began.
+    again: bool,
+    over: bool,
+    held: Vec<Announced>,
+    /// The group information after a turn.
+    info: Option<(u64, Payload)>,
+}
+
+impl Room {
+    pub(crate) fn new(address: RoomAddress) -> Self {
+        Self { address, state: Mutex::default(), changed: Notify::new() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn at(&self) -> Option<At> {
+        self.lock().at
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.lock().over
+    }
+
+    pub(crate) fn is_watched(&self) -> bool {
+        self.lock().feeds.is_watched()
+    }
+
+    /// From now on everything is heard. True when somebody has to look at what was missed.
+    pub(crate) fn hears(&self) -> bool {
+        let mut state = self.lock();
+        state.hears = true;
+        state.must_look()
+    }
+
+    /// Nothing is heard any more.
+    pub(crate) fn is_deaf(&self) {
+        self.lock().hears = false;
+    }
+
+    /// The room is known to have come so far. True when somebody has to look why nothing was
+    /// heard of it.
+    pub(crate) fn should_be(&self, known: &At) -> bool {
+        let mut state = self.lock();
+        state.is_before(known) && state.must_look()
+    }
+
+    /// Whether what was heard is not all that there was until then.
+    pub(crate) fn is_before(&self, known: &At) -> bool {
+        self.lock().is_before(known)
+    }
+
+    /// Takes what was heard. True when somebody has to look at what was missed.
+    pub(crate) fn heard(&self, announced: Announced) -> bool {
+        let mut state = self.lock();
+        if state.over {
+            return false;
+        }
+        if state.looks || state.at.is_none() {
+            state.hold(announced);
+            return false;
+        }
+        let missed = !state.take(&announced);
+        if missed {
+            state.hold(announced);
+        }
+        self.changed.notify_waiters();
+        missed && state.must_look()
+    }
+
+    /// A look begins: what is missed from now on is not in it.
+    pub(crate) fn begin_look(&self) -> Option<At> {
+        let mut state = self.lock();
+        state.again = false;
+        state.at
+    }
+
+    /// Takes what the look has found, and what was held back meanwhile. False when one more look
+    /// is needed.
+    pub(crate) fn end_look(&self, found: Found) -> bool {
+        let mut state = self.lock();
+        if !state.over {
+            state.catch_up(found);
+        }
+        state.looks = state.again && !state.over;
+        self.changed.notify_waiters();
+        !state.looks
+    }
+
+    /// Ends the room for all who watch.
+    pub(crate) fn end(&self, reason: CloseReason) {
+        self.lock().end(reason);
+        self.changed.notify_waiters();
+    }
+
+    /// A watch of everything after `known`, once all until then was heard. `None` when the room is
+    /// over.
+    pub(crate) async fn watch(&self, known: Option<At>) -> Option<Watch> {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            {
+                let mut state = self.lock();
+                if state.over {
+                    return None;
+                }
+                let is_live = state.hears && !state.looks && state.at.is_some();
+                if is_live && !known.is_some_and(|known| state.is_before(&known)) {
+                    return Some(state.feeds.watch());
+                }
+            }
+            changed.await;
+        }
+    }
+
+    pub(crate) fn info(&self) -> Option<(At, Payload)> {
+        let state = self.lock();
+        let at = state.at?;
+        let (turn, info) = state.info.clone()?;
+        Some((At { turn, ..at }, info))
+    }
+
+    /// Remembers the group information after a turn.
+    pub(crate) fn remember(&self, instance: &Instance, turn: u64, info: &Payload) {
+        let mut state = self.lock();
+        if state.at.is_some_and(|at| at.instance == *instance) {
+            state.info = Some((turn, info.clone()));
+        }
+    }
+}
+
+impl State {
+    fn must_look(&mut self) -> bool {
+        self.again = true;
+        !std::mem::replace(&mut self.looks, true)
+    }
+
+    fn is_before(&self, known: &At) -> bool {
+        self.at.is_none_or(|at| {
+            at.instance == known.instance && (at.head < known.head || at.turn < known.turn)
+        })
+    }
+
+    fn hold(&mut self, announced: Announced) {
+        let bytes = |held: &Announced| match &held.what {
+            What::Entry { item, .. } => item.entry.sealed.len(),
+            _ => 0,
+        };
+        let held: usize = self.held.iter().map(bytes).sum();
+        if self.held.len() < MOST_HELD && held + bytes(&announced) <= MOST_HELD_BYTES {
+            self.held.push(announced);
+        } else {
+            // What is in the log is found there.
+            self.again = true;
+        }
+    }
+
+    fn end(&mut self, reason: CloseReason) {
+        self.over = true;
+        self.held.clear();
+        self.info = None;
+        self.feeds.close(reason);
+    }
+
+    /// Tells what comes next, and passes over what is known. False when something before it was
+    /// missed.
+    fn take(&mut self, announced: &Announced) -> bool {
+        let Some(at) = self.at else { return false };
+        if announced.instance != at.instance {
+            // Of the room that was here before, or the end of this one was missed.
+            return matches!(announced.what, What::Closed(_));
+        }
+        match &announced.what {
+            What::Entry { turn, item } => {
+                if item.seq <= at.head {
+                    return true;
+                }
+                let begins = u64::from(item.entry.kind.begins_epoch());
+                if item.seq != at.head.next() || *turn != at.turn + begins {
+                    return false;
+                }
+                self.at = Some(At { head: item.seq, turn: *turn, ..at });
+                self.feeds.tell(&Watched::Entry(item.clone()));
+            }
+            What::Voided { turn, seq, epoch } => {
+                if *turn <= at.turn {
+                    return true;
+                }
+                if *turn != at.turn + 1 {
+                    return false;
+                }
+                self.at = Some(At { turn: *turn, ..at });
+                self.feeds.tell(&Watched::Voided { seq: *seq, epoch: *epoch });
+            }
+            What::Closed(reason) => self.end(*reason),
+        }
+        true
+    }
+
+    fn catch_up(&mut self, found: Found) {
+        match found {
+            Found::Whole(at, items) => {
+                self.at = Some(at);
+                items.into_iter().for_each(|item| self.feeds.tell(&Watched::Entry(item)));
+            }
+            Found::Part(at) => {
+                self.at = Some(at);
+                self.feeds.tell(&Watched::Lagged);
+            }
+            Found::Gone => return self.end(CloseReason::Gone),
+        }
+        let mut held = std::mem::take(&mut self.held).into_iter();
+        for announced in held.by_ref() {
+            if !self.take(&announced) {
+                self.again = true;
+                self.held.push(announced);
+                break;
+            }
+            if self.over {
+                return;
+            }
+        }
+        self.held.extend(held);
+    }
+}

@@ -1,0 +1,178 @@
+//! What entries and announcements look like as bytes.
+
+use std::time::Duration;
+
+use anocm_core::{
+    Epoch, Payload, Retention, Seq,
+    wire::{CloseReason, Entry, EntryKind, LogItem},
+};
+use redis::Value;
+use zeroize::{Zeroize, Zeroizing};
+
+/// What stands before the sealed part of a kept entry: its time of death, and [`HEAD`].
+///
+/// An entry of 1,000 bytes, this and the server's own six make 1,023: the next size that the
+/// server's allocator has is 1,280.
+pub(crate) const BEFORE_SEALED: usize = DEATH + HEAD;
+const DEATH: usize = 6;
+/// Kind, epoch and retention.
+const HEAD: usize = 1 + 6 + 4;
+
+/// Names a room from its opening to its end: another one at its address has another.
+pub(crate) type Instance = [u8; 8];
+
+/// Something that is not what the scripts make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Malformed;
+
+/// An entry without its time of death, which the server knows.
+pub(crate) fn encode(entry: &Entry) -> Zeroizing<Vec<u8>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(HEAD + entry.sealed.len()));
+    bytes.push(match entry.kind {
+        EntryKind::Message => 0,
+        EntryKind::Commit => 1,
+        EntryKind::Join => 2,
+    });
+    // An epoch that does not fit is not the room's, and the script compares it as a whole.
+    let [_, _, epoch @ ..] = entry.epoch.value().to_be_bytes();
+    bytes.extend(epoch);
+    bytes.extend(entry.retention.as_millis().to_be_bytes());
+    bytes.extend_from_slice(&entry.sealed);
+    bytes
+}
+
+fn decode(bytes: &[u8]) -> Result<Entry, Malformed> {
+    let (&kind, bytes) = bytes.split_first().ok_or(Malformed)?;
+    let kind = match kind {
+        0 => EntryKind::Message,
+        1 => EntryKind::Commit,
+        2 => EntryKind::Join,
+        _ => return Err(Malformed),
+    };
+    let (&[a, b, c, d, e, f], bytes) = bytes.split_first_chunk().ok_or(Malformed)?;
+    let epoch = Epoch::new(u64::from_be_bytes([0, 0, a, b, c, d, e, f]));
+    let (&millis, sealed) = bytes.split_first_chunk().ok_or(Malformed)?;
+    let retention = match u32::from_be_bytes(millis) {
+        0 => Retention::Live,
+        millis => Retention::keep(Duration::from_millis(millis.into())).map_err(|_| Malformed)?,
+    };
+    Ok(Entry { kind, epoch, retention, sealed: Payload::copy_from_slice(sealed) })
+}
+
+/// A kept entry at its place, as read at `now`.
+pub(crate) fn item(seq: Seq, value: &[u8], now: u64) -> Result<LogItem, Malformed> {
+    let (&[a, b, c, d, e, f], entry) = value.split_first_chunk().ok_or(Malformed)?;
+    let death = u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
+    let entry = decode(entry)?;
+    let born = death.saturating_sub(entry.retention.as_millis().into());
+    Ok(LogItem { seq, age: now.saturating_sub(born), entry })
+}
+
+/// The epoch that an entry ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ended {
+    /// When the entry's time is over.
+    pub(crate) death: u64,
+    pub(crate) epoch: Epoch,
+    pub(crate) began: Seq,
+    pub(crate) member: [u8; 32],
+}
+
+pub(crate) fn ended(record: &[u8]) -> Result<Ended, Malformed> {
+    let (&[a, b, c, d, e, f], record) = record.split_first_chunk().ok_or(Malformed)?;
+    let (&epoch, record) = record.split_first_chunk().ok_or(Malformed)?;
+    let (&began, member) = record.split_first_chunk().ok_or(Malformed)?;
+    Ok(Ended {
+        death: u64::from_be_bytes([0, 0, a, b, c, d, e, f]),
+        epoch: Epoch::new(u64::from_be_bytes(epoch)),
+        began: Seq::new(u64::from_be_bytes(began)),
+        member: member.try_into().map_err(|_| Malformed)?,
+    })
+}
+
+/// What a script announced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Announced {
+    pub(crate) instance: Instance,
+    pub(crate) what: What,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    /// `turn` counts what changed the epoch, this entry included.
+    Entry {
+        turn: u64,
+        item: LogItem,
+    },
+    Voided {
+        turn: u64,
+        seq: Seq,
+        epoch: Epoch,
+    },
+    Closed(CloseReason),
+}
+
+pub(crate) fn announced(payload: &[u8]) -> Result<Announced, Malformed> {
+    let (&kind, rest) = payload.split_first().ok_or(Malformed)?;
+    let (&instance, rest) = rest.split_first_chunk().ok_or(Malformed)?;
+    let what = match kind {
+        b'E' => {
+            let (turn, rest) = number(rest)?;
+            let (seq, rest) = number(rest)?;
+            let item = LogItem { seq: Seq::new(seq), age: 0, entry: decode(rest)? };
+            What::Entry { turn, item }
+        }
+        b'V' => {
+            let (turn, rest) = number(rest)?;
+            let (seq, rest) = number(rest)?;
+            let (epoch, _) = number(rest)?;
+            What::Voided { turn, seq: Seq::new(seq), epoch: Epoch::new(epoch) }
+        }
+        b'C' => What::Closed(reason(rest)?),
+        _ => return Err(Malformed),
+    };
+    Ok(Announced { instance, what })
+}
+
+fn number(bytes: &[u8]) -> Result<(u64, &[u8]), Malformed> {
+    let (&number, rest) = bytes.split_first_chunk().ok_or(Malformed)?;
+    Ok((u64::from_be_bytes(number), rest))
+}
+
+/// How a reason is written.
+pub(crate) const fn word(reason: CloseReason) -> &'static str {
+    match reason {
+        CloseReason::Owner => "owner",
+        CloseReason::Age => "age",
+        _ => "gone",
+    }
+}
+
+fn reason(word: &[u8]) -> Result<CloseReason, Malformed> {
+    match word {
+        b"owner" => Ok(CloseReason::Owner),
+        b"age" => Ok(CloseReason::Age),
+        b"gone" => Ok(CloseReason::Gone),
+        _ => Err(Malformed),
+    }
+}
+
+/// Takes bytes out of a reply. What they are made into is a copy, and they are wiped.
+pub(crate) fn bytes(value: Value) -> Result<Zeroizing<Vec<u8>>, Malformed> {
+    match value {
+        Value::BulkString(bytes) => Ok(Zeroizing::new(bytes)),
+        mut other => {
+            wipe(&mut other);
+            Err(Malformed)
+        }
+    }
+}
+
+/// Overwrites what a reply holds.
+pub(crate) fn wipe(value: &mut Value) {
+    match value {
+        Value::BulkString(bytes) => bytes.zeroize(),
+        Value::Array(values) | Value::Push { data: values, .. } => values.iter_mut().for_each(wipe),
+        _ => {}
+    }
+}

@@ -1,0 +1,185 @@
+//! Looking at a room: how far it has come, and what is in its log.
+
+use anocm_core::{
+    Epoch, RoomAddress, Seq,
+    store::{PAGE_BYTES, StoreError},
+    wire::{LogItem, Page},
+};
+use redis::{FromRedisValue, Value};
+
+use crate::{
+    channels::{At, Found},
+    codec::{self, BEFORE_SEALED, Malformed},
+    error::Fault,
+    keys::{self, Shard},
+    script::Name,
+    servers::Servers,
+};
+
+/// Pages that are read for those who watch; whoever missed more reads by themselves.
+const PAGES: usize = 8;
+/// How often the server is asked for a page on which there is nothing, before a reader has to ask
+/// again.
+const EMPTY: usize = 16;
+
+/// What a script returned: a word, and more.
+pub(crate) struct Answer {
+    word: Vec<u8>,
+    rest: std::vec::IntoIter<Value>,
+}
+
+impl Answer {
+    pub(crate) fn of(value: Value) -> Result<Self, Malformed> {
+        let Value::Array(values) = value else { return Err(Malformed) };
+        let mut rest = values.into_iter();
+        match rest.next() {
+            Some(Value::BulkString(word)) => Ok(Self { word, rest }),
+            _ => Err(Malformed),
+        }
+    }
+
+    /// Refuses all but `ok`.
+    pub(crate) fn ok(mut self) -> Result<Self, StoreError> {
+        match &*self.word {
+            b"ok" => Ok(self),
+            b"gone" => Err(StoreError::NoSuchRoom),
+            b"in use" => Err(StoreError::AddressInUse),
+            b"full" => Err(StoreError::Full),
+            b"stale" => {
+                let current = self.number()?;
+                Err(StoreError::StaleEpoch { current: Epoch::new(current) })
+            }
+            _ => Err(Fault::from(Malformed).into()),
+        }
+    }
+
+    pub(crate) fn value(&mut self) -> Result<Value, StoreError> {
+        self.rest.next().ok_or_else(|| Fault::from(Malformed).into())
+    }
+
+    pub(crate) fn number(&mut self) -> Result<u64, StoreError> {
+        number(self.value()?)
+    }
+
+    pub(crate) fn bytes<const N: usize>(&mut self) -> Result<[u8; N], StoreError> {
+        array(self.value()?)
+    }
+}
+
+pub(crate) fn number(value: Value) -> Result<u64, StoreError> {
+    u64::from_redis_value(value).map_err(|_| Fault::from(Malformed).into())
+}
+
+pub(crate) fn array<const N: usize>(value: Value) -> Result<[u8; N], StoreError> {
+    let bytes = codec::bytes(value).map_err(Fault::from)?;
+    bytes.as_slice().try_into().map_err(|_| Fault::from(Malformed).into())
+}
+
+pub(crate) async fn run(
+    servers: &Servers,
+    address: &RoomAddress,
+    name: Name,
+    arguments: &[&[u8]],
+) -> Result<Answer, StoreError> {
+    let shard = Shard::of(address);
+    let keys = [keys::room(address), shard.key()];
+    let answer = servers.run(shard, name, &[&keys[0], &keys[1]], arguments).await?;
+    Answer::of(answer).map_err(Fault::from)?.ok()
+}
+
+/// How far a room has come.
+pub(crate) async fn state(servers: &Servers, address: &RoomAddress) -> Result<At, StoreError> {
+    let mut answer = run(servers, address, Name::State, &[]).await?;
+    at(&mut answer)
+}
+
+pub(crate) fn at(answer: &mut Answer) -> Result<At, StoreError> {
+    Ok(At { instance: answer.bytes()?, head: Seq::new(answer.number()?), turn: answer.number()? })
+}
+
+/// Entries after `after` up to `until`, as many as a page holds.
+pub(crate) async fn page(
+    servers: &Servers,
+    address: &RoomAddress,
+    after: Seq,
+    until: Seq,
+) -> Result<Page, StoreError> {
+    let mut page = Page { items: Vec::new(), reaches: after, more: true };
+    for _ in 0..EMPTY {
+        let numbers = [
+            page.reaches.value(),
+            until.value(),
+            PAGE_BYTES.try_into().unwrap_or(u64::MAX),
+            BEFORE_SEALED.try_into().unwrap_or(u64::MAX),
+        ];
+        let texts = numbers.map(|number| number.to_string());
+        let arguments = texts.each_ref().map(String::as_bytes);
+        let mut answer = run(servers, address, Name::Read, &arguments).await?;
+        let now = answer.number()?;
+        page.reaches = Seq::new(answer.number()?);
+        page.more = answer.number()? == 1;
+        page.items = items(answer.value()?, now).map_err(Fault::from)?;
+        if !page.items.is_empty() || !page.more {
+            break;
+        }
+    }
+    Ok(page)
+}
+
+fn items(found: Value, now: u64) -> Result<Vec<LogItem>, Malformed> {
+    let Value::Array(found) = found else { return Err(Malformed) };
+    found
+        .into_iter()
+        .map(|pair| {
+            let Value::Array(pair) = pair else { return Err(Malformed) };
+            let [seq, value] = <[Value; 2]>::try_from(pair).map_err(|_| Malformed)?;
+            let seq = u64::from_redis_value(seq).map_err(|_| Malformed)?;
+            codec::item(Seq::new(seq), &codec::bytes(value)?, now)
+        })
+        .collect()
+}
+
+/// What has happened to a room since it was `at` a point; without one, where it is.
+pub(crate) async fn since(
+    servers: &Servers,
+    address: &RoomAddress,
+    at: Option<At>,
+) -> Result<Found, StoreError> {
+    let now = match state(servers, address).await {
+        Err(StoreError::NoSuchRoom) => return Ok(Found::Gone),
+        state => state?,
+    };
+    let Some(at) = at else { return Ok(Found::Whole(now, Vec::new())) };
+    if now.instance != at.instance || now.turn < at.turn {
+        // Another room; or a server that took over has lost the epoch that its members are in.
+        return Ok(Found::Gone);
+    }
+    if now == at {
+        return Ok(Found::Whole(at, Vec::new()));
+    }
+    let now = At { head: now.head.max(at.head), ..now };
+    let mut items = Vec::new();
+    let mut reaches = at.head;
+    for _ in 0..PAGES {
+        if reaches >= now.head {
+            break;
+        }
+        match page(servers, address, reaches, now.head).await {
+            Err(StoreError::NoSuchRoom) => return Ok(Found::Gone),
+            page => {
+                let page = page?;
+                reaches = page.reaches;
+                items.extend(page.items);
+            }
+        }
+    }
+    Ok(if is_all(&at, &now, &items) { Found::Whole(now, items) } else { Found::Part(now) })
+}
+
+/// Whether these items are all that has happened in between.
+fn is_all(at: &At, now: &At, items: &[LogItem]) -> bool {
+    let places = items.iter().map(|item| item.seq.value());
+    let begun = items.iter().filter(|item| item.entry.kind.begins_epoch()).count();
+    places.eq(at.head.value() + 1..=now.head.value())
+        && u64::try_from(begun).is_ok_and(|begun| at.turn + begun == now.turn)
+}

@@ -1,0 +1,122 @@
+//! Where the servers are, and how they are reached.
+
+use std::{fmt, time::Duration};
+
+use redis::{
+    ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo,
+    io::tcp::TcpSettings,
+};
+use zeroize::Zeroizing;
+
+use crate::ConnectError;
+
+/// Where the servers are, how they are reached, and how much they may keep.
+///
+/// # Examples
+/// ```
+/// use anocm_redis::RedisOptions;
+///
+/// let mut options = RedisOptions::new(["redis://10.0.0.7:6379"])?;
+/// options.set_credentials(Some("anocm"), "a password");
+/// options.max_rooms = 10_000;
+/// # Ok::<(), anocm_redis::ConnectError>(())
+/// ```
+#[derive(Clone)]
+pub struct RedisOptions {
+    pub(crate) servers: Vec<ConnectionInfo>,
+    pub(crate) user: Option<String>,
+    pub(crate) password: Option<Zeroizing<String>>,
+    /// Goes on although the servers do not say whether they keep anything on a disk. Guests are
+    /// told that the posture is unknown. False.
+    pub allow_unknown_posture: bool,
+    /// The most rooms of all relays together; a little more when many are opened at once.
+    /// 100,000.
+    pub max_rooms: usize,
+    /// How long a connection may take. 3 s.
+    pub connect_timeout: Duration,
+    /// How long a command may take before its outcome is unknown: longer than a server may pause.
+    /// 20 s.
+    pub response_timeout: Duration,
+}
+
+impl RedisOptions {
+    /// A single server, or some nodes of a cluster, which name the others: `redis://HOST:PORT`,
+    /// `rediss://HOST:PORT` with TLS, `unix:///PATH` for a socket. A URL may hold
+    /// `USER:PASSWORD@`; better is [`set_credentials`](Self::set_credentials), since arguments of
+    /// a program can be seen by others.
+    ///
+    /// # Errors
+    /// [`ConnectError::Url`] when there is none, or one is no such URL.
+    pub fn new<T: IntoConnectionInfo>(
+        servers: impl IntoIterator<Item = T>,
+    ) -> Result<Self, ConnectError> {
+        let servers: Result<Vec<_>, _> =
+            servers.into_iter().map(IntoConnectionInfo::into_connection_info).collect();
+        let servers = servers.map_err(|_| ConnectError::Url)?;
+        if servers.is_empty() || servers.iter().any(|server| !server.addr().is_supported()) {
+            return Err(ConnectError::Url);
+        }
+        Ok(Self {
+            servers,
+            user: None,
+            password: None,
+            allow_unknown_posture: false,
+            max_rooms: 100_000,
+            connect_timeout: Duration::from_secs(3),
+            response_timeout: Duration::from_secs(20),
+        })
+    }
+
+    /// Whether any of the URLs holds a password.
+    #[must_use]
+    pub fn has_password_in_url(&self) -> bool {
+        self.servers.iter().any(|server| server.redis_settings().password().is_some())
+    }
+
+    /// Trusts certificates of this authority (PEM) instead of the public ones.
+    ///
+    /// # Errors
+    /// [`ConnectError::Certificate`] when it is none.
+    #[cfg(feature = "tls")]
+    pub fn set_root_certificate(&mut self, pem: &[u8]) -> Result<(), ConnectError> {
+        for server in &mut self.servers {
+            if matches!(server.addr(), ConnectionAddr::TcpTls { .. }) {
+                let certificates =
+                    redis::TlsCertificates { client_tls: None, root_cert: Some(pem.to_vec()) };
+                let client = redis::Client::build_with_tls(server.clone(), certificates);
+                let client = client.map_err(|_| ConnectError::Certificate)?;
+                *server = client.get_connection_info().clone();
+            }
+        }
+        Ok(())
+    }
+
+    /// Says who the relay is. Without a user it is the server's default user.
+    pub fn set_credentials(&mut self, user: Option<&str>, password: &str) {
+        self.user = user.map(str::to_owned);
+        self.password = Some(Zeroizing::new(password.to_owned()));
+    }
+
+    /// How to reach one of the servers.
+    pub(crate) fn reach(&self, server: &ConnectionInfo, addr: ConnectionAddr) -> ConnectionInfo {
+        let of_url = server.redis_settings();
+        let mut settings = RedisConnectionInfo::default()
+            .set_protocol(ProtocolVersion::RESP3)
+            .set_db(of_url.db())
+            .set_skip_set_lib_name();
+        if let Some(user) = self.user.as_deref().or(of_url.username()) {
+            settings = settings.set_username(user);
+        }
+        if let Some(password) = self.password.as_deref().map(String::as_str).or(of_url.password()) {
+            settings = settings.set_password(password);
+        }
+        let tcp = TcpSettings::default().set_nodelay(true);
+        server.clone().set_addr(addr).set_tcp_settings(tcp).set_redis_settings(settings)
+    }
+}
+
+impl fmt::Debug for RedisOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RedisOptions(..)")
+    }
+}

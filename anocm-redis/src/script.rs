@@ -1,0 +1,111 @@
+//! The scripts: what a relay asks of the server, each one atomic step.
+
+use sha1_smol::Sha1;
+
+const PRELUDE: &str = include_str!("scripts/prelude.lua");
+
+/// Each of them, by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Name {
+    Create,
+    Append,
+    /// The same for what takes no space: goes on when memory is full.
+    AppendLive,
+    State,
+    Door,
+    Read,
+    Touch,
+    Extend,
+    Void,
+    Close,
+    Tend,
+}
+
+/// Refused by the server when its memory is full.
+const TAKES_SPACE: &str = "";
+/// Goes on when its memory is full, since it makes space or hardly takes any.
+const MAKES_SPACE: &str = " flags=allow-oom";
+const READS: &str = " flags=no-writes,allow-oom";
+
+const ALL: [(Name, &str, &str); 11] = [
+    (Name::Create, TAKES_SPACE, include_str!("scripts/create.lua")),
+    (Name::Append, TAKES_SPACE, include_str!("scripts/append.lua")),
+    (Name::AppendLive, MAKES_SPACE, include_str!("scripts/append.lua")),
+    (Name::State, READS, include_str!("scripts/state.lua")),
+    (Name::Door, READS, include_str!("scripts/door.lua")),
+    (Name::Read, READS, include_str!("scripts/read.lua")),
+    (Name::Touch, MAKES_SPACE, include_str!("scripts/touch.lua")),
+    (Name::Extend, MAKES_SPACE, include_str!("scripts/extend.lua")),
+    (Name::Void, MAKES_SPACE, include_str!("scripts/void.lua")),
+    (Name::Close, MAKES_SPACE, include_str!("scripts/close.lua")),
+    (Name::Tend, MAKES_SPACE, include_str!("scripts/tend.lua")),
+];
+
+/// How a room's watchers are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PubSub {
+    /// Of a single server.
+    Plain,
+    /// Of a cluster: only the node of the room's slot has to do with it.
+    Sharded,
+}
+
+impl PubSub {
+    pub(crate) const fn subscribe(self) -> &'static str {
+        match self {
+            Self::Plain => "SUBSCRIBE",
+            Self::Sharded => "SSUBSCRIBE",
+        }
+    }
+
+    pub(crate) const fn unsubscribe(self) -> &'static str {
+        match self {
+            Self::Plain => "UNSUBSCRIBE",
+            Self::Sharded => "SUNSUBSCRIBE",
+        }
+    }
+
+    const fn publish(self) -> &'static str {
+        match self {
+            Self::Plain => "PUBLISH",
+            Self::Sharded => "SPUBLISH",
+        }
+    }
+}
+
+/// A script as the server gets it.
+pub(crate) struct Script {
+    pub(crate) source: String,
+    pub(crate) sha1: String,
+}
+
+/// All of them, for one way of telling.
+pub(crate) struct Scripts(Vec<Script>);
+
+impl Scripts {
+    pub(crate) fn new(pubsub: PubSub) -> Self {
+        let publish = pubsub.publish();
+        let script = |(_, flags, body): &(Name, &str, &str)| {
+            let source = format!("#!lua{flags}\nlocal PUBLISH = '{publish}'\n{PRELUDE}\n{body}");
+            let sha1 = Sha1::from(&source).digest().to_string();
+            Script { source, sha1 }
+        };
+        Self(ALL.iter().map(script).collect())
+    }
+
+    pub(crate) fn get(&self, name: Name) -> Option<&Script> {
+        self.0.get(name as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_is_found_by_its_name() {
+        for (place, (name, ..)) in ALL.iter().enumerate() {
+            assert_eq!(*name as usize, place);
+        }
+    }
+}

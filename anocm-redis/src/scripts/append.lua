@@ -1,0 +1,81 @@
+-- Appends an entry to the log.
+-- KEYS: room, shard
+-- ARGV: 1 epoch, 2 retention (0: live), 3 size, 4 the entry as it is kept, 5 to 7 the instance,
+--       head and turn that the relay knows, and of what begins an epoch 8 member, 9 door,
+--       10 group information
+local room, shard = KEYS[1], KEYS[2]
+local seen = redis.call('HMGET', room, 'epoch', 'head', 'turn', 'until', 'holds', 'bytes',
+  'max_entries', 'max_bytes', 'instance')
+if gone(seen[4]) then
+  return {'gone'}
+end
+local epoch, head, turn = tonumber(seen[1]), tonumber(seen[2]), tonumber(seen[3])
+local holds, bytes = tonumber(seen[5]), tonumber(seen[6])
+if ARGV[5] == seen[9] then
+  -- A server that took over may know less than the relay: a place is never given twice, and
+  -- epochs do not go back.
+  if turn < tonumber(ARGV[7]) then
+    finish(room, seen[9], 'gone')
+    redis.call('ZADD', shard, 'LT', now, string.sub(room, #shard + 1))
+    return {'gone'}
+  end
+  head = math.max(head, tonumber(ARGV[6]))
+end
+if tonumber(ARGV[1]) ~= epoch then
+  return {'stale', epoch}
+end
+
+local retention, size, begins = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[8] ~= nil
+local seq, death = head + 1, now + retention
+local index = room .. ':x'
+if retention > 0 then
+  local most_entries, most_bytes = tonumber(seen[7]), tonumber(seen[8])
+  if not begins then
+    -- The last tenth is for commits and joins.
+    most_entries = most_entries - math.floor(most_entries / 10)
+    most_bytes = most_bytes - math.floor(most_bytes / 10)
+  end
+  local entries = redis.call('ZCARD', index)
+  if entries >= most_entries or bytes + size > most_bytes then
+    reap(room, 100)
+    bytes = tonumber(redis.call('HGET', room, 'bytes'))
+    if redis.call('ZCARD', index) >= most_entries or bytes + size > most_bytes then
+      return {'full'}
+    end
+  end
+  redis.call('SET', room .. ':' .. seq, struct.pack('>I6', death) .. ARGV[4],
+    'PXAT', math.min(death, holds) + GRACE)
+  redis.call('ZADD', index, death, seq .. ':' .. size .. (begins and ':c' or ''))
+  if entries == 0 then
+    redis.call('PEXPIREAT', index, holds + GRACE)
+  end
+  -- What is due earlier than everything else is looked at earlier.
+  if entries == 0 or death <= tonumber(redis.call('ZRANGE', index, 0, 0, 'WITHSCORES')[2]) then
+    redis.call('ZADD', shard, 'LT', death, string.sub(room, #shard + 1))
+  end
+  bytes = bytes + size
+end
+
+if begins then
+  local old = redis.call('HMGET', room, 'began', 'member')
+  if retention > 0 then
+    local epochs = room .. ':e'
+    if redis.call('HSET', epochs, seq, struct.pack('>I6I8I8', death, epoch, old[1]) .. old[2]) == 1
+      and redis.call('HLEN', epochs) > 1023 then
+      local first = seq
+      for _, ended in ipairs(redis.call('HKEYS', epochs)) do
+        first = math.min(first, tonumber(ended))
+      end
+      redis.call('HDEL', epochs, first)
+    end
+    redis.call('PEXPIREAT', epochs, holds + GRACE)
+  end
+  replace(room, ARGV[10], holds)
+  turn = turn + 1
+  redis.call('HSET', room, 'epoch', epoch + 1, 'turn', turn, 'head', seq, 'bytes', bytes,
+    'began', seq, 'member', ARGV[8], 'door', ARGV[9])
+else
+  redis.call('HSET', room, 'head', seq, 'bytes', bytes)
+end
+redis.call(PUBLISH, room, 'E' .. seen[9] .. struct.pack('>I8I8', turn, seq) .. ARGV[4])
+return {'ok', seq}

@@ -1,0 +1,16 @@
+-- Erases a room, some entries at a time. Says whether there are more.
+-- KEYS: room, shard
+-- ARGV: 1 reason, 2 entries, 3 whether it was closed by this before
+local room, shard = KEYS[1], KEYS[2]
+local seen = redis.call('HMGET', room, 'until', 'instance')
+if ARGV[3] == '0' then
+  if gone(seen[1]) then
+    return {'gone'}
+  end
+  finish(room, seen[2], ARGV[1])
+  redis.call('ZADD', shard, 'LT', now, string.sub(room, #shard + 1))
+elseif seen[1] and seen[1] ~= '0' then
+  -- Another relay was quicker, and there is a new room.
+  return {'ok', 0}
+end
+return {'ok', erase(room, shard, tonumber(ARGV[2])) and 0 or 1}

@@ -1,0 +1,94 @@
+-- What every script begins with.
+--
+-- Times are milliseconds by the server's clock. A room is the key of its hash; everything else of
+-- it has that key, a colon and more. `shard` lists the rooms of a slot by when there is something
+-- to be done about them.
+
+-- Keys outlive what they hold by this, so that a relay comes first and overwrites it.
+local GRACE = 3000
+
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+
+local function gone(ends)
+  return not ends or now >= tonumber(ends)
+end
+
+-- Overwrites a value before it is forgotten: what is only deleted stays readable in freed memory.
+local zeros = {}
+local function wipe(key)
+  local length = redis.call('STRLEN', key)
+  if length > 0 then
+    zeros[length] = zeros[length] or string.rep('\0', length)
+    redis.call('SETRANGE', key, 0, zeros[length])
+    redis.call('DEL', key)
+  end
+end
+
+-- Entries stand in the index as `seq:size`, those that began an epoch as `seq:size:c`.
+local function parse(member)
+  local seq, size, begins = string.match(member, '^(%d+):(%d+)(:?c?)$')
+  return seq, tonumber(size), begins ~= ''
+end
+
+local function forget(room, member)
+  local seq, size, begins = parse(member)
+  wipe(room .. ':' .. seq)
+  if begins then
+    redis.call('HDEL', room .. ':e', seq)
+  end
+  return size
+end
+
+-- Erases what is due of a room, `most` entries at most. Gives whether that was all.
+local function reap(room, most)
+  local index = room .. ':x'
+  local due = redis.call('ZRANGEBYSCORE', index, '-inf', now, 'LIMIT', 0, most)
+  if #due > 0 then
+    local freed = 0
+    for _, member in ipairs(due) do
+      freed = freed + forget(room, member)
+    end
+    redis.call('ZREM', index, unpack(due))
+    redis.call('HINCRBY', room, 'bytes', -freed)
+  end
+  return #due < most
+end
+
+-- Erases a room that has ended, `most` entries at most. Gives whether nothing is left.
+local function erase(room, shard, most)
+  local index = room .. ':x'
+  local kept = redis.call('ZRANGE', index, 0, most - 1)
+  if #kept > 0 then
+    for _, member in ipairs(kept) do
+      forget(room, member)
+    end
+    redis.call('ZREM', index, unpack(kept))
+  end
+  if #kept == most then
+    return false
+  end
+  wipe(room .. ':d')
+  redis.call('DEL', room, room .. ':e')
+  redis.call('ZREM', shard, string.sub(room, #shard + 1))
+  return true
+end
+
+-- Tells those who watch that the room has ended, and from then on it has.
+local function finish(room, instance, reason)
+  redis.call('HSET', room, 'until', 0)
+  redis.call(PUBLISH, room, 'C' .. instance .. reason)
+end
+
+-- The group information of an epoch takes the place of another's.
+local function replace(room, info, ends)
+  wipe(room .. ':d')
+  redis.call('SET', room .. ':d', info, 'PXAT', ends + GRACE)
+end
+
+-- The list of rooms lives at least as long as they do.
+local function hold(shard, ends)
+  if redis.call('PEXPIRETIME', shard) < ends + GRACE then
+    redis.call('PEXPIREAT', shard, ends + GRACE)
+  end
+end

@@ -1,0 +1,50 @@
+-- Kept entries after a cursor, in order, none at or after its time.
+-- KEYS: room
+-- ARGV: 1 after, 2 until, 3 bytes of a page, 4 length of what stands before the sealed part
+local room = KEYS[1]
+local seen = redis.call('HMGET', room, 'until', 'head')
+if gone(seen[1]) then
+  return {'gone'}
+end
+local after, last = tonumber(ARGV[1]), math.min(tonumber(ARGV[2]), tonumber(seen[2]))
+local index = room .. ':x'
+
+-- Where few are kept they are found by the index, else by trying one place after the other.
+local FEW, TRIES = 1000, 4096
+local places
+if redis.call('ZCARD', index) <= FEW then
+  places = {}
+  for _, member in ipairs(redis.call('ZRANGE', index, 0, -1)) do
+    local seq = tonumber((parse(member)))
+    if seq > after and seq <= last then
+      places[#places + 1] = seq
+    end
+  end
+  table.sort(places)
+end
+local tries = places and #places or math.min(math.max(last - after, 0), TRIES)
+
+local found, bytes, reaches = {}, 0, after
+local done = 0
+while done < tries do
+  local keys, batch = {}, math.min(tries - done, 32)
+  for i = 1, batch do
+    keys[i] = room .. ':' .. (places and places[done + i] or after + done + i)
+  end
+  for i, value in ipairs(redis.call('MGET', unpack(keys))) do
+    local seq = places and places[done + i] or after + done + i
+    if value and struct.unpack('>I6', value) > now then
+      bytes = bytes + #value - tonumber(ARGV[4])
+      if bytes > tonumber(ARGV[3]) and #found > 0 then
+        return {'ok', now, reaches, 1, found}
+      end
+      found[#found + 1] = {seq, value}
+      reaches = seq
+    end
+  end
+  done = done + batch
+end
+if places then
+  return {'ok', now, math.max(last, after), 0, found}
+end
+return {'ok', now, after + tries, after + tries < last and 1 or 0, found}

@@ -1,0 +1,26 @@
+-- Somebody is connected: the linger starts anew. Says how far the room has come, and until when
+-- the keys of entries have to be held from now on (0: as they are).
+-- KEYS: room, shard
+local room, shard = KEYS[1], KEYS[2]
+local seen = redis.call('HMGET', room, 'until', 'holds', 'held', 'opened', 'linger', 'age',
+  'instance', 'head', 'turn')
+if gone(seen[1]) then
+  return {'gone'}
+end
+local linger, oldest = tonumber(seen[5]), seen[4] + seen[6]
+local ends = math.min(now + linger, oldest)
+redis.call('HSET', room, 'until', ends)
+-- Heals a list that was lost.
+redis.call('ZADD', shard, 'NX', now, string.sub(room, #shard + 1))
+if tonumber(seen[3]) >= ends then
+  return {'ok', seen[7], tonumber(seen[8]), tonumber(seen[9]), 0}
+end
+-- A little more than needed, so that not every touch has to visit every key.
+local holds = math.min(ends + math.min(10000, math.floor(linger / 4)), oldest)
+holds = math.max(holds, tonumber(seen[2]))
+redis.call('HSET', room, 'holds', holds)
+hold(shard, holds)
+for _, key in ipairs({room, room .. ':d', room .. ':e', room .. ':x'}) do
+  redis.call('PEXPIREAT', key, holds + GRACE)
+end
+return {'ok', seen[7], tonumber(seen[8]), tonumber(seen[9]), holds}

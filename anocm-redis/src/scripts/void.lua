@@ -1,0 +1,38 @@
+-- Takes back the entry at a place, which began an epoch, and everything after it.
+-- KEYS: room
+-- ARGV: 1 seq, 2 member, 3 door, 4 group information
+local room = KEYS[1]
+local seen = redis.call('HMGET', room, 'until', 'epoch', 'began', 'turn', 'holds', 'instance')
+if gone(seen[1]) then
+  return {'gone'}
+end
+local current, seq = tonumber(seen[2]), tonumber(ARGV[1])
+local epochs, index = room .. ':e', room .. ':x'
+-- The record of the epoch that it ended is kept beside it.
+local record = redis.call('HGET', epochs, seq)
+if not record then
+  return {'stale', current}
+end
+local death, epoch, began = struct.unpack('>I6I8I8', record)
+if death <= now then
+  return {'stale', current}
+end
+local freed, taken = 0, {}
+for _, member in ipairs(redis.call('ZRANGE', index, 0, -1)) do
+  if tonumber((parse(member))) >= seq then
+    freed = freed + forget(room, member)
+    redis.call('ZREM', index, member)
+  end
+end
+for _, ended in ipairs(redis.call('HKEYS', epochs)) do
+  if tonumber(ended) >= seq then
+    redis.call('HDEL', epochs, ended)
+  end
+end
+replace(room, ARGV[4], tonumber(seen[5]))
+local turn = tonumber(seen[4]) + 1
+redis.call('HSET', room, 'epoch', epoch, 'turn', turn, 'began', began, 'member', ARGV[2],
+  'door', ARGV[3])
+redis.call('HINCRBY', room, 'bytes', -freed)
+redis.call(PUBLISH, room, 'V' .. seen[6] .. struct.pack('>I8I8I8', turn, seq, epoch))
+return {'ok'}

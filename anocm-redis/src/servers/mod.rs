@@ -1,0 +1,141 @@
+//! The servers that keep the rooms, as one.
+
+mod node;
+mod topology;
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use redis::{Value, cmd};
+use tokio::time::{Instant, sleep};
+
+pub(crate) use self::{
+    node::Node,
+    topology::{Topology, field},
+};
+use crate::{
+    ConnectError, RedisOptions,
+    error::Fault,
+    keys::Shard,
+    script::{Name, PubSub, Scripts},
+};
+
+/// How often something is asked again that was not done for sure.
+const TRIES: u32 = 4;
+/// How long to wait before the first of these; then twice as long each time.
+const PAUSE: Duration = Duration::from_millis(50);
+/// The shortest time between two looks at the topology.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// The servers that keep the rooms.
+pub(crate) struct Servers {
+    options: RedisOptions,
+    scripts: Scripts,
+    // Short sections, none across an await.
+    topology: Mutex<Arc<Topology>>,
+    /// When it was looked at last. One looks for all.
+    looked: tokio::sync::Mutex<Instant>,
+}
+
+impl Servers {
+    pub(crate) async fn connect(options: RedisOptions) -> Result<Self, ConnectError> {
+        #[cfg(feature = "tls")]
+        // Somebody may have chosen one before.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let topology = Topology::discover(&options, None).await?;
+        let scripts = Scripts::new(pubsub(&topology));
+        Ok(Self {
+            options,
+            scripts,
+            topology: Mutex::new(Arc::new(topology)),
+            looked: tokio::sync::Mutex::new(Instant::now()),
+        })
+    }
+
+    pub(crate) const fn options(&self) -> &RedisOptions {
+        &self.options
+    }
+
+    pub(crate) fn topology(&self) -> Arc<Topology> {
+        Arc::clone(&self.topology.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A server that another one named, and that is asked nothing but how it is.
+    pub(crate) fn beside(&self, node: &Node, host: String, port: u16) -> Node {
+        let info = node.info().clone();
+        let addr = topology::beside(info.addr(), Some(host), port);
+        let info = match addr {
+            Some(addr) => info.set_addr(addr),
+            None => info,
+        };
+        Node::new(info, self.options.connect_timeout, self.options.connect_timeout)
+    }
+
+    pub(crate) fn pubsub(&self) -> PubSub {
+        pubsub(&self.topology())
+    }
+
+    /// Looks again which servers there are.
+    pub(crate) async fn look(&self) {
+        let mut looked = self.looked.lock().await;
+        if looked.elapsed() < LOOK {
+            return;
+        }
+        let known = self.topology();
+        // A single server stays what it is.
+        if known.is_cluster
+            && let Ok(topology) = Topology::discover(&self.options, Some(&known)).await
+            && topology.is_cluster
+        {
+            *self.topology.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(topology);
+        }
+        *looked = Instant::now();
+    }
+
+    /// Runs a script where the shard is: exactly once, or not at all, or nobody knows.
+    pub(crate) async fn run(
+        &self,
+        shard: Shard,
+        name: Name,
+        keys: &[&str],
+        arguments: &[&[u8]],
+    ) -> Result<Value, Fault> {
+        let script = self.scripts.get(name).ok_or(Fault::Failed)?;
+        let mut evaluate = cmd("EVALSHA");
+        evaluate.arg(&script.sha1).arg(keys.len());
+        evaluate.arg(keys).arg(arguments);
+
+        let mut pause = PAUSE;
+        for _ in 0..TRIES {
+            let topology = self.topology();
+            let Some(node) = topology.owner(shard) else {
+                self.look().await;
+                sleep(pause).await;
+                pause *= 2;
+                continue;
+            };
+            match node.try_ask(&evaluate).await {
+                Err(Fault::NoScript) => {
+                    node.try_ask(cmd("SCRIPT").arg("LOAD").arg(&script.source)).await?;
+                }
+                Err(Fault::NotHere) => {
+                    self.look().await;
+                    sleep(pause).await;
+                    pause *= 2;
+                }
+                Err(Fault::Unknown) => {
+                    self.look().await;
+                    return Err(Fault::Unknown);
+                }
+                done => return done,
+            }
+        }
+        Err(Fault::NotHere)
+    }
+}
+
+const fn pubsub(topology: &Topology) -> PubSub {
+    if topology.is_cluster { PubSub::Sharded } else { PubSub::Plain }
+}

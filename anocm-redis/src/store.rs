@@ -1,0 +1,325 @@
+//! The store.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use anocm_core::{
+    Epoch, Lifetime, Payload, Retention, RoomAddress, Seq, TokenHash,
+    store::{EpochRecord, Store, StoreError, StoredDoor, Watch},
+    wire::{CloseReason, Entry, Genesis, NextEpoch, Page, Policy, Posture},
+};
+use async_trait::async_trait;
+use redis::{FromRedisValue, Value};
+
+use crate::{
+    ConnectError, RedisOptions,
+    channels::Channels,
+    codec::{self, Ended, Malformed},
+    error::Fault,
+    janitor::Janitor,
+    keys::Shard,
+    look,
+    look::{Answer, array, number},
+    posture::Watchman,
+    script::Name,
+    servers::Servers,
+};
+
+/// How many entries of a room are erased or visited in one step of the server.
+const TOGETHER: usize = 500;
+
+/// Rooms in the memory of Redis or Valkey, shared by any number of relays.
+///
+/// See the [crate](crate) for what is kept where, and for what the servers have to be like.
+pub struct RedisStore {
+    servers: Arc<Servers>,
+    channels: Arc<Channels>,
+    janitor: Arc<Janitor>,
+    watchman: Arc<Watchman>,
+}
+
+impl RedisStore {
+    /// Connects, and looks whether the servers keep their promise. Must be called on a tokio
+    /// runtime.
+    ///
+    /// # Errors
+    /// [`ConnectError`]: also when the servers write to a disk, or do not say whether they do and
+    /// that is not allowed.
+    pub async fn connect(options: RedisOptions) -> Result<Arc<Self>, ConnectError> {
+        let servers = Arc::new(Servers::connect(options).await?);
+        let watchman = Watchman::hire(&servers).await?;
+        let janitor = Janitor::hire(&servers);
+        let channels = Channels::new(Arc::clone(&servers));
+        Ok(Arc::new(Self { servers, channels, janitor, watchman }))
+    }
+
+    /// How many rooms all relays have in the servers, as seen within the last second or two.
+    #[must_use]
+    pub fn rooms(&self) -> usize {
+        self.janitor.rooms()
+    }
+
+    fn check_posture(&self) -> Result<(), StoreError> {
+        match self.watchman.posture() {
+            Posture::Broken => Err(StoreError::ReadOnly),
+            _ => Ok(()),
+        }
+    }
+
+    async fn run(
+        &self,
+        address: &RoomAddress,
+        name: Name,
+        arguments: &[&[u8]],
+    ) -> Result<Answer, StoreError> {
+        look::run(&self.servers, address, name, arguments).await
+    }
+
+    /// Holds the keys of a room's entries for longer.
+    async fn extend(&self, address: &RoomAddress, until: u64) -> Result<(), StoreError> {
+        let (until, most) = (until.to_string(), TOGETHER.to_string());
+        let mut visited = 0;
+        loop {
+            let count = usize::to_string(&visited);
+            let arguments = [until.as_bytes(), count.as_bytes(), most.as_bytes()];
+            let mut answer = self.run(address, Name::Extend, &arguments).await?;
+            if answer.number()? == 0 {
+                return Ok(());
+            }
+            visited += TOGETHER;
+        }
+    }
+}
+
+#[async_trait]
+impl Store for RedisStore {
+    async fn create(&self, address: &RoomAddress, genesis: Genesis) -> Result<(), StoreError> {
+        self.check_posture()?;
+        if self.janitor.rooms() >= self.servers.options().max_rooms {
+            return Err(StoreError::Full);
+        }
+        let mut instance = codec::Instance::default();
+        getrandom::fill(&mut instance).map_err(|_| StoreError::Backend)?;
+        let Genesis { policy, owner, first } = genesis;
+        let numbers = [
+            policy.linger,
+            policy.largest_age,
+            policy.largest.as_millis().into(),
+            policy.handshakes.as_millis().into(),
+            policy.max_entries.into(),
+            policy.max_bytes,
+        ];
+        let numbers = numbers.map(|number| number.to_string());
+        let mut arguments: Vec<&[u8]> = vec![
+            &instance,
+            owner.as_bytes(),
+            first.door.as_bytes(),
+            first.member.as_bytes(),
+            &first.group_info,
+        ];
+        arguments.extend(numbers.iter().map(String::as_bytes));
+        self.run(address, Name::Create, &arguments).await?;
+        let ends = policy.linger().min(policy.largest_age());
+        self.janitor.expect(Shard::of(address), ends);
+        Ok(())
+    }
+
+    async fn append(
+        &self,
+        address: &RoomAddress,
+        entry: Entry,
+        next: Option<NextEpoch>,
+    ) -> Result<Seq, StoreError> {
+        if next.is_some() != entry.kind.begins_epoch() {
+            return Err(StoreError::Mismatched);
+        }
+        self.check_posture()?;
+        let kept = codec::encode(&entry);
+        let at = self.channels.get(address).and_then(|room| room.at());
+        let numbers = [
+            entry.epoch.value(),
+            entry.retention.as_millis().into(),
+            entry.sealed.len().try_into().unwrap_or(u64::MAX),
+            at.map_or(0, |at| at.head.value()),
+            at.map_or(0, |at| at.turn),
+        ];
+        let [epoch, retention, size, head, turn] = numbers.map(|number| number.to_string());
+        let mut arguments: Vec<&[u8]> = vec![
+            epoch.as_bytes(),
+            retention.as_bytes(),
+            size.as_bytes(),
+            &kept,
+            at.as_ref().map_or(&[], |at| &at.instance),
+            head.as_bytes(),
+            turn.as_bytes(),
+        ];
+        if let Some(next) = &next {
+            arguments.extend([next.member.as_bytes().as_slice(), next.door.as_bytes()]);
+            arguments.push(&next.group_info);
+        }
+        let is_live = entry.retention.is_live();
+        let takes_space = !is_live || next.is_some();
+        let name = if takes_space { Name::Append } else { Name::AppendLive };
+        let mut answer = self.run(address, name, &arguments).await?;
+        if !is_live {
+            self.janitor.expect(Shard::of(address), entry.retention.lifetime());
+        }
+        Ok(Seq::new(answer.number()?))
+    }
+
+    async fn read(
+        &self,
+        address: &RoomAddress,
+        after: Seq,
+        until: Seq,
+    ) -> Result<Page, StoreError> {
+        look::page(&self.servers, address, after, until).await
+    }
+
+    async fn door(&self, address: &RoomAddress) -> Result<StoredDoor, StoreError> {
+        let room = self.channels.get(address);
+        let known = room.as_ref().and_then(|room| room.info());
+        let turn = known.as_ref().map_or(String::new(), |(at, _)| at.turn.to_string());
+        let instance = known.as_ref().map_or(&[][..], |(at, _)| &at.instance);
+        let mut answer = self.run(address, Name::Door, &[instance, turn.as_bytes()]).await?;
+        let now = answer.number()?;
+        let info = match answer.value()? {
+            Value::Nil => known.map(|(_, info)| info),
+            info => {
+                let info = codec::bytes(info).map_err(Fault::from)?;
+                Some(Payload::copy_from_slice(&info))
+            }
+        };
+        let ended = answer.value()?;
+        let Value::Array(fields) = answer.value()? else {
+            return Err(Fault::from(Malformed).into());
+        };
+        let mut fields = Fields(fields.into_iter());
+        // Until when it lives.
+        fields.next()?;
+        let (instance, turn) = (array(fields.next()?)?, fields.number()?);
+        let group_info = info.ok_or_else(|| Fault::from(Malformed))?;
+        if let Some(room) = room {
+            room.remember(&instance, turn, &group_info);
+        }
+        fields.door(group_info, ended, now)
+    }
+
+    async fn watch(&self, address: &RoomAddress) -> Result<Watch, StoreError> {
+        self.channels.watch(address).await
+    }
+
+    async fn touch(&self, address: &RoomAddress) -> Result<(), StoreError> {
+        let mut answer = self.run(address, Name::Touch, &[]).await?;
+        self.channels.check(address, look::at(&mut answer)?);
+        match answer.number()? {
+            0 => Ok(()),
+            until => self.extend(address, until).await,
+        }
+    }
+
+    async fn void(
+        &self,
+        address: &RoomAddress,
+        seq: Seq,
+        restored: NextEpoch,
+    ) -> Result<(), StoreError> {
+        self.check_posture()?;
+        let seq = seq.value().to_string();
+        let (member, door) = (restored.member.as_bytes(), restored.door.as_bytes());
+        let arguments = [seq.as_bytes(), member, door, &restored.group_info];
+        self.run(address, Name::Void, &arguments).await.map(drop)
+    }
+
+    async fn close(&self, address: &RoomAddress, reason: CloseReason) -> Result<(), StoreError> {
+        let most = TOGETHER.to_string();
+        let mut again = "0";
+        loop {
+            let arguments = [codec::word(reason).as_bytes(), most.as_bytes(), again.as_bytes()];
+            let mut answer = self.run(address, Name::Close, &arguments).await?;
+            if answer.number()? == 0 {
+                return Ok(());
+            }
+            again = "1";
+        }
+    }
+
+    async fn posture(&self) -> Posture {
+        self.watchman.posture()
+    }
+}
+
+/// The fields of a room's hash, in the order in which the script gives them.
+struct Fields(std::vec::IntoIter<Value>);
+
+impl Fields {
+    fn next(&mut self) -> Result<Value, StoreError> {
+        self.0.next().ok_or_else(|| Fault::from(Malformed).into())
+    }
+
+    fn number(&mut self) -> Result<u64, StoreError> {
+        number(self.next()?)
+    }
+
+    fn hash(&mut self) -> Result<TokenHash, StoreError> {
+        Ok(TokenHash::new(array(self.next()?)?))
+    }
+
+    fn retention(&mut self) -> Result<Retention, StoreError> {
+        let millis = self.number()?;
+        if millis == 0 {
+            return Ok(Retention::Live);
+        }
+        let lifetime = Lifetime::new(Duration::from_millis(millis));
+        lifetime.map(Retention::For).map_err(|_| Fault::from(Malformed).into())
+    }
+
+    fn door(
+        mut self,
+        group_info: Payload,
+        ended: Value,
+        now: u64,
+    ) -> Result<StoredDoor, StoreError> {
+        let (epoch, head, began) = (self.number()?, self.number()?, self.number()?);
+        let (member, door, owner) = (self.hash()?, self.hash()?, self.hash()?);
+        let current = EpochRecord { epoch: Epoch::new(epoch), member, began: Seq::new(began) };
+        let mut epochs = past(ended, now).map_err(Fault::from)?;
+        epochs.push(current);
+        let policy = Policy {
+            largest: self.retention()?,
+            handshakes: self.retention()?,
+            linger: self.number()?,
+            largest_age: self.number()?,
+            max_entries: u32::try_from(self.number()?).map_err(|_| StoreError::Backend)?,
+            max_bytes: self.number()?,
+        };
+        Ok(StoredDoor { policy, owner, door, group_info, head: Seq::new(head), epochs })
+    }
+}
+
+/// The epochs whose ends are still kept.
+fn past(ended: Value, now: u64) -> Result<Vec<EpochRecord>, Malformed> {
+    let records = Vec::<Vec<u8>>::from_redis_value(ended).map_err(|_| Malformed)?;
+    let records: Result<Vec<Ended>, _> =
+        records.iter().map(|record| codec::ended(record)).collect();
+    let mut records = records?;
+    records.retain(|record| record.death > now);
+    records.sort_unstable_by_key(|record| record.epoch);
+    let record = |Ended { epoch, began, member, .. }| EpochRecord {
+        epoch,
+        began,
+        member: TokenHash::new(member),
+    };
+    Ok(records.into_iter().map(record).collect())
+}
+
+impl Drop for RedisStore {
+    fn drop(&mut self) {
+        self.channels.end();
+    }
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RedisStore(..)")
+    }
+}
