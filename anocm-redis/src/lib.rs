@@ -11,5 +11,8 @@ mod posture;
 mod script;
 mod servers;
 mod store;
+mod transport;
 
-pub use self::{error::ConnectError, options::RedisOptions, store::RedisStore};
+pub use self::{
+    error::ConnectError, options::RedisOptions, store::RedisStore, transport::RedisTransport,
+};

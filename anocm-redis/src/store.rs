@@ -1,6 +1,10 @@
 //! The store.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use anocm_core::{
     Epoch, Lifetime, Payload, Retention, RoomAddress, Seq, TokenHash,
@@ -35,6 +39,7 @@ pub struct RedisStore {
     channels: Arc<Channels>,
     janitor: Arc<Janitor>,
     watchman: Arc<Watchman>,
+    stated: Mutex<Posture>,
 }
 
 impl RedisStore {
@@ -49,13 +54,20 @@ impl RedisStore {
         let watchman = Watchman::hire(&servers).await?;
         let janitor = Janitor::hire(&servers);
         let channels = Channels::new(Arc::clone(&servers));
-        Ok(Arc::new(Self { servers, channels, janitor, watchman }))
+        let stated = Mutex::new(Posture::Unknown);
+        Ok(Arc::new(Self { servers, channels, janitor, watchman, stated }))
     }
 
     /// How many rooms all relays have in the servers, as seen within the last second or two.
     #[must_use]
     pub fn rooms(&self) -> usize {
         self.janitor.rooms()
+    }
+
+    /// Says what the program found out about its own memory: swap, core dumps, wiping. Until it
+    /// does, that is unknown. The store's posture is the worst of this and of what the servers say.
+    pub fn state_posture(&self, posture: Posture) {
+        *self.stated.lock().unwrap_or_else(PoisonError::into_inner) = posture;
     }
 
     fn check_posture(&self) -> Result<(), StoreError> {
@@ -244,7 +256,8 @@ impl Store for RedisStore {
     }
 
     async fn posture(&self) -> Posture {
-        self.watchman.posture()
+        let stated = *self.stated.lock().unwrap_or_else(PoisonError::into_inner);
+        self.watchman.posture().max(stated)
     }
 }
 

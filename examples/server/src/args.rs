@@ -6,10 +6,12 @@ mod limits;
 mod patience;
 mod rates;
 mod rooms;
+mod store;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use anocm_core::{relay::RelayConfig, store::MemoryLimits};
+use anocm_redis::RedisOptions;
 use anocm_ws::server::{ListenOptions, WsServerOptions};
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind};
 use crowds::Crowds;
@@ -17,6 +19,8 @@ use limits::Limits;
 use patience::Patience;
 use rates::Rates;
 use rooms::Rooms;
+use store::Store;
+pub(crate) use store::StoreFailure;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -27,6 +31,8 @@ Examples:
   With TLS of its own, messages kept for an hour at most, rooms gone after a day:
       anocm-server --listen 0.0.0.0:443 --tls-cert fullchain.pem --tls-key key.pem \\
           --max-retention 1h --max-age 1d
+  One of several relays that share their rooms:
+      anocm-server --listen 127.0.0.1:8080 --store redis://10.0.0.7:6379
   Whether this machine is fit for it, and what to do if not:
       anocm-server doctor
   As a Tor onion service (HiddenServicePort 80 127.0.0.1:8080):
@@ -51,6 +57,9 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     pub(crate) listening: Listening,
+
+    #[command(flatten)]
+    store: Store,
 
     #[command(flatten)]
     rooms: Rooms,
@@ -142,6 +151,11 @@ impl Args {
         self.patience.apply(&mut config);
         self.rooms.apply(&mut config.policy);
         config
+    }
+
+    /// The servers that keep the rooms, if this process does not.
+    pub(crate) fn redis(&self) -> Result<Option<RedisOptions>, StoreFailure> {
+        self.store.redis(self.memory().max_rooms, std::env::args())
     }
 
     /// What the store holds.

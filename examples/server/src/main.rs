@@ -16,9 +16,16 @@ use std::{
     net::SocketAddr,
     process::ExitCode,
     sync::Arc,
+    time::Duration,
 };
 
-use anocm_core::{TokioClock, relay::Relay, store::MemoryStore, wire::Posture};
+use anocm_core::{
+    TokioClock,
+    relay::Relay,
+    store::{MemoryStore, Store},
+    wire::Posture,
+};
+use anocm_redis::RedisStore;
 use anocm_ws::server::{Listener, router};
 use args::{Args, LogLevel, Task};
 use axum::Router;
@@ -36,6 +43,8 @@ enum Failure {
     Listen { address: SocketAddr, source: io::Error },
     #[error(transparent)]
     Tls(#[from] tls::TlsError),
+    #[error("cannot keep rooms there")]
+    Store(#[from] args::StoreFailure),
 }
 
 fn main() -> ExitCode {
@@ -66,9 +75,21 @@ async fn run(args: Args, posture: Posture) -> Result<(), Failure> {
         _ => None,
     };
     let clock = Arc::new(TokioClock::new());
-    let store = MemoryStore::new(clock.clone(), args.memory());
-    store.state_posture(posture);
-    let relay = Relay::new(store, clock, args.relay());
+    let mut config = args.relay();
+    let redis = args.redis()?;
+    let rooms_end = redis.is_none();
+    let store: Arc<dyn Store> = if let Some(options) = redis {
+        let store = RedisStore::connect(options).await.map_err(args::StoreFailure::from)?;
+        store.state_posture(posture);
+        // Others can break its promise at any time, and asking it costs nothing.
+        config.posture_interval = Duration::from_secs(1);
+        store
+    } else {
+        let store = MemoryStore::new(clock.clone(), args.memory());
+        store.state_posture(posture);
+        store
+    };
+    let relay = Relay::new(store, clock, config);
     let site = http::site(web_socket(&relay, &args));
     // Before the port is announced, so that whoever reads the line may send a signal.
     let mut signals = Signals::listen().map_err(Failure::Start)?;
@@ -85,7 +106,7 @@ async fn run(args: Args, posture: Posture) -> Result<(), Failure> {
     signals.next().await;
     drop(stop);
     let ending = async {
-        relay.shutdown(true).await;
+        relay.shutdown(rooms_end).await;
         let _ = serving.await;
     };
     tokio::select! {
@@ -138,7 +159,9 @@ async fn listen(args: &Args, secure: bool) -> Result<Listener, Failure> {
 /// Only our own crates: others log addresses, and at the finer levels what they carry.
 fn log(level: LogLevel) {
     let level = level.name();
-    let filter = format!("off,anocm_core={level},anocm_ws={level},anocm_server={level}");
+    let crates = ["anocm_core", "anocm_redis", "anocm_ws", "anocm_server"];
+    let filter = crates.map(|name| format!(",{name}={level}")).concat();
+    let filter = format!("off{filter}");
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter))
         .with_writer(io::stderr)

@@ -1,0 +1,76 @@
+//! A client straight onto the servers.
+
+use std::{fmt, sync::Arc};
+
+use anocm_core::{
+    TokioClock,
+    relay::{Relay, RelayConfig},
+    transport::{InProcess, Link, Transport, TransportError},
+};
+use async_trait::async_trait;
+
+use crate::{ConnectError, RedisOptions, RedisStore};
+
+/// A transport without a relay in between, for bots and back ends in the operator's own network:
+/// the relay runs in this process, over the rooms that all others share.
+///
+/// Whoever has this can reach the servers, and so erase any room: it is not for guests.
+///
+/// # Examples
+/// ```no_run
+/// use std::sync::Arc;
+/// use anocm_core::{Invite, client::{Client, ClientConfig}, relay::RelayConfig};
+/// use anocm_redis::{RedisOptions, RedisTransport};
+///
+/// # async fn enter() -> Result<(), Box<dyn std::error::Error>> {
+/// let options = RedisOptions::new(["redis://10.0.0.7:6379"])?;
+/// let transport = RedisTransport::connect(options, RelayConfig::default()).await?;
+/// let invite = Invite::parse("https://relay.example/#…")?;
+/// let (client, driver) =
+///     Client::new(invite.relay().clone(), Arc::new(transport), ClientConfig::default());
+/// tokio::spawn(driver.run());
+/// let room = client.join(&invite, "Bot".parse()?)?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct RedisTransport {
+    relay: Arc<Relay>,
+    transport: InProcess,
+}
+
+impl RedisTransport {
+    /// Connects to the servers. Must be called on a tokio runtime.
+    ///
+    /// # Errors
+    /// As [`RedisStore::connect`].
+    pub async fn connect(options: RedisOptions, config: RelayConfig) -> Result<Self, ConnectError> {
+        Ok(Self::over(RedisStore::connect(options).await?, config))
+    }
+
+    /// Shares a store that is there.
+    #[must_use]
+    pub fn over(store: Arc<RedisStore>, config: RelayConfig) -> Self {
+        let relay = Relay::new(store, Arc::new(TokioClock::new()), config);
+        let transport = relay.transport();
+        Self { relay, transport }
+    }
+
+    /// Ends all connections of this transport, and returns when nothing of its relay runs any
+    /// more. The rooms live on.
+    pub async fn shutdown(&self) {
+        self.relay.shutdown(false).await;
+    }
+}
+
+#[async_trait]
+impl Transport for RedisTransport {
+    async fn connect(&self) -> Result<Box<dyn Link>, TransportError> {
+        self.transport.connect().await
+    }
+}
+
+impl fmt::Debug for RedisTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RedisTransport(..)")
+    }
+}
