@@ -9,6 +9,8 @@
     reason = "each test file uses some of it, and fails by panicking"
 )]
 
+pub(crate) mod rooms;
+
 use std::{
     fs,
     net::{Ipv4Addr, TcpListener, TcpStream},
@@ -84,6 +86,20 @@ impl Server {
         self.kill();
         let dir = std::mem::replace(&mut self.dir, tempfile::tempdir().unwrap());
         Self::at(self.port, std::mem::take(&mut self.options), dir)
+    }
+
+    /// Stops it, until it is let go on: it answers nothing.
+    pub(crate) fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    pub(crate) fn go_on(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let done = Command::new("kill").args([signal, &self.pid().to_string()]).status();
+        assert!(done.unwrap().success());
     }
 
     /// Ends it without a warning.

@@ -1,0 +1,83 @@
+//! Rooms and entries for tests.
+
+use std::{sync::Arc, time::Duration};
+
+use anocm_core::{
+    Epoch, Payload, Retention, RoomAddress, Secret, Seq, Token, TokenHash,
+    store::{Store as _, StoreError, Watch, Watched},
+    wire::{Entry, EntryKind, Genesis, LogItem, NextEpoch, Policy},
+};
+use anocm_redis::{RedisOptions, RedisStore};
+use futures_util::StreamExt as _;
+use tokio::time::timeout;
+
+use super::{PATIENCE, Server};
+
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+
+/// A store on a single server.
+pub(crate) async fn store(server: &Server) -> Arc<RedisStore> {
+    RedisStore::connect(options(server)).await.unwrap()
+}
+
+pub(crate) fn options(server: &Server) -> RedisOptions {
+    RedisOptions::new([server.url()]).unwrap()
+}
+
+pub(crate) fn kept(duration: Duration) -> Retention {
+    Retention::keep(duration).unwrap()
+}
+
+/// A room that outlives those who touch it by so long.
+pub(crate) fn policy(linger: Duration) -> Policy {
+    Policy {
+        largest: kept(60 * SECOND),
+        handshakes: kept(60 * SECOND),
+        linger: linger.as_millis().try_into().unwrap(),
+        largest_age: 600_000,
+        max_entries: 50_000,
+        max_bytes: 64 << 20,
+    }
+}
+
+pub(crate) fn address(mark: u8) -> RoomAddress {
+    RoomAddress::new([mark; 16])
+}
+
+fn hash(mark: u8) -> TokenHash {
+    Token::new(Secret::new([mark; 32])).hash()
+}
+
+pub(crate) fn next(mark: u8) -> NextEpoch {
+    NextEpoch { member: hash(mark), door: hash(mark), group_info: Payload::from(vec![mark; 1_000]) }
+}
+
+pub(crate) async fn create(store: &RedisStore, address: &RoomAddress, policy: Policy) {
+    let genesis = Genesis { policy, owner: hash(0), first: next(0) };
+    store.create(address, genesis).await.unwrap();
+}
+
+pub(crate) fn entry(kind: EntryKind, epoch: u64, retention: Retention, sealed: &[u8]) -> Entry {
+    Entry { kind, epoch: Epoch::new(epoch), retention, sealed: Payload::copy_from_slice(sealed) }
+}
+
+pub(crate) async fn say(
+    store: &RedisStore,
+    address: &RoomAddress,
+    retention: Retention,
+    sealed: &[u8],
+) -> Result<Seq, StoreError> {
+    store.append(address, entry(EntryKind::Message, 0, retention, sealed), None).await
+}
+
+/// What a watch says next.
+pub(crate) async fn told(watch: &mut Watch) -> Watched {
+    timeout(PATIENCE, watch.next()).await.expect("nothing was told in time").expect("it has ended")
+}
+
+pub(crate) async fn told_entry(watch: &mut Watch) -> LogItem {
+    match told(watch).await {
+        Watched::Entry(item) => item,
+        other => panic!("no entry: {other:?}"),
+    }
+}

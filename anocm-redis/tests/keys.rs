@@ -1,0 +1,178 @@
+//! What is in the server, and for how long.
+#![expect(clippy::unwrap_used, reason = "a test, helpers included")]
+
+mod common;
+
+use std::{
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use anocm_core::{
+    Retention, RoomAddress, Seq,
+    store::Store as _,
+    wire::{CloseReason, EntryKind},
+};
+use common::{
+    Server,
+    rooms::{SECOND, address, create, entry, kept, next, policy, say, store},
+    wait,
+};
+use futures_util::future::join_all;
+
+/// Keys outlive what they hold by so much: 3 s for a relay to come first, and of a room's linger a
+/// quarter, so that not every touch visits every key.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// Every key has a time to live, and none a longer one than this.
+fn assert_all_end_within(server: &Server, longest: Duration) {
+    let longest = (longest + GRACE).as_millis().try_into().unwrap();
+    for (key, left) in server.keys() {
+        assert!((1..=longest).contains(&left), "{key}: {left} ms of {longest}");
+    }
+}
+
+#[tokio::test]
+async fn a_room_is_a_few_keys_and_one_for_each_kept_entry() {
+    let server = Server::start(&[]);
+    let store = store(&server).await;
+    let here = address(0xA7);
+    create(&store, &here, policy(60 * SECOND)).await;
+    let before = server.keys().len();
+    // The room, its group information, the list of its slot's rooms.
+    assert_eq!(before, 3);
+    say(&store, &here, kept(30 * SECOND), &[1; 1_000]).await.unwrap();
+    say(&store, &here, Retention::Live, &[2; 1_000]).await.unwrap();
+    // The entry, and the index of entries.
+    assert_eq!(server.keys().len(), before + 2);
+    let commit = entry(EntryKind::Commit, 0, kept(30 * SECOND), &[3; 1_000]);
+    store.append(&here, commit, Some(next(1))).await.unwrap();
+    // Another entry, and the epochs that have ended.
+    assert_eq!(server.keys().len(), before + 4);
+    assert_all_end_within(&server, 75 * SECOND);
+    let entries =
+        server.keys().into_iter().filter(|(key, _)| key.ends_with(":1") || key.ends_with(":3"));
+    for (key, left) in entries {
+        assert!(left <= 33_000, "{key}: {left}");
+    }
+    store.close(&here, CloseReason::Owner).await.unwrap();
+    assert_eq!(server.keys(), []);
+}
+
+#[tokio::test]
+async fn a_room_that_is_touched_keeps_its_entries_and_one_that_is_not_is_gone_with_all_of_them() {
+    let server = Server::start(&[]);
+    let store = store(&server).await;
+    let [touched, left] = [1, 2].map(address);
+    for here in [&touched, &left] {
+        create(&store, here, policy(2 * SECOND)).await;
+        for mark in 0..5 {
+            say(&store, here, kept(30 * SECOND), &[mark; 1_000]).await.unwrap();
+        }
+    }
+    // More than a linger and all that keys get on top of it.
+    for _ in 0..16 {
+        tokio::time::sleep(SECOND / 2).await;
+        store.touch(&touched).await.unwrap();
+        assert_all_end_within(&server, 5 * SECOND / 2);
+    }
+    let page = store.read(&touched, Seq::START, Seq::new(u64::MAX)).await.unwrap();
+    assert_eq!(page.items.len(), 5);
+    assert!(store.door(&left).await.is_err());
+    // Nobody lives who could erase it: the server does.
+    drop(store);
+    wait("all of it is gone", || server.keys().is_empty());
+}
+
+#[tokio::test]
+async fn a_room_of_many_entries_is_held_step_by_step() {
+    let server = Server::start(&[]);
+    let store = store(&server).await;
+    let here = address(1);
+    create(&store, &here, policy(4 * SECOND)).await;
+    let texts: Vec<_> = (0..1_700_u32).map(|n| n.to_be_bytes().repeat(250)).collect();
+    for texts in texts.chunks(100) {
+        join_all(texts.iter().map(|text| say(&store, &here, kept(60 * SECOND), text))).await;
+    }
+    for _ in 0..4 {
+        tokio::time::sleep(3 * SECOND).await;
+        store.touch(&here).await.unwrap();
+    }
+    let mut read = 0;
+    let mut page = store.read(&here, Seq::START, Seq::new(u64::MAX)).await.unwrap();
+    while !page.items.is_empty() {
+        read += page.items.len();
+        page = store.read(&here, page.reaches, Seq::new(u64::MAX)).await.unwrap();
+    }
+    assert_eq!(read, 1_700);
+    store.close(&here, CloseReason::Owner).await.unwrap();
+    assert_eq!(server.keys(), []);
+}
+
+/// Marks the process that is to be killed.
+const VICTIM: &str = "ANOCM_TEST_VICTIM";
+const LINGER: Duration = SECOND;
+
+/// Does all that a relay does in its rooms, as fast as it can.
+async fn work(server: &str) {
+    let options = anocm_redis::RedisOptions::new([server]).unwrap();
+    let store = &anocm_redis::RedisStore::connect(options).await.unwrap();
+    println!("at work");
+    let rooms = (0..8_u8).map(|mark| async move {
+        let mut here = [mark; 16];
+        here[8..12].copy_from_slice(&std::process::id().to_be_bytes());
+        let here = RoomAddress::new(here);
+        loop {
+            create(store, &here, policy(LINGER)).await;
+            for round in 0..20_u64 {
+                for retention in [kept(SECOND), kept(20 * SECOND), Retention::Live] {
+                    let said = entry(EntryKind::Message, round, retention, &[mark; 1_000]);
+                    store.append(&here, said, None).await.unwrap();
+                }
+                let commit = entry(EntryKind::Commit, round, kept(20 * SECOND), &[mark; 4_000]);
+                let seq = store.append(&here, commit, Some(next(mark))).await.unwrap();
+                store.touch(&here).await.unwrap();
+                if round == 19 {
+                    store.void(&here, seq, next(mark)).await.unwrap();
+                }
+            }
+            store.close(&here, CloseReason::Owner).await.unwrap();
+        }
+    });
+    join_all(rooms).await;
+}
+
+fn victim(server: &Server) -> Child {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "relays_that_are_killed_leave_nothing_behind", "--nocapture"])
+        .env(VICTIM, server.url())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = std::io::BufReader::new(child.stdout.take().unwrap());
+    assert!(std::io::BufRead::lines(lines).any(|line| line.unwrap().contains("at work")));
+    child
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn relays_that_are_killed_leave_nothing_behind() {
+    if let Ok(server) = std::env::var(VICTIM) {
+        return work(&server).await;
+    }
+    let server = Server::start(&[]);
+    for round in 0..8_u64 {
+        let mut victims = [victim(&server), victim(&server)];
+        // At any point of anything.
+        tokio::time::sleep(Duration::from_millis(20 + 37 * round)).await;
+        for victim in &mut victims {
+            victim.kill().unwrap();
+            victim.wait().unwrap();
+        }
+        // A linger and a quarter.
+        assert_all_end_within(&server, 5 * LINGER / 4);
+    }
+    assert!(!server.keys().is_empty());
+    let since = std::time::Instant::now();
+    wait("nothing is left", || server.keys().is_empty());
+    assert!(since.elapsed() < 5 * LINGER / 4 + GRACE + SECOND, "{:?}", since.elapsed());
+}

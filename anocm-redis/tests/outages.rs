@@ -1,0 +1,265 @@
+//! What happens to rooms when something happens to the server.
+#![expect(clippy::unwrap_used, reason = "a test, helpers included")]
+
+mod common;
+
+use std::{sync::Arc, time::Duration};
+
+use anocm_core::{
+    Epoch, Retention, RoomAddress, Seq,
+    store::{Store as _, StoreError, Watch, Watched},
+    wire::{CloseReason, EntryKind},
+};
+use anocm_redis::RedisStore;
+use common::{
+    Server,
+    rooms::{SECOND, address, create, entry, kept, next, policy, say, store, told, told_entry},
+    wait,
+};
+
+/// A server with a room that another relay watches.
+async fn watched() -> (Server, Arc<RedisStore>, Arc<RedisStore>, RoomAddress, Watch) {
+    let server = Server::start(&[]);
+    let (ours, theirs) = (store(&server).await, store(&server).await);
+    let here = address(7);
+    create(&ours, &here, policy(60 * SECOND)).await;
+    let watch = theirs.watch(&here).await.unwrap();
+    (server, ours, theirs, here, watch)
+}
+
+fn cut_channels(server: &Server) -> u64 {
+    server.ask(&["CLIENT", "KILL", "TYPE", "pubsub"])
+}
+
+#[tokio::test]
+async fn kept_entries_that_were_not_heard_are_found_in_the_log() {
+    let (server, ours, _theirs, here, mut watch) = watched().await;
+    say(&ours, &here, kept(30 * SECOND), &[0; 1_000]).await.unwrap();
+    assert_eq!(told_entry(&mut watch).await.seq, Seq::new(1));
+    for round in 0..5_u64 {
+        assert!(cut_channels(&server) > 0);
+        // At once: nobody can have come back.
+        for n in 2..=4_u8 {
+            say(&ours, &here, kept(30 * SECOND), &[n; 1_000]).await.unwrap();
+        }
+        for n in 2..=4 {
+            let item = told_entry(&mut watch).await;
+            assert_eq!(item.seq, Seq::new(3 * round + n));
+            assert_eq!(item.entry.sealed[0], u8::try_from(n).unwrap());
+        }
+        wait("it hears again", || subscribers(&server, &here) > 0);
+    }
+}
+
+fn subscribers(server: &Server, here: &RoomAddress) -> i64 {
+    let _ = here;
+    let channels: Vec<String> = server.ask(&["PUBSUB", "CHANNELS"]);
+    i64::try_from(channels.len()).unwrap()
+}
+
+#[tokio::test]
+async fn live_entries_and_voids_that_were_not_heard_are_owned_up_to() {
+    let (server, ours, _theirs, here, mut watch) = watched().await;
+    cut_channels(&server);
+    say(&ours, &here, Retention::Live, &[1; 1_000]).await.unwrap();
+    assert_eq!(told(&mut watch).await, Watched::Lagged);
+    wait("it hears again", || subscribers(&server, &here) > 0);
+
+    let commit = entry(EntryKind::Commit, 0, kept(30 * SECOND), &[2; 1_000]);
+    let seq = ours.append(&here, commit, Some(next(1))).await.unwrap();
+    assert_eq!(told_entry(&mut watch).await.seq, seq);
+    cut_channels(&server);
+    ours.void(&here, seq, next(0)).await.unwrap();
+    assert_eq!(told(&mut watch).await, Watched::Lagged);
+    wait("it hears again", || subscribers(&server, &here) > 0);
+    say(&ours, &here, Retention::Live, &[3; 1_000]).await.unwrap();
+    assert_eq!(told_entry(&mut watch).await.seq, seq.next());
+}
+
+/// Everything that is kept after a place, and how far that reaches.
+async fn catch_up(store: &RedisStore, here: &RoomAddress, after: Seq) -> (Vec<Seq>, Seq) {
+    let (mut found, mut reaches) = (Vec::new(), after);
+    loop {
+        let page = store.read(here, reaches, Seq::new(u64::MAX)).await.unwrap();
+        found.extend(page.items.iter().map(|item| item.seq));
+        reaches = page.reaches;
+        if !page.more {
+            return (found, reaches);
+        }
+    }
+}
+
+#[tokio::test]
+async fn nothing_goes_unseen_while_channels_are_cut_again_and_again() {
+    const CUTS: u64 = 12;
+    let (server, ours, theirs, here, mut watch) = watched().await;
+    let cutting = tokio::task::spawn_blocking(move || {
+        let mut cuts = 0;
+        while cuts < CUTS {
+            cuts += cut_channels(&server);
+            std::thread::sleep(Duration::from_millis(70));
+        }
+        server
+    });
+    let says = async {
+        let mut kept_ones = Vec::new();
+        loop {
+            let is_over = cutting.is_finished();
+            kept_ones.push(say(&ours, &here, kept(60 * SECOND), &[1; 1_000]).await.unwrap());
+            if is_over {
+                return kept_ones;
+            }
+            // Not to be found in any log.
+            say(&ours, &here, Retention::Live, &[2; 1_000]).await.unwrap();
+        }
+    };
+    let hears = async {
+        let (mut last, mut kept_ones, mut lags) = (Seq::START, Vec::new(), 0);
+        loop {
+            match tokio::time::timeout(2 * SECOND, told(&mut watch)).await {
+                // What was read after a lag may be told once more.
+                Ok(Watched::Entry(item)) if item.seq <= last => {}
+                Ok(Watched::Entry(item)) => {
+                    assert_eq!(item.seq, last.next(), "missed without a word");
+                    last = item.seq;
+                    kept_ones.extend((!item.entry.retention.is_live()).then_some(last));
+                }
+                Ok(Watched::Lagged) => {
+                    let (found, reaches) = catch_up(&theirs, &here, last).await;
+                    kept_ones.extend(found);
+                    (last, lags) = (reaches, lags + 1);
+                }
+                Ok(other) => panic!("nothing of the kind happened: {other:?}"),
+                Err(_) => return (kept_ones, lags),
+            }
+        }
+    };
+    let (said, (heard, lags)) = tokio::join!(says, hears);
+    assert!(lags > 0 && said.len() > 100, "{lags} lags, {} said", said.len());
+    assert_eq!(said, heard);
+}
+
+#[tokio::test]
+async fn a_server_that_starts_anew_has_no_rooms_and_watchers_are_told() {
+    let (server, ours, theirs, here, mut watch) = watched().await;
+    let server = server.restart();
+    assert_eq!(told(&mut watch).await, Watched::Closed(CloseReason::Gone));
+    wait("the store is back", || server.ask::<String>(&["PING"]) == "PONG");
+    // Whatever it answers while it comes back, it is not that the room is there.
+    for store in [&ours, &theirs] {
+        loop {
+            match store.door(&here).await {
+                Err(StoreError::Unavailable) => tokio::time::sleep(Duration::from_millis(50)).await,
+                other => break assert_eq!(other.map(drop), Err(StoreError::NoSuchRoom)),
+            }
+        }
+    }
+    create(&ours, &here, policy(60 * SECOND)).await;
+    let mut watch = theirs.watch(&here).await.unwrap();
+    say(&ours, &here, Retention::Live, &[1; 1_000]).await.unwrap();
+    assert_eq!(told_entry(&mut watch).await.seq, Seq::new(1));
+}
+
+#[tokio::test]
+async fn another_room_at_the_address_is_not_taken_for_the_one_that_was_lost() {
+    let (server, ours, _theirs, here, mut watch) = watched().await;
+    let server = server.restart();
+    let options = common::rooms::options(&server);
+    // Before the watcher has found its way back.
+    let quick = RedisStore::connect(options).await.unwrap();
+    create(&quick, &here, policy(60 * SECOND)).await;
+    say(&quick, &here, kept(30 * SECOND), &[1; 1_000]).await.unwrap();
+    assert_eq!(told(&mut watch).await, Watched::Closed(CloseReason::Gone));
+    drop(ours);
+}
+
+#[tokio::test]
+async fn a_server_that_pauses_is_waited_for() {
+    let (server, ours, _theirs, here, mut watch) = watched().await;
+    server.pause();
+    let says = async {
+        let texts: Vec<_> = (0..20).map(|n| [n; 1_000]).collect();
+        let says = texts.iter().map(|text| say(&ours, &here, kept(60 * SECOND), text));
+        futures_util::future::join_all(says).await
+    };
+    let goes_on = async {
+        tokio::time::sleep(10 * SECOND).await;
+        server.go_on();
+    };
+    let (said, ()) = tokio::join!(says, goes_on);
+    // Each exactly once, in one order.
+    let mut places: Vec<_> = said.into_iter().map(|said| said.unwrap().value()).collect();
+    places.sort_unstable();
+    assert_eq!(places, (1..=20).collect::<Vec<_>>());
+    for n in 1..=20 {
+        assert_eq!(told_entry(&mut watch).await.seq, Seq::new(n));
+    }
+}
+
+#[tokio::test]
+async fn a_full_server_refuses_and_loses_nothing() {
+    let server = Server::start(&[]);
+    let used: String = server.ask(&["INFO", "memory"]);
+    let used: u64 = used
+        .lines()
+        .find_map(|line| line.strip_prefix("used_memory:"))
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap();
+    let () = server.ask(&["CONFIG", "SET", "maxmemory", &(used + (4 << 20)).to_string()]);
+    let store = store(&server).await;
+    let here = address(7);
+    create(&store, &here, policy(60 * SECOND)).await;
+    let mut watch = store.watch(&here).await.unwrap();
+    let mut taken = 0;
+    loop {
+        let lifetime = if taken < 500 { 4 * SECOND } else { 60 * SECOND };
+        match say(&store, &here, kept(lifetime), &[1; 4_000]).await {
+            Ok(_) => taken += 1,
+            Err(error) => {
+                assert_eq!(error, StoreError::Full);
+                break;
+            }
+        }
+    }
+    assert!(taken > 550, "{taken}");
+    // So that it stays full whatever buffers come and go.
+    let () = server.ask(&["CONFIG", "SET", "maxmemory", &(used + (3 << 20)).to_string()]);
+    let other = address(8);
+    let genesis = |mark| anocm_core::wire::Genesis {
+        policy: policy(60 * SECOND),
+        owner: anocm_core::TokenHash::new([mark; 32]),
+        first: next(mark),
+    };
+    assert_eq!(store.create(&other, genesis(1)).await, Err(StoreError::Full));
+    // What takes no space goes on, and nothing that was taken is lost.
+    say(&store, &here, Retention::Live, &[2; 1_000]).await.unwrap();
+    store.touch(&here).await.unwrap();
+    let mut last = Seq::START;
+    while last < Seq::new(taken + 1) {
+        if let Watched::Entry(item) = told(&mut watch).await {
+            last = item.seq;
+        } else {
+            break;
+        }
+    }
+    assert!(
+        matches!(store.door(&here).await.map(|door| door.head), Ok(head) if head == Seq::new(taken + 1))
+    );
+    // Space returns with time.
+    tokio::time::sleep(4 * SECOND).await;
+    say(&store, &here, kept(60 * SECOND), &[3; 1_000]).await.unwrap();
+    let (mut count, mut page) =
+        (0, store.read(&here, Seq::START, Seq::new(u64::MAX)).await.unwrap());
+    while !page.items.is_empty() {
+        count += page.items.len();
+        page = store.read(&here, page.reaches, Seq::new(u64::MAX)).await.unwrap();
+    }
+    assert_eq!(u64::try_from(count).unwrap(), taken - 500 + 1);
+    store.close(&here, CloseReason::Owner).await.unwrap();
+    assert_eq!(
+        store.door(&here).await.map(|door| door.epoch()),
+        Err::<Epoch, _>(StoreError::NoSuchRoom)
+    );
+}

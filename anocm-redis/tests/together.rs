@@ -1,0 +1,117 @@
+//! Two relays with the same rooms.
+#![expect(clippy::unwrap_used, reason = "a test, helpers included")]
+
+mod common;
+
+use std::sync::Arc;
+
+use anocm_core::{
+    Epoch, RoomAddress, Seq,
+    store::{Store as _, StoreError, Watched},
+    wire::{CloseReason, EntryKind},
+};
+use anocm_redis::RedisStore;
+use common::{
+    Server,
+    rooms::{SECOND, address, create, entry, kept, next, policy, store, told, told_entry},
+};
+use futures_util::future::join_all;
+
+async fn pair() -> (Server, [Arc<RedisStore>; 2], RoomAddress) {
+    let server = Server::start(&[]);
+    let stores = [store(&server).await, store(&server).await];
+    let here = address(7);
+    create(&stores[0], &here, policy(60 * SECOND)).await;
+    (server, stores, here)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_both_say_at_full_speed_has_one_order() {
+    const EACH: u64 = 3_000;
+    let (_server, stores, here) = pair().await;
+    let watches = [stores[0].watch(&here).await.unwrap(), stores[1].watch(&here).await.unwrap()];
+    let says = stores.iter().enumerate().map(|(who, store)| {
+        let store = Arc::clone(store);
+        tokio::spawn(async move {
+            let mut places = Vec::new();
+            for n in (0..EACH).step_by(20) {
+                let said = (n..n + 20).map(|n| {
+                    let mut sealed = vec![0; 1_000];
+                    sealed[0] = u8::try_from(who).unwrap();
+                    sealed[1..9].copy_from_slice(&n.to_be_bytes());
+                    let said = entry(EntryKind::Message, 0, kept(60 * SECOND), &sealed);
+                    store.append(&here, said, None)
+                });
+                places.extend(join_all(said).await.into_iter().map(|place| place.unwrap()));
+            }
+            places
+        })
+    });
+    let says: Vec<_> = says.collect();
+    let hears = watches.map(|mut watch| {
+        tokio::spawn(async move {
+            let mut heard = Vec::new();
+            while heard.len() < usize::try_from(2 * EACH).unwrap() {
+                let item = told_entry(&mut watch).await;
+                heard.push((item.seq, item.entry.sealed[..9].to_vec()));
+            }
+            heard
+        })
+    });
+    let mut places = Vec::new();
+    for said in says {
+        places.extend(said.await.unwrap());
+    }
+    places.sort_unstable();
+    assert_eq!(places, (1..=2 * EACH).map(Seq::new).collect::<Vec<_>>());
+    let [first, second] = hears;
+    let (first, second) = (first.await.unwrap(), second.await.unwrap());
+    assert_eq!(first, second);
+    assert!(first.iter().map(|(seq, _)| *seq).eq(places));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_commits_to_one_epoch_exactly_one_wins() {
+    let (_server, stores, here) = pair().await;
+    let mut watch = stores[1].watch(&here).await.unwrap();
+    for epoch in 0..200_u64 {
+        let attempts = stores.iter().cycle().take(6).enumerate().map(|(who, store)| {
+            let (store, mark) = (Arc::clone(store), u8::try_from(who).unwrap());
+            tokio::spawn(async move {
+                let commit = entry(EntryKind::Commit, epoch, kept(60 * SECOND), &[mark; 1_000]);
+                store.append(&here, commit, Some(next(mark))).await
+            })
+        });
+        let attempts: Vec<_> = attempts.collect();
+        let mut outcomes = Vec::new();
+        for attempt in attempts {
+            outcomes.push(attempt.await.unwrap());
+        }
+        let won: Vec<_> = outcomes.iter().filter_map(|outcome| outcome.as_ref().ok()).collect();
+        assert_eq!(won, [&Seq::new(epoch + 1)]);
+        let current = Epoch::new(epoch + 1);
+        let stale = Err(StoreError::StaleEpoch { current });
+        assert_eq!(outcomes.iter().filter(|outcome| **outcome == stale).count(), 5);
+        // The door is that of the one who won, whoever is asked.
+        let item = told_entry(&mut watch).await;
+        for store in &stores {
+            let door = store.door(&here).await.unwrap();
+            assert_eq!((door.epoch(), door.group_info[0]), (current, item.entry.sealed[0]));
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_one_closes_ends_for_the_other() {
+    let (_server, stores, here) = pair().await;
+    let mut watch = stores[1].watch(&here).await.unwrap();
+    stores[0].close(&here, CloseReason::Owner).await.unwrap();
+    assert_eq!(told(&mut watch).await, Watched::Closed(CloseReason::Owner));
+    assert!(matches!(stores[1].watch(&here).await, Err(StoreError::NoSuchRoom)));
+    // The address is free, for a room in which nothing is left of the other.
+    create(&stores[1], &here, policy(60 * SECOND)).await;
+    let mut watch = stores[0].watch(&here).await.unwrap();
+    let said = entry(EntryKind::Message, 0, kept(60 * SECOND), &[1; 1_000]);
+    stores[1].append(&here, said, None).await.unwrap();
+    assert_eq!(told_entry(&mut watch).await.seq, Seq::new(1));
+}
