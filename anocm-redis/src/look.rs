@@ -3,7 +3,7 @@
 use anocm_core::{
     Epoch, RoomAddress, Seq,
     store::{PAGE_BYTES, StoreError},
-    wire::{LogItem, Page},
+    wire::{CloseReason, LogItem, Page},
 };
 use redis::{FromRedisValue, Value};
 
@@ -16,6 +16,8 @@ use crate::{
     servers::Servers,
 };
 
+/// How many entries of a room are erased in one step of the server.
+const TOGETHER: usize = 500;
 /// Pages that are read for those who watch; whoever missed more reads by themselves.
 const PAGES: usize = 8;
 /// How often the server is asked for a page on which there is nothing, before a reader has to ask
@@ -87,6 +89,24 @@ pub(crate) async fn run(
     Answer::of(answer).map_err(Fault::from)?.ok()
 }
 
+/// Ends a room and erases it.
+pub(crate) async fn erase(
+    servers: &Servers,
+    address: &RoomAddress,
+    reason: CloseReason,
+) -> Result<(), StoreError> {
+    let most = TOGETHER.to_string();
+    let mut again = "0";
+    loop {
+        let arguments = [codec::word(reason).as_bytes(), most.as_bytes(), again.as_bytes()];
+        let mut answer = run(servers, address, Name::Close, &arguments).await?;
+        if answer.number()? == 0 {
+            return Ok(());
+        }
+        again = "1";
+    }
+}
+
 /// How far a room has come.
 pub(crate) async fn state(servers: &Servers, address: &RoomAddress) -> Result<At, StoreError> {
     let mut answer = run(servers, address, Name::State, &[]).await?;
@@ -150,9 +170,16 @@ pub(crate) async fn since(
         state => state?,
     };
     let Some(at) = at else { return Ok(Found::Whole(now, Vec::new())) };
-    if now.instance != at.instance || now.turn < at.turn {
-        // Another room; or a server that took over has lost the epoch that its members are in.
+    if now.instance != at.instance {
         return Ok(Found::Gone);
+    }
+    if now.turn < at.turn {
+        // A server that took over has lost the epoch that the members are in: nobody could go on.
+        tracing::warn!("a room has ended: the server knows less than it did");
+        return match erase(servers, address, CloseReason::Gone).await {
+            Ok(()) | Err(StoreError::NoSuchRoom) => Ok(Found::Gone),
+            Err(error) => Err(error),
+        };
     }
     if now == at {
         return Ok(Found::Whole(at, Vec::new()));

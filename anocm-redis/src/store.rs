@@ -28,7 +28,7 @@ use crate::{
     servers::Servers,
 };
 
-/// How many entries of a room are erased or visited in one step of the server.
+/// How many entries of a room are visited in one step of the server.
 const TOGETHER: usize = 500;
 
 /// Rooms in the memory of Redis or Valkey, shared by any number of relays.
@@ -243,16 +243,7 @@ impl Store for RedisStore {
     }
 
     async fn close(&self, address: &RoomAddress, reason: CloseReason) -> Result<(), StoreError> {
-        let most = TOGETHER.to_string();
-        let mut again = "0";
-        loop {
-            let arguments = [codec::word(reason).as_bytes(), most.as_bytes(), again.as_bytes()];
-            let mut answer = self.run(address, Name::Close, &arguments).await?;
-            if answer.number()? == 0 {
-                return Ok(());
-            }
-            again = "1";
-        }
+        look::erase(&self.servers, address, reason).await
     }
 
     async fn posture(&self) -> Posture {

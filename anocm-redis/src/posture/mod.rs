@@ -115,9 +115,9 @@ impl Watchman {
             settings: settings(node).await?,
             has_replicas: field(&replication, "connected_slaves").is_some_and(|count| count != "0"),
             is_replica: field(&replication, "role") == Some("slave"),
-            writes: ["aof_enabled", "rdb_bgsave_in_progress", "aof_rewrite_in_progress"]
-                .into_iter()
-                .any(is_on),
+            // A snapshot under way may be for a replica, over the network: those for a disk are
+            // counted.
+            writes: is_on("aof_enabled") || is_on("aof_rewrite_in_progress"),
             snapshots: self.new_snapshots(run, number("rdb_saves").unwrap_or(0)),
             modules: modules(node).await?,
         })

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use anocm_core::{
     Epoch, Payload, Retention, RoomAddress, Secret, Seq, Token, TokenHash,
     store::{Store as _, StoreError, Watch, Watched},
-    wire::{Entry, EntryKind, Genesis, LogItem, NextEpoch, Policy},
+    wire::{CloseReason, Entry, EntryKind, Genesis, LogItem, NextEpoch, Policy},
 };
 use anocm_redis::{RedisOptions, RedisStore};
 use futures_util::StreamExt as _;
@@ -80,4 +80,24 @@ pub(crate) async fn told_entry(watch: &mut Watch) -> LogItem {
         Watched::Entry(item) => item,
         other => panic!("no entry: {other:?}"),
     }
+}
+
+/// All that a relay does.
+pub(crate) async fn everything(store: &RedisStore, here: &RoomAddress) {
+    create(store, here, policy(60 * SECOND)).await;
+    let mut watch = store.watch(here).await.unwrap();
+    say(store, here, kept(SECOND), &[1; 1_000]).await.unwrap();
+    let commit = entry(EntryKind::Commit, 0, kept(30 * SECOND), &[2; 4_000]);
+    let seq = store.append(here, commit, Some(next(1))).await.unwrap();
+    store.touch(here).await.unwrap();
+    store.void(here, seq, next(0)).await.unwrap();
+    say(store, here, Retention::Live, &[3; 1_000]).await.unwrap();
+    for _ in 0..4 {
+        told(&mut watch).await;
+    }
+    // The janitor's part.
+    tokio::time::sleep(SECOND).await;
+    assert!(store.read(here, Seq::START, Seq::new(9)).await.unwrap().items.is_empty());
+    store.close(here, CloseReason::Owner).await.unwrap();
+    assert_eq!(told(&mut watch).await, Watched::Closed(CloseReason::Owner));
 }
