@@ -21,6 +21,9 @@ const HEAD: usize = 1 + 6 + 4;
 /// Names a room from its opening to its end: another one at its address has another.
 pub(crate) type Instance = [u8; 8];
 
+/// Names a change of a room: after a server has been lost, another may have the same place.
+pub(crate) type Mark = [u8; 8];
+
 /// Something that is not what the scripts make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
@@ -94,6 +97,9 @@ pub(crate) fn ended(record: &[u8]) -> Result<Ended, Malformed> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Announced {
     pub(crate) instance: Instance,
+    /// What was changed before this, and what this is: nothing else has the same.
+    pub(crate) after: Mark,
+    pub(crate) mark: Mark,
     pub(crate) what: What,
 }
 
@@ -115,6 +121,12 @@ pub(crate) enum What {
 pub(crate) fn announced(payload: &[u8]) -> Result<Announced, Malformed> {
     let (&kind, rest) = payload.split_first().ok_or(Malformed)?;
     let (&instance, rest) = rest.split_first_chunk().ok_or(Malformed)?;
+    if kind == b'C' {
+        let what = What::Closed(reason(rest)?);
+        return Ok(Announced { instance, after: Mark::default(), mark: Mark::default(), what });
+    }
+    let (&after, rest) = rest.split_first_chunk().ok_or(Malformed)?;
+    let (&mark, rest) = rest.split_first_chunk().ok_or(Malformed)?;
     let what = match kind {
         b'E' => {
             let (turn, rest) = number(rest)?;
@@ -128,10 +140,9 @@ pub(crate) fn announced(payload: &[u8]) -> Result<Announced, Malformed> {
             let (epoch, _) = number(rest)?;
             What::Voided { turn, seq: Seq::new(seq), epoch: Epoch::new(epoch) }
         }
-        b'C' => What::Closed(reason(rest)?),
         _ => return Err(Malformed),
     };
-    Ok(Announced { instance, what })
+    Ok(Announced { instance, after, mark, what })
 }
 
 fn number(bytes: &[u8]) -> Result<(u64, &[u8]), Malformed> {

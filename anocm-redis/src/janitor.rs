@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::join_all;
 use redis::{FromRedisValue, Value};
 use tokio::{
     sync::Notify,
@@ -19,13 +18,12 @@ use crate::{
     keys::{SHARDS, Shard},
     script::Name,
     servers::Servers,
+    wash::Washer,
 };
 
 /// How often every slot is looked at, whatever is known of it: other relays keep things there,
 /// and may be no more.
 const LOOK: Duration = Duration::from_secs(1);
-/// The shortest time between two looks at a slot.
-const SHORTEST: Duration = Duration::from_millis(5);
 /// How many entries of a room are erased in one step of the server.
 const TOGETHER: &str = "100";
 
@@ -34,6 +32,7 @@ pub(crate) struct Janitor {
     slots: Mutex<Vec<Slot>>,
     earlier: Notify,
     rooms: AtomicUsize,
+    washer: Arc<Washer>,
 }
 
 #[derive(Clone, Copy)]
@@ -41,16 +40,19 @@ struct Slot {
     /// When to look next.
     next: Instant,
     rooms: usize,
+    /// Whether somebody is there: a server that hangs must not keep the others waiting.
+    is_tended: bool,
 }
 
 impl Janitor {
     /// One who works until the servers are no more needed.
-    pub(crate) fn hire(servers: &Arc<Servers>) -> Arc<Self> {
-        let fresh = Slot { next: Instant::now(), rooms: 0 };
+    pub(crate) fn hire(servers: &Arc<Servers>, washer: &Arc<Washer>) -> Arc<Self> {
+        let fresh = Slot { next: Instant::now(), rooms: 0, is_tended: false };
         let janitor = Arc::new(Self {
             slots: Mutex::new(vec![fresh; SHARDS]),
             earlier: Notify::new(),
             rooms: AtomicUsize::new(0),
+            washer: Arc::clone(washer),
         });
         tokio::spawn(work(Arc::downgrade(&janitor), Arc::downgrade(servers)));
         janitor
@@ -82,15 +84,25 @@ impl Janitor {
     fn due(&self) -> Result<Vec<Shard>, Instant> {
         let now = Instant::now();
         let mut slots = self.lock();
-        let first = slots.iter().map(|slot| slot.next).min().unwrap_or(now + LOOK);
+        let free = slots.iter().filter(|slot| !slot.is_tended);
+        let first = free.map(|slot| slot.next).min().unwrap_or(now + LOOK);
         if first > now {
             return Err(first);
         }
         let due = Shard::all().filter(|shard| {
-            let slot = slots.get_mut(shard.index()).filter(|slot| slot.next <= now);
-            slot.map(|slot| slot.next = now + LOOK).is_some()
+            let slot = slots.get_mut(shard.index());
+            let slot = slot.filter(|slot| slot.next <= now && !slot.is_tended);
+            let slot = slot.map(|slot| (slot.next, slot.is_tended) = (now + LOOK, true));
+            slot.is_some()
         });
         Ok(due.collect())
+    }
+
+    fn leave(&self, shard: Shard) {
+        if let Some(slot) = self.lock().get_mut(shard.index()) {
+            slot.is_tended = false;
+        }
+        self.earlier.notify_one();
     }
 
     /// What was found at a slot.
@@ -103,8 +115,11 @@ impl Janitor {
             self.rooms.fetch_sub(slot.rooms, Ordering::Relaxed);
             slot.rooms = tended.rooms;
         }
+        if tended.has_erased {
+            self.washer.note();
+        }
         if let Some(after) = tended.next.filter(|after| *after < LOOK) {
-            self.expect(shard, after.max(SHORTEST));
+            self.expect(shard, after);
         }
     }
 }
@@ -114,14 +129,15 @@ struct Tended {
     /// When there is more to do.
     next: Option<Duration>,
     rooms: usize,
+    has_erased: bool,
 }
 
 impl Tended {
     fn of(value: Value) -> Option<Self> {
-        let (now, next, rooms) = <(i64, i64, usize)>::from_redis_value(value).ok()?;
+        let (now, next, rooms, done) = <(i64, i64, usize, usize)>::from_redis_value(value).ok()?;
         let after = u64::try_from(next.saturating_sub(now)).unwrap_or(0);
         let next = (next >= 0).then_some(Duration::from_millis(after));
-        Some(Self { next, rooms })
+        Some(Self { next, rooms, has_erased: done > 0 })
     }
 }
 
@@ -130,7 +146,9 @@ async fn work(janitor: Weak<Janitor>, servers: Weak<Servers>) {
         match at_work.due() {
             Ok(due) => {
                 let Some(servers) = servers.upgrade() else { return };
-                join_all(due.into_iter().map(|shard| tend(&at_work, &servers, shard))).await;
+                for shard in due {
+                    tokio::spawn(tend(Arc::clone(&at_work), Arc::clone(&servers), shard));
+                }
             }
             Err(first) => {
                 tokio::select! {
@@ -142,14 +160,22 @@ async fn work(janitor: Weak<Janitor>, servers: Weak<Servers>) {
     }
 }
 
-async fn tend(janitor: &Janitor, servers: &Servers, shard: Shard) {
+async fn tend(janitor: Arc<Janitor>, servers: Arc<Servers>, shard: Shard) {
     let key = shard.key();
-    match servers.run(shard, Name::Tend, &[&key], &[TOGETHER.as_bytes()]).await {
-        Ok(value) => {
-            if let Some(tended) = Tended::of(value) {
+    loop {
+        match servers.run(shard, Name::Tend, &[&key], &[TOGETHER.as_bytes()]).await {
+            Ok(value) => {
+                let Some(tended) = Tended::of(value) else { break };
                 janitor.found(shard, &tended);
+                if tended.next != Some(Duration::ZERO) {
+                    break;
+                }
+            }
+            Err(fault) => {
+                tracing::debug!("a slot could not be tended: {fault:?}");
+                break;
             }
         }
-        Err(fault) => tracing::debug!("a slot could not be tended: {fault:?}"),
     }
+    janitor.leave(shard);
 }

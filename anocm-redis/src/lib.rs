@@ -12,6 +12,7 @@ mod script;
 mod servers;
 mod store;
 mod transport;
+mod wash;
 
 pub use self::{
     error::ConnectError, options::RedisOptions, store::RedisStore, transport::RedisTransport,

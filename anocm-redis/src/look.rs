@@ -22,7 +22,7 @@ const TOGETHER: usize = 500;
 const PAGES: usize = 8;
 /// How often the server is asked for a page on which there is nothing, before a reader has to ask
 /// again.
-const EMPTY: usize = 16;
+const EMPTY: usize = 2;
 
 /// What a script returned: a word, and more.
 pub(crate) struct Answer {
@@ -89,16 +89,18 @@ pub(crate) async fn run(
     Answer::of(answer).map_err(Fault::from)?.ok()
 }
 
-/// Ends a room and erases it.
+/// Ends a room and erases it: if an instance is named, that one only.
 pub(crate) async fn erase(
     servers: &Servers,
     address: &RoomAddress,
     reason: CloseReason,
+    instance: &[u8],
 ) -> Result<(), StoreError> {
     let most = TOGETHER.to_string();
     let mut again = "0";
     loop {
-        let arguments = [codec::word(reason).as_bytes(), most.as_bytes(), again.as_bytes()];
+        let reason = codec::word(reason).as_bytes();
+        let arguments = [reason, most.as_bytes(), again.as_bytes(), instance];
         let mut answer = run(servers, address, Name::Close, &arguments).await?;
         if answer.number()? == 0 {
             return Ok(());
@@ -114,7 +116,13 @@ pub(crate) async fn state(servers: &Servers, address: &RoomAddress) -> Result<At
 }
 
 pub(crate) fn at(answer: &mut Answer) -> Result<At, StoreError> {
-    Ok(At { instance: answer.bytes()?, head: Seq::new(answer.number()?), turn: answer.number()? })
+    Ok(At {
+        instance: answer.bytes()?,
+        head: Seq::new(answer.number()?),
+        turn: answer.number()?,
+        mark: answer.bytes()?,
+        fork: answer.bytes()?,
+    })
 }
 
 /// Entries after `after` up to `until`, as many as a page holds.
@@ -124,6 +132,8 @@ pub(crate) async fn page(
     after: Seq,
     until: Seq,
 ) -> Result<Page, StoreError> {
+    // Scripts count in numbers that are exact up to here.
+    let [after, until] = [after, until].map(|seq| seq.min(Seq::new(1 << 53)));
     let mut page = Page { items: Vec::new(), reaches: after, more: true };
     for _ in 0..EMPTY {
         let numbers = [
@@ -173,10 +183,10 @@ pub(crate) async fn since(
     if now.instance != at.instance {
         return Ok(Found::Gone);
     }
-    if now.turn < at.turn {
+    if now.turn < at.turn || now.turn == at.turn && now.fork != at.fork {
         // A server that took over has lost the epoch that the members are in: nobody could go on.
         tracing::warn!("a room has ended: the server knows less than it did");
-        return match erase(servers, address, CloseReason::Gone).await {
+        return match erase(servers, address, CloseReason::Gone, &at.instance).await {
             Ok(()) | Err(StoreError::NoSuchRoom) => Ok(Found::Gone),
             Err(error) => Err(error),
         };
@@ -206,7 +216,10 @@ pub(crate) async fn since(
 /// Whether these items are all that has happened in between.
 fn is_all(at: &At, now: &At, items: &[LogItem]) -> bool {
     let places = items.iter().map(|item| item.seq.value());
+    // The last entry that was heard may have been lost, and another one be in its place.
+    let goes_on = now.head > at.head || now.mark == at.mark;
     let begun = items.iter().filter(|item| item.entry.kind.begins_epoch()).count();
-    places.eq(at.head.value() + 1..=now.head.value())
+    goes_on
+        && places.eq(at.head.value() + 1..=now.head.value())
         && u64::try_from(begun).is_ok_and(|begun| at.turn + begun == now.turn)
 }

@@ -19,6 +19,7 @@ pub(crate) enum Name {
     Void,
     Close,
     Tend,
+    Wash,
 }
 
 /// Refused by the server when its memory is full.
@@ -27,7 +28,7 @@ const TAKES_SPACE: &str = "";
 const MAKES_SPACE: &str = " flags=allow-oom";
 const READS: &str = " flags=no-writes,allow-oom";
 
-const ALL: [(Name, &str, &str); 11] = [
+const ALL: [(Name, &str, &str); 12] = [
     (Name::Create, TAKES_SPACE, include_str!("scripts/create.lua")),
     (Name::Append, TAKES_SPACE, include_str!("scripts/append.lua")),
     (Name::AppendLive, MAKES_SPACE, include_str!("scripts/append.lua")),
@@ -39,6 +40,7 @@ const ALL: [(Name, &str, &str); 11] = [
     (Name::Void, MAKES_SPACE, include_str!("scripts/void.lua")),
     (Name::Close, MAKES_SPACE, include_str!("scripts/close.lua")),
     (Name::Tend, MAKES_SPACE, include_str!("scripts/tend.lua")),
+    (Name::Wash, READS, include_str!("scripts/wash.lua")),
 ];
 
 /// How a room's watchers are told.

@@ -16,8 +16,8 @@ use redis::{FromRedisValue, Value};
 
 use crate::{
     ConnectError, RedisOptions,
-    channels::Channels,
-    codec::{self, Ended, Malformed},
+    channels::{At, Channels},
+    codec::{self, Ended, Malformed, Mark},
     error::Fault,
     janitor::Janitor,
     keys::Shard,
@@ -26,6 +26,7 @@ use crate::{
     posture::Watchman,
     script::Name,
     servers::Servers,
+    wash::Washer,
 };
 
 /// How many entries of a room are visited in one step of the server.
@@ -40,6 +41,7 @@ pub struct RedisStore {
     janitor: Arc<Janitor>,
     watchman: Arc<Watchman>,
     stated: Mutex<Posture>,
+    washer: Arc<Washer>,
 }
 
 impl RedisStore {
@@ -52,10 +54,11 @@ impl RedisStore {
     pub async fn connect(options: RedisOptions) -> Result<Arc<Self>, ConnectError> {
         let servers = Arc::new(Servers::connect(options).await?);
         let watchman = Watchman::hire(&servers).await?;
-        let janitor = Janitor::hire(&servers);
+        let washer = Washer::hire(&servers);
+        let janitor = Janitor::hire(&servers, &washer);
         let channels = Channels::new(Arc::clone(&servers));
         let stated = Mutex::new(Posture::Unknown);
-        Ok(Arc::new(Self { servers, channels, janitor, watchman, stated }))
+        Ok(Arc::new(Self { servers, channels, janitor, watchman, stated, washer }))
     }
 
     /// How many rooms all relays have in the servers, as seen within the last second or two.
@@ -109,8 +112,7 @@ impl Store for RedisStore {
         if self.janitor.rooms() >= self.servers.options().max_rooms {
             return Err(StoreError::Full);
         }
-        let mut instance = codec::Instance::default();
-        getrandom::fill(&mut instance).map_err(|_| StoreError::Backend)?;
+        let instance: codec::Instance = mark()?;
         let Genesis { policy, owner, first } = genesis;
         let numbers = [
             policy.linger,
@@ -146,7 +148,9 @@ impl Store for RedisStore {
         }
         self.check_posture()?;
         let kept = codec::encode(&entry);
-        let at = self.channels.get(address).and_then(|room| room.at());
+        let room = self.channels.get(address);
+        let at = room.as_ref().and_then(|room| room.floor());
+        let mark = mark()?;
         let numbers = [
             entry.epoch.value(),
             entry.retention.as_millis().into(),
@@ -160,9 +164,11 @@ impl Store for RedisStore {
             retention.as_bytes(),
             size.as_bytes(),
             &kept,
+            &mark,
             at.as_ref().map_or(&[], |at| &at.instance),
             head.as_bytes(),
             turn.as_bytes(),
+            at.as_ref().map_or(&[], |at| &at.fork),
         ];
         if let Some(next) = &next {
             arguments.extend([next.member.as_bytes().as_slice(), next.door.as_bytes()]);
@@ -171,11 +177,19 @@ impl Store for RedisStore {
         let is_live = entry.retention.is_live();
         let takes_space = !is_live || next.is_some();
         let name = if takes_space { Name::Append } else { Name::AppendLive };
-        let mut answer = self.run(address, name, &arguments).await?;
+        self.washer.note();
+        let answer = self.run(address, name, &arguments).await;
+        self.washer.note();
+        let mut answer = answer?;
         if !is_live {
             self.janitor.expect(Shard::of(address), entry.retention.lifetime());
         }
-        Ok(Seq::new(answer.number()?))
+        let (head, instance) = (Seq::new(answer.number()?), answer.bytes()?);
+        let (turn, fork) = (answer.number()?, answer.bytes()?);
+        if let Some(room) = room {
+            room.answered(At { instance, head, turn, mark, fork });
+        }
+        Ok(head)
     }
 
     async fn read(
@@ -190,9 +204,8 @@ impl Store for RedisStore {
     async fn door(&self, address: &RoomAddress) -> Result<StoredDoor, StoreError> {
         let room = self.channels.get(address);
         let known = room.as_ref().and_then(|room| room.info());
-        let turn = known.as_ref().map_or(String::new(), |(at, _)| at.turn.to_string());
-        let instance = known.as_ref().map_or(&[][..], |(at, _)| &at.instance);
-        let mut answer = self.run(address, Name::Door, &[instance, turn.as_bytes()]).await?;
+        let fork = known.as_ref().map_or(&[][..], |(fork, _)| fork);
+        let mut answer = self.run(address, Name::Door, &[fork]).await?;
         let now = answer.number()?;
         let info = match answer.value()? {
             Value::Nil => known.map(|(_, info)| info),
@@ -208,10 +221,10 @@ impl Store for RedisStore {
         let mut fields = Fields(fields.into_iter());
         // Until when it lives.
         fields.next()?;
-        let (instance, turn) = (array(fields.next()?)?, fields.number()?);
+        let (instance, fork) = (array(fields.next()?)?, array(fields.next()?)?);
         let group_info = info.ok_or_else(|| Fault::from(Malformed))?;
         if let Some(room) = room {
-            room.remember(&instance, turn, &group_info);
+            room.remember(&instance, fork, &group_info);
         }
         fields.door(group_info, ended, now)
     }
@@ -221,7 +234,14 @@ impl Store for RedisStore {
     }
 
     async fn touch(&self, address: &RoomAddress) -> Result<(), StoreError> {
-        let mut answer = self.run(address, Name::Touch, &[]).await?;
+        let mut answer = match self.run(address, Name::Touch, &[]).await {
+            Err(StoreError::NoSuchRoom) => {
+                // Those who watch are told, also when nobody has announced it.
+                self.channels.doubt(address);
+                return Err(StoreError::NoSuchRoom);
+            }
+            answer => answer?,
+        };
         self.channels.check(address, look::at(&mut answer)?);
         match answer.number()? {
             0 => Ok(()),
@@ -238,18 +258,30 @@ impl Store for RedisStore {
         self.check_posture()?;
         let seq = seq.value().to_string();
         let (member, door) = (restored.member.as_bytes(), restored.door.as_bytes());
-        let arguments = [seq.as_bytes(), member, door, &restored.group_info];
-        self.run(address, Name::Void, &arguments).await.map(drop)
+        let mark = mark()?;
+        let arguments = [seq.as_bytes(), member, door, &restored.group_info, &mark];
+        let voided = self.run(address, Name::Void, &arguments).await;
+        self.washer.note();
+        voided.map(drop)
     }
 
     async fn close(&self, address: &RoomAddress, reason: CloseReason) -> Result<(), StoreError> {
-        look::erase(&self.servers, address, reason).await
+        let erased = look::erase(&self.servers, address, reason, &[]).await;
+        self.washer.note();
+        erased
     }
 
     async fn posture(&self) -> Posture {
         let stated = *self.stated.lock().unwrap_or_else(PoisonError::into_inner);
         self.watchman.posture().max(stated)
     }
+}
+
+/// What no other change has.
+fn mark() -> Result<Mark, StoreError> {
+    let mut mark = Mark::default();
+    getrandom::fill(&mut mark).map_err(|_| StoreError::Backend)?;
+    Ok(mark)
 }
 
 /// The fields of a room's hash, in the order in which the script gives them.

@@ -1,5 +1,5 @@
 //! A cluster that loses a node.
-#![expect(clippy::unwrap_used, reason = "a test, helpers included")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test, helpers included")]
 
 mod common;
 
@@ -118,13 +118,15 @@ struct TakenOver {
     store: Arc<RedisStore>,
     here: RoomAddress,
     watch: Watch,
-    _replica: Server,
+    front: Front,
+    server: Server,
+    replica: Server,
 }
 
 impl TakenOver {
     /// `last` is what the replica misses.
     async fn after(last: Entry, ends: Option<NextEpoch>) -> Self {
-        let mut server = Server::start(&[]);
+        let server = Server::start(&[]);
         let port = server.port.to_string();
         let replica = Server::start(&["--replicaof", "127.0.0.1", &port]);
         wait("the replica follows", || {
@@ -141,18 +143,24 @@ impl TakenOver {
         let () = replica.ask(&["REPLICAOF", "NO", "ONE"]);
         store.append(&here, last, ends).await.unwrap();
         assert!(matches!(told(&mut watch).await, Watched::Entry(item) if item.seq == Seq::new(2)));
-        front.turn_to(replica.port);
-        server.kill();
-        Self { store, here, watch, _replica: replica }
+        Self { store, here, watch, front, server, replica }
+    }
+
+    /// The store finds the replica in the server's place.
+    fn take_over(&mut self) {
+        self.front.turn_to(self.replica.port);
+        self.server.kill();
     }
 }
 
 #[tokio::test]
 async fn a_place_that_a_lost_entry_had_is_not_given_again() {
     let last = entry(EntryKind::Message, 0, kept(60 * SECOND), &[2; 1_000]);
-    let TakenOver { store, here, mut watch, _replica } = TakenOver::after(last, None).await;
-    assert_eq!(insist(&store, 7, 3).await, Seq::new(3));
-    let item = told_entry(&mut watch).await;
+    let mut over = TakenOver::after(last, None).await;
+    over.take_over();
+    let (store, here, watch) = (&over.store, over.here, &mut over.watch);
+    assert_eq!(insist(store, 7, 3).await, Seq::new(3));
+    let item = told_entry(watch).await;
     assert_eq!((item.seq, item.entry.sealed[0]), (Seq::new(3), 3));
     // What was lost is lost: the log says that there is nothing.
     let page = store.read(&here, Seq::START, Seq::new(9)).await.unwrap();
@@ -163,14 +171,27 @@ async fn a_place_that_a_lost_entry_had_is_not_given_again() {
 #[tokio::test]
 async fn a_room_whose_last_epoch_was_lost_ends() {
     let last = entry(EntryKind::Commit, 0, kept(60 * SECOND), &[2; 1_000]);
-    let TakenOver { store, here, mut watch, _replica } =
-        TakenOver::after(last, Some(next(1))).await;
+    let mut over = TakenOver::after(last, Some(next(1))).await;
+    over.take_over();
     // Its members are in an epoch of which the server knows nothing.
-    assert_eq!(told(&mut watch).await, Watched::Closed(CloseReason::Gone));
+    assert_eq!(told(&mut over.watch).await, Watched::Closed(CloseReason::Gone));
     loop {
-        match say(&store, &here, kept(60 * SECOND), &[3; 1_000]).await {
+        match say(&over.store, &over.here, kept(60 * SECOND), &[3; 1_000]).await {
             Err(StoreError::Unavailable) => tokio::time::sleep(Duration::from_millis(50)).await,
             ended => break assert_eq!(ended, Err(StoreError::NoSuchRoom)),
         }
     }
+}
+
+#[tokio::test]
+async fn a_room_in_which_another_epoch_took_the_place_of_a_lost_one_ends() {
+    let last = entry(EntryKind::Commit, 0, kept(60 * SECOND), &[2; 1_000]);
+    let mut over = TakenOver::after(last, Some(next(1))).await;
+    // Another relay, which has heard nothing of it, commits at the new server first.
+    let options = RedisOptions::new([over.replica.url()]).unwrap();
+    let other = RedisStore::connect(options).await.unwrap();
+    let commit = entry(EntryKind::Commit, 0, kept(60 * SECOND), &[3; 1_000]);
+    assert_eq!(other.append(&over.here, commit, Some(next(2))).await, Ok(Seq::new(2)));
+    over.take_over();
+    assert_eq!(told(&mut over.watch).await, Watched::Closed(CloseReason::Gone));
 }

@@ -31,7 +31,7 @@ fn cut_channels(server: &Server) -> u64 {
     server.ask(&["CLIENT", "KILL", "TYPE", "pubsub"])
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kept_entries_that_were_not_heard_are_found_in_the_log() {
     let (server, ours, _theirs, here, mut watch) = watched().await;
     say(&ours, &here, kept(30 * SECOND), &[0; 1_000]).await.unwrap();
@@ -57,7 +57,7 @@ fn subscribers(server: &Server, here: &RoomAddress) -> i64 {
     i64::try_from(channels.len()).unwrap()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn live_entries_and_voids_that_were_not_heard_are_owned_up_to() {
     let (server, ours, _theirs, here, mut watch) = watched().await;
     cut_channels(&server);
@@ -89,7 +89,7 @@ async fn catch_up(store: &RedisStore, here: &RoomAddress, after: Seq) -> (Vec<Se
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_goes_unseen_while_channels_are_cut_again_and_again() {
     const CUTS: u64 = 12;
     let (server, ours, theirs, here, mut watch) = watched().await;
@@ -139,7 +139,7 @@ async fn nothing_goes_unseen_while_channels_are_cut_again_and_again() {
     assert_eq!(said, heard);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_starts_anew_has_no_rooms_and_watchers_are_told() {
     let (server, ours, theirs, here, mut watch) = watched().await;
     let server = server.restart();
@@ -160,7 +160,7 @@ async fn a_server_that_starts_anew_has_no_rooms_and_watchers_are_told() {
     assert_eq!(told_entry(&mut watch).await.seq, Seq::new(1));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_room_at_the_address_is_not_taken_for_the_one_that_was_lost() {
     let (server, ours, _theirs, here, mut watch) = watched().await;
     let server = server.restart();
@@ -173,7 +173,7 @@ async fn another_room_at_the_address_is_not_taken_for_the_one_that_was_lost() {
     drop(ours);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_pauses_is_waited_for() {
     let (server, ours, _theirs, here, mut watch) = watched().await;
     server.pause();
@@ -196,7 +196,7 @@ async fn a_server_that_pauses_is_waited_for() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_server_refuses_and_loses_nothing() {
     let server = Server::start(&[]);
     let used: String = server.ask(&["INFO", "memory"]);

@@ -1,5 +1,4 @@
 //! Two relays with the same rooms.
-#![expect(clippy::unwrap_used, reason = "a test, helpers included")]
 
 mod common;
 
@@ -114,4 +113,22 @@ async fn what_one_closes_ends_for_the_other() {
     let said = entry(EntryKind::Message, 0, kept(60 * SECOND), &[1; 1_000]);
     stores[1].append(&here, said, None).await.unwrap();
     assert_eq!(told_entry(&mut watch).await.seq, Seq::new(1));
+}
+
+#[tokio::test]
+async fn a_room_that_was_deleted_by_hand_ends_when_it_is_touched() {
+    let (server, stores, here) = pair().await;
+    let mut watch = stores[1].watch(&here).await.unwrap();
+    let () = server.ask(&["FLUSHALL"]);
+    assert_eq!(stores[1].touch(&here).await, Err(StoreError::NoSuchRoom));
+    assert_eq!(told(&mut watch).await, Watched::Closed(CloseReason::Gone));
+}
+
+#[tokio::test]
+async fn cursors_beyond_everything_are_answered_calmly() {
+    let (_server, stores, here) = pair().await;
+    for after in [1, u64::MAX / 2, u64::MAX - 1, u64::MAX] {
+        let page = stores[0].read(&here, Seq::new(after), Seq::new(u64::MAX)).await.unwrap();
+        assert!(page.items.is_empty() && !page.more && page.reaches == Seq::START, "{after}");
+    }
 }

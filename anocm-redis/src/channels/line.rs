@@ -170,7 +170,7 @@ impl Listener {
                     _ => return Over::Lost,
                 },
                 _ = tick.tick() => {
-                    if connection.req_packed_command(&cmd("PING")).await.is_err()
+                    if ping(&mut connection).await.is_err()
                         || self.sweep(&mut connection).await.is_err()
                     {
                         return Over::Lost;
@@ -241,6 +241,14 @@ impl Listener {
             channels.subscribe(&address);
         }
     }
+}
+
+/// Whether the connection is up. The answer is as long as the question, and longer than the buffer
+/// in which the server had what it told last.
+async fn ping(connection: &mut MultiplexedConnection) -> Result<(), Broken> {
+    static ZEROS: [u8; 20_000] = [0; 20_000];
+    let answer = connection.req_packed_command(cmd("PING").arg(&ZEROS)).await;
+    answer.map(drop).map_err(|_| Broken)
 }
 
 /// One command for each room, all at one go.

@@ -58,24 +58,28 @@ impl Channels {
         self.rooms().get(address).cloned()
     }
 
-    fn has(&self, address: &RoomAddress) -> bool {
-        self.rooms().contains_key(address)
-    }
-
     /// A live feed of a room.
     pub(crate) async fn watch(
         self: &Arc<Self>,
         address: &RoomAddress,
     ) -> Result<Watch, StoreError> {
-        let (room, is_new) = self.enter(address);
-        if is_new {
-            self.subscribe(address);
-        }
         let watching = async {
-            // Whoever is the first has it looked at by the one who subscribes.
-            let known =
-                if is_new { None } else { Some(look::state(&self.servers, address).await?) };
-            room.watch(known).await.ok_or(StoreError::NoSuchRoom)
+            loop {
+                let (room, is_new) = self.enter(address);
+                if is_new {
+                    self.subscribe(address);
+                    // Looked at by the one who subscribes.
+                    return room.watch(None).await.ok_or(StoreError::NoSuchRoom);
+                }
+                let known = look::state(&self.servers, address).await?;
+                if room.should_be(&known) {
+                    self.look(Arc::clone(&room));
+                }
+                // If it has ended meanwhile, what was seen is another room.
+                if let Some(watch) = room.watch(Some(known)).await {
+                    return Ok(watch);
+                }
+            }
         };
         timeout(PATIENCE, watching).await.unwrap_or(Err(StoreError::Unavailable))
     }
@@ -116,7 +120,7 @@ impl Channels {
         tokio::spawn(async move {
             sleep(RETRY).await;
             if let Some(channels) = channels.upgrade()
-                && channels.has(&address)
+                && !channels.forget_unwatched(&address)
             {
                 channels.servers.look().await;
                 channels.subscribe(&address);
@@ -154,6 +158,15 @@ impl Channels {
         }
     }
 
+    /// The room may be gone without a word.
+    pub(crate) fn doubt(self: &Arc<Self>, address: &RoomAddress) {
+        if let Some(room) = self.get(address)
+            && room.is_doubted()
+        {
+            self.look(room);
+        }
+    }
+
     /// The room has come so far: all of that should be heard soon.
     pub(crate) fn check(self: &Arc<Self>, address: &RoomAddress, known: At) {
         let Some(room) = self.get(address).filter(|room| room.is_before(&known)) else {
@@ -166,6 +179,7 @@ impl Channels {
                 && room.should_be(&known)
             {
                 tracing::debug!("an announcement was missed");
+                channels.subscribe(&room.address);
                 channels.look(room);
             }
         });

@@ -9,7 +9,7 @@ use anocm_core::{
 };
 use tokio::sync::Notify;
 
-use crate::codec::{Announced, Instance, What};
+use crate::codec::{Announced, Instance, Mark, What};
 
 /// How much is held back while the log is read.
 const MOST_HELD: usize = 256;
@@ -22,6 +22,9 @@ pub(crate) struct At {
     pub(crate) head: Seq,
     /// How often the epoch has changed, by entries and by voids.
     pub(crate) turn: u64,
+    /// What was changed last, and what has changed the epoch last.
+    pub(crate) mark: Mark,
+    pub(crate) fork: Mark,
 }
 
 /// What was found when a room was looked at.
@@ -55,8 +58,10 @@ struct State {
     again: bool,
     over: bool,
     held: Vec<Announced>,
-    /// The group information after a turn.
-    info: Option<(u64, Payload)>,
+    /// The group information of an epoch, by what has begun it.
+    info: Option<(Mark, Payload)>,
+    /// As far as the server has said that the room came.
+    floor: Option<At>,
 }
 
 impl Room {
@@ -66,10 +71,6 @@ impl Room {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn at(&self) -> Option<At> {
-        self.lock().at
     }
 
     pub(crate) fn is_over(&self) -> bool {
@@ -90,6 +91,11 @@ impl Room {
     /// Nothing is heard any more.
     pub(crate) fn is_deaf(&self) {
         self.lock().hears = false;
+    }
+
+    /// The room may be gone, or another. True when somebody has to look.
+    pub(crate) fn is_doubted(&self) -> bool {
+        self.lock().must_look()
     }
 
     /// The room is known to have come so far. True when somebody has to look why nothing was
@@ -168,18 +174,32 @@ impl Room {
         }
     }
 
-    pub(crate) fn info(&self) -> Option<(At, Payload)> {
-        let state = self.lock();
-        let at = state.at?;
-        let (turn, info) = state.info.clone()?;
-        Some((At { turn, ..at }, info))
+    pub(crate) fn info(&self) -> Option<(Mark, Payload)> {
+        self.lock().info.clone()
     }
 
-    /// Remembers the group information after a turn.
-    pub(crate) fn remember(&self, instance: &Instance, turn: u64, info: &Payload) {
+    /// Remembers the group information of an epoch.
+    pub(crate) fn remember(&self, instance: &Instance, fork: Mark, info: &Payload) {
         let mut state = self.lock();
         if state.at.is_some_and(|at| at.instance == *instance) {
-            state.info = Some((turn, info.clone()));
+            state.info = Some((fork, info.clone()));
+        }
+    }
+
+    /// How far the room is known to have come, also by what was answered and not announced yet.
+    pub(crate) fn floor(&self) -> Option<At> {
+        let state = self.lock();
+        let at = state.at?;
+        let floor = state.floor.filter(|floor| floor.instance == at.instance);
+        Some(floor.filter(|floor| floor.head > at.head).unwrap_or(at))
+    }
+
+    /// The server has said that the room has come so far.
+    pub(crate) fn answered(&self, floor: At) {
+        let mut state = self.lock();
+        let is_known = |known: At| known.instance == floor.instance && known.head >= floor.head;
+        if !state.floor.is_some_and(is_known) {
+            state.floor = Some(floor);
         }
     }
 }
@@ -192,7 +212,7 @@ impl State {
 
     fn is_before(&self, known: &At) -> bool {
         self.at.is_none_or(|at| {
-            at.instance == known.instance && (at.head < known.head || at.turn < known.turn)
+            at.instance != known.instance || at.head < known.head || at.turn < known.turn
         })
     }
 
@@ -231,20 +251,23 @@ impl State {
                     return true;
                 }
                 let begins = u64::from(item.entry.kind.begins_epoch());
-                if item.seq != at.head.next() || *turn != at.turn + begins {
+                if announced.after != at.mark || *turn != at.turn + begins {
                     return false;
                 }
-                self.at = Some(At { head: item.seq, turn: *turn, ..at });
+                let mark = announced.mark;
+                let fork = if begins > 0 { mark } else { at.fork };
+                self.at = Some(At { head: item.seq, turn: *turn, mark, fork, ..at });
                 self.feeds.tell(&Watched::Entry(item.clone()));
             }
             What::Voided { turn, seq, epoch } => {
                 if *turn <= at.turn {
                     return true;
                 }
-                if *turn != at.turn + 1 {
+                if announced.after != at.mark || *turn != at.turn + 1 {
                     return false;
                 }
-                self.at = Some(At { turn: *turn, ..at });
+                let mark = announced.mark;
+                self.at = Some(At { turn: *turn, mark, fork: mark, ..at });
                 self.feeds.tell(&Watched::Voided { seq: *seq, epoch: *epoch });
             }
             What::Closed(reason) => self.end(*reason),
@@ -264,17 +287,15 @@ impl State {
             }
             Found::Gone => return self.end(CloseReason::Gone),
         }
-        let mut held = std::mem::take(&mut self.held).into_iter();
-        for announced in held.by_ref() {
+        for announced in std::mem::take(&mut self.held) {
             if !self.take(&announced) {
+                // It is in what the next look finds, as is all behind it; or it was lost.
                 self.again = true;
-                self.held.push(announced);
-                break;
+                return;
             }
             if self.over {
                 return;
             }
         }
-        self.held.extend(held);
     }
 }

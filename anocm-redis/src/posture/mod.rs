@@ -84,8 +84,11 @@ impl Watchman {
         let mut verdict = Verdict::default();
         for node in topology.nodes() {
             let mut replicas = Vec::new();
-            if let Ok(said) = self.ask(node, &mut replicas).await {
-                verdict.add(judge(&node.info().addr().to_string(), &said));
+            let name = node.info().addr().to_string();
+            match self.ask(node, &mut replicas).await {
+                Ok(said) => verdict.add(judge(&name, &said)),
+                Err(Fault::Unknown) => {}
+                Err(_) => verdict.unknown.push(format!("{name}: it does not answer INFO")),
             }
             if topology.is_cluster {
                 continue;

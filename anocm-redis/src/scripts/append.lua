@@ -1,31 +1,32 @@
 -- Appends an entry to the log.
 -- KEYS: room, shard
--- ARGV: 1 epoch, 2 retention (0: live), 3 size, 4 the entry as it is kept, 5 to 7 the instance,
---       head and turn that the relay knows, and of what begins an epoch 8 member, 9 door,
---       10 group information
+-- ARGV: 1 epoch, 2 retention (0: live), 3 size, 4 the entry as it is kept, 5 a mark that no other
+--       entry has, 6 to 9 the instance, head, turn and fork that the relay knows, and of what
+--       begins an epoch 10 member, 11 door, 12 group information
 local room, shard = KEYS[1], KEYS[2]
 local seen = redis.call('HMGET', room, 'epoch', 'head', 'turn', 'until', 'holds', 'bytes',
-  'max_entries', 'max_bytes', 'instance')
+  'max_entries', 'max_bytes', 'instance', 'mark', 'fork')
 if gone(seen[4]) then
   return {'gone'}
 end
 local epoch, head, turn = tonumber(seen[1]), tonumber(seen[2]), tonumber(seen[3])
 local holds, bytes = tonumber(seen[5]), tonumber(seen[6])
-if ARGV[5] == seen[9] then
+if ARGV[6] == seen[9] then
   -- A server that took over may know less than the relay: a place is never given twice, and
   -- epochs do not go back.
-  if turn < tonumber(ARGV[7]) then
+  local known = tonumber(ARGV[8])
+  if turn < known or turn == known and seen[11] ~= ARGV[9] then
     finish(room, seen[9], 'gone')
-    redis.call('ZADD', shard, 'LT', now, string.sub(room, #shard + 1))
+    list(room, shard, now, holds)
     return {'gone'}
   end
-  head = math.max(head, tonumber(ARGV[6]))
+  head = math.max(head, tonumber(ARGV[7]))
 end
 if tonumber(ARGV[1]) ~= epoch then
   return {'stale', epoch}
 end
 
-local retention, size, begins = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[8] ~= nil
+local retention, size, begins = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[10] ~= nil
 local seq, death = head + 1, now + retention
 local index = room .. ':x'
 if retention > 0 then
@@ -38,8 +39,8 @@ if retention > 0 then
   local entries = redis.call('ZCARD', index)
   if entries >= most_entries or bytes + size > most_bytes then
     reap(room, 100)
-    bytes = tonumber(redis.call('HGET', room, 'bytes'))
-    if redis.call('ZCARD', index) >= most_entries or bytes + size > most_bytes then
+    bytes, entries = tonumber(redis.call('HGET', room, 'bytes')), redis.call('ZCARD', index)
+    if entries >= most_entries or bytes + size > most_bytes then
       return {'full'}
     end
   end
@@ -51,7 +52,7 @@ if retention > 0 then
   end
   -- What is due earlier than everything else is looked at earlier.
   if entries == 0 or death <= tonumber(redis.call('ZRANGE', index, 0, 0, 'WITHSCORES')[2]) then
-    redis.call('ZADD', shard, 'LT', death, string.sub(room, #shard + 1))
+    list(room, shard, death, holds)
   end
   bytes = bytes + size
 end
@@ -70,12 +71,13 @@ if begins then
     end
     redis.call('PEXPIREAT', epochs, holds + GRACE)
   end
-  replace(room, ARGV[10], holds)
+  replace(room, ARGV[12], holds)
   turn = turn + 1
   redis.call('HSET', room, 'epoch', epoch + 1, 'turn', turn, 'head', seq, 'bytes', bytes,
-    'began', seq, 'member', ARGV[8], 'door', ARGV[9])
+    'began', seq, 'member', ARGV[10], 'door', ARGV[11], 'mark', ARGV[5], 'fork', ARGV[5])
 else
-  redis.call('HSET', room, 'head', seq, 'bytes', bytes)
+  redis.call('HSET', room, 'head', seq, 'bytes', bytes, 'mark', ARGV[5])
 end
-redis.call(PUBLISH, room, 'E' .. seen[9] .. struct.pack('>I8I8', turn, seq) .. ARGV[4])
-return {'ok', seq}
+redis.call(PUBLISH, room,
+  'E' .. seen[9] .. seen[10] .. ARGV[5] .. struct.pack('>I8I8', turn, seq) .. ARGV[4])
+return {'ok', seq, seen[9], turn, begins and ARGV[5] or seen[11]}

@@ -1,14 +1,15 @@
 -- Erases a room, some entries at a time. Says whether there are more.
 -- KEYS: room, shard
--- ARGV: 1 reason, 2 entries, 3 whether it was closed by this before
+-- ARGV: 1 reason, 2 entries, 3 whether it was closed by this before, 4 the instance, if it must be
+--       that one
 local room, shard = KEYS[1], KEYS[2]
 local seen = redis.call('HMGET', room, 'until', 'instance')
 if ARGV[3] == '0' then
-  if gone(seen[1]) then
+  if gone(seen[1]) or ARGV[4] ~= '' and ARGV[4] ~= seen[2] then
     return {'gone'}
   end
   finish(room, seen[2], ARGV[1])
-  redis.call('ZADD', shard, 'LT', now, string.sub(room, #shard + 1))
+  list(room, shard, now, now + GRACE)
 elseif seen[1] and seen[1] ~= '0' then
   -- Another relay was quicker, and there is a new room.
   return {'ok', 0}

@@ -1,14 +1,14 @@
 -- The door. Group information that the relay has already is left out.
 -- KEYS: room
--- ARGV: 1 and 2 the instance and turn of which the relay has it
+-- ARGV: 1 the mark of the epoch's beginning of which the relay has it
 local room = KEYS[1]
-local seen = redis.call('HMGET', room, 'until', 'instance', 'turn', 'epoch', 'head', 'began',
+local seen = redis.call('HMGET', room, 'until', 'instance', 'fork', 'epoch', 'head', 'began',
   'member', 'door', 'owner', 'largest', 'handshakes', 'linger', 'age', 'max_entries', 'max_bytes')
 if gone(seen[1]) then
   return {'gone'}
 end
 local info = false
-if seen[2] ~= ARGV[1] or seen[3] ~= ARGV[2] then
+if seen[3] ~= ARGV[1] then
   info = redis.call('GET', room .. ':d')
 end
 return {'ok', now, info, redis.call('HVALS', room .. ':e'), seen}

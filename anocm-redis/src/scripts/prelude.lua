@@ -50,7 +50,9 @@ local function reap(room, most)
       freed = freed + forget(room, member)
     end
     redis.call('ZREM', index, unpack(due))
-    redis.call('HINCRBY', room, 'bytes', -freed)
+    if freed > 0 then
+      redis.call('HINCRBY', room, 'bytes', -freed)
+    end
   end
   return #due < most
 end
@@ -69,6 +71,8 @@ local function erase(room, shard, most)
     return false
   end
   wipe(room .. ':d')
+  local none = string.rep('\0', 32)
+  redis.call('HSET', room, 'owner', none, 'door', none, 'member', none)
   redis.call('DEL', room, room .. ':e')
   redis.call('ZREM', shard, string.sub(room, #shard + 1))
   return true
@@ -86,9 +90,21 @@ local function replace(room, info, ends)
   redis.call('SET', room .. ':d', info, 'PXAT', ends + GRACE)
 end
 
+-- How much longer than its room a key is held, so that not every touch has to visit every key.
+local function slack(linger)
+  return math.min(10000, math.max(2000, math.floor(linger / 4)))
+end
+
 -- The list of rooms lives at least as long as they do.
 local function hold(shard, ends)
   if redis.call('PEXPIRETIME', shard) < ends + GRACE then
     redis.call('PEXPIREAT', shard, ends + GRACE)
+  end
+end
+
+-- Something is to be done about a room then. The list may have been lost, and not be held yet.
+local function list(room, shard, due, holds)
+  if redis.call('ZADD', shard, 'LT', due, string.sub(room, #shard + 1)) == 1 then
+    hold(shard, holds)
   end
 end

@@ -8,9 +8,12 @@ if gone(seen[1]) then
 end
 local after, last = tonumber(ARGV[1]), math.min(tonumber(ARGV[2]), tonumber(seen[2]))
 local index = room .. ':x'
+if after >= last then
+  return {'ok', now, last, 0, {}}
+end
 
 -- Where few are kept they are found by the index, else by trying one place after the other.
-local FEW, TRIES = 1000, 4096
+local FEW, TRIES = 1000, 1024
 local places
 if redis.call('ZCARD', index) <= FEW then
   places = {}
@@ -22,12 +25,12 @@ if redis.call('ZCARD', index) <= FEW then
   end
   table.sort(places)
 end
-local tries = places and #places or math.min(math.max(last - after, 0), TRIES)
+local tries = places and #places or math.min(last - after, TRIES)
 
 local found, bytes, reaches = {}, 0, after
 local done = 0
 while done < tries do
-  local keys, batch = {}, math.min(tries - done, 32)
+  local keys, batch = {}, math.min(tries - done, 16)
   for i = 1, batch do
     keys[i] = room .. ':' .. (places and places[done + i] or after + done + i)
   end
@@ -45,6 +48,6 @@ while done < tries do
   done = done + batch
 end
 if places then
-  return {'ok', now, math.max(last, after), 0, found}
+  return {'ok', now, last, 0, found}
 end
 return {'ok', now, after + tries, after + tries < last and 1 or 0, found}

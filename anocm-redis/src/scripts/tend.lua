@@ -1,11 +1,14 @@
 -- Does what is due in a slot: erases entries whose time has come, and rooms that have ended.
 -- KEYS: shard
 -- ARGV: 1 how many entries of a room at most
--- Gives the time, when there is more to do (-1: never), and how many rooms there are.
+-- Gives the time, when there is more to do (-1: never), how many rooms there are, and of how many
+-- something was erased.
 local shard = KEYS[1]
+local done = 0
 local most = tonumber(ARGV[1])
 for _, name in ipairs(redis.call('ZRANGEBYSCORE', shard, '-inf', now, 'LIMIT', 0, 8)) do
   local room = shard .. name
+  done = done + 1
   local seen = redis.call('HMGET', room, 'until', 'instance', 'opened', 'age')
   if gone(seen[1]) then
     if seen[1] and seen[1] ~= '0' then
@@ -20,8 +23,9 @@ for _, name in ipairs(redis.call('ZRANGEBYSCORE', shard, '-inf', now, 'LIMIT', 0
   if name then
     local due = redis.call('ZRANGE', room .. ':x', 0, 0, 'WITHSCORES')[2]
     local ends = tonumber(redis.call('HGET', room, 'until'))
-    redis.call('ZADD', shard, due and math.min(tonumber(due), ends) or ends, name)
+    -- Not before now: rooms that have more to be done take turns.
+    redis.call('ZADD', shard, math.max(now, due and math.min(tonumber(due), ends) or ends), name)
   end
 end
 local next = redis.call('ZRANGE', shard, 0, 0, 'WITHSCORES')[2]
-return {now, next and tonumber(next) or -1, redis.call('ZCARD', shard)}
+return {now, next and tonumber(next) or -1, redis.call('ZCARD', shard), done}

@@ -3,7 +3,7 @@
 -- KEYS: room, shard
 local room, shard = KEYS[1], KEYS[2]
 local seen = redis.call('HMGET', room, 'until', 'holds', 'held', 'opened', 'linger', 'age',
-  'instance', 'head', 'turn')
+  'instance', 'head', 'turn', 'mark', 'fork')
 if gone(seen[1]) then
   return {'gone'}
 end
@@ -12,15 +12,16 @@ local ends = math.min(now + linger, oldest)
 redis.call('HSET', room, 'until', ends)
 -- Heals a list that was lost.
 redis.call('ZADD', shard, 'NX', now, string.sub(room, #shard + 1))
+hold(shard, tonumber(seen[2]))
 if tonumber(seen[3]) >= ends then
-  return {'ok', seen[7], tonumber(seen[8]), tonumber(seen[9]), 0}
+  return {'ok', seen[7], tonumber(seen[8]), tonumber(seen[9]), seen[10], seen[11], 0}
 end
 -- A little more than needed, so that not every touch has to visit every key.
-local holds = math.min(ends + math.min(10000, math.floor(linger / 4)), oldest)
+local holds = math.min(ends + slack(linger), oldest)
 holds = math.max(holds, tonumber(seen[2]))
 redis.call('HSET', room, 'holds', holds)
 hold(shard, holds)
 for _, key in ipairs({room, room .. ':d', room .. ':e', room .. ':x'}) do
   redis.call('PEXPIREAT', key, holds + GRACE)
 end
-return {'ok', seen[7], tonumber(seen[8]), tonumber(seen[9]), holds}
+return {'ok', seen[7], tonumber(seen[8]), tonumber(seen[9]), seen[10], seen[11], holds}

@@ -1,8 +1,8 @@
 -- Takes back the entry at a place, which began an epoch, and everything after it.
 -- KEYS: room
--- ARGV: 1 seq, 2 member, 3 door, 4 group information
+-- ARGV: 1 seq, 2 member, 3 door, 4 group information, 5 a mark that nothing else has
 local room = KEYS[1]
-local seen = redis.call('HMGET', room, 'until', 'epoch', 'began', 'turn', 'holds', 'instance')
+local seen = redis.call('HMGET', room, 'until', 'epoch', 'began', 'turn', 'holds', 'instance', 'mark')
 if gone(seen[1]) then
   return {'gone'}
 end
@@ -17,7 +17,7 @@ local death, epoch, began = struct.unpack('>I6I8I8', record)
 if death <= now then
   return {'stale', current}
 end
-local freed, taken = 0, {}
+local freed = 0
 for _, member in ipairs(redis.call('ZRANGE', index, 0, -1)) do
   if tonumber((parse(member))) >= seq then
     freed = freed + forget(room, member)
@@ -32,7 +32,10 @@ end
 replace(room, ARGV[4], tonumber(seen[5]))
 local turn = tonumber(seen[4]) + 1
 redis.call('HSET', room, 'epoch', epoch, 'turn', turn, 'began', began, 'member', ARGV[2],
-  'door', ARGV[3])
-redis.call('HINCRBY', room, 'bytes', -freed)
-redis.call(PUBLISH, room, 'V' .. seen[6] .. struct.pack('>I8I8I8', turn, seq, epoch))
+  'door', ARGV[3], 'mark', ARGV[5], 'fork', ARGV[5])
+if freed > 0 then
+  redis.call('HINCRBY', room, 'bytes', -freed)
+end
+redis.call(PUBLISH, room, 'V' .. seen[6] .. seen[7] .. ARGV[5]
+  .. struct.pack('>I8I8I8', turn, seq, epoch))
 return {'ok'}

@@ -102,24 +102,14 @@ impl Servers {
         keys: &[&str],
         arguments: &[&[u8]],
     ) -> Result<Value, Fault> {
-        let script = self.scripts.get(name).ok_or(Fault::Failed)?;
-        let mut evaluate = cmd("EVALSHA");
-        evaluate.arg(&script.sha1).arg(keys.len());
-        evaluate.arg(keys).arg(arguments);
-
         let mut pause = PAUSE;
         for _ in 0..TRIES {
             let topology = self.topology();
-            let Some(node) = topology.owner(shard) else {
-                self.look().await;
-                sleep(pause).await;
-                pause *= 2;
-                continue;
+            let done = match topology.owner(shard) {
+                Some(node) => self.run_at(node, name, keys, arguments).await,
+                None => Err(Fault::NotHere),
             };
-            match node.try_ask(&evaluate).await {
-                Err(Fault::NoScript) => {
-                    node.try_ask(cmd("SCRIPT").arg("LOAD").arg(&script.source)).await?;
-                }
+            match done {
                 Err(Fault::NotHere) => {
                     self.look().await;
                     sleep(pause).await;
@@ -133,6 +123,26 @@ impl Servers {
             }
         }
         Err(Fault::NotHere)
+    }
+
+    /// Runs a script on a server, which learns it first if it does not know it.
+    pub(crate) async fn run_at(
+        &self,
+        node: &Node,
+        name: Name,
+        keys: &[&str],
+        arguments: &[&[u8]],
+    ) -> Result<Value, Fault> {
+        let script = self.scripts.get(name).ok_or(Fault::Failed)?;
+        let mut evaluate = cmd("EVALSHA");
+        evaluate.arg(&script.sha1).arg(keys.len()).arg(keys).arg(arguments);
+        match node.try_ask(&evaluate).await {
+            Err(Fault::NoScript) => {
+                node.try_ask(cmd("SCRIPT").arg("LOAD").arg(&script.source)).await?;
+                node.try_ask(&evaluate).await
+            }
+            done => done,
+        }
     }
 }
 

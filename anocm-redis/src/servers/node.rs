@@ -6,7 +6,8 @@ use std::{
 };
 
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, RedisError, Value,
+    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, RedisError, ServerErrorKind,
+    Value,
     aio::{ConnectionLike as _, MultiplexedConnection},
 };
 use tokio::time::Instant;
@@ -112,7 +113,8 @@ impl Node {
             Err(error) => {
                 // Whoever waited in vain for an answer must not get it as that to another question,
                 // and a server that went away has left its connections behind.
-                if error.is_io_error() || error.is_unrecoverable_error() {
+                let is_no_master = error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly);
+                if error.is_io_error() || error.is_unrecoverable_error() || is_no_master {
                     self.drop_connection(number);
                 }
                 Err(error)

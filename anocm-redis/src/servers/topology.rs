@@ -49,7 +49,8 @@ impl Topology {
         let seeds: Vec<_> =
             options.servers.iter().map(|server| all.node(server, server.addr().clone())).collect();
         let others = known.into_iter().flat_map(Self::nodes).map(|node| (Arc::clone(node), None));
-        let seeds = seeds.into_iter().zip(options.servers.iter().map(Some)).chain(others);
+        // Those that were of use before.
+        let seeds = others.chain(seeds.into_iter().zip(options.servers.iter().map(Some)));
         let mut why = ConnectError::Unreachable("none was asked".to_owned());
         for (node, server) in seeds {
             let server = server.or(options.servers.first()).ok_or(ConnectError::Url)?;

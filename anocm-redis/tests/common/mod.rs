@@ -3,7 +3,9 @@
 
 #![allow(
     dead_code,
+    unused_imports,
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::disallowed_methods,
     reason = "each test file uses some of it, and fails by panicking"
@@ -80,6 +82,9 @@ impl Server {
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
             .args(["--dir", dir.path().to_str().unwrap()])
             .args(&options)
+            // As operators are told: freed memory is overwritten. The second is for servers that
+            // bring their own allocator along.
+            .envs([("MALLOC_CONF", "junk:free"), ("JE_MALLOC_CONF", "junk:free")])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()
