@@ -1,5 +1,4 @@
-//! Real servers for tests: started on free ports with the configuration that operators are given,
-//! and ended with the test.
+//! Real servers for tests: single ones and clusters, and what they hold.
 
 #![allow(
     dead_code,
@@ -13,127 +12,18 @@
 
 mod front;
 pub(crate) mod rooms;
+mod server;
 
-use std::{
-    fs,
-    net::{Ipv4Addr, TcpListener, TcpStream},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 pub(crate) use front::Front;
 use redis::Value;
+pub(crate) use server::{Server, configuration};
 
 /// How long anything may take before a test fails. Long, since machines can be busy.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The configuration that operators are given.
-pub(crate) fn configuration() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/server/deploy/redis.conf")
-}
-
-/// The server program: `ANOCM_TEST_REDIS`, or Debian's.
-fn program() -> String {
-    std::env::var("ANOCM_TEST_REDIS").unwrap_or_else(|_| "redis-server".to_owned())
-}
-
-/// A port that nobody has at this moment, nor the one 10,000 above, which a cluster's node takes,
-/// too.
-pub(crate) fn free_port() -> u16 {
-    loop {
-        let port =
-            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-        let bus = port.checked_add(10_000);
-        if bus.is_some_and(|bus| TcpListener::bind((Ipv4Addr::LOCALHOST, bus)).is_ok()) {
-            return port;
-        }
-    }
-}
-
-/// A server that runs as long as this lives.
-pub(crate) struct Server {
-    child: Child,
-    pub(crate) port: u16,
-    options: Vec<String>,
-    /// Where it would write if it did.
-    pub(crate) dir: tempfile::TempDir,
-    /// It is meant to write there.
-    is_careless: bool,
-}
-
 impl Server {
-    /// Starts one that has the hardened configuration and these options.
-    pub(crate) fn start(options: &[&str]) -> Self {
-        let options = options.iter().map(|&option| option.to_owned()).collect();
-        Self::at(free_port(), options, tempfile::tempdir().unwrap())
-    }
-
-    /// The same for one that does what it must not, and writes.
-    pub(crate) fn start_careless(options: &[&str]) -> Self {
-        let mut server = Self::start(options);
-        server.is_careless = true;
-        server
-    }
-
-    fn at(port: u16, options: Vec<String>, dir: tempfile::TempDir) -> Self {
-        let child = Command::new(program())
-            .arg(configuration())
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
-            .args(["--dir", dir.path().to_str().unwrap()])
-            .args(&options)
-            // As operators are told: freed memory is overwritten. The second is for servers that
-            // bring their own allocator along.
-            .envs([("MALLOC_CONF", "junk:free"), ("JE_MALLOC_CONF", "junk:free")])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{} cannot be started: {error}", program()));
-        let server = Self { child, port, options, dir, is_careless: false };
-        wait("the server answers", || {
-            TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()
-                && server.try_ask(&["PING"]).is_some()
-        });
-        server
-    }
-
-    /// Ends it at once, and starts another in its place.
-    pub(crate) fn restart(mut self) -> Self {
-        self.kill();
-        // A node of a cluster has its name there.
-        let dir = std::mem::replace(&mut self.dir, tempfile::tempdir().unwrap());
-        Self::at(self.port, std::mem::take(&mut self.options), dir)
-    }
-
-    /// Stops it, until it is let go on: it answers nothing.
-    pub(crate) fn pause(&self) {
-        self.signal("-STOP");
-    }
-
-    pub(crate) fn go_on(&self) {
-        self.signal("-CONT");
-    }
-
-    fn signal(&self, signal: &str) {
-        let done = Command::new("kill").args([signal, &self.pid().to_string()]).status();
-        assert!(done.unwrap().success());
-    }
-
-    /// Ends it without a warning.
-    pub(crate) fn kill(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// Where it is.
-    pub(crate) fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
-    }
-
     fn try_ask(&self, command: &[&str]) -> Option<Value> {
         let client = redis::Client::open(self.url()).unwrap();
         let mut connection = client.get_connection_with_timeout(Duration::from_secs(5)).ok()?;
@@ -166,21 +56,6 @@ impl Server {
             // Gone in between.
             .filter(|(_, left)| *left != -2)
             .collect()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.kill();
-        let left: Vec<_> = fs::read_dir(self.dir.path())
-            .unwrap()
-            .map(|file| file.unwrap().file_name())
-            // Who is in the cluster: nothing of any room.
-            .filter(|name| name != "nodes.conf")
-            .collect();
-        if !std::thread::panicking() && !self.is_careless {
-            assert!(left.is_empty(), "on the disk: {left:?}");
-        }
     }
 }
 

@@ -6,7 +6,7 @@ mod common;
 use std::process::Command;
 
 use anocm_guard::testing::{Trace, lasting, was_run_as_root};
-use common::{Anocm, PANIC_KEY, Server, Terminal, signal};
+use common::{Anocm, PANIC_KEY, Server, Terminal};
 use rustix::process::Signal;
 
 /// Nothing of it could outlive the process, and it was a whole conversation that was seen.
@@ -23,9 +23,9 @@ fn server_and_guests_write_to_no_file() {
     if was_run_as_root("server_and_guests_write_to_no_file") {
         return;
     }
-    let traces = [Trace::start(), Trace::start(), Trace::start(), Trace::start()];
-    let [of_server, of_alice, of_bob, of_carol] = &traces;
-    let mut server = Server::start_watched(&[], of_server);
+    let (mut server, of_relays) = Server::start_watched(&[]);
+    let of_guests = [Trace::start(), Trace::start(), Trace::start()];
+    let [of_alice, of_bob, of_carol] = &of_guests;
     let words = ["new", "--nick", "Alice", "--relay", &server.url];
     let mut alice = Terminal::start_watched(&words, 100, 30, of_alice);
     let link = alice.see("Whoever has this link can come in").link();
@@ -61,9 +61,9 @@ fn server_and_guests_write_to_no_file() {
     assert_eq!(bob.end().0, Some(0));
     alice.keys("\x03");
     assert_eq!(alice.end().0, Some(0));
-    signal(server.pid(), Signal::TERM);
+    server.signal(Signal::TERM);
     server.end();
-    traces.into_iter().for_each(assert_nothing_lasts);
+    of_relays.into_iter().chain(of_guests).for_each(assert_nothing_lasts);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Conversations between real processes, by the relay inside one of them.
+//! Conversations between real processes, by the relay inside one of them if there are not two.
 
 mod common;
 

@@ -101,7 +101,7 @@ fn a_relay_that_hangs_does_not_hold_up_the_panic_key() {
     is_called(&mut alice, ALICE);
     alice.say(&text(7));
     alice.wait("> the words of message number 00007");
-    signal(server.pid(), Signal::STOP);
+    server.signal(Signal::STOP);
     alice.say(&text(8));
     let exit = AtExit::of(alice.pid());
     let since = Instant::now();

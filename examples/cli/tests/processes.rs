@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Anocm, Server, Wire, fragment, signal};
+use common::{Anocm, Server, Wire, fragment, is_not_for_two, signal};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -216,13 +216,16 @@ fn a_killed_relay_takes_the_room_along_and_guests_say_so() {
 
 #[test]
 fn a_relay_told_to_end_tells_its_rooms() {
+    if is_not_for_two("rooms in Redis outlive them, which a test of its own looks at") {
+        return;
+    }
     let (mut server, mut alice, mut bob, mut carol, _) = three();
-    signal(server.pid(), Signal::TERM);
+    server.signal(Signal::TERM);
     for guest in [&mut alice, &mut bob, &mut carol] {
         guest.wait("ended: the room is gone");
         assert_eq!(guest.end().code(), Some(1));
     }
-    assert_eq!(server.end().0.code(), Some(0));
+    server.end().iter().for_each(|(status, _)| assert_eq!(status.code(), Some(0)));
 }
 
 #[test]

@@ -8,13 +8,15 @@ use std::{
 #[cfg(target_os = "linux")]
 use anocm_guard::testing::Trace;
 
-use super::output::Output;
+use super::{Server, output::Output};
 
 /// A running `anocm`. Ended with the test that started it.
 pub(crate) struct Anocm {
     child: Child,
     input: Option<ChildStdin>,
     output: Output,
+    /// Relays that are there for the room that it opened.
+    relays: Option<Server>,
 }
 
 impl Anocm {
@@ -49,12 +51,17 @@ impl Anocm {
             .unwrap();
         let output = Output::of(&mut child);
         let input = child.stdin.take();
-        Self { child, input, output }
+        Self { child, input, output, relays: None }
     }
 
-    /// Opens a room, on this machine if not told otherwise, and gives its link.
+    /// Opens a room and gives its link. If not told otherwise it is in its own process, or at two
+    /// relays where tests have those.
     pub(crate) fn open(words: &[&str]) -> (Self, String) {
-        let mut alice = Self::start(&[&["new", "--plain", "--nick", "Alice"], words].concat());
+        let relays = Server::instead_of_own(words);
+        let at = relays.as_ref().map_or(vec![], |relays| vec!["--relay", &relays.url]);
+        let words = [&["new", "--plain", "--nick", "Alice"], words, &at].concat();
+        let mut alice = Self::start(&words);
+        alice.relays = relays;
         let link = alice.wait("room: ").split_once(": ").unwrap().1.to_owned();
         alice.wait("connection: online");
         (alice, link)

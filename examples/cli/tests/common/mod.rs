@@ -20,6 +20,8 @@ mod clean;
 mod embedder;
 mod guest;
 mod output;
+#[path = "../../../../anocm-redis/tests/common/server.rs"]
+mod redis;
 #[cfg(target_os = "linux")]
 mod secrets;
 mod server;
@@ -37,7 +39,7 @@ pub(crate) use embedder::{Embedder, was_embedder, words};
 pub(crate) use guest::Anocm;
 #[cfg(target_os = "linux")]
 pub(crate) use secrets::Markers;
-pub(crate) use server::Server;
+pub(crate) use server::{Server, are_two, is_not_for_two};
 pub(crate) use speaker::Speaker;
 #[cfg(unix)]
 pub(crate) use terminal::{Look, PANIC_KEY, Terminal};

@@ -1,6 +1,8 @@
-//! `anocm-server`, which cargo builds beside `anocm`.
+//! `anocm-server`, which cargo builds beside `anocm`: one, or with `ANOCM_TEST_RELAYS=two` two that
+//! keep their rooms in one Redis.
 
 use std::{
+    io::Write as _,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::OnceLock,
@@ -9,38 +11,145 @@ use std::{
 #[cfg(target_os = "linux")]
 use anocm_guard::testing::Trace;
 
-use super::output::Output;
+use super::{Wire, output::Output, redis};
 
-/// A running relay. Ended with the test that started it.
+const ANY_PORT: &str = "127.0.0.1:0";
+
+/// Whether tests have two relays where they would have one.
+pub(crate) fn are_two() -> bool {
+    match std::env::var("ANOCM_TEST_RELAYS") {
+        Ok(number) if number == "two" => true,
+        Ok(other) => panic!("ANOCM_TEST_RELAYS can be \"two\", and not {other:?}"),
+        Err(_) => false,
+    }
+}
+
+/// Whether there are two relays and a test can mean nothing with them: then it says why.
+pub(crate) fn is_not_for_two(why: &str) -> bool {
+    let is_skipped = are_two();
+    if is_skipped {
+        // Not by a macro, whose words nobody sees when all goes well.
+        let test = std::thread::current();
+        let line = format!("skipped with two relays: {}: {why}\n", test.name().unwrap_or_default());
+        std::io::stderr().write_all(line.as_bytes()).unwrap();
+    }
+    is_skipped
+}
+
+/// What guests are at, as one: a running relay, or several. Ended with the test that started it.
 pub(crate) struct Server {
-    child: Child,
-    output: Output,
+    relays: Vec<Relay>,
+    /// In front of several relays: each connection goes to the next one.
+    front: Option<Wire>,
+    store: Option<redis::Server>,
     /// Where guests reach it.
     pub(crate) url: String,
 }
 
 impl Server {
-    /// A relay on a port of its own.
+    /// On a port of its own.
     pub(crate) fn start(words: &[&str]) -> Self {
-        Self::start_at("127.0.0.1:0", words)
+        Self::start_at(ANY_PORT, words)
     }
 
-    /// A relay that listens here.
+    /// Where guests look for it here.
     pub(crate) fn start_at(address: &str, words: &[&str]) -> Self {
-        Self::run(Command::new(program()).args(["--listen", address]).args(words))
+        Self::run(are_two(), address, words, &mut || Command::new(program()))
     }
 
-    /// The same on a port of its own, with its system calls watched.
+    /// Two relays, whatever tests have otherwise.
+    pub(crate) fn start_two(words: &[&str]) -> Self {
+        Self::run(true, ANY_PORT, words, &mut || Command::new(program()))
+    }
+
+    /// With the system calls of each relay watched.
     #[cfg(target_os = "linux")]
-    pub(crate) fn start_watched(words: &[&str], trace: &Trace) -> Self {
-        let (watcher, before) = trace.watcher();
-        let mut command = Command::new(watcher);
-        command.args(before).arg(program()).args(["--listen", "127.0.0.1:0"]);
-        Self::run(command.args(words))
+    pub(crate) fn start_watched(words: &[&str]) -> (Self, Vec<Trace>) {
+        let mut traces = Vec::new();
+        let server = Self::run(are_two(), ANY_PORT, words, &mut || {
+            let trace = Trace::start();
+            let (watcher, before) = trace.watcher();
+            traces.push(trace);
+            let mut command = Command::new(watcher);
+            command.args(before).arg(program());
+            command
+        });
+        (server, traces)
     }
 
-    fn run(command: &mut Command) -> Self {
+    /// What a guest is to be at who would open a room in its own process with these words, where
+    /// tests have two relays.
+    pub(crate) fn instead_of_own(words: &[&str]) -> Option<Self> {
+        (are_two() && !words.contains(&"--relay")).then(|| Self::start(&[]))
+    }
+
+    fn run(two: bool, address: &str, words: &[&str], command: &mut dyn FnMut() -> Command) -> Self {
+        if !two {
+            let relay = Relay::run(&mut command(), address, words);
+            let url = relay.url.clone();
+            return Self { relays: vec![relay], front: None, store: None, url };
+        }
+        let store = redis::Server::start(&[]);
+        let at = store.url();
+        let words = [&["--store", &at], words].concat();
+        let relays = [(); 2].map(|()| Relay::run(&mut command(), ANY_PORT, &words));
+        let front = Wire::between(address, relays.iter().map(Relay::address).collect());
+        let scheme = relays[0].url.split_once("://").unwrap().0;
+        let url = format!("{scheme}://{}/", front.address());
+        Self { relays: relays.into(), front: Some(front), store: Some(store), url }
+    }
+
+    /// Host and port.
+    pub(crate) fn address(&self) -> String {
+        address(&self.url)
+    }
+
+    /// Sends a signal to every relay.
+    #[cfg(unix)]
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
+        self.relays.iter().for_each(|relay| super::signal(relay.child.id(), signal));
+    }
+
+    /// `kill -9`, for all of it. The same address is then free again.
+    pub(crate) fn kill(self) -> String {
+        let address = self.address();
+        drop(self);
+        address
+    }
+
+    /// Waits for the end, and gives of each relay all that it has written since it was there.
+    pub(crate) fn end(&mut self) -> Vec<(ExitStatus, String)> {
+        self.relays.iter_mut().map(Relay::end).collect()
+    }
+
+    /// Tells one of several relays to end, and waits for that. Guests find the others.
+    #[cfg(unix)]
+    pub(crate) fn end_relay(&mut self, number: usize) -> ExitStatus {
+        let relay = self.relays.get_mut(number).unwrap();
+        super::signal(relay.child.id(), rustix::process::Signal::TERM);
+        relay.end().0
+    }
+
+    /// Starts one of several relays anew.
+    pub(crate) fn start_relay(&mut self, number: usize) {
+        let (relay, store) = (self.relays.get_mut(number).unwrap(), self.store.as_ref().unwrap());
+        let words = ["--store", &store.url()];
+        *relay = Relay::run(&mut Command::new(program()), &relay.address(), &words);
+    }
+}
+
+/// One process.
+struct Relay {
+    child: Child,
+    output: Output,
+    url: String,
+}
+
+impl Relay {
+    fn run(command: &mut Command, address: &str, words: &[&str]) -> Self {
         let mut child = command
+            .args(["--listen", address])
+            .args(words)
             .env_clear()
             // What the program does not let through must not depend on this.
             .env("RUST_LOG", "trace")
@@ -51,41 +160,33 @@ impl Server {
             .unwrap();
         let mut output = Output::of(&mut child);
         let line = output.up_to("listening on ").pop().unwrap();
+        output.seen.clear();
         let url = line.trim_start_matches("listening on ").to_owned();
         Self { child, output, url }
     }
 
-    /// Host and port.
-    pub(crate) fn address(&self) -> String {
-        self.url.split('/').nth(2).unwrap().to_owned()
+    fn address(&self) -> String {
+        address(&self.url)
     }
 
-    /// The process.
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// `kill -9`. The same address is then free again.
-    pub(crate) fn kill(mut self) -> String {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        self.address()
-    }
-
-    /// Waits for the end, and gives all that was written.
-    pub(crate) fn end(&mut self) -> (ExitStatus, String) {
+    fn end(&mut self) -> (ExitStatus, String) {
         self.output.rest();
         let written = format!("{}\n{}", self.output.seen.join("\n"), self.output.errors());
         (self.child.wait().unwrap(), written)
     }
 }
 
-impl Drop for Server {
+impl Drop for Relay {
     fn drop(&mut self) {
         // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Host and port.
+fn address(url: &str) -> String {
+    url.split('/').nth(2).unwrap().to_owned()
 }
 
 /// Beside `anocm`, where `cargo build --workspace --bins` puts it. Cargo has no way to ask for

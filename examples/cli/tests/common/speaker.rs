@@ -33,7 +33,7 @@ pub(crate) struct Speaker {
 }
 
 impl Speaker {
-    /// Opens so many rooms for so many messages each, at a relay of their own.
+    /// Opens so many rooms for so many messages each, at relays of their own.
     pub(crate) fn open(name: &str, rooms: usize, messages: usize) -> Self {
         let server = Server::start(&UNBOUNDED);
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
@@ -60,10 +60,10 @@ impl Speaker {
         self.rooms.iter().map(link).collect()
     }
 
-    /// From now on the relay says nothing more, and does not hang up either.
+    /// From now on no relay says anything more, nor hangs up.
     #[cfg(unix)]
     pub(crate) fn stop_relay(&self) {
-        super::signal(self.server.pid(), rustix::process::Signal::STOP);
+        self.server.signal(rustix::process::Signal::STOP);
     }
 
     /// Says all of it in this room.

@@ -19,7 +19,7 @@ use pty_process::{
 };
 use vt100::{Callbacks, Parser, Screen};
 
-use super::PATIENCE;
+use super::{PATIENCE, Server};
 
 const ANY_KEY: &str = " ";
 
@@ -36,6 +36,8 @@ pub(crate) struct Terminal {
     pty: Option<Arc<Pty>>,
     shown: Arc<Shown>,
     drawer: Option<JoinHandle<()>>,
+    /// Relays that are there for the room that it opened.
+    relays: Option<Server>,
 }
 
 struct Shown {
@@ -164,7 +166,20 @@ impl Terminal {
             let (pty, shown) = (pty.clone(), shown.clone());
             move || draw(&pty, &shown)
         });
-        Self { child, pty: Some(pty), shown, drawer: Some(drawer) }
+        Self { child, pty: Some(pty), shown, drawer: Some(drawer), relays: None }
+    }
+
+    /// Alice opens a room, and the page with the link is read off the screen. If not told otherwise
+    /// the room is in her own process, or at two relays where tests have those.
+    pub(crate) fn open(words: &[&str], columns: u16, rows: u16) -> (Self, String) {
+        let relays = Server::instead_of_own(words);
+        let at = relays.as_ref().map_or(vec![], |relays| vec!["--relay", &relays.url]);
+        let words = [&["new", "--nick", "Alice"], words, &at].concat();
+        let mut alice = Self::start(&words, columns, rows);
+        alice.relays = relays;
+        let link = alice.see("Whoever has this link can come in").link();
+        alice.go_back();
+        (alice, link)
     }
 
     /// Goes on to the conversation, past a page of its own for the QR code.

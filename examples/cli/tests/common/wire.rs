@@ -1,39 +1,51 @@
-//! A connection to a relay that a test can cut and mend.
+//! A connection to relays that a test can cut and mend.
 
 use std::{
-    net::{Shutdown, TcpListener, TcpStream},
-    sync::{Arc, Mutex},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
 };
 
 use anocm_core::{Invite, RelayUrl, Secret};
 
-/// Passes bytes on to a relay as long as it is not cut.
+/// Passes bytes on to a relay as long as it is not cut; of several, to the next one for each
+/// connection. Ended with the test.
 pub(crate) struct Wire {
-    address: String,
-    open: Arc<Mutex<Option<Vec<TcpStream>>>>,
+    address: SocketAddr,
+    passing: Arc<Passing>,
+    acceptor: Option<JoinHandle<()>>,
+}
+
+struct Passing {
+    relays: Vec<String>,
+    /// None while it is cut.
+    open: Mutex<Option<Vec<TcpStream>>>,
+    is_over: AtomicBool,
 }
 
 impl Wire {
     /// A wire to the relay at this host and port.
     pub(crate) fn to(relay: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let open = Arc::new(Mutex::new(Some(Vec::new())));
-        let (to, shared) = (relay.to_owned(), open.clone());
-        std::thread::spawn(move || {
-            for near in listener.incoming().map_while(Result::ok) {
-                // Held while connecting, so that a cut spares none.
-                if let Some(open) = shared.lock().unwrap().as_mut() {
-                    let far = TcpStream::connect(&to).unwrap();
-                    for (from, to) in [(&near, &far), (&far, &near)] {
-                        let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
-                        std::thread::spawn(move || pass_on(from, to));
-                    }
-                    open.extend([near, far]);
-                }
-            }
-        });
-        Self { address, open }
+        Self::between("127.0.0.1:0", vec![relay.to_owned()])
+    }
+
+    /// A wire from here to the relays at these hosts and ports in turn.
+    pub(crate) fn between(here: &str, relays: Vec<String>) -> Self {
+        let listener = TcpListener::bind(here).unwrap();
+        let address = listener.local_addr().unwrap();
+        let open = Mutex::new(Some(Vec::new()));
+        let passing = Arc::new(Passing { relays, open, is_over: AtomicBool::new(false) });
+        let shared = passing.clone();
+        let acceptor = Some(std::thread::spawn(move || shared.accept(&listener)));
+        Self { address, passing, acceptor }
+    }
+
+    /// Host and port of its near end.
+    pub(crate) fn address(&self) -> String {
+        self.address.to_string()
     }
 
     /// The same link, by way of this wire.
@@ -46,7 +58,7 @@ impl Wire {
 
     /// Cuts all connections, and each new one at once.
     pub(crate) fn cut(&self) {
-        for stream in self.open.lock().unwrap().take().into_iter().flatten() {
+        for stream in self.passing.open().take().into_iter().flatten() {
             // The other side may have closed it already.
             let _ = stream.shutdown(Shutdown::Both);
         }
@@ -54,7 +66,51 @@ impl Wire {
 
     /// Lets new connections through again.
     pub(crate) fn mend(&self) {
-        *self.open.lock().unwrap() = Some(Vec::new());
+        *self.passing.open() = Some(Vec::new());
+    }
+}
+
+impl Passing {
+    fn open(&self) -> MutexGuard<'_, Option<Vec<TcpStream>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn accept(&self, listener: &TcpListener) {
+        let mut turn = 0;
+        for near in listener.incoming().map_while(Result::ok) {
+            if self.is_over.load(Ordering::Relaxed) {
+                return;
+            }
+            // Held while connecting, so that a cut spares none.
+            if let Some(open) = self.open().as_mut()
+                // A relay that has ended is passed over.
+                && let Some(far) = (0..self.relays.len()).find_map(|_| self.connect(&mut turn))
+            {
+                for (from, to) in [(&near, &far), (&far, &near)] {
+                    // Nothing waits for more to go with it; it may have hung up already.
+                    let _ = to.set_nodelay(true);
+                    let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+                    std::thread::spawn(move || pass_on(from, to));
+                }
+                open.extend([near, far]);
+            }
+        }
+    }
+
+    fn connect(&self, turn: &mut usize) -> Option<TcpStream> {
+        let relay = self.relays.get(*turn % self.relays.len())?;
+        *turn += 1;
+        TcpStream::connect(relay).ok()
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        self.cut();
+        self.passing.is_over.store(true, Ordering::Relaxed);
+        // Only a connection wakes who waits for one; then the address is free again.
+        let _ = TcpStream::connect(self.address);
+        let _ = self.acceptor.take().map(JoinHandle::join);
     }
 }
 

@@ -1,0 +1,161 @@
+//! A real server for tests, wherever they are: started on a free port with the configuration that
+//! operators are given, and ended with the test. It must have written nothing then.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    net::{Ipv4Addr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::mpsc::channel,
+    time::Duration,
+};
+
+/// How long a start may take before a test fails. Long, since machines can be busy.
+const STARTS_WITHIN: Duration = Duration::from_secs(60);
+/// How many ports are tried: somebody may take one before the server does.
+const TRIES: usize = 5;
+
+/// The configuration that operators are given.
+pub(crate) fn configuration() -> PathBuf {
+    let file = "examples/server/deploy/redis.conf";
+    let mut folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    folders.find(|folder| folder.join(file).exists()).unwrap().join(file)
+}
+
+/// The server program: `ANOCM_TEST_REDIS`, or Debian's.
+fn program() -> String {
+    std::env::var("ANOCM_TEST_REDIS").unwrap_or_else(|_| "redis-server".to_owned())
+}
+
+/// A port that nobody has at this moment, nor the one 10,000 above, which a cluster's node takes,
+/// too.
+fn free_port() -> u16 {
+    loop {
+        let port =
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let bus = port.checked_add(10_000);
+        if bus.is_some_and(|bus| TcpListener::bind((Ipv4Addr::LOCALHOST, bus)).is_ok()) {
+            return port;
+        }
+    }
+}
+
+/// A server that runs as long as this lives.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) port: u16,
+    options: Vec<String>,
+    /// Where it would write if it did.
+    pub(crate) dir: tempfile::TempDir,
+    /// It is meant to write there.
+    is_careless: bool,
+}
+
+impl Server {
+    /// Starts one that has the hardened configuration and these options.
+    pub(crate) fn start(options: &[&str]) -> Self {
+        let options: Vec<_> = options.iter().map(|&option| option.to_owned()).collect();
+        let dir = tempfile::tempdir().unwrap();
+        let mut said = Vec::new();
+        for _ in 0..TRIES {
+            let port = free_port();
+            match run(port, &options, &dir) {
+                Ok(child) => return Self { child, port, options, dir, is_careless: false },
+                Err(lines) => said = lines,
+            }
+        }
+        panic!("{} does not start:\n{}", program(), said.join("\n"));
+    }
+
+    /// The same for one that does what it must not, and writes.
+    pub(crate) fn start_careless(options: &[&str]) -> Self {
+        let mut server = Self::start(options);
+        server.is_careless = true;
+        server
+    }
+
+    /// Ends it at once, and starts another in its place.
+    pub(crate) fn restart(mut self) -> Self {
+        self.kill();
+        let child = run(self.port, &self.options, &self.dir);
+        self.child = child.unwrap_or_else(|said| panic!("no restart:\n{}", said.join("\n")));
+        self
+    }
+
+    /// Stops it, until it is let go on: it answers nothing.
+    pub(crate) fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    pub(crate) fn go_on(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let done = Command::new("kill").args([signal, &self.pid().to_string()]).status();
+        assert!(done.unwrap().success());
+    }
+
+    /// Ends it without a warning.
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Where it is.
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+}
+
+/// The program on this port, once it is ready; else what it had to say.
+fn run(port: u16, options: &[String], dir: &tempfile::TempDir) -> Result<Child, Vec<String>> {
+    let mut child = Command::new(program())
+        .arg(configuration())
+        .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
+        .args(["--dir", dir.path().to_str().unwrap()])
+        .args(options)
+        // As operators are told: freed memory is overwritten. The second is for servers that bring
+        // their own allocator along.
+        .envs([("MALLOC_CONF", "junk:free"), ("JE_MALLOC_CONF", "junk:free")])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{} cannot be started: {error}", program()));
+    let output = BufReader::new(child.stdout.take().unwrap());
+    let (to, lines) = channel();
+    // Read to the end, so that the server never waits for a full pipe.
+    std::thread::spawn(move || {
+        output.lines().map_while(Result::ok).for_each(|line| drop(to.send(line)));
+    });
+    let mut said = Vec::new();
+    while let Ok(line) = lines.recv_timeout(STARTS_WITHIN) {
+        if line.contains("Ready to accept connections") {
+            return Ok(child);
+        }
+        said.push(line);
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+    Err(said)
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+        let left: Vec<_> = fs::read_dir(self.dir.path())
+            .unwrap()
+            .map(|file| file.unwrap().file_name())
+            // Who is in the cluster: nothing of any room.
+            .filter(|name| name != "nodes.conf")
+            .collect();
+        if !std::thread::panicking() && !self.is_careless {
+            assert!(left.is_empty(), "on the disk: {left:?}");
+        }
+    }
+}
