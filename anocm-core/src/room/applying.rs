@@ -175,6 +175,10 @@ impl Machine {
         if self.presence.heard(sender, now) {
             self.tell(RoomEvent::Presence { member: sender, here: true });
         }
+        if self.presence.has_come(&sender) {
+            let at = self.soon(now);
+            self.presence.answer(at);
+        }
         match content {
             Content::Text(text) => self.message(now, from, None, (id, text), false, said),
             Content::Custom { kind, body } => {
@@ -280,10 +284,17 @@ impl Machine {
         // are enough.
         let members = self.session().map_or(1, |session| session.members().len()) as u64;
         if members <= 8 || self.random_below(members) < 4 {
-            let wait = 20 + self.random_below(members.saturating_mul(40).min(1_500));
-            self.presence.answer(now.after(std::time::Duration::from_millis(wait)));
+            let at = self.soon(now);
+            self.presence.expect(member.id, at);
         }
         self.tell(RoomEvent::Joined { member, again });
+    }
+
+    /// When to answer a newcomer: not everybody at once.
+    fn soon(&mut self, now: Timestamp) -> Timestamp {
+        let members = self.session().map_or(1, |session| session.members().len()) as u64;
+        let wait = 20 + self.random_below(members.saturating_mul(40).min(1_500));
+        now.after(std::time::Duration::from_millis(wait))
     }
 
     /// A member was heard in this guest's epoch. If it is one who was here before, this guest is

@@ -1,6 +1,9 @@
 //! Who is here, and when to say that oneself is.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use super::{Machine, outbox::Job};
 use crate::{id::MemberId, time::Timestamp};
@@ -12,6 +15,8 @@ const HEARTBEAT_MEMBERS: usize = 32;
 const HEARTBEAT: Duration = Duration::from_secs(60);
 /// Without a sign for this long, a member is not here any more.
 const SILENCE: Duration = Duration::from_secs(150);
+/// How long a newcomer has to show a sign, before they are shown one all the same.
+const SILENT_NEWCOMER: Duration = Duration::from_secs(2);
 /// Typing is told at most this often.
 const TYPING_EVERY: Duration = Duration::from_secs(3);
 
@@ -22,6 +27,8 @@ pub(super) struct Presence {
     last_said: Option<Timestamp>,
     last_typing: Option<Timestamp>,
     answer_at: Option<Timestamp>,
+    /// Newcomers who are to be told that oneself is here, and who have shown no sign yet.
+    expected: BTreeSet<MemberId>,
 }
 
 impl Presence {
@@ -32,6 +39,7 @@ impl Presence {
 
     /// A member is gone, or goes away. Whether they were here.
     pub(super) fn gone(&mut self, member: &MemberId) -> bool {
+        self.expected.remove(member);
         self.heard.remove(member).is_some()
     }
 
@@ -44,7 +52,7 @@ impl Presence {
             .map(|(&member, _)| member)
             .collect();
         for member in &silent {
-            self.heard.remove(member);
+            self.gone(member);
         }
         silent
     }
@@ -63,6 +71,19 @@ impl Presence {
     /// A newcomer is to be told soon that oneself is here.
     pub(super) fn answer(&mut self, at: Timestamp) {
         self.answer_at = Some(self.answer_at.map_or(at, |earlier| earlier.min(at)));
+    }
+
+    /// A newcomer is to be told that oneself is here. What is said before they have entered is not
+    /// heard by them, and how long that takes only they know: so it is said when they have shown
+    /// a sign.
+    pub(super) fn expect(&mut self, newcomer: MemberId, at: Timestamp) {
+        self.expected.insert(newcomer);
+        self.answer(at.after(SILENT_NEWCOMER));
+    }
+
+    /// Whether this member was expected; takes note of it.
+    pub(super) fn has_come(&mut self, member: &MemberId) -> bool {
+        self.expected.remove(member)
     }
 
     /// Whether typing may be told now; takes note of it.

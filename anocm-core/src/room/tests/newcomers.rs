@@ -1,6 +1,10 @@
-//! Who confirms a newcomer's view of the room.
+//! Who confirms a newcomer's view of the room, and when.
 
-use super::bench::{ALICE, BOB, Bench, CAROL};
+use super::{
+    bench::{ALICE, BOB, Bench, CAROL},
+    guest::{is_enter, is_publish, once},
+};
+use crate::wire::Refusal;
 
 #[test]
 fn whoever_was_led_behind_an_old_door_first_is_not_confirmed_by_who_comes_later() {
@@ -20,4 +24,41 @@ fn whoever_was_led_behind_an_old_door_first_is_not_confirmed_by_who_comes_later(
     bench.connects(ALICE);
     bench.says(ALICE, "welcome", 60);
     assert!(confirmed(&bench, BOB));
+}
+
+/// Bob joins, and is in the room only after so many seconds.
+fn slow(seconds: u32) -> Bench {
+    let mut bench = Bench::with(1);
+    assert_eq!(bench.newcomer(), BOB);
+    bench[BOB].instead(once(is_enter, Err(Refusal::Busy { retry_after: seconds * 1_000 })));
+    bench.connects(BOB);
+    bench
+}
+
+#[test]
+fn a_newcomer_who_takes_long_to_come_in_soon_knows_who_is_here() {
+    for seconds in [1, 5] {
+        let mut bench = slow(seconds);
+        bench.pass(u64::from(seconds) + 3);
+        let view = bench[BOB].machine.view();
+        assert!(view.confirmed && view.here.len() == 2, "after {seconds} s: {view:?}");
+    }
+}
+
+#[test]
+fn a_newcomer_who_shows_no_sign_is_shown_one() {
+    let mut bench = slow(1);
+    bench[BOB].machine.config.presence = false;
+    bench.pass(4);
+    assert!(bench[BOB].machine.view().confirmed);
+}
+
+#[test]
+fn one_sign_is_enough_for_a_newcomer() {
+    let mut bench = Bench::with(1);
+    assert_eq!(bench.newcomer(), BOB);
+    bench.connects(BOB);
+    bench[ALICE].forget();
+    bench.pass(10);
+    assert_eq!(bench[ALICE].count(is_publish), 1);
 }
