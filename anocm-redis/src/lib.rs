@@ -44,7 +44,7 @@
 //! A kept message is one key and 1,000 sealed bytes are about 1.2 KB of the server, all told: the
 //! string with a head of 17 bytes, its key, its expiry, its place in the index. A room is three
 //! keys and about 2 KB with the smallest group information. A message is one command of a relay,
-//! and one announcement to each relay that watches the room.
+//! and one announcement, in two parts, to each relay that watches the room.
 //!
 //! # Retention
 //! - No key is ever without a time to live: it is set in the step that writes. An entry's is the
