@@ -115,9 +115,17 @@ impl Server {
 
 /// The program on this port, once it is ready; else what it had to say.
 fn run(port: u16, options: &[String], dir: &tempfile::TempDir) -> Result<Child, Vec<String>> {
+    let port = port.to_string();
+    let is_secured = options.iter().any(|option| option == "--tls-cert-file");
+    let ports = if is_secured {
+        ["--port", "0", "--tls-port", &port]
+    } else {
+        ["--port", &port, "--tls-port", "0"]
+    };
     let mut child = Command::new(program())
         .arg(configuration())
-        .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
+        .args(ports)
+        .args(["--bind", "127.0.0.1"])
         .args(["--dir", dir.path().to_str().unwrap()])
         .args(options)
         // As operators are told: freed memory is overwritten. The second is for servers that bring
