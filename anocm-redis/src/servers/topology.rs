@@ -99,17 +99,18 @@ impl<'a> Known<'a> {
             let why = format!("version {version}, and {OLDEST} is needed");
             return Err(ConnectError::Unsuitable(why));
         }
-        match field(&info, "redis_mode") {
+        match mode(&info) {
             Some("cluster") => self.cluster(node, server).await,
             Some("sentinel") => {
                 Err(ConnectError::Unsuitable("a sentinel keeps no rooms".to_owned()))
             }
-            _ => Ok(Topology {
+            Some(_) => Ok(Topology {
                 is_cluster: false,
                 masters: vec![Arc::clone(node)],
                 replicas: Vec::new(),
                 owners: vec![Some(0); SHARDS],
             }),
+            None => Err(ConnectError::Unsuitable("it does not say what it is".to_owned())),
         }
     }
 
@@ -168,6 +169,11 @@ async fn ask(node: &Node, command: &Cmd) -> Result<Value, ConnectError> {
 /// The value of a line of `INFO`.
 pub(crate) fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
+}
+
+/// Whether a server is one of a cluster: Valkey says it with another word than Redis.
+fn mode(info: &str) -> Option<&str> {
+    field(info, "redis_mode").or_else(|| field(info, "server_mode"))
 }
 
 /// The slot of a shard's keys, as the cluster counts.
@@ -237,6 +243,13 @@ mod tests {
         // As CLUSTER KEYSLOT says.
         let slot_of = |n| slot(Shard::all().nth(n).unwrap());
         assert_eq!([0x00, 0x2a, 0xff].map(slot_of), [13_254, 8_048, 11_756]);
+    }
+
+    #[test]
+    fn a_cluster_is_known_by_either_word() {
+        assert_eq!(mode("redis_version:7.0.15\r\nredis_mode:cluster\r\n"), Some("cluster"));
+        assert_eq!(mode("valkey_version:8.1.1\r\nserver_mode:cluster\r\n"), Some("cluster"));
+        assert_eq!(mode("redis_version:7.0.15\r\n"), None);
     }
 
     #[test]
