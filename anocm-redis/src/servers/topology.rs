@@ -5,6 +5,8 @@ use std::{collections::HashMap, sync::Arc};
 use crc16::{State, XMODEM};
 use redis::{Cmd, ConnectionAddr, ConnectionInfo, FromRedisValue, Value, cmd};
 
+use tokio::time::timeout;
+
 use super::node::Node;
 use crate::{
     ConnectError, RedisOptions,
@@ -18,6 +20,8 @@ const OLDEST: u32 = 7;
 pub(crate) struct Topology {
     /// Whether it is a cluster.
     pub(crate) is_cluster: bool,
+    /// Whether the server that was asked is one of a majority that can go on.
+    is_well: bool,
     pub(crate) masters: Vec<Arc<Node>>,
     /// Those of a cluster that stand by. Of a single server they are not known by address.
     pub(crate) replicas: Vec<Arc<Node>>,
@@ -51,15 +55,18 @@ impl Topology {
         let others = known.into_iter().flat_map(Self::nodes).map(|node| (Arc::clone(node), None));
         // Those that were of use before.
         let seeds = others.chain(seeds.into_iter().zip(options.servers.iter().map(Some)));
-        let mut why = ConnectError::Unreachable("none was asked".to_owned());
+        let mut found = Err(ConnectError::Unreachable("none was asked".to_owned()));
         for (node, server) in seeds {
             let server = server.or(options.servers.first()).ok_or(ConnectError::Url)?;
             match all.ask(&node, server).await {
-                Ok(topology) => return Ok(topology),
-                Err(error) => why = error,
+                Ok(topology) if topology.is_well => return Ok(topology),
+                // It may be cut off from the others, and not know of their decisions.
+                Ok(topology) => found = Ok(topology),
+                Err(error) if found.is_err() => found = Err(error),
+                Err(_) => {}
             }
         }
-        Err(why)
+        found
     }
 }
 
@@ -91,7 +98,7 @@ impl<'a> Known<'a> {
         node: &Arc<Node>,
         server: &ConnectionInfo,
     ) -> Result<Topology, ConnectError> {
-        let info = ask(node, cmd("INFO").arg("server")).await?;
+        let info = self.say(node, cmd("INFO").arg("server")).await?;
         let info = String::from_redis_value(info).unwrap_or_default();
         let version = field(&info, "redis_version").unwrap_or_default();
         let major = version.split('.').next().and_then(|major| major.parse().ok());
@@ -106,6 +113,7 @@ impl<'a> Known<'a> {
             }
             Some(_) => Ok(Topology {
                 is_cluster: false,
+                is_well: true,
                 masters: vec![Arc::clone(node)],
                 replicas: Vec::new(),
                 owners: vec![Some(0); SHARDS],
@@ -114,16 +122,35 @@ impl<'a> Known<'a> {
         }
     }
 
+    /// What a server says. One that hangs is not waited for as long as one that works: others may
+    /// know more.
+    async fn say(&self, node: &Node, command: &Cmd) -> Result<Value, ConnectError> {
+        let patience = self.options.connect_timeout;
+        let Ok(said) = timeout(patience, node.ask(command)).await else {
+            return Err(ConnectError::Unreachable("it does not answer in time".to_owned()));
+        };
+        said.map_err(|error| {
+            let why = error.to_string();
+            match error.is_io_error() {
+                true => ConnectError::Unreachable(why),
+                false => ConnectError::Refused(why),
+            }
+        })
+    }
+
     async fn cluster(
         &mut self,
         node: &Arc<Node>,
         server: &ConnectionInfo,
     ) -> Result<Topology, ConnectError> {
-        let slots = ask(node, cmd("CLUSTER").arg("SLOTS")).await?;
+        let info = self.say(node, cmd("CLUSTER").arg("INFO")).await?;
+        let info = String::from_redis_value(info).unwrap_or_default();
+        let slots = self.say(node, cmd("CLUSTER").arg("SLOTS")).await?;
         let nonsense = || ConnectError::Unsuitable("CLUSTER SLOTS makes no sense".to_owned());
         let ranges = ranges(slots).ok_or_else(nonsense)?;
         let mut topology = Topology {
             is_cluster: true,
+            is_well: field(&info, "cluster_state") == Some("ok"),
             masters: Vec::new(),
             replicas: Vec::new(),
             owners: vec![None; SHARDS],
@@ -153,16 +180,6 @@ fn place(nodes: &mut Vec<Arc<Node>>, node: &Arc<Node>) -> usize {
     nodes.iter().position(|known| Arc::ptr_eq(known, node)).unwrap_or_else(|| {
         nodes.push(Arc::clone(node));
         nodes.len() - 1
-    })
-}
-
-async fn ask(node: &Node, command: &Cmd) -> Result<Value, ConnectError> {
-    node.ask(command).await.map_err(|error| {
-        let why = error.to_string();
-        match error.is_io_error() {
-            true => ConnectError::Unreachable(why),
-            false => ConnectError::Refused(why),
-        }
     })
 }
 
