@@ -121,3 +121,20 @@ async fn without_any_relay_the_server_forgets_by_itself_but_for_its_buffers() {
     let left = found(&server, &all).len();
     assert!(left < all.len() / 10, "{left} of {}", all.len());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_left_in_a_replica_either() {
+    let server = Server::start(&[]);
+    let port = server.port.to_string();
+    let replica = Server::start(&["--replicaof", "127.0.0.1", &port]);
+    let store = store(&server).await;
+    wait("the replica follows", || server.is_replicated());
+    let here = address(0xA7);
+    create(&store, &here, policy(60 * SECOND)).await;
+    say_all(&store, &here, 0..20, kept(5 * SECOND)).await;
+    let due = markers(0..20);
+    // Less than the server holds back for replicas that were away: nothing pushes it out.
+    wait("the replica has it", || found(&replica, &due).len() >= due.len());
+    tokio::time::sleep(5 * SECOND).await;
+    wait("what was due is overwritten", || is_gone(&server, &due) && is_gone(&replica, &due));
+}

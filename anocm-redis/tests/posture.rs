@@ -1,5 +1,5 @@
 //! The memory-only promise of the servers: looked at at the start, and all the time.
-#![expect(clippy::panic, reason = "a test, helpers included")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test, helpers included")]
 
 mod common;
 

@@ -35,6 +35,11 @@ impl Topology {
         self.masters.get(owner)
     }
 
+    /// One of the shards that a master has.
+    pub(crate) fn some_shard(&self, node: &Arc<Node>) -> Option<Shard> {
+        Shard::all().find(|shard| self.owner(*shard).is_some_and(|owner| Arc::ptr_eq(owner, node)))
+    }
+
     pub(crate) fn has(&self, node: &Arc<Node>) -> bool {
         self.masters.iter().any(|known| Arc::ptr_eq(known, node))
     }
