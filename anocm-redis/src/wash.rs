@@ -8,8 +8,9 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::join_all;
 use redis::{FromRedisValue as _, Value, cmd};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::{
     codec::Malformed,
@@ -58,11 +59,14 @@ async fn work(washer: Weak<Washer>, servers: Weak<Servers>) {
             continue;
         }
         let topology = servers.topology();
-        for node in &topology.masters {
-            if let Err(fault) = wash(&servers, &topology, node).await {
-                tracing::debug!("a server could not be washed: {fault:?}");
-                washer.note();
-            }
+        let washing = topology.masters.iter().map(|node| {
+            let washing = timeout(INTERVAL, wash(&servers, &topology, node));
+            async { washing.await.unwrap_or(Err(Fault::Unknown)) }
+        });
+        // All at once: one that hangs keeps none of the others waiting.
+        for fault in join_all(washing).await.into_iter().filter_map(Result::err) {
+            tracing::debug!("a server could not be washed: {fault:?}");
+            washer.note();
         }
     }
 }
@@ -70,19 +74,33 @@ async fn work(washer: Weak<Washer>, servers: Weak<Servers>) {
 async fn wash(servers: &Servers, topology: &Topology, node: &Arc<Node>) -> Result<(), Fault> {
     let Some(shard) = topology.some_shard(node) else { return Ok(()) };
     let shard = shard.key();
-    let rest = (INTERVAL / 2).as_millis().to_string();
-    let mut all = false;
+    let alone = (INTERVAL / 2).as_millis().to_string();
     // The server makes a new buffer for what comes after something long, and does not clear it: the
     // second time that is filled, too.
-    for _ in 0..2 {
-        let arguments: [&[u8]; 2] = [&[0; LONGEST], rest.as_bytes()];
-        let answer = servers.run_at(node, Name::Wash, &[&shard], &arguments).await?;
-        let (rest, _) = <(bool, Value)>::from_redis_value(answer).map_err(|_| Malformed)?;
-        all |= rest;
+    step(servers, node, &shard, &alone, 0).await?;
+    // Small ones, so that nobody has to wait for long.
+    let mut next = 1;
+    loop {
+        next = step(servers, node, &shard, &alone, next).await?;
+        if next == 0 {
+            break;
+        }
     }
-    if all {
-        // What the allocator has in whole pages.
-        node.try_ask(cmd("MEMORY").arg("PURGE")).await?;
-    }
-    Ok(())
+    // What the allocator has in whole pages.
+    node.try_ask(cmd("MEMORY").arg("PURGE")).await.map(drop)
+}
+
+/// Does one step, and gives the next.
+async fn step(
+    servers: &Servers,
+    node: &Node,
+    shard: &str,
+    alone: &str,
+    step: u32,
+) -> Result<u32, Fault> {
+    let step = step.to_string();
+    let arguments: [&[u8]; 3] = [&[0; LONGEST], alone.as_bytes(), step.as_bytes()];
+    let answer = servers.run_at(node, Name::Wash, &[shard], &arguments).await?;
+    let (next, _) = <(u32, Value)>::from_redis_value(answer).map_err(|_| Malformed)?;
+    Ok(next)
 }

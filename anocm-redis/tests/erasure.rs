@@ -10,9 +10,9 @@ use anocm_core::{
     wire::{CloseReason, EntryKind},
 };
 use anocm_guard::testing::occurrences;
-use anocm_redis::RedisStore;
+use anocm_redis::{RedisOptions, RedisStore};
 use common::{
-    Server,
+    Cluster, Server,
     rooms::{SECOND, address, create, entry, kept, next, policy, say, store},
     wait,
 };
@@ -122,6 +122,19 @@ async fn without_any_relay_the_server_forgets_by_itself_but_for_its_buffers() {
     assert!(left < all.len() / 10, "{left} of {}", all.len());
 }
 
+/// Says something that replicas have, too, and waits until nobody has any of it any more.
+async fn is_forgotten_by_all(store: &RedisStore, servers: &[&Server]) {
+    let here = address(0xA7);
+    create(store, &here, policy(60 * SECOND)).await;
+    say_all(store, &here, 0..20, kept(5 * SECOND)).await;
+    // Less than the server holds back for replicas that were away: nothing pushes it out.
+    let due = markers(0..20);
+    let have_it = || servers.iter().filter(|server| found(server, &due).len() >= due.len()).count();
+    wait("a replica has it", || have_it() == 2);
+    tokio::time::sleep(5 * SECOND).await;
+    wait("what was due is overwritten", || servers.iter().all(|server| is_gone(server, &due)));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_left_in_a_replica_either() {
     let server = Server::start(&[]);
@@ -129,12 +142,14 @@ async fn nothing_is_left_in_a_replica_either() {
     let replica = Server::start(&["--replicaof", "127.0.0.1", &port]);
     let store = store(&server).await;
     wait("the replica follows", || server.is_replicated());
-    let here = address(0xA7);
-    create(&store, &here, policy(60 * SECOND)).await;
-    say_all(&store, &here, 0..20, kept(5 * SECOND)).await;
-    let due = markers(0..20);
-    // Less than the server holds back for replicas that were away: nothing pushes it out.
-    wait("the replica has it", || found(&replica, &due).len() >= due.len());
-    tokio::time::sleep(5 * SECOND).await;
-    wait("what was due is overwritten", || is_gone(&server, &due) && is_gone(&replica, &due));
+    is_forgotten_by_all(&store, &[&server, &replica]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_left_in_a_cluster() {
+    let cluster = Cluster::start(1);
+    let store = RedisStore::connect(RedisOptions::new(cluster.urls()).unwrap()).await.unwrap();
+    let (masters, _) = cluster.nodes.split_at(3);
+    wait("replicas follow", || masters.iter().all(Server::is_replicated));
+    is_forgotten_by_all(&store, &cluster.nodes.iter().collect::<Vec<_>>()).await;
 }

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 /// The settings that are asked for.
-pub(super) const SETTINGS: [&str; 12] = [
+pub(super) const SETTINGS: [&str; 13] = [
     "save",
     "appendonly",
     "repl-diskless-sync",
     "repl-diskless-load",
+    "repl-backlog-size",
     "maxmemory",
     "maxmemory-policy",
     "slowlog-log-slower-than",
@@ -17,6 +18,10 @@ pub(super) const SETTINGS: [&str; 12] = [
     "hide-user-data-from-log",
     "crash-log-enabled",
 ];
+
+/// The most that may be held for replicas that come back, in bytes: as much is overwritten every few
+/// seconds.
+const MOST_HELD: u64 = 16 << 20;
 
 /// Modules that come with Redis and keep nothing beside the server's memory.
 const KNOWN_MODULES: [&str; 8] =
@@ -110,6 +115,10 @@ fn judge_settings(
     if takes_part && !matches!(is("repl-diskless-load"), Some("swapdb" | "on-empty-db")) {
         want("repl-diskless-load", "swapdb", "a replica writes what it is sent to a file first");
     }
+    let held = is("repl-backlog-size").and_then(|size| size.parse::<u64>().ok());
+    if takes_part && held.is_some_and(|held| held > MOST_HELD) {
+        want("repl-backlog-size", "1mb", "it holds what replicas were sent for long");
+    }
     let logs = [
         "slowlog-log-slower-than",
         "commandlog-execution-slower-than",
@@ -187,6 +196,17 @@ mod tests {
             let said = Said { settings, modules, is_replica, has_replicas, ..Said::default() };
             assert!(judge("here", &said).broken[0].contains("repl-diskless-load"));
         }
+    }
+
+    #[test]
+    fn what_is_held_for_replicas_is_no_more_than_can_be_overwritten() {
+        assert_eq!(with("repl-backlog-size", "1073741824"), Verdict::default());
+        let mut settings = good();
+        settings.insert("repl-diskless-load".to_owned(), "swapdb".to_owned());
+        settings.insert("repl-backlog-size".to_owned(), "1073741824".to_owned());
+        let (settings, modules) = (Some(settings), Some(vec![]));
+        let said = Said { settings, modules, has_replicas: true, ..Said::default() };
+        assert!(judge("here", &said).broken[0].ends_with("CONFIG SET repl-backlog-size 1mb"));
     }
 
     #[test]

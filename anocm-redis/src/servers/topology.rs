@@ -1,6 +1,6 @@
 //! Which servers there are, and which of them has which rooms.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use crc16::{State, XMODEM};
 use redis::{Cmd, ConnectionAddr, ConnectionInfo, FromRedisValue, Value, cmd};
@@ -15,6 +15,9 @@ use crate::{
 
 /// The oldest version that has everything the scripts use.
 const OLDEST: u32 = 7;
+
+/// How long a server may take to say how it is.
+const ANSWERS: Duration = Duration::from_secs(1);
 
 /// Which servers there are.
 pub(crate) struct Topology {
@@ -130,7 +133,7 @@ impl<'a> Known<'a> {
     /// What a server says. One that hangs is not waited for as long as one that works: others may
     /// know more.
     async fn say(&self, node: &Node, command: &Cmd) -> Result<Value, ConnectError> {
-        let patience = self.options.connect_timeout;
+        let patience = self.options.connect_timeout + ANSWERS;
         let Ok(said) = timeout(patience, node.ask(command)).await else {
             return Err(ConnectError::Unreachable("it does not answer in time".to_owned()));
         };

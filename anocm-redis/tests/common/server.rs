@@ -13,6 +13,8 @@ use std::{
 
 /// How long a start may take before a test fails. Long, since machines can be busy.
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
+/// What operators tell the allocator.
+const ALLOCATOR: &str = "junk:free,dirty_decay_ms:0,muzzy_decay_ms:0";
 /// How many ports are tried: somebody may take one before the server does.
 const TRIES: usize = 5;
 
@@ -147,7 +149,7 @@ fn run(port: u16, options: &[String], dir: &tempfile::TempDir) -> Result<Child, 
         .args(options)
         // As operators are told: freed memory is overwritten. The second is for servers that bring
         // their own allocator along.
-        .envs([("MALLOC_CONF", "junk:free"), ("JE_MALLOC_CONF", "junk:free")])
+        .envs(["MALLOC_CONF", "JE_MALLOC_CONF"].map(|name| (name, ALLOCATOR)))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
