@@ -28,9 +28,10 @@ pub(crate) type Mark = [u8; 8];
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
-/// An entry without its time of death, which the server knows.
+/// An entry with space for its time of death, which the server knows.
 pub(crate) fn encode(entry: &Entry) -> Zeroizing<Vec<u8>> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(HEAD + entry.sealed.len()));
+    let mut bytes = Zeroizing::new(Vec::with_capacity(BEFORE_SEALED + entry.sealed.len()));
+    bytes.extend([0; DEATH]);
     bytes.push(match entry.kind {
         EntryKind::Message => 0,
         EntryKind::Commit => 1,
@@ -131,7 +132,8 @@ pub(crate) fn announced(payload: &[u8]) -> Result<Announced, Malformed> {
         b'E' => {
             let (turn, rest) = number(rest)?;
             let (seq, rest) = number(rest)?;
-            let item = LogItem { seq: Seq::new(seq), age: 0, entry: decode(rest)? };
+            let (_, entry) = rest.split_first_chunk::<DEATH>().ok_or(Malformed)?;
+            let item = LogItem { seq: Seq::new(seq), age: 0, entry: decode(entry)? };
             What::Entry { turn, item }
         }
         b'V' => {
