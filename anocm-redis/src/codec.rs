@@ -28,7 +28,7 @@ pub(crate) type Mark = [u8; 8];
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
-/// An entry with space for its time of death, which the server knows.
+/// An entry with room for its time of death, which the server knows.
 pub(crate) fn encode(entry: &Entry) -> Zeroizing<Vec<u8>> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(BEFORE_SEALED + entry.sealed.len()));
     bytes.extend([0; DEATH]);
@@ -45,7 +45,10 @@ pub(crate) fn encode(entry: &Entry) -> Zeroizing<Vec<u8>> {
     bytes
 }
 
-fn decode(bytes: &[u8]) -> Result<Entry, Malformed> {
+/// An entry and its time of death.
+fn decode(bytes: &[u8]) -> Result<(u64, Entry), Malformed> {
+    let (&[a, b, c, d, e, f], bytes) = bytes.split_first_chunk().ok_or(Malformed)?;
+    let death = u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
     let (&kind, bytes) = bytes.split_first().ok_or(Malformed)?;
     let kind = match kind {
         0 => EntryKind::Message,
@@ -60,14 +63,12 @@ fn decode(bytes: &[u8]) -> Result<Entry, Malformed> {
         0 => Retention::Live,
         millis => Retention::keep(Duration::from_millis(millis.into())).map_err(|_| Malformed)?,
     };
-    Ok(Entry { kind, epoch, retention, sealed: Payload::copy_from_slice(sealed) })
+    Ok((death, Entry { kind, epoch, retention, sealed: Payload::copy_from_slice(sealed) }))
 }
 
 /// A kept entry at its place, as read at `now`.
 pub(crate) fn item(seq: Seq, value: &[u8], now: u64) -> Result<LogItem, Malformed> {
-    let (&[a, b, c, d, e, f], entry) = value.split_first_chunk().ok_or(Malformed)?;
-    let death = u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
-    let entry = decode(entry)?;
+    let (death, entry) = decode(value)?;
     let born = death.saturating_sub(entry.retention.as_millis().into());
     Ok(LogItem { seq, age: now.saturating_sub(born), entry })
 }
@@ -119,7 +120,19 @@ pub(crate) enum What {
     Closed(CloseReason),
 }
 
-pub(crate) fn announced(payload: &[u8]) -> Result<Announced, Malformed> {
+/// Whether this announces an entry, which comes next.
+pub(crate) fn is_before_entry(payload: &[u8]) -> bool {
+    payload.first() == Some(&b'E')
+}
+
+/// Whether this is an entry that was announced.
+pub(crate) fn is_entry(payload: &[u8]) -> bool {
+    // There is room for a time of death, and it is not filled in.
+    payload.first() == Some(&0)
+}
+
+/// What was announced; of an entry, the entry comes extra.
+pub(crate) fn announced(payload: &[u8], entry: &[u8]) -> Result<Announced, Malformed> {
     let (&kind, rest) = payload.split_first().ok_or(Malformed)?;
     let (&instance, rest) = rest.split_first_chunk().ok_or(Malformed)?;
     if kind == b'C' {
@@ -131,9 +144,9 @@ pub(crate) fn announced(payload: &[u8]) -> Result<Announced, Malformed> {
     let what = match kind {
         b'E' => {
             let (turn, rest) = number(rest)?;
-            let (seq, rest) = number(rest)?;
-            let (_, entry) = rest.split_first_chunk::<DEATH>().ok_or(Malformed)?;
-            let item = LogItem { seq: Seq::new(seq), age: 0, entry: decode(entry)? };
+            let (seq, _) = number(rest)?;
+            let (_, entry) = decode(entry)?;
+            let item = LogItem { seq: Seq::new(seq), age: 0, entry };
             What::Entry { turn, item }
         }
         b'V' => {

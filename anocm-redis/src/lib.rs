@@ -12,7 +12,8 @@
 //!
 //! Redis 7 or later, or Valkey; a single server or a cluster. A room's keys begin with its address:
 //! the first byte as a hash tag, so that all rooms of that byte share a slot, and the rest in
-//! base64url.
+//! base64url. Beside these there is `anocm:{a7}:wash` for two seconds, while one of the relays
+//! overwrites the server's buffers.
 //!
 //! # Quick start
 //! ```no_run
@@ -38,13 +39,13 @@
 //! | `touch`, `extend` | the linger starts anew, and the keys are held for longer, 500 entries at a time |
 //! | `void`, `close` | take back a commit; end a room |
 //! | `tend` | overwrites and deletes what is due in a slot, 100 entries of a room at a time |
-//! | `wash` | overwrites what is left in the server's buffers |
+//! | `wash` | overwrites what is left in the server's buffers, and in those by which replicas are filled |
 //!
 //! # What it costs
 //! A kept message is one key and 1,000 sealed bytes are about 1.2 KB of the server, all told: the
 //! string with a head of 17 bytes, its key, its expiry, its place in the index. A room is three
 //! keys and about 2 KB with the smallest group information. A message is one command of a relay,
-//! and one announcement to each relay that watches the room.
+//! and one announcement, in two parts, to each relay that watches the room.
 //!
 //! # Retention
 //! - No key is ever without a time to live: it is set in the step that writes. An entry's is the

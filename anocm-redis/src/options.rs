@@ -6,6 +6,8 @@ use redis::{
     ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo,
     io::tcp::TcpSettings,
 };
+#[cfg(feature = "tls")]
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use zeroize::Zeroizing;
 
 use crate::ConnectError;
@@ -79,6 +81,11 @@ impl RedisOptions {
     /// [`ConnectError::Certificate`] when it is none.
     #[cfg(feature = "tls")]
     pub fn set_root_certificate(&mut self, pem: &[u8]) -> Result<(), ConnectError> {
+        // The library takes what holds none for an authority that has certified nobody.
+        let mut certificates = CertificateDer::pem_slice_iter(pem);
+        if !matches!(certificates.next(), Some(Ok(_))) {
+            return Err(ConnectError::Certificate);
+        }
         for server in &mut self.servers {
             if matches!(server.addr(), ConnectionAddr::TcpTls { .. }) {
                 let certificates =

@@ -40,7 +40,7 @@ const ALL: [(Name, &str, &str); 12] = [
     (Name::Void, MAKES_SPACE, include_str!("scripts/void.lua")),
     (Name::Close, MAKES_SPACE, include_str!("scripts/close.lua")),
     (Name::Tend, MAKES_SPACE, include_str!("scripts/tend.lua")),
-    (Name::Wash, READS, include_str!("scripts/wash.lua")),
+    (Name::Wash, MAKES_SPACE, include_str!("scripts/wash.lua")),
 ];
 
 /// How a room's watchers are told.

@@ -259,7 +259,9 @@ impl Store for RedisStore {
         let seq = seq.value().to_string();
         let (member, door) = (restored.member.as_bytes(), restored.door.as_bytes());
         let mark = mark()?;
-        let arguments = [seq.as_bytes(), member, door, &restored.group_info, &mark];
+        let before = codec::BEFORE_SEALED.to_string();
+        let arguments =
+            [seq.as_bytes(), member, door, &restored.group_info, &mark, before.as_bytes()];
         let voided = self.run(address, Name::Void, &arguments).await;
         self.washer.note();
         voided.map(drop)

@@ -8,13 +8,14 @@ use std::{
     time::Duration,
 };
 
-use redis::cmd;
+use redis::{FromRedisValue as _, Value, cmd};
 use tokio::time::sleep;
 
 use crate::{
+    codec::Malformed,
     error::Fault,
     script::Name,
-    servers::{Node, Servers},
+    servers::{Node, Servers, Topology},
 };
 
 /// The longest that something overwritten or passed on stays where it was copied to on the way.
@@ -56,8 +57,9 @@ async fn work(washer: Weak<Washer>, servers: Weak<Servers>) {
         if rounds.is_err() {
             continue;
         }
-        for node in &servers.topology().masters {
-            if let Err(fault) = wash(&servers, node).await {
+        let topology = servers.topology();
+        for node in &topology.masters {
+            if let Err(fault) = wash(&servers, &topology, node).await {
                 tracing::debug!("a server could not be washed: {fault:?}");
                 washer.note();
             }
@@ -65,12 +67,22 @@ async fn work(washer: Weak<Washer>, servers: Weak<Servers>) {
     }
 }
 
-async fn wash(servers: &Servers, node: &Node) -> Result<(), Fault> {
+async fn wash(servers: &Servers, topology: &Topology, node: &Arc<Node>) -> Result<(), Fault> {
+    let Some(shard) = topology.some_shard(node) else { return Ok(()) };
+    let shard = shard.key();
+    let rest = (INTERVAL / 2).as_millis().to_string();
+    let mut all = false;
     // The server makes a new buffer for what comes after something long, and does not clear it: the
     // second time that is filled, too.
     for _ in 0..2 {
-        servers.run_at(node, Name::Wash, &[], &[&[0; LONGEST]]).await?;
+        let arguments: [&[u8]; 2] = [&[0; LONGEST], rest.as_bytes()];
+        let answer = servers.run_at(node, Name::Wash, &[&shard], &arguments).await?;
+        let (rest, _) = <(bool, Value)>::from_redis_value(answer).map_err(|_| Malformed)?;
+        all |= rest;
     }
-    // What the allocator has in whole pages.
-    node.try_ask(cmd("MEMORY").arg("PURGE")).await.map(drop)
+    if all {
+        // What the allocator has in whole pages.
+        node.try_ask(cmd("MEMORY").arg("PURGE")).await?;
+    }
+    Ok(())
 }

@@ -1,5 +1,5 @@
 //! The memory-only promise of the servers: looked at at the start, and all the time.
-#![expect(clippy::panic, reason = "a test, helpers included")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test, helpers included")]
 
 mod common;
 
@@ -9,9 +9,9 @@ use anocm_core::{
     store::{Store as _, StoreError},
     wire::Posture,
 };
-use anocm_redis::{ConnectError, RedisStore};
+use anocm_redis::{ConnectError, RedisOptions, RedisStore};
 use common::{
-    Server,
+    Cluster, Server,
     rooms::{SECOND, address, create, kept, options, policy, say, store},
     wait,
 };
@@ -116,22 +116,38 @@ async fn a_snapshot_by_hand_is_noticed() {
     assert_eq!(refused, Err(StoreError::ReadOnly));
 }
 
-#[tokio::test]
-async fn the_user_that_operators_are_given_may_do_all_that_is_needed_and_no_more() {
-    let server = Server::start(&[]);
+/// Has the server know the user that operators are given, and nobody else.
+fn restrict(server: &Server) {
     let acl = common::configuration().with_file_name("redis-user.conf");
     let acl = std::fs::read_to_string(acl).unwrap();
     let rule = acl.lines().find(|line| line.starts_with("user anocm")).unwrap();
     let words: Vec<_> = rule.split_whitespace().skip(2).collect();
     let () = server.ask(&[&["ACL", "SETUSER", "anocm"][..], &words, &[">secret"]].concat());
     let () = server.ask(&["ACL", "SETUSER", "default", "off"]);
-    let mut options = options(&server);
+}
+
+/// Does everything as that user.
+async fn works(mut options: RedisOptions) {
     assert!(matches!(RedisStore::connect(options.clone()).await, Err(ConnectError::Refused(_))));
     options.set_credentials(Some("anocm"), "secret");
     let store = RedisStore::connect(options).await.unwrap();
     store.state_posture(Posture::Kept);
     assert_eq!(store.posture().await, Posture::Kept);
     common::rooms::everything(&store, &address(1)).await;
+}
+
+#[tokio::test]
+async fn the_user_that_operators_are_given_may_do_all_that_is_needed_in_a_cluster() {
+    let cluster = Cluster::start(0);
+    cluster.nodes.iter().for_each(restrict);
+    works(RedisOptions::new(cluster.urls()).unwrap()).await;
+}
+
+#[tokio::test]
+async fn the_user_that_operators_are_given_may_do_all_that_is_needed_and_no_more() {
+    let server = Server::start(&[]);
+    restrict(&server);
+    works(options(&server)).await;
 
     let client = redis::Client::open(format!("redis://anocm:secret@127.0.0.1:{}", server.port));
     let mut connection = client.unwrap().get_connection().unwrap();

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    sync::{Arc, Weak},
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
 
@@ -16,9 +16,11 @@ use tokio::{
     sync::mpsc,
     time::{interval, sleep},
 };
+use zeroize::Zeroizing;
 
 use super::Channels;
 use crate::{
+    codec,
     keys::{self, Shard},
     servers::Node,
 };
@@ -55,11 +57,11 @@ impl Line {
     pub(super) fn start(channels: &Arc<Channels>, node: &Arc<Node>) -> Self {
         let (to, rooms) = mpsc::unbounded_channel();
         let (loses, lost) = mpsc::unbounded_channel();
-        let heard = Arc::downgrade(channels);
+        let ear = Ear { channels: Arc::downgrade(channels), loses, begun: Mutex::default() };
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(PATIENCE))
             .set_response_timeout(Some(PATIENCE))
-            .set_push_sender(move |push: PushInfo| hear(&heard, &loses, push));
+            .set_push_sender(move |push: PushInfo| ear.hear(push));
         let listener = Listener {
             channels: Arc::downgrade(channels),
             node: Arc::clone(node),
@@ -73,34 +75,58 @@ impl Line {
     }
 }
 
-/// Takes what the server says by itself. Must not block.
-fn hear(
-    channels: &Weak<Channels>,
-    loses: &mpsc::UnboundedSender<Option<RoomAddress>>,
-    push: PushInfo,
-) -> Result<(), mpsc::error::SendError<Option<RoomAddress>>> {
-    let mut data = push.data.into_iter();
-    let mut next = || match data.next() {
-        Some(Value::BulkString(bytes)) => Some(bytes),
-        _ => None,
-    };
-    match push.kind {
-        PushKind::Message | PushKind::SMessage => {
-            if let (Some(channel), Some(payload)) = (next(), next())
-                && let Some(channels) = channels.upgrade()
-                && let Some(address) = keys::address(&channel)
-            {
-                channels.heard(&address, &zeroize::Zeroizing::new(payload));
+/// Takes what the server says by itself.
+struct Ear {
+    channels: Weak<Channels>,
+    loses: mpsc::UnboundedSender<Option<RoomAddress>>,
+    /// The announcement of an entry. The entry comes next.
+    begun: Mutex<Option<(RoomAddress, Vec<u8>)>>,
+}
+
+impl Ear {
+    /// Must not block.
+    fn hear(&self, push: PushInfo) -> Result<(), mpsc::error::SendError<Option<RoomAddress>>> {
+        let mut data = push.data.into_iter();
+        let mut next = || match data.next() {
+            Some(Value::BulkString(bytes)) => Some(bytes),
+            _ => None,
+        };
+        match push.kind {
+            PushKind::Message | PushKind::SMessage => {
+                if let (Some(channel), Some(payload)) = (next(), next())
+                    && let Some(address) = keys::address(&channel)
+                {
+                    self.heard(address, Zeroizing::new(payload));
+                }
+                Ok(())
             }
-            Ok(())
+            // A slot has moved; or it was asked for.
+            PushKind::SUnsubscribe => match next().as_deref().and_then(keys::address) {
+                Some(address) => self.loses.send(Some(address)),
+                None => Ok(()),
+            },
+            PushKind::Disconnection => self.loses.send(None),
+            _ => Ok(()),
         }
-        // A slot has moved; or it was asked for.
-        PushKind::SUnsubscribe => match next().as_deref().and_then(keys::address) {
-            Some(address) => loses.send(Some(address)),
-            None => Ok(()),
-        },
-        PushKind::Disconnection => loses.send(None),
-        _ => Ok(()),
+    }
+
+    fn heard(&self, address: RoomAddress, mut payload: Zeroizing<Vec<u8>>) {
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whatever comes instead of the entry: that one was missed, which the next one tells.
+        let before = begun.take().filter(|(of, _)| *of == address);
+        if codec::is_before_entry(&payload) {
+            *begun = Some((address, std::mem::take(&mut *payload)));
+            return;
+        }
+        drop(begun);
+        let Some(channels) = self.channels.upgrade() else { return };
+        match before {
+            Some((_, announcement)) if codec::is_entry(&payload) => {
+                channels.heard(&address, &announcement, &payload);
+            }
+            None if codec::is_entry(&payload) => tracing::warn!("an entry was not announced"),
+            _ => channels.heard(&address, &payload, &[]),
+        }
     }
 }
 

@@ -129,9 +129,9 @@ impl Channels {
     }
 
     /// Something was announced.
-    fn heard(self: &Arc<Self>, address: &RoomAddress, payload: &[u8]) {
+    fn heard(self: &Arc<Self>, address: &RoomAddress, payload: &[u8], entry: &[u8]) {
         let Some(room) = self.get(address) else { return };
-        match codec::announced(payload) {
+        match codec::announced(payload, entry) {
             Ok(announced) => {
                 if room.heard(announced) {
                     self.look(room);

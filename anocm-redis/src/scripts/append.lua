@@ -1,8 +1,11 @@
 -- Appends an entry to the log.
 -- KEYS: room, shard
--- ARGV: 1 epoch, 2 retention (0: live), 3 size, 4 the entry with space for its time of death,
---       5 a mark that no other entry has, 6 to 9 the instance, head, turn and fork that the relay
+-- ARGV: 1 epoch, 2 retention (0: live), 3 size, 4 the entry with room for its time of death, 5 a
+--       mark that no other entry has, 6 to 9 the instance, head, turn and fork that the relay
 --       knows, and of what begins an epoch 10 member, 11 door, 12 group information
+--
+-- What is sealed is passed on as it is, and never put together with anything: of what Lua puts
+-- together, copies are left in memory that it gives back unwiped.
 local room, shard = KEYS[1], KEYS[2]
 local seen = redis.call('HMGET', room, 'epoch', 'head', 'turn', 'until', 'holds', 'bytes',
   'max_entries', 'max_bytes', 'instance', 'mark', 'fork', 'due')
@@ -44,8 +47,6 @@ if retention > 0 then
       return {'full'}
     end
   end
-  -- The time is written over what was left for it: a string put together here would be one more
-  -- copy of the entry, and the server goes through each of its bytes to have it.
   local key = room .. ':' .. seq
   redis.call('SET', key, ARGV[4], 'PXAT', math.min(death, holds) + GRACE)
   redis.call('SETRANGE', key, 0, struct.pack('>I6', death))
@@ -82,6 +83,7 @@ if begins then
 else
   redis.call('HSET', room, 'head', seq, 'bytes', bytes, 'mark', ARGV[5])
 end
-redis.call(PUBLISH, room,
-  'E' .. seen[9] .. seen[10] .. ARGV[5] .. struct.pack('>I8I8', turn, seq) .. ARGV[4])
+-- One directly after the other on every connection.
+redis.call(PUBLISH, room, 'E' .. seen[9] .. seen[10] .. ARGV[5] .. struct.pack('>I8I8', turn, seq))
+redis.call(PUBLISH, room, ARGV[4])
 return {'ok', seq, seen[9], turn, begins and ARGV[5] or seen[11]}

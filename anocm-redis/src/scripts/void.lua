@@ -1,8 +1,10 @@
 -- Takes back the entry at a place, which began an epoch, and everything after it.
 -- KEYS: room
--- ARGV: 1 seq, 2 member, 3 door, 4 group information, 5 a mark that nothing else has
+-- ARGV: 1 seq, 2 member, 3 door, 4 group information, 5 a mark that nothing else has, 6 length
+--       of what stands before the sealed part
 local room, janitor = KEYS[1], cleaning()
-local seen = redis.call('HMGET', room, 'until', 'epoch', 'began', 'turn', 'holds', 'instance', 'mark')
+local seen = redis.call('HMGET', room, 'until', 'epoch', 'began', 'turn', 'holds', 'instance', 'mark',
+  'head')
 if gone(seen[1]) then
   return {'gone'}
 end
@@ -17,12 +19,27 @@ local death, epoch, began = struct.unpack('>I6I8I8', record)
 if death <= now then
   return {'stale', current}
 end
-local freed = 0
-for _, member in ipairs(redis.call('ZRANGE', index, 0, -1)) do
-  if tonumber((parse(member))) >= seq then
-    freed = freed + janitor.forget(room, member)
-    redis.call('ZREM', index, member)
+local head, members = tonumber(seen[8]), {}
+if head - seq < redis.call('ZCARD', index) then
+  -- Not much has followed: found place by place.
+  for place = seq, head do
+    local length = redis.call('STRLEN', room .. ':' .. place)
+    if length > 0 then
+      local begins = redis.call('HEXISTS', epochs, place) == 1
+      members[#members + 1] = place .. ':' .. (length - tonumber(ARGV[6])) .. (begins and ':c' or '')
+    end
   end
+else
+  for _, member in ipairs(redis.call('ZRANGE', index, 0, -1)) do
+    if tonumber((parse(member))) >= seq then
+      members[#members + 1] = member
+    end
+  end
+end
+local freed = 0
+for _, member in ipairs(members) do
+  freed = freed + janitor.forget(room, member)
+  redis.call('ZREM', index, member)
 end
 for _, ended in ipairs(redis.call('HKEYS', epochs)) do
   if tonumber(ended) >= seq then

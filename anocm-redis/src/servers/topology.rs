@@ -5,6 +5,8 @@ use std::{collections::HashMap, sync::Arc};
 use crc16::{State, XMODEM};
 use redis::{Cmd, ConnectionAddr, ConnectionInfo, FromRedisValue, Value, cmd};
 
+use tokio::time::timeout;
+
 use super::node::Node;
 use crate::{
     ConnectError, RedisOptions,
@@ -18,6 +20,8 @@ const OLDEST: u32 = 7;
 pub(crate) struct Topology {
     /// Whether it is a cluster.
     pub(crate) is_cluster: bool,
+    /// Whether the server that was asked is one of a majority that can go on.
+    is_well: bool,
     pub(crate) masters: Vec<Arc<Node>>,
     /// Those of a cluster that stand by. Of a single server they are not known by address.
     pub(crate) replicas: Vec<Arc<Node>>,
@@ -29,6 +33,11 @@ impl Topology {
     pub(crate) fn owner(&self, shard: Shard) -> Option<&Arc<Node>> {
         let owner = self.owners.get(shard.index()).copied().flatten()?;
         self.masters.get(owner)
+    }
+
+    /// One of the shards that a master has.
+    pub(crate) fn some_shard(&self, node: &Arc<Node>) -> Option<Shard> {
+        Shard::all().find(|shard| self.owner(*shard).is_some_and(|owner| Arc::ptr_eq(owner, node)))
     }
 
     pub(crate) fn has(&self, node: &Arc<Node>) -> bool {
@@ -51,15 +60,18 @@ impl Topology {
         let others = known.into_iter().flat_map(Self::nodes).map(|node| (Arc::clone(node), None));
         // Those that were of use before.
         let seeds = others.chain(seeds.into_iter().zip(options.servers.iter().map(Some)));
-        let mut why = ConnectError::Unreachable("none was asked".to_owned());
+        let mut found = Err(ConnectError::Unreachable("none was asked".to_owned()));
         for (node, server) in seeds {
             let server = server.or(options.servers.first()).ok_or(ConnectError::Url)?;
             match all.ask(&node, server).await {
-                Ok(topology) => return Ok(topology),
-                Err(error) => why = error,
+                Ok(topology) if topology.is_well => return Ok(topology),
+                // It may be cut off from the others, and not know of their decisions.
+                Ok(topology) => found = Ok(topology),
+                Err(error) if found.is_err() => found = Err(error),
+                Err(_) => {}
             }
         }
-        Err(why)
+        found
     }
 }
 
@@ -91,7 +103,7 @@ impl<'a> Known<'a> {
         node: &Arc<Node>,
         server: &ConnectionInfo,
     ) -> Result<Topology, ConnectError> {
-        let info = ask(node, cmd("INFO").arg("server")).await?;
+        let info = self.say(node, cmd("INFO").arg("server")).await?;
         let info = String::from_redis_value(info).unwrap_or_default();
         let version = field(&info, "redis_version").unwrap_or_default();
         let major = version.split('.').next().and_then(|major| major.parse().ok());
@@ -99,18 +111,36 @@ impl<'a> Known<'a> {
             let why = format!("version {version}, and {OLDEST} is needed");
             return Err(ConnectError::Unsuitable(why));
         }
-        match field(&info, "redis_mode") {
+        match mode(&info) {
             Some("cluster") => self.cluster(node, server).await,
             Some("sentinel") => {
                 Err(ConnectError::Unsuitable("a sentinel keeps no rooms".to_owned()))
             }
-            _ => Ok(Topology {
+            Some(_) => Ok(Topology {
                 is_cluster: false,
+                is_well: true,
                 masters: vec![Arc::clone(node)],
                 replicas: Vec::new(),
                 owners: vec![Some(0); SHARDS],
             }),
+            None => Err(ConnectError::Unsuitable("it does not say what it is".to_owned())),
         }
+    }
+
+    /// What a server says. One that hangs is not waited for as long as one that works: others may
+    /// know more.
+    async fn say(&self, node: &Node, command: &Cmd) -> Result<Value, ConnectError> {
+        let patience = self.options.connect_timeout;
+        let Ok(said) = timeout(patience, node.ask(command)).await else {
+            return Err(ConnectError::Unreachable("it does not answer in time".to_owned()));
+        };
+        said.map_err(|error| {
+            let why = error.to_string();
+            match error.is_io_error() {
+                true => ConnectError::Unreachable(why),
+                false => ConnectError::Refused(why),
+            }
+        })
     }
 
     async fn cluster(
@@ -118,11 +148,14 @@ impl<'a> Known<'a> {
         node: &Arc<Node>,
         server: &ConnectionInfo,
     ) -> Result<Topology, ConnectError> {
-        let slots = ask(node, cmd("CLUSTER").arg("SLOTS")).await?;
+        let info = self.say(node, cmd("CLUSTER").arg("INFO")).await?;
+        let info = String::from_redis_value(info).unwrap_or_default();
+        let slots = self.say(node, cmd("CLUSTER").arg("SLOTS")).await?;
         let nonsense = || ConnectError::Unsuitable("CLUSTER SLOTS makes no sense".to_owned());
         let ranges = ranges(slots).ok_or_else(nonsense)?;
         let mut topology = Topology {
             is_cluster: true,
+            is_well: field(&info, "cluster_state") == Some("ok"),
             masters: Vec::new(),
             replicas: Vec::new(),
             owners: vec![None; SHARDS],
@@ -155,19 +188,14 @@ fn place(nodes: &mut Vec<Arc<Node>>, node: &Arc<Node>) -> usize {
     })
 }
 
-async fn ask(node: &Node, command: &Cmd) -> Result<Value, ConnectError> {
-    node.ask(command).await.map_err(|error| {
-        let why = error.to_string();
-        match error.is_io_error() {
-            true => ConnectError::Unreachable(why),
-            false => ConnectError::Refused(why),
-        }
-    })
-}
-
 /// The value of a line of `INFO`.
 pub(crate) fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
+}
+
+/// Whether a server is one of a cluster: Valkey says it with another word than Redis.
+fn mode(info: &str) -> Option<&str> {
+    field(info, "redis_mode").or_else(|| field(info, "server_mode"))
 }
 
 /// The slot of a shard's keys, as the cluster counts.
@@ -237,6 +265,13 @@ mod tests {
         // As CLUSTER KEYSLOT says.
         let slot_of = |n| slot(Shard::all().nth(n).unwrap());
         assert_eq!([0x00, 0x2a, 0xff].map(slot_of), [13_254, 8_048, 11_756]);
+    }
+
+    #[test]
+    fn a_cluster_is_known_by_either_word() {
+        assert_eq!(mode("redis_version:7.0.15\r\nredis_mode:cluster\r\n"), Some("cluster"));
+        assert_eq!(mode("valkey_version:8.1.1\r\nserver_mode:cluster\r\n"), Some("cluster"));
+        assert_eq!(mode("redis_version:7.0.15\r\n"), None);
     }
 
     #[test]

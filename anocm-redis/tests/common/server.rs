@@ -28,6 +28,21 @@ fn program() -> String {
     std::env::var("ANOCM_TEST_REDIS").unwrap_or_else(|_| "redis-server".to_owned())
 }
 
+/// What that server knows beyond the configuration for Redis 7.
+fn additions() -> Vec<String> {
+    let version = Command::new(program()).arg("--version").output();
+    let version = version.unwrap_or_else(|error| panic!("no {}: {error}", program()));
+    let version = String::from_utf8(version.stdout).unwrap();
+    let file = match version.split_once(" server v=") {
+        Some(("Redis", number)) if number.starts_with('7') => return Vec::new(),
+        Some(("Redis", _)) => "redis-8.conf",
+        Some(("Valkey", _)) => "valkey-8.conf",
+        _ => panic!("{} is neither Redis nor Valkey: {version}", program()),
+    };
+    let file = configuration().with_file_name(file);
+    vec!["--include".to_owned(), file.to_str().unwrap().to_owned()]
+}
+
 /// A port that nobody has at this moment, nor the one 10,000 above, which a cluster's node takes,
 /// too.
 fn free_port() -> u16 {
@@ -55,7 +70,9 @@ pub(crate) struct Server {
 impl Server {
     /// Starts one that has the hardened configuration and these options.
     pub(crate) fn start(options: &[&str]) -> Self {
-        let options: Vec<_> = options.iter().map(|&option| option.to_owned()).collect();
+        let mut all = additions();
+        all.extend(options.iter().map(|&option| option.to_owned()));
+        let options = all;
         let dir = tempfile::tempdir().unwrap();
         let mut said = Vec::new();
         for _ in 0..TRIES {
@@ -115,9 +132,17 @@ impl Server {
 
 /// The program on this port, once it is ready; else what it had to say.
 fn run(port: u16, options: &[String], dir: &tempfile::TempDir) -> Result<Child, Vec<String>> {
+    let port = port.to_string();
+    let is_secured = options.iter().any(|option| option == "--tls-cert-file");
+    let ports = if is_secured {
+        ["--port", "0", "--tls-port", &port]
+    } else {
+        ["--port", &port, "--tls-port", "0"]
+    };
     let mut child = Command::new(program())
         .arg(configuration())
-        .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
+        .args(ports)
+        .args(["--bind", "127.0.0.1"])
         .args(["--dir", dir.path().to_str().unwrap()])
         .args(options)
         // As operators are told: freed memory is overwritten. The second is for servers that bring

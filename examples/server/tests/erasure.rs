@@ -1,6 +1,6 @@
 //! What has had its time is nowhere in the memory of the process any more.
 #![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod common;
 
@@ -16,7 +16,7 @@ use anocm_core::{
 };
 use anocm_guard::testing::{occurrences, was_run_as_root};
 use anocm_ws::client::{WsOptions, WsTransport};
-use common::Server;
+use common::{Server, redis};
 
 const MESSAGES: usize = 1_000;
 const MARKER: usize = 32;
@@ -36,21 +36,19 @@ async fn until(room: &mut Room, expected: impl Fn(&RoomEvent) -> bool) -> usize 
     }
 }
 
-fn guest(network: &Network, line: usize, url: &RelayUrl) -> Client {
+/// A guest of the relays that are known by one URL, at one of them.
+fn guest(network: &Network, line: usize, known_as: &RelayUrl, url: &RelayUrl) -> Client {
     let transport = Arc::new(WsTransport::new(url, WsOptions::default()).unwrap());
     let transport = Arc::new(network.transport(line, transport));
-    let (client, driver) = Client::new(url.clone(), transport, ClientConfig::default());
+    let (client, driver) = Client::new(known_as.clone(), transport, ClientConfig::default());
     tokio::spawn(driver.run());
     client
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn nothing_sealed_outlives_its_time_in_the_relay() {
-    if was_run_as_root("nothing_sealed_outlives_its_time_in_the_relay") {
-        return;
-    }
-    let server = Server::start(&["--requests-per-second", "10000"]);
-    let url = RelayUrl::parse(&server.url).unwrap();
+/// Has two guests talk, each at their relay, until the time of all that they said is over. What was
+/// sealed then has to be gone from all of these processes, as soon as they are wont to.
+async fn talk_and_search(urls: [&str; 2], pids: &[u32], within: Duration) {
+    let urls = urls.map(|url| RelayUrl::parse(url).unwrap());
     let network = Network::new(1, Duration::ZERO);
     let markers = Markers::default();
     let into = markers.clone();
@@ -60,18 +58,22 @@ async fn nothing_sealed_outlives_its_time_in_the_relay() {
             into.lock().unwrap().push(frame[middle..middle + MARKER].to_vec());
         }
     }));
-    let mut hers = guest(&network, 0, &url).create(&NewRoom::default()).unwrap();
+    let mut hers = guest(&network, 0, &urls[0], &urls[0]).create(&NewRoom::default()).unwrap();
     until(&mut hers, |event| matches!(event, RoomEvent::Entered)).await;
     let invite = hers.view().invite.unwrap();
-    let mut his = guest(&network, 1, &url).join(&invite, "Bob".parse().unwrap()).unwrap();
+    let mut his =
+        guest(&network, 1, &urls[0], &urls[1]).join(&invite, "Bob".parse().unwrap()).unwrap();
     until(&mut his, |event| matches!(event, RoomEvent::Entered)).await;
 
+    let found = |markers: &[Vec<u8>]| -> Vec<_> {
+        pids.iter().flat_map(|&pid| occurrences(pid, markers).unwrap()).collect()
+    };
     // What is kept is there to be found.
     let taken = || std::mem::take(&mut *markers.lock().unwrap());
     taken();
     hers.say("kept for longer").unwrap();
     until(&mut his, |event| matches!(event, RoomEvent::Message(_))).await;
-    assert!(!occurrences(server.pid(), &taken()).unwrap().is_empty());
+    assert!(!found(&taken()).is_empty());
 
     let short = Retention::keep(Duration::from_secs(2)).ok();
     let said = |event: &RoomEvent| matches!(event, RoomEvent::Message(_));
@@ -86,14 +88,38 @@ async fn nothing_sealed_outlives_its_time_in_the_relay() {
     while expired < MESSAGES {
         expired += until(&mut his, |event| matches!(event, RoomEvent::Expired { .. })).await;
     }
-    // By the relay's clock it is time a moment later than by Bob's.
-    let mut left = occurrences(server.pid(), &markers).unwrap();
-    for _ in 0..20 {
-        if left.is_empty() {
-            return;
+    // Another process: nothing tells but looking again.
+    let gone = async {
+        while !found(&markers).is_empty() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        left = occurrences(server.pid(), &markers).unwrap();
+    };
+    if tokio::time::timeout(within, gone).await.is_err() {
+        assert_eq!(found(&markers), []);
     }
-    assert_eq!(left, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_sealed_outlives_its_time_in_the_relay() {
+    if was_run_as_root("nothing_sealed_outlives_its_time_in_the_relay") {
+        return;
+    }
+    let server = Server::start(&["--requests-per-second", "10000"]);
+    let (url, pid) = (server.url.as_str(), server.pid());
+    // By the relay's clock it is time a moment later than by Bob's.
+    talk_and_search([url, url], &[pid], Duration::from_secs(2)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_sealed_outlives_its_time_in_two_relays_and_their_redis() {
+    if was_run_as_root("nothing_sealed_outlives_its_time_in_two_relays_and_their_redis") {
+        return;
+    }
+    let store = redis::Server::start(&[]);
+    let relay = || Server::start(&["--requests-per-second=10000", "--store", &store.url()]);
+    let (hers, his) = (relay(), relay());
+    let pids = [hers.pid(), his.pid(), store.pid()];
+    // Buffers are overwritten every few seconds.
+    let within = Duration::from_secs(30);
+    talk_and_search([&hers.url, &his.url], &pids, within).await;
 }

@@ -3,8 +3,13 @@
     dead_code,
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
     reason = "each test file uses some of it, and fails by panicking"
 )]
+
+#[path = "../../../../anocm-redis/tests/common/server.rs"]
+pub(crate) mod redis;
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
