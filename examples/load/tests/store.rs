@@ -1,6 +1,7 @@
 //! Relays over a real Redis, small. Nothing is judged by time: what counts is that the numbers
 //! make sense.
 #![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
 
@@ -29,9 +30,9 @@ fn a_publication_is_set_beside_bare_commands() {
     assert!(real(relay, "ratio") > 0.0 && number(relay, "messages") > 0, "{relay}");
     assert_eq!(number(relay, "lost"), 0, "{relay}");
     assert!(real(relay, "redis_cpu_us") > 0.0 && real(relay, "relay_cpu_us") > 0.0, "{relay}");
-    // One key for each, beside the index of each room, and one script.
-    assert!((1.0..1.5).contains(&real(relay, "keys")), "{relay}");
-    assert!((1.0..3.0).contains(&real(relay, "scripts")), "{relay}");
+    // One key for each, beside the index of each room, and one script, beside those of janitors.
+    assert!((1.0..2.0).contains(&real(relay, "keys")), "{relay}");
+    assert!(real(relay, "scripts") >= 1.0, "{relay}");
     assert!(real(relay, "commands_inside") > 2.0, "{relay}");
     // To the server and, announced, back.
     assert!(real(relay, "bytes_in") > 1_000.0 && real(relay, "bytes_out") > 1_000.0, "{relay}");
