@@ -129,6 +129,26 @@ async fn an_index_that_was_empty_for_a_moment_ends_like_any_other() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_due_before_all_others_is_erased_by_a_relay_that_never_heard_of_it() {
+    let server = Server::start(&[]);
+    let (author, other) = (store(&server).await, store(&server).await);
+    let here = address(1);
+    create(&author, &here, policy(60 * SECOND)).await;
+    say(&author, &here, kept(30 * SECOND), &[1; 1_000]).await.unwrap();
+    let is_gone = |end: &str| !server.keys().iter().any(|(key, _)| key.ends_with(end));
+    say(&author, &here, kept(SECOND), &[2; 1_000]).await.unwrap();
+    wait("the first is erased", || is_gone(":2"));
+    // When the room was looked at because of the first, there was nothing more to be done soon.
+    say(&author, &here, kept(SECOND), &[3; 1_000]).await.unwrap();
+    drop(author);
+    let since = std::time::Instant::now();
+    wait("the second is erased", || is_gone(":3"));
+    // By the relay that is left, and not because its key has ended.
+    assert!(since.elapsed() < SECOND + GRACE - SECOND / 2, "{:?}", since.elapsed());
+    drop(other);
+}
+
 /// Marks the process that is to be killed.
 const VICTIM: &str = "ANOCM_TEST_VICTIM";
 const LINGER: Duration = SECOND;

@@ -8,7 +8,7 @@
 -- together, copies are left in memory that it gives back unwiped.
 local room, shard = KEYS[1], KEYS[2]
 local seen = redis.call('HMGET', room, 'epoch', 'head', 'turn', 'until', 'holds', 'bytes',
-  'max_entries', 'max_bytes', 'instance', 'mark', 'fork')
+  'max_entries', 'max_bytes', 'instance', 'mark', 'fork', 'due')
 if gone(seen[4]) then
   return {'gone'}
 end
@@ -19,7 +19,7 @@ if ARGV[6] == seen[9] then
   -- epochs do not go back.
   local known = tonumber(ARGV[8])
   if turn < known or turn == known and seen[11] ~= ARGV[9] then
-    finish(room, seen[9], 'gone')
+    cleaning().finish(room, seen[9], 'gone')
     list(room, shard, now, holds)
     return {'gone'}
   end
@@ -41,7 +41,7 @@ if retention > 0 then
   end
   local entries = redis.call('ZCARD', index)
   if entries >= most_entries or bytes + size > most_bytes then
-    reap(room, 100)
+    cleaning().reap(room, 100)
     bytes, entries = tonumber(redis.call('HGET', room, 'bytes')), redis.call('ZCARD', index)
     if entries >= most_entries or bytes + size > most_bytes then
       return {'full'}
@@ -54,9 +54,10 @@ if retention > 0 then
   if entries == 0 then
     redis.call('PEXPIREAT', index, holds + GRACE)
   end
-  -- What is due earlier than everything else is looked at earlier.
-  if entries == 0 or death <= tonumber(redis.call('ZRANGE', index, 0, 0, 'WITHSCORES')[2]) then
+  -- What is due earlier than anything that the list knows of is looked at earlier.
+  if entries == 0 or death < tonumber(seen[12]) then
     list(room, shard, death, holds)
+    redis.call('HSET', room, 'due', death)
   end
   bytes = bytes + size
 end
@@ -75,7 +76,7 @@ if begins then
     end
     redis.call('PEXPIREAT', epochs, holds + GRACE)
   end
-  replace(room, ARGV[12], holds)
+  cleaning().replace(room, ARGV[12], holds)
   turn = turn + 1
   redis.call('HSET', room, 'epoch', epoch + 1, 'turn', turn, 'head', seq, 'bytes', bytes,
     'began', seq, 'member', ARGV[10], 'door', ARGV[11], 'mark', ARGV[5], 'fork', ARGV[5])

@@ -2,15 +2,15 @@
 -- KEYS: room, shard
 -- ARGV: 1 instance, 2 owner, 3 door, 4 member, 5 group information, 6 linger, 7 age, 8 largest,
 --       9 handshakes, 10 max entries, 11 max bytes
-local room, shard = KEYS[1], KEYS[2]
+local room, shard, janitor = KEYS[1], KEYS[2], cleaning()
 local old = redis.call('HMGET', room, 'until', 'instance', 'opened', 'age')
 if not gone(old[1]) then
   return {'in use'}
 end
 if old[1] and old[1] ~= '0' then
-  finish(room, old[2], tonumber(old[1]) == old[3] + old[4] and 'age' or 'gone')
+  janitor.finish(room, old[2], tonumber(old[1]) == old[3] + old[4] and 'age' or 'gone')
 end
-if not erase(room, shard, 1000) then
+if not janitor.erase(room, shard, 1000) then
   return {'in use'}
 end
 local linger, age = tonumber(ARGV[6]), tonumber(ARGV[7])
@@ -20,12 +20,12 @@ redis.call('HSET', room,
   -- What every append looks at comes first.
   'epoch', 0, 'head', 0, 'turn', 0, 'until', ends, 'holds', holds, 'bytes', 0,
   'max_entries', ARGV[10], 'max_bytes', ARGV[11], 'instance', ARGV[1],
-  'mark', ARGV[1], 'fork', ARGV[1],
+  'mark', ARGV[1], 'fork', ARGV[1], 'due', ends,
   'began', 0, 'member', ARGV[4], 'door', ARGV[3], 'owner', ARGV[2],
   'held', holds, 'opened', now, 'linger', linger, 'age', age,
   'largest', ARGV[8], 'handshakes', ARGV[9])
 redis.call('PEXPIREAT', room, holds + GRACE)
-replace(room, ARGV[5], holds)
+janitor.replace(room, ARGV[5], holds)
 redis.call('ZADD', shard, ends, string.sub(room, #shard + 1))
 hold(shard, holds)
 return {'ok'}

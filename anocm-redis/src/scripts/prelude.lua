@@ -14,80 +14,87 @@ local function gone(ends)
   return not ends or now >= tonumber(ends)
 end
 
--- Overwrites a value before it is forgotten: what is only deleted stays readable in freed memory.
-local zeros = {}
-local function wipe(key)
-  local length = redis.call('STRLEN', key)
-  if length > 0 then
-    zeros[length] = zeros[length] or string.rep('\0', length)
-    redis.call('SETRANGE', key, 0, zeros[length])
-    redis.call('DEL', key)
-  end
-end
-
 -- Entries stand in the index as `seq:size`, those that began an epoch as `seq:size:c`.
 local function parse(member)
   local seq, size, begins = string.match(member, '^(%d+):(%d+)(:?c?)$')
   return seq, tonumber(size), begins ~= ''
 end
 
-local function forget(room, member)
-  local seq, size, begins = parse(member)
-  wipe(room .. ':' .. seq)
-  if begins then
-    redis.call('HDEL', room .. ':e', seq)
-  end
-  return size
-end
+-- What erases and ends. Functions are made anew at each run, and most appends need none of these.
+local function cleaning()
+  local janitor = {}
 
--- Erases what is due of a room, `most` entries at most. Gives whether that was all.
-local function reap(room, most)
-  local index = room .. ':x'
-  local due = redis.call('ZRANGEBYSCORE', index, '-inf', now, 'LIMIT', 0, most)
-  if #due > 0 then
-    local freed = 0
-    for _, member in ipairs(due) do
-      freed = freed + forget(room, member)
-    end
-    redis.call('ZREM', index, unpack(due))
-    if freed > 0 then
-      redis.call('HINCRBY', room, 'bytes', -freed)
+  -- Overwrites a value before it is forgotten: what is only deleted stays readable in freed memory.
+  local zeros = {}
+  function janitor.wipe(key)
+    local length = redis.call('STRLEN', key)
+    if length > 0 then
+      zeros[length] = zeros[length] or string.rep('\0', length)
+      redis.call('SETRANGE', key, 0, zeros[length])
+      redis.call('DEL', key)
     end
   end
-  return #due < most
-end
 
--- Erases a room that has ended, `most` entries at most. Gives whether nothing is left.
-local function erase(room, shard, most)
-  local index = room .. ':x'
-  local kept = redis.call('ZRANGE', index, 0, most - 1)
-  if #kept > 0 then
-    for _, member in ipairs(kept) do
-      forget(room, member)
+  function janitor.forget(room, member)
+    local seq, size, begins = parse(member)
+    janitor.wipe(room .. ':' .. seq)
+    if begins then
+      redis.call('HDEL', room .. ':e', seq)
     end
-    redis.call('ZREM', index, unpack(kept))
+    return size
   end
-  if #kept == most then
-    return false
+
+  -- Erases what is due of a room, `most` entries at most. Gives whether that was all.
+  function janitor.reap(room, most)
+    local index = room .. ':x'
+    local due = redis.call('ZRANGEBYSCORE', index, '-inf', now, 'LIMIT', 0, most)
+    if #due > 0 then
+      local freed = 0
+      for _, member in ipairs(due) do
+        freed = freed + janitor.forget(room, member)
+      end
+      redis.call('ZREM', index, unpack(due))
+      if freed > 0 then
+        redis.call('HINCRBY', room, 'bytes', -freed)
+      end
+    end
+    return #due < most
   end
-  wipe(room .. ':d')
-  local none = string.rep('\0', 32)
-  redis.call('HSET', room, 'owner', none, 'door', none, 'member', none)
-  redis.call('DEL', room, room .. ':e')
-  redis.call('ZREM', shard, string.sub(room, #shard + 1))
-  return true
-end
 
--- Tells those who watch that the room has ended, and from then on it has.
-local function finish(room, instance, reason)
-  redis.call('HSET', room, 'until', 0)
-  redis.call(PUBLISH, room, 'C' .. instance .. reason)
-end
+  -- Erases a room that has ended, `most` entries at most. Gives whether nothing is left.
+  function janitor.erase(room, shard, most)
+    local index = room .. ':x'
+    local kept = redis.call('ZRANGE', index, 0, most - 1)
+    if #kept > 0 then
+      for _, member in ipairs(kept) do
+        janitor.forget(room, member)
+      end
+      redis.call('ZREM', index, unpack(kept))
+    end
+    if #kept == most then
+      return false
+    end
+    janitor.wipe(room .. ':d')
+    local none = string.rep('\0', 32)
+    redis.call('HSET', room, 'owner', none, 'door', none, 'member', none)
+    redis.call('DEL', room, room .. ':e')
+    redis.call('ZREM', shard, string.sub(room, #shard + 1))
+    return true
+  end
 
--- The group information of an epoch takes the place of another's.
-local function replace(room, info, ends)
-  wipe(room .. ':d')
-  redis.call('SET', room .. ':d', info, 'PXAT', ends + GRACE)
+  -- Tells those who watch that the room has ended, and from then on it has.
+  function janitor.finish(room, instance, reason)
+    redis.call('HSET', room, 'until', 0)
+    redis.call(PUBLISH, room, 'C' .. instance .. reason)
+  end
+
+  -- The group information of an epoch takes the place of another's.
+  function janitor.replace(room, info, ends)
+    janitor.wipe(room .. ':d')
+    redis.call('SET', room .. ':d', info, 'PXAT', ends + GRACE)
+  end
+
+  return janitor
 end
 
 -- How much longer than its room a key is held, so that not every touch has to visit every key.

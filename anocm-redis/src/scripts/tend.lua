@@ -3,7 +3,7 @@
 -- ARGV: 1 how many entries of a room at most
 -- Gives the time, when there is more to do (-1: never), how many rooms there are, and of how many
 -- something was erased.
-local shard = KEYS[1]
+local shard, janitor = KEYS[1], cleaning()
 local done = 0
 local most = tonumber(ARGV[1])
 for _, name in ipairs(redis.call('ZRANGEBYSCORE', shard, '-inf', now, 'LIMIT', 0, 8)) do
@@ -12,19 +12,22 @@ for _, name in ipairs(redis.call('ZRANGEBYSCORE', shard, '-inf', now, 'LIMIT', 0
   local seen = redis.call('HMGET', room, 'until', 'instance', 'opened', 'age')
   if gone(seen[1]) then
     if seen[1] and seen[1] ~= '0' then
-      finish(room, seen[2], tonumber(seen[1]) == seen[3] + seen[4] and 'age' or 'gone')
+      janitor.finish(room, seen[2], tonumber(seen[1]) == seen[3] + seen[4] and 'age' or 'gone')
     end
-    if erase(room, shard, most) then
+    if janitor.erase(room, shard, most) then
       name = nil
     end
   else
-    reap(room, most)
+    janitor.reap(room, most)
   end
   if name then
     local due = redis.call('ZRANGE', room .. ':x', 0, 0, 'WITHSCORES')[2]
     local ends = tonumber(redis.call('HGET', room, 'until'))
     -- Not before now: rooms that have more to be done take turns.
-    redis.call('ZADD', shard, math.max(now, due and math.min(tonumber(due), ends) or ends), name)
+    local next = math.max(now, due and math.min(tonumber(due), ends) or ends)
+    redis.call('ZADD', shard, next, name)
+    -- Whoever appends something goes by this: the list never has a later time for the room.
+    redis.call('HSET', room, 'due', next)
   end
 end
 local next = redis.call('ZRANGE', shard, 0, 0, 'WITHSCORES')[2]

@@ -2,7 +2,7 @@
 -- KEYS: room
 -- ARGV: 1 seq, 2 member, 3 door, 4 group information, 5 a mark that nothing else has, 6 length
 --       of what stands before the sealed part
-local room = KEYS[1]
+local room, janitor = KEYS[1], cleaning()
 local seen = redis.call('HMGET', room, 'until', 'epoch', 'began', 'turn', 'holds', 'instance', 'mark',
   'head')
 if gone(seen[1]) then
@@ -38,7 +38,7 @@ else
 end
 local freed = 0
 for _, member in ipairs(members) do
-  freed = freed + forget(room, member)
+  freed = freed + janitor.forget(room, member)
   redis.call('ZREM', index, member)
 end
 for _, ended in ipairs(redis.call('HKEYS', epochs)) do
@@ -46,7 +46,7 @@ for _, ended in ipairs(redis.call('HKEYS', epochs)) do
     redis.call('HDEL', epochs, ended)
   end
 end
-replace(room, ARGV[4], tonumber(seen[5]))
+janitor.replace(room, ARGV[4], tonumber(seen[5]))
 local turn = tonumber(seen[4]) + 1
 redis.call('HSET', room, 'epoch', epoch, 'turn', turn, 'began', began, 'member', ARGV[2],
   'door', ARGV[3], 'mark', ARGV[5], 'fork', ARGV[5])

@@ -13,6 +13,7 @@ use clap::{
 use crate::{
     abuse::args::{Abuse, Abuser},
     measure::Load,
+    store::args::Store,
     units,
 };
 
@@ -24,6 +25,8 @@ Examples:
       anocm-load fanout --rooms 10 --guests 100 --rate 20 --keep 5m
   Beside the leanest server there could be, three rounds each:
       anocm-load rival loop
+  Relays whose rooms are in Redis, beside a bare SET and PUBLISH:
+      anocm-load store
   What a silent guest takes of its memory:
       anocm-load idle --connections 9000
   500 guests with one link at the same moment, who leave the room to itself once they are in:
@@ -62,6 +65,8 @@ pub(crate) enum Task {
     Fanout(Fanout),
     /// The relay beside another server, measured in turns by the same guests.
     Rival(Rival),
+    /// Relays over Redis: beside its bare commands, beside each other, and what they keep there.
+    Store(Store),
     /// Guests without cryptography who say nothing: memory for each connection.
     Idle(Idle),
     /// Real guests, end-to-end encrypted, who enter one room by its link.
@@ -319,21 +324,25 @@ pub(crate) struct Rival {
 }
 
 impl Rival {
-    /// What was asked for, or else all that is usual.
     pub(crate) fn loads(&self) -> Vec<Load> {
-        if self.in_flight.is_empty() && self.rate.is_empty() {
-            return vec![Load::InFlight(4), Load::InFlight(16), Load::Rate(20.0)];
-        }
-        let closed = self.in_flight.iter().copied().map(Load::InFlight);
-        closed.chain(self.rate.iter().copied().map(Load::Rate)).collect()
+        loads(&self.in_flight, &self.rate)
     }
+}
+
+/// What was asked for, or else all that is usual.
+pub(crate) fn loads(in_flight: &[u32], rate: &[f64]) -> Vec<Load> {
+    if in_flight.is_empty() && rate.is_empty() {
+        return vec![Load::InFlight(4), Load::InFlight(16), Load::Rate(20.0)];
+    }
+    let closed = in_flight.iter().copied().map(Load::InFlight);
+    closed.chain(rate.iter().copied().map(Load::Rate)).collect()
 }
 
 pub(crate) fn relay_url(text: &str) -> Result<RelayUrl, String> {
     RelayUrl::parse(text).map_err(|error| error.to_string())
 }
 
-fn sealed_size() -> impl TypedValueParser<Value = usize> {
+pub(crate) fn sealed_size() -> impl TypedValueParser<Value = usize> {
     PossibleValuesParser::new(["1000", "4000", "16000", "64000"])
         .try_map(|size| size.parse::<usize>())
 }

@@ -9,6 +9,7 @@ use crate::{
     member::MemberError,
     rival::RivalError,
     server::ServerError,
+    store::StoreError,
 };
 
 /// Why nothing was measured, or what was measured is not to be relied on.
@@ -22,6 +23,8 @@ pub(crate) enum Failure {
     Measure(#[from] MeasureError),
     #[error(transparent)]
     Rival(#[from] RivalError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
     #[error(transparent)]
     Abuser(#[from] AbuserError),
     #[error(transparent)]

@@ -26,7 +26,7 @@ pub(crate) async fn run(args: &Fanout, printer: &Printer) -> Result<(), Failure>
     let relay = Relay::find(&args.relay, connections).await?;
     let rooms = rooms(args.rooms, args.keep, relay.own)?;
     let plan = Plan { guests: args.guests, size: args.size, load: args.load(), span: args.span };
-    let measured = measure(&relay.target()?, relay.process, rooms, plan).await?;
+    let measured = measure(&[relay.target()?], relay.process.as_slice(), rooms, plan).await?;
     printer.record(&row(args, &measured))?;
     Failure::of(&measured)
 }

@@ -45,7 +45,7 @@ pub(crate) async fn run(args: &Idle, printer: &Printer) -> Result<(), Failure> {
     let rooms = rooms(count, Retention::Live, relay.own)?;
     let before = settled(process).await?;
     let start = Instant::now();
-    let crowds = gather(&relay.target()?, rooms, guests, &shared).await?;
+    let crowds = gather(&[relay.target()?], rooms, guests, &shared).await?;
     let took = start.elapsed();
     let with_all = settled(process).await?;
     // Whoever was dropped meanwhile is none of those that were counted.

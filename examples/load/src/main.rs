@@ -26,6 +26,7 @@ mod report;
 mod rival;
 mod server;
 mod soak;
+mod store;
 mod talk;
 mod units;
 
@@ -60,7 +61,7 @@ fn runtime(task: &Task) -> Result<Runtime, Failure> {
         Task::Fanout(fanout) => {
             builder.worker_threads(usize::try_from(fanout.threads).unwrap_or(1));
         }
-        Task::Rival(_) | Task::Idle(_) | Task::Abuse(_) => {
+        Task::Rival(_) | Task::Store(_) | Task::Idle(_) | Task::Abuse(_) => {
             builder.worker_threads(1);
         }
         // Before there are threads.
@@ -101,6 +102,7 @@ async fn run(cli: &Cli) -> Result<(), Failure> {
     match &cli.task {
         Task::Fanout(args) => fanout::run(args, &printer).await,
         Task::Rival(args) => rival::run(args, &mut printer).await,
+        Task::Store(args) => store::run(args, &mut printer).await,
         Task::Idle(args) => idle::run(args, &printer).await,
         Task::Join(args) => join::run(args, &printer).await,
         Task::Talk(args) => talk::run(args, &printer).await,

@@ -62,10 +62,12 @@ pub(crate) struct Measured {
     /// From the first message to the last delivery.
     pub(crate) elapsed: Duration,
     pub(crate) latencies: Arc<Latencies>,
-    /// The server before anybody came, with all there, and after the load.
+    /// The first server before anybody came, with all there, and after the load.
     pub(crate) before: Option<Sample>,
     pub(crate) with_all: Option<Sample>,
     pub(crate) after: Option<Sample>,
+    /// Processor time that the load took each process.
+    pub(crate) cpu: Vec<Duration>,
     /// What went wrong, a line each.
     pub(crate) troubles: Vec<String>,
 }
@@ -81,14 +83,15 @@ pub(crate) enum MeasureError {
     Histogram(#[from] CreationError),
 }
 
-/// Fills the rooms, loads them, and empties them again.
+/// Fills the rooms, loads them, and empties them again. Guests of each room are spread over all
+/// targets; how the first of the processes stands is kept whole.
 pub(crate) async fn measure(
-    target: &Target,
-    process: Option<Process>,
+    targets: &[Target],
+    processes: &[Process],
     rooms: Vec<Speech>,
     plan: Plan,
 ) -> Result<Measured, MeasureError> {
-    let sample = || process.map(Process::sample).transpose();
+    let sample = || processes.iter().map(|process| process.sample()).collect::<Result<Vec<_>, _>>();
     let before = sample()?;
     let latencies = Arc::new(Latencies::new()?);
     let troubles = Arc::new(Troubles::default());
@@ -100,7 +103,7 @@ pub(crate) async fn measure(
         size: plan.size,
         in_flight,
     };
-    let crowds = gather(target, rooms, plan.guests, &shared).await?;
+    let crowds = gather(targets, rooms, plan.guests, &shared).await?;
     let with_all = sample()?;
     let start = Instant::now();
     load(&crowds, plan, start, &troubles).await?;
@@ -112,6 +115,10 @@ pub(crate) async fn measure(
     let lost = messages.saturating_mul(plan.guests.into()).saturating_sub(deliveries);
     let elapsed = ended.saturating_duration_since(start);
     let troubles = troubles.lines();
+    let cpu = with_all.iter().zip(&after);
+    let cpu = cpu.map(|(with_all, after)| after.cpu.saturating_sub(with_all.cpu)).collect();
+    let first = |samples: Vec<Sample>| samples.first().copied();
+    let (before, with_all, after) = (first(before), first(with_all), first(after));
     Ok(Measured {
         messages,
         deliveries,
@@ -121,6 +128,7 @@ pub(crate) async fn measure(
         before,
         with_all,
         after,
+        cpu,
         troubles,
     })
 }
@@ -217,8 +225,7 @@ fn sum(crowds: &[Crowd], of: impl Fn(&Crowd) -> u64) -> u64 {
 impl Measured {
     /// Processor time of the server for each delivery, in microseconds.
     pub(crate) fn cpu_each(&self) -> Option<f64> {
-        let (before, after) = (self.with_all?, self.after?);
-        each(after.cpu.saturating_sub(before.cpu), self.deliveries)
+        each(*self.cpu.first()?, self.deliveries)
     }
 
     /// Deliveries a second.
@@ -249,9 +256,28 @@ pub(crate) fn real(number: Option<f64>, decimals: u8) -> Value {
     number.map_or(Value::Unknown, |number| Value::Real(number, decimals))
 }
 
+/// What is in the middle.
+pub(crate) fn median(numbers: Vec<f64>) -> Option<f64> {
+    let sorted = sorted(numbers);
+    let (low, high) = (sorted.len().checked_sub(1)? / 2, sorted.len() / 2);
+    Some(f64::midpoint(*sorted.get(low)?, *sorted.get(high)?))
+}
+
+pub(crate) fn sorted(mut numbers: Vec<f64>) -> Vec<f64> {
+    numbers.sort_by(f64::total_cmp);
+    numbers
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        assert_eq!(median(vec![]), None);
+        assert_eq!(median(vec![3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), Some(2.5));
+    }
 
     #[test]
     fn a_rate_makes_so_many_messages() {

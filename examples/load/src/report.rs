@@ -105,6 +105,13 @@ impl Printer {
         Self { json, widths: Vec::new() }
     }
 
+    /// Another table begins.
+    pub(crate) fn begin(&mut self) -> io::Result<()> {
+        let is_first = self.widths.is_empty();
+        self.widths.clear();
+        if self.json || is_first { Ok(()) } else { say("\n") }
+    }
+
     /// Prints values one below the other.
     pub(crate) fn record(&self, row: &Row) -> io::Result<()> {
         let text = if self.json { json(row)? } else { record(row) };

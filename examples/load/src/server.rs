@@ -99,11 +99,22 @@ impl Relay {
             let process = args.pid.map(Process::new);
             return Ok(Self { url: url.clone(), process, own: false, _running: None });
         }
+        Self::wide(args.server.as_deref(), connections, None).await
+    }
+
+    /// A new relay without limits that bind, whose rooms are in this store, or its own memory.
+    pub(crate) async fn wide(
+        server: Option<&Path>,
+        connections: u32,
+        store: Option<&str>,
+    ) -> Result<Self, ServerError> {
+        files::raise(connections)?;
         // Some for those who come while others are still on their way out.
         let most = connections.saturating_add(64).clamp(1, 1_000_000);
-        let most = format!("--max-connections={most}");
-        let options: Vec<_> = WIDE.iter().copied().chain([most.as_str()]).collect();
-        Self::start(args.server.as_deref(), &options, true).await
+        let mut more = vec![format!("--max-connections={most}")];
+        more.extend(store.map(|url| format!("--store={url}")));
+        let more = more.iter().map(String::as_str);
+        Self::start(server, &WIDE.iter().copied().chain(more).collect::<Vec<_>>(), true).await
     }
 
     /// A new relay as operators have it, but for these options.

@@ -1,6 +1,7 @@
 //! The normal conversation, which goes on whatever others do.
 
 use std::{
+    slice,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -52,7 +53,9 @@ impl Conversation {
             size: SIZE,
             in_flight: 0,
         };
-        let crowds = gather(target, rooms(1, Retention::Live, false)?, guests, &shared).await?;
+        let crowds =
+            gather(slice::from_ref(target), rooms(1, Retention::Live, false)?, guests, &shared)
+                .await?;
         let apart = Duration::from_secs_f64(1.0 / rate);
         Ok(Self { crowds, guests, apart, latencies, troubles })
     }

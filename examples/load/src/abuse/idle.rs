@@ -1,6 +1,6 @@
 //! Connections that are in rooms and silent.
 
-use std::sync::Arc;
+use std::{slice, sync::Arc};
 
 use anocm_core::Retention;
 use tokio::time::{Instant, sleep};
@@ -38,7 +38,7 @@ pub(super) async fn run(scene: &Scene) -> Result<Vec<Crowd>, Failure> {
     let rooms = rooms(count, Retention::Live, false)?;
     let before = scene.server.sample().map_err(MeasureError::from)?;
     let start = Instant::now();
-    let crowds = gather(&scene.target, rooms, guests, &shared).await?;
+    let crowds = gather(slice::from_ref(&scene.target), rooms, guests, &shared).await?;
     scene.took("ms_until_all_in", start.elapsed());
     let with_all = settled(scene.server).await?;
     scene.count("connections", connections.into());

@@ -98,20 +98,22 @@ pub(crate) struct Shared {
     pub(crate) in_flight: u32,
 }
 
-/// Fills rooms with so many guests each. The first of each room is in before the others come.
+/// Fills rooms with so many guests each, who go to all targets in turn. The first of each room is
+/// in before the others come.
 pub(crate) async fn gather(
-    target: &Target,
+    targets: &[Target],
     rooms: Vec<Speech>,
     guests: u32,
     shared: &Shared,
 ) -> Result<Vec<Crowd>, GuestError> {
-    let open = |index: usize, speech: Speech, first| async move {
+    let open = |index: usize, speech: Speech, place: usize, first| async move {
+        let target = targets.iter().cycle().nth(place).ok_or(GuestError::Protocol)?;
         let mut guest = Opened::new(target, shared.size).await?;
         speech.enter(&mut guest, first).await?;
         Ok::<_, GuestError>((index, guest))
     };
     let firsts = rooms.iter().cloned().enumerate();
-    let firsts = firsts.map(|(index, speech)| open(index, speech, true));
+    let firsts = firsts.map(|(index, speech)| open(index, speech, 0, true));
     let mut firsts: Vec<_> = stream::iter(firsts).buffer_unordered(ABREAST).try_collect().await?;
     firsts.sort_by_key(|(index, _)| *index);
     let mut crowds: Vec<_> = firsts
@@ -119,8 +121,11 @@ pub(crate) async fn gather(
         .zip(&rooms)
         .map(|((_, guest), speech)| Crowd::new(speech.clone(), guest, guests, shared))
         .collect();
-    let others = (1..guests).flat_map(|_| rooms.iter().cloned().enumerate());
-    let others = others.map(|(index, speech)| open(index, speech, false));
+    let others = (1..usize::try_from(guests).unwrap_or(usize::MAX)).flat_map(|turn| {
+        let rooms = rooms.iter().cloned().enumerate();
+        rooms.map(move |(index, speech)| (index, speech, turn % targets.len().max(1)))
+    });
+    let others = others.map(|(index, speech, place)| open(index, speech, place, false));
     let mut others = stream::iter(others).buffer_unordered(ABREAST);
     while let Some((index, guest)) = others.try_next().await? {
         if let Some(crowd) = crowds.get_mut(index) {

@@ -3,7 +3,7 @@
 pub(crate) mod looped;
 mod mosquitto;
 
-use std::{io, sync::Arc};
+use std::{io, slice, sync::Arc};
 
 use anocm_core::Retention;
 use tempfile::TempDir;
@@ -14,7 +14,7 @@ use crate::{
     failure::Failure,
     fanout::load,
     guest::{room::RawRoom, socket::Target, speech::Speech},
-    measure::{Measured, Plan, measure, real},
+    measure::{Measured, Plan, measure, median, real, sorted},
     process::Process,
     report::{Printer, Row, Value},
     server::{Relay, Running, ServerError},
@@ -66,12 +66,13 @@ pub(crate) async fn run(args: &Rival, printer: &mut Printer) -> Result<(), Failu
 async fn relay(args: &Rival, plan: Plan) -> Result<Measured, Failure> {
     let relay = Relay::find(&args.relay, plan.guests).await?;
     let room = Speech::Relay(Arc::new(raw_room()?));
-    Ok(measure(&relay.target()?, relay.process, vec![room], plan).await?)
+    Ok(measure(&[relay.target()?], relay.process.as_slice(), vec![room], plan).await?)
 }
 
 async fn other(args: &Rival, plan: Plan) -> Result<Measured, Failure> {
     let other = Other::start(args.against).await?;
-    Ok(measure(&other.target, Some(other.process), vec![other.speech.clone()], plan).await?)
+    let (target, process) = (slice::from_ref(&other.target), slice::from_ref(&other.process));
+    Ok(measure(target, process, vec![other.speech.clone()], plan).await?)
 }
 
 fn raw_room() -> Result<RawRoom, Failure> {
@@ -140,27 +141,4 @@ fn ratio(name: &str, ours: &[Measured], theirs: &[Measured]) -> Option<f64> {
     let pairs = ours.iter().zip(theirs);
     let ratios = pairs.filter_map(|(ours, theirs)| Some(ours.cpu_each()? / theirs.cpu_each()?));
     if name == "relay" { median(ratios.collect()) } else { None }
-}
-
-fn median(numbers: Vec<f64>) -> Option<f64> {
-    let sorted = sorted(numbers);
-    let (low, high) = (sorted.len().checked_sub(1)? / 2, sorted.len() / 2);
-    Some(f64::midpoint(*sorted.get(low)?, *sorted.get(high)?))
-}
-
-fn sorted(mut numbers: Vec<f64>) -> Vec<f64> {
-    numbers.sort_by(f64::total_cmp);
-    numbers
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_median_is_in_the_middle() {
-        assert_eq!(median(vec![]), None);
-        assert_eq!(median(vec![3.0, 1.0, 2.0]), Some(2.0));
-        assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), Some(2.5));
-    }
 }
