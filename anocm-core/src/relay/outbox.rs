@@ -87,7 +87,12 @@ impl Outbox {
     }
 
     /// See [`Queue::release`].
-    pub(super) fn release(&self, room: &RoomAddress, floor: Seq, reply: Payload) {
+    pub(super) fn release(
+        &self,
+        room: &RoomAddress,
+        floor: Seq,
+        reply: impl FnOnce(Seq) -> Payload,
+    ) {
         self.change(|queue| queue.release(room, floor, reply));
     }
 

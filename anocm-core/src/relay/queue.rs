@@ -185,9 +185,17 @@ impl Queue {
         }
     }
 
-    /// Says `reply`, then lets flow what was held back and lies after `floor`.
-    pub(super) fn release(&mut self, room: &RoomAddress, floor: Seq, reply: Payload) {
-        self.word(reply);
+    /// Says `reply`, then lets flow what was held back and lies after `floor`, where the log ended
+    /// when the store was asked. The reply is made of where it ends by now: a room that flows
+    /// already may have been told further meanwhile.
+    pub(super) fn release(
+        &mut self,
+        room: &RoomAddress,
+        floor: Seq,
+        reply: impl FnOnce(Seq) -> Payload,
+    ) {
+        let head = self.rooms.get(room).map_or(floor, |flow| flow.head(floor));
+        self.word(reply(head));
         let Some(flow) = self.rooms.get_mut(room) else {
             return;
         };
