@@ -101,6 +101,11 @@ impl Outbox {
         self.lock().queue.comes_from(room, hub);
     }
 
+    /// See [`Queue::flows_to`].
+    pub(super) fn flows_to(&self, room: &RoomAddress, place: Seq) -> bool {
+        self.lock().queue.flows_to(room, place)
+    }
+
     /// Tells entries of a room: those that the link takes at once, and how many that are is
     /// given, do not wait. See [`Queue::pass`] and [`Queue::entry`].
     pub(super) fn entries(&self, told: &Told, now: Timestamp) -> usize {

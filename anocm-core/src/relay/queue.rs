@@ -138,6 +138,11 @@ impl Queue {
         self.rooms.get(room).is_some_and(|flow| flow.is_from(hub))
     }
 
+    /// Whether the room flows, and what is at `place` is still to be told.
+    pub(super) fn flows_to(&self, room: &RoomAddress, place: Seq) -> bool {
+        self.rooms.get(room).is_some_and(|flow| flow.flows_to(place))
+    }
+
     /// Hands entries to a link that takes them at once, past the queue, when nothing waits that
     /// would have to come first. Gives how many; the others are to be told by
     /// [`entry`](Self::entry).

@@ -198,6 +198,7 @@ impl Connection<'_> {
             let until = reach(&door, standing.epoch);
             let read = self.relay.store.read(address, after, until).await;
             let mut page = read.map_err(refusal)?;
+            self.hear_up_to(address, page.reaches).await;
             // What `until` says already, said once more by the entries themselves.
             page.items.retain(|item| item.entry.epoch <= standing.epoch);
 

@@ -120,11 +120,6 @@ impl Client {
     }
 }
 
-/// Whether what is told next is sent.
-fn flows(queue: &Queue) -> bool {
-    queue.rooms.get(&ROOM).is_some_and(|flow| flow.flows_to(Seq::new(u64::MAX)))
-}
-
 proptest! {
     #[test]
     fn nothing_is_left_out_without_a_word(
@@ -179,7 +174,7 @@ proptest! {
                     queue.release(&ROOM, Seq::new(at), |_| Payload::from(vec![0xAA]));
                     lost = false;
                 }
-                Step::Prove { late } if flows(&queue) => {
+                Step::Prove { late } if queue.flows_to(&ROOM, Seq::new(u64::MAX)) => {
                     queue.hold(&ROOM);
                     queue.release(&ROOM, Seq::new(head.saturating_sub(late)), |head| {
                         let mut frame = vec![0xAC; 9];

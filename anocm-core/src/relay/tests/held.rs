@@ -72,6 +72,8 @@ pub(super) struct Held {
     pub(super) read: Gate,
     /// After a room was closed, before that is said.
     pub(super) closed: Gate,
+    /// Before a watch tells of an entry.
+    pub(super) told: Arc<Gate>,
     /// Before a watch tells that its room has ended.
     pub(super) end: Arc<Gate>,
 }
@@ -79,7 +81,8 @@ pub(super) struct Held {
 impl Held {
     pub(super) fn new(inner: Arc<MemoryStore>) -> Arc<Self> {
         let [door, read, closed] = [(); 3].map(|()| Gate::default());
-        Arc::new(Self { inner, door, read, closed, end: Arc::default() })
+        let [told, end] = [(); 2].map(|()| Arc::default());
+        Arc::new(Self { inner, door, read, closed, told, end })
     }
 }
 
@@ -117,12 +120,14 @@ impl Store for Held {
 
     async fn watch(&self, address: &RoomAddress) -> Result<Watch, StoreError> {
         let watch = self.inner.watch(address).await?;
-        let end = Arc::clone(&self.end);
+        let (told, end) = (Arc::clone(&self.told), Arc::clone(&self.end));
         Ok(Watch::new(watch.then(move |item| {
-            let end = Arc::clone(&end);
+            let (told, end) = (Arc::clone(&told), Arc::clone(&end));
             async move {
-                if matches!(item, Watched::Closed(_)) {
-                    end.pass().await;
+                match item {
+                    Watched::Entry(_) => told.pass().await,
+                    Watched::Closed(_) => end.pass().await,
+                    _ => {}
                 }
                 item
             }
