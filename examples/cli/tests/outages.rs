@@ -77,6 +77,29 @@ fn what_is_said_while_redis_pauses_arrives_when_it_goes_on() {
 }
 
 #[test]
+fn words_on_their_way_into_a_redis_that_pauses_outlive_the_relay_that_sent_them() {
+    let mut relays = Server::start_two(&[]);
+    let mut guests = Guests::meet(&relays.url);
+    relays.store().pause();
+    guests.say(5);
+    // All of it is read when this is answered, and the first of it sent.
+    guests.assert_same_view();
+    relays.kill_relay(1);
+    for number in [1, 3] {
+        guests.get(number).anocm.wait("connection: trying again in ");
+    }
+    // What the relay has left behind is done by now, unless it comes after what is sent again.
+    relays.store().go_on();
+    guests.see_the_last_words();
+    guests.say(5);
+    guests.see_the_last_words();
+    guests.assert_undisturbed();
+    guests.assert_same_view();
+    guests.leave(0);
+    assert_eq!(guests.assert_nothing_is_lost_or_doubled(), 0);
+}
+
+#[test]
 fn when_redis_starts_anew_everybody_is_told_that_the_room_is_gone() {
     let mut relays = Server::start_two(&[]);
     let mut guests = Guests::meet(&relays.url);

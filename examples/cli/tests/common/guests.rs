@@ -121,9 +121,12 @@ impl Guests {
         for guest in &self.all {
             let (before, since) = guest.anocm.seen().split_at(guest.met);
             let troubles = before.iter().filter(|line| line.starts_with("trouble: "));
-            let usual = ["<", "connection: ", "relay: "];
-            let others =
-                since.iter().filter(|line| !usual.iter().any(|word| line.starts_with(word)));
+            let is_usual = |line: &&String| {
+                let words = ["<", "connection: ", "relay: "];
+                // The view is only told when it is asked for, or another.
+                words.iter().any(|word| line.starts_with(word)) || self.view.contains(line)
+            };
+            let others = since.iter().filter(|line| !is_usual(line));
             let bad: Vec<_> = troubles
                 .filter(|line| !line.contains(" entries were live"))
                 .chain(others)
