@@ -10,13 +10,13 @@ use super::{
     requests::refusal,
 };
 use crate::{
-    id::{Epoch, RoomAddress},
+    id::{Epoch, RoomAddress, Seq},
     store::{EpochRecord, StoredDoor},
     wire::{Policy, Refusal},
 };
 
-/// How long the end of a room may be on its way from the store to those who watch.
-const END_IS_TOLD: Duration = Duration::from_secs(1);
+/// How long what has happened to a room may be on its way from the store to those who watch.
+const IS_TOLD: Duration = Duration::from_secs(1);
 
 /// What a connection has proven of one room.
 pub(super) struct Attachment {
@@ -98,7 +98,33 @@ impl Connection<'_> {
         tokio::select! {
             biased;
             () = hub.ended() => {}
-            () = clock.sleep_until(clock.now().after(END_IS_TOLD)) => {}
+            () = clock.sleep_until(clock.now().after(IS_TOLD)) => {}
+        }
+    }
+
+    /// Returns when whoever watches was told everything up to `place`, unless that takes too long.
+    /// A page makes holes of what is in no log: what is live goes before it.
+    pub(super) async fn hear_up_to(&self, address: &RoomAddress, place: Seq) {
+        let Some(hub) = self.rooms.get(address).and_then(|room| room.hub.as_ref()) else {
+            return;
+        };
+        let heard = async {
+            loop {
+                let told = hub.told.notified();
+                tokio::pin!(told);
+                // Before looking, so that nothing is told in between.
+                told.as_mut().enable();
+                if !self.outbox.flows_to(address, place) {
+                    return;
+                }
+                told.await;
+            }
+        };
+        let clock = &self.relay.clock;
+        tokio::select! {
+            biased;
+            () = heard => {}
+            () = clock.sleep_until(clock.now().after(IS_TOLD)) => {}
         }
     }
 

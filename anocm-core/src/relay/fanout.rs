@@ -114,6 +114,7 @@ impl Feeding {
         for outbox in &*self.hub.audience(ended, now) {
             passed.add(&told, outbox.entries(&told, self.clock.now()));
         }
+        self.hub.told.notify_waiters();
         self.counts.passed(passed);
     }
 

@@ -108,6 +108,15 @@ impl Flow {
         (held, say)
     }
 
+    /// Where the log ends for this connection, when the store has said that it ends at `head`: not
+    /// before what the connection was told meanwhile.
+    pub(super) fn head(&self, head: Seq) -> Seq {
+        match self.state {
+            State::Flowing { floor } => head.max(floor),
+            State::Holding(_) | State::Suspended { .. } => head,
+        }
+    }
+
     /// Ends the holding back. Gives what was held back, and whether some of it was lost.
     pub(super) fn release(&mut self, floor: Seq) -> (Vec<Fanned>, bool) {
         match &mut self.state {

@@ -50,6 +50,8 @@ pub(super) struct Hub {
     pub(super) rates: Arc<RoomRates>,
     /// Somebody left, or somebody's grace was set.
     pub(super) changed: Notify,
+    /// Those who watch were told something, or are told no more.
+    pub(super) told: Notify,
     /// The hub has ended, and everyone was told why.
     ended: CancellationToken,
 }
@@ -110,6 +112,7 @@ impl Hub {
             }),
             rates,
             changed: Notify::new(),
+            told: Notify::new(),
             ended: CancellationToken::new(),
         }
     }
@@ -211,6 +214,8 @@ impl Hub {
         for subscriber in state.subscribers.values() {
             subscriber.outbox.lost(&self.address);
         }
+        drop(state);
+        self.told.notify_waiters();
     }
 
     /// What was proven may no longer hold.
@@ -292,6 +297,7 @@ impl Hub {
             subscriber.outbox.forget(&self.address);
         }
         drop(state);
+        self.told.notify_waiters();
         self.ended.cancel();
     }
 }

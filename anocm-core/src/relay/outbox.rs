@@ -87,13 +87,23 @@ impl Outbox {
     }
 
     /// See [`Queue::release`].
-    pub(super) fn release(&self, room: &RoomAddress, floor: Seq, reply: Payload) {
+    pub(super) fn release(
+        &self,
+        room: &RoomAddress,
+        floor: Seq,
+        reply: impl FnOnce(Seq) -> Payload,
+    ) {
         self.change(|queue| queue.release(room, floor, reply));
     }
 
     /// See [`Queue::comes_from`].
     pub(super) fn comes_from(&self, room: &RoomAddress, hub: HubId) {
         self.lock().queue.comes_from(room, hub);
+    }
+
+    /// See [`Queue::flows_to`].
+    pub(super) fn flows_to(&self, room: &RoomAddress, place: Seq) -> bool {
+        self.lock().queue.flows_to(room, place)
     }
 
     /// Tells entries of a room: those that the link takes at once, and how many that are is

@@ -138,6 +138,11 @@ impl Queue {
         self.rooms.get(room).is_some_and(|flow| flow.is_from(hub))
     }
 
+    /// Whether the room flows, and what is at `place` is still to be told.
+    pub(super) fn flows_to(&self, room: &RoomAddress, place: Seq) -> bool {
+        self.rooms.get(room).is_some_and(|flow| flow.flows_to(place))
+    }
+
     /// Hands entries to a link that takes them at once, past the queue, when nothing waits that
     /// would have to come first. Gives how many; the others are to be told by
     /// [`entry`](Self::entry).
@@ -185,9 +190,17 @@ impl Queue {
         }
     }
 
-    /// Says `reply`, then lets flow what was held back and lies after `floor`.
-    pub(super) fn release(&mut self, room: &RoomAddress, floor: Seq, reply: Payload) {
-        self.word(reply);
+    /// Says `reply`, then lets flow what was held back and lies after `floor`, where the log ended
+    /// when the store was asked. The reply is made of where it ends by now: a room that flows
+    /// already may have been told further meanwhile.
+    pub(super) fn release(
+        &mut self,
+        room: &RoomAddress,
+        floor: Seq,
+        reply: impl FnOnce(Seq) -> Payload,
+    ) {
+        let head = self.rooms.get(room).map_or(floor, |flow| flow.head(floor));
+        self.word(reply(head));
         let Some(flow) = self.rooms.get_mut(room) else {
             return;
         };

@@ -81,7 +81,7 @@ impl Connection<'_> {
         self.outbox.hold(address);
         self.subscribe(address, Epoch::FIRST, true).await?;
         let reply = frame(id, Ok(Reply::Done));
-        self.outbox.release(address, Seq::START, reply);
+        self.outbox.release(address, Seq::START, |_| reply);
         Ok(())
     }
 
@@ -177,9 +177,10 @@ impl Connection<'_> {
             };
             proven = still;
         }
-        let entered =
-            Reply::Entered(Entered { current: door.epoch(), began: proven.began, head: door.head });
-        self.outbox.release(address, door.head, frame(id, Ok(entered)));
+        let (current, began) = (door.epoch(), proven.began);
+        self.outbox.release(address, door.head, |head| {
+            frame(id, Ok(Reply::Entered(Entered { current, began, head })))
+        });
         Ok(())
     }
 
@@ -197,6 +198,7 @@ impl Connection<'_> {
             let until = reach(&door, standing.epoch);
             let read = self.relay.store.read(address, after, until).await;
             let mut page = read.map_err(refusal)?;
+            self.hear_up_to(address, page.reaches).await;
             // What `until` says already, said once more by the entries themselves.
             page.items.retain(|item| item.entry.epoch <= standing.epoch);
 

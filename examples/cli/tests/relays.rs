@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Anocm, Server};
+use common::{Anocm, Guests, Server};
 
 #[test]
 fn a_room_outlives_each_of_its_relays() {
@@ -44,4 +44,34 @@ fn a_room_outlives_each_of_its_relays() {
     for guest in [&mut alice, &mut bob, &mut carol] {
         guest.wait("> so many relays");
     }
+}
+
+#[test]
+fn a_relay_that_is_killed_in_mid_conversation_takes_no_word_along_and_doubles_none() {
+    let mut relays = Server::start_two(&[]);
+    let mut guests = Guests::meet(&relays.url);
+    // Those who are at the second relay, and then, all being at the first, all.
+    for (killed, have_to_move) in [(1, &[1, 3][..]), (0, &[0, 1, 2, 3])] {
+        let lost = guests.map(|guest| guest.lines("connection: trying again in ").count());
+        guests.say(15);
+        // In the middle: most of what was said is still on its way.
+        guests.get(have_to_move[0]).anocm.wait("> Dave says ");
+        relays.kill_relay(killed);
+        guests.say(15);
+        for &number in have_to_move {
+            guests.get(number).anocm.wait("connection: trying again in ");
+            guests.get(number).anocm.wait("connection: online");
+        }
+        guests.see_the_last_words();
+        let lost_now = guests.map(|guest| guest.lines("connection: trying again in ").count());
+        for number in 0..lost.len() {
+            let has_moved = have_to_move.contains(&number);
+            assert_eq!(lost_now[number] > lost[number], has_moved, "{number}");
+        }
+        relays.start_relay(killed);
+    }
+    guests.assert_undisturbed();
+    guests.assert_same_view();
+    guests.leave(0);
+    assert_eq!(guests.assert_nothing_is_lost_or_doubled(), 0);
 }

@@ -65,12 +65,20 @@ fn tell_by(queue: &mut Queue, told: &Told, now: Timestamp, link: Takes) -> Vec<P
 
 #[derive(Clone, Debug)]
 enum Step {
-    Tell { entries: u64, takes: usize, waits: bool },
+    Tell {
+        entries: u64,
+        takes: usize,
+        waits: bool,
+    },
     Noise,
     Take,
     Read,
     Lost,
     Reenter,
+    /// Proves an epoch, and the store says where the log ends before so much of what is told next.
+    Prove {
+        late: u64,
+    },
 }
 
 /// A client that follows the events, and what it knows to have.
@@ -96,6 +104,11 @@ impl Client {
                 self.lags = false;
             }
             Some(0xAB) => {}
+            // Where the log ends.
+            Some(0xAC) => {
+                let head = u64::from_be_bytes(frame[1..9].try_into().unwrap());
+                assert!(head >= self.has, "{head} is before {}", self.has);
+            }
             _ => match decode(frame, 1_000) {
                 Ok(RelayFrame::Event(Event::Lagging { after, .. })) => {
                     assert_eq!(after.value(), self.has, "the lag is misplaced");
@@ -118,6 +131,7 @@ proptest! {
             1 => Just(Step::Read),
             1 => Just(Step::Lost),
             1 => Just(Step::Reenter),
+            1 => (0_u64..4).prop_map(|late| Step::Prove { late }),
         ], 1..200)
     ) {
         let mut queue = queue();
@@ -126,8 +140,8 @@ proptest! {
         let mut lost = false;
         queue.hold(&ROOM);
         queue.hold(&OTHER);
-        queue.release(&ROOM, Seq::START, Payload::from(vec![0xAB]));
-        queue.release(&OTHER, Seq::START, Payload::from(vec![0xAB]));
+        queue.release(&ROOM, Seq::START, |_| Payload::from(vec![0xAB]));
+        queue.release(&OTHER, Seq::START, |_| Payload::from(vec![0xAB]));
         for step in steps {
             match step {
                 Step::Tell { entries, takes, waits } => {
@@ -157,8 +171,16 @@ proptest! {
                     head += 1;
                     queue.entry(&ROOM, &fanned(head));
                     client.replies.push_back(at);
-                    queue.release(&ROOM, Seq::new(at), Payload::from(vec![0xAA]));
+                    queue.release(&ROOM, Seq::new(at), |_| Payload::from(vec![0xAA]));
                     lost = false;
+                }
+                Step::Prove { late } if queue.flows_to(&ROOM, Seq::new(u64::MAX)) => {
+                    queue.hold(&ROOM);
+                    queue.release(&ROOM, Seq::new(head.saturating_sub(late)), |head| {
+                        let mut frame = vec![0xAC; 9];
+                        frame[1..].copy_from_slice(&head.value().to_be_bytes());
+                        Payload::from(frame)
+                    });
                 }
                 Step::Lost if !lost => {
                     head += 1;
@@ -183,7 +205,7 @@ proptest! {
 fn a_lag_does_not_end_while_more_is_left_out() {
     let mut queue = queue();
     queue.hold(&ROOM);
-    queue.release(&ROOM, Seq::START, Payload::default());
+    queue.release(&ROOM, Seq::START, |_| Payload::default());
     for place in 1..=10 {
         queue.entry(&ROOM, &fanned(place));
     }
@@ -197,7 +219,7 @@ fn one_room_that_lags_leaves_another_alone() {
     let mut queue = queue();
     for room in [ROOM, OTHER] {
         queue.hold(&room);
-        queue.release(&room, Seq::START, Payload::default());
+        queue.release(&room, Seq::START, |_| Payload::default());
     }
     queue.entry(&OTHER, &fanned(1));
     for place in 1..=10 {
@@ -210,7 +232,7 @@ fn one_room_that_lags_leaves_another_alone() {
 fn flowing() -> Queue {
     let mut queue = queue();
     queue.hold(&ROOM);
-    queue.release(&ROOM, Seq::START, Payload::default());
+    queue.release(&ROOM, Seq::START, |_| Payload::default());
     let reply = queue.take(Timestamp::ZERO).unwrap().unwrap();
     queue.sent(&reply);
     queue

@@ -18,14 +18,20 @@ pub(super) struct Gate(watch::Sender<Stand>);
 enum Stand {
     #[default]
     Open,
-    Shut,
+    /// Lets so many pass, and is shut then.
+    Shut { after: u32 },
     /// Shut, and somebody stands before it.
     Reached,
 }
 
 impl Gate {
     pub(super) fn shut(&self) {
-        self.0.send_replace(Stand::Shut);
+        self.shut_after(0);
+    }
+
+    /// Lets so many pass first.
+    pub(super) fn shut_after(&self, after: u32) {
+        self.0.send_replace(Stand::Shut { after });
     }
 
     pub(super) fn open(&self) {
@@ -38,14 +44,18 @@ impl Gate {
     }
 
     async fn pass(&self) {
-        self.0.send_if_modified(|stand| {
-            let stops = *stand == Stand::Shut;
-            if stops {
-                *stand = Stand::Reached;
+        let mut passes = false;
+        self.0.send_modify(|stand| match stand {
+            Stand::Shut { after: 0 } => *stand = Stand::Reached,
+            Stand::Shut { after } => {
+                *after -= 1;
+                passes = true;
             }
-            stops
+            Stand::Open | Stand::Reached => {}
         });
-        self.wait_for(Stand::Open).await;
+        if !passes {
+            self.wait_for(Stand::Open).await;
+        }
     }
 
     async fn wait_for(&self, stand: Stand) {
@@ -56,18 +66,23 @@ impl Gate {
 /// A memory store with gates.
 pub(super) struct Held {
     inner: Arc<MemoryStore>,
+    /// After a door was looked at, before that is given back.
+    pub(super) door: Gate,
     /// After a page was read, before it is given back.
     pub(super) read: Gate,
     /// After a room was closed, before that is said.
     pub(super) closed: Gate,
+    /// Before a watch tells of an entry.
+    pub(super) told: Arc<Gate>,
     /// Before a watch tells that its room has ended.
     pub(super) end: Arc<Gate>,
 }
 
 impl Held {
     pub(super) fn new(inner: Arc<MemoryStore>) -> Arc<Self> {
-        let (read, closed, end) = (Gate::default(), Gate::default(), Arc::default());
-        Arc::new(Self { inner, read, closed, end })
+        let [door, read, closed] = [(); 3].map(|()| Gate::default());
+        let [told, end] = [(); 2].map(|()| Arc::default());
+        Arc::new(Self { inner, door, read, closed, told, end })
     }
 }
 
@@ -98,17 +113,21 @@ impl Store for Held {
     }
 
     async fn door(&self, address: &RoomAddress) -> Result<StoredDoor, StoreError> {
-        self.inner.door(address).await
+        let door = self.inner.door(address).await;
+        self.door.pass().await;
+        door
     }
 
     async fn watch(&self, address: &RoomAddress) -> Result<Watch, StoreError> {
         let watch = self.inner.watch(address).await?;
-        let end = Arc::clone(&self.end);
+        let (told, end) = (Arc::clone(&self.told), Arc::clone(&self.end));
         Ok(Watch::new(watch.then(move |item| {
-            let end = Arc::clone(&end);
+            let (told, end) = (Arc::clone(&told), Arc::clone(&end));
             async move {
-                if matches!(item, Watched::Closed(_)) {
-                    end.pass().await;
+                match item {
+                    Watched::Entry(_) => told.pass().await,
+                    Watched::Closed(_) => end.pass().await,
+                    _ => {}
                 }
                 item
             }

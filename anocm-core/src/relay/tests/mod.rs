@@ -7,6 +7,7 @@ mod closing;
 mod crowd;
 mod delivery;
 mod ending;
+mod entering;
 mod epochs;
 mod held;
 mod history;

@@ -19,6 +19,7 @@ mod clean;
 #[cfg(target_os = "linux")]
 mod embedder;
 mod guest;
+mod guests;
 mod output;
 #[path = "../../../../anocm-redis/tests/common/server.rs"]
 mod redis;
@@ -37,6 +38,8 @@ pub(crate) use clean::assert_clean_at_exit;
 #[cfg(target_os = "linux")]
 pub(crate) use embedder::{Embedder, was_embedder, words};
 pub(crate) use guest::Anocm;
+pub(crate) use guests::Guests;
+pub(crate) use redis::Server as Redis;
 #[cfg(target_os = "linux")]
 pub(crate) use secrets::Markers;
 pub(crate) use server::{Server, are_two, is_not_for_two};

@@ -2,7 +2,8 @@
 //! keep their rooms in one Redis.
 
 use std::{
-    io::Write as _,
+    io::{Read as _, Write as _},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::OnceLock,
@@ -11,7 +12,7 @@ use std::{
 #[cfg(target_os = "linux")]
 use anocm_guard::testing::Trace;
 
-use super::{Wire, output::Output, redis};
+use super::{Redis, Wire, output::Output};
 
 const ANY_PORT: &str = "127.0.0.1:0";
 
@@ -41,7 +42,7 @@ pub(crate) struct Server {
     relays: Vec<Relay>,
     /// In front of several relays: each connection goes to the next one.
     front: Option<Wire>,
-    store: Option<redis::Server>,
+    store: Option<Redis>,
     /// Where guests reach it.
     pub(crate) url: String,
 }
@@ -54,19 +55,26 @@ impl Server {
 
     /// Where guests look for it here.
     pub(crate) fn start_at(address: &str, words: &[&str]) -> Self {
-        Self::run(are_two(), address, words, &mut || Command::new(program()))
+        let store = are_two().then(|| Redis::start(&[]));
+        Self::run(store, address, words, &mut || Command::new(program()))
     }
 
     /// Two relays, whatever tests have otherwise.
     pub(crate) fn start_two(words: &[&str]) -> Self {
-        Self::run(true, ANY_PORT, words, &mut || Command::new(program()))
+        Self::start_over(Redis::start(&[]), words)
+    }
+
+    /// The same over a Redis of the test's own.
+    pub(crate) fn start_over(store: Redis, words: &[&str]) -> Self {
+        Self::run(Some(store), ANY_PORT, words, &mut || Command::new(program()))
     }
 
     /// With the system calls of each relay watched.
     #[cfg(target_os = "linux")]
     pub(crate) fn start_watched(words: &[&str]) -> (Self, Vec<Trace>) {
         let mut traces = Vec::new();
-        let server = Self::run(are_two(), ANY_PORT, words, &mut || {
+        let store = are_two().then(|| Redis::start(&[]));
+        let server = Self::run(store, ANY_PORT, words, &mut || {
             let trace = Trace::start();
             let (watcher, before) = trace.watcher();
             traces.push(trace);
@@ -83,13 +91,18 @@ impl Server {
         (are_two() && !words.contains(&"--relay")).then(|| Self::start(&[]))
     }
 
-    fn run(two: bool, address: &str, words: &[&str], command: &mut dyn FnMut() -> Command) -> Self {
-        if !two {
+    /// One relay, or two over a store.
+    fn run(
+        store: Option<Redis>,
+        address: &str,
+        words: &[&str],
+        command: &mut dyn FnMut() -> Command,
+    ) -> Self {
+        let Some(store) = store else {
             let relay = Relay::run(&mut command(), address, words);
             let url = relay.url.clone();
             return Self { relays: vec![relay], front: None, store: None, url };
-        }
-        let store = redis::Server::start(&[]);
+        };
         let at = store.url();
         let words = [&["--store", &at], words].concat();
         let relays = [(); 2].map(|()| Relay::run(&mut command(), ANY_PORT, &words));
@@ -128,6 +141,21 @@ impl Server {
         let relay = self.relays.get_mut(number).unwrap();
         super::signal(relay.child.id(), rustix::process::Signal::TERM);
         relay.end().0
+    }
+
+    /// `kill -9`, for one of several relays. Guests find the others.
+    pub(crate) fn kill_relay(&mut self, number: usize) {
+        self.relays.get_mut(number).unwrap().kill();
+    }
+
+    /// Where several relays keep their rooms.
+    pub(crate) fn store(&mut self) -> &mut Redis {
+        self.store.as_mut().unwrap()
+    }
+
+    /// Ends that at once, if it has not ended yet, and starts another in its place: empty.
+    pub(crate) fn restart_store(&mut self) {
+        self.store = self.store.take().map(Redis::restart);
     }
 
     /// Starts one of several relays anew.
@@ -174,13 +202,41 @@ impl Relay {
         let written = format!("{}\n{}", self.output.seen.join("\n"), self.output.errors());
         (self.child.wait().unwrap(), written)
     }
+
+    fn kill(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 impl Drop for Relay {
     fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
+    }
+}
+
+impl Redis {
+    /// What it answers to a command, as it goes over the wire.
+    fn ask(&self, command: &str) -> String {
+        let mut connection = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        write!(connection, "{command}\r\nQUIT\r\n").unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    /// Changes one of its settings.
+    pub(crate) fn set(&self, name: &str, value: &str) {
+        let answer = self.ask(&format!("CONFIG SET {name} {value}"));
+        assert!(answer.starts_with("+OK"), "{answer}");
+    }
+
+    /// How many bytes of memory it uses.
+    pub(crate) fn used_memory(&self) -> u64 {
+        let answer = self.ask("INFO memory");
+        let used = answer.lines().find_map(|line| line.strip_prefix("used_memory:"));
+        used.unwrap().parse().unwrap()
     }
 }
 
