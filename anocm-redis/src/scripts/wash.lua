@@ -17,18 +17,15 @@ end
 -- As jemalloc has them.
 local classes = {1024, 1280, 1536, 1792, 2048, 2560, 3072, 3584, 4096, 5120, 6144, 7168, 8192,
   10240, 12288, 14336, 16384, 20480, 24576, 28672, 32768}
-local TOGETHER = 3
-local waste
-for n = TOGETHER * (step - 1) + 1, TOGETHER * step do
-  local size = classes[n]
-  -- A quarter of a megabyte of each.
-  for i = 1, size and math.max(8, math.min(64, 262144 / size)) or 0 do
+local size = classes[step]
+if size then
+  local waste
+  -- A quarter of a megabyte.
+  for i = 1, math.max(8, math.min(64, 262144 / size)) do
     -- All different, since Lua keeps equal ones once. It takes 25 bytes for itself. A chain, since
     -- a table that grows would leave some of what it takes as it was.
     waste = {string.sub(zeros, 1, size - 30) .. i, waste}
   end
-end
-if waste then
   waste = nil
   collectgarbage()
   return {step + 1, answer}
@@ -40,9 +37,8 @@ redis.call('ECHO', answer)
 local info = redis.call('INFO', 'replication')
 local held = string.find(info, 'repl_backlog_active:1', 1, true)
   and tonumber(string.match(info, 'repl_backlog_size:(%d+)')) or 0
-local sent = TOGETHER * (step - 1) - #classes
-local more = sent * #zeros <= held
-for _ = 1, more and TOGETHER or 0 do
+local more = (step - 1 - #classes) * #zeros <= held
+if more then
   redis.call('SET', note, zeros, 'PX', ARGV[2])
 end
 redis.call('SET', note, '', 'PX', ARGV[2])

@@ -24,6 +24,11 @@ use crate::{
 
 /// What operators are given.
 const CONFIGURATION: &str = include_str!("../../../server/deploy/redis.conf");
+/// And what newer servers know beyond that.
+const OF_REDIS_8: &str = include_str!("../../../server/deploy/redis-8.conf");
+const OF_VALKEY_8: &str = include_str!("../../../server/deploy/valkey-8.conf");
+/// What they tell the allocator.
+const ALLOCATOR: &str = "junk:free,dirty_decay_ms:0,muzzy_decay_ms:0";
 /// How long it may take to start.
 const START: Duration = Duration::from_secs(10);
 /// How often it is knocked at until then.
@@ -64,11 +69,19 @@ impl Redis {
         let port = any.local_addr().map_err(StoreError::Files)?.port();
         drop(any);
         let folder = TempDir::new().map_err(StoreError::Files)?;
-        let file = write(&folder, port).map_err(StoreError::Files)?;
+        let version = Command::new(program).arg("--version").output().await;
+        let more = match version.map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+        {
+            Ok(version) if version.starts_with("Valkey") => OF_VALKEY_8,
+            Ok(version) if !version.contains("v=7.") => OF_REDIS_8,
+            // Whoever cannot say it will not start either.
+            _ => "",
+        };
+        let file = write(&folder, port, more).map_err(StoreError::Files)?;
         let mut command = Command::new(program);
         command.arg(file.path()).current_dir(&folder).stdout(Stdio::null()).stderr(Stdio::null());
         for name in ["MALLOC_CONF", "JE_MALLOC_CONF"] {
-            command.env(name, "junk:free");
+            command.env(name, ALLOCATOR);
         }
         let running = Running::start_mute(program, &mut command);
         let running = running.map_err(|error| match error {
@@ -131,9 +144,9 @@ impl Redis {
     }
 }
 
-fn write(folder: &TempDir, port: u16) -> io::Result<NamedTempFile> {
+fn write(folder: &TempDir, port: u16, more: &str) -> io::Result<NamedTempFile> {
     let mut file = NamedTempFile::new_in(folder)?;
-    write!(file, "{CONFIGURATION}\nport {port}\nbind 127.0.0.1\n")?;
+    write!(file, "{CONFIGURATION}\n{more}\nport {port}\nbind 127.0.0.1\n")?;
     file.flush()?;
     Ok(file)
 }
