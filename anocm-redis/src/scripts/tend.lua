@@ -24,10 +24,13 @@ for _, name in ipairs(redis.call('ZRANGEBYSCORE', shard, '-inf', now, 'LIMIT', 0
     local due = redis.call('ZRANGE', room .. ':x', 0, 0, 'WITHSCORES')[2]
     local ends = tonumber(redis.call('HGET', room, 'until'))
     -- Not before now: rooms that have more to be done take turns.
-    local next = math.max(now, due and math.min(tonumber(due), ends) or ends)
+    local next = math.max(now, due and math.min(tonumber(due), ends or now) or ends or now)
     redis.call('ZADD', shard, next, name)
-    -- Whoever appends something goes by this: the list never has a later time for the room.
-    redis.call('HSET', room, 'due', next)
+    -- Whoever appends something goes by this: the list never has a later time for the room. Of one
+    -- that somebody has deleted there is nothing but entries, to be erased by and by.
+    if ends then
+      redis.call('HSET', room, 'due', next)
+    end
   end
 end
 local next = redis.call('ZRANGE', shard, 0, 0, 'WITHSCORES')[2]
