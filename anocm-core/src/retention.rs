@@ -302,7 +302,7 @@ mod tests {
 
         #[test]
         fn an_allowed_wish_is_granted_to_the_letter(room in room(), asked in retention()) {
-            prop_assume!(asked >= room.smallest() && asked <= room.largest());
+            let asked = asked.clamp(room.smallest(), room.largest());
             prop_assert_eq!(room.choose(Some(asked), GuestRetention::default()), asked);
         }
 
