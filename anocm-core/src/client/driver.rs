@@ -131,7 +131,7 @@ impl Driver {
             }
             deadlines.extend(machine.deadline());
             if machine.has_events() {
-                room.told.notify_one();
+                room.told.notify_waiters();
             }
             let over = machine.is_over();
             drop(machine);

@@ -14,7 +14,7 @@ use crate::room::Machine;
 /// across an await.
 pub(super) struct Hosted {
     machine: Mutex<Machine>,
-    /// Something happened that the handle may want to know.
+    /// Something happened that those who wait at the handle may want to know: all of them look.
     pub(super) told: Notify,
 }
 
@@ -92,7 +92,7 @@ impl Registry {
         self.closed.store(true, Ordering::Release);
         for hosted in std::mem::take(&mut *self.lock()) {
             hosted.machine().wipe();
-            hosted.told.notify_one();
+            hosted.told.notify_waiters();
         }
         self.ended.send_replace(true);
     }

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use super::registry::{Alive, Hosted, Registry};
 use crate::{
     id::MessageId,
-    room::{Command, CommandError, Message, RoomEvent, RoomView},
+    room::{Command, CommandError, Ended, Machine, Message, RoomEvent, RoomView},
     time::{Clock, Timestamp},
 };
 
@@ -34,20 +34,62 @@ impl Room {
     /// Events that are not fetched make the client stop reading from its connection after a
     /// while, for all its rooms: nothing is dropped.
     pub async fn event(&mut self) -> Option<RoomEvent> {
+        while self.ready().await {
+            // A message may have expired meanwhile.
+            if let Some(event) = self.try_event() {
+                return Some(event);
+            }
+        }
+        None
+    }
+
+    /// Waits until there is something for [`try_event`](Self::try_event), which a message's expiry
+    /// may yet take away; `false` when nothing will come any more, after [`RoomEvent::Ended`].
+    /// Cancel safe.
+    pub async fn ready(&self) -> bool {
+        self.wait_for(|machine| match (machine.has_events(), machine.is_over()) {
+            (true, _) => Some(true),
+            (false, over) => over.then_some(false),
+        })
+        .await
+    }
+
+    /// The next event, if there is one by now. For front ends that cannot hold `&mut self` while
+    /// they wait: [`ready`](Self::ready) waits.
+    pub fn try_event(&self) -> Option<RoomEvent> {
+        let mut machine = self.hosted.machine();
+        let was_full = !machine.has_room_for_events();
+        let event = machine.poll_event();
+        if was_full && event.is_some() {
+            self.registry.wake.notify_one();
+        }
+        event
+    }
+
+    /// Waits until the guest is in the room. Takes no event; cancel safe.
+    ///
+    /// # Errors
+    /// Why the room was over before that. While the relay cannot be reached nothing is over:
+    /// the client goes on trying until the room is dropped or wiped.
+    pub async fn entered(&self) -> Result<(), Ended> {
+        self.wait_for(|machine| {
+            machine.is_inside().then_some(Ok(())).or_else(|| machine.ended().map(Err))
+        })
+        .await
+    }
+
+    /// Waits until the room is over for this guest. Takes no event; cancel safe.
+    pub async fn ended(&self) -> Ended {
+        self.wait_for(|machine| machine.ended()).await
+    }
+
+    /// Looks at the room each time that something happened, until there is an answer.
+    async fn wait_for<T>(&self, look: impl Fn(&Machine) -> Option<T>) -> T {
         loop {
             let told = self.hosted.told.notified();
-            {
-                let mut machine = self.hosted.machine();
-                let was_full = !machine.has_room_for_events();
-                if let Some(event) = machine.poll_event() {
-                    if was_full {
-                        self.registry.wake.notify_one();
-                    }
-                    return Some(event);
-                }
-                if machine.is_over() {
-                    return None;
-                }
+            let seen = look(&self.hosted.machine());
+            if let Some(seen) = seen {
+                return seen;
             }
             told.await;
         }
@@ -72,7 +114,7 @@ impl Room {
     /// [`CommandError`]; nothing has changed then.
     pub fn command(&self, command: Command) -> Result<Option<MessageId>, CommandError> {
         let result = self.hosted.machine().command(self.clock.now(), command);
-        self.hosted.told.notify_one();
+        self.hosted.told.notify_waiters();
         self.registry.wake.notify_one();
         result
     }
@@ -88,7 +130,7 @@ impl Room {
     /// Wipes everything of this room on this side, at once.
     pub fn wipe(&self) {
         self.hosted.machine().wipe();
-        self.hosted.told.notify_one();
+        self.hosted.told.notify_waiters();
         self.registry.wake.notify_one();
     }
 

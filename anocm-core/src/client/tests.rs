@@ -17,8 +17,11 @@ use super::{Client, ClientConfig};
 use crate::{
     id::RoomAddress,
     invite::{Invite, RelayUrl},
-    room::{Connection, NewRoom, RoomEvent},
+    relay::{Relay, RelayConfig},
+    room::{Command, Connection, Ended, NewRoom, RoomEvent},
     secret::{Payload, Secret},
+    store::{MemoryLimits, MemoryStore},
+    time::TokioClock,
     transport::{AtOnce, Closing, Link, Transport, TransportError},
     wire::{Hello, Posture, RelayHello, VERSION},
 };
@@ -148,4 +151,46 @@ async fn a_relay_that_never_lets_go_holds_up_nobody() {
         client.shutdown().await;
     };
     tokio::time::timeout(PATIENCE, given_up).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn everybody_who_waits_at_a_room_hears_that_it_is_over() {
+    let (client, driver) = Client::new(url(), Arc::new(Nowhere), ClientConfig::default());
+    tokio::spawn(driver.run());
+    let room = client.join(&invite(0, 0), "Bob".parse().unwrap()).unwrap();
+    let all = async {
+        tokio::join!(room.entered(), room.entered(), room.ended(), async {
+            while room.ready().await {
+                room.try_event();
+            }
+            room.ready().await
+        })
+    };
+    let wiped = async {
+        // After all of them have begun to wait.
+        tokio::task::yield_now().await;
+        room.wipe();
+    };
+    let both = async { tokio::join!(all, wiped) };
+    let (heard, ()) = tokio::time::timeout(PATIENCE, both).await.unwrap();
+    assert_eq!(heard, (Err(Ended::Wiped), Err(Ended::Wiped), Ended::Wiped, false));
+    assert_eq!(room.view().ended, Some(Ended::Wiped));
+}
+
+#[tokio::test]
+async fn who_waits_to_be_in_hears_it_and_no_event_is_lost() {
+    let clock = Arc::new(TokioClock::new());
+    let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
+    let relay = Relay::new(store, clock, RelayConfig::default());
+    let (client, driver) = Client::new(url(), Arc::new(relay.transport()), ClientConfig::default());
+    tokio::spawn(driver.run());
+    let mut room = client.create(&NewRoom::default()).unwrap();
+    tokio::time::timeout(PATIENCE, room.entered()).await.unwrap().unwrap();
+    assert!(room.view().me.is_some());
+    let mut entered = 0;
+    room.command(Command::Leave).unwrap();
+    while let Some(event) = room.event().await {
+        entered += u8::from(matches!(event, RoomEvent::Entered));
+    }
+    assert_eq!((entered, room.ended().await), (1, Ended::Left));
 }

@@ -298,4 +298,6 @@ pub struct RoomView {
     pub waiting: usize,
     /// The relay's statement about its memory-only promise.
     pub posture: Posture,
+    /// Why the room is over for this guest; `None` while it is not.
+    pub ended: Option<Ended>,
 }

@@ -75,6 +75,8 @@ pub struct Machine {
     pub(super) renewal: Renewal,
     pub(super) guest: GuestRetention,
     pub(super) broken: Option<Broken>,
+    /// How the room came to be over.
+    pub(super) ended: Option<Ended>,
     /// The owner wants the room to end.
     pub(super) closing: bool,
     pub(super) confirmed: bool,
@@ -186,6 +188,7 @@ impl Machine {
             renewal: Renewal::default(),
             guest: GuestRetention::default(),
             broken: None,
+            ended: None,
             closing: false,
             confirmed: false,
             elders: Vec::new(),
@@ -365,6 +368,7 @@ impl Machine {
         self.given_up(unsent);
         self.tell(RoomEvent::Ended(ended));
         self.phase = Phase::Over;
+        self.ended = Some(ended);
         self.log = Log::default();
         self.outbox = Outbox::default();
         self.senders = Senders::default();

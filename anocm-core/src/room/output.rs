@@ -52,6 +52,18 @@ impl Machine {
         matches!(self.phase, Phase::Over)
     }
 
+    /// Whether the guest is in the room and can talk.
+    #[must_use]
+    pub const fn is_inside(&self) -> bool {
+        matches!(self.phase, Phase::Inside(_))
+    }
+
+    /// Why the room is over for this guest; `None` while it is not.
+    #[must_use]
+    pub const fn ended(&self) -> Option<Ended> {
+        self.ended
+    }
+
     /// The room's address.
     #[must_use]
     pub const fn address(&self) -> &RoomAddress {
@@ -85,6 +97,7 @@ impl Machine {
             broken: self.broken.is_some(),
             waiting: self.outbox.waiting(),
             posture: self.link.posture,
+            ended: self.ended,
         }
     }
 

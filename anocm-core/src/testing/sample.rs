@@ -65,5 +65,6 @@ pub fn view(members: &[Member]) -> RoomView {
         broken: false,
         waiting: 0,
         posture: Posture::Kept,
+        ended: None,
     }
 }
