@@ -1,0 +1,76 @@
+"""Rooms in which people who give no name talk, end-to-end encrypted, and which leave nothing behind.
+
+    async with anocm.join(link, "Bot") as room:
+        room.say("Hello, stranger.")
+        async for event in room:
+            ...
+
+A `Room` is an async iterator of `RoomEvent`; a `Client` opens and enters several over one
+connection. What goes wrong is an `AnocmError`, whose subclasses say what.
+"""
+
+from ._native import (
+    AnocmError,
+    ClientOptions,
+    Colour,
+    Connection,
+    Departure,
+    Ended,
+    GuestRetention,
+    JoinFailure,
+    Member,
+    Message,
+    Posture,
+    Retention,
+    Role,
+    RoomEvent,
+    RoomRetention,
+    RoomView,
+    SafetyCode,
+    SendFailure,
+    TransportFailure,
+    Trouble,
+    library_version,
+)
+from ._version import VERSION as __version__
+from .client import Client, create, join
+from .keep import Keep, keep
+from .room import Room
+from .transport import Link, Transport, TransportError
+
+if library_version() != __version__:
+    raise ImportError(
+        f"anocm {__version__} was loaded with version {library_version()} of its library"
+    )
+
+__all__ = [
+    "AnocmError",
+    "Client",
+    "ClientOptions",
+    "Colour",
+    "Connection",
+    "Departure",
+    "Ended",
+    "GuestRetention",
+    "JoinFailure",
+    "Keep",
+    "Link",
+    "Member",
+    "Message",
+    "Posture",
+    "Retention",
+    "Role",
+    "Room",
+    "RoomEvent",
+    "RoomRetention",
+    "RoomView",
+    "SafetyCode",
+    "SendFailure",
+    "Transport",
+    "TransportError",
+    "TransportFailure",
+    "Trouble",
+    "create",
+    "join",
+    "keep",
+]

@@ -1,0 +1,147 @@
+"""A guest's room."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Optional, Type
+
+from . import _native
+from ._native import GuestRetention, Message, Role, RoomEvent, RoomRetention, RoomView
+from .keep import Keep, keep as retention
+
+if TYPE_CHECKING:
+    from .client import Client
+
+
+class Room:
+    """A guest's room: an async iterator of what happens in it.
+
+    As a context manager it waits until the guest is in, and leaves at the end. Letting go of it
+    wipes everything of the room on this side, without a word to the others.
+
+    Events are to be fetched: those that are not make the client stop reading from its connection
+    after a while, for all its rooms. Nothing is dropped.
+    """
+
+    def __init__(self, native: _native.Room, client: Optional[Client] = None) -> None:
+        self._native = native
+        self._events = native.subscribe()
+        # A client that is for this room alone, and ends with it.
+        self._client = client
+
+    async def entered(self) -> None:
+        """Waits until the guest is in the room and can talk. Takes no event.
+
+        While the relay cannot be reached this goes on waiting. Raises `AnocmError` when the guest
+        is not let in, or the room is over.
+        """
+        await self._native.entered()
+
+    def __aiter__(self) -> Room:
+        return self
+
+    async def __anext__(self) -> RoomEvent:
+        while await self._events.ready():
+            # A message may have expired meanwhile.
+            if (event := self._events.take()) is not None:
+                return event
+        raise StopAsyncIteration
+
+    async def __aenter__(self) -> Room:
+        try:
+            await self.entered()
+        except BaseException:
+            await self._end()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        try:
+            await self.leave()
+        finally:
+            await self._end()
+
+    async def _end(self) -> None:
+        self.wipe()
+        if self._client is not None:
+            await self._client.shutdown()
+
+    @property
+    def view(self) -> RoomView:
+        """The room's state: members, link, safety code, posture …"""
+        return self._native.view()
+
+    @property
+    def history(self) -> list[Message]:
+        """What is still kept of what was said, in order."""
+        return self._native.history()
+
+    def say(self, text: str, *, keep: Optional[Keep] = None) -> str:
+        """Says something to everyone, at most 15,000 bytes.
+
+        It is kept as long as `keep` says, else as this guest's default, else the room's. Returns
+        its id at once; it comes back as a message of one's own when it is in the room's log, or as
+        not sent. Raises `AnocmError` when it cannot be said; nothing has changed then.
+        """
+        return self._native.say(text, _wish(keep))
+
+    def whisper(self, to: str, text: str, *, keep: Optional[Keep] = None) -> str:
+        """Says something that only the member with the id `to` can read. Otherwise like `say`."""
+        return self._native.whisper(to, text, _wish(keep))
+
+    def send_custom(self, kind: int, body: bytes, *, keep: Optional[Keep] = None) -> str:
+        """Sends content of the program's own, at most 15,000 bytes, under a number from 0 to 65535."""
+        return self._native.send_custom(kind, body, _wish(keep))
+
+    def typing(self) -> None:
+        """Tells the others that this guest is typing."""
+        self._native.typing()
+
+    def rename(self, nickname: str) -> None:
+        """Is called something else from now on."""
+        self._native.rename(nickname)
+
+    def remove(self, member: str) -> None:
+        """Removes a member and replaces the invite. Owner and moderators only."""
+        self._native.remove(member)
+
+    def set_role(self, member: str, role: Role) -> None:
+        """Makes a member a moderator, or a moderator a member. Owner only."""
+        self._native.set_role(member, role)
+
+    def set_room_retention(self, retention: RoomRetention) -> None:
+        """Changes what the room allows. Owner only."""
+        self._native.set_room_retention(retention)
+
+    def set_guest_retention(
+        self, *, default: Optional[Keep] = None, cap: Optional[Keep] = None
+    ) -> None:
+        """Changes this guest's own default and cap; messages already held are cut at once."""
+        self._native.set_guest_retention(
+            GuestRetention(default_retention=_wish(default), cap=_wish(cap))
+        )
+
+    def replace_invite(self) -> None:
+        """Replaces the invite: the old link no longer works. Owner and moderators only."""
+        self._native.replace_invite()
+
+    async def leave(self) -> None:
+        """Leaves in good order when connected, and waits until that is done: five seconds at most."""
+        await self._native.leave()
+
+    def close_for_all(self) -> None:
+        """Ends the room for everyone. Owner only."""
+        self._native.close_for_all()
+
+    def wipe(self) -> None:
+        """Wipes everything of this room on this side, at once."""
+        self._native.wipe()
+
+
+def _wish(keep: Optional[Keep]) -> Optional[_native.Retention]:
+    return None if keep is None else retention(keep)

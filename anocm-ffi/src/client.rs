@@ -1,0 +1,162 @@
+//! A guest's side of one relay.
+
+use std::{fmt, sync::Arc};
+
+use anocm_core::{
+    Invite, Nickname, RelayUrl,
+    client::{Client as Core, ClientConfig},
+    transport::Transport,
+};
+use anocm_ws::client::{WsOptions, WsTransport};
+use tokio::{sync::Mutex, task::JoinHandle};
+
+use crate::{AnocmError, HostTransport, NewRoom, Room, runtime::Lease};
+
+/// How a relay is reached, and what its rooms do. What is left out is as the library has it.
+#[derive(Clone, uniffi::Record)]
+pub struct ClientOptions {
+    /// A SOCKS5 proxy as `HOST:PORT`, Tor's for example. Everything then goes through it, and it
+    /// resolves the relay's name. Without one, `.onion` relays cannot be reached.
+    #[uniffi(default = None)]
+    pub socks5: Option<String>,
+    /// Certificates to trust besides the public authorities, in DER.
+    #[uniffi(default = [])]
+    pub extra_roots: Vec<Vec<u8>>,
+    /// Tell the others now and then that this guest is here: one live entry a minute.
+    #[uniffi(default = true)]
+    pub presence: bool,
+    /// The most messages kept in a room's history; the oldest expire early.
+    #[uniffi(default = 10_000)]
+    pub max_history: u32,
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self { socks5: None, extra_roots: Vec::new(), presence: true, max_history: 10_000 }
+    }
+}
+
+impl fmt::Debug for ClientOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClientOptions(..)")
+    }
+}
+
+/// A guest's side of one relay: opens rooms and enters them. It connects when there is a room to
+/// connect for, and again when the connection is lost.
+///
+/// Rooms of one client share its connection, which tells the relay that they belong to one guest.
+/// Who does not want that gives every room a client of its own.
+///
+/// Dropping a client leaves its rooms open; `shutdown` ends them.
+#[derive(uniffi::Object)]
+pub struct Client {
+    core: Core,
+    /// The driver's task; it hands the lease back when it has ended.
+    driver: Mutex<Option<JoinHandle<Lease>>>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Client(..)")
+    }
+}
+
+#[uniffi::export]
+impl Client {
+    /// A client of the relay at `relay`, such as `https://relay.example/`, reached by WebSocket.
+    /// Does not connect yet.
+    ///
+    /// # Errors
+    /// When `relay` is no address of a relay, or the options cannot work for it.
+    #[uniffi::constructor(default(options = None))]
+    pub fn new(relay: &str, options: Option<ClientOptions>) -> Result<Arc<Self>, AnocmError> {
+        Self::dialing(RelayUrl::parse(relay)?, options.unwrap_or_default())
+    }
+
+    /// A client of the relay that a link names.
+    ///
+    /// # Errors
+    /// When the link is none or damaged, or the options cannot work for its relay.
+    #[uniffi::constructor(default(options = None))]
+    pub fn for_link(link: &str, options: Option<ClientOptions>) -> Result<Arc<Self>, AnocmError> {
+        Self::dialing(Invite::parse(link)?.relay().clone(), options.unwrap_or_default())
+    }
+
+    /// A client that reaches its relay through the program's own transport. `relay` is what
+    /// stands in its links. Of the options, those of the WebSocket mean nothing.
+    ///
+    /// # Errors
+    /// When `relay` is no address of a relay, or the transport has a client already.
+    #[uniffi::constructor(default(options = None))]
+    pub fn over(
+        relay: &str,
+        transport: &HostTransport,
+        options: Option<ClientOptions>,
+    ) -> Result<Arc<Self>, AnocmError> {
+        let relay = RelayUrl::parse(relay)?;
+        let dialer = transport.dialer().ok_or(AnocmError::TransportInUse)?;
+        Self::start(relay, dialer, &options.unwrap_or_default())
+    }
+
+    /// Opens a room. Returns at once; the room's `entered` waits until it is open.
+    ///
+    /// # Errors
+    /// When the name or the settings are not lawful, or the client was shut down.
+    pub fn create(&self, room: NewRoom) -> Result<Arc<Room>, AnocmError> {
+        Ok(Room::new(self.core.create(&room.try_into()?)?))
+    }
+
+    /// Enters a room through its link. Returns at once; the room's `entered` waits until the
+    /// guest is in.
+    ///
+    /// # Errors
+    /// When the link is none, damaged or of another relay, the name is not lawful, the client is
+    /// in that room already, or was shut down.
+    pub fn join(&self, link: &str, nickname: &str) -> Result<Arc<Room>, AnocmError> {
+        Ok(Room::new(self.core.join(&Invite::parse(link)?, Nickname::new(nickname)?)?))
+    }
+
+    /// Wipes all rooms, closes the connection, and waits until everything has ended; with the
+    /// last client, the library's threads as well. Takes about a second at most.
+    pub async fn shutdown(&self) {
+        self.core.shutdown().await;
+        let mut driver = self.driver.lock().await;
+        if let Some(task) = &mut *driver {
+            let ended = task.await;
+            *driver = None;
+            drop(driver);
+            if let Ok(lease) = ended {
+                lease.end().await;
+            }
+        }
+    }
+}
+
+impl Client {
+    fn dialing(relay: RelayUrl, options: ClientOptions) -> Result<Arc<Self>, AnocmError> {
+        let config = options.clone();
+        let extra_roots = options.extra_roots.into_iter().map(Into::into).collect();
+        let options = WsOptions { socks5: options.socks5, extra_roots, ..WsOptions::default() };
+        let transport = Arc::new(WsTransport::new(&relay, options)?);
+        Self::start(relay, transport, &config)
+    }
+
+    fn start(
+        relay: RelayUrl,
+        transport: Arc<dyn Transport>,
+        options: &ClientOptions,
+    ) -> Result<Arc<Self>, AnocmError> {
+        let lease = Lease::new()?;
+        let mut config = ClientConfig::default();
+        config.rooms.presence = options.presence;
+        config.rooms.max_history = usize::try_from(options.max_history).unwrap_or(usize::MAX);
+        let (core, driver) = Core::new(relay, transport, config);
+        let threads = lease.handle().clone();
+        let driver = threads.spawn(async move {
+            driver.run().await;
+            lease
+        });
+        Ok(Arc::new(Self { core, driver: Mutex::new(Some(driver)) }))
+    }
+}

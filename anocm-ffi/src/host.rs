@@ -1,0 +1,206 @@
+//! A transport that the program brings in its own language.
+//!
+//! The library does not call the program: the program asks what is wanted of it, and says what
+//! came of it. So whatever the program's code does, throwing and blocking included, it does on its
+//! own threads, and nothing here has to survive it.
+
+#[cfg(test)]
+mod tests;
+
+use std::{fmt, sync::Arc};
+
+use anocm_core::{
+    Payload,
+    transport::{AtOnce, Closing, Link, Transport, TransportError},
+};
+use async_trait::async_trait;
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
+
+use crate::TransportFailure;
+
+/// Frames that came in and were not fetched. What waits beyond that waits in the program.
+const INCOMING: usize = 8;
+
+/// What a program serves that brings its own transport: it waits for a `dial`, connects, and
+/// carries frames both ways between its connection and a `pipe`. The packages do this for any
+/// transport written to their interface.
+#[derive(uniffi::Object)]
+pub struct HostTransport {
+    /// Until a client has it: when that one ends, so do the dials.
+    dialer: std::sync::Mutex<Option<Dialer>>,
+    dials: Mutex<mpsc::Receiver<Arc<Dial>>>,
+}
+
+/// A connection that the library wants.
+#[derive(uniffi::Object)]
+pub struct Dial {
+    answer: std::sync::Mutex<Option<oneshot::Sender<Result<HostLink, TransportError>>>>,
+}
+
+/// One open connection, as the program sees it. Letting go of it cuts the connection.
+#[derive(uniffi::Object)]
+pub struct Pipe {
+    outgoing: Mutex<mpsc::Receiver<Vec<Payload>>>,
+    incoming: std::sync::Mutex<Option<mpsc::Sender<Payload>>>,
+    /// How the connection ended, set before `incoming` is let go of.
+    end: watch::Sender<End>,
+}
+
+/// How the program's side of a connection ended: `Ok` is a clean close.
+type End = Result<(), TransportError>;
+
+struct Dialer(mpsc::Sender<Arc<Dial>>);
+
+struct HostLink {
+    outgoing: std::sync::Mutex<Option<mpsc::Sender<Vec<Payload>>>>,
+    incoming: Mutex<mpsc::Receiver<Payload>>,
+    end: watch::Receiver<End>,
+}
+
+#[uniffi::export]
+impl HostTransport {
+    /// A transport for one client.
+    #[uniffi::constructor]
+    pub fn new() -> Arc<Self> {
+        let (dialer, dials) = mpsc::channel(1);
+        Arc::new(Self {
+            dialer: std::sync::Mutex::new(Some(Dialer(dialer))),
+            dials: Mutex::new(dials),
+        })
+    }
+
+    /// Waits until the library wants a connection; nothing when the client has ended.
+    pub async fn dial(&self) -> Option<Arc<Dial>> {
+        self.dials.lock().await.recv().await
+    }
+}
+
+#[uniffi::export]
+impl Dial {
+    /// The connection is there.
+    pub fn connected(&self) -> Arc<Pipe> {
+        let (to_host, outgoing) = mpsc::channel(1);
+        let (to_room, incoming) = mpsc::channel(INCOMING);
+        let (end, ended) = watch::channel(Err(TransportError::Cut));
+        let link = HostLink {
+            outgoing: std::sync::Mutex::new(Some(to_host)),
+            incoming: Mutex::new(incoming),
+            end: ended,
+        };
+        self.answer(Ok(link));
+        Arc::new(Pipe {
+            outgoing: Mutex::new(outgoing),
+            incoming: std::sync::Mutex::new(Some(to_room)),
+            end,
+        })
+    }
+
+    /// The connection does not come about.
+    pub fn failed(&self, why: TransportFailure) {
+        self.answer(Err(why.into()));
+    }
+}
+
+#[uniffi::export]
+impl Pipe {
+    /// Waits for frames to be sent, whole and in this order; nothing when the connection is to be
+    /// closed, or is. Asking again says that those before were sent.
+    pub async fn outgoing(&self) -> Option<Vec<Vec<u8>>> {
+        let frames = self.outgoing.lock().await.recv().await?;
+        Some(frames.iter().map(|frame| frame.to_vec()).collect())
+    }
+
+    /// A whole frame came in. Waits while the library does not keep up; false when it wants no
+    /// more.
+    pub async fn incoming(&self, frame: Vec<u8>) -> bool {
+        let to_room = lock(&self.incoming).clone();
+        match to_room {
+            Some(to_room) => to_room.send(Payload::from(frame)).await.is_ok(),
+            None => false,
+        }
+    }
+
+    /// The connection has ended: closed cleanly by the relay, or as `why` says.
+    pub fn ended(&self, why: Option<TransportFailure>) {
+        if let Some(to_room) = lock(&self.incoming).take() {
+            let _ = self.end.send_replace(why.map_or(Ok(()), |why| Err(why.into())));
+            // What came before is still delivered.
+            drop(to_room);
+        }
+    }
+}
+
+impl HostTransport {
+    /// For the client that it is for; no second one.
+    pub(crate) fn dialer(&self) -> Option<Arc<dyn Transport>> {
+        lock(&self.dialer).take().map(|dialer| Arc::new(dialer) as Arc<dyn Transport>)
+    }
+}
+
+impl Dial {
+    fn answer(&self, result: Result<HostLink, TransportError>) {
+        // Nobody waits any more, or it was answered before: the link is then dropped.
+        if let Some(answer) = lock(&self.answer).take() {
+            let _ = answer.send(result);
+        }
+    }
+}
+
+#[async_trait]
+impl Transport for Dialer {
+    async fn connect(&self) -> Result<Box<dyn Link>, TransportError> {
+        let (answer, answered) = oneshot::channel();
+        let dial = Arc::new(Dial { answer: std::sync::Mutex::new(Some(answer)) });
+        self.0.send(dial).await.map_err(|_| TransportError::Unreachable)?;
+        // Dropped without an answer: the program cannot, or has ended.
+        let link = answered.await.map_err(|_| TransportError::Unreachable)??;
+        Ok(Box::new(link))
+    }
+}
+
+#[async_trait]
+impl Link for HostLink {
+    async fn send(&self, frames: &[Payload]) -> Result<(), TransportError> {
+        let to_host = lock(&self.outgoing).clone().ok_or(TransportError::Cut)?;
+        to_host.send(frames.to_vec()).await.map_err(|_| TransportError::Cut)
+    }
+
+    fn try_send(&self, _: &[Payload]) -> AtOnce {
+        // Taking none is always right, and a client never asks.
+        AtOnce::default()
+    }
+
+    async fn recv(&self) -> Result<Option<Payload>, TransportError> {
+        match self.incoming.lock().await.recv().await {
+            Some(frame) => Ok(Some(frame)),
+            None => self.end.borrow().map(|()| None),
+        }
+    }
+
+    async fn close(&self, _: Closing) {
+        // The program hears it after what was sent.
+        *lock(&self.outgoing) = None;
+    }
+}
+
+fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+impl fmt::Debug for HostTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HostTransport(..)")
+    }
+}
+
+impl fmt::Debug for Dial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Dial(..)")
+    }
+}
+
+impl fmt::Debug for Pipe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pipe(..)")
+    }
+}

@@ -1,0 +1,68 @@
+//! The client side of anocm for Kotlin, Swift and Python.
+//!
+//! Here is what UniFFI makes those languages' types of, one small file for each; the packages in
+//! `kotlin`, `swift` and `python` add each language's own manners: streams of events, scopes,
+//! transports. Rust programs use `anocm-core` and `anocm-ws` directly.
+//!
+//! | file | what it exports |
+//! |---|---|
+//! | `client` | a relay: create, join, shut down |
+//! | `room` | a room: talk, remove, leave … |
+//! | `events`, `event` | a subscription, and what it tells |
+//! | `host` | a transport in the host's language |
+//! | `view`, `state`, `member`, `message`, `retention`, `new_room` | values |
+//! | `error` | what can go wrong |
+//!
+//! Rules that hold for all of it:
+//!
+//! * No function blocks. What waits is `async`, does nothing when its future is dropped, and runs
+//!   on whatever thread the host polls it on: the library's own work is on the threads of
+//!   `runtime`.
+//! * The library never calls the host: no callback, so that nothing here depends on how a host's
+//!   code behaves.
+//! * Nothing panics on what comes from the host; what can fail has a `Result`.
+
+#![forbid(unsafe_op_in_unsafe_fn)]
+
+mod client;
+mod error;
+mod event;
+mod events;
+mod host;
+mod member;
+mod message;
+mod new_room;
+mod retention;
+mod room;
+mod runtime;
+mod state;
+mod view;
+
+pub use client::{Client, ClientOptions};
+pub use error::AnocmError;
+pub use event::{Departure, RoomEvent};
+pub use events::Events;
+pub use host::{Dial, HostTransport, Pipe};
+pub use member::{Colour, Member, Role};
+pub use message::Message;
+pub use new_room::NewRoom;
+pub use retention::{GuestRetention, Retention, RoomRetention};
+pub use room::Room;
+pub use state::{Connection, Ended, JoinFailure, Posture, SendFailure, TransportFailure, Trouble};
+pub use view::{RoomView, SafetyCode};
+
+uniffi::setup_scaffolding!();
+
+/// Overwrites all memory that is given back, the buffers included in which values travel to the
+/// host's language and back.
+#[cfg(feature = "wiping")]
+#[global_allocator]
+static WIPING: zeroizing_alloc::ZeroAlloc<std::alloc::System> =
+    zeroizing_alloc::ZeroAlloc(std::alloc::System);
+
+/// The version of the library. A package refuses to work with any other than its own.
+#[uniffi::export]
+#[must_use]
+pub fn library_version() -> String {
+    env!("CARGO_PKG_VERSION").to_owned()
+}

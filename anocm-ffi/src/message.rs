@@ -1,0 +1,94 @@
+//! What was said.
+
+use anocm_core::{MessageId, Timestamp, name::clean_text, room};
+use data_encoding::HEXLOWER;
+
+use crate::{Member, Retention};
+
+/// Something that was said.
+#[derive(Clone, PartialEq, Eq, uniffi::Record)]
+pub struct Message {
+    /// Its name, as returned to the sender when it was queued: 32 hexadecimal digits.
+    pub id: String,
+    /// Its place in the room's log.
+    pub seq: u64,
+    /// Who said it, as they were called then.
+    pub from: Member,
+    /// To whom it was whispered; absent when to everyone.
+    pub whispered_to: Option<Member>,
+    /// Whether this guest said it.
+    pub own: bool,
+    /// What was said, fit for a screen: what could trick a reader (control characters, what
+    /// steers the direction of text, what is invisible) is made visible as U+FFFD.
+    pub text: String,
+    /// How long it is kept: what the sender chose, cut to this guest's cap.
+    pub retention: Retention,
+    /// Milliseconds until it is wiped and its expiry told; absent for a live message, which is
+    /// shown for as long as the program likes.
+    pub expires_in_millis: Option<u64>,
+}
+
+impl std::fmt::Debug for Message {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Message(..)")
+    }
+}
+
+impl Message {
+    pub(crate) fn new(message: &room::Message, now: Timestamp) -> Self {
+        Self {
+            id: id_text(&message.id),
+            seq: message.seq.value(),
+            from: (&message.from).into(),
+            whispered_to: message.whispered_to.as_ref().map(Into::into),
+            own: message.own,
+            text: clean_text(message.text.as_str()).into_owned(),
+            retention: message.retention.into(),
+            expires_in_millis: message.expires.map(|at| millis(at.since(now))),
+        }
+    }
+}
+
+/// An id as the host language has it.
+pub(crate) fn id_text(id: &MessageId) -> String {
+    HEXLOWER.encode(id.as_bytes())
+}
+
+/// A time span as the host language has it.
+pub(crate) fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use anocm_core::{session::Role, testing::sample};
+
+    use super::*;
+
+    #[test]
+    fn what_steers_a_screen_is_made_visible() {
+        let alice = sample::member("Alice".parse().unwrap(), 1, Role::Member);
+        let said = |text| {
+            let kept = anocm_core::Retention::Live;
+            Message::new(&sample::message(&alice, 7, text, kept, None), Timestamp::from_millis(0))
+        };
+        assert_eq!(said("two\nlines").text, "two\nlines");
+        assert_eq!(said("\u{202e}olleH").text, "\u{fffd}olleH");
+        assert_eq!(said("x").id, "07".repeat(16));
+        assert_eq!(said("x").expires_in_millis, None);
+    }
+
+    #[test]
+    fn the_time_left_is_told_and_never_below_zero() {
+        let alice = sample::member("Alice".parse().unwrap(), 1, Role::Member);
+        let kept = anocm_core::Retention::keep(std::time::Duration::from_secs(5)).unwrap();
+        let start = Timestamp::from_millis(0);
+        let expires = Some(start.after(std::time::Duration::from_secs(5)));
+        let message = sample::message(&alice, 7, "x", kept, expires);
+        let left = |seconds| {
+            let now = start.after(std::time::Duration::from_secs(seconds));
+            Message::new(&message, now).expires_in_millis
+        };
+        assert_eq!([left(0), left(3), left(6)], [Some(5_000), Some(2_000), Some(0)]);
+    }
+}

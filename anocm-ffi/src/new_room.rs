@@ -1,0 +1,50 @@
+//! How a room is opened.
+
+use std::time::Duration;
+
+use crate::{AnocmError, RoomRetention};
+
+/// How a room is opened. What is left out is as the library has it.
+#[derive(Clone, uniffi::Record)]
+pub struct NewRoom {
+    /// What the owner is called: 1 to 32 characters in at most 64 bytes.
+    #[uniffi(default = "guest")]
+    pub nickname: String,
+    /// Smallest, default and largest retention. When absent: live, five minutes, 24 hours.
+    #[uniffi(default = None)]
+    pub retention: Option<RoomRetention>,
+    /// How many seconds the room outlives its last connection.
+    #[uniffi(default = 120)]
+    pub linger_seconds: u32,
+    /// The age in seconds at which the room ends in any case.
+    #[uniffi(default = 604_800)]
+    pub largest_age_seconds: u32,
+    /// The most entries that the relay keeps at one time.
+    #[uniffi(default = 10_000)]
+    pub max_entries: u32,
+    /// The most bytes of sealed entries that the relay keeps at one time.
+    #[uniffi(default = 32_000_000)]
+    pub max_bytes: u64,
+}
+
+impl std::fmt::Debug for NewRoom {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("NewRoom(..)")
+    }
+}
+
+impl TryFrom<NewRoom> for anocm_core::NewRoom {
+    type Error = AnocmError;
+
+    fn try_from(new: NewRoom) -> Result<Self, AnocmError> {
+        let retention = new.retention.map(TryInto::try_into).transpose()?.unwrap_or_default();
+        Ok(Self {
+            nickname: new.nickname.parse()?,
+            retention,
+            linger: Duration::from_secs(new.linger_seconds.into()),
+            largest_age: Duration::from_secs(new.largest_age_seconds.into()),
+            max_entries: new.max_entries,
+            max_bytes: new.max_bytes,
+        })
+    }
+}

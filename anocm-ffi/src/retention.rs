@@ -1,0 +1,137 @@
+//! How long messages are kept.
+
+use std::time::Duration;
+
+use crate::AnocmError;
+
+/// How long a message may be kept: not at all, or for a while. There is no "for ever".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+#[expect(clippy::exhaustive_enums, reason = "there is no third way, and no \"for ever\"")]
+pub enum Retention {
+    /// Delivered to whoever is connected, never stored.
+    Live,
+    /// Kept for this long after the relay accepted it.
+    Keep {
+        /// Milliseconds: from 1,000 (one second) to 2,592,000,000 (thirty days).
+        millis: u32,
+    },
+}
+
+impl From<anocm_core::Retention> for Retention {
+    fn from(retention: anocm_core::Retention) -> Self {
+        match retention.as_millis() {
+            0 => Self::Live,
+            millis => Self::Keep { millis },
+        }
+    }
+}
+
+impl TryFrom<Retention> for anocm_core::Retention {
+    type Error = AnocmError;
+
+    fn try_from(retention: Retention) -> Result<Self, AnocmError> {
+        match retention {
+            Retention::Live => Ok(Self::Live),
+            // Zero would be live: not what somebody means who asks for it to be kept.
+            Retention::Keep { millis: 0 } => Err(anocm_core::RetentionError::TooShort.into()),
+            Retention::Keep { millis } => Ok(Self::keep(Duration::from_millis(millis.into()))?),
+        }
+    }
+}
+
+/// Reads an optional wish.
+pub(crate) fn wish(
+    retention: Option<Retention>,
+) -> Result<Option<anocm_core::Retention>, AnocmError> {
+    retention.map(TryInto::try_into).transpose()
+}
+
+/// What a room allows: the smallest, default and largest retention of its messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Record)]
+pub struct RoomRetention {
+    /// The least a message can be kept.
+    pub smallest: Retention,
+    /// What a message gets that asks for nothing.
+    pub default_retention: Retention,
+    /// The longest a message can be kept.
+    pub largest: Retention,
+}
+
+impl From<anocm_core::RoomRetention> for RoomRetention {
+    fn from(room: anocm_core::RoomRetention) -> Self {
+        Self {
+            smallest: room.smallest().into(),
+            default_retention: room.default_retention().into(),
+            largest: room.largest().into(),
+        }
+    }
+}
+
+impl TryFrom<RoomRetention> for anocm_core::RoomRetention {
+    type Error = AnocmError;
+
+    fn try_from(room: RoomRetention) -> Result<Self, AnocmError> {
+        let bounds = [room.smallest, room.default_retention, room.largest];
+        let [smallest, default, largest] = bounds.map(TryInto::try_into);
+        Ok(Self::new(smallest?, default?, largest?)?)
+    }
+}
+
+/// What one guest chose for themselves in one room. Never leaves the guest's own machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, uniffi::Record)]
+pub struct GuestRetention {
+    /// For messages they send without saying; the room's default when absent.
+    #[uniffi(default = None)]
+    pub default_retention: Option<Retention>,
+    /// The longest that anything they send or receive is kept; no cap of their own when absent.
+    #[uniffi(default = None)]
+    pub cap: Option<Retention>,
+}
+
+impl From<anocm_core::GuestRetention> for GuestRetention {
+    fn from(guest: anocm_core::GuestRetention) -> Self {
+        Self { default_retention: guest.default.map(Into::into), cap: guest.cap.map(Into::into) }
+    }
+}
+
+impl TryFrom<GuestRetention> for anocm_core::GuestRetention {
+    type Error = AnocmError;
+
+    fn try_from(guest: GuestRetention) -> Result<Self, AnocmError> {
+        Ok(Self { default: wish(guest.default_retention)?, cap: wish(guest.cap)? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_lawful_retention_comes_back_as_it_was(millis in 1_000_u32..=2_592_000_000) {
+            let kept = Retention::Keep { millis };
+            let core = anocm_core::Retention::try_from(kept).unwrap();
+            prop_assert_eq!(Retention::from(core), kept);
+        }
+    }
+
+    #[test]
+    fn what_is_no_retention_is_refused() {
+        for millis in [0, 1, 999, 2_592_000_001, u32::MAX] {
+            let refused = anocm_core::Retention::try_from(Retention::Keep { millis });
+            assert!(matches!(refused, Err(AnocmError::BadRetention(_))), "{millis}");
+        }
+        assert!(anocm_core::Retention::try_from(Retention::Live).unwrap().is_live());
+    }
+
+    #[test]
+    fn bounds_out_of_order_are_refused() {
+        let minute = Retention::Keep { millis: 60_000 };
+        let upside_down =
+            RoomRetention { smallest: minute, default_retention: Retention::Live, largest: minute };
+        let refused = anocm_core::RoomRetention::try_from(upside_down);
+        assert!(matches!(refused, Err(AnocmError::BadRetention(_))));
+    }
+}

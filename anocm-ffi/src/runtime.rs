@@ -1,0 +1,106 @@
+//! The threads that everything runs on: there while any client is, and joined when the last one
+//! is shut down.
+//!
+//! Of our own, and not the one that UniFFI would start: that one has one thread for everything,
+//! and never ends, which some hosts do not survive at their exit.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use tokio::{
+    runtime::{Builder, Handle, Runtime},
+    sync::oneshot,
+};
+
+use crate::AnocmError;
+
+/// So that one room that works for long does not hold up those of other clients.
+const THREADS: usize = 2;
+/// How long threads may take to end that look up a name, say.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+static SHARED: Mutex<Shared> = Mutex::new(Shared { runtime: None, leases: 0 });
+
+struct Shared {
+    runtime: Option<Runtime>,
+    leases: usize,
+}
+
+/// The right to have threads.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    handle: Handle,
+    /// Gives nothing back when it is dropped.
+    returned: bool,
+}
+
+impl Lease {
+    /// Starts the threads if there are none.
+    pub(crate) fn new() -> Result<Self, AnocmError> {
+        let mut shared = lock();
+        let handle = match &shared.runtime {
+            Some(runtime) => runtime.handle().clone(),
+            None => {
+                let runtime = Builder::new_multi_thread()
+                    .worker_threads(THREADS)
+                    .thread_name("anocm")
+                    .enable_all()
+                    .build()
+                    .map_err(|_| AnocmError::System)?;
+                shared.runtime.insert(runtime).handle().clone()
+            }
+        };
+        shared.leases += 1;
+        Ok(Self { handle, returned: false })
+    }
+
+    pub(crate) const fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Gives the right back; with the last one, waits until the threads have ended.
+    pub(crate) async fn end(mut self) {
+        self.returned = true;
+        let Some(runtime) = give_back() else {
+            return;
+        };
+        // Not here: whoever polls this must not wait, and may be a thread of the runtime itself.
+        let (done, ended) = oneshot::channel();
+        let waiting = thread::Builder::new().name("anocm-end".to_owned()).spawn(move || {
+            runtime.shutdown_timeout(PATIENCE);
+            let _ = done.send(());
+        });
+        if let Ok(thread) = waiting {
+            let _ = ended.await;
+            // Some hosts go on, on the very thread that wakes them.
+            if thread.thread().id() != thread::current().id() {
+                // It does nothing any more but end.
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if !self.returned
+            && let Some(runtime) = give_back()
+        {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// One right less; the runtime when it was the last.
+fn give_back() -> Option<Runtime> {
+    let mut shared = lock();
+    shared.leases -= 1;
+    if shared.leases == 0 { shared.runtime.take() } else { None }
+}
+
+fn lock() -> MutexGuard<'static, Shared> {
+    SHARED.lock().unwrap_or_else(PoisonError::into_inner)
+}
