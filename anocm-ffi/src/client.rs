@@ -1,6 +1,6 @@
 //! A guest's side of one relay.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use anocm_core::{
     Invite, Nickname, RelayUrl,
@@ -14,6 +14,7 @@ use crate::{AnocmError, HostTransport, NewRoom, Room, runtime::Lease};
 
 /// How a relay is reached, and what its rooms do. What is left out is as the library has it.
 #[derive(Clone, uniffi::Record)]
+#[uniffi::export(Debug, Display)]
 pub struct ClientOptions {
     /// A SOCKS5 proxy as `HOST:PORT`, Tor's for example. Everything then goes through it, and it
     /// resolves the relay's name. Without one, `.onion` relays cannot be reached.
@@ -36,11 +37,7 @@ impl Default for ClientOptions {
     }
 }
 
-impl fmt::Debug for ClientOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ClientOptions(..)")
-    }
-}
+shown_as_name!(ClientOptions);
 
 /// A guest's side of one relay: opens rooms and enters them. It connects when there is a room to
 /// connect for, and again when the connection is lost.
@@ -56,11 +53,7 @@ pub struct Client {
     driver: Mutex<Option<JoinHandle<Lease>>>,
 }
 
-impl fmt::Debug for Client {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Client(..)")
-    }
-}
+shown_as_name!(Client);
 
 #[uniffi::export]
 impl Client {

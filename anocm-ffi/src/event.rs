@@ -1,5 +1,7 @@
 //! What happens in a room.
 
+use std::fmt;
+
 use anocm_core::{Timestamp, room, session::Departure as How};
 
 use crate::{
@@ -8,7 +10,8 @@ use crate::{
 };
 
 /// Something that happened in a room.
-#[derive(Clone, Debug, PartialEq, Eq, uniffi::Enum)]
+#[derive(Clone, PartialEq, Eq, uniffi::Enum)]
+#[uniffi::export(Debug, Display)]
 #[non_exhaustive]
 pub enum RoomEvent {
     /// The connection to the relay changed.
@@ -29,7 +32,7 @@ pub enum RoomEvent {
     /// Content of the program's own.
     Custom {
         /// Who sent it.
-        from: Member,
+        sender: Member,
         /// The program's number.
         kind: u16,
         /// The content.
@@ -132,6 +135,30 @@ pub enum Departure {
 }
 
 impl RoomEvent {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Connection { .. } => "Connection",
+            Self::Entered { .. } => "Entered",
+            Self::Confirmed { .. } => "Confirmed",
+            Self::Message { .. } => "Message",
+            Self::Custom { .. } => "Custom",
+            Self::NotSent { .. } => "NotSent",
+            Self::Expired { .. } => "Expired",
+            Self::Joined { .. } => "Joined",
+            Self::Departed { .. } => "Departed",
+            Self::Renamed { .. } => "Renamed",
+            Self::SettingsChanged { .. } => "SettingsChanged",
+            Self::InviteReplaced { .. } => "InviteReplaced",
+            Self::EpochBegan { .. } => "EpochBegan",
+            Self::Typing { .. } => "Typing",
+            Self::Presence { .. } => "Presence",
+            Self::Trouble { .. } => "Trouble",
+            Self::Recovered { .. } => "Recovered",
+            Self::Posture { .. } => "Posture",
+            Self::Ended { .. } => "Ended",
+        }
+    }
+
     /// `None` for what these bindings have no name for.
     pub(crate) fn new(event: room::RoomEvent, now: Timestamp) -> Option<Self> {
         Some(match event {
@@ -142,7 +169,7 @@ impl RoomEvent {
                 Self::Message { message: Message::new(&message, now) }
             }
             room::RoomEvent::Custom { from, kind, body, retention } => Self::Custom {
-                from: (&from).into(),
+                sender: (&from).into(),
                 kind,
                 body: body.to_vec(),
                 retention: retention.into(),
@@ -175,6 +202,18 @@ impl RoomEvent {
             room::RoomEvent::Ended(ended) => Self::Ended { why: ended.into() },
             _ => return None,
         })
+    }
+}
+
+impl fmt::Debug for RoomEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl fmt::Display for RoomEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
     }
 }
 

@@ -1,6 +1,6 @@
 //! A subscription to what happens in a room.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use anocm_core::client::Room as Core;
 use tokio::sync::watch;
@@ -20,11 +20,7 @@ pub struct Events {
     number: u64,
 }
 
-impl fmt::Debug for Events {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Events(..)")
-    }
-}
+shown_as_name!(Events);
 
 #[uniffi::export]
 impl Events {

@@ -20,9 +20,28 @@
 //!   `runtime`.
 //! * The library never calls the host: no callback, so that nothing here depends on how a host's
 //!   code behaves.
+//! * No value shows what it holds when a host makes text of it: neither what was said nor who said
+//!   it nor a link ends in a log by accident.
 //! * Nothing panics on what comes from the host; what can fail has a `Result`.
 
 #![forbid(unsafe_op_in_unsafe_fn)]
+
+/// For what must not be shown: in Rust, and in the host's own way of making text of a value.
+macro_rules! shown_as_name {
+    ($($name:ident),+) => {$(
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(concat!(stringify!($name), "(..)"))
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                std::fmt::Debug::fmt(self, f)
+            }
+        }
+    )+};
+}
 
 mod client;
 mod error;

@@ -28,6 +28,7 @@ pub struct Colour {
 
 /// A member as all members see them.
 #[derive(Clone, PartialEq, Eq, uniffi::Record)]
+#[uniffi::export(Debug, Display)]
 pub struct Member {
     /// Random, fixed for the member's stay: 32 hexadecimal digits.
     pub id: String,
@@ -43,11 +44,7 @@ pub struct Member {
     pub look_alike: bool,
 }
 
-impl std::fmt::Debug for Member {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Member(..)")
-    }
-}
+shown_as_name!(Member);
 
 impl From<anocm_core::session::Role> for Role {
     fn from(role: anocm_core::session::Role) -> Self {

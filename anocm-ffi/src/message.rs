@@ -7,13 +7,14 @@ use crate::{Member, Retention};
 
 /// Something that was said.
 #[derive(Clone, PartialEq, Eq, uniffi::Record)]
+#[uniffi::export(Debug, Display)]
 pub struct Message {
     /// Its name, as returned to the sender when it was queued: 32 hexadecimal digits.
     pub id: String,
     /// Its place in the room's log.
     pub seq: u64,
     /// Who said it, as they were called then.
-    pub from: Member,
+    pub sender: Member,
     /// To whom it was whispered; absent when to everyone.
     pub whispered_to: Option<Member>,
     /// Whether this guest said it.
@@ -28,18 +29,14 @@ pub struct Message {
     pub expires_in_millis: Option<u64>,
 }
 
-impl std::fmt::Debug for Message {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Message(..)")
-    }
-}
+shown_as_name!(Message);
 
 impl Message {
     pub(crate) fn new(message: &room::Message, now: Timestamp) -> Self {
         Self {
             id: id_text(&message.id),
             seq: message.seq.value(),
-            from: (&message.from).into(),
+            sender: (&message.from).into(),
             whispered_to: message.whispered_to.as_ref().map(Into::into),
             own: message.own,
             text: clean_text(message.text.as_str()).into_owned(),

@@ -6,6 +6,7 @@ use crate::{AnocmError, RoomRetention};
 
 /// How a room is opened. What is left out is as the library has it.
 #[derive(Clone, uniffi::Record)]
+#[uniffi::export(Debug, Display)]
 pub struct NewRoom {
     /// What the owner is called: 1 to 32 characters in at most 64 bytes.
     #[uniffi(default = "guest")]
@@ -27,11 +28,7 @@ pub struct NewRoom {
     pub max_bytes: u64,
 }
 
-impl std::fmt::Debug for NewRoom {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("NewRoom(..)")
-    }
-}
+shown_as_name!(NewRoom);
 
 impl TryFrom<NewRoom> for anocm_core::NewRoom {
     type Error = AnocmError;

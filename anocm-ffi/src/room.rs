@@ -1,6 +1,6 @@
 //! The handle of one room.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use anocm_core::{MemberId, Nickname, client::Room as Core, room::Command};
 use tokio::sync::watch;
@@ -22,11 +22,7 @@ pub struct Room {
     subscriptions: watch::Sender<u64>,
 }
 
-impl fmt::Debug for Room {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Room(..)")
-    }
-}
+shown_as_name!(Room);
 
 #[uniffi::export]
 impl Room {

@@ -62,7 +62,7 @@ pub enum Trouble {
     /// Messages of a member are missing although the relay should have had them.
     Withheld {
         /// Whose: a member's id.
-        from: String,
+        sender: String,
         /// How many.
         count: u64,
     },
@@ -215,7 +215,7 @@ impl Trouble {
     pub(crate) fn new(trouble: room::Trouble) -> Option<Self> {
         Some(match trouble {
             room::Trouble::Withheld { from, count } => {
-                Self::Withheld { from: id_text(&from), count }
+                Self::Withheld { sender: id_text(&from), count }
             }
             room::Trouble::Missed { count } => Self::Missed { count },
             room::Trouble::Unreadable { seq } => Self::Unreadable { seq: seq.value() },

@@ -7,6 +7,7 @@ use crate::{Connection, Ended, GuestRetention, Member, Posture, RoomRetention, m
 /// What the members of a room compare to be sure that nobody sits between them: the same for
 /// everyone in the epoch.
 #[derive(Clone, PartialEq, Eq, uniffi::Record)]
+#[uniffi::export(Debug, Display)]
 pub struct SafetyCode {
     /// Twelve words.
     pub words: Vec<String>,
@@ -14,11 +15,7 @@ pub struct SafetyCode {
     pub emoji: Vec<String>,
 }
 
-impl std::fmt::Debug for SafetyCode {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("SafetyCode(..)")
-    }
-}
+shown_as_name!(SafetyCode);
 
 impl From<&session::SafetyCode> for SafetyCode {
     fn from(code: &session::SafetyCode) -> Self {
@@ -29,6 +26,7 @@ impl From<&session::SafetyCode> for SafetyCode {
 
 /// The state of a room. A copy; holds no message.
 #[derive(Clone, uniffi::Record)]
+#[uniffi::export(Debug, Display)]
 #[non_exhaustive]
 pub struct RoomView {
     /// The connection to the relay.
@@ -61,11 +59,7 @@ pub struct RoomView {
     pub ended: Option<Ended>,
 }
 
-impl std::fmt::Debug for RoomView {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("RoomView(..)")
-    }
-}
+shown_as_name!(RoomView);
 
 impl From<room::RoomView> for RoomView {
     fn from(view: room::RoomView) -> Self {

@@ -32,16 +32,12 @@ from ._native import (
     Trouble,
     library_version,
 )
-from ._version import VERSION as __version__
 from .client import Client, create, join
 from .keep import Keep, keep
 from .room import Room
 from .transport import Link, Transport, TransportError
 
-if library_version() != __version__:
-    raise ImportError(
-        f"anocm {__version__} was loaded with version {library_version()} of its library"
-    )
+__version__ = library_version()
 
 __all__ = [
     "AnocmError",

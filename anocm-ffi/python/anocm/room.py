@@ -61,6 +61,10 @@ class Room:
         error: Optional[BaseException],
         trace: Optional[TracebackType],
     ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Leaves, and ends the client that is for this room alone: the end of an `async with`."""
         try:
             await self.leave()
         finally:

@@ -1,0 +1,96 @@
+"""A relay of the tests' own, and what scenarios have in common."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+import subprocess
+from pathlib import Path
+from typing import Any, Awaitable, Callable, Iterator, Type, TypeVar
+
+import anocm
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+PROGRAMS = Path(os.environ.get("ANOCM_PROGRAMS", ROOT / "target" / "debug"))
+
+T = TypeVar("T")
+
+
+class Relay:
+    """An `anocm-server` in a process of its own."""
+
+    def __init__(self, *words: str) -> None:
+        # As in a group of its own: an interrupted test run ends it by itself.
+        self._process = subprocess.Popen(
+            [PROGRAMS / "anocm-server", "--listen", "127.0.0.1:0", *words],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert line.startswith("listening on "), line
+        self.url = line.removeprefix("listening on ").strip()
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait()
+
+
+@pytest.fixture(scope="session")
+def relay() -> Iterator[Relay]:
+    """One for all: rooms do not know of each other."""
+    relay = Relay()
+    yield relay
+    relay.stop()
+
+
+def scenario(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
+    """Runs a test on an event loop of its own, which is over in half a minute or has failed."""
+
+    @functools.wraps(test)
+    def run(**fixtures: Any) -> None:
+        asyncio.run(asyncio.wait_for(test(**fixtures), 30))
+
+    return run
+
+
+async def until(room: anocm.Room, kind: Type[T], is_it: Callable[[T], bool] = lambda _: True) -> T:
+    """The next event of this kind for which something holds."""
+    async for event in room:
+        if isinstance(event, kind) and is_it(event):
+            return event
+    raise AssertionError(f"the room ended before a {kind.__name__}")
+
+
+async def hears(room: anocm.Room, text: str) -> anocm.Message:
+    """The next message with this text."""
+    said = await until(room, anocm.RoomEvent.MESSAGE, lambda event: event.message.text == text)
+    return said.message
+
+
+def link(room: anocm.Room) -> str:
+    """The link for newcomers."""
+    link = room.view.link
+    assert link is not None
+    return link
+
+
+def named(room: anocm.Room, nickname: str) -> anocm.Member:
+    """The one member of this name."""
+    [member] = [member for member in room.view.members if member.nickname == nickname]
+    return member
+
+
+def threads() -> list[str]:
+    """The names of this process's threads, those of the library and all others."""
+    return sorted(
+        (task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()
+    )
+
+
+def resident() -> int:
+    """The bytes of memory that this process really has."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
