@@ -54,8 +54,10 @@ async def test_rooms_that_are_no_more(relay: Relay) -> None:
         gone = link(alice)
         alice.close_for_all()
         await until(alice, RoomEvent.ENDED)
-        with pytest.raises(AnocmError.RoomOver):
+        with pytest.raises(AnocmError.NotInRoom):
             alice.say("too late")
+        with pytest.raises(AnocmError.RoomOver):
+            await alice.entered()
     late = anocm.join(gone, "Bob")
     with pytest.raises(AnocmError.NoSuchRoom):
         await late.entered()
@@ -94,7 +96,7 @@ async def test_clients_that_cannot_be(relay: Relay) -> None:
     def options(**given: object) -> anocm.ClientOptions:
         return anocm.ClientOptions(**given)
 
-    for nickname in ("", "x" * 100, "a\nb"):
+    for nickname in ("", " ", "x" * 33):
         with pytest.raises(AnocmError.BadNickname):
             anocm.Client(relay.url).create(nickname)
     with pytest.raises(AnocmError.BadProxy):

@@ -42,6 +42,7 @@ async def test_join_by_link(relay: Relay) -> None:
 async def test_retention_and_expiry(relay: Relay) -> None:
     async with anocm.create(relay.url, "Alice") as alice, anocm.join(link(alice), "Bob") as bob:
         id = bob.say("short", keep=timedelta(seconds=1))
+        await hears(bob, "short")
         said = await hears(alice, "short")
         assert said.retention == Retention.KEEP(millis=1_000)
         assert said.expires_in_millis is not None and said.expires_in_millis <= 1_000
