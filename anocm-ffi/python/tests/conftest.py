@@ -70,6 +70,13 @@ async def hears(room: anocm.Room, text: str) -> anocm.Message:
     return said.message
 
 
+async def online(room: anocm.Room) -> None:
+    """Connected and up to date."""
+    if not isinstance(room.view.connection, anocm.Connection.ONLINE):
+        kind = anocm.RoomEvent.CONNECTION
+        await until(room, kind, lambda event: isinstance(event.state, anocm.Connection.ONLINE))
+
+
 def link(room: anocm.Room) -> str:
     """The link for newcomers."""
     link = room.view.link

@@ -106,8 +106,8 @@ async def test_clients_that_cannot_be(relay: Relay) -> None:
     with pytest.raises(AnocmError.OnionNeedsProxy):
         anocm.Client(f"http://{'a' * 56}.onion/")
     client = anocm.Client(relay.url)
-    with pytest.raises(AnocmError.BadSettings):
-        client.create(largest_age_seconds=0)
+    with pytest.raises(AnocmError.RelayRefused):
+        await client.create(largest_age_seconds=0).entered()
     async with client.create("Alice") as alice:
         twice = link(alice)
         with pytest.raises(AnocmError.AlreadyThere):

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import anocm
 from anocm import Departure, Ended, Retention, Role, RoomEvent
-from conftest import Relay, hears, link, named, scenario, until
+from conftest import Relay, hears, link, named, online, scenario, until
 
 
 @scenario
@@ -81,6 +81,8 @@ async def test_whisper_and_content_of_ones_own(relay: Relay) -> None:
 async def test_typing_presence_and_names(relay: Relay) -> None:
     async with anocm.create(relay.url, "Alice") as alice, anocm.join(link(alice), "Bob") as bob:
         await until(alice, RoomEvent.JOINED)
+        # Signs of typing are dropped rather than queued.
+        await online(bob)
         bob.typing()
         typing = await until(alice, RoomEvent.TYPING)
         assert typing.member == bob.view.me
@@ -133,6 +135,8 @@ async def test_remove(relay: Relay) -> None:
 @scenario
 async def test_close_for_all(relay: Relay) -> None:
     async with anocm.create(relay.url, "Alice") as alice, anocm.join(link(alice), "Bob") as bob:
+        # Who is not connected to a room when it is closed only finds that it is no more.
+        await online(bob)
         alice.close_for_all()
         for room in (alice, bob):
             assert (await until(room, RoomEvent.ENDED)).why == Ended.CLOSED()
