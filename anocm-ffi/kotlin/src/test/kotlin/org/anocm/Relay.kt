@@ -1,0 +1,74 @@
+package org.anocm
+
+import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.flow.first
+import kotlinx.coroutines.flow.filterIsInstance
+import kotlinx.coroutines.runBlocking
+import kotlinx.coroutines.withTimeout
+import java.io.File
+import kotlin.time.Duration.Companion.seconds
+
+/** An `anocm-server` in a process of its own. */
+class Relay : AutoCloseable {
+    private val process = ProcessBuilder("$programs/anocm-server", "--listen", "127.0.0.1:0")
+        .redirectError(ProcessBuilder.Redirect.INHERIT)
+        .start()
+
+    val url: String = process.inputReader().readLine().removePrefix("listening on ")
+
+    override fun close() {
+        process.destroy()
+        process.waitFor()
+    }
+
+    companion object {
+        val programs: String = System.getenv("ANOCM_PROGRAMS") ?: "../../target/debug"
+
+        /** One for all: rooms do not know of each other. */
+        val shared: Relay by lazy {
+            Relay().also { Runtime.getRuntime().addShutdownHook(Thread(it::close)) }
+        }
+    }
+}
+
+/** A test that is over in half a minute, or has failed. */
+fun scenario(test: suspend CoroutineScope.(relay: String) -> Unit): Unit = runBlocking {
+    withTimeout(30.seconds) { test(Relay.shared.url) }
+}
+
+/** The next event of a kind for which something holds. */
+suspend inline fun <reified T : RoomEvent> Room.until(
+    crossinline isIt: (T) -> Boolean = { true },
+): T = events.filterIsInstance<T>().first { isIt(it) }
+
+/** The next message with this text. */
+suspend fun Room.hears(text: String): Message =
+    until<RoomEvent.Message> { it.message.text == text }.message
+
+/** Waits until connected and up to date. */
+suspend fun Room.online() {
+    if (view().connection != Connection.Online) {
+        until<RoomEvent.Connection> { it.state == Connection.Online }
+    }
+}
+
+/** The link for newcomers. */
+val Room.link: String get() = checkNotNull(view().link)
+
+/** The one member of this name. */
+fun Room.named(nickname: String): Member = view().members.single { it.nickname == nickname }
+
+/** A room of Alice's, with Bob in it, each with a client of their own. */
+suspend fun twoIn(relay: String, test: suspend (alice: Room, bob: Room) -> Unit): Unit =
+    createRoom(relay, NewRoom("Alice")) { alice ->
+        joinRoom(alice.link, "Bob") { bob -> test(alice, bob) }
+    }
+
+/** How many threads of the library there are. */
+fun libraryThreads(): Int = File("/proc/self/task").listFiles().orEmpty().count {
+    // A thread may end meanwhile.
+    runCatching { File(it, "comm").readText().startsWith("anocm") }.getOrDefault(false)
+}
+
+/** The bytes of memory that this process really has. */
+fun resident(): Long = File("/proc/self/statm").readText().split(" ")[1].toLong() * 4096
