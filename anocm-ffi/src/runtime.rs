@@ -1,5 +1,5 @@
 //! The threads that everything runs on: there while any client is, and joined when the last one
-//! is shut down.
+//! is shut down. Only the two that OpenMLS has for large groups stay, idle.
 //!
 //! Of our own, and not the one that UniFFI would start: that one has one thread for everything,
 //! and never ends, which some hosts do not survive at their exit.
@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use rayon_core::ThreadPoolBuilder;
 use tokio::{
     runtime::{Builder, Handle, Runtime},
     sync::oneshot,
@@ -17,6 +18,9 @@ use tokio::{
 
 use crate::AnocmError;
 
+/// For what OpenMLS does for many members at a time. It takes one for each core unless told, and
+/// keeps them, idle, for as long as the process is there.
+const MLS_THREADS: usize = 2;
 /// So that one room that works for long does not hold up those of other clients.
 const THREADS: usize = 2;
 /// How long threads may take to end that look up a name, say.
@@ -44,6 +48,7 @@ impl Lease {
         let handle = match &shared.runtime {
             Some(runtime) => runtime.handle().clone(),
             None => {
+                limit_mls();
                 let runtime = Builder::new_multi_thread()
                     .worker_threads(THREADS)
                     .thread_name("anocm")
@@ -92,6 +97,14 @@ impl Drop for Lease {
             runtime.shutdown_background();
         }
     }
+}
+
+/// Has an effect once. Where the program uses rayon itself, the program decides.
+fn limit_mls() {
+    let _ = ThreadPoolBuilder::new()
+        .num_threads(MLS_THREADS)
+        .thread_name(|_| "anocm-mls".to_owned())
+        .build_global();
 }
 
 /// One right less; the runtime when it was the last.

@@ -22,7 +22,6 @@ class Relay:
     """An `anocm-server` in a process of its own."""
 
     def __init__(self, *words: str) -> None:
-        # As in a group of its own: an interrupted test run ends it by itself.
         self._process = subprocess.Popen(
             [PROGRAMS / "anocm-server", "--listen", "127.0.0.1:0", *words],
             stdout=subprocess.PIPE,
@@ -41,7 +40,8 @@ class Relay:
 @pytest.fixture(scope="session")
 def relay() -> Iterator[Relay]:
     """One for all: rooms do not know of each other."""
-    relay = Relay()
+    # Tests open more rooms than people do.
+    relay = Relay("--creations-per-minute", "1000000", "--requests-per-second", "1000000")
     yield relay
     relay.stop()
 

@@ -10,7 +10,11 @@ import kotlin.time.Duration.Companion.seconds
 
 /** An `anocm-server` in a process of its own. */
 class Relay : AutoCloseable {
-    private val process = ProcessBuilder("$programs/anocm-server", "--listen", "127.0.0.1:0")
+    // Tests open more rooms than people do.
+    private val process = ProcessBuilder(
+        "$programs/anocm-server", "--listen", "127.0.0.1:0",
+        "--creations-per-minute", "1000000", "--requests-per-second", "1000000",
+    )
         .redirectError(ProcessBuilder.Redirect.INHERIT)
         .start()
 
@@ -64,11 +68,11 @@ suspend fun twoIn(relay: String, test: suspend (alice: Room, bob: Room) -> Unit)
         joinRoom(alice.link, "Bob") { bob -> test(alice, bob) }
     }
 
-/** How many threads of the library there are. */
-fun libraryThreads(): Int = File("/proc/self/task").listFiles().orEmpty().count {
+/** The names of the library's threads, but for those that OpenMLS keeps. */
+fun libraryThreads(): List<String> = File("/proc/self/task").listFiles().orEmpty()
     // A thread may end meanwhile.
-    runCatching { File(it, "comm").readText().startsWith("anocm") }.getOrDefault(false)
-}
+    .mapNotNull { runCatching { File(it, "comm").readText().trim() }.getOrNull() }
+    .filter { it.startsWith("anocm") && it != "anocm-mls" }
 
 /** The bytes of memory that this process really has. */
 fun resident(): Long = File("/proc/self/statm").readText().split(" ")[1].toLong() * 4096
