@@ -93,16 +93,13 @@ async def test_what_cannot_be_said(relay: Relay) -> None:
 
 @scenario
 async def test_clients_that_cannot_be(relay: Relay) -> None:
-    def options(**given: object) -> anocm.ClientOptions:
-        return anocm.ClientOptions(**given)
-
     for nickname in ("", " ", "x" * 33):
         with pytest.raises(AnocmError.BadNickname):
             anocm.Client(relay.url).create(nickname)
     with pytest.raises(AnocmError.BadProxy):
-        anocm.Client(relay.url, options=options(socks5="nowhere"))
+        anocm.Client(relay.url, options=anocm.ClientOptions(socks5="nowhere"))
     with pytest.raises(AnocmError.BadCertificate):
-        anocm.Client("https://relay.example/", options=options(extra_roots=[b"none"]))
+        anocm.Client("https://relay.example/", options=anocm.ClientOptions(extra_roots=[b"none"]))
     with pytest.raises(AnocmError.OnionNeedsProxy):
         anocm.Client(f"http://{'a' * 56}.onion/")
     client = anocm.Client(relay.url)
@@ -131,6 +128,7 @@ async def test_a_relay_that_is_not_there() -> None:
             RoomEvent.CONNECTION,
             lambda event: isinstance(event.state, anocm.Connection.WAITING),
         )
+        assert isinstance(event.state, anocm.Connection.WAITING)
         assert event.state.why == anocm.TransportFailure.UNREACHABLE
         # It goes on trying until the room is let go of.
         with pytest.raises(asyncio.TimeoutError):

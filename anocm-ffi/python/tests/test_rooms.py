@@ -121,13 +121,13 @@ async def test_remove(relay: Relay) -> None:
         bob = anocm.join(link(alice), "Bob")
         await bob.entered()
         await until(alice, RoomEvent.JOINED)
-        old = link(alice)
+        old, me = link(alice), alice.view.me or ""
         alice.remove(named(alice, "Bob").id)
         ended = await until(bob, RoomEvent.ENDED)
-        assert ended.why == Ended.REMOVED(by=alice.view.me)
+        assert ended.why == Ended.REMOVED(by=me)
         assert [event async for event in bob] == []
         departed = await until(alice, RoomEvent.DEPARTED)
-        assert departed.how == Departure.REMOVED(by=alice.view.me)
+        assert departed.how == Departure.REMOVED(by=me)
         assert link(alice) != old
         await bob.aclose()
 

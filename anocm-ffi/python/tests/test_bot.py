@@ -1,0 +1,68 @@
+"""The example, as a program of its own."""
+
+import asyncio
+import re
+import signal
+import sys
+from pathlib import Path
+
+import anocm
+from anocm import Departure, RoomEvent
+from conftest import Relay, hears, link, named, scenario, until
+
+BOT = Path(__file__).resolve().parents[1] / "examples" / "bot.py"
+
+
+async def start(*words: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, str(BOT), *words, stdout=asyncio.subprocess.PIPE
+    )
+
+
+async def said_by_dice(room: anocm.Room) -> anocm.Message:
+    event = await until(
+        room, RoomEvent.MESSAGE, lambda event: event.message.sender.nickname == "Dice"
+    )
+    return event.message
+
+
+@scenario
+async def test_a_bot_joins_answers_and_leaves(relay: Relay) -> None:
+    async with anocm.create(relay.url, "Alice") as alice:
+        bot = await start(link(alice))
+        await until(alice, RoomEvent.JOINED)
+        alice.say("no question")
+        alice.say("/roll 3d20", keep=60)
+        said = await said_by_dice(alice)
+        assert re.fullmatch(r"\d+ \+ \d+ \+ \d+ = \d+", said.text)
+        assert said.retention == anocm.Retention.KEEP(millis=60_000)
+        alice.whisper(named(alice, "Dice").id, "/roll", keep=0)
+        said = await said_by_dice(alice)
+        assert said.whispered_to is not None and said.text in "123456"
+        assert said.retention == anocm.Retention.LIVE()
+
+        bot.send_signal(signal.SIGTERM)
+        assert (await until(alice, RoomEvent.DEPARTED)).how == Departure.LEFT()
+        assert await bot.wait() == 0
+
+
+@scenario
+async def test_a_bot_opens_a_room(relay: Relay) -> None:
+    bot = await start("--open", relay.url)
+    assert bot.stdout is not None
+    line = (await bot.stdout.readline()).decode()
+    async with anocm.join(line.removeprefix("room: ").strip(), "Bob") as bob:
+        assert (await said_by_dice(bob)).text == "Bob, /roll 2d6?"
+        bot.send_signal(signal.SIGINT)
+        await until(bob, RoomEvent.DEPARTED)
+        assert await bot.wait() == 0
+
+
+@scenario
+async def test_a_bot_without_a_link_says_so(relay: Relay) -> None:
+    bot = await asyncio.create_subprocess_exec(
+        sys.executable, str(BOT), "hello", stderr=asyncio.subprocess.PIPE
+    )
+    _, words = await bot.communicate()
+    assert bot.returncode == 1
+    assert words.decode().startswith("not in the room: ")
