@@ -1,7 +1,7 @@
 """A guest that throws dice: says `/roll`, or `/roll 3d20`, and it answers.
 
-    python bot.py https://relay.example/#…          joins a room
-    python bot.py --open https://relay.example/     opens one, and prints its link
+    python bot.py                                   reads a room's link, and joins
+    python bot.py --open https://relay.example/     opens a room, and prints its link
 
 Answers are kept as long as the questions, whispers are answered by whispers, and nothing is noted
 down.
@@ -61,11 +61,11 @@ async def serve(room: Room) -> None:
 
 async def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("link", help="the link of a room, or with --open a relay")
-    arguments.add_argument("--open", action="store_true", help="open a room")
-    given = arguments.parse_args()
-    enter = anocm.create if given.open else anocm.join
-    serving = asyncio.ensure_future(serve(enter(given.link, "Dice")))
+    arguments.add_argument("--open", metavar="RELAY", help="open a room there")
+    relay = arguments.parse_args().open
+    # A link among the arguments could be read by others on this machine.
+    room = anocm.create(relay, "Dice") if relay else anocm.join(input(), "Dice")
+    serving = asyncio.ensure_future(serve(room))
     # So that the others hear that it leaves.
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, serving.cancel)

@@ -13,10 +13,14 @@ from conftest import Relay, hears, link, named, scenario, until
 BOT = Path(__file__).resolve().parents[1] / "examples" / "bot.py"
 
 
-async def start(*words: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable, str(BOT), *words, stdout=asyncio.subprocess.PIPE
+async def start(*words: str, line: str = "") -> asyncio.subprocess.Process:
+    pipe = asyncio.subprocess.PIPE
+    bot = await asyncio.create_subprocess_exec(
+        sys.executable, str(BOT), *words, stdin=pipe, stdout=pipe, stderr=pipe
     )
+    assert bot.stdin is not None
+    bot.stdin.write(f"{line}\n".encode())
+    return bot
 
 
 async def said_by_dice(room: anocm.Room) -> anocm.Message:
@@ -29,7 +33,7 @@ async def said_by_dice(room: anocm.Room) -> anocm.Message:
 @scenario
 async def test_a_bot_joins_answers_and_leaves(relay: Relay) -> None:
     async with anocm.create(relay.url, "Alice") as alice:
-        bot = await start(link(alice))
+        bot = await start(line=link(alice))
         await until(alice, RoomEvent.JOINED)
         alice.say("no question")
         alice.say("/roll 3d20", keep=60)
@@ -60,9 +64,7 @@ async def test_a_bot_opens_a_room(relay: Relay) -> None:
 
 @scenario
 async def test_a_bot_without_a_link_says_so(relay: Relay) -> None:
-    bot = await asyncio.create_subprocess_exec(
-        sys.executable, str(BOT), "hello", stderr=asyncio.subprocess.PIPE
-    )
+    bot = await start(line="hello")
     _, words = await bot.communicate()
     assert bot.returncode == 1
     assert words.decode().startswith("not in the room: ")

@@ -1,0 +1,39 @@
+extension Retention {
+    /// The retention for a time span of one second to thirty days; zero is live: delivered, never
+    /// stored.
+    ///
+    /// - Throws: ``AnocmError/BadRetention(message:)`` for anything else.
+    public static func lasting(_ span: Duration) throws -> Retention {
+        if span == .zero { return .live }
+        let longest = Duration.milliseconds(Int64(UInt32.max))
+        guard span >= .milliseconds(1), span <= longest else {
+            throw AnocmError.BadRetention(
+                message: "a message is kept for one second to thirty days, or not at all"
+            )
+        }
+        return .keep(millis: UInt32(span / .milliseconds(1)))
+    }
+}
+
+extension Room {
+    /// Says something to everyone, kept for a time span. Returns its id.
+    @discardableResult
+    public func say(_ text: String, keep span: Duration? = nil) throws -> String {
+        try say(text: text, retention: span.map(Retention.lasting))
+    }
+
+    /// Says something that only the member with the id `member` can read. Returns its id.
+    @discardableResult
+    public func whisper(_ text: String, to member: String, keep span: Duration? = nil) throws
+        -> String
+    {
+        try whisper(to: member, text: text, retention: span.map(Retention.lasting))
+    }
+}
+
+extension Message {
+    /// How long the message is still kept; `nil` for a live one.
+    public var expiresIn: Duration? {
+        expiresInMillis.map { .milliseconds(Int64(clamping: $0)) }
+    }
+}

@@ -1,0 +1,98 @@
+@_exported import AnocmGenerated
+
+/// What happens in a room, until it is over for this guest.
+///
+/// A room has one subscription at a time: iterating anew ends the iteration before and goes on where
+/// that one stopped. Nothing is lost when a task that iterates is cancelled. Whoever has a room
+/// iterates: events that are not fetched make the client stop reading from its connection after a
+/// while, for all its rooms.
+public struct RoomEvents: AsyncSequence, Sendable {
+    public typealias Element = RoomEvent
+
+    let room: Room
+
+    public func makeAsyncIterator() -> Iterator {
+        Iterator(events: room.subscribe())
+    }
+
+    public struct Iterator: AsyncIteratorProtocol {
+        let events: Events
+
+        public mutating func next() async -> RoomEvent? {
+            await withTaskCancellationHandler {
+                while await events.ready() {
+                    // What was ready may have expired by the time it is taken.
+                    if let event = events.take() { return event }
+                }
+                return nil
+            } onCancel: { [events] in
+                events.cancel()
+            }
+        }
+    }
+}
+
+extension Room {
+    /// What happens in the room.
+    public var events: RoomEvents { RoomEvents(room: self) }
+}
+
+/// Enters a room with a client of its own, and calls `body` once the guest is in. At the end of it,
+/// however it ends, the guest leaves in good order, and everything of the room is wiped on this side.
+///
+/// While the relay cannot be reached this goes on waiting, until the task is cancelled.
+///
+/// - Throws: ``AnocmError`` when the link is none, or the guest is not let in.
+public func withRoom<T>(
+    joining link: String,
+    nickname: String = "guest",
+    options: ClientOptions? = nil,
+    _ body: (Room) async throws -> T
+) async throws -> T {
+    let client = try Client.forLink(link: link, options: options)
+    return try await client.visit({ try client.join(link: link, nickname: nickname) }, body)
+}
+
+/// Opens a room at a relay with a client of its own, and calls `body` once it is open. At the end of
+/// it, however it ends, the guest leaves in good order, and everything of the room is wiped on this
+/// side.
+///
+/// - Throws: ``AnocmError`` when `relay` is no address, or the relay does not want the room.
+public func withRoom<T>(
+    openedAt relay: String,
+    _ room: NewRoom = NewRoom(),
+    options: ClientOptions? = nil,
+    _ body: (Room) async throws -> T
+) async throws -> T {
+    let client = try Client(relay: relay, options: options)
+    return try await client.visit({ try client.create(room: room) }, body)
+}
+
+extension Client {
+    fileprivate func visit<T>(
+        _ open: () throws -> Room,
+        _ body: (Room) async throws -> T
+    ) async throws -> T {
+        do {
+            let room = try open()
+            let result: T
+            do {
+                try await withTaskCancellationHandler {
+                    try await room.entered()
+                } onCancel: {
+                    room.wipe()
+                }
+                result = try await body(room)
+            } catch {
+                await room.leave()
+                throw error
+            }
+            await room.leave()
+            await shutdown()
+            return result
+        } catch {
+            await shutdown()
+            throw error
+        }
+    }
+}
