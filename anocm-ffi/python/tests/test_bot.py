@@ -10,7 +10,7 @@ import anocm
 from anocm import Departure, RoomEvent
 from conftest import Relay, hears, link, named, scenario, until
 
-BOT = Path(__file__).resolve().parents[1] / "examples" / "bot.py"
+BOT = Path(__file__).resolve().parents[3] / "examples" / "python" / "bot.py"
 
 
 async def start(*words: str, line: str = "") -> asyncio.subprocess.Process:

@@ -22,12 +22,15 @@ final class Relay: Sendable {
         ]
         let output = Pipe()
         process.standardOutput = output
+        // Whoever waits for the end of what the tests print does not wait for it as well.
+        process.standardError = FileHandle.nullDevice
         try process.run()
         let line = String(decoding: output.fileHandleForReading.availableData, as: UTF8.self)
         let words = line.trimmingCharacters(in: .whitespacesAndNewlines)
         url = words.replacingOccurrences(of: "listening on ", with: "")
         self.process = process
-        atexit { Relay.shared.process.terminate() }
+        // Not asked to end: it inherits that threads of Swift's pool hear no signals.
+        atexit { kill(Relay.shared.process.processIdentifier, SIGKILL) }
     }
 
     private typealias Pipe = Foundation.Pipe

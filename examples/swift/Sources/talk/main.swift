@@ -1,0 +1,107 @@
+import Anocm
+import Foundation
+
+let usage = """
+    A guest at a terminal: what is typed is said, what is said is printed.
+        talk NAME                                 asks for a room's link, and joins
+        talk NAME --open https://relay.example/   opens a room, and prints its link
+    """
+
+/// Until the room is over, or nothing more is typed.
+@Sendable func talk(in room: Room) async {
+    let view = room.view()
+    print("room: \(view.link ?? "")")
+    print("safety: \(view.safety?.words.joined(separator: " ") ?? "")")
+    await withTaskGroup(of: Void.self) { ways in
+        ways.addTask { for await event in room.events { show(event) } }
+        ways.addTask { for await line in typed() where !line.isEmpty { say(line, in: room) } }
+        await ways.next()
+        ways.cancelAll()
+    }
+}
+
+@Sendable func say(_ line: String, in room: Room) {
+    do {
+        try room.say(line)
+    } catch {
+        print("* not said: \(shown(error))")
+    }
+}
+
+@Sendable func show(_ event: RoomEvent) {
+    switch event {
+    case .message(let said):
+        print("\(said.whisperedTo == nil ? "" : "(whisper) ")\(name(said.sender)): \(said.text)")
+    case .joined(let member, _):
+        print("* \(name(member)) is here")
+    case .departed(let member, .removed):
+        print("* \(name(member)) was removed")
+    case .departed(let member, .left):
+        print("* \(name(member)) has left")
+    case .epochBegan(_, let safety):
+        print("* safety: \(safety.words.joined(separator: " "))")
+    case .notSent:
+        print("* something was not sent")
+    case .posture(.unknown):
+        print("* the relay cannot tell whether it keeps to memory only")
+    case .posture(.broken):
+        print("* the relay does NOT keep to memory only")
+    case .ended:
+        print("* the room is over")
+    default:
+        break
+    }
+}
+
+/// A name can be taken by anybody, a tag cannot.
+@Sendable func name(_ member: Member) -> String {
+    "\(member.nickname) #\(member.tag)"
+}
+
+/// What is typed, line by line; on a thread of its own, since nothing ends such a wait.
+@Sendable func typed() -> AsyncStream<String> {
+    AsyncStream { lines in
+        Thread.detachNewThread {
+            while let line = readLine() { lines.yield(line) }
+            lines.finish()
+        }
+    }
+}
+
+/// Cancels when the program is told to stop, so that the others hear that this guest leaves.
+func leaveWhenStopped(_ talking: Task<Void, any Error>) -> [any DispatchSourceSignal] {
+    [SIGINT, SIGTERM].map { number in
+        signal(number, SIG_IGN)
+        let source = DispatchSource.makeSignalSource(signal: number)
+        source.setEventHandler { talking.cancel() }
+        source.resume()
+        return source
+    }
+}
+
+@Sendable func shown(_ error: any Error) -> String {
+    (error as? AnocmError)?.message ?? "\(error)"
+}
+
+func failed(_ why: String) -> Never {
+    FileHandle.standardError.write(Data("\(why)\n".utf8))
+    exit(1)
+}
+
+// Each line at once, into a pipe too.
+setvbuf(stdout, nil, _IOLBF, 0)
+let words = CommandLine.arguments.dropFirst().map { $0 }
+guard words.count == 1 || (words.count == 3 && words[1] == "--open") else { failed(usage) }
+let talking = Task {
+    if words.count == 1 {
+        try await withRoom(joining: readLine() ?? "", nickname: words[0], talk)
+    } else {
+        try await withRoom(openedAt: words[2], NewRoom(nickname: words[0]), talk)
+    }
+}
+let signals = leaveWhenStopped(talking)
+do {
+    try await talking.value
+} catch {
+    if !talking.isCancelled { failed("not in the room: \(shown(error))") }
+}
