@@ -6,7 +6,7 @@ let package = Package(
     platforms: [.macOS(.v13)],
     dependencies: [
         // Put together by tools/bindings.
-        .package(name: "Anocm", path: "../../target/bindings/swift")
+        .package(name: "Anocm", path: "../../target/bindings/Anocm")
     ],
     targets: [
         .executableTarget(name: "talk", dependencies: [.product(name: "Anocm", package: "Anocm")])

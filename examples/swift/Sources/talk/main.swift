@@ -10,8 +10,8 @@ let usage = """
 /// Until the room is over, or nothing more is typed.
 @Sendable func talk(in room: Room) async {
     let view = room.view()
-    print("room: \(view.link ?? "")")
-    print("safety: \(view.safety?.words.joined(separator: " ") ?? "")")
+    tell("room: \(view.link ?? "")")
+    tell("safety: \(view.safety?.words.joined(separator: " ") ?? "")")
     await withTaskGroup(of: Void.self) { ways in
         ways.addTask { for await event in room.events { show(event) } }
         ways.addTask { for await line in typed() where !line.isEmpty { say(line, in: room) } }
@@ -24,30 +24,30 @@ let usage = """
     do {
         try room.say(line)
     } catch {
-        print("* not said: \(shown(error))")
+        tell("* not said: \(shown(error))")
     }
 }
 
 @Sendable func show(_ event: RoomEvent) {
     switch event {
     case .message(let said):
-        print("\(said.whisperedTo == nil ? "" : "(whisper) ")\(name(said.sender)): \(said.text)")
+        tell("\(said.whisperedTo == nil ? "" : "(whisper) ")\(name(said.sender)): \(said.text)")
     case .joined(let member, _):
-        print("* \(name(member)) is here")
+        tell("* \(name(member)) is here")
     case .departed(let member, .removed):
-        print("* \(name(member)) was removed")
+        tell("* \(name(member)) was removed")
     case .departed(let member, .left):
-        print("* \(name(member)) has left")
+        tell("* \(name(member)) has left")
     case .epochBegan(_, let safety):
-        print("* safety: \(safety.words.joined(separator: " "))")
+        tell("* safety: \(safety.words.joined(separator: " "))")
     case .notSent:
-        print("* something was not sent")
+        tell("* something was not sent")
     case .posture(.unknown):
-        print("* the relay cannot tell whether it keeps to memory only")
+        tell("* the relay cannot tell whether it keeps to memory only")
     case .posture(.broken):
-        print("* the relay does NOT keep to memory only")
+        tell("* the relay does NOT keep to memory only")
     case .ended:
-        print("* the room is over")
+        tell("* the room is over")
     default:
         break
     }
@@ -79,6 +79,11 @@ func leaveWhenStopped(_ talking: Task<Void, any Error>) -> [any DispatchSourceSi
     }
 }
 
+/// Each line at once, into a pipe too.
+@Sendable func tell(_ line: String) {
+    FileHandle.standardOutput.write(Data("\(line)\n".utf8))
+}
+
 @Sendable func shown(_ error: any Error) -> String {
     (error as? AnocmError)?.message ?? "\(error)"
 }
@@ -88,8 +93,6 @@ func failed(_ why: String) -> Never {
     exit(1)
 }
 
-// Each line at once, into a pipe too.
-setvbuf(stdout, nil, _IOLBF, 0)
 let words = CommandLine.arguments.dropFirst().map { $0 }
 guard words.count == 1 || (words.count == 3 && words[1] == "--open") else { failed(usage) }
 let talking = Task {
