@@ -110,9 +110,9 @@ pub use name::{Nickname, NicknameError};
 pub use retention::{GuestRetention, Lifetime, Retention, RetentionError, RoomRetention};
 pub use room::{Command, NewRoom, RoomEvent};
 pub use secret::{Payload, Secret, Token, TokenHash};
-#[cfg(not(target_arch = "wasm32"))]
-pub use time::TokioClock;
 pub use time::{Clock, Timestamp};
+#[cfg(not(target_arch = "wasm32"))]
+pub use time::{ContinuousClock, TokioClock};
 
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/embedding.md")]

@@ -1,9 +1,15 @@
 //! Time as a value: the pure layer is told it, drivers ask a [`Clock`].
 
+#[cfg(not(target_arch = "wasm32"))]
+mod continuous;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+
+#[cfg(not(target_arch = "wasm32"))]
+pub use self::continuous::ContinuousClock;
 
 /// A point on a monotonic clock, in whole milliseconds since an origin that means nothing.
 ///

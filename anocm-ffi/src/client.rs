@@ -110,6 +110,12 @@ impl Client {
         Ok(Room::new(self.core.join(&Invite::parse(link)?, Nickname::new(nickname)?)?))
     }
 
+    /// Gives up the connection, if there is one, and connects at once. For when the network is
+    /// another one, or the program was asleep: before any timeout finds out. Nothing is lost.
+    pub fn reconnect(&self) {
+        self.core.reconnect();
+    }
+
     /// Wipes all rooms, closes the connection, and waits until everything has ended; with the
     /// last client, the library's threads as well. Takes about a second at most.
     pub async fn shutdown(&self) {

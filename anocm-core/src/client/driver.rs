@@ -1,17 +1,18 @@
 //! Moves bytes between a transport and rooms. Decides nothing but when to connect.
 
-use std::{fmt, pin::Pin, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use rand_core::Rng;
 
 use super::{
     ClientConfig,
-    registry::{Hosted, Registry},
+    open::{Boxed, FULL_FOR, LAST_WORDS, Open, Woken},
+    registry::Registry,
     wire::{Received, Wire},
 };
 use crate::{
     entropy::Entropy,
-    room::{Connection, Machine},
+    room::Connection,
     secret::Payload,
     time::Timestamp,
     transport::{Closing, Transport, TransportError},
@@ -20,18 +21,8 @@ use crate::{
 
 /// The first wait before connecting again, on average half of this.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
-/// How long events may be fetched more slowly than they come before the connection is given up.
-const FULL_FOR: Duration = Duration::from_secs(10);
-/// How long last words may take: the relay's when nothing can be sent to it any more, and one's
-/// own when it broke the protocol.
-const LAST_WORDS: Duration = Duration::from_secs(2);
 /// After a connection has lived this long, the next failure starts with the first wait again.
 const STABLE: Duration = Duration::from_secs(10);
-
-#[cfg(not(target_arch = "wasm32"))]
-type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-#[cfg(target_arch = "wasm32")]
-type Boxed<T> = Pin<Box<dyn Future<Output = T>>>;
 
 /// The future that moves a client's bytes. It ends after
 /// [`Client::shutdown`](super::Client::shutdown), or when the client and all its rooms are
@@ -51,29 +42,6 @@ enum State {
     Connecting(Boxed<Result<Wire, TransportError>>, Timestamp),
     Waiting(Timestamp),
     Open(Box<Open>),
-}
-
-struct Open {
-    wire: Wire,
-    since: Timestamp,
-    /// Rooms that know of this connection.
-    greeted: Vec<Arc<Hosted>>,
-    /// Frames not handed to the link yet.
-    outgoing: Vec<Payload>,
-    sending: Option<Boxed<Result<(), TransportError>>>,
-    /// Since when there is something left unread because a room's events are not fetched.
-    full_since: Option<Timestamp>,
-    /// Since when nothing can be sent, and why. What the relay said before is still to be heard.
-    mute: Option<(Timestamp, TransportError)>,
-}
-
-/// What woke the driver.
-enum Woken {
-    Called,
-    Deadline,
-    Connected(Result<Wire, TransportError>),
-    Sent(Result<(), TransportError>),
-    Received(Result<Option<Payload>, TransportError>),
 }
 
 impl Driver {
@@ -106,6 +74,9 @@ impl Driver {
         let now = self.now();
         let rooms = self.registry.rooms();
         let mut deadlines = Vec::new();
+        if self.registry.takes_anew() {
+            self.renew(now);
+        }
         if let State::Open(open) = &mut self.state {
             let gives_up = open.gives_up(now, self.config.answer_timeout);
             if gives_up.is_some_and(|at| at <= now) {
@@ -190,15 +161,7 @@ impl Driver {
             },
             Woken::Connected(Ok(wire)) => {
                 tracing::info!("connected");
-                self.state = State::Open(Box::new(Open {
-                    wire,
-                    since: now,
-                    greeted: Vec::new(),
-                    outgoing: Vec::new(),
-                    sending: None,
-                    full_since: None,
-                    mute: None,
-                }));
+                self.state = State::Open(Box::new(Open::new(wire, now)));
             }
             Woken::Connected(Err(error)) => self.failed(now, error),
             Woken::Sent(Err(error)) => {
@@ -246,14 +209,28 @@ impl Driver {
         let most = u64::try_from(grown.min(self.config.longest_wait).as_millis()).unwrap_or(1);
         let random = self.rng.as_mut().map_or(most, |rng| rng.next_u64() % most.max(1));
         let retry_in = Duration::from_millis(random);
+        tracing::info!(%why, ?retry_in, "not connected");
+        self.disconnect(now, retry_in);
+        self.show(Connection::Waiting { retry_in, why });
+    }
+
+    /// Somebody knows that the connection is of no more use, or that waiting is.
+    fn renew(&mut self, now: Timestamp) {
+        if !matches!(self.state, State::Idle) {
+            self.failures = 0;
+            self.disconnect(now, Duration::ZERO);
+            self.show(Connection::Connecting);
+        }
+    }
+
+    /// No connection for a while.
+    fn disconnect(&mut self, now: Timestamp, wait: Duration) {
         if matches!(self.state, State::Open(_)) {
             for room in self.registry.rooms() {
                 room.machine().disconnected(now);
             }
         }
-        tracing::info!(%why, ?retry_in, "not connected");
-        self.state = State::Waiting(now.after(retry_in));
-        self.show(Connection::Waiting { retry_in, why });
+        self.state = State::Waiting(now.after(wait));
     }
 
     fn show(&self, connection: Connection) {
@@ -306,80 +283,6 @@ impl Driver {
                 biased;
                 () = goodbye => {}
                 () = patience => {}
-            }
-        }
-    }
-}
-
-impl Open {
-    /// Takes over a room's requests; makes the connection known to it first.
-    fn collect(&mut self, room: &Arc<Hosted>, machine: &mut Machine, now: Timestamp) {
-        if !self.greeted.iter().any(|known| Arc::ptr_eq(known, room)) {
-            self.greeted.push(room.clone());
-            machine.connected(self.wire.posture);
-        }
-        while let Some((ticket, request)) = machine.poll_request() {
-            self.outgoing.push(self.wire.frame(room, ticket, request, now));
-        }
-        if machine.is_over() {
-            self.greeted.retain(|known| !Arc::ptr_eq(known, room));
-        }
-    }
-
-    /// When this connection is of no more use: nothing can be sent, an answer is owed for too
-    /// long, or so little is fetched that what arrives would be taken for younger than it is. The
-    /// log, read again later, tells true ages.
-    fn gives_up(&mut self, now: Timestamp, answer_timeout: Duration) -> Option<Timestamp> {
-        let hungry = self.is_hungry();
-        if !hungry {
-            self.full_since.get_or_insert(now);
-        }
-        let full = self.full_since.map(|since| since.after(FULL_FOR));
-        // While nothing is read, no answer can come.
-        let owed = self.wire.waits_since().filter(|_| hungry);
-        let owed = owed.map(|since| since.after(answer_timeout));
-        let mute = self.mute.map(|(since, _)| since.after(LAST_WORDS));
-        [owed, full, mute].into_iter().flatten().min()
-    }
-
-    fn is_hungry(&self) -> bool {
-        self.greeted.iter().all(|room| room.machine().has_room_for_events())
-    }
-
-    /// Whether everything was handed over and sent.
-    fn is_drained(&self) -> bool {
-        self.sending.is_none() && self.outgoing.is_empty()
-    }
-
-    /// Hands over to the link what waits, unless it is still busy.
-    fn send(&mut self) {
-        if self.sending.is_none() && self.mute.is_none() && !self.outgoing.is_empty() {
-            let (link, frames) = (self.wire.link.clone(), std::mem::take(&mut self.outgoing));
-            self.sending = Some(Box::pin(async move { link.send(&frames).await }));
-        }
-    }
-
-    /// Waits for the link; does not read while a room's events are not fetched.
-    async fn wait(&mut self) -> Woken {
-        let hungry = self.is_hungry();
-        let Self { sending, wire, full_since, .. } = self;
-        let sent = async {
-            match sending {
-                Some(sending) => sending.await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            biased;
-            result = sent => {
-                self.sending = None;
-                Woken::Sent(result)
-            }
-            received = wire.link.recv(), if hungry => Woken::Received(received),
-            // Nothing is left unread: what comes from here on is as young as it says.
-            () = std::future::ready(()), if hungry && full_since.is_some() => {
-                *full_since = None;
-                Woken::Called
             }
         }
     }

@@ -9,6 +9,7 @@
 //! Who does not want that gives every room a client of its own.
 
 mod driver;
+mod open;
 mod randomness;
 mod registry;
 mod room;
@@ -26,7 +27,7 @@ use self::{
     registry::{Alive, Registry},
 };
 #[cfg(not(target_arch = "wasm32"))]
-use crate::time::TokioClock;
+use crate::time::ContinuousClock;
 use crate::{
     invite::{Invite, RelayUrl},
     name::Nickname,
@@ -40,7 +41,8 @@ use crate::{
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ClientConfig {
-    /// The clock. Default: tokio's; none on wasm32, where the embedder brings one.
+    /// The clock. Default: tokio's, and the time that the machine slept; none on wasm32, where the
+    /// embedder brings one.
     pub clock: Arc<dyn Clock>,
     /// The longest wait before connecting again; waits grow from a quarter of a second and are
     /// random. Default: 30 seconds.
@@ -93,7 +95,7 @@ impl Dangerous<'_> {
 #[cfg(not(target_arch = "wasm32"))]
 impl Default for ClientConfig {
     fn default() -> Self {
-        Self::new(Arc::new(TokioClock::new()))
+        Self::new(Arc::new(ContinuousClock::new()))
     }
 }
 
@@ -210,6 +212,13 @@ impl Client {
         let hosted = self.registry.add(machine)?;
         let clock = self.config.clock.clone();
         Ok(Room::new(hosted, clock, self.registry.clone(), self.alive.clone()))
+    }
+
+    /// Gives up the connection, if there is one, and connects at once. For programs that know
+    /// before any timeout does that it is of no use any more: the network is another one, or the
+    /// program slept. Nothing is lost.
+    pub fn reconnect(&self) {
+        self.registry.reconnect();
     }
 
     /// Wipes all rooms, closes the connection, and returns when the driver has ended: so somebody

@@ -30,6 +30,8 @@ pub(super) struct Registry {
     /// Taken before the lock of a room, never while one is held.
     rooms: Mutex<Vec<Arc<Hosted>>>,
     closed: AtomicBool,
+    /// The connection is to be made anew.
+    anew: AtomicBool,
     ended: watch::Sender<bool>,
     /// A handle did something that the driver is to act upon.
     pub(super) wake: Notify,
@@ -40,6 +42,7 @@ impl Default for Registry {
         Self {
             rooms: Mutex::default(),
             closed: AtomicBool::new(false),
+            anew: AtomicBool::new(false),
             ended: watch::Sender::new(false),
             wake: Notify::new(),
         }
@@ -86,6 +89,16 @@ impl Registry {
 
     pub(super) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
+    }
+
+    pub(super) fn reconnect(&self) {
+        self.anew.store(true, Ordering::Release);
+        self.wake.notify_one();
+    }
+
+    /// Whether the connection is to be made anew; says so once.
+    pub(super) fn takes_anew(&self) -> bool {
+        self.anew.swap(false, Ordering::AcqRel)
     }
 
     pub(super) fn end(&self) {

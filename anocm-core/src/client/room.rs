@@ -104,7 +104,10 @@ impl Room {
     /// What is still kept of what was said, in order.
     #[must_use]
     pub fn history(&self) -> Vec<Message> {
-        self.hosted.machine().history().cloned().collect()
+        let now = self.clock.now();
+        // What fell due while the machine slept may not have been wiped yet.
+        let kept = |message: &&Message| message.expires.is_none_or(|at| at > now);
+        self.hosted.machine().history().filter(kept).cloned().collect()
     }
 
     /// Carries out a command, or queues it: what can be refused later is named, and

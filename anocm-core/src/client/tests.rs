@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
         mpsc,
     },
     thread,
@@ -13,7 +13,7 @@ use std::{
 
 use async_trait::async_trait;
 
-use super::{Client, ClientConfig};
+use super::{Client, ClientConfig, Room};
 use crate::{
     id::RoomAddress,
     invite::{Invite, RelayUrl},
@@ -193,4 +193,82 @@ async fn who_waits_to_be_in_hears_it_and_no_event_is_lost() {
         entered += u8::from(matches!(event, RoomEvent::Entered));
     }
     assert_eq!((entered, room.ended().await), (1, Ended::Left));
+}
+
+/// Counts connections, the first of which do not come about.
+struct Counting<T> {
+    inner: T,
+    failing: usize,
+    connections: Arc<AtomicUsize>,
+}
+
+#[async_trait]
+impl<T: Transport> Transport for Counting<T> {
+    async fn connect(&self) -> Result<Box<dyn Link>, TransportError> {
+        if self.connections.fetch_add(1, Ordering::Relaxed) < self.failing {
+            return Err(TransportError::Unreachable);
+        }
+        self.inner.connect().await
+    }
+}
+
+/// A client at a relay, and how often it connected.
+fn counted(failing: usize, config: ClientConfig) -> (Client, Arc<AtomicUsize>) {
+    let clock = Arc::new(TokioClock::new());
+    let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
+    let relay = Relay::new(store, clock, RelayConfig::default());
+    let connections = Arc::new(AtomicUsize::new(0));
+    let inner = relay.transport();
+    let transport = Counting { inner, failing, connections: connections.clone() };
+    let (client, driver) = Client::new(url(), Arc::new(transport), config);
+    tokio::spawn(driver.run());
+    (client, connections)
+}
+
+async fn until(room: &mut Room, is_it: impl Fn(&RoomEvent) -> bool) {
+    while !is_it(&room.event().await.expect("the room is over")) {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_connection_is_made_anew_when_asked() {
+    let (client, connections) = counted(0, ClientConfig::default());
+    let mut room = client.create(&NewRoom::default()).unwrap();
+    let online = |event: &RoomEvent| matches!(event, RoomEvent::Connection(Connection::Online));
+    until(&mut room, online).await;
+    let before = tokio::time::Instant::now();
+    client.reconnect();
+    room.say("meanwhile").unwrap();
+    until(&mut room, |event| matches!(event, RoomEvent::Connection(Connection::Connecting))).await;
+    until(&mut room, |event| matches!(event, RoomEvent::Message(_))).await;
+    assert_eq!(connections.load(Ordering::Relaxed), 2);
+    assert!(before.elapsed() < Duration::from_secs(1));
+    // Once, and not again and again.
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    assert_eq!(connections.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_who_asks_to_connect() {
+    let failing = 12;
+    let (client, connections) = counted(failing, ClientConfig::default());
+    let mut room = client.create(&NewRoom::default()).unwrap();
+    let before = tokio::time::Instant::now();
+    for _ in 0..failing {
+        let waits =
+            |event: &RoomEvent| matches!(event, RoomEvent::Connection(Connection::Waiting { .. }));
+        until(&mut room, waits).await;
+        client.reconnect();
+    }
+    room.entered().await.unwrap();
+    assert_eq!(connections.load(Ordering::Relaxed), failing + 1);
+    // All the pauses together would take more than a minute.
+    assert!(before.elapsed() < Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_without_rooms_connects_for_nobody() {
+    let (client, connections) = counted(0, ClientConfig::default());
+    client.reconnect();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(connections.load(Ordering::Relaxed), 0);
 }

@@ -76,6 +76,14 @@ class Client:
         """Enters a room through its link. Returns at once; `Room.entered` waits until it is done."""
         return Room(self._native.join(link, nickname))
 
+    def reconnect(self) -> None:
+        """Gives up the connection, if there is one, and connects at once.
+
+        For when the network is another one, or the program was asleep: before any timeout finds
+        out. Nothing is lost.
+        """
+        self._native.reconnect()
+
     async def shutdown(self) -> None:
         """Wipes all rooms, closes the connection, and waits until everything has ended."""
         await self._native.shutdown()

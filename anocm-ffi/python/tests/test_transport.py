@@ -197,6 +197,19 @@ async def test_a_cut_connection_is_made_again(relay: Relay) -> None:
 
 
 @scenario
+async def test_a_connection_is_made_anew_when_asked(relay: Relay) -> None:
+    transport = WebSocketTransport(relay.url)
+    async with anocm.Client(relay.url, transport=transport) as client:
+        async with client.create("Alice") as alice, anocm.join(link(alice), "Bob") as bob:
+            client.reconnect()
+            bob.say("meanwhile")
+            await hears(alice, "meanwhile")
+            alice.say("here again")
+            await hears(bob, "here again")
+    assert transport.links == 2
+
+
+@scenario
 async def test_one_client_for_one_transport(relay: Relay) -> None:
     host = anocm._native.HostTransport()
     first = anocm._native.Client.over(relay.url, host)

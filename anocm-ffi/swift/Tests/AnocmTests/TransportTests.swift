@@ -104,6 +104,22 @@ final class TransportTests: XCTestCase {
         XCTAssertEqual(transport.links.with { $0.count }, 2)
     }
 
+    func testAConnectionIsMadeAnewWhenAsked() async throws {
+        let transport = WebSocketTransport(to: relay)
+        let client = try Client.over(relay: relay, transport)
+        let alice = try client.create(room: NewRoom(nickname: "Alice"))
+        try await alice.entered()
+        try await withRoom(joining: alice.link, nickname: "Bob") { bob in
+            client.reconnect()
+            try bob.say("meanwhile")
+            _ = try await alice.hears("meanwhile")
+            try alice.say("here again")
+            _ = try await bob.hears("here again")
+        }
+        await client.shutdown()
+        XCTAssertEqual(transport.links.with { $0.count }, 2)
+    }
+
     func testOneClientForOneTransport() async throws {
         let host = HostTransport()
         let client = try Client.over(relay: relay, transport: host)

@@ -126,6 +126,26 @@ class TransportTest {
     }
 
     @Test
+    fun `a connection is made anew when asked`() = scenario { relay ->
+        val links = AtomicInteger()
+        val transport = Transport { WebSocketLink.open(relay).also { links.incrementAndGet() } }
+        Client.over(relay, transport).use { client ->
+            client.create(NewRoom("Alice")).use { alice ->
+                alice.entered()
+                joinRoom(alice.link, "Bob") { bob ->
+                    client.reconnect()
+                    bob.say("meanwhile")
+                    alice.hears("meanwhile")
+                    alice.say("here again")
+                    bob.hears("here again")
+                }
+            }
+            client.shutdown()
+        }
+        assertEquals(2, links.get())
+    }
+
+    @Test
     fun `one client for one transport`() = scenario { relay ->
         HostTransport().use { host ->
             Client.over(relay, host).use { client ->

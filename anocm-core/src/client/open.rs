@@ -1,0 +1,131 @@
+//! An open connection, as the driver has it.
+
+use std::{pin::Pin, sync::Arc, time::Duration};
+
+use super::{registry::Hosted, wire::Wire};
+use crate::{room::Machine, secret::Payload, time::Timestamp, transport::TransportError};
+
+/// How long events may be fetched more slowly than they come before the connection is given up.
+pub(super) const FULL_FOR: Duration = Duration::from_secs(10);
+/// How long last words may take: the relay's when nothing can be sent to it any more, and one's
+/// own when it broke the protocol.
+pub(super) const LAST_WORDS: Duration = Duration::from_secs(2);
+
+#[cfg(not(target_arch = "wasm32"))]
+pub(super) type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+#[cfg(target_arch = "wasm32")]
+pub(super) type Boxed<T> = Pin<Box<dyn Future<Output = T>>>;
+
+/// An open connection.
+pub(super) struct Open {
+    pub(super) wire: Wire,
+    pub(super) since: Timestamp,
+    /// Rooms that know of this connection.
+    greeted: Vec<Arc<Hosted>>,
+    /// Frames not handed to the link yet.
+    pub(super) outgoing: Vec<Payload>,
+    pub(super) sending: Option<Boxed<Result<(), TransportError>>>,
+    /// Since when there is something left unread because a room's events are not fetched.
+    full_since: Option<Timestamp>,
+    /// Since when nothing can be sent, and why. What the relay said before is still to be heard.
+    pub(super) mute: Option<(Timestamp, TransportError)>,
+}
+
+/// What woke the driver.
+pub(super) enum Woken {
+    Called,
+    Deadline,
+    Connected(Result<Wire, TransportError>),
+    Sent(Result<(), TransportError>),
+    Received(Result<Option<Payload>, TransportError>),
+}
+
+impl Open {
+    pub(super) const fn new(wire: Wire, now: Timestamp) -> Self {
+        Self {
+            wire,
+            since: now,
+            greeted: Vec::new(),
+            outgoing: Vec::new(),
+            sending: None,
+            full_since: None,
+            mute: None,
+        }
+    }
+
+    /// Takes over a room's requests; makes the connection known to it first.
+    pub(super) fn collect(&mut self, room: &Arc<Hosted>, machine: &mut Machine, now: Timestamp) {
+        if !self.greeted.iter().any(|known| Arc::ptr_eq(known, room)) {
+            self.greeted.push(room.clone());
+            machine.connected(self.wire.posture);
+        }
+        while let Some((ticket, request)) = machine.poll_request() {
+            self.outgoing.push(self.wire.frame(room, ticket, request, now));
+        }
+        if machine.is_over() {
+            self.greeted.retain(|known| !Arc::ptr_eq(known, room));
+        }
+    }
+
+    /// When this connection is of no more use: nothing can be sent, an answer is owed for too
+    /// long, or so little is fetched that what arrives would be taken for younger than it is. The
+    /// log, read again later, tells true ages.
+    pub(super) fn gives_up(
+        &mut self,
+        now: Timestamp,
+        answer_timeout: Duration,
+    ) -> Option<Timestamp> {
+        let hungry = self.is_hungry();
+        if !hungry {
+            self.full_since.get_or_insert(now);
+        }
+        let full = self.full_since.map(|since| since.after(FULL_FOR));
+        // While nothing is read, no answer can come.
+        let owed = self.wire.waits_since().filter(|_| hungry);
+        let owed = owed.map(|since| since.after(answer_timeout));
+        let mute = self.mute.map(|(since, _)| since.after(LAST_WORDS));
+        [owed, full, mute].into_iter().flatten().min()
+    }
+
+    fn is_hungry(&self) -> bool {
+        self.greeted.iter().all(|room| room.machine().has_room_for_events())
+    }
+
+    /// Whether everything was handed over and sent.
+    pub(super) fn is_drained(&self) -> bool {
+        self.sending.is_none() && self.outgoing.is_empty()
+    }
+
+    /// Hands over to the link what waits, unless it is still busy.
+    pub(super) fn send(&mut self) {
+        if self.sending.is_none() && self.mute.is_none() && !self.outgoing.is_empty() {
+            let (link, frames) = (self.wire.link.clone(), std::mem::take(&mut self.outgoing));
+            self.sending = Some(Box::pin(async move { link.send(&frames).await }));
+        }
+    }
+
+    /// Waits for the link; does not read while a room's events are not fetched.
+    pub(super) async fn wait(&mut self) -> Woken {
+        let hungry = self.is_hungry();
+        let Self { sending, wire, full_since, .. } = self;
+        let sent = async {
+            match sending {
+                Some(sending) => sending.await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            result = sent => {
+                self.sending = None;
+                Woken::Sent(result)
+            }
+            received = wire.link.recv(), if hungry => Woken::Received(received),
+            // Nothing is left unread: what comes from here on is as young as it says.
+            () = std::future::ready(()), if hungry && full_since.is_some() => {
+                *full_since = None;
+                Woken::Called
+            }
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! A clock that goes on while the machine sleeps.
+
+use std::{
+    fmt,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+
+use super::{Clock, Timestamp, TokioClock, millis};
+
+/// How often a wait looks whether the machine slept, which no timer tells.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The clock of tokio's timer plus the time for which the machine slept: so that what is kept for
+/// five minutes is not there after a night in a closed laptop or a pocket. What falls due during
+/// sleep is noticed within a second after it.
+///
+/// The time of sleep is known on Linux, Android, macOS and iOS; elsewhere this is a
+/// [`TokioClock`]. Follows `tokio::time::pause`.
+pub struct ContinuousClock {
+    awake: TokioClock,
+    /// How long the machine slept since some moment; now and then too little.
+    asleep: Box<dyn Fn() -> Duration + Send + Sync>,
+    /// The most of it that was seen, in milliseconds, so that time never goes back.
+    seen: AtomicU64,
+}
+
+impl ContinuousClock {
+    /// A clock whose origin is now.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with(system::asleep())
+    }
+
+    fn with(asleep: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
+        Self { awake: TokioClock::new(), asleep: Box::new(asleep), seen: AtomicU64::new(0) }
+    }
+
+    fn asleep(&self) -> Duration {
+        let asleep = millis((self.asleep)());
+        Duration::from_millis(self.seen.fetch_max(asleep, Ordering::Relaxed).max(asleep))
+    }
+}
+
+impl Default for ContinuousClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[async_trait]
+impl Clock for ContinuousClock {
+    fn now(&self) -> Timestamp {
+        self.awake.now().after(self.asleep())
+    }
+
+    async fn sleep_until(&self, deadline: Timestamp) {
+        loop {
+            let left = deadline.since(self.now());
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left.min(LOOK)).await;
+        }
+    }
+}
+
+impl fmt::Debug for ContinuousClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ContinuousClock(..)")
+    }
+}
+
+/// The difference between two clocks of the system, of which one goes on during sleep.
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+mod system {
+    use std::time::{Duration, Instant};
+
+    use rustix::time::{ClockId, clock_gettime};
+
+    #[cfg(target_vendor = "apple")]
+    const CONTINUOUS: ClockId = ClockId::Monotonic;
+    #[cfg(not(target_vendor = "apple"))]
+    const CONTINUOUS: ClockId = ClockId::Boottime;
+
+    /// Never more than it was: what comes between two readings only makes it seem less, until it is
+    /// asked again.
+    #[expect(clippy::disallowed_methods, reason = "this is a clock that drivers ask")]
+    pub(super) fn asleep() -> impl Fn() -> Duration + Send + Sync + 'static {
+        let awake = Instant::now();
+        let origin = continuous();
+        move || continuous().saturating_sub(origin).saturating_sub(awake.elapsed())
+    }
+
+    fn continuous() -> Duration {
+        Duration::try_from(clock_gettime(CONTINUOUS)).unwrap_or_default()
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+mod system {
+    use std::time::Duration;
+
+    pub(super) fn asleep() -> impl Fn() -> Duration + Send + Sync + 'static {
+        || Duration::ZERO
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// A clock, and the time that its machine slept.
+    fn clock() -> (ContinuousClock, Arc<Mutex<Duration>>) {
+        let slept = Arc::new(Mutex::new(Duration::ZERO));
+        let asleep = slept.clone();
+        (ContinuousClock::with(move || *asleep.lock().unwrap()), slept)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn time_goes_on_during_sleep() {
+        let (clock, slept) = clock();
+        tokio::time::advance(Duration::from_secs(2)).await;
+        *slept.lock().unwrap() = Duration::from_secs(3_600);
+        tokio::time::advance(Duration::from_secs(3)).await;
+        assert_eq!(clock.now(), Timestamp::from_millis(3_605_000));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn time_never_goes_back() {
+        let (clock, slept) = clock();
+        *slept.lock().unwrap() = Duration::from_millis(10);
+        assert_eq!(clock.now(), Timestamp::from_millis(10));
+        *slept.lock().unwrap() = Duration::from_millis(4);
+        assert_eq!(clock.now(), Timestamp::from_millis(10));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_falls_due_during_sleep_is_noticed_within_a_second() {
+        let (clock, slept) = clock();
+        let start = tokio::time::Instant::now();
+        let waits = clock.sleep_until(Timestamp::from_millis(300_000));
+        let sleeps = async {
+            tokio::time::sleep(Duration::from_millis(10_500)).await;
+            *slept.lock().unwrap() = Duration::from_secs(3_600);
+        };
+        tokio::join!(waits, sleeps);
+        assert_eq!(start.elapsed(), Duration::from_secs(11));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_ends_on_time_while_awake() {
+        let clock = ContinuousClock::new();
+        clock.sleep_until(Timestamp::from_millis(90_250)).await;
+        assert_eq!(clock.now(), Timestamp::from_millis(90_250));
+        clock.sleep_until(Timestamp::from_millis(1)).await;
+    }
+
+    #[test]
+    fn a_machine_that_is_awake_was_not_asleep() {
+        let asleep = system::asleep();
+        assert!(asleep() < Duration::from_secs(1));
+    }
+}
