@@ -167,6 +167,11 @@ impl Room {
         self.command(Command::Close)
     }
 
+    /// The client's `reconnect`, for whoever has only the room: concerns all rooms of the client.
+    pub fn reconnect(&self) {
+        self.core.reconnect();
+    }
+
     /// Wipes everything of this room on this side, at once.
     pub fn wipe(&self) {
         self.core.wipe();

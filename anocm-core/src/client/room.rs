@@ -137,6 +137,12 @@ impl Room {
         self.registry.wake.notify_one();
     }
 
+    /// The same as [`Client::reconnect`](super::Client::reconnect), for whoever has only the room:
+    /// concerns all rooms of the client.
+    pub fn reconnect(&self) {
+        self.registry.reconnect();
+    }
+
     /// The time by the clock that [`Message::expires`] goes by.
     #[must_use]
     pub fn now(&self) -> Timestamp {

@@ -142,6 +142,13 @@ class Room:
         """Ends the room for everyone. Owner only."""
         self._native.close_for_all()
 
+    def reconnect(self) -> None:
+        """Gives up the connection, if there is one, and connects at once, for all rooms of the client.
+
+        For when the network is another one, or the program was asleep. Nothing is lost.
+        """
+        self._native.reconnect()
+
     def wipe(self) -> None:
         """Wipes everything of this room on this side, at once."""
         self._native.wipe()

@@ -204,9 +204,10 @@ async def test_a_connection_is_made_anew_when_asked(relay: Relay) -> None:
             client.reconnect()
             bob.say("meanwhile")
             await hears(alice, "meanwhile")
+            alice.reconnect()
             alice.say("here again")
             await hears(bob, "here again")
-    assert transport.links == 2
+    assert transport.links == 3
 
 
 @scenario

@@ -7,17 +7,21 @@
 /// iterates: events that are not fetched make the client stop reading from its connection after a
 /// while, for all its rooms.
 public struct RoomEvents: AsyncSequence, Sendable {
+    /// Something that happened.
     public typealias Element = RoomEvent
 
     let room: Room
 
+    /// Subscribes anew.
     public func makeAsyncIterator() -> Iterator {
         Iterator(events: room.subscribe())
     }
 
+    /// One subscription. It ends when its task is cancelled.
     public struct Iterator: AsyncIteratorProtocol {
         let events: Events
 
+        /// Waits for the next event; `nil` when none will come here any more.
         public mutating func next() async -> RoomEvent? {
             await withTaskCancellationHandler {
                 while await events.ready() {

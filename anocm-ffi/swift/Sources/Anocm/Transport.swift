@@ -22,8 +22,10 @@ public protocol Link: Sendable {
 
 /// A connection that does not come about, or has been lost. Guests see the failure.
 public struct TransportError: Error {
+    /// What guests are told.
     public let failure: TransportFailure
 
+    /// A cut connection unless told otherwise.
     public init(_ failure: TransportFailure = .cut) {
         self.failure = failure
     }

@@ -40,6 +40,7 @@ public interface Link {
 
 /** A connection that does not come about, or has been lost. Guests see the [failure]. */
 public class TransportException(
+    /** What guests are told. */
     public val failure: TransportFailure = TransportFailure.CUT,
     cause: Throwable? = null,
 ) : IOException(failure.name, cause)
