@@ -219,77 +219,128 @@ class RoomEvent:
 
 class ClientOptions:
     socks5: Optional[str]
+    """A SOCKS5 proxy as `HOST:PORT`, Tor's for example. Everything then goes through it, and it
+    resolves the relay's name. Without one, `.onion` relays cannot be reached."""
     extra_roots: list[bytes]
+    """Certificates to trust besides the public authorities, in DER."""
     presence: bool
+    """Tell the others now and then that this guest is here: one live entry a minute."""
     max_history: int
+    """The most messages kept in a room's history; the oldest expire early."""
     def __init__(self, *, socks5: Optional[str] = ..., extra_roots: list[bytes] = ..., presence: bool = ..., max_history: int = ...) -> None: ...
 
 class Colour:
     red: int
+    """Red, 0 to 255."""
     green: int
+    """Green, 0 to 255."""
     blue: int
+    """Blue, 0 to 255."""
     def __init__(self, *, red: int, green: int, blue: int) -> None: ...
 
 class GuestRetention:
     default_retention: Optional[Retention]
+    """For messages they send without saying; the room's default when absent."""
     cap: Optional[Retention]
+    """The longest that anything they send or receive is kept; no cap of their own when absent."""
     def __init__(self, *, default_retention: Optional[Retention] = ..., cap: Optional[Retention] = ...) -> None: ...
 
 class Member:
     id: str
+    """Random, fixed for the member's stay: 32 hexadecimal digits."""
     nickname: str
+    """What they call themselves. Fit for a screen; never enough to know them by."""
     role: Role
+    """What they may do."""
     tag: str
+    """Four characters derived from their key: what tells two of the same name apart."""
     colour: Colour
+    """Derived from their key."""
     look_alike: bool
+    """Whether the name can be mistaken for that of another member."""
     def __init__(self, *, id: str, nickname: str, role: Role, tag: str, colour: Colour, look_alike: bool) -> None: ...
 
 class Message:
     id: str
+    """Its name, as returned to the sender when it was queued: 32 hexadecimal digits."""
     seq: int
+    """Its place in the room's log."""
     sender: Member
+    """Who said it, as they were called then."""
     whispered_to: Optional[Member]
+    """To whom it was whispered; absent when to everyone."""
     own: bool
+    """Whether this guest said it."""
     text: str
+    """What was said, fit for a screen: what could trick a reader (control characters, what
+    steers the direction of text, what is invisible) is made visible as U+FFFD."""
     retention: Retention
+    """How long it is kept: what the sender chose, cut to this guest's cap."""
     expires_in_millis: Optional[int]
+    """Milliseconds until it is wiped and its expiry told; absent for a live message, which is
+    shown for as long as the program likes."""
     def __init__(self, *, id: str, seq: int, sender: Member, whispered_to: Optional[Member], own: bool, text: str, retention: Retention, expires_in_millis: Optional[int]) -> None: ...
 
 class RoomRetention:
     smallest: Retention
+    """The least a message can be kept."""
     default_retention: Retention
+    """What a message gets that asks for nothing."""
     largest: Retention
+    """The longest a message can be kept."""
     def __init__(self, *, smallest: Retention, default_retention: Retention, largest: Retention) -> None: ...
 
 class NewRoom:
     nickname: str
+    """What the owner is called: 1 to 32 characters in at most 64 bytes."""
     retention: Optional[RoomRetention]
+    """Smallest, default and largest retention. When absent: live, five minutes, 24 hours."""
     linger_seconds: int
+    """How many seconds the room outlives its last connection."""
     largest_age_seconds: int
+    """The age in seconds at which the room ends in any case."""
     max_entries: int
+    """The most entries that the relay keeps at one time."""
     max_bytes: int
+    """The most bytes of sealed entries that the relay keeps at one time."""
     def __init__(self, *, nickname: str = ..., retention: Optional[RoomRetention] = ..., linger_seconds: int = ..., largest_age_seconds: int = ..., max_entries: int = ..., max_bytes: int = ...) -> None: ...
 
 class SafetyCode:
     words: list[str]
+    """Twelve words."""
     emoji: list[str]
+    """Six emoji."""
     def __init__(self, *, words: list[str], emoji: list[str]) -> None: ...
 
 class RoomView:
     connection: Connection
+    """The connection to the relay."""
     link: Optional[str]
+    """The link for newcomers: whoever has it can join. Absent until entered."""
     me: Optional[str]
+    """This guest: a member's id. Absent until entered."""
     members: list[Member]
+    """All members, in the same order for everyone."""
     here: list[str]
+    """The ids of those of whom something was heard lately, this guest included."""
     epoch: int
+    """The number of the epoch."""
     safety: Optional[SafetyCode]
+    """What members compare. Absent until entered."""
     retention: RoomRetention
+    """What the room allows."""
     guest_retention: GuestRetention
+    """What this guest chose."""
     confirmed: bool
+    """Whether somebody who was in the room before was heard in this guest's epoch or a later one."""
     broken: bool
+    """Whether a forbidden membership change keeps everybody from talking."""
     waiting: int
+    """How many messages wait to be sent."""
     posture: Posture
+    """The relay's statement about its memory-only promise."""
     ended: Optional[Ended]
+    """Why the room is over for this guest; absent while it is not."""
     def __init__(self, *, connection: Connection, link: Optional[str], me: Optional[str], members: list[Member], here: list[str], epoch: int, safety: Optional[SafetyCode], retention: RoomRetention, guest_retention: GuestRetention, confirmed: bool, broken: bool, waiting: int, posture: Posture, ended: Optional[Ended]) -> None: ...
 
 def library_version() -> str: ...
