@@ -18,7 +18,7 @@ public struct RoomEvents: AsyncSequence, Sendable {
     }
 
     /// One subscription. It ends when its task is cancelled.
-    public struct Iterator: AsyncIteratorProtocol {
+    public struct Iterator: AsyncIteratorProtocol, Sendable {
         let events: Events
 
         /// Waits for the next event; `nil` when none will come here any more.
@@ -46,11 +46,14 @@ extension Room {
 ///
 /// While the relay cannot be reached this goes on waiting, until the task is cancelled.
 ///
+/// Calls `body` where it was called itself: on the main actor, say.
+///
 /// - Throws: ``AnocmError`` when the link is none, or the guest is not let in.
-public func withRoom<T>(
+public func withRoom<T: Sendable>(
     joining link: String,
     nickname: String = "guest",
     options: ClientOptions? = nil,
+    isolation: isolated (any Actor)? = #isolation,
     _ body: (Room) async throws -> T
 ) async throws -> T {
     let client = try Client.forLink(link: link, options: options)
@@ -61,11 +64,14 @@ public func withRoom<T>(
 /// it, however it ends, the guest leaves in good order, and everything of the room is wiped on this
 /// side.
 ///
+/// Calls `body` where it was called itself: on the main actor, say.
+///
 /// - Throws: ``AnocmError`` when `relay` is no address, or the relay does not want the room.
-public func withRoom<T>(
+public func withRoom<T: Sendable>(
     openedAt relay: String,
     _ room: NewRoom = NewRoom(),
     options: ClientOptions? = nil,
+    isolation: isolated (any Actor)? = #isolation,
     _ body: (Room) async throws -> T
 ) async throws -> T {
     let client = try Client(relay: relay, options: options)
@@ -73,8 +79,9 @@ public func withRoom<T>(
 }
 
 extension Client {
-    fileprivate func visit<T>(
+    fileprivate func visit<T: Sendable>(
         _ open: () throws -> Room,
+        isolation: isolated (any Actor)? = #isolation,
         _ body: (Room) async throws -> T
     ) async throws -> T {
         do {
