@@ -1,11 +1,9 @@
 //! What happens in a room.
 
-use std::fmt;
-
-use anocm_core::{Timestamp, room, session::Departure as How};
+use anocm_core::{Timestamp, room};
 
 use crate::{
-    Connection, Ended, Member, Message, Posture, Retention, SafetyCode, SendFailure, Trouble,
+    Connection, Departure, Ended, Member, Message, Posture, Retention, SafetyCode, SendFailure, Trouble,
     member, message,
 };
 
@@ -121,44 +119,9 @@ pub enum RoomEvent {
     },
 }
 
-/// How somebody left a room.
-#[derive(Clone, Debug, PartialEq, Eq, uniffi::Enum)]
-#[non_exhaustive]
-pub enum Departure {
-    /// Of their own will.
-    Left,
-    /// Somebody removed them.
-    Removed {
-        /// Who did: a member's id.
-        by: String,
-    },
-}
+shown_as_variant!(RoomEvent: Connection, Entered, Confirmed, Message, Custom, NotSent, Expired, Joined, Departed, Renamed, SettingsChanged, InviteReplaced, EpochBegan, Typing, Presence, Trouble, Recovered, Posture, Ended);
 
 impl RoomEvent {
-    const fn name(&self) -> &'static str {
-        match self {
-            Self::Connection { .. } => "Connection",
-            Self::Entered { .. } => "Entered",
-            Self::Confirmed { .. } => "Confirmed",
-            Self::Message { .. } => "Message",
-            Self::Custom { .. } => "Custom",
-            Self::NotSent { .. } => "NotSent",
-            Self::Expired { .. } => "Expired",
-            Self::Joined { .. } => "Joined",
-            Self::Departed { .. } => "Departed",
-            Self::Renamed { .. } => "Renamed",
-            Self::SettingsChanged { .. } => "SettingsChanged",
-            Self::InviteReplaced { .. } => "InviteReplaced",
-            Self::EpochBegan { .. } => "EpochBegan",
-            Self::Typing { .. } => "Typing",
-            Self::Presence { .. } => "Presence",
-            Self::Trouble { .. } => "Trouble",
-            Self::Recovered { .. } => "Recovered",
-            Self::Posture { .. } => "Posture",
-            Self::Ended { .. } => "Ended",
-        }
-    }
-
     /// `None` for what these bindings have no name for.
     pub(crate) fn new(event: room::RoomEvent, now: Timestamp) -> Option<Self> {
         Some(match event {
@@ -202,26 +165,5 @@ impl RoomEvent {
             room::RoomEvent::Ended(ended) => Self::Ended { why: ended.into() },
             _ => return None,
         })
-    }
-}
-
-impl fmt::Debug for RoomEvent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl fmt::Display for RoomEvent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
-    }
-}
-
-impl From<How> for Departure {
-    fn from(how: How) -> Self {
-        match how {
-            How::Removed { by } => Self::Removed { by: member::id_text(&by) },
-            _ => Self::Left,
-        }
     }
 }

@@ -10,7 +10,8 @@
 //! | `room` | a room: talk, remove, leave … |
 //! | `events`, `event` | a subscription, and what it tells |
 //! | `host` | a transport in the host's language |
-//! | `view`, `state`, `member`, `message`, `retention`, `new_room` | values |
+//! | `view`, `member`, `message`, `retention`, `new_room` | values |
+//! | `connection`, `posture`, `trouble`, `departure`, `ended`, `…_failure` | states, and why |
 //! | `error` | what can go wrong |
 //!
 //! Rules that hold for all of it:
@@ -43,31 +44,64 @@ macro_rules! shown_as_name {
     )+};
 }
 
+/// The same for a value of several kinds, of which the kind may be shown.
+macro_rules! shown_as_variant {
+    ($name:ident: $($variant:ident),+) => {
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(match self {
+                    $(Self::$variant { .. } => stringify!($variant)),+
+                })
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                std::fmt::Debug::fmt(self, f)
+            }
+        }
+    };
+}
+
 mod client;
+mod connection;
+mod departure;
+mod ended;
 mod error;
 mod event;
 mod events;
 mod host;
+mod join_failure;
 mod member;
 mod message;
 mod new_room;
+mod posture;
 mod retention;
 mod room;
 mod runtime;
-mod state;
+mod send_failure;
+mod transport_failure;
+mod trouble;
 mod view;
 
 pub use client::{Client, ClientOptions};
+pub use connection::Connection;
+pub use departure::Departure;
+pub use ended::Ended;
 pub use error::AnocmError;
-pub use event::{Departure, RoomEvent};
+pub use event::RoomEvent;
 pub use events::Events;
 pub use host::{Dial, HostTransport, Pipe};
+pub use join_failure::JoinFailure;
 pub use member::{Colour, Member, Role};
 pub use message::Message;
 pub use new_room::NewRoom;
+pub use posture::Posture;
 pub use retention::{GuestRetention, Retention, RoomRetention};
 pub use room::Room;
-pub use state::{Connection, Ended, JoinFailure, Posture, SendFailure, TransportFailure, Trouble};
+pub use send_failure::SendFailure;
+pub use transport_failure::TransportFailure;
+pub use trouble::Trouble;
 pub use view::{RoomView, SafetyCode};
 
 uniffi::setup_scaffolding!();
@@ -79,7 +113,7 @@ uniffi::setup_scaffolding!();
 static WIPING: zeroizing_alloc::ZeroAlloc<std::alloc::System> =
     zeroizing_alloc::ZeroAlloc(std::alloc::System);
 
-/// The version of the library. A package refuses to work with any other than its own.
+/// The version of the library.
 #[uniffi::export]
 #[must_use]
 pub fn library_version() -> String {

@@ -101,11 +101,12 @@ impl Driver {
                 open.collect(room, &mut machine, now);
             }
             deadlines.extend(machine.deadline());
-            if machine.has_events() {
+            let (over, news) = (machine.is_over(), machine.has_events());
+            drop(machine);
+            // Also of an end that somebody has taken already: others may wait for it.
+            if news || over {
                 room.told.notify_waiters();
             }
-            let over = machine.is_over();
-            drop(machine);
             if over {
                 self.registry.remove(room);
             }
@@ -244,7 +245,11 @@ impl Driver {
             return Ok(());
         };
         match open.wire.receive(frame)? {
-            Received::Reply(room, ticket, result) => room.machine().reply(now, ticket, result),
+            Received::Reply(room, ticket, result) => {
+                room.machine().reply(now, ticket, result);
+                // Who has just entered waits for that, whoever takes the event.
+                room.told.notify_waiters();
+            }
             Received::Event(event) => {
                 if let Event::Posture(posture) = event {
                     open.wire.posture = posture;

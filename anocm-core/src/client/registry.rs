@@ -15,6 +15,7 @@ use crate::room::Machine;
 pub(super) struct Hosted {
     machine: Mutex<Machine>,
     /// Something happened that those who wait at the handle may want to know: all of them look.
+    /// Told while nothing is locked, since some go on at once, on the thread that tells them.
     pub(super) told: Notify,
 }
 
@@ -103,7 +104,9 @@ impl Registry {
 
     pub(super) fn end(&self) {
         self.closed.store(true, Ordering::Release);
-        for hosted in std::mem::take(&mut *self.lock()) {
+        // Whoever is told may go on at once, on this thread: nothing is locked then.
+        let rooms = std::mem::take(&mut *self.lock());
+        for hosted in rooms {
             hosted.machine().wipe();
             hosted.told.notify_waiters();
         }

@@ -2,11 +2,13 @@
 
 use std::{
     collections::VecDeque,
+    pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
         mpsc,
     },
+    task::{Context, Wake, Waker},
     thread,
     time::Duration,
 };
@@ -271,4 +273,61 @@ async fn a_client_without_rooms_connects_for_nobody() {
     client.reconnect();
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(connections.load(Ordering::Relaxed), 0);
+}
+
+/// A program that goes on in the very moment in which it is woken, on the thread that wakes it.
+struct Inline {
+    program: Mutex<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// How often it was woken and has not gone on yet.
+    wakes: AtomicUsize,
+}
+
+impl Wake for Inline {
+    fn wake(self: Arc<Self>) {
+        if self.wakes.fetch_add(1, Ordering::AcqRel) > 0 {
+            return;
+        }
+        let waker = self.clone().into();
+        let mut wakes = 1;
+        while wakes > 0 {
+            let mut program = self.program.lock().unwrap();
+            let _ = program.as_mut().poll(&mut Context::from_waker(&waker));
+            drop(program);
+            wakes = self.wakes.fetch_sub(wakes, Ordering::AcqRel) - wakes;
+        }
+    }
+}
+
+#[test]
+fn whoever_goes_on_where_they_are_woken_finds_nothing_locked() {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build();
+    let runtime = runtime.unwrap();
+    let inside = runtime.enter();
+    let (client, _) = counted(0, ClientConfig::default());
+    let mut room = client.create(&NewRoom::default()).unwrap();
+    let (hears, heard) = mpsc::channel();
+    let program = async move {
+        while let Some(event) = room.event().await {
+            // Looks at it and talks, whatever happens: some of it when not in the room any more.
+            let _ = (room.view(), room.say("x"));
+            if matches!(event, RoomEvent::Message(_) | RoomEvent::Ended(_)) {
+                hears.send(room.view().ended).unwrap();
+            }
+        }
+    };
+    let wakes = AtomicUsize::new(0);
+    Waker::from(Arc::new(Inline { program: Mutex::new(Box::pin(program)), wakes })).wake();
+    let talked = (0..20).all(|_| heard.recv_timeout(PATIENCE).is_ok());
+    // Told by the driver when it ends.
+    let ends = client.clone();
+    runtime.spawn(async move { ends.shutdown().await });
+    let ended = talked
+        && std::iter::from_fn(|| heard.recv_timeout(PATIENCE).ok())
+            .any(|ended| ended == Some(Ended::Wiped));
+    drop(inside);
+    // Waits for no task, which may be the one that hangs.
+    runtime.shutdown_background();
+    assert!(talked, "the driver waits for who goes on where it wakes them");
+    assert!(ended, "the driver does not end");
 }

@@ -64,6 +64,13 @@ impl Farewell {
 impl Machine {
     /// The guest leaves: says so, when there is somebody to say it to.
     pub(super) fn leave(&mut self, now: Timestamp) {
+        if self.closing {
+            // The last word: a room that its owner has closed is not left open.
+            if !self.farewell.is_leaving() {
+                self.farewell.own = Some(now.after(PATIENCE));
+            }
+            return;
+        }
         let alone = self.session().is_none_or(|session| session.members().len() < 2);
         if alone || !self.link.up || self.broken.is_some() {
             return self.end(Ended::Left);

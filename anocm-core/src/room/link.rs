@@ -87,7 +87,7 @@ impl Machine {
     pub fn disconnected(&mut self, now: Timestamp) {
         self.disconnected_quietly();
         self.show(Connection::Connecting);
-        if self.farewell.is_leaving() {
+        if self.farewell.is_leaving() && !self.closing {
             self.end(Ended::Left);
         }
         self.tick(now);

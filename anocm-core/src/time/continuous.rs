@@ -78,12 +78,13 @@ impl fmt::Debug for ContinuousClock {
 mod system {
     use std::time::{Duration, Instant};
 
-    use rustix::time::{ClockId, clock_gettime};
+    use nix::time::{ClockId, clock_gettime};
 
+    // What `Instant` reads is the same clock without the time of sleep, on both systems.
     #[cfg(target_vendor = "apple")]
-    const CONTINUOUS: ClockId = ClockId::Monotonic;
+    const CONTINUOUS: ClockId = ClockId::from_raw(nix::libc::CLOCK_MONOTONIC_RAW);
     #[cfg(not(target_vendor = "apple"))]
-    const CONTINUOUS: ClockId = ClockId::Boottime;
+    const CONTINUOUS: ClockId = ClockId::CLOCK_BOOTTIME;
 
     /// Never more than it was: what comes between two readings only makes it seem less, until it is
     /// asked again.
@@ -95,7 +96,7 @@ mod system {
     }
 
     fn continuous() -> Duration {
-        Duration::try_from(clock_gettime(CONTINUOUS)).unwrap_or_default()
+        clock_gettime(CONTINUOUS).map_or(Duration::ZERO, Into::into)
     }
 }
 

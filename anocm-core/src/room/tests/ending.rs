@@ -4,7 +4,10 @@ use super::bench::{ALICE, BOB, Bench};
 use crate::{
     id::MessageId,
     room::{Command, Ended, RoomEvent, SendFailure},
+    wire::{CloseReason, Refusal, Request},
 };
+
+const CLOSED: Option<Ended> = Some(Ended::Closed(CloseReason::Owner));
 
 /// What Bob is told was not sent, before anything else is said of the end.
 fn unsent(bench: &Bench) -> Vec<(MessageId, SendFailure)> {
@@ -59,4 +62,42 @@ fn a_room_that_has_ended_has_no_deadline() {
     assert!(bench[BOB].machine.deadline().is_some());
     bench[BOB].machine.wipe();
     assert_eq!(bench[BOB].machine.deadline(), None);
+}
+
+/// Closes the room, and leaves before the relay has heard of it.
+fn closes_and_leaves(bench: &mut Bench) {
+    let now = bench.now;
+    bench[ALICE].machine.command(now, Command::Close).unwrap();
+    bench.does(ALICE, Command::Leave);
+}
+
+#[test]
+fn whoever_closes_a_room_and_leaves_at_once_has_closed_it() {
+    for guests in [1, 2] {
+        let mut bench = Bench::with(guests);
+        closes_and_leaves(&mut bench);
+        assert_eq!(bench[ALICE].ended(), CLOSED);
+    }
+}
+
+#[test]
+fn whoever_closes_a_room_while_cut_off_closes_it_when_connected() {
+    let mut bench = Bench::with(2);
+    bench.cut(ALICE);
+    closes_and_leaves(&mut bench);
+    assert_eq!(bench[ALICE].ended(), None);
+    bench.cut(ALICE);
+    bench.connects(ALICE);
+    assert_eq!(bench[ALICE].ended(), CLOSED);
+}
+
+#[test]
+fn whoever_closes_a_room_that_stays_open_leaves_after_a_while() {
+    let mut bench = Bench::with(2);
+    let is_close = |request: &Request| matches!(request, Request::Close { .. });
+    bench[ALICE].instead(move |request| is_close(request).then_some(Err(Refusal::Full)));
+    closes_and_leaves(&mut bench);
+    assert_eq!(bench[ALICE].ended(), None);
+    bench.pass(6);
+    assert_eq!(bench[ALICE].ended(), Some(Ended::Left));
 }

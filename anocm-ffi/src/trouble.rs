@@ -1,0 +1,67 @@
+//! What is wrong in a room.
+
+use anocm_core::room;
+
+use crate::member::id_text;
+
+/// Something wrong, short of the room's end.
+#[derive(Clone, PartialEq, Eq, uniffi::Enum)]
+#[uniffi::export(Debug, Display)]
+#[non_exhaustive]
+pub enum Trouble {
+    /// Messages of a member are missing although the relay should have had them.
+    Withheld {
+        /// Whose: a member's id.
+        sender: String,
+        /// How many.
+        count: u64,
+    },
+    /// Messages were live, or had expired, while this guest was away.
+    Missed {
+        /// How many entries.
+        count: u64,
+    },
+    /// An entry that does not open.
+    Unreadable {
+        /// Its place in the room's log.
+        seq: u64,
+    },
+    /// A member said something under a number that they had used before. It is not shown.
+    Repeated {
+        /// Who: a member's id.
+        by: String,
+    },
+    /// A member appended a membership change that the room's rules forbid. Until the owner takes
+    /// it back, nothing can be said.
+    Broken {
+        /// By whom, if the signature tells: a member's id.
+        by: Option<String>,
+    },
+    /// The relay contradicts itself or the members.
+    DishonestRelay,
+    /// The relay takes nothing new because its memory-only promise is broken.
+    ReadOnly,
+    /// The log no longer reaches back far enough: the guest came back through the door.
+    Rejoined,
+}
+
+shown_as_variant!(Trouble: Withheld, Missed, Unreadable, Repeated, Broken, DishonestRelay, ReadOnly, Rejoined);
+
+impl Trouble {
+    /// `None` for what these bindings have no name for.
+    pub(crate) fn new(trouble: room::Trouble) -> Option<Self> {
+        Some(match trouble {
+            room::Trouble::Withheld { from, count } => {
+                Self::Withheld { sender: id_text(&from), count }
+            }
+            room::Trouble::Missed { count } => Self::Missed { count },
+            room::Trouble::Unreadable { seq } => Self::Unreadable { seq: seq.value() },
+            room::Trouble::Repeated { by } => Self::Repeated { by: id_text(&by) },
+            room::Trouble::Broken { by } => Self::Broken { by: by.as_ref().map(id_text) },
+            room::Trouble::DishonestRelay => Self::DishonestRelay,
+            room::Trouble::ReadOnly => Self::ReadOnly,
+            room::Trouble::Rejoined => Self::Rejoined,
+            _ => return None,
+        })
+    }
+}
