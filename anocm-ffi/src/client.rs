@@ -1,6 +1,6 @@
 //! A guest's side of one relay.
 
-use std::sync::Arc;
+use std::{process, sync::Arc};
 
 use anocm_core::{
     Invite, Nickname, RelayUrl,
@@ -26,7 +26,8 @@ pub struct ClientOptions {
     /// Tell the others now and then that this guest is here: one live entry a minute.
     #[uniffi(default = true)]
     pub presence: bool,
-    /// The most messages kept in a room's history; the oldest expire early.
+    /// The most messages kept in a room's history, at least one; the oldest expire early, those
+    /// among them that were not fetched yet too.
     #[uniffi(default = 10_000)]
     pub max_history: u32,
 }
@@ -49,6 +50,8 @@ shown_as_name!(ClientOptions);
 #[derive(uniffi::Object)]
 pub struct Client {
     core: Core,
+    /// Where the driver runs: nowhere, in a child that was forked.
+    process: u32,
     /// The driver's task; it hands the lease back when it has ended.
     driver: Mutex<Option<JoinHandle<Lease>>>,
 }
@@ -119,6 +122,9 @@ impl Client {
     /// Wipes all rooms, closes the connection, and waits until everything has ended; with the
     /// last client, the library's threads as well. Takes about a second at most.
     pub async fn shutdown(&self) {
+        if self.process != process::id() {
+            return;
+        }
         self.core.shutdown().await;
         let mut driver = self.driver.lock().await;
         if let Some(task) = &mut *driver {
@@ -146,6 +152,9 @@ impl Client {
         transport: Arc<dyn Transport>,
         options: &ClientOptions,
     ) -> Result<Arc<Self>, AnocmError> {
+        if options.max_history == 0 {
+            return Err(AnocmError::BadSettings);
+        }
         let lease = Lease::new()?;
         let mut config = ClientConfig::default();
         config.rooms.presence = options.presence;
@@ -156,6 +165,6 @@ impl Client {
             driver.run().await;
             lease
         });
-        Ok(Arc::new(Self { core, driver: Mutex::new(Some(driver)) }))
+        Ok(Arc::new(Self { core, process: process::id(), driver: Mutex::new(Some(driver)) }))
     }
 }

@@ -34,8 +34,8 @@ pub enum AnocmError {
     /// Above zero and under a second, over thirty days, or bounds out of order.
     #[error("{0}")]
     BadRetention(RetentionError),
-    /// The settings of a new room contradict each other.
-    #[error("the room's settings contradict each other")]
+    /// The settings of a new room or of a client contradict each other, or cannot be.
+    #[error("the settings contradict each other, or cannot be")]
     BadSettings,
     /// The proxy is not `HOST:PORT`.
     #[error("the proxy is not HOST:PORT")]

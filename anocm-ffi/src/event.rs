@@ -3,8 +3,8 @@
 use anocm_core::{Timestamp, room};
 
 use crate::{
-    Connection, Departure, Ended, Member, Message, Posture, Retention, SafetyCode, SendFailure, Trouble,
-    member, message,
+    Connection, Departure, Ended, Member, Message, Posture, Retention, SafetyCode, SendFailure,
+    Trouble, member, message,
 };
 
 /// Something that happened in a room.

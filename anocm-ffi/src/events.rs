@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anocm_core::client::Room as Core;
+use anocm_core::{Timestamp, client::Room as Core, room};
 use tokio::sync::watch;
 
 use crate::RoomEvent;
@@ -43,7 +43,10 @@ impl Events {
             return None;
         }
         let now = self.core.now();
-        std::iter::from_fn(|| self.core.try_event()).find_map(|event| RoomEvent::new(event, now))
+        std::iter::from_fn(|| self.core.try_event())
+            // What fell due while the machine slept may not have been wiped yet.
+            .filter(|event| !is_due(event, now))
+            .find_map(|event| RoomEvent::new(event, now))
     }
 
     /// Ends the subscription. What was not taken is left for the next one.
@@ -68,6 +71,13 @@ impl Events {
         });
         Arc::new(Self { core, latest, number })
     }
+}
+
+fn is_due(event: &room::RoomEvent, now: Timestamp) -> bool {
+    let room::RoomEvent::Message(message) = event else {
+        return false;
+    };
+    message.expires.is_some_and(|at| at <= now)
 }
 
 impl Drop for Events {

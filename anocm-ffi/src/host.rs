@@ -35,6 +35,8 @@ pub struct HostTransport {
 #[derive(uniffi::Object)]
 pub struct Dial {
     answer: std::sync::Mutex<Option<oneshot::Sender<Result<HostLink, TransportError>>>>,
+    /// Its sender is there for as long as somebody waits for the answer.
+    waits: watch::Receiver<()>,
 }
 
 /// One open connection, as the program sees it. Letting go of it cuts the connection.
@@ -95,6 +97,13 @@ impl Dial {
         })
     }
 
+    /// Returns when the library does not wait for this connection any more: it took too long, or
+    /// nobody needs it.
+    pub async fn given_up(&self) {
+        // Nothing is ever sent.
+        let _ = self.waits.clone().changed().await;
+    }
+
     /// The connection does not come about.
     pub fn failed(&self, why: TransportFailure) {
         self.answer(Err(why.into()));
@@ -150,7 +159,8 @@ impl Dial {
 impl Transport for Dialer {
     async fn connect(&self) -> Result<Box<dyn Link>, TransportError> {
         let (answer, answered) = oneshot::channel();
-        let dial = Arc::new(Dial { answer: std::sync::Mutex::new(Some(answer)) });
+        let (_waiting, waits) = watch::channel(());
+        let dial = Arc::new(Dial { answer: std::sync::Mutex::new(Some(answer)), waits });
         self.0.send(dial).await.map_err(|_| TransportError::Unreachable)?;
         // Dropped without an answer: the program cannot, or has ended.
         let link = answered.await.map_err(|_| TransportError::Unreachable)??;

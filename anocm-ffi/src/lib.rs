@@ -99,6 +99,7 @@ pub use new_room::NewRoom;
 pub use posture::Posture;
 pub use retention::{GuestRetention, Retention, RoomRetention};
 pub use room::Room;
+pub use runtime::end_threads;
 pub use send_failure::SendFailure;
 pub use transport_failure::TransportFailure;
 pub use trouble::Trouble;

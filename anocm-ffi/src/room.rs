@@ -152,10 +152,8 @@ impl Room {
     /// Leaves the room, in good order when connected, and waits until that is done: five seconds
     /// at most. Does nothing when the room is over already.
     pub async fn leave(&self) {
-        if self.core.command(Command::Leave).is_err() {
-            // Not in the room, so that there is nobody to say it to.
-            self.core.wipe();
-        }
+        // Who is not in the room has left with that.
+        let _ = self.core.command(Command::Leave);
         self.core.ended().await;
     }
 

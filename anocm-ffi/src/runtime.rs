@@ -5,6 +5,7 @@
 //! and never ends, which some hosts do not survive at their exit.
 
 use std::{
+    process,
     sync::{Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
@@ -26,17 +27,20 @@ const THREADS: usize = 2;
 /// How long threads may take to end that look up a name, say.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-static SHARED: Mutex<Shared> = Mutex::new(Shared { runtime: None, leases: 0 });
+static SHARED: Mutex<Shared> = Mutex::new(Shared { runtime: None, leases: 0, process: 0 });
 
 struct Shared {
     runtime: Option<Runtime>,
     leases: usize,
+    /// Whose threads they are: a child that was forked has none.
+    process: u32,
 }
 
 /// The right to have threads.
 #[derive(Debug)]
 pub(crate) struct Lease {
     handle: Handle,
+    process: u32,
     /// Gives nothing back when it is dropped.
     returned: bool,
 }
@@ -45,6 +49,14 @@ impl Lease {
     /// Starts the threads if there are none.
     pub(crate) fn new() -> Result<Self, AnocmError> {
         let mut shared = lock();
+        let process = process::id();
+        if shared.process != process {
+            // To end threads that are not there would wait for ever.
+            if let Some(runtime) = shared.runtime.take() {
+                Box::leak(Box::new(runtime));
+            }
+            (shared.leases, shared.process) = (0, process);
+        }
         let handle = match &shared.runtime {
             Some(runtime) => runtime.handle().clone(),
             None => {
@@ -59,7 +71,7 @@ impl Lease {
             }
         };
         shared.leases += 1;
-        Ok(Self { handle, returned: false })
+        Ok(Self { handle, process, returned: false })
     }
 
     pub(crate) const fn handle(&self) -> &Handle {
@@ -69,7 +81,7 @@ impl Lease {
     /// Gives the right back; with the last one, waits until the threads have ended.
     pub(crate) async fn end(mut self) {
         self.returned = true;
-        let Some(runtime) = give_back() else {
+        let Some(runtime) = give_back(self.process) else {
             return;
         };
         // Not here: whoever polls this must not wait, and may be a thread of the runtime itself.
@@ -92,14 +104,14 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if !self.returned
-            && let Some(runtime) = give_back()
+            && let Some(runtime) = give_back(self.process)
         {
             runtime.shutdown_background();
         }
     }
 }
 
-/// Has an effect once. Where the program uses rayon itself, the program decides.
+/// Has an effect once.
 fn limit_mls() {
     let _ = ThreadPoolBuilder::new()
         .num_threads(MLS_THREADS)
@@ -107,10 +119,28 @@ fn limit_mls() {
         .build_global();
 }
 
-/// One right less; the runtime when it was the last.
-fn give_back() -> Option<Runtime> {
+/// Ends whatever the library does, and its threads: before the host's language ends, which may not
+/// survive to be called by them then. New clients have new threads.
+#[uniffi::export]
+pub fn end_threads() {
     let mut shared = lock();
-    shared.leases -= 1;
+    // Those of another process are not there.
+    if shared.process == process::id()
+        && let Some(runtime) = shared.runtime.take()
+    {
+        // What ends with it gives its rights back.
+        drop(shared);
+        runtime.shutdown_timeout(PATIENCE);
+    }
+}
+
+/// One right less; the runtime when it was the last.
+fn give_back(process: u32) -> Option<Runtime> {
+    let mut shared = lock();
+    if shared.process != process {
+        return None;
+    }
+    shared.leases = shared.leases.saturating_sub(1);
     if shared.leases == 0 { shared.runtime.take() } else { None }
 }
 

@@ -5,19 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import shlex
 
 import anocm
 from anocm import Departure, RoomEvent
 from conftest import PROGRAMS, Relay, hears, link, named, scenario, until
 
 #: What starts a guest who reads a room's link and is called by the word that follows.
-GUESTS = {
-    "Rust": f"{PROGRAMS}/anocm join - --plain --nick",
-    **{name.title(): program for name, program in (
-        word.split("=", 1) for word in os.environ["ANOCM_GUESTS"].splitlines()
-    )},
-}
+GUESTS = {"Rust": [f"{PROGRAMS}/anocm", "join", "-", "--plain", "--nick"]}
+for _line in os.environ["ANOCM_GUESTS"].splitlines():
+    _name, _program = _line.split("=", 1)
+    GUESTS[_name.title()] = [_program]
 
 
 class Guest:
@@ -30,7 +27,7 @@ class Guest:
     @classmethod
     async def start(cls, name: str, room: str) -> Guest:
         pipe = asyncio.subprocess.PIPE
-        words = [*shlex.split(GUESTS[name]), name]
+        words = [*GUESTS[name], name]
         guest = cls(await asyncio.create_subprocess_exec(*words, stdin=pipe, stdout=pipe))
         guest.says(room)
         await guest.prints("safety: ")

@@ -9,6 +9,8 @@ A `Room` is an async iterator of `RoomEvent`; a `Client` opens and enters severa
 connection. What goes wrong is an `AnocmError`, whose subclasses say what.
 """
 
+import atexit
+
 from ._native import (
     AnocmError,
     ClientOptions,
@@ -30,6 +32,7 @@ from ._native import (
     SendFailure,
     TransportFailure,
     Trouble,
+    end_threads,
     library_version,
 )
 from .client import Client, create, join
@@ -38,6 +41,9 @@ from .room import Room
 from .transport import Link, Transport, TransportError
 
 __version__ = library_version()
+
+# Python does not survive to be called by other threads once it ends.
+atexit.register(end_threads)
 
 __all__ = [
     "AnocmError",

@@ -12,6 +12,10 @@ from .room import Room
 from .transport import Transport, serve
 
 
+#: For transports, which may be slow to close: in seconds.
+_PATIENCE = 1
+
+
 class Client:
     """A guest's side of one relay: opens rooms and enters them.
 
@@ -88,7 +92,8 @@ class Client:
         """Wipes all rooms, closes the connection, and waits until everything has ended."""
         await self._native.shutdown()
         if self._serving is not None:
-            await asyncio.gather(self._serving, return_exceptions=True)
+            # Its end may depend on whoever called this.
+            await asyncio.wait({self._serving}, timeout=_PATIENCE)
 
     async def __aenter__(self) -> Client:
         return self

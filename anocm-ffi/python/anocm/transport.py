@@ -26,7 +26,10 @@ class Link(Protocol):
         """The next frame; `None` after a clean close by the relay. Raises when the link is dead."""
 
     async def close(self) -> None:
-        """Closes the connection. Called once, at the end, whatever came before."""
+        """Closes the connection. Called once, at the end, whatever came before.
+
+        It has five seconds, and is then cancelled.
+        """
 
 
 class Transport(Protocol):
@@ -37,8 +40,15 @@ class Transport(Protocol):
     """
 
     async def connect(self) -> Link:
-        """Opens a connection. Raises `TransportError` when it cannot."""
+        """Opens a connection. Raises `TransportError` when it cannot.
+
+        It is cancelled when it takes longer than the library waits.
+        """
         ...
+
+
+#: How long a connection may take to close, in seconds.
+_CLOSING = 5
 
 
 async def serve(host: HostTransport, transport: Transport) -> None:
@@ -57,7 +67,7 @@ async def serve(host: HostTransport, transport: Transport) -> None:
 
 async def _carry(dial: Dial, transport: Transport) -> None:
     try:
-        link = await transport.connect()
+        link = await _connect(dial, transport)
     except BaseException as error:
         dial.failed(_failure(error, TransportFailure.UNREACHABLE))
         if isinstance(error, Exception):
@@ -78,10 +88,24 @@ async def _carry(dial: Dial, transport: Transport) -> None:
             task.cancel()
         await asyncio.gather(out, back, return_exceptions=True)
         try:
-            await link.close()
+            await asyncio.wait_for(link.close(), _CLOSING)
         except Exception:
             # It is gone either way.
             pass
+
+
+async def _connect(dial: Dial, transport: Transport) -> Link:
+    """Connects for as long as the library waits for it."""
+    connecting = asyncio.ensure_future(transport.connect())
+    given_up = asyncio.ensure_future(dial.given_up())
+    try:
+        await asyncio.wait({connecting, given_up}, return_when=asyncio.FIRST_COMPLETED)
+        if not connecting.done():
+            raise TransportError(TransportFailure.UNREACHABLE)
+        return connecting.result()
+    finally:
+        connecting.cancel()
+        given_up.cancel()
 
 
 async def _send(pipe: Pipe, link: Link) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import os
 import subprocess
@@ -92,9 +93,12 @@ def named(room: anocm.Room, nickname: str) -> anocm.Member:
 
 def threads() -> list[str]:
     """The names of this process's threads, those of the library and all others."""
-    return sorted(
-        (task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()
-    )
+    names = []
+    for task in Path("/proc/self/task").iterdir():
+        # It may end meanwhile.
+        with contextlib.suppress(OSError):
+            names.append((task / "comm").read_text().strip())
+    return sorted(names)
 
 
 def resident() -> int:

@@ -102,6 +102,8 @@ async def test_clients_that_cannot_be(relay: Relay) -> None:
         anocm.Client("https://relay.example/", options=anocm.ClientOptions(extra_roots=[b"none"]))
     with pytest.raises(AnocmError.OnionNeedsProxy):
         anocm.Client(f"http://{'a' * 56}.onion/")
+    with pytest.raises(AnocmError.BadSettings):
+        anocm.Client(relay.url, options=anocm.ClientOptions(max_history=0))
     client = anocm.Client(relay.url)
     with pytest.raises(AnocmError.RelayRefused):
         await client.create(largest_age_seconds=0).entered()

@@ -211,6 +211,52 @@ async def test_a_connection_is_made_anew_when_asked(relay: Relay) -> None:
 
 
 @scenario
+async def test_a_transport_that_hangs(relay: Relay) -> None:
+    started: asyncio.Queue[None] = asyncio.Queue()
+    ended: asyncio.Queue[None] = asyncio.Queue()
+
+    class Hangs:
+        async def connect(self) -> WebSocketLink:
+            started.put_nowait(None)
+            try:
+                await asyncio.get_running_loop().create_future()
+            finally:
+                ended.put_nowait(None)
+            raise AssertionError
+
+    client = anocm.Client(relay.url, transport=Hangs())
+    room = client.create("Alice")
+    for _ in range(5):
+        await started.get()
+        client.reconnect()
+        # The one that nobody waits for any more.
+        await ended.get()
+    await client.shutdown()
+    assert room.view.ended == anocm.Ended.WIPED()
+    # The last one, if it had begun.
+    while ended.qsize() < started.qsize():
+        await ended.get()
+
+
+@scenario
+async def test_a_link_whose_close_waits_for_the_client(relay: Relay) -> None:
+    class Waits(WebSocketLink):
+        async def close(self) -> None:
+            await super().close()
+            await client.shutdown()
+
+    class Transport(WebSocketTransport):
+        async def connect(self) -> WebSocketLink:
+            return Waits((await super().connect())._socket)
+
+    client = anocm.Client(relay.url, transport=Transport(relay.url))
+    room = client.create("Alice")
+    await room.entered()
+    await client.shutdown()
+    assert room.view.ended == anocm.Ended.WIPED()
+
+
+@scenario
 async def test_one_client_for_one_transport(relay: Relay) -> None:
     host = anocm._native.HostTransport()
     first = anocm._native.Client.over(relay.url, host)

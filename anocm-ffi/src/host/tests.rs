@@ -98,6 +98,18 @@ async fn a_dial_that_nobody_waits_for_any_more_gives_a_closed_pipe() {
 }
 
 #[tokio::test]
+async fn the_host_hears_of_a_dial_that_nobody_waits_for_any_more() {
+    let host = HostTransport::new();
+    let dialer = host.dialer.lock().unwrap().take().unwrap();
+    let connecting = tokio::spawn(async move { dialer.connect().await.err() });
+    let dial = host.dial().await.unwrap();
+    let mut given_up = std::pin::pin!(dial.given_up());
+    assert!(futures_util::poll!(&mut given_up).is_pending());
+    connecting.abort();
+    timeout(PATIENCE, given_up).await.unwrap();
+}
+
+#[tokio::test]
 async fn dials_end_with_the_client() {
     let host = HostTransport::new();
     drop(host.dialer.lock().unwrap().take());

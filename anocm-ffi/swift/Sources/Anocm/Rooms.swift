@@ -14,11 +14,13 @@ public struct RoomEvents: AsyncSequence, Sendable {
 
     /// Subscribes anew.
     public func makeAsyncIterator() -> Iterator {
-        Iterator(events: room.subscribe())
+        Iterator(room: room, events: room.subscribe())
     }
 
     /// One subscription. It ends when its task is cancelled.
     public struct Iterator: AsyncIteratorProtocol, Sendable {
+        /// A room that nobody has any more is wiped.
+        let room: Room
         let events: Events
 
         /// Waits for the next event; `nil` when none will come here any more.

@@ -4,7 +4,8 @@ import Foundation
 ///
 /// Whatever is thrown in it is told to the guests as a lost connection, and the client tries again.
 public protocol Transport: Sendable {
-    /// Opens a connection. Throws ``TransportError``, or anything else, when it cannot.
+    /// Opens a connection. Throws ``TransportError``, or anything else, when it cannot. It is
+    /// cancelled when it takes longer than the library waits.
     func connect() async throws -> any Link
 }
 
@@ -43,13 +44,10 @@ extension Client {
     ) throws -> Client {
         let host = HostTransport()
         let client = try over(relay: relay, transport: host, options: options)
-        // It ends with the client: when there is nothing more to dial for.
+        // It ends with the client: when there is nothing more to dial for. So does every link.
         Task {
-            await withTaskGroup(of: Void.self) { links in
-                while let dial = await host.dial() {
-                    links.addTask { await carry(dial, transport) }
-                }
-                links.cancelAll()
+            while let dial = await host.dial() {
+                Task { await carry(dial, transport) }
             }
         }
         return client
@@ -59,7 +57,13 @@ extension Client {
 private func carry(_ dial: Dial, _ transport: any Transport) async {
     let link: any Link
     do {
-        link = try await transport.connect()
+        let connecting = Task { try await transport.connect() }
+        // For as long as the library waits for it.
+        Task {
+            await dial.givenUp()
+            connecting.cancel()
+        }
+        link = try await connecting.value
     } catch {
         dial.failed(why: failure(error, otherwise: .unreachable))
         return

@@ -29,6 +29,8 @@ final class Relay: Sendable {
         let words = line.trimmingCharacters(in: .whitespacesAndNewlines)
         url = words.replacingOccurrences(of: "listening on ", with: "")
         self.process = process
+        // Tests that hang are over in ten minutes.
+        DispatchQueue.global().asyncAfter(deadline: .now() + 600) { fatalError("hangs") }
         // Not asked to end: it inherits that threads of Swift's pool hear no signals.
         atexit { kill(Relay.shared.process.processIdentifier, SIGKILL) }
     }

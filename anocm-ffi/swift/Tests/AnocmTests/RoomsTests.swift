@@ -36,11 +36,11 @@ final class RoomsTests: XCTestCase {
 
     func testRetentionAndExpiry() async throws {
         try await twoIn { alice, bob in
-            let id = try bob.say("short", keep: .seconds(1))
+            let id = try bob.say("short", keep: .seconds(3))
             _ = try await bob.hears("short")
             let said = try await alice.hears("short")
-            XCTAssertEqual(said.retention, .keep(millis: 1_000))
-            XCTAssertLessThanOrEqual(try XCTUnwrap(said.expiresIn), .seconds(1))
+            XCTAssertEqual(said.retention, .keep(millis: 3_000))
+            XCTAssertLessThanOrEqual(try XCTUnwrap(said.expiresIn), .seconds(3))
             for room in [alice, bob] {
                 let expired = try await room.until {
                     if case .expired(let id) = $0 { id } else { nil }
@@ -170,6 +170,18 @@ final class RoomsTests: XCTestCase {
             await iterating.value
             try alice.say("first")
             _ = try await bob.hears("first")
+        }
+    }
+
+    func testARoomLastsAsLongAsItsEventsAreIterated() async throws {
+        try await withRoom(openedAt: Relay.shared.url) { alice in
+            let client = try Client.forLink(link: alice.link)
+            for await event in try client.join(link: alice.link, nickname: "Bob").events {
+                if case .message = event { break }
+                if case .entered = event { try alice.say("hello") }
+                if case .ended(let why) = event { XCTFail("\(why)") }
+            }
+            await client.shutdown()
         }
     }
 

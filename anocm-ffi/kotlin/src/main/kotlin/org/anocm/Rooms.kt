@@ -1,9 +1,12 @@
 package org.anocm
 
+import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.NonCancellable
+import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.flow
 import kotlinx.coroutines.withContext
+import kotlin.coroutines.ContinuationInterceptor
 
 /**
  * What happens in the room, until it is over for this guest.
@@ -17,7 +20,7 @@ public val Room.events: Flow<RoomEvent>
     get() = flow {
         subscribe().use { events ->
             // What was ready may have expired by the time it is taken.
-            while (events.ready()) events.take()?.let { emit(it) }
+            while (dispatched { events.ready() }) events.take()?.let { emit(it) }
         }
     }
 
@@ -57,13 +60,21 @@ private suspend fun <T> Client.visit(
     try {
         client.open().use { room ->
             try {
-                room.entered()
+                dispatched { room.entered() }
                 block(room)
             } finally {
-                withContext(NonCancellable) { room.leave() }
+                withContext(NonCancellable) { dispatched { room.leave() } }
             }
         }
     } finally {
-        withContext(NonCancellable) { client.shutdown() }
+        withContext(NonCancellable) { dispatched { client.shutdown() } }
     }
 }
+
+/** Goes on where it was called, or, where that is nowhere, on no thread of the library's. */
+private suspend fun <T> dispatched(wait: suspend () -> T): T =
+    if (currentCoroutineContext()[ContinuationInterceptor] == null) {
+        withContext(Dispatchers.Default) { wait() }
+    } else {
+        wait()
+    }

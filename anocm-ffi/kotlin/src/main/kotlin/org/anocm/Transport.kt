@@ -22,7 +22,10 @@ import java.io.IOException
  * It may block, and may call whatever it likes.
  */
 public fun interface Transport {
-    /** Opens a connection. Throws [TransportException], or anything else, when it cannot. */
+    /**
+     * Opens a connection. Throws [TransportException], or anything else, when it cannot. It is
+     * cancelled when it takes longer than the library waits.
+     */
     public suspend fun connect(): Link
 }
 
@@ -75,13 +78,20 @@ public fun Client.Companion.over(
     return client
 }
 
-private suspend fun carry(dial: Dial, transport: Transport) {
+private suspend fun carry(dial: Dial, transport: Transport): Unit = coroutineScope {
+    val connecting = coroutineContext.job
+    val waiting = launch {
+        dial.givenUp()
+        connecting.cancel()
+    }
     val link = try {
         transport.connect()
     } catch (thrown: Throwable) {
         dial.failed(failure(thrown, TransportFailure.UNREACHABLE))
         if (thrown is CancellationException) throw thrown
-        return
+        return@coroutineScope
+    } finally {
+        waiting.cancel()
     }
     dial.connected().use { pipe -> carry(pipe, link) }
 }

@@ -53,11 +53,11 @@ class RoomsTest {
     @Test
     fun `retention and expiry`() = scenario { relay ->
         twoIn(relay) { alice, bob ->
-            val id = bob.say("short", keep = 1.seconds)
+            val id = bob.say("short", keep = 3.seconds)
             bob.hears("short")
             val said = alice.hears("short")
-            assertEquals(keep(1.seconds), said.retention)
-            assertTrue(checkNotNull(said.expiresIn) <= 1.seconds)
+            assertEquals(keep(3.seconds), said.retention)
+            assertTrue(checkNotNull(said.expiresIn) <= 3.seconds)
             for (room in listOf(alice, bob)) {
                 assertEquals(id, room.until<RoomEvent.Expired>().id)
                 assertEquals(emptyList<Message>(), room.history())
