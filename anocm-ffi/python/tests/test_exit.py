@@ -78,7 +78,7 @@ def test_a_program_ends(relay: Relay, how: str) -> None:
     # Complaints about resources that are left open are asked for, but where they are to be.
     mode = [] if "never" in how or "thread" in how else ["-X", "dev"]
     # Such ends depend on the moment.
-    for _ in range(5):
+    for _ in range(3):
         ended = subprocess.run(
             [sys.executable, *mode, "-c", program], timeout=30, capture_output=True, text=True
         )

@@ -226,7 +226,8 @@ class ClientOptions:
     presence: bool
     """Tell the others now and then that this guest is here: one live entry a minute."""
     max_history: int
-    """The most messages kept in a room's history; the oldest expire early."""
+    """The most messages kept in a room's history, at least one; the oldest expire early, those
+    among them that were not fetched yet too."""
     def __init__(self, *, socks5: Optional[str] = ..., extra_roots: list[bytes] = ..., presence: bool = ..., max_history: int = ...) -> None: ...
 
 class Colour:
