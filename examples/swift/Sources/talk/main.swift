@@ -8,13 +8,11 @@ let usage = """
     """
 
 /// Until the room is over, or nothing more is typed.
-@Sendable func talk(in room: Room) async {
-    let view = room.view()
-    tell("room: \(view.link ?? "")")
-    tell("safety: \(view.safety?.words.joined(separator: " ") ?? "")")
+@Sendable func talk(in room: Room, _ lines: AsyncStream<String>) async {
+    tell("room: \(room.view().link ?? "")")
     await withTaskGroup(of: Void.self) { ways in
         ways.addTask { for await event in room.events { show(event) } }
-        ways.addTask { for await line in typed() where !line.isEmpty { say(line, in: room) } }
+        ways.addTask { for await line in lines where !line.isEmpty { say(line, in: room) } }
         await ways.next()
         ways.cancelAll()
     }
@@ -39,7 +37,7 @@ let usage = """
     case .departed(let member, .left):
         tell("* \(name(member)) has left")
     case .epochBegan(_, let safety):
-        tell("* safety: \(safety.words.joined(separator: " "))")
+        tell("safety: \(safety.words.joined(separator: " "))")
     case .notSent:
         tell("* something was not sent")
     case .posture(.unknown):
@@ -58,11 +56,19 @@ let usage = """
     "\(member.nickname) #\(member.tag)"
 }
 
-/// What is typed, line by line; on a thread of its own, since nothing ends such a wait.
-@Sendable func typed() -> AsyncStream<String> {
+/// What is typed, line by line; on a thread of its own, since nothing ends such a wait. Not by
+/// `readLine`, which would hold what the end of a program waits for.
+func typed() -> AsyncStream<String> {
     AsyncStream { lines in
         Thread.detachNewThread {
-            while let line = readLine() { lines.yield(line) }
+            var begun = Data()
+            while case let more = FileHandle.standardInput.availableData, !more.isEmpty {
+                begun.append(more)
+                while let end = begun.firstIndex(of: UInt8(ascii: "\n")) {
+                    lines.yield(String(decoding: begun[..<end], as: UTF8.self))
+                    begun = Data(begun[(end + 1)...])
+                }
+            }
             lines.finish()
         }
     }
@@ -95,11 +101,18 @@ func failed(_ why: String) -> Never {
 
 let words = CommandLine.arguments.dropFirst().map { $0 }
 guard words.count == 1 || (words.count == 3 && words[1] == "--open") else { failed(usage) }
+let lines = typed()
 let talking = Task {
     if words.count == 1 {
-        try await withRoom(joining: readLine() ?? "", nickname: words[0], talk)
+        var link = ""
+        for await line in lines {
+            link = line
+            break
+        }
+        try await withRoom(joining: link, nickname: words[0]) { await talk(in: $0, lines) }
     } else {
-        try await withRoom(openedAt: words[2], NewRoom(nickname: words[0]), talk)
+        let room = NewRoom(nickname: words[0])
+        try await withRoom(openedAt: words[2], room) { await talk(in: $0, lines) }
     }
 }
 let signals = leaveWhenStopped(talking)

@@ -51,9 +51,7 @@ fun main(vararg words: String) {
 
 /** Until the room is over, or nothing more is typed. */
 private suspend fun talk(room: Room, lines: ReceiveChannel<String>): Unit = coroutineScope {
-    val view = room.view()
-    println("room: ${view.link}")
-    println("safety: ${view.safety?.words?.joinToString(" ")}")
+    println("room: ${room.view().link}")
     val shown = launch { room.events.collect(::show) }
     val said = launch { for (line in lines) say(room, line) }
     select {
@@ -82,7 +80,7 @@ private fun show(event: RoomEvent): Unit = when (event) {
         val how = if (event.how is Departure.Removed) "was removed" else "has left"
         println("* ${name(event.member)} $how")
     }
-    is RoomEvent.EpochBegan -> println("* safety: ${event.safety.words.joinToString(" ")}")
+    is RoomEvent.EpochBegan -> println("safety: ${event.safety.words.joinToString(" ")}")
     is RoomEvent.NotSent -> println("* something was not sent")
     is RoomEvent.Posture -> when (event.posture) {
         Posture.KEPT -> Unit
