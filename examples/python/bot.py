@@ -16,7 +16,7 @@ import re
 import signal
 
 import anocm
-from anocm import Message, Room, RoomEvent
+from anocm import Keep, Message, Room, RoomEvent
 
 
 def roll(text: str) -> str | None:
@@ -35,13 +35,18 @@ def answer(room: Room, said: Message) -> None:
     """Answers in the manner of the question."""
     if said.own or (text := roll(said.text)) is None:
         return
+    tell(room, text, said.retention, None if said.whispered_to is None else said.sender.id)
+
+
+def tell(room: Room, text: str, keep: Keep, to: str | None = None) -> None:
+    """Says something to everyone, or to one member."""
     try:
-        if said.whispered_to is not None:
-            room.whisper(said.sender.id, text, keep=said.retention)
+        if to is None:
+            room.say(text, keep=keep)
         else:
-            room.say(text, keep=said.retention)
+            room.whisper(to, text, keep=keep)
     except anocm.AnocmError as error:
-        print(f"not answered: {error}", flush=True)
+        print(f"not said: {error}", flush=True)
 
 
 async def serve(room: Room) -> None:
@@ -54,7 +59,7 @@ async def serve(room: Room) -> None:
                     answer(room, said)
                 case RoomEvent.JOINED(member=member):
                     # Not live: who has just come in may not be listening yet.
-                    room.say(f"{member.nickname}, /roll 2d6?", keep=60)
+                    tell(room, f"{member.nickname}, /roll 2d6?", keep=60)
                 case RoomEvent.ENDED(why=why):
                     print(f"over: {why}", flush=True)
 
