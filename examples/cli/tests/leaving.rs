@@ -10,7 +10,9 @@ mod common;
 use std::time::Duration;
 
 use anocm_guard::testing::{AtExit, occurrences, was_run_as_root};
-use common::{Anocm, Embedder, Markers, PATIENCE, Server, fragment, was_embedder, words};
+use common::{
+    Anocm, Embedder, Markers, PATIENCE, Server, Told, disguised, fragment, was_embedder, words,
+};
 
 #[test]
 fn the_embedder_starts_and_ends() {
@@ -21,6 +23,28 @@ fn the_embedder_starts_and_ends() {
     assert_eq!(guest.kept(), 0);
     guest.close();
     guest.end();
+}
+
+#[test]
+fn what_is_public_is_not_looked_for_beside_a_secret_either() {
+    let bytes = |from: u8, to: u8| (from..to).collect::<Vec<u8>>();
+    let (address, secret) = (bytes(0, 16), bytes(64, 96));
+    // As in a group's context and in its message secrets, which encode the address differently.
+    let public = [&address[..], &bytes(200, 220)].concat();
+    let structure = [&secret[..], &[16], &address, &[0; 7], &bytes(100, 120)].concat();
+    let output =
+        format!("secret public: {}\nsecret s: {}", disguised(&public), disguised(&structure));
+    let (told, lines) = Told::by(std::io::Cursor::new(output));
+    assert_eq!(lines.iter().count(), 0);
+
+    let looked_for = told.markers().remove("s").unwrap();
+    let (inside, across): (Vec<_>, Vec<_>) =
+        looked_for.into_iter().partition(|marker| marker.iter().all(|byte| secret.contains(byte)));
+    assert_eq!(inside.len(), 9);
+    let has_a_piece = |marker: &Vec<u8>| {
+        marker.windows(8).any(|piece| address.windows(8).any(|known| known == piece))
+    };
+    assert!(!across.iter().any(has_a_piece), "{across:02x?}");
 }
 
 /// What is known of a room without being told.

@@ -41,7 +41,7 @@ pub(crate) use guest::Anocm;
 pub(crate) use guests::Guests;
 pub(crate) use redis::Server as Redis;
 #[cfg(target_os = "linux")]
-pub(crate) use secrets::Markers;
+pub(crate) use secrets::{Markers, Told, disguised};
 pub(crate) use server::{Server, are_two, is_not_for_two};
 pub(crate) use speaker::Speaker;
 #[cfg(unix)]

@@ -20,14 +20,17 @@ const SECRET: &str = "secret ";
 /// So many bytes of a secret are looked for, at each of its places: it may lie there in part.
 const WINDOW: usize = 24;
 
-/// What is told and no secret: what is in it as well is not looked for.
+/// What is told and no secret: what has a piece of it is not looked for.
 const PUBLIC: &str = "public";
+
+/// So many bytes make a piece. They are found again in another encoding.
+const PIECE: usize = 8;
 
 /// What to look for, by what it is.
 pub(crate) type Markers = BTreeMap<String, Vec<Vec<u8>>>;
 
 /// In such a way that it does not count as being found.
-pub(super) fn disguised(bytes: &[u8]) -> String {
+pub(crate) fn disguised(bytes: &[u8]) -> String {
     let bytes: Vec<_> = bytes.iter().map(|byte| byte ^ DISGUISE).collect();
     HEXLOWER.encode(&bytes)
 }
@@ -46,7 +49,7 @@ pub(super) fn tell() {
 
 /// What a program told.
 #[derive(Debug, Default)]
-pub(super) struct Told(Arc<Mutex<BTreeMap<String, Kind>>>);
+pub(crate) struct Told(Arc<Mutex<BTreeMap<String, Kind>>>);
 
 /// Secrets that are the same thing.
 #[derive(Debug, Default)]
@@ -58,7 +61,7 @@ struct Kind {
 impl Told {
     /// Gathers secrets from what a program says, for as long as it says something; the rest goes on
     /// line by line.
-    pub(super) fn by(output: impl BufRead + Send + 'static) -> (Self, Receiver<String>) {
+    pub(crate) fn by(output: impl BufRead + Send + 'static) -> (Self, Receiver<String>) {
         let told = Self::default();
         let (to, lines) = channel();
         let into = Self(told.0.clone());
@@ -86,15 +89,17 @@ impl Told {
         kind.last = bytes.to_vec();
     }
 
-    /// What to look for.
-    pub(super) fn markers(&self) -> Markers {
+    /// What to look for. What is public in part would be found beside what happens to be the rest.
+    pub(crate) fn markers(&self) -> Markers {
         let told = self.kinds();
-        let public: BTreeSet<_> =
-            told.get(PUBLIC).into_iter().flat_map(|kind| &kind.windows).collect();
+        let public = told.get(PUBLIC).into_iter().flat_map(|kind| &kind.windows);
+        let public: BTreeSet<_> = public.flat_map(|window| window.windows(PIECE)).collect();
+        let is_secret =
+            |window: &&Vec<u8>| !window.windows(PIECE).any(|piece| public.contains(piece));
         let secret = told.iter().filter(|(what, _)| what.as_str() != PUBLIC);
         let markers = secret.map(|(what, kind)| {
-            let windows: BTreeSet<_> = kind.windows.iter().collect();
-            (what.clone(), windows.difference(&public).copied().cloned().collect())
+            let windows: BTreeSet<_> = kind.windows.iter().filter(is_secret).collect();
+            (what.clone(), windows.into_iter().cloned().collect())
         });
         markers.collect()
     }
