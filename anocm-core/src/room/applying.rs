@@ -1,7 +1,9 @@
 //! What an entry at its place in the log does.
 
 use super::{
-    Ended, Machine, Message, MessageText, RoomEvent, Trouble, machine::Phase, outbox::Job,
+    Ended, Machine, Message, MessageText, RoomEvent, Trouble,
+    machine::Phase,
+    outbox::{Job, Own},
     senders::Heard,
 };
 use crate::{
@@ -48,14 +50,13 @@ impl Machine {
                 return self.log.count_unreadable();
             }
         }
-        self.not_in_my_place(now, &item);
-        if let Some(nonce) = item.entry.nonce() {
-            if self.outbox.is_in_flight(&nonce) {
-                return self.own_entry(now, &item);
-            }
-            if self.outbox.is_former(&nonce) {
-                return;
-            }
+        match self.outbox.own(&item.entry.digest(), item.seq) {
+            Own::InFlight => return self.own_entry(now, &item),
+            // A commit that was given up and made it all the same: its keys are gone.
+            Own::Former if item.entry.kind.begins_epoch() => return self.rejoin(now),
+            Own::Former => return,
+            Own::Copy => return self.unreadable(item.seq),
+            Own::No => self.not_in_my_place(now, item.seq),
         }
         let Phase::Inside(session) = &mut self.phase else {
             return;
@@ -78,8 +79,7 @@ impl Machine {
             Err(OpenError::Forbidden { by }) => self.forbidden(now, item.seq, by),
             Err(_) if item.entry.kind.begins_epoch() => self.forbidden(now, item.seq, None),
             Err(why) => {
-                self.log.count_unreadable();
-                self.tell(RoomEvent::Trouble(Trouble::Unreadable { seq: item.seq }));
+                self.unreadable(item.seq);
                 if why == OpenError::Spoilt {
                     self.spoilt(now);
                 }
@@ -87,10 +87,16 @@ impl Machine {
         }
     }
 
-    /// Where the relay said that an entry of this guest's stands, there stands `item`.
-    fn not_in_my_place(&mut self, now: Timestamp, item: &LogItem) {
-        let own = item.entry.nonce().is_some_and(|nonce| self.outbox.is_in_flight(&nonce));
-        if !own && self.outbox.accepted_in(&(item.seq..=item.seq)).is_some() {
+    /// What stands at `seq` holds no message that can be read.
+    fn unreadable(&mut self, seq: Seq) {
+        self.log.count_unreadable();
+        self.tell(RoomEvent::Trouble(Trouble::Unreadable { seq }));
+    }
+
+    /// The entry at `seq` is of another author. If the relay named that place for an entry of this
+    /// guest's, it contradicts itself.
+    fn not_in_my_place(&mut self, now: Timestamp, seq: Seq) {
+        if self.outbox.accepted_in(&(seq..=seq)).is_some() {
             self.outbox.not_accepted();
             self.disbelieve(now);
         }
@@ -98,13 +104,6 @@ impl Machine {
 
     /// This guest's own entry came back at its place.
     fn own_entry(&mut self, now: Timestamp, item: &LogItem) {
-        if !self.outbox.sent_exactly(&item.entry) {
-            self.distrust();
-            if self.outbox.accepted_in(&(item.seq..=item.seq)).is_some() {
-                self.own_entry_left_the_log(now, item.seq);
-            }
-            return;
-        }
         let at = now.before(std::time::Duration::from_millis(item.age));
         self.settle(now, item.seq, at);
         if item.entry.kind == EntryKind::Message {
@@ -135,7 +134,7 @@ impl Machine {
 
     /// The job in flight is done: its entry stands at `seq` since `at`.
     fn settle(&mut self, now: Timestamp, seq: Seq, at: Timestamp) {
-        let Some((job, retention)) = self.outbox.settle() else {
+        let Some((job, retention)) = self.outbox.settle(seq) else {
             return;
         };
         self.link.attempts = 0;

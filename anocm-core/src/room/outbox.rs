@@ -12,10 +12,10 @@ use crate::{
     secret::Payload,
     session::{Change, Member},
     time::Timestamp,
-    wire::{Entry, EntryNonce, NextEpoch},
+    wire::{Entry, EntryDigest, NextEpoch},
 };
 
-/// Nonces of one's own entries that are remembered after they were settled or sealed again.
+/// Own entries that are remembered after they were settled or sealed again.
 const FORMER: usize = 64;
 /// How long something live may wait for the connection.
 const LIVE_WAITS: Duration = Duration::from_secs(60);
@@ -98,7 +98,34 @@ pub(super) struct Flight {
 #[derive(Clone)]
 pub(super) struct Sealed {
     pub(super) entry: Entry,
+    pub(super) digest: EntryDigest,
     pub(super) next: Option<NextEpoch>,
+}
+
+impl Sealed {
+    pub(super) fn new(entry: Entry, next: Option<NextEpoch>) -> Self {
+        Self { digest: entry.digest(), entry, next }
+    }
+}
+
+/// An own entry that was settled or sealed again.
+pub(super) struct Former {
+    digest: EntryDigest,
+    /// Where it stands in the log, once that is known.
+    seq: Option<Seq>,
+}
+
+/// Whether an entry of the log is one of this guest's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Own {
+    /// The one in flight.
+    InFlight,
+    /// One that was settled or sealed again, at the one place where it can stand.
+    Former,
+    /// A copy of one, at another place: only its author or the relay's log has it once.
+    Copy,
+    /// Of another author, whatever its nonce.
+    No,
 }
 
 /// Something that will not be sent, and why.
@@ -109,7 +136,7 @@ pub(super) type GivenUp = (MessageId, SendFailure);
 pub(super) struct Outbox {
     pub(super) queue: VecDeque<Job>,
     pub(super) flight: Option<Flight>,
-    pub(super) former: VecDeque<EntryNonce>,
+    pub(super) former: VecDeque<Former>,
     pub(super) counter: u64,
     pub(super) entered: bool,
 }
@@ -178,18 +205,17 @@ impl Outbox {
         self.retire();
     }
 
-    pub(super) fn is_in_flight(&self, nonce: &EntryNonce) -> bool {
+    /// Whether what stands at `seq` is this guest's own: recognised by every byte of it, since a
+    /// nonce alone can be chosen by any member.
+    pub(super) fn own(&mut self, digest: &EntryDigest, seq: Seq) -> Own {
         let sealed = self.flight.as_ref().and_then(|flight| flight.sealed.as_ref());
-        sealed.and_then(|sealed| sealed.entry.nonce()).is_some_and(|own| own == *nonce)
-    }
-
-    pub(super) fn is_former(&self, nonce: &EntryNonce) -> bool {
-        self.former.contains(nonce)
-    }
-
-    pub(super) fn sent_exactly(&self, entry: &Entry) -> bool {
-        let sealed = self.flight.as_ref().and_then(|flight| flight.sealed.as_ref());
-        sealed.is_some_and(|sealed| sealed.entry == *entry)
+        if sealed.is_some_and(|sealed| sealed.digest == *digest) {
+            return Own::InFlight;
+        }
+        let Some(former) = self.former.iter_mut().find(|former| former.digest == *digest) else {
+            return Own::No;
+        };
+        if *former.seq.get_or_insert(seq) == seq { Own::Former } else { Own::Copy }
     }
 
     /// The place that was named, if it is one of these.
@@ -262,8 +288,13 @@ impl Outbox {
         }
     }
 
-    /// Remembers the nonce of what was sealed, and forgets the rest of it.
+    /// Remembers what was sealed by its digest, and forgets the rest of it.
     pub(super) fn retire(&mut self) {
+        self.retire_at(None);
+    }
+
+    /// The same of an entry that stands at `seq`.
+    fn retire_at(&mut self, seq: Option<Seq>) {
         let Some(flight) = &mut self.flight else {
             return;
         };
@@ -273,7 +304,7 @@ impl Outbox {
         if self.former.len() == FORMER {
             self.former.pop_front();
         }
-        self.former.extend(sealed.entry.nonce());
+        self.former.push_back(Former { digest: sealed.digest, seq });
         // What was accepted, or may have been, may have been heard under its counter.
         flight.unknown |= flight.accepted.is_some() || flight.asked.is_some();
         flight.accepted = None;
@@ -281,8 +312,8 @@ impl Outbox {
     }
 
     /// The job in flight is done.
-    pub(super) fn settle(&mut self) -> Option<(Job, Retention)> {
-        self.retire();
+    pub(super) fn settle(&mut self, seq: Seq) -> Option<(Job, Retention)> {
+        self.retire_at(Some(seq));
         let flight = self.flight.take()?;
         if !matches!(flight.job, Job::Change(..)) {
             self.counter += 1;

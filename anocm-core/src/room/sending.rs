@@ -109,7 +109,7 @@ impl Machine {
                 let Ok(outgoing) = session.propose(change.clone(), &mut self.rng) else {
                     return false;
                 };
-                flight.sealed = Some(Sealed { entry: outgoing.entry, next: Some(outgoing.next) });
+                flight.sealed = Some(Sealed::new(outgoing.entry, Some(outgoing.next)));
                 self.ask_append(now);
                 return true;
             }
@@ -129,14 +129,15 @@ impl Machine {
         let sealed: Result<Entry, SessionError> =
             content.and_then(|content| session.seal(&envelope(content), wanted, &mut self.rng));
         let Ok(entry) = sealed else { return false };
-        flight.sealed = Some(Sealed { entry, next: None });
+        flight.sealed = Some(Sealed::new(entry, None));
         self.ask_append(now);
         true
     }
 
     fn ask_append(&mut self, now: Timestamp) {
         let flight = self.outbox.flight.as_ref();
-        let Some(Sealed { entry, next }) = flight.and_then(|flight| flight.sealed.clone()) else {
+        let Some(Sealed { entry, next, .. }) = flight.and_then(|flight| flight.sealed.clone())
+        else {
             return;
         };
         let request = Request::Publish { address: self.address, entry, next };

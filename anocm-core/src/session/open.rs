@@ -89,7 +89,7 @@ impl Session {
     /// Opens the entry at the next place of the log. Commits and joins of others are checked
     /// against the room's rules and applied at once; an own commit that waits is accepted, as by
     /// [`accept`](Self::accept), and one that was beaten is forgotten. The guest's own messages
-    /// do not open: they are recognised by their nonce.
+    /// do not open: they are recognised by their [digest](Entry::digest).
     ///
     /// # Errors
     /// [`OpenError`]. The session goes on in its epoch. What was tampered with outside of the room

@@ -3,6 +3,7 @@
 use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::{
     id::{Epoch, RoomAddress, Seq},
@@ -62,20 +63,31 @@ impl Entry {
         SEALED_SIZES.contains(&self.sealed.len())
     }
 
-    /// The nonce it was sealed under, by which its author recognises it.
+    /// What its author recognises it by: a hash of all of it. Its nonce alone would not do, since
+    /// every member sees the nonces of others and chooses their own.
     #[must_use]
-    pub fn nonce(&self) -> Option<EntryNonce> {
-        self.sealed.first_chunk().copied().map(EntryNonce)
+    pub fn digest(&self) -> EntryDigest {
+        let kind = match self.kind {
+            EntryKind::Message => 0_u8,
+            EntryKind::Commit => 1,
+            EntryKind::Join => 2,
+        };
+        let mut hash = Sha256::new();
+        hash.update([kind]);
+        hash.update(self.epoch.value().to_be_bytes());
+        hash.update(self.retention.as_millis().to_be_bytes());
+        hash.update(&*self.sealed);
+        EntryDigest(hash.finalize().into())
     }
 }
 
-/// The 24 random bytes at the front of a sealed entry.
+/// SHA-256 of an [`Entry`]: kind, epoch, retention and every sealed byte.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct EntryNonce([u8; 24]);
+pub struct EntryDigest([u8; 32]);
 
-impl fmt::Debug for EntryNonce {
+impl fmt::Debug for EntryDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("EntryNonce(..)")
+        f.write_str("EntryDigest(..)")
     }
 }
 

@@ -14,7 +14,7 @@ mod request;
 pub use codec::{WireError, decode, encode};
 pub(crate) use entry::{DOOR_SIZES, SEALED_SIZES};
 pub use entry::{
-    Door, Entry, EntryKind, EntryNonce, Genesis, LogItem, MAX_DOOR, MAX_SEALED, NextEpoch, Policy,
+    Door, Entry, EntryDigest, EntryKind, Genesis, LogItem, MAX_DOOR, MAX_SEALED, NextEpoch, Policy,
 };
 pub use hello::{ClientHello, Hello, MAX_HELLO, Posture, RelayHello, VERSION};
 pub use puzzle::{Puzzle, Solution};
