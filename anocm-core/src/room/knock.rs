@@ -98,6 +98,7 @@ impl Machine {
                 });
                 self.end(match why {
                     JoinError::PolicyMismatch => Ended::DishonestRelay,
+                    JoinError::Full => Ended::NotLetIn(JoinFailure::Refused(Refusal::Full)),
                     _ => Ended::NotLetIn(JoinFailure::BadDoor),
                 });
             }

@@ -114,8 +114,10 @@ impl Session {
         let staged = live.group.pending_commit().ok_or(Fault)?;
         let sender = Sender::Member(live.group.own_leaf_index());
         // The same rules as for everyone else: what they would not accept is not sent.
-        let verdict =
-            self.bench().judge(staged, &sender, &notice).map_err(|_| SessionError::NotAllowed)?;
+        let verdict = self
+            .bench()
+            .judge(staged, &sender, &notice, &commit)
+            .map_err(|_| SessionError::NotAllowed)?;
         let next = NextKeys::export(staged, &self.provider, &self.address, verdict.new_door)?;
         let door = next.door.as_ref().map_or(&self.door, |(_, door)| door);
         let epoch = self.epoch.next();

@@ -101,6 +101,11 @@ impl Beginning {
         Ok(Self { provider, live: Live { group, keys }, door, settings, roster })
     }
 
+    /// How many members there are, this one included.
+    pub(super) fn members(&self) -> usize {
+        self.roster.members().len()
+    }
+
     pub(super) fn into_session(
         self,
         address: RoomAddress,

@@ -71,6 +71,9 @@ pub enum JoinError {
     /// It opens, and behind it is no lawful room of this protocol.
     #[error("what is behind the door is not a lawful room")]
     BadDoor,
+    /// The room has as many members as a room can have.
+    #[error("the room has as many members as a room can have")]
+    Full,
     /// The relay keeps the room by other rules than its members.
     #[error("the relay's rules are not those of the room")]
     PolicyMismatch,

@@ -23,6 +23,7 @@ use super::{
     keys::DoorKeys,
     leaf,
     provider::Provider,
+    rules::MAX_MEMBERS,
     seal::{self, Kind, Place},
 };
 use crate::{
@@ -100,6 +101,9 @@ fn enter(
     // What is unlawful now was so before: members accept no commit that makes it so.
     let begun =
         Beginning::read(group, provider, keys, &door.address).map_err(|_| JoinError::BadDoor)?;
+    if begun.members() > MAX_MEMBERS {
+        return Err(JoinError::Full);
+    }
     if begun.settings.policy != door.policy {
         return Err(JoinError::PolicyMismatch);
     }

@@ -10,6 +10,7 @@ use openmls::{
 use serde::{Deserialize, Serialize};
 
 use super::{
+    encryption,
     error::Fault,
     member::{MemberKey, Settings},
 };
@@ -23,8 +24,9 @@ pub(super) const SUITE: Ciphersuite =
 pub(super) const LEAF: u16 = 0xf0a1;
 const SETTINGS: u16 = 0xf0a2;
 
-/// The longest nickname in bytes that a leaf can carry.
-const MAX_NICKNAME: usize = 256;
+/// The longest nickname in bytes that a leaf can carry. So that a tree of as many members as a
+/// room can have fits its door, however they rename themselves.
+const MAX_NICKNAME: usize = 64;
 const _: () = assert!(Nickname::MAX_BYTES <= MAX_NICKNAME, "every name fits a leaf");
 const MAX_LEAF: usize = MAX_NICKNAME + 64;
 const MAX_SETTINGS: usize = 4_096;
@@ -67,13 +69,16 @@ pub(super) fn leaf_extensions(
     Extensions::single(Extension::Unknown(LEAF, UnknownExtension(card.to_vec()))).map_err(|_| Fault)
 }
 
-/// Reads a leaf. `None` unless it is exactly of this protocol's form.
+/// Reads a leaf. `None` unless it is exactly of this protocol's form, and both of its public keys
+/// can be encrypted to.
 pub(super) fn read_leaf(leaf: &LeafNode) -> Option<Leaf> {
     let credential = BasicCredential::try_from(leaf.credential().clone()).ok()?;
     let id = MemberId::new(credential.identity().try_into().ok()?);
     let key = MemberKey::new(leaf.signature_key().as_slice().try_into().ok()?);
     let Card { nickname, whisper } = read_card(leaf.extensions())?;
-    let lawful = *leaf.capabilities() == capabilities();
+    let lawful = *leaf.capabilities() == capabilities()
+        && encryption::is_usable(&whisper)
+        && encryption::leaf_is_usable(leaf);
     lawful.then(|| Leaf { id, key, nickname: Nickname::received(nickname), whisper })
 }
 

@@ -19,6 +19,7 @@ mod commit;
 mod content;
 mod create;
 mod door;
+mod encryption;
 mod error;
 #[cfg(feature = "__fuzz")]
 pub(crate) mod fuzz;

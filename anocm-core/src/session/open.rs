@@ -95,21 +95,21 @@ impl Session {
     /// [`OpenError`]. The session goes on in its epoch. What was tampered with outside of the room
     /// uses no key up: the same entry untampered still opens.
     pub fn open(&mut self, entry: &Entry) -> Result<Opened, OpenError> {
-        let message = self.unseal(entry)?;
+        let bytes = self.unseal(entry)?;
         if entry.kind == EntryKind::Message {
-            self.open_message(message, entry.retention)
+            self.open_message(message_in(&bytes), entry.retention)
         } else {
-            self.open_commit(message, entry).map(Opened::Applied)
+            self.open_commit(&bytes, entry).map(Opened::Applied)
         }
     }
 
     /// Whether this member would accept the commit or join. Changes nothing.
     pub(super) fn would_accept(&mut self, entry: &Entry) -> bool {
-        self.unseal(entry).is_ok_and(|message| self.judge_commit(message, entry).is_ok())
+        self.unseal(entry).is_ok_and(|bytes| self.judge_commit(&bytes, entry).is_ok())
     }
 
     /// Takes the seal off. Nothing behind a lawful seal can be from outside of the room.
-    fn unseal(&self, entry: &Entry) -> Result<Option<MlsMessageBodyIn>, OpenError> {
+    fn unseal(&self, entry: &Entry) -> Result<Zeroizing<Vec<u8>>, OpenError> {
         let live = self.live.as_ref().ok_or(OpenError::Removed)?;
         if entry.epoch != self.epoch {
             return Err(OpenError::Decrypt);
@@ -119,8 +119,7 @@ impl Session {
             EntryKind::Message | EntryKind::Commit => &live.keys.envelope,
         };
         let place = self.place(Kind::from(entry.kind), entry.retention);
-        let bytes = seal::open(key, &place, &entry.sealed).ok_or(OpenError::Decrypt)?;
-        Ok(MlsMessageIn::tls_deserialize_exact(bytes.as_slice()).map(MlsMessageIn::extract).ok())
+        seal::open(key, &place, &entry.sealed).ok_or(OpenError::Decrypt)
     }
 
     fn open_message(
@@ -158,25 +157,17 @@ impl Session {
         Ok(Opened::Message { sender: sender.id, envelope })
     }
 
-    fn open_commit(
-        &mut self,
-        message: Option<MlsMessageBodyIn>,
-        entry: &Entry,
-    ) -> Result<Applied, OpenError> {
-        match self.judge_commit(message, entry)? {
+    fn open_commit(&mut self, bytes: &[u8], entry: &Entry) -> Result<Applied, OpenError> {
+        match self.judge_commit(bytes, entry)? {
             Judged::Theirs(staged, verdict) => Ok(self.apply(*staged, verdict)?),
             Judged::Own => self.accept().map_err(|_| OpenError::Internal),
         }
     }
 
     /// Decides about a commit or join, without following it.
-    fn judge_commit(
-        &mut self,
-        message: Option<MlsMessageBodyIn>,
-        entry: &Entry,
-    ) -> Result<Judged, OpenError> {
+    fn judge_commit(&mut self, bytes: &[u8], entry: &Entry) -> Result<Judged, OpenError> {
         let nobody = OpenError::Forbidden { by: None };
-        let Some(MlsMessageBodyIn::PublicMessage(message)) = message else {
+        let Some(MlsMessageBodyIn::PublicMessage(message)) = message_in(bytes) else {
             return Err(nobody);
         };
         if message.content_type() != ContentType::Commit || !is_sent_as(&message, entry.kind) {
@@ -204,7 +195,7 @@ impl Session {
             ProcessedMessageContent::StagedCommitMessage(staged) => {
                 let verdict = self
                     .bench()
-                    .judge(&staged, &sender, &notice)
+                    .judge(&staged, &sender, &notice, bytes)
                     .map_err(|_| OpenError::Forbidden { by: claimed })?;
                 Ok(Judged::Theirs(staged, verdict))
             }
@@ -286,6 +277,10 @@ impl Session {
         let now = self.member(by)?;
         (old.nickname != now.nickname).then(|| (now.clone(), old.nickname.clone()))
     }
+}
+
+fn message_in(bytes: &[u8]) -> Option<MlsMessageBodyIn> {
+    MlsMessageIn::tls_deserialize_exact(bytes).map(MlsMessageIn::extract).ok()
 }
 
 /// Whether a commit comes from whom the entry's kind says: a member, or a newcomer.

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use tls_codec::{Deserialize as _, Serialize as _};
 
 use super::{
+    encryption,
     keys::DoorKeys,
     leaf::{self, Leaf},
     leave::LeaveStatement,
@@ -28,6 +29,11 @@ use crate::{
 
 /// The most leave statements that one commit can carry.
 pub(crate) const MAX_LEAVES: usize = 64;
+/// The most members of a room. A commit fits a sealed entry whatever the state of the tree: each
+/// node that its path is encrypted to takes 82 bytes, and in the worst case, where of every two
+/// neighbours one has left and no parent is known, there are half as many nodes as there ever were
+/// members. The group information of as many fits the door.
+pub(super) const MAX_MEMBERS: usize = 1_400;
 const MAX_NOTICE: usize = MAX_LEAVES * 96 + 16;
 
 /// What a commit says beside its proposals: its authenticated data.
@@ -75,15 +81,19 @@ pub(super) struct Bench<'a, C> {
 }
 
 impl<C: OpenMlsCrypto> Bench<'_, C> {
-    /// Judges a commit or join before it is merged.
+    /// Judges a commit or join before it is merged. `commit` is the MLSMessage that it came in.
     pub(super) fn judge(
         &self,
         staged: &StagedCommit,
         sender: &Sender,
         notice: &[u8],
+        commit: &[u8],
     ) -> Result<Verdict, Forbidden> {
         let path = staged.update_path_leaf_node().ok_or(Forbidden)?;
         let leaf = leaf::read_leaf(path).ok_or(Forbidden)?;
+        if !encryption::path_is_usable(commit, path) {
+            return Err(Forbidden);
+        }
         let settings = leaf::read_settings(staged.group_context().extensions()).ok_or(Forbidden)?;
         let by_value = staged
             .queued_proposals()
@@ -147,7 +157,8 @@ impl<C: OpenMlsCrypto> Bench<'_, C> {
             .iter()
             .filter(|member| old.is_none_or(|(old, _)| old.id != member.id))
             .any(|member| member.id == leaf.id || member.key == leaf.key);
-        if taken {
+        let full = old.is_none() && self.roster.members().len() >= MAX_MEMBERS;
+        if taken || full {
             return Err(Forbidden);
         }
         Ok(Verdict {

@@ -3,11 +3,11 @@
 use openmls::{
     prelude::{
         Extensions, LeafNode, LeafNodeParameters, MlsGroup, MlsMessageBodyIn, MlsMessageIn,
-        PreSharedKeyProposal,
+        MlsMessageOut, PreSharedKeyProposal,
     },
     schedule::PreSharedKeyId,
 };
-use openmls_traits::OpenMlsProvider;
+use openmls_traits::{OpenMlsProvider, crypto::OpenMlsCrypto};
 use tls_codec::{Deserialize as _, Serialize as _};
 
 use super::{forge::*, *};
@@ -22,6 +22,20 @@ pub(super) fn join_with(
     aad: &[u8],
     card: Extensions<LeafNode>,
 ) -> Entry {
+    let crypto = member.provider.crypto();
+    let commit = raw_join_with(crypto, member, who, psk, aad, card);
+    envelop(room, member, EntryKind::Join, handshakes(), &commit)
+}
+
+/// The same without a seal, with keys that `crypto` makes.
+pub(super) fn raw_join_with(
+    crypto: &impl OpenMlsCrypto,
+    member: &Session,
+    who: &Identity,
+    psk: Option<PreSharedKeyId>,
+    aad: &[u8],
+    card: Extensions<LeafNode>,
+) -> MlsMessageOut {
     let provider = provider::Provider::default();
     let live = member.live.as_ref().unwrap();
     let info =
@@ -48,12 +62,12 @@ pub(super) fn join_with(
     let (_, bundle) = builder
         .load_psks(provider.storage())
         .unwrap()
-        .build(provider.rand(), provider.crypto(), who, |_| true)
+        .build(provider.rand(), crypto, who, |_| true)
         .unwrap()
         .finalize(&provider)
         .unwrap();
     let (commit, _, _) = bundle.into_messages();
-    envelop(room, member, EntryKind::Join, handshakes(), &commit)
+    commit
 }
 
 pub(super) fn card(of: &Identity) -> Extensions<LeafNode> {
@@ -93,7 +107,7 @@ fn a_join_carries_no_notice_and_a_lawful_leaf() {
     let notice = notice(vec![], true);
     let noticed = join_with(&mut room, &alice, &mallory, psk(), &notice, card(&mallory));
     let bare = join_with(&mut room, &alice, &mallory, psk(), b"", Extensions::empty());
-    let long = leaf::leaf_extensions(&"x".repeat(257), [1; 32]).unwrap();
+    let long = leaf::leaf_extensions(&"x".repeat(65), [1; 32]).unwrap();
     let long = join_with(&mut room, &alice, &mallory, psk(), b"", long);
     for entry in [noticed, bare, long] {
         assert_eq!(bob.open(&entry), Err(OpenError::Forbidden { by: None }));

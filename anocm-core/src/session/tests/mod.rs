@@ -10,6 +10,7 @@ mod meddling;
 mod roles;
 mod talk;
 mod tampering;
+mod unusable;
 mod vectors;
 
 use chacha20::ChaCha20Rng;
