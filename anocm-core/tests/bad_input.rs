@@ -75,9 +75,9 @@ fn request(invite: &Invite) -> impl Strategy<Value = Request> + use<> {
             entry,
             next
         }),
-        (token(), seq(), next()).prop_map(move |(owner, seq, restored)| Request::Void {
+        (token(), seq(), next()).prop_map(move |(token, seq, restored)| Request::Void {
             address,
-            owner,
+            token,
             seq,
             restored
         }),

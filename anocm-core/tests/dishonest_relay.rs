@@ -6,7 +6,7 @@ mod common;
 use std::time::Duration;
 
 use anocm_core::{
-    Command, Epoch, Payload, Retention, Seq,
+    Command, Epoch, Nickname, Payload, Retention, RoomEvent, Seq,
     room::{Ended, Trouble},
     wire::{CloseReason, EntryKind, Event, LogItem, RelayFrame, Reply},
 };
@@ -336,14 +336,19 @@ async fn an_altered_membership_change_is_read_again_when_the_relay_is_honest() {
 
 #[tokio::test(start_paused = true)]
 async fn taking_back_what_was_valid_ends_the_room() {
-    let mut scene = Scene::new().await;
-    let address = *scene.bob.invite().address();
-    scene.relay.invent(&RelayFrame::Event(Event::Voided {
-        address,
-        seq: Seq::new(1),
-        epoch: Epoch::FIRST,
-    }));
-    scene.is_over(Ended::DishonestRelay).await;
+    // A member's commit alone, or with the join of the one who is told so.
+    for (back, epoch) in [(0, 1), (1, 0)] {
+        let mut scene = Scene::new().await;
+        scene.alice.does(Command::Rename("Alicia".parse::<Nickname>().unwrap()));
+        let renamed = |event: &RoomEvent| matches!(event, RoomEvent::Renamed { .. }).then_some(());
+        scene.bob.until(renamed).await;
+        scene.alice.says("where are we?", seconds(60));
+        let commit = scene.bob.hears("where are we?").await.seq.value() - 1;
+        let seq = if back == 0 { Seq::new(commit) } else { Seq::new(1) };
+        let (address, epoch) = (*scene.bob.invite().address(), Epoch::new(epoch));
+        scene.relay.invent(&RelayFrame::Event(Event::Voided { address, seq, epoch }));
+        scene.is_over(Ended::DishonestRelay).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

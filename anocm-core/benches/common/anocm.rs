@@ -65,7 +65,7 @@ impl Room for Anocm {
     }
 
     fn remove(&mut self, member: &Session) -> Outgoing {
-        let removal = self.alice.propose(Change::Remove(member.me()), &mut self.rng).unwrap();
+        let removal = self.alice.propose(Change::Remove(member.key()), &mut self.rng).unwrap();
         self.alice.accept().unwrap();
         removal
     }

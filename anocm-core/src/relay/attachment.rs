@@ -7,7 +7,7 @@ use super::{
     hub::{Hub, Subscriber},
     hubs::Joining,
     proof::{Proof, Proofs},
-    requests::refusal,
+    requests::{busy, refusal},
 };
 use crate::{
     id::{Epoch, RoomAddress, Seq},
@@ -57,6 +57,39 @@ impl Connection<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether the connection has proven the epoch of `record`.
+    pub(super) fn has_proven(
+        &self,
+        address: &RoomAddress,
+        record: &EpochRecord,
+        door: &StoredDoor,
+    ) -> bool {
+        let proof = Proof { epoch: record.epoch, member: record.member };
+        self.rooms.get(address).is_some_and(|room| room.proofs.include(proof, door))
+    }
+
+    /// Whether the connection has proven the epoch before `epoch`.
+    pub(super) fn has_proven_before(
+        &self,
+        address: &RoomAddress,
+        epoch: Epoch,
+        door: &StoredDoor,
+    ) -> bool {
+        let before = door.epochs.iter().find(|record| record.epoch.next() == epoch);
+        before.is_some_and(|record| self.has_proven(address, record, door))
+    }
+
+    /// Refuses one who has proven no epoch while the door is shut.
+    pub(super) fn check_open(
+        &self,
+        address: &RoomAddress,
+        door: &StoredDoor,
+    ) -> Result<(), Refusal> {
+        let inside =
+            || self.rooms.get(address).is_some_and(|room| room.proofs.standing(door).is_some());
+        if door.shut.is_zero() || inside() { Ok(()) } else { Err(busy(door.shut)) }
     }
 
     pub(super) fn attach(&mut self, address: &RoomAddress, attachment: Attachment) {

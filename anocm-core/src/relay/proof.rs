@@ -51,6 +51,11 @@ impl Proofs {
         }
     }
 
+    /// Whether `proof` is one of these and holds by `door`.
+    pub(super) fn include(self, proof: Proof, door: &StoredDoor) -> bool {
+        (self.last == proof || self.before == Some(proof)) && proof.holds(door)
+    }
+
     /// The record of the highest epoch that is proven by `door`.
     pub(super) fn standing(self, door: &StoredDoor) -> Option<EpochRecord> {
         record(door, self.still_valid(door)?.epoch())

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     id::{Epoch, RoomAddress, Seq},
-    secret::{Payload, Token},
-    store::{StoreError, StoredDoor},
+    secret::{Payload, Token, TokenHash},
+    store::{StoreError, StoredDoor, TakeBack},
     time::millis,
     wire::{
         CloseReason, Door, Entered, Entry, Event, Genesis, NextEpoch, Page, Refusal, RelayFrame,
@@ -36,8 +36,8 @@ impl Connection<'_> {
             Request::Publish { address, entry, next } => {
                 self.publish(id, &address, entry, next).await
             }
-            Request::Void { address, owner, seq, restored } => {
-                self.void(id, &address, &owner, seq, restored).await
+            Request::Void { address, token, seq, restored } => {
+                self.void(id, &address, &token, seq, restored).await
             }
             Request::Close { address, owner } => self.close(id, &address, &owner).await,
             Request::Detach { address } => {
@@ -93,6 +93,7 @@ impl Connection<'_> {
     ) -> Result<(), Refusal> {
         let door = self.door(address).await?;
         admit(door.door.admits(token))?;
+        self.check_open(address, &door)?;
         if !self.rooms.contains_key(address) {
             // Before the turn: whoever works in between has made their join in vain.
             self.check_toll(address)?;
@@ -125,6 +126,7 @@ impl Connection<'_> {
         self.joins.try_take(self.relay.clock.now()).map_err(busy)?;
         let door = self.door(address).await?;
         admit(door.door.admits(token))?;
+        self.check_open(address, &door)?;
         lawful::retention(&entry, &door.policy)?;
         if entry.epoch != door.epoch() {
             let current = door.epoch();
@@ -166,6 +168,10 @@ impl Connection<'_> {
             self.joined.remove(address);
             return Err(Refusal::NotAdmitted);
         };
+        if !proven.settled && self.has_proven_before(address, epoch, &door) {
+            // Before the answer: from here on no other member can take the join back.
+            self.relay.store.settle(address, proven.began).await.map_err(refusal)?;
+        }
         self.prove(address, proven, &door)?;
         if epoch == door.epoch() {
             door = self.watch(address, epoch).await?;
@@ -263,11 +269,35 @@ impl Connection<'_> {
     ) -> Result<(), Refusal> {
         lawful::restored(&restored)?;
         let door = self.door(address).await?;
-        admit(door.owner.admits(token))?;
-        let voided = self.relay.store.void(address, seq, restored).await;
+        let store = &self.relay.store;
+        let voided = if door.owner.admits(token) {
+            store.void(address, seq, restored).await
+        } else {
+            let member = self.member_before(address, seq, token, &door)?;
+            let by = TakeBack { member, group_info: restored.group_info };
+            store.take_back(address, seq, by).await
+        };
         voided.map_err(refusal)?;
         self.grant(id, Reply::Done);
         Ok(())
+    }
+
+    /// The member hash of the epoch before the one that began at `seq`, if `token` is its token and
+    /// the connection has proven it.
+    fn member_before(
+        &self,
+        address: &RoomAddress,
+        seq: Seq,
+        token: &Token,
+        door: &StoredDoor,
+    ) -> Result<TokenHash, Refusal> {
+        admit(self.rooms.contains_key(address))?;
+        let stale = Refusal::StaleEpoch { current: door.epoch() };
+        let begun = door.epochs.iter().find(|record| record.began == seq).ok_or(stale)?;
+        let before = door.epochs.iter().find(|record| record.epoch.next() == begun.epoch);
+        let before = before
+            .filter(|record| record.member.admits(token) && self.has_proven(address, record, door));
+        before.map(|record| record.member).ok_or(Refusal::NotAdmitted)
     }
 
     async fn close(
@@ -329,8 +359,9 @@ pub(super) fn refusal(error: StoreError) -> Refusal {
         StoreError::NoSuchRoom => Refusal::NoSuchRoom,
         StoreError::AddressInUse => Refusal::AddressInUse,
         StoreError::StaleEpoch { current } => Refusal::StaleEpoch { current },
+        StoreError::TooEarly { wait } => busy(wait),
         StoreError::Full => Refusal::Full,
-        StoreError::Mismatched => Refusal::Unlawful,
+        StoreError::Mismatched | StoreError::Settled => Refusal::Unlawful,
         StoreError::ReadOnly => Refusal::ReadOnly,
         StoreError::Unavailable | StoreError::Backend => Refusal::Unavailable,
     }

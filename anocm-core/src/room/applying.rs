@@ -4,12 +4,13 @@ use super::{
     Ended, Machine, Message, MessageText, RoomEvent, Trouble,
     machine::Phase,
     outbox::{Job, Own},
+    past::By,
     senders::Heard,
 };
 use crate::{
     id::{MemberId, Seq},
     retention::Retention,
-    session::{Applied, Content, Envelope, Member, OpenError, Opened},
+    session::{Applied, Content, Envelope, Member, OpenError, Opened, SessionError},
     time::Timestamp,
     wire::{EntryKind, LogItem},
 };
@@ -40,7 +41,7 @@ impl Machine {
             return;
         }
         if !item.entry.kind.begins_epoch() {
-            self.repaired();
+            self.repaired(now);
         }
         let retention = item.entry.retention;
         if !retention.is_live() && item.age >= u64::from(retention.as_millis()) {
@@ -67,17 +68,21 @@ impl Machine {
             self.outbox.drop_renewals();
             self.outbox.reseal_change();
         }
+        let context = session.context();
+        let at = (item.seq, item.entry.kind);
         match session.open(&item.entry) {
             Ok(Opened::Message { sender, envelope }) => {
                 let at = now.before(std::time::Duration::from_millis(item.age));
                 self.heard(now, sender, envelope, Said { seq: item.seq, at, retention });
             }
             Ok(Opened::Applied(applied)) => {
-                self.repaired();
+                self.repaired(now);
+                self.followed(item.seq, &applied, context);
                 self.applied(now, applied, false);
             }
-            Err(OpenError::Forbidden { by }) => self.forbidden(now, item.seq, by),
-            Err(_) if item.entry.kind.begins_epoch() => self.forbidden(now, item.seq, None),
+            Err(OpenError::Forbidden { by }) => self.forbidden(now, at, by, true),
+            Err(OpenError::Garbled { by }) => self.forbidden(now, at, by, false),
+            Err(_) if item.entry.kind.begins_epoch() => self.forbidden(now, at, None, true),
             Err(why) => {
                 self.unreadable(item.seq);
                 if why == OpenError::Spoilt {
@@ -112,9 +117,30 @@ impl Machine {
         let Phase::Inside(session) = &mut self.phase else {
             return;
         };
+        let context = session.context();
         match session.accept() {
-            Ok(applied) => self.applied(now, applied, true),
+            Ok(applied) => {
+                self.followed(item.seq, &applied, context);
+                self.applied(now, applied, true);
+            }
             Err(_) => self.end(Ended::DishonestRelay),
+        }
+    }
+
+    /// Remembers the commit or join at `seq`, and what the epoch before it agreed on.
+    fn followed(&mut self, seq: Seq, applied: &Applied, before: Result<[u8; 32], SessionError>) {
+        let by = match (&applied.joined, applied.again) {
+            (Some(_), true) => By::Returning,
+            (Some(member), false) => By::Newcomer(member.key),
+            (None, _) => {
+                let Some(member) = self.session().and_then(|now| now.member(applied.by)) else {
+                    return;
+                };
+                By::Member(member.key)
+            }
+        };
+        if let Ok(context) = before {
+            self.past.step(seq, by, context);
         }
     }
 

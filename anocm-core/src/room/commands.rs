@@ -101,14 +101,15 @@ impl Machine {
                 if !may {
                     return Err(CommandError::NotAllowed);
                 }
-                Change::Remove(id)
+                Change::Remove(member.key)
             }
             Command::SetRole(id, role) => {
                 owner_only()?;
-                if self.member(id)?.role == Role::Owner || role == Role::Owner {
+                let member = self.member(id)?;
+                if member.role == Role::Owner || role == Role::Owner {
                     return Err(CommandError::NotAllowed);
                 }
-                Change::SetRole(id, role)
+                Change::SetRole(member.key, role)
             }
             Command::SetRoomRetention(retention) => {
                 owner_only()?;

@@ -158,12 +158,15 @@ pub enum Trouble {
         /// Who.
         by: MemberId,
     },
-    /// A member appended a membership change that the room's rules forbid. Until the owner takes
-    /// it back, nothing can be said.
+    /// A membership change that the room's rules forbid was appended. Until it is taken back, a join
+    /// by any member and a commit by the owner, nothing can be said.
     Broken {
         /// By whom, if the signature tells.
         by: Option<MemberId>,
     },
+    /// A change that this guest makes for all cannot be made: keys cannot be renewed, or a member
+    /// who left cannot be taken out.
+    CannotCommit,
     /// The relay contradicts itself or the members: age, order, epoch or group information.
     DishonestRelay,
     /// The relay takes nothing new because its memory-only promise is broken.
@@ -209,6 +212,9 @@ pub enum JoinFailure {
     /// The relay refuses.
     #[error("the relay refused: {0}")]
     Refused(#[source] Refusal),
+    /// Members took the guest's join back, again and again.
+    #[error("members took the join back")]
+    TakenBack,
     /// Others were faster, too often in a row.
     #[error("the room changes too fast to get in")]
     TooManyTries,

@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
-use super::{Ended, JoinFailure, Machine, entrance::Entrance, machine::Phase};
+use super::{
+    Ended, JoinFailure, Machine,
+    entrance::Entrance,
+    machine::{Asked, Phase},
+};
 use crate::{
     id::Epoch,
     secret::{Secret, Token},
-    session::{JoinError, Newcomer, NotJoined, Outgoing, Session},
+    session::{JoinError, Newcomer, NotJoined, Outgoing, Session, door_context},
     time::Timestamp,
-    wire::{Refusal, Reply},
+    wire::{Refusal, Reply, Request},
 };
 
 /// A newcomer gives up after this many joins that others overtook.
@@ -73,22 +77,37 @@ impl Machine {
             self.link.retry_at = Some(now.after(OLD_DOOR + jitter));
             return;
         }
+        let only = self.only_door.take();
         let Phase::Entering(entrance) = &mut self.phase else {
             return;
         };
         let Entrance::Knocking(knock) = entrance.as_mut() else {
             return;
         };
+        if let Some((epoch, context)) = only
+            && (door.epoch != epoch || door_context(&door, &knock.secret) != Ok(context))
+        {
+            // The epoch that goes on is not the one that this guest was in.
+            return self.end(Ended::DishonestRelay);
+        }
         let Some(newcomer) = knock.newcomer.take() else {
             return;
         };
+        let returning = matches!(newcomer, Newcomer::Returning(..));
         let nickname = match &newcomer {
             Newcomer::New(nickname) | Newcomer::Returning(_, nickname) => nickname.clone(),
         };
         match Session::join(&door, &knock.secret, newcomer, &mut self.rng) {
             Ok((session, outgoing)) => {
+                let owner = session.owner_token().ok().flatten().filter(|_| returning);
                 knock.candidate =
                     Some(Candidate { session, outgoing, unknown: false, stale: false });
+                if let Some(member) = owner {
+                    // So that the relay knows the join as that of a member of this epoch, and no
+                    // other member can take it back.
+                    let (address, epoch) = (self.address, door.epoch);
+                    self.ask(Asked::Prove, Request::Enter { address, epoch, member });
+                }
                 self.knock();
             }
             Err(NotJoined { why, identity }) => {

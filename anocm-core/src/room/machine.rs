@@ -17,15 +17,16 @@ use super::{
     link::LinkState,
     log::Log,
     outbox::{GivenUp, Outbox},
+    past::Past,
     presence::Presence,
     renewal::Renewal,
-    repair::Broken,
+    repair::{Broken, JunkJoins},
     senders::Senders,
     working::Working,
 };
 use crate::{
     entropy::Entropy,
-    id::{Epoch, MemberId, RoomAddress},
+    id::{Epoch, MemberId, RoomAddress, Seq},
     invite::{Invite, RelayUrl},
     name::Nickname,
     retention::GuestRetention,
@@ -75,6 +76,10 @@ pub struct Machine {
     pub(super) renewal: Renewal,
     pub(super) guest: GuestRetention,
     pub(super) broken: Option<Broken>,
+    /// Where what broke the room stood last, if the place may be found empty.
+    pub(super) repaired_at: Option<Seq>,
+    pub(super) junk_joins: JunkJoins,
+    pub(super) past: Past,
     /// How the room came to be over.
     pub(super) ended: Option<Ended>,
     /// The owner wants the room to end.
@@ -91,6 +96,8 @@ pub struct Machine {
     pub(super) missed: u64,
     /// The epoch in which this guest last had to go back to the door.
     pub(super) left_in: Option<Epoch>,
+    /// The only door by which this guest comes back: its epoch, and what that agrees on.
+    pub(super) only_door: Option<(Epoch, [u8; 32])>,
     /// When this guest last went through the door again, and how often in a row.
     pub(super) rejoined: Option<(Timestamp, u32)>,
     pub(super) asked: HashMap<Ticket, Asked>,
@@ -120,6 +127,10 @@ pub(super) enum Asked {
     Read,
     Append,
     Void,
+    /// A join that a member wants taken back.
+    TakeBack,
+    /// A proof by the owner's own token, on the way back in.
+    Prove,
     Close,
     Detach,
     Work,
@@ -188,6 +199,9 @@ impl Machine {
             renewal: Renewal::default(),
             guest: GuestRetention::default(),
             broken: None,
+            repaired_at: None,
+            junk_joins: JunkJoins::default(),
+            past: Past::default(),
             ended: None,
             closing: false,
             confirmed: false,
@@ -197,6 +211,7 @@ impl Machine {
             refused_links: 0,
             missed: 0,
             left_in: None,
+            only_door: None,
             rejoined: None,
             asked: HashMap::new(),
             next_ticket: 0,
@@ -227,9 +242,10 @@ impl Machine {
             (Asked::Read, result) => self.page(now, result),
             (Asked::Append, result) => self.appended(now, ticket, result),
             (Asked::Void, result) => self.void_answered(now, &result),
+            (Asked::TakeBack, result) => self.take_back_answered(now, &result),
             (Asked::Close, result) => self.close_answered(now, &result),
             // If the work is not good enough, what it was for is refused again.
-            (Asked::Detach | Asked::Work, _) => {}
+            (Asked::Detach | Asked::Work | Asked::Prove, _) => {}
         }
         self.proceed(now);
     }
@@ -242,7 +258,7 @@ impl Machine {
         }
         match event {
             Event::Entry { item, .. } => self.told(now, item),
-            Event::Voided { seq, epoch, .. } => self.voided(seq, epoch),
+            Event::Voided { seq, epoch, .. } => self.voided(now, seq, epoch),
             Event::Lapsed { .. } => {
                 self.link.entering = None;
                 self.link.synced = false;
@@ -310,6 +326,7 @@ impl Machine {
             self.doorkeeping.look_at().filter(|_| acts),
             self.renewal.due().filter(|_| acts),
             self.farewell.patience_ends(),
+            self.take_back_at(),
             self.link.retry_at,
             self.link.working.as_ref().map(Working::due),
         ]
@@ -382,6 +399,7 @@ impl Machine {
         self.link.retry_at = None;
         self.link.working = None;
         self.broken = None;
+        self.past = Past::default();
         self.requests = VecDeque::new();
         self.asked = HashMap::new();
         if self.link.up && !matches!(ended, Ended::Closed(_) | Ended::NotLetIn(_)) {

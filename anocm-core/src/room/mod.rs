@@ -36,6 +36,7 @@ mod log;
 mod machine;
 mod outbox;
 mod output;
+mod past;
 mod presence;
 mod reading;
 mod renewal;

@@ -60,9 +60,9 @@ impl Machine {
                 self.link.behind = entered.current != epoch;
                 self.look_again();
                 if self.link.behind {
-                    self.void_again();
+                    self.void_again(now);
                 } else {
-                    self.at_head(entered.head);
+                    self.at_head(now, entered.head);
                     self.put_hashes_right(epoch);
                 }
                 if self.link.behind || entered.head > self.log.cursor() {
@@ -76,10 +76,11 @@ impl Machine {
     }
 
     /// The room is in this guest's epoch, and its log ends at `head`.
-    fn at_head(&mut self, head: Seq) {
+    fn at_head(&mut self, now: Timestamp, head: Seq) {
         self.link.head = Some(head);
         self.outbox.not_stale();
-        self.repaired();
+        self.repaired_at = self.broken_at();
+        self.repaired(now);
         if head < self.log.cursor() {
             // It was longer before. What comes next is read at its place.
             self.distrust();
@@ -211,6 +212,7 @@ impl Machine {
         if self.link.synced && self.outbox.is_idle() {
             self.link.attempts = 0;
         }
+        self.take_back_in_time(now);
         self.fare_well(now);
         self.keep_door(now);
         self.renew_in_time(now);
@@ -225,6 +227,10 @@ impl Machine {
         if let Some(seq) = self.outbox.accepted_in(seqs) {
             missed = missed.saturating_sub(1);
             self.own_entry_left_the_log(now, seq);
+        }
+        if self.broken_at().or(self.repaired_at).is_some_and(|seq| seqs.contains(&seq)) {
+            // What broke the room stood there, and was taken back.
+            missed = missed.saturating_sub(1);
         }
         self.missed = self.missed.saturating_add(missed);
     }

@@ -1,5 +1,8 @@
-//! A commit that the rules forbid leaves the relay in an epoch nobody honest is in. The owner
-//! takes it back; until then nothing can be said.
+//! A commit or join that the rules forbid leaves the relay in an epoch that no honest member is
+//! in. A join is taken back by any member, once no member can have accepted it; a commit by the
+//! owner. Until then nothing can be said.
+
+use std::{collections::VecDeque, time::Duration};
 
 use super::{
     Ended, Machine, RoomEvent, Trouble,
@@ -8,28 +11,72 @@ use super::{
 };
 use crate::{
     id::{Epoch, MemberId, Seq},
-    session::Change,
+    session::{Change, MemberKey, Session},
     time::Timestamp,
-    wire::{Refusal, Reply, Request},
+    wire::{EntryKind, Refusal, Reply, Request, SETTLES},
 };
+
+/// So many joins that were no joins, within this time, and the owner's client replaces the link by
+/// which they came.
+const JUNK_JOINS: usize = 3;
+const JUNK_WITHIN: Duration = Duration::from_secs(600);
+/// Members ask within this of each other, so that as a rule one does.
+const SPREAD: u64 = 1_000;
 
 /// Where the log went on without the honest members.
 pub(super) struct Broken {
     seq: Seq,
-    by: Option<MemberId>,
+    by: Option<MemberKey>,
+    kind: EntryKind,
+    /// Whether every member refuses it alike: not so where it does not decrypt for this one.
+    alike: bool,
+    /// When this guest asks, as a member, to have it taken back.
+    take_back_at: Option<Timestamp>,
+}
+
+impl Broken {
+    /// Whether the owner takes it back at once. A join that only some can follow is settled by
+    /// them, and then this guest goes back to the door.
+    fn is_for_the_owner(&self) -> bool {
+        self.alike || self.kind != EntryKind::Join
+    }
+}
+
+/// When joins that were no joins were taken back.
+#[derive(Debug, Default)]
+pub(super) struct JunkJoins(VecDeque<Timestamp>);
+
+impl JunkJoins {
+    /// One more; true when there were too many.
+    fn count(&mut self, now: Timestamp) -> bool {
+        self.0.retain(|at| at.after(JUNK_WITHIN) > now);
+        self.0.push_back(now);
+        let many = self.0.len() >= JUNK_JOINS;
+        if many {
+            self.0.clear();
+        }
+        many
+    }
 }
 
 impl Machine {
-    /// The entry at `seq` is a commit or join that no member accepts, or a copy of one that the
-    /// relay altered. Until it is gone, it is looked at again from time to time.
-    pub(super) fn forbidden(&mut self, now: Timestamp, seq: Seq, by: Option<MemberId>) {
+    /// The entry at `seq` is a commit or join that this guest does not accept, or a copy of one
+    /// that the relay altered. Until it is gone, it is looked at again from time to time.
+    pub(super) fn forbidden(
+        &mut self,
+        now: Timestamp,
+        (seq, kind): (Seq, EntryKind),
+        by: Option<MemberId>,
+        alike: bool,
+    ) {
         if self.is_broken_at(seq) {
             return;
         }
-        self.broken = Some(Broken { seq, by });
+        let key = by.and_then(|by| self.session()?.member(by).map(|member| member.key));
+        self.broken = Some(Broken { seq, by: key, kind, alike, take_back_at: None });
         self.log.count_unreadable();
         self.tell(RoomEvent::Trouble(Trouble::Broken { by }));
-        self.void_again();
+        self.void_again(now);
         self.out_of_step(now, None);
     }
 
@@ -45,15 +92,56 @@ impl Machine {
         }
     }
 
-    /// Takes the forbidden commit back, if this guest is the owner.
-    pub(super) fn void_again(&mut self) {
-        let (Some(Broken { seq, .. }), Phase::Inside(session)) = (&self.broken, &self.phase) else {
+    /// The place of what broke the room.
+    pub(super) fn broken_at(&self) -> Option<Seq> {
+        self.broken.as_ref().map(|broken| broken.seq)
+    }
+
+    /// Takes back what broke the room: at once if this guest is the owner, and a join in a while
+    /// if not.
+    pub(super) fn void_again(&mut self, now: Timestamp) {
+        let wait = SETTLES + Duration::from_millis(100 + self.random_below(SPREAD));
+        let (Some(broken), Phase::Inside(session)) = (&mut self.broken, &self.phase) else {
             return;
         };
-        let (seq, owner) = (*seq, session.owner_token().ok().flatten());
-        if let (Some(owner), Ok(restored)) = (owner, session.restored(&mut self.rng)) {
-            let request = Request::Void { address: self.address, owner, seq, restored };
+        let owner = session.owner_token().ok().flatten().filter(|_| broken.is_for_the_owner());
+        let Some(token) = owner else {
+            if broken.kind == EntryKind::Join {
+                broken.take_back_at.get_or_insert(now.after(wait));
+            }
+            return;
+        };
+        let seq = broken.seq;
+        if let Ok(restored) = session.restored(&mut self.rng) {
+            let request = Request::Void { address: self.address, token, seq, restored };
             self.ask(Asked::Void, request);
+        }
+    }
+
+    /// When this guest asks to have a join taken back.
+    pub(super) fn take_back_at(&self) -> Option<Timestamp> {
+        let broken = self.broken.as_ref().filter(|_| self.link.up);
+        broken.and_then(|broken| broken.take_back_at)
+    }
+
+    /// Asks to have a join taken back, when it is time.
+    pub(super) fn take_back_in_time(&mut self, now: Timestamp) {
+        if self.take_back_at().is_none_or(|at| at > now) {
+            return;
+        }
+        // The relay hears this of those who have proven the epoch that is to go on.
+        self.link.retry_at = None;
+        self.enter();
+        let (Some(broken), Phase::Inside(session)) = (&mut self.broken, &self.phase) else {
+            return;
+        };
+        broken.take_back_at = None;
+        let seq = broken.seq;
+        if let (Ok(token), Ok(restored)) = (session.member_token(), session.restored(&mut self.rng))
+        {
+            let token = token.clone();
+            let request = Request::Void { address: self.address, token, seq, restored };
+            self.ask(Asked::TakeBack, request);
         }
     }
 
@@ -63,38 +151,86 @@ impl Machine {
         }
     }
 
+    /// The answer to a member's wish to have a join taken back.
+    pub(super) fn take_back_answered(&mut self, now: Timestamp, result: &Result<Reply, Refusal>) {
+        let wait = Duration::from_millis(self.random_below(SPREAD));
+        let Some(broken) = &mut self.broken else {
+            return;
+        };
+        match result {
+            Err(Refusal::Busy { retry_after }) => {
+                let retry_after = Duration::from_millis(u64::from(*retry_after));
+                broken.take_back_at = Some(now.after(retry_after + wait));
+            }
+            // Members have accepted it: the room has gone on without this guest.
+            Err(Refusal::Unlawful) if !broken.alike => self.rejoin(now),
+            Ok(_) => {
+                self.link.attempts = 0;
+                self.out_of_step(now, None);
+            }
+            Err(_) => self.out_of_step(now, None),
+        }
+    }
+
     /// The relay took back the entry at `seq`; the room goes on in `epoch`.
-    pub(super) fn voided(&mut self, seq: Seq, epoch: Epoch) {
+    pub(super) fn voided(&mut self, now: Timestamp, seq: Seq, epoch: Epoch) {
         self.log.voided(seq);
-        let Some(current) = self.session().map(crate::session::Session::epoch) else {
+        let Some(current) = self.session().map(Session::epoch) else {
             return;
         };
         match &self.broken {
             Some(broken) if broken.seq == seq && epoch == current => {
-                self.repaired();
+                self.repaired(now);
                 self.link.entering = None;
                 self.link.retry_at = None;
                 self.outbox.not_stale();
                 self.enter();
             }
             // An entry that was valid to this guest is gone, and the keys before it are erased.
-            _ if seq <= self.log.cursor() && epoch < current => self.end(Ended::DishonestRelay),
+            _ if seq <= self.log.cursor() && epoch < current => self.taken_back(now, seq, epoch),
             _ => {}
+        }
+    }
+
+    /// The entry at `seq`, which this guest has followed or is, was taken back. Members may do
+    /// that to a join while nothing but newcomers has come of it; anything else would undo what
+    /// members have done since, as the removal of one.
+    fn taken_back(&mut self, now: Timestamp, seq: Seq, epoch: Epoch) {
+        let Some(undone) = self.past.since(seq) else {
+            return self.end(Ended::DishonestRelay);
+        };
+        if self.past.is_own_join(seq) {
+            if self.past.again() {
+                return self.end(Ended::NotLetIn(super::JoinFailure::TakenBack));
+            }
+            self.rejoin(now);
+            self.left_in = Some(epoch);
+        } else if let Some(context) = undone {
+            self.rejoin(now);
+            self.left_in = Some(epoch);
+            self.only_door = Some((epoch, context));
+        } else {
+            self.end(Ended::DishonestRelay);
         }
     }
 
     /// The relay is in this guest's epoch, or the entry opens after all: what broke the room is
     /// gone.
-    pub(super) fn repaired(&mut self) {
-        let Some(Broken { by, .. }) = self.broken.take() else {
+    pub(super) fn repaired(&mut self, now: Timestamp) {
+        let Some(Broken { by, kind, .. }) = self.broken.take() else {
             return;
         };
         self.tell(RoomEvent::Recovered);
-        // Whoever broke the room would do it again before anybody could remove them by hand.
         let owner =
             self.session().is_some_and(|session| matches!(session.owner_token(), Ok(Some(_))));
-        if let (Some(by), true) = (by, owner) {
+        if !owner {
+            return;
+        }
+        if let Some(by) = by {
+            // The member who broke the room would do it again before they could be removed by hand.
             self.outbox.push_first(Job::Change(None, Change::Remove(by)));
+        } else if kind == EntryKind::Join && self.junk_joins.count(now) {
+            self.outbox.push_first(Job::Change(None, Change::ReplaceInvite));
         }
     }
 

@@ -14,7 +14,7 @@ use crate::{
     retention::Retention,
     session::{Content, Envelope, SessionError},
     time::Timestamp,
-    wire::{Entry, Refusal, Reply, Request},
+    wire::{Refusal, Reply, Request},
 };
 
 /// An entry that was accepted is told within this, or it is looked for.
@@ -54,8 +54,13 @@ impl Machine {
                     unknown: false,
                 });
             }
-            if self.launch(now) {
+            let Err(why) = self.launch(now) else {
                 return;
+            };
+            let own = |flight: &Flight| matches!(flight.job, Job::Change(None, _));
+            let fails = matches!(why, SessionError::Internal | SessionError::TooLong { .. });
+            if fails && self.outbox.flight.as_ref().is_some_and(own) {
+                self.tell(RoomEvent::Trouble(Trouble::CannotCommit));
             }
             let impossible = self.outbox.abandon(SendFailure::Impossible);
             self.given_up(impossible);
@@ -63,17 +68,17 @@ impl Machine {
     }
 
     /// Seals the job in flight, unless that was done for this epoch, and asks for its append.
-    /// False when it cannot be done at all.
-    fn launch(&mut self, now: Timestamp) -> bool {
+    /// An error when it cannot be done at all.
+    fn launch(&mut self, now: Timestamp) -> Result<(), SessionError> {
         let Phase::Inside(session) = &mut self.phase else {
-            return true;
+            return Ok(());
         };
         let Some(flight) = &mut self.outbox.flight else {
-            return true;
+            return Ok(());
         };
         let stale = flight.stale == Some(session.epoch());
         if flight.asked.is_some() || flight.accepted.is_some() || stale {
-            return true;
+            return Ok(());
         }
         let is_change = matches!(flight.job, Job::Change(..));
         let fits = |sealed: &Sealed| sealed.entry.epoch == session.epoch();
@@ -84,15 +89,15 @@ impl Machine {
             return self.seal_and_ask(now);
         }
         self.ask_append(now);
-        true
+        Ok(())
     }
 
-    fn seal_and_ask(&mut self, now: Timestamp) -> bool {
+    fn seal_and_ask(&mut self, now: Timestamp) -> Result<(), SessionError> {
         let Phase::Inside(session) = &mut self.phase else {
-            return true;
+            return Ok(());
         };
         let Some(flight) = &mut self.outbox.flight else {
-            return true;
+            return Ok(());
         };
         let room = session.settings().retention;
         let wanted = match &flight.job {
@@ -106,14 +111,18 @@ impl Machine {
         let content = match &flight.job {
             Job::Change(_, change) => {
                 session.discard();
-                let Ok(outgoing) = session.propose(change.clone(), &mut self.rng) else {
-                    return false;
-                };
+                let outgoing = session.propose(change.clone(), &mut self.rng)?;
                 flight.sealed = Some(Sealed::new(outgoing.entry, Some(outgoing.next)));
                 self.ask_append(now);
-                return true;
+                return Ok(());
             }
             Job::Say { text, .. } => Ok(Content::Text(text.clone())),
+            // The id may be another guest's by now, who chose it.
+            Job::Whisper { to, .. }
+                if session.member(to.id).is_none_or(|now| now.key != to.key) =>
+            {
+                Err(SessionError::NoSuchMember)
+            }
             Job::Whisper { to, text, .. } => {
                 session.whisper(to.id, &Content::Text(text.clone()), &mut self.rng)
             }
@@ -126,12 +135,10 @@ impl Machine {
         };
         flight.retention = wanted;
         let envelope = |content| Envelope { id: flight.id, counter: self.outbox.counter, content };
-        let sealed: Result<Entry, SessionError> =
-            content.and_then(|content| session.seal(&envelope(content), wanted, &mut self.rng));
-        let Ok(entry) = sealed else { return false };
+        let entry = session.seal(&envelope(content?), wanted, &mut self.rng)?;
         flight.sealed = Some(Sealed::new(entry, None));
         self.ask_append(now);
-        true
+        Ok(())
     }
 
     fn ask_append(&mut self, now: Timestamp) {

@@ -6,7 +6,7 @@
 //! that brings one.
 
 use openmls::prelude::LeafNode;
-use tls_codec::{Serialize as _, Size as _};
+use tls_codec::Serialize as _;
 
 /// Bytes of an X25519 public key.
 const KEY: usize = 32;
@@ -62,11 +62,11 @@ pub(super) fn leaf_is_usable(leaf: &LeafNode) -> bool {
     encoded.is_ok_and(|encoded| vector(&encoded).is_some_and(|(key, _)| is_usable(key)))
 }
 
-/// Whether every key on the path of a commit can be encrypted to. `commit` is an MLSMessage with a
-/// PublicMessage that the MLS library has accepted, which shows the path's leaf but not its nodes;
-/// `leaf` is that leaf. False also when the bytes are not of that form.
-pub(super) fn path_is_usable(commit: &[u8], leaf: &LeafNode) -> bool {
-    path(commit, leaf.tls_serialized_len()).is_some_and(|mut nodes| {
+/// Whether every key on the path of a commit can be encrypted to, its leaf's own apart. `commit` is
+/// an MLSMessage with a PublicMessage; the MLS library shows of a path its leaf alone. False also
+/// when the bytes are not of that form.
+pub(super) fn path_is_usable(commit: &[u8]) -> bool {
+    path(commit).is_some_and(|mut nodes| {
         while !nodes.is_empty() {
             let Some((key, rest)) = vector(nodes) else {
                 return false;
@@ -84,7 +84,7 @@ pub(super) fn path_is_usable(commit: &[u8], leaf: &LeafNode) -> bool {
 }
 
 /// The nodes of the path (RFC 9420, sections 6, 6.2, 7.6 and 12.4).
-fn path(commit: &[u8], leaf: usize) -> Option<&[u8]> {
+fn path(commit: &[u8]) -> Option<&[u8]> {
     // Protocol version and wire format.
     let rest = commit.get(4..)?;
     let (_group_id, rest) = vector(rest)?;
@@ -101,8 +101,24 @@ fn path(commit: &[u8], leaf: usize) -> Option<&[u8]> {
     let (_authenticated_data, rest) = vector(rest)?;
     let rest = rest.strip_prefix(&[3])?;
     let (_proposals, rest) = vector(rest)?;
-    let rest = rest.strip_prefix(&[1])?.get(leaf..)?;
+    let rest = after_leaf(rest.strip_prefix(&[1])?)?;
     vector(rest).map(|(nodes, _)| nodes)
+}
+
+/// What follows a leaf (RFC 9420, section 7.2).
+fn after_leaf(leaf: &[u8]) -> Option<&[u8]> {
+    let (_encryption_key, rest) = vector(leaf)?;
+    let (_signature_key, rest) = vector(rest)?;
+    // A basic credential: its type, and the identity.
+    let (_identity, mut rest) = vector(rest.strip_prefix(&[0, 1])?)?;
+    // Capabilities: versions, suites, extensions, proposals, credentials.
+    for _ in 0..5 {
+        (_, rest) = vector(rest)?;
+    }
+    // It is from a commit.
+    let (_parent_hash, rest) = vector(rest.strip_prefix(&[3])?)?;
+    let (_extensions, rest) = vector(rest)?;
+    vector(rest).map(|(_signature, rest)| rest)
 }
 
 /// A variable-length vector and what follows it (RFC 9420, section 2.1.2).

@@ -53,6 +53,13 @@ pub enum OpenError {
         /// By whom, if the signature tells.
         by: Option<MemberId>,
     },
+    /// A commit or join that opens, and whose path does not decrypt for this member: whether it
+    /// does for others cannot be seen from here.
+    #[error("the entry is a membership change that this member cannot follow")]
+    Garbled {
+        /// By whom, if the signature tells.
+        by: Option<MemberId>,
+    },
     /// This member was removed: the session is over.
     #[error("no longer in the room")]
     Removed,

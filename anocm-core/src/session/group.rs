@@ -2,15 +2,17 @@
 
 use std::fmt;
 
-use openmls::prelude::MlsGroup;
+use openmls::{group::GroupContext, prelude::MlsGroup};
 use openmls_traits::OpenMlsProvider;
+use sha2::{Digest as _, Sha256};
+use tls_codec::Serialize as _;
 
 use super::{
     commit::Pending,
-    error::SessionError,
+    error::{Fault, SessionError},
     identity::Identity,
     keys::{self, DoorKeys, EpochKeys},
-    member::{Member, Settings},
+    member::{Member, MemberKey, Settings},
     provider::Provider,
     roster::Roster,
     rules::Bench,
@@ -70,6 +72,22 @@ impl Session {
     #[must_use]
     pub const fn me(&self) -> MemberId {
         self.identity.member()
+    }
+
+    /// This member's signature key, which no other member can have.
+    #[must_use]
+    pub fn key(&self) -> MemberKey {
+        self.identity.key()
+    }
+
+    /// What the epoch agrees on: SHA-256 of the MLS group context, in which are the tree and the
+    /// history of commits.
+    ///
+    /// # Errors
+    /// `Removed`, `Internal`.
+    pub fn context(&self) -> Result<[u8; 32], SessionError> {
+        let live = self.live.as_ref().ok_or(SessionError::Removed)?;
+        Ok(hash_of(live.group.public_group().group_context())?)
     }
 
     /// The room's settings.
@@ -152,6 +170,12 @@ impl Session {
             door: &self.door,
         }
     }
+}
+
+/// SHA-256 of a group context in its encoding.
+pub(super) fn hash_of(context: &GroupContext) -> Result<[u8; 32], Fault> {
+    let encoded = context.tls_serialize_detached().map_err(|_| Fault)?;
+    Ok(Sha256::digest(encoded).into())
 }
 
 impl fmt::Debug for Session {

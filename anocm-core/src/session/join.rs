@@ -18,7 +18,7 @@ use super::{
     commit::Outgoing,
     create::{self, Beginning},
     error::{Fault, JoinError},
-    group::Session,
+    group::{Session, hash_of},
     identity::Identity,
     keys::DoorKeys,
     leaf,
@@ -83,6 +83,16 @@ impl Session {
             Err(why) => Err(NotJoined { why, identity: returning.then_some(identity) }),
         }
     }
+}
+
+/// What the epoch agrees on that the door shows, as [`Session::context`] gives it.
+///
+/// # Errors
+/// `WrongLink`, `BadDoor`.
+pub(crate) fn door_context(door: &Door, secret: &Secret<32>) -> Result<[u8; 32], JoinError> {
+    let keys = DoorKeys::derive(&door.address, secret)?;
+    let info = open_door(door, &keys)?;
+    Ok(hash_of(info.group_context())?)
 }
 
 fn enter(

@@ -50,6 +50,7 @@ pub use content::{Content, Envelope, MAX_CONTENT, Whisper};
 pub use error::{JoinError, OpenError, SessionError};
 pub use group::Session;
 pub use identity::Identity;
+pub(crate) use join::door_context;
 pub use join::{Newcomer, NotJoined};
 pub(crate) use keys::door_token;
 pub use leave::LeaveStatement;

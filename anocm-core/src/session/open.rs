@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::{
     commit::NextKeys,
     content::{Content, Envelope},
-    create,
+    create, encryption,
     error::{Fault, OpenError},
     group::Session,
     member::Member,
@@ -182,6 +182,13 @@ impl Session {
         let processed = match live.group.process_message(&self.provider, message) {
             Ok(processed) => processed,
             // The signature was checked before the commit was.
+            Err(ProcessMessageError::InvalidCommit(StageCommitError::UpdatePathError(_))) => {
+                return Err(if encryption::path_is_usable(bytes) {
+                    OpenError::Garbled { by: claimed }
+                } else {
+                    OpenError::Forbidden { by: claimed }
+                });
+            }
             Err(ProcessMessageError::InvalidCommit(error)) => {
                 // Nor is the confirmation tag signed.
                 let by = claimed.filter(|_| error != StageCommitError::ConfirmationTagMismatch);

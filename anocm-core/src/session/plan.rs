@@ -6,10 +6,10 @@ use super::{
     error::SessionError,
     group::Session,
     leave::LeaveStatement,
-    member::{MAX_MODERATORS, Role, Settings},
+    member::{MAX_MODERATORS, MemberKey, Role, Settings},
     rules::{self, CommitNotice},
 };
-use crate::{id::MemberId, name::Nickname, retention::RoomRetention};
+use crate::{name::Nickname, retention::RoomRetention};
 
 /// What a member can change.
 #[derive(Clone, Debug)]
@@ -20,14 +20,15 @@ pub enum Change {
     /// Nothing but the keys: heals a compromise, and repairs the door.
     Refresh,
     /// Remove a member against their will and replace the invite. Owner and moderators; of a
-    /// moderator the owner only, who thereby takes the role as well.
-    Remove(MemberId),
+    /// moderator the owner only, who thereby takes the role as well. By key: an id is free for
+    /// another guest to choose once its member is gone.
+    Remove(MemberKey),
     /// Remove those who said that they leave. Statements that are not valid, or of nobody in the
     /// room, are passed over.
     CarryOut(Vec<LeaveStatement>),
     /// Make a member a moderator, or a moderator a member. Whoever has left is struck off the list
     /// of the moderators by the way. Owner only.
-    SetRole(MemberId, Role),
+    SetRole(MemberKey, Role),
     /// Change what the room allows, within its policy. Owner only.
     SetRetention(RoomRetention),
     /// Replace the invite: the old link no longer works. Owner and moderators.
@@ -62,10 +63,10 @@ impl Session {
         }
     }
 
-    fn plan_removal(&self, member: MemberId) -> Result<Plan, SessionError> {
-        let found = self.roster.by_id(member);
+    fn plan_removal(&self, member: MemberKey) -> Result<Plan, SessionError> {
+        let found = self.roster.by_key(member);
         let (removed, seat) = found.ok_or(SessionError::NoSuchMember)?;
-        if member == self.me() || !rules::may_remove(self.role(), removed.role) {
+        if member == self.key() || !rules::may_remove(self.role(), removed.role) {
             return Err(SessionError::NotAllowed);
         }
         // Else a moderator who kept the key would be one again on coming back.
@@ -104,8 +105,8 @@ impl Session {
         Ok(plan)
     }
 
-    fn plan_role(&self, id: MemberId, role: Role) -> Result<Plan, SessionError> {
-        let (member, _) = self.roster.by_id(id).ok_or(SessionError::NoSuchMember)?;
+    fn plan_role(&self, member: MemberKey, role: Role) -> Result<Plan, SessionError> {
+        let (member, _) = self.roster.by_key(member).ok_or(SessionError::NoSuchMember)?;
         if member.role == Role::Owner || role == Role::Owner {
             return Err(SessionError::NotAllowed);
         }
@@ -131,6 +132,6 @@ impl Session {
 
     /// What this member may do.
     fn role(&self) -> Role {
-        self.settings.role(&self.identity.key())
+        self.settings.role(&self.key())
     }
 }

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::{
     leaf,
-    member::{Member, Role, Settings},
+    member::{Member, MemberKey, Role, Settings},
 };
 use crate::{
     id::{MemberId, RoomAddress},
@@ -87,6 +87,11 @@ impl Roster {
 
     pub(super) fn by_id(&self, id: MemberId) -> Option<(&Member, &Seat)> {
         let place = self.members.iter().position(|member| member.id == id)?;
+        self.pair(place)
+    }
+
+    pub(super) fn by_key(&self, key: MemberKey) -> Option<(&Member, &Seat)> {
+        let place = self.members.iter().position(|member| member.key == key)?;
         self.pair(place)
     }
 

@@ -91,7 +91,7 @@ impl<C: OpenMlsCrypto> Bench<'_, C> {
     ) -> Result<Verdict, Forbidden> {
         let path = staged.update_path_leaf_node().ok_or(Forbidden)?;
         let leaf = leaf::read_leaf(path).ok_or(Forbidden)?;
-        if !encryption::path_is_usable(commit, path) {
+        if !encryption::path_is_usable(commit) {
             return Err(Forbidden);
         }
         let settings = leaf::read_settings(staged.group_context().extensions()).ok_or(Forbidden)?;

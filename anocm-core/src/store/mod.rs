@@ -8,6 +8,7 @@ mod memory;
 use std::{
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -18,6 +19,7 @@ pub use feed::Feeds;
 #[cfg(feature = "relay")]
 pub use memory::{MemoryLimits, MemoryStore};
 
+pub use crate::wire::SETTLES;
 use crate::{
     id::{Epoch, RoomAddress, Seq},
     secret::TokenHash,
@@ -49,8 +51,17 @@ use crate::{
 /// 11. `void` takes back an entry that began an epoch, and everything after it, restores the epoch
 ///     before, and tells every watch. Of any other entry, or when the epoch before is not in the
 ///     door's history any more: [`StoreError::StaleEpoch`].
-/// 12. The member hashes of past epochs stay in the door's history as long as the entry that
+/// 12. The hashes of past epochs stay in the door's history as long as the entry that
 ///     ended them is kept, of the last [`MAX_EPOCHS`] epochs at most.
+/// 13. An epoch that a join began is unsettled until [`settle`](Store::settle) is called for it;
+///     every other one is settled. While it is unsettled, and from [`SETTLES`] after the join's
+///     acceptance, `take_back` voids the join and everything after it in one step, and restores
+///     member and door hash of the epoch before from the store's own records. Else
+///     [`StoreError::TooEarly`] or [`StoreError::Settled`]; when the member hash is not that of
+///     the epoch before, or no join stands there, [`StoreError::StaleEpoch`].
+/// 14. After each join that was voided, by `void` or `take_back`, the door is
+///     [shut](StoredDoor::shut) to joins: for [`SHUT_FIRST`], then twice as long each time, up to
+///     [`SHUT_LONGEST`]. Another door hash opens it and begins anew.
 ///
 /// # Errors
 /// [`StoreError`]; after any error but [`StoreError::Unavailable`] the room is as it was.
@@ -98,6 +109,19 @@ pub trait Store: Send + Sync + 'static {
         restored: NextEpoch,
     ) -> Result<(), StoreError>;
 
+    /// Notes that a member of the epoch before has proven the epoch that the join at `began`
+    /// began. Does nothing when that is known, or when no join stands there.
+    async fn settle(&self, address: &RoomAddress, began: Seq) -> Result<(), StoreError>;
+
+    /// Takes back the unsettled join at `seq`, and everything after it, as a member of the epoch
+    /// before.
+    async fn take_back(
+        &self,
+        address: &RoomAddress,
+        seq: Seq,
+        by: TakeBack,
+    ) -> Result<(), StoreError>;
+
     /// Erases the room now.
     async fn close(&self, address: &RoomAddress, reason: CloseReason) -> Result<(), StoreError>;
 
@@ -108,6 +132,12 @@ pub trait Store: Send + Sync + 'static {
 /// How many epochs, the current one included, a door's history holds at most. Whoever was away
 /// for longer goes through the door again.
 pub const MAX_EPOCHS: usize = 1_024;
+
+/// For how long the door is shut to joins after the first one that was voided.
+pub const SHUT_FIRST: Duration = Duration::from_secs(10);
+
+/// For how long the door is shut to joins at most.
+pub const SHUT_LONGEST: Duration = Duration::from_secs(120);
 
 /// How many sealed bytes a page holds at most, unless its first entry alone is larger.
 pub const PAGE_BYTES: usize = 256_000;
@@ -125,6 +155,9 @@ pub struct StoredDoor {
     pub group_info: crate::secret::Payload,
     /// The last place in the log.
     pub head: Seq,
+    /// For how long joins are not taken yet, since others were voided: zero as a rule. It is for
+    /// the relay to refuse them, which knows who has proven an epoch.
+    pub shut: Duration,
     /// The current epoch is the last of these; earlier ones are those whose ends are still kept.
     pub epochs: Vec<EpochRecord>,
 }
@@ -144,8 +177,22 @@ pub struct EpochRecord {
     pub epoch: Epoch,
     /// Hash of its member token.
     pub member: TokenHash,
+    /// Hash of its door token.
+    pub door: TokenHash,
     /// The place of the entry that began it; [`Seq::START`] for epoch 0.
     pub began: Seq,
+    /// Whether members of the epoch before can no longer take back the join that began it.
+    pub settled: bool,
+}
+
+/// What a member brings who takes a join back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "stores outside this crate take it apart")]
+pub struct TakeBack {
+    /// The member hash of the epoch before, which was shown to be theirs.
+    pub member: TokenHash,
+    /// The sealed group information of the epoch before.
+    pub group_info: crate::secret::Payload,
 }
 
 /// Something that happened to a watched room.
@@ -208,6 +255,15 @@ pub enum StoreError {
         /// The room's epoch.
         current: Epoch,
     },
+    /// The join is not old enough to be taken back.
+    #[error("the join is not old enough to be taken back")]
+    TooEarly {
+        /// How long until it is.
+        wait: Duration,
+    },
+    /// A member of the epoch before has proven the epoch that the join began.
+    #[error("the join is settled")]
+    Settled,
     /// A bound of the room or of the store is reached.
     #[error("full")]
     Full,

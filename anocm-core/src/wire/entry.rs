@@ -16,6 +16,10 @@ pub(crate) const SEALED_SIZES: [usize; 4] = [1_000, 4_000, 16_000, 64_000];
 /// The sizes in bytes that sealed group information can have.
 pub(crate) const DOOR_SIZES: [usize; 6] = [1_000, 4_000, 16_000, 64_000, 256_000, 1_000_000];
 
+/// How old a join must be before a member can have it taken back: by then a member who is connected
+/// and accepts it has proven the epoch that it began.
+pub const SETTLES: Duration = Duration::from_secs(3);
+
 /// The largest sealed entry in bytes.
 pub const MAX_SEALED: usize = 64_000;
 /// The largest sealed group information in bytes.

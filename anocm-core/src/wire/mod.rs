@@ -15,6 +15,7 @@ pub use codec::{WireError, decode, encode};
 pub(crate) use entry::{DOOR_SIZES, SEALED_SIZES};
 pub use entry::{
     Door, Entry, EntryDigest, EntryKind, Genesis, LogItem, MAX_DOOR, MAX_SEALED, NextEpoch, Policy,
+    SETTLES,
 };
 pub use hello::{ClientHello, Hello, MAX_HELLO, Posture, RelayHello, VERSION};
 pub use puzzle::{Puzzle, Solution};

@@ -84,11 +84,13 @@ pub enum Request {
     Void {
         /// The room.
         address: RoomAddress,
-        /// The owner's token.
-        owner: Token,
+        /// The owner's token; of a join that is not settled, the member token of the epoch before
+        /// it will do.
+        token: Token,
         /// The place of the entry to take back.
         seq: Seq,
-        /// The door and hashes of the epoch before it, which goes on.
+        /// The door and hashes of the epoch before it, which goes on. The hashes count when the
+        /// owner sends them.
         restored: NextEpoch,
     },
     /// End the room, for everyone, now.

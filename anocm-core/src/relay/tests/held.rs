@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::{
-    store::{StoreError, StoredDoor, Watch, Watched},
+    store::{StoreError, StoredDoor, TakeBack, Watch, Watched},
     wire::{CloseReason, Posture},
 };
 
@@ -145,6 +145,19 @@ impl Store for Held {
         restored: NextEpoch,
     ) -> Result<(), StoreError> {
         self.inner.void(address, seq, restored).await
+    }
+
+    async fn settle(&self, address: &RoomAddress, began: Seq) -> Result<(), StoreError> {
+        self.inner.settle(address, began).await
+    }
+
+    async fn take_back(
+        &self,
+        address: &RoomAddress,
+        seq: Seq,
+        by: TakeBack,
+    ) -> Result<(), StoreError> {
+        self.inner.take_back(address, seq, by).await
     }
 
     async fn close(&self, address: &RoomAddress, reason: CloseReason) -> Result<(), StoreError> {

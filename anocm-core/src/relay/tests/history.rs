@@ -75,7 +75,7 @@ async fn a_commit_whose_epoch_before_is_forgotten_cannot_be_voided() {
     let before = world.store.door(&ROOM).await.unwrap();
     let void = |seq| Request::Void {
         address: ROOM,
-        owner: token(OWNER),
+        token: token(OWNER),
         seq: Seq::new(seq),
         restored: NextEpoch { member: member(FORGOTTEN).hash(), ..next(1) },
     };

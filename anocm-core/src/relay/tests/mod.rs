@@ -278,7 +278,7 @@ fn read(after: u64) -> Request {
 
 /// Takes back the entry at `seq`, so that `epoch` goes on.
 fn void(owner: u8, seq: u64, epoch: u8) -> Request {
-    Request::Void { address: ROOM, owner: token(owner), seq: Seq::new(seq), restored: next(epoch) }
+    Request::Void { address: ROOM, token: token(owner), seq: Seq::new(seq), restored: next(epoch) }
 }
 
 fn close(owner: u8) -> Request {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::*;
 use crate::{
-    store::{StoreError, StoredDoor, Watch},
+    store::{StoreError, StoredDoor, TakeBack, Watch},
     transport::{AtOnce, Closing, TransportError},
     wire::{CloseReason, Posture},
 };
@@ -86,6 +86,19 @@ impl Store for Meddled {
         restored: NextEpoch,
     ) -> Result<(), StoreError> {
         self.inner.void(address, seq, restored).await
+    }
+
+    async fn settle(&self, address: &RoomAddress, began: Seq) -> Result<(), StoreError> {
+        self.inner.settle(address, began).await
+    }
+
+    async fn take_back(
+        &self,
+        address: &RoomAddress,
+        seq: Seq,
+        by: TakeBack,
+    ) -> Result<(), StoreError> {
+        self.inner.take_back(address, seq, by).await
     }
 
     async fn close(&self, address: &RoomAddress, reason: CloseReason) -> Result<(), StoreError> {
@@ -293,6 +306,12 @@ async fn what_went_at_once_does_not_wait_for_an_answer_of_the_store() {
         }
         async fn void(&self, a: &RoomAddress, s: Seq, r: NextEpoch) -> Result<(), StoreError> {
             self.0.void(a, s, r).await
+        }
+        async fn settle(&self, a: &RoomAddress, s: Seq) -> Result<(), StoreError> {
+            self.0.settle(a, s).await
+        }
+        async fn take_back(&self, a: &RoomAddress, s: Seq, by: TakeBack) -> Result<(), StoreError> {
+            self.0.take_back(a, s, by).await
         }
         async fn close(&self, a: &RoomAddress, reason: CloseReason) -> Result<(), StoreError> {
             self.0.close(a, reason).await

@@ -240,7 +240,7 @@ fn a_room_goes_on_after_a_forbidden_commit_was_voided() {
     room.door.group_info = restored.group_info;
     let mut dave = room.join("Dave", &mut [&mut alice, &mut carol, &mut bob]);
     room.heard(&mut dave, &mut bob);
-    room.change(&mut alice, Change::Remove(bob.me()), &mut [&mut carol, &mut dave, &mut bob]);
+    room.change(&mut alice, Change::Remove(bob.key()), &mut [&mut carol, &mut dave, &mut bob]);
 }
 
 #[test]

@@ -13,7 +13,7 @@ fn a_removed_member_hears_nothing_more_and_the_new_invite_works() {
     let (mut room, mut alice, mut bob, mut carol) = Room::of_three();
     let old = alice.invite_secret().clone();
     let old_token = alice.door_token().clone();
-    let outgoing = alice.propose(Change::Remove(carol.me()), &mut room.rng).unwrap();
+    let outgoing = alice.propose(Change::Remove(carol.key()), &mut room.rng).unwrap();
     let seen = room.append(outgoing.clone(), &mut [&mut bob]);
     let mine = alice.accept().unwrap();
     assert_eq!(seen[0], mine);
@@ -47,7 +47,7 @@ fn a_removed_member_hears_nothing_more_and_the_new_invite_works() {
 #[test]
 fn a_removed_session_refuses_everything() {
     let (mut room, mut alice, mut bob) = Room::of_two();
-    let outgoing = alice.propose(Change::Remove(bob.me()), &mut room.rng).unwrap();
+    let outgoing = alice.propose(Change::Remove(bob.key()), &mut room.rng).unwrap();
     assert!(applied(bob.open(&outgoing.entry).unwrap()).removed_me);
     assert!(bob.is_removed());
     assert_eq!(openmls_traits::OpenMlsProvider::storage(&bob.provider).len(), 0);

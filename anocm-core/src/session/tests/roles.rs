@@ -14,17 +14,17 @@ fn refused(room: &mut Room, by: &mut Session, change: Change) -> SessionError {
 fn a_member_can_neither_remove_nor_change_the_room() {
     let (mut room, alice, mut bob, carol) = Room::of_three();
     for change in [
-        Change::Remove(alice.me()),
-        Change::Remove(carol.me()),
-        Change::Remove(bob.me()),
-        Change::SetRole(bob.me(), Role::Moderator),
+        Change::Remove(alice.key()),
+        Change::Remove(carol.key()),
+        Change::Remove(bob.key()),
+        Change::SetRole(bob.key(), Role::Moderator),
         Change::SetRetention(RoomRetention::default()),
         Change::ReplaceInvite,
     ] {
         assert_eq!(refused(&mut room, &mut bob, change), SessionError::NotAllowed);
     }
-    let stranger = crate::MemberId::new([9; 16]);
-    assert_eq!(refused(&mut room, &mut bob, Change::Remove(stranger)), SessionError::NoSuchMember);
+    let stranger = Change::Remove(MemberKey::new([9; 32]));
+    assert_eq!(refused(&mut room, &mut bob, stranger), SessionError::NoSuchMember);
     room.heard(&mut bob, &mut { carol });
 }
 
@@ -32,19 +32,19 @@ fn a_member_can_neither_remove_nor_change_the_room() {
 fn a_moderator_removes_members_but_neither_owner_nor_moderators() {
     let (mut room, mut alice, mut bob, mut carol) = Room::of_three();
     let mut dave = room.join("Dave", &mut [&mut alice, &mut bob, &mut carol]);
-    for who in [carol.me(), bob.me(), bob.me()] {
+    for who in [carol.key(), bob.key(), bob.key()] {
         let others = &mut [&mut bob, &mut carol, &mut dave];
         room.change(&mut alice, Change::SetRole(who, Role::Moderator), others);
     }
     assert_eq!(dave.member(bob.me()).unwrap().role, Role::Moderator);
     for (change, error) in [
-        (Change::Remove(alice.me()), SessionError::NotAllowed),
-        (Change::Remove(carol.me()), SessionError::NotAllowed),
-        (Change::SetRole(carol.me(), Role::Member), SessionError::NotAllowed),
+        (Change::Remove(alice.key()), SessionError::NotAllowed),
+        (Change::Remove(carol.key()), SessionError::NotAllowed),
+        (Change::SetRole(carol.key(), Role::Member), SessionError::NotAllowed),
     ] {
         assert_eq!(refused(&mut room, &mut bob, change), error);
     }
-    let gone = Change::Remove(dave.me());
+    let gone = Change::Remove(dave.key());
     let applied = room.change(&mut bob, gone, &mut [&mut alice, &mut carol, &mut dave]);
     assert!(applied.invite_replaced && dave.is_removed());
     room.change(&mut carol, Change::ReplaceInvite, &mut [&mut alice, &mut bob]);
@@ -53,9 +53,9 @@ fn a_moderator_removes_members_but_neither_owner_nor_moderators() {
 #[test]
 fn a_moderator_whom_the_owner_removes_is_none_on_coming_back() {
     let (mut room, mut alice, mut bob, mut carol) = Room::of_three();
-    let moderator = Change::SetRole(bob.me(), Role::Moderator);
+    let moderator = Change::SetRole(bob.key(), Role::Moderator);
     room.change(&mut alice, moderator, &mut [&mut bob, &mut carol]);
-    let gone = Change::Remove(bob.me());
+    let gone = Change::Remove(bob.key());
     let applied = room.change(&mut alice, gone, &mut [&mut carol, &mut bob]);
     assert!(applied.settings_changed && alice.settings().moderators.is_empty());
     let who = Newcomer::Returning(bob.into_identity(), name("Bob"));
@@ -83,12 +83,12 @@ fn the_owner_changes_what_the_room_allows_within_its_policy() {
 #[test]
 fn moderators_are_members_and_not_the_owner() {
     let (mut room, mut alice, bob) = Room::of_two();
-    let stranger = Change::SetRole(crate::MemberId::new([9; 16]), Role::Moderator);
+    let stranger = Change::SetRole(MemberKey::new([9; 32]), Role::Moderator);
     assert_eq!(refused(&mut room, &mut alice, stranger), SessionError::NoSuchMember);
     for change in [
-        Change::SetRole(alice.me(), Role::Moderator),
-        Change::SetRole(alice.me(), Role::Member),
-        Change::SetRole(bob.me(), Role::Owner),
+        Change::SetRole(alice.key(), Role::Moderator),
+        Change::SetRole(alice.key(), Role::Member),
+        Change::SetRole(bob.key(), Role::Owner),
     ] {
         assert_eq!(refused(&mut room, &mut alice, change), SessionError::NotAllowed);
     }
@@ -97,7 +97,7 @@ fn moderators_are_members_and_not_the_owner() {
 #[test]
 fn a_moderator_who_left_makes_room_for_another() {
     let (mut room, mut alice, mut bob, mut carol) = Room::of_three();
-    let role = |of: &Session, role| Change::SetRole(of.me(), role);
+    let role = |of: &Session, role| Change::SetRole(of.key(), role);
     room.change(&mut alice, role(&bob, Role::Moderator), &mut [&mut bob, &mut carol]);
     let word = bob.leave_statement().unwrap();
     room.change(&mut carol, Change::CarryOut(vec![word]), &mut [&mut alice, &mut bob]);

@@ -2,6 +2,7 @@
 
 mod room;
 mod rooms;
+mod shut;
 #[cfg(test)]
 mod tests;
 
@@ -15,7 +16,7 @@ use async_trait::async_trait;
 use tokio::{runtime::Handle, sync::Notify, task::JoinHandle};
 
 use self::{room::Room, rooms::Rooms};
-use super::{Store, StoreError, StoredDoor, Watch};
+use super::{Store, StoreError, StoredDoor, TakeBack, Watch};
 use crate::{
     id::{RoomAddress, Seq},
     time::{Clock, Timestamp},
@@ -196,7 +197,7 @@ impl Store for MemoryStore {
     }
 
     async fn door(&self, address: &RoomAddress) -> Result<StoredDoor, StoreError> {
-        self.with(address, |room, _, _| Ok(room.stored_door()))
+        self.with(address, |room, _, now| Ok(room.stored_door(now)))
     }
 
     async fn watch(&self, address: &RoomAddress) -> Result<Watch, StoreError> {
@@ -216,7 +217,23 @@ impl Store for MemoryStore {
         seq: Seq,
         restored: NextEpoch,
     ) -> Result<(), StoreError> {
-        self.with(address, |room, spare, _| room.void(seq, restored, spare))
+        self.with(address, |room, spare, now| room.void(seq, restored, now, spare))
+    }
+
+    async fn settle(&self, address: &RoomAddress, began: Seq) -> Result<(), StoreError> {
+        self.with(address, |room, _, _| {
+            room.settle(began);
+            Ok(())
+        })
+    }
+
+    async fn take_back(
+        &self,
+        address: &RoomAddress,
+        seq: Seq,
+        by: TakeBack,
+    ) -> Result<(), StoreError> {
+        self.with(address, |room, spare, now| room.take_back(seq, by, now, spare))
     }
 
     async fn close(&self, address: &RoomAddress, reason: CloseReason) -> Result<(), StoreError> {

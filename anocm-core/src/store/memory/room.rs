@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::MemoryLimits;
+use super::{MemoryLimits, shut::Shut};
 use crate::{
     id::{Epoch, Seq},
     secret::{Payload, TokenHash},
-    store::{EpochRecord, Feeds, MAX_EPOCHS, PAGE_BYTES, StoreError, StoredDoor, Watch, Watched},
+    store::{
+        EpochRecord, Feeds, MAX_EPOCHS, PAGE_BYTES, SETTLES, StoreError, StoredDoor, TakeBack,
+        Watch, Watched,
+    },
     time::{Timestamp, millis},
-    wire::{CloseReason, Entry, Genesis, LogItem, NextEpoch, Page, Policy},
+    wire::{CloseReason, Entry, EntryKind, Genesis, LogItem, NextEpoch, Page, Policy},
 };
 
 const PER_ENTRY: usize = MemoryLimits::PER_ENTRY;
@@ -16,8 +19,8 @@ const PER_ENTRY: usize = MemoryLimits::PER_ENTRY;
 pub(super) struct Room {
     policy: Policy,
     owner: TokenHash,
-    door: TokenHash,
     group_info: Payload,
+    shut: Shut,
     head: Seq,
     /// Never empty; the last is the current epoch.
     epochs: Vec<EpochRecord>,
@@ -42,13 +45,14 @@ impl Kept {
 
 impl Room {
     pub(super) fn new(genesis: Genesis, now: Timestamp) -> Self {
+        let NextEpoch { member, door, group_info } = genesis.first;
         let first =
-            EpochRecord { epoch: Epoch::FIRST, member: genesis.first.member, began: Seq::START };
+            EpochRecord { epoch: Epoch::FIRST, member, door, began: Seq::START, settled: true };
         Self {
             policy: genesis.policy,
             owner: genesis.owner,
-            door: genesis.first.door,
-            group_info: genesis.first.group_info,
+            group_info,
+            shut: Shut::default(),
             head: Seq::START,
             epochs: vec![first],
             kept: BTreeMap::new(),
@@ -80,7 +84,8 @@ impl Room {
         let seq = self.head.next();
         self.head = seq;
         if let Some(next) = next {
-            self.begin_epoch(current.next(), seq, next);
+            let settled = entry.kind != EntryKind::Join;
+            self.begin_epoch(current.next(), seq, settled, next);
             if entry.retention.is_live() {
                 // The entry that ended the epoch is not kept, so neither is its record.
                 self.epochs.retain(|record| record.epoch != current);
@@ -118,13 +123,13 @@ impl Room {
         Ok(())
     }
 
-    fn begin_epoch(&mut self, epoch: Epoch, began: Seq, next: NextEpoch) {
-        self.door = next.door;
-        self.group_info = next.group_info;
+    fn begin_epoch(&mut self, epoch: Epoch, began: Seq, settled: bool, next: NextEpoch) {
+        let NextEpoch { member, door, group_info } = next;
+        self.group_info = group_info;
         if self.epochs.len() >= MAX_EPOCHS {
             self.epochs.remove(0);
         }
-        self.epochs.push(EpochRecord { epoch, member: next.member, began });
+        self.epochs.push(EpochRecord { epoch, member, door, began, settled });
     }
 
     fn keep(&mut self, seq: Seq, entry: Entry, accepted: Timestamp) {
@@ -140,32 +145,70 @@ impl Room {
         &mut self,
         seq: Seq,
         restored: NextEpoch,
+        now: Timestamp,
         spare: usize,
     ) -> Result<(), StoreError> {
-        let current = self.epoch();
-        let stale = StoreError::StaleEpoch { current };
-        let Some(at) = self.epochs.iter().position(|record| record.began == seq) else {
-            return Err(stale);
-        };
-        let before = at.checked_sub(1).and_then(|before| self.epochs.get(before));
-        let voided = self.epochs.get(at);
-        let Some((before, voided)) = before.zip(voided) else { return Err(stale) };
-        if before.epoch.next() != voided.epoch {
-            return Err(stale);
-        }
-        let (epoch, began) = (before.epoch, before.began);
+        let (at, before, _) = self.begun_at(seq)?;
+        let EpochRecord { epoch, began, settled, .. } = before;
         let grows = restored.group_info.len().saturating_sub(self.group_info.len());
         if grows > spare {
             return Err(StoreError::Full);
         }
+        let join = self.kept.get(&seq).is_some_and(|kept| kept.entry.kind == EntryKind::Join);
         self.epochs.truncate(at.saturating_sub(1));
-        self.begin_epoch(epoch, began, restored);
+        self.begin_epoch(epoch, began, settled, restored);
+        if join {
+            self.shut.again(self.door(), now);
+        }
         for (seq, kept) in self.kept.split_off(&seq) {
             self.expiries.remove(&(kept.expires(), seq));
             self.sealed = self.sealed.saturating_sub(kept.entry.sealed.len());
         }
         self.feeds.tell(&Watched::Voided { seq, epoch });
         Ok(())
+    }
+
+    /// The epoch that the entry at `seq` began: where it stands, the record of the one before,
+    /// which must be known, and its own.
+    fn begun_at(&self, seq: Seq) -> Result<(usize, EpochRecord, EpochRecord), StoreError> {
+        let at = self.epochs.iter().position(|record| record.began == seq);
+        let begun = at.and_then(|at| {
+            let before = at.checked_sub(1).and_then(|before| self.epochs.get(before)).copied()?;
+            let begun = self.epochs.get(at).copied()?;
+            (before.epoch.next() == begun.epoch).then_some((at, before, begun))
+        });
+        begun.ok_or(StoreError::StaleEpoch { current: self.epoch() })
+    }
+
+    /// A member of the epoch before has proven the epoch that the join at `began` began.
+    pub(super) fn settle(&mut self, began: Seq) {
+        for record in self.epochs.iter_mut().filter(|record| record.began == began) {
+            record.settled = true;
+        }
+    }
+
+    /// Takes back the unsettled join at `seq`, as a member of the epoch before.
+    pub(super) fn take_back(
+        &mut self,
+        seq: Seq,
+        by: TakeBack,
+        now: Timestamp,
+        spare: usize,
+    ) -> Result<(), StoreError> {
+        let (_, before, begun) = self.begun_at(seq)?;
+        let kept = self.kept.get(&seq).filter(|kept| kept.entry.kind == EntryKind::Join);
+        let Some(kept) = kept.filter(|_| before.member == by.member) else {
+            return Err(StoreError::StaleEpoch { current: self.epoch() });
+        };
+        if begun.settled {
+            return Err(StoreError::Settled);
+        }
+        let age = now.since(kept.accepted);
+        if age < SETTLES {
+            return Err(StoreError::TooEarly { wait: SETTLES.saturating_sub(age) });
+        }
+        let EpochRecord { member, door, .. } = before;
+        self.void(seq, NextEpoch { member, door, group_info: by.group_info }, now, spare)
     }
 
     pub(super) fn touch(&mut self, now: Timestamp) {
@@ -225,13 +268,14 @@ impl Room {
         page
     }
 
-    pub(super) fn stored_door(&self) -> StoredDoor {
+    pub(super) fn stored_door(&self, now: Timestamp) -> StoredDoor {
         StoredDoor {
             policy: self.policy,
             owner: self.owner,
-            door: self.door,
+            door: self.door(),
             group_info: self.group_info.clone(),
             head: self.head,
+            shut: self.shut.left(&self.door(), now),
             epochs: self.epochs.clone(),
         }
     }
@@ -261,6 +305,11 @@ impl Room {
         [self.sealed, kept, self.group_info.len(), MemoryLimits::PER_ROOM]
             .into_iter()
             .fold(0, usize::saturating_add)
+    }
+
+    /// Hash of the door token of the current epoch.
+    fn door(&self) -> TokenHash {
+        self.epochs.last().map_or_else(|| TokenHash::new([0; 32]), |record| record.door)
     }
 
     fn epoch(&self) -> Epoch {

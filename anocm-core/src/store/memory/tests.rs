@@ -220,18 +220,18 @@ fn apply(rooms: &mut Rooms, step: Step, now: Timestamp) {
         Step::Create(n) => rooms.create(&address(n), genesis(), now),
         Step::Say(n, life) => rooms.with(&address(n), now, |room, spare| {
             let mut entry = message(kept(life));
-            entry.epoch = room.stored_door().epoch();
+            entry.epoch = room.stored_door(now).epoch();
             room.append(entry, None, now, spare).map(drop)
         }),
         Step::Commit(n, life, size) => rooms.with(&address(n), now, |room, spare| {
             let mut entry = message(kept(life));
-            entry.epoch = room.stored_door().epoch();
+            entry.epoch = room.stored_door(now).epoch();
             entry.kind = EntryKind::Commit;
             room.append(entry, Some(next(size)), now, spare).map(drop)
         }),
         Step::Void(n) => rooms.with(&address(n), now, |room, spare| {
-            let began = room.stored_door().epochs.last().unwrap().began;
-            room.void(began, next(1_000), spare)
+            let began = room.stored_door(now).epochs.last().unwrap().began;
+            room.void(began, next(1_000), now, spare)
         }),
         Step::Touch(n) => rooms.with(&address(n), now, |room, _| {
             room.touch(now);
@@ -259,7 +259,7 @@ proptest! {
             let mut counted = 0;
             for n in 0..3 {
                 let seen = rooms.with(&address(n), now, |room, _| {
-                    Ok((room.read(Seq::START, Seq::new(u64::MAX), now), room.stored_door()))
+                    Ok((room.read(Seq::START, Seq::new(u64::MAX), now), room.stored_door(now)))
                 });
                 let Ok((page, door)) = seen else { continue };
                 counted += PER_ROOM + door.group_info.len();

@@ -164,7 +164,7 @@ impl Guest {
                 assert!(entry.has_lawful_size());
                 assert!(self.proven.get(address) >= Some(&entry.epoch), "members publish");
             }
-            (Request::Void { owner, .. }, Reply::Done) => {
+            (Request::Void { token: owner, .. }, Reply::Done) => {
                 reached("voided by the owner");
                 assert!(admitted(Lock::Owner, owner));
             }

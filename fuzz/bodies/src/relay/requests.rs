@@ -78,7 +78,7 @@ impl View {
                 let last = self.0.as_ref().and_then(|door| door.epochs.last());
                 let right = last.map_or(Seq::START, |record| record.began);
                 let seq = if *seq == 0 { right } else { Seq::new(u64::from(*seq)) };
-                Request::Void { address, owner: self.owner(*token), seq, restored: self.next(next) }
+                Request::Void { address, token: self.owner(*token), seq, restored: self.next(next) }
             }
             Ask::Close { token, .. } => Request::Close { address, owner: self.owner(*token) },
             Ask::Detach { .. } => Request::Detach { address },

@@ -87,7 +87,7 @@ fn requests() -> Vec<(&'static str, Request)> {
         ("publish_message", publish(EntryKind::Message, kept(), None)),
         ("publish_live", publish(EntryKind::Message, Retention::Live, None)),
         ("publish_commit", publish(EntryKind::Commit, handshakes, Some(next()))),
-        ("void", Request::Void { address, owner: owner.clone(), seq, restored: next() }),
+        ("void", Request::Void { address, token: owner.clone(), seq, restored: next() }),
         ("close", Request::Close { address, owner }),
         ("detach", Request::Detach { address }),
     ]
