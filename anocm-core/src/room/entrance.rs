@@ -267,6 +267,7 @@ impl Machine {
                 self.link.entering = None;
                 self.link.synced = false;
                 self.outbox.new_session();
+                self.show(Connection::CatchingUp);
                 // What was missed on the way cannot be told from what was withheld.
                 self.senders = Senders::default();
                 self.knock_again(now);
