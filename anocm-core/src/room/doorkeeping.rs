@@ -20,6 +20,11 @@ use crate::{
 /// How long a commit that replaces the invite may be on its way.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
+/// How often members are chosen to look at the door of one epoch.
+const ROUNDS: u32 = 6;
+/// Between the first round and the second; twice as long between each two after that.
+const ROUND: Duration = Duration::from_secs(15);
+
 /// When this guest looks at the door.
 #[derive(Debug, Default)]
 pub(super) struct Doorkeeping {
@@ -35,12 +40,14 @@ impl Doorkeeping {
 }
 
 impl Machine {
-    /// Somebody else began an epoch: about two members look at the door it brought, unless the
-    /// next epoch comes first.
+    /// Somebody else began an epoch: about two members look at the door it brought, and about two
+    /// more in each later round, unless the next epoch comes first. One round is not enough: in one
+    /// of seven it chooses nobody.
     pub(super) fn doubt_door(&mut self, now: Timestamp) {
-        let chosen = self.acts_for_all();
+        let chosen = (0..ROUNDS).find(|_| self.acts_for_all());
         let wait = Duration::from_millis(500 + self.random_below(1_500));
-        self.doorkeeping.look_at = chosen.then(|| now.after(wait));
+        self.doorkeeping.look_at =
+            chosen.map(|round| now.after(ROUND * ((1 << round) - 1) + wait));
     }
 
     /// Looks at the door, when it is time.

@@ -12,12 +12,15 @@ use crate::{session::Change, time::Timestamp};
 /// A member renews keys at most this often: who spoils things again and again is not to be fed.
 const EVERY: Duration = Duration::from_secs(60);
 
+/// What still cannot be read after this chooses members anew: the first time it may be nobody.
+const DRAW_AGAIN: Duration = Duration::from_secs(5);
+
 /// When this guest commits by itself, and when it last did.
 #[derive(Debug, Default)]
 pub(super) struct Renewal {
     due: Option<Timestamp>,
-    /// Whether this guest found out, in this epoch, if it is one who acts for all.
-    drawn: bool,
+    /// When this guest last found out, in this epoch, whether it is one who acts for all.
+    drawn: Option<Timestamp>,
     last: Option<Timestamp>,
 }
 
@@ -29,7 +32,7 @@ impl Renewal {
     /// A new epoch: nothing is spoilt any more.
     pub(super) const fn done(&mut self) {
         self.due = None;
-        self.drawn = false;
+        self.drawn = None;
     }
 }
 
@@ -42,7 +45,11 @@ impl Machine {
 
     /// Something came from inside the room and cannot be read.
     pub(super) fn spoilt(&mut self, now: Timestamp) {
-        if !std::mem::replace(&mut self.renewal.drawn, true) && self.acts_for_all() {
+        if self.renewal.drawn.is_some_and(|last| now < last.after(DRAW_AGAIN)) {
+            return;
+        }
+        self.renewal.drawn = Some(now);
+        if self.renewal.due.is_none() && self.acts_for_all() {
             let wait = Duration::from_millis(100 + self.random_below(1_400));
             self.renewal.due = Some(now.after(wait));
         }
