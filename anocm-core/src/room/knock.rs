@@ -17,7 +17,7 @@ use crate::{
 
 /// A newcomer gives up after this many joins that others overtook.
 const MAX_TRIES: u32 = 64;
-/// Whoever was in the room before gives up when the link was refused this often, in about two
+/// A guest who was in the room before gives up after this many refusals at the door, about two
 /// minutes.
 const MAX_REFUSED_LINKS: u32 = 24;
 /// A door to an epoch before one's own stay is looked at again after this.
@@ -115,11 +115,13 @@ impl Machine {
                     Some(identity) => Newcomer::Returning(identity, nickname),
                     None => Newcomer::New(nickname),
                 });
-                self.end(match why {
-                    JoinError::PolicyMismatch => Ended::DishonestRelay,
-                    JoinError::Full => Ended::NotLetIn(JoinFailure::Refused(Refusal::Full)),
-                    _ => Ended::NotLetIn(JoinFailure::BadDoor),
-                });
+                match why {
+                    JoinError::PolicyMismatch => self.end(Ended::DishonestRelay),
+                    JoinError::Full => {
+                        self.end(Ended::NotLetIn(JoinFailure::Refused(Refusal::Full)));
+                    }
+                    _ => self.kept_out(now, JoinFailure::BadDoor),
+                }
             }
         }
     }
@@ -190,12 +192,18 @@ impl Machine {
         self.link.retry_at = Some(now.after(Duration::from_millis(wait)));
     }
 
-    /// The relay does not know the link. Of whoever was in the room before, it may have been told
-    /// a false hash by a member, which the owner will put right.
+    /// The relay does not know the link.
     fn link_refused(&mut self, now: Timestamp) {
+        self.kept_out(now, JoinFailure::LinkReplaced);
+    }
+
+    /// The door does not let this guest in. A guest who was in the room before tries again for
+    /// about two minutes: a member may have told the relay a false hash or useless group
+    /// information, which the owner's client puts right.
+    fn kept_out(&mut self, now: Timestamp, failure: JoinFailure) {
         self.refused_links += 1;
         if !self.outbox.has_entered() || self.refused_links > MAX_REFUSED_LINKS {
-            return self.end(Ended::NotLetIn(JoinFailure::LinkReplaced));
+            return self.end(Ended::NotLetIn(failure));
         }
         let jitter = Duration::from_millis(self.random_below(1_000));
         self.link.retry_at = Some(now.after(OLD_DOOR + jitter));
