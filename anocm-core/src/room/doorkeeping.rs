@@ -46,8 +46,7 @@ impl Machine {
     pub(super) fn doubt_door(&mut self, now: Timestamp) {
         let chosen = (0..ROUNDS).find(|_| self.acts_for_all());
         let wait = Duration::from_millis(500 + self.random_below(1_500));
-        self.doorkeeping.look_at =
-            chosen.map(|round| now.after(ROUND * ((1 << round) - 1) + wait));
+        self.doorkeeping.look_at = chosen.map(|round| now.after(ROUND * ((1 << round) - 1) + wait));
     }
 
     /// Looks at the door, when it is time.

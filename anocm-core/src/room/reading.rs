@@ -233,6 +233,7 @@ impl Machine {
             missed = missed.saturating_sub(1);
         }
         self.missed = self.missed.saturating_add(missed);
+        self.voided_unseen(now, seqs);
     }
 
     /// Tells how much was missed while away, once caught up.

@@ -2,7 +2,7 @@
 //! in. A join is taken back by any member, once no member can have accepted it; a commit by the
 //! owner. Until then nothing can be said.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, ops::RangeInclusive, time::Duration};
 
 use super::{
     Ended, Machine, RoomEvent, Trouble,
@@ -211,6 +211,15 @@ impl Machine {
             self.only_door = Some((epoch, context));
         } else {
             self.end(Ended::DishonestRelay);
+        }
+    }
+
+    /// The log has nothing at these places. What broke the room was kept if it stood there still, so
+    /// it was taken back while this guest was not told. Another commit may have followed at once:
+    /// then the relay is never seen in this guest's epoch again.
+    pub(super) fn voided_unseen(&mut self, now: Timestamp, seqs: &RangeInclusive<Seq>) {
+        if self.broken.as_ref().is_some_and(|broken| seqs.contains(&broken.seq)) {
+            self.repaired(now);
         }
     }
 
