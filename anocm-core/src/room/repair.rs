@@ -179,13 +179,7 @@ impl Machine {
             return;
         };
         match &self.broken {
-            Some(broken) if broken.seq == seq && epoch == current => {
-                self.repaired(now);
-                self.link.entering = None;
-                self.link.retry_at = None;
-                self.outbox.not_stale();
-                self.enter();
-            }
+            Some(broken) if broken.seq == seq && epoch == current => self.goes_on(now),
             // An entry that was valid to this guest is gone, and the keys before it are erased.
             _ if seq <= self.log.cursor() && epoch < current => self.taken_back(now, seq, epoch),
             _ => {}
@@ -219,8 +213,18 @@ impl Machine {
     /// then the relay is never seen in this guest's epoch again.
     pub(super) fn voided_unseen(&mut self, now: Timestamp, seqs: &RangeInclusive<Seq>) {
         if self.broken.as_ref().is_some_and(|broken| seqs.contains(&broken.seq)) {
-            self.repaired(now);
+            self.goes_on(now);
         }
+    }
+
+    /// What broke the room was taken back: this guest's epoch goes on, and is proven again.
+    fn goes_on(&mut self, now: Timestamp) {
+        self.repaired(now);
+        self.link.behind = false;
+        self.link.entering = None;
+        self.link.retry_at = None;
+        self.outbox.not_stale();
+        self.enter();
     }
 
     /// The relay is in this guest's epoch, or the entry opens after all: what broke the room is
