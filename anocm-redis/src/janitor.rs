@@ -171,10 +171,8 @@ async fn tend(janitor: Arc<Janitor>, servers: Arc<Servers>, shard: Shard) {
                     break;
                 }
             }
-            Err(fault) => {
-                tracing::debug!("a slot could not be tended: {fault:?}");
-                break;
-            }
+            // The server's outage was logged once for all slots, which are looked at again.
+            Err(_) => break,
         }
     }
     janitor.leave(shard);

@@ -88,5 +88,6 @@ mod transport;
 mod wash;
 
 pub use self::{
-    error::ConnectError, options::RedisOptions, store::RedisStore, transport::RedisTransport,
+    error::ConnectError, options::RedisOptions, servers::StoreHealth, store::RedisStore,
+    transport::RedisTransport,
 };

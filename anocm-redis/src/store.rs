@@ -13,6 +13,7 @@ use anocm_core::{
 };
 use async_trait::async_trait;
 use redis::{FromRedisValue, Value};
+use zeroize::Zeroizing;
 
 use crate::{
     ConnectError, RedisOptions,
@@ -25,7 +26,7 @@ use crate::{
     look::{Answer, array, number},
     posture::Watchman,
     script::Name,
-    servers::Servers,
+    servers::{Servers, StoreHealth},
     wash::Washer,
 };
 
@@ -67,6 +68,12 @@ impl RedisStore {
         self.janitor.rooms()
     }
 
+    /// Whether the servers can be used, as seen within the last seconds. Costs nothing to ask.
+    #[must_use]
+    pub fn health(&self) -> StoreHealth {
+        self.servers.health()
+    }
+
     /// Says what the program found out about its own memory: swap, core dumps, wiping. Until it
     /// does, that is unknown. The store's posture is the worst of this and of what the servers say.
     pub fn state_posture(&self, posture: Posture) {
@@ -92,15 +99,14 @@ impl RedisStore {
     /// Holds the keys of a room's entries for longer.
     async fn extend(&self, address: &RoomAddress, until: u64) -> Result<(), StoreError> {
         let (until, most) = (until.to_string(), TOGETHER.to_string());
-        let mut visited = 0;
+        let mut cursor = Zeroizing::new(b"0".to_vec());
         loop {
-            let count = usize::to_string(&visited);
-            let arguments = [until.as_bytes(), count.as_bytes(), most.as_bytes()];
+            let arguments = [until.as_bytes(), cursor.as_slice(), most.as_bytes()];
             let mut answer = self.run(address, Name::Extend, &arguments).await?;
-            if answer.number()? == 0 {
+            cursor = codec::bytes(answer.value()?).map_err(Fault::from)?;
+            if *cursor == b"0" {
                 return Ok(());
             }
-            visited += TOGETHER;
         }
     }
 }

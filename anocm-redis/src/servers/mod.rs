@@ -63,14 +63,17 @@ impl Servers {
     }
 
     /// A server that another one named, and that is asked nothing but how it is.
-    pub(crate) fn beside(&self, node: &Node, host: String, port: u16) -> Node {
-        let info = node.info().clone();
-        let addr = topology::beside(info.addr(), Some(host), port);
-        let info = match addr {
-            Some(addr) => info.set_addr(addr),
-            None => info,
-        };
-        Node::new(info, self.options.connect_timeout, self.options.connect_timeout)
+    pub(crate) fn beside(&self, node: &Node, host: String, port: u16) -> Option<Node> {
+        let addr = topology::beside(node.info().addr(), Some(host), port)?;
+        let info = node.info().clone().set_addr(addr);
+        Some(Node::new(info, self.options.connect_timeout, self.options.connect_timeout))
+    }
+
+    /// How many servers have rooms, and how many of these can be used.
+    pub(crate) fn health(&self) -> StoreHealth {
+        let topology = self.topology();
+        let reachable = topology.masters.iter().filter(|node| node.is_reachable()).count();
+        StoreHealth { servers: topology.masters.len(), reachable }
     }
 
     pub(crate) fn pubsub(&self) -> PubSub {
@@ -110,7 +113,7 @@ impl Servers {
                 None => Err(Fault::NotHere),
             };
             match done {
-                Err(Fault::NotHere) => {
+                Err(Fault::NotHere | Fault::Away) => {
                     self.look().await;
                     sleep(pause).await;
                     pause *= 2;
@@ -136,13 +139,33 @@ impl Servers {
         let script = self.scripts.get(name).ok_or(Fault::Failed)?;
         let mut evaluate = cmd("EVALSHA");
         evaluate.arg(&script.sha1).arg(keys.len()).arg(keys).arg(arguments);
-        match node.try_ask(&evaluate).await {
-            Err(Fault::NoScript) => {
-                node.try_ask(cmd("SCRIPT").arg("LOAD").arg(&script.source)).await?;
-                node.try_ask(&evaluate).await
-            }
-            done => done,
+        let mut done = node.try_ask(&evaluate).await;
+        if let Err(Fault::NoScript) = done {
+            node.try_ask(cmd("SCRIPT").arg("LOAD").arg(&script.source)).await?;
+            done = node.try_ask(&evaluate).await;
         }
+        if done.is_ok() {
+            node.is_back();
+        }
+        done
+    }
+}
+
+/// Whether the servers that have the rooms can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoreHealth {
+    /// How many servers have rooms: 1, or the masters of a cluster.
+    pub servers: usize,
+    /// How many of these can be used, as seen within the last seconds.
+    pub reachable: usize,
+}
+
+impl StoreHealth {
+    /// Whether there are rooms that can be used.
+    #[must_use]
+    pub const fn is_ready(&self) -> bool {
+        self.reachable > 0
     }
 }
 

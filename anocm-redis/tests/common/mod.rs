@@ -11,12 +11,15 @@
 )]
 
 mod front;
+mod log;
 pub(crate) mod rooms;
+pub(crate) mod scripts;
 mod server;
 
 use std::time::{Duration, Instant};
 
 pub(crate) use front::Front;
+pub(crate) use log::Log;
 use redis::Value;
 pub(crate) use server::{Server, configuration};
 
@@ -107,6 +110,15 @@ impl Cluster {
         }
         cluster.settle();
         cluster
+    }
+
+    /// Has another node follow the first one.
+    pub(crate) fn add_replica(&mut self, node: Server) {
+        let first = &self.nodes[0];
+        let () = node.ask(&["CLUSTER", "MEET", "127.0.0.1", &first.port.to_string()]);
+        let id: String = first.ask(&["CLUSTER", "MYID"]);
+        wait("a replica follows", || node.try_ask(&["CLUSTER", "REPLICATE", &id]).is_some());
+        self.nodes.push(node);
     }
 
     /// Waits until every node that lives says that all is well.
