@@ -123,7 +123,7 @@ async fn tls_is_a_way_when_the_server_is_the_one_that_was_certified() {
     };
     // Certified by nobody whom the public trusts.
     let refused = connect(RedisOptions::new([&*url]).unwrap()).await;
-    assert!(matches!(refused, ConnectError::Unreachable(_)), "{refused}");
+    assert!(matches!(refused, ConnectError::Untrusted(_)), "{refused}");
     // Not spoken to without.
     let refused = connect(RedisOptions::new([server.url()]).unwrap()).await;
     assert!(matches!(refused, ConnectError::Unreachable(_)), "{refused}");

@@ -17,7 +17,7 @@ for i = 1, #kept, 2 do
   -- The others were given all their time.
   if death > held then
     local key = room .. ':' .. parse(kept[i])
-    redis.call('PEXPIREAT', key, math.min(death, holds) + GRACE, 'GT')
+    redis.call('PEXPIREAT', key, ends_at(math.min(death, holds)), 'GT')
   end
 end
 if next == '0' and holds > held then

@@ -23,6 +23,10 @@ const REST: Duration = Duration::from_millis(200);
 /// An equal complaint is logged once in so long.
 const COMPLAINS: Duration = Duration::from_secs(60);
 
+/// Steps of a clock that differ by less, in milliseconds, are one that was noticed several times;
+/// or one by which it is led to the right time little by little.
+const SAME_STEP: u64 = 1_000;
+
 /// What a server is there for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Duty {
@@ -58,6 +62,8 @@ struct Link {
     /// The server cannot be used, and that was logged.
     is_away: bool,
     complained: Option<(String, Instant)>,
+    /// By how many milliseconds its clock was set last, as far as that was logged.
+    stepped: Option<(i64, Instant)>,
 }
 
 impl Node {
@@ -211,6 +217,26 @@ impl Node {
     /// Whether the server can be used, as far as is known.
     pub(crate) fn is_reachable(&self) -> bool {
         !self.link().is_away
+    }
+
+    /// The server's clock was set, or another server has taken over whose clock shows another time:
+    /// logged once, although every slot notices.
+    pub(crate) fn has_stepped(&self, by: i64) {
+        let mut link = self.link();
+        let is_known = link.stepped.is_some_and(|(known, since)| {
+            known.abs_diff(by) < SAME_STEP && since.elapsed() < COMPLAINS
+        });
+        if !is_known {
+            link.stepped = Some((by, Instant::now()));
+            drop(link);
+            let seconds = Duration::from_millis(by.unsigned_abs()).as_secs_f64();
+            let direction = if by < 0 { "back" } else { "forward" };
+            tracing::warn!(
+                "{}: the clock of the store was set {direction} by {seconds:.3} s: rooms go on by \
+                 the relays' clocks",
+                self.name()
+            );
+        }
     }
 
     /// Logs what a server refuses, not more often than anybody can read.
