@@ -66,11 +66,14 @@ fn decode(bytes: &[u8]) -> Result<(u64, Entry), Malformed> {
     Ok((death, Entry { kind, epoch, retention, sealed: Payload::copy_from_slice(sealed) }))
 }
 
-/// A kept entry at its place, as read at `now`.
-pub(crate) fn item(seq: Seq, value: &[u8], now: u64) -> Result<LogItem, Malformed> {
+/// A kept entry at its place, as read at `now`, if its time is not over.
+pub(crate) fn item(seq: Seq, value: &[u8], now: u64) -> Result<Option<LogItem>, Malformed> {
     let (death, entry) = decode(value)?;
+    if death <= now {
+        return Ok(None);
+    }
     let born = death.saturating_sub(entry.retention.as_millis().into());
-    Ok(LogItem { seq, age: now.saturating_sub(born), entry })
+    Ok(Some(LogItem { seq, age: now.saturating_sub(born), entry }))
 }
 
 /// The epoch that an entry ended.

@@ -1,5 +1,7 @@
 //! What can go wrong.
 
+use std::{error::Error, io};
+
 use anocm_core::store::StoreError;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
@@ -13,9 +15,12 @@ pub enum ConnectError {
     /// Not a certificate, or not in PEM.
     #[error("not a certificate")]
     Certificate,
-    /// None of the servers can be reached.
+    /// None of the servers can be reached, or none can be used now: it may be so later.
     #[error("no server can be reached: {0}")]
     Unreachable(String),
+    /// The server shows a certificate that is not accepted.
+    #[error("the server's certificate is not accepted: {0}")]
+    Untrusted(String),
     /// The server does not know this relay, or lets it do too little.
     #[error("the server refuses: {0}")]
     Refused(String),
@@ -30,6 +35,70 @@ pub enum ConnectError {
     Unknown(Vec<String>),
 }
 
+impl ConnectError {
+    /// Whether the same may succeed later without any change: a server that starts later than the
+    /// relay, or one that is still loading.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        matches!(self, Self::Unreachable(_))
+    }
+}
+
+impl From<RedisError> for ConnectError {
+    fn from(error: RedisError) -> Self {
+        let why = error.to_string();
+        match Fault::of(&error) {
+            _ if is_untrusted(&error) => Self::Untrusted(why),
+            _ if error.kind() == ErrorKind::RESP3NotSupported => Self::Unsuitable(
+                "it does not know HELLO, and RESP3 is needed: Redis 7 or Valkey, and no proxy in \
+                 between that knows less"
+                    .to_owned(),
+            ),
+            Fault::Unknown | Fault::Away | Fault::NotHere => Self::Unreachable(why),
+            _ => Self::Refused(why),
+        }
+    }
+}
+
+/// Whether the other end of a TLS connection is not who it should be.
+fn is_untrusted(error: &RedisError) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        #[cfg(feature = "tls")]
+        if let Some(rustls::Error::InvalidCertificate(_)) = error
+            .downcast_ref::<io::Error>()
+            .and_then(|error| error.get_ref()?.downcast_ref::<rustls::Error>())
+        {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// An error of a connection's first steps: says what it may mean that the other end hung up.
+pub(crate) fn at_hello(error: RedisError) -> RedisError {
+    let hung_up = [
+        io::ErrorKind::BrokenPipe,
+        io::ErrorKind::ConnectionAborted,
+        io::ErrorKind::ConnectionReset,
+        io::ErrorKind::UnexpectedEof,
+    ];
+    let io = error.source().and_then(|error| error.downcast_ref::<io::Error>());
+    if io.is_some_and(|io| hung_up.contains(&io.kind()))
+        || error.is_io_error() && error.is_connection_dropped() && !error.is_connection_refusal()
+    {
+        let why = "the connection was ended at HELLO: no server is behind it, or a proxy that does \
+                   not know RESP3, which is needed, or it expects TLS";
+        return (ErrorKind::Io, why).into();
+    }
+    let is_unknown = |detail: &str| detail.to_ascii_lowercase().starts_with("unknown command");
+    if error.detail().is_some_and(is_unknown) {
+        return (ErrorKind::RESP3NotSupported, "HELLO is not known").into();
+    }
+    error
+}
+
 /// Why the server did not do what it was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -37,6 +106,8 @@ pub(crate) enum Fault {
     NoScript,
     /// It is not the one to ask, or not now, and did nothing.
     NotHere,
+    /// It cannot be used at all for the time being, and did nothing.
+    Away,
     /// Its memory is full, and it did nothing.
     Full,
     /// Nobody knows whether it did anything.
@@ -45,28 +116,26 @@ pub(crate) enum Fault {
     Failed,
 }
 
-impl From<RedisError> for Fault {
-    fn from(error: RedisError) -> Self {
+impl Fault {
+    pub(crate) fn of(error: &RedisError) -> Self {
         match error.kind() {
             ErrorKind::Server(ServerErrorKind::NoScript) => Self::NoScript,
             ErrorKind::Server(
-                ServerErrorKind::Moved
-                | ServerErrorKind::Ask
-                | ServerErrorKind::TryAgain
-                | ServerErrorKind::ClusterDown
+                ServerErrorKind::Moved | ServerErrorKind::Ask | ServerErrorKind::TryAgain,
+            ) => Self::NotHere,
+            ErrorKind::Server(
+                ServerErrorKind::ClusterDown
                 | ServerErrorKind::MasterDown
                 | ServerErrorKind::ReadOnly
                 | ServerErrorKind::BusyLoading,
-            ) => Self::NotHere,
+            ) => Self::Away,
             ErrorKind::Io | ErrorKind::ClusterConnectionNotFound => Self::Unknown,
             _ => match error.code() {
                 Some("OOM") => Self::Full,
                 Some("BUSY") => Self::NotHere,
-                code => {
-                    // The rest of what it says could name a key.
-                    tracing::warn!("a server failed: {}", code.unwrap_or("no code"));
-                    Self::Failed
-                }
+                // Too few replicas, or a snapshot that failed.
+                Some("NOREPLICAS" | "MISCONF") => Self::Away,
+                _ => Self::Failed,
             },
         }
     }
@@ -77,7 +146,7 @@ impl From<Fault> for StoreError {
         match fault {
             Fault::Full => Self::Full,
             Fault::Failed | Fault::NoScript => Self::Backend,
-            Fault::NotHere | Fault::Unknown => Self::Unavailable,
+            Fault::NotHere | Fault::Away | Fault::Unknown => Self::Unavailable,
         }
     }
 }

@@ -17,7 +17,7 @@ use tokio::{
 use crate::{
     keys::{SHARDS, Shard},
     script::Name,
-    servers::Servers,
+    servers::{Asked, Servers, Told},
     wash::Washer,
 };
 
@@ -130,14 +130,15 @@ struct Tended {
     next: Option<Duration>,
     rooms: usize,
     has_erased: bool,
+    clock: Told,
 }
 
 impl Tended {
     fn of(value: Value) -> Option<Self> {
-        let (now, next, rooms, done) = <(i64, i64, usize, usize)>::from_redis_value(value).ok()?;
-        let after = u64::try_from(next.saturating_sub(now)).unwrap_or(0);
-        let next = (next >= 0).then_some(Duration::from_millis(after));
-        Some(Self { next, rooms, has_erased: done > 0 })
+        let (next, rooms, done, wall, offset) =
+            <(i64, usize, usize, u64, Option<i64>)>::from_redis_value(value).ok()?;
+        let next = u64::try_from(next).ok().map(Duration::from_millis);
+        Some(Self { next, rooms, has_erased: done > 0, clock: Told { wall, offset } })
     }
 }
 
@@ -163,18 +164,19 @@ async fn work(janitor: Weak<Janitor>, servers: Weak<Servers>) {
 async fn tend(janitor: Arc<Janitor>, servers: Arc<Servers>, shard: Shard) {
     let key = shard.key();
     loop {
+        let sent = servers.here();
         match servers.run(shard, Name::Tend, &[&key], &[TOGETHER.as_bytes()]).await {
             Ok(value) => {
                 let Some(tended) = Tended::of(value) else { break };
+                let asked = Asked { sent, answered: servers.here() };
+                servers.heard_clock(shard, asked, tended.clock).await;
                 janitor.found(shard, &tended);
                 if tended.next != Some(Duration::ZERO) {
                     break;
                 }
             }
-            Err(fault) => {
-                tracing::debug!("a slot could not be tended: {fault:?}");
-                break;
-            }
+            // The server's outage was logged once for all slots, which are looked at again.
+            Err(_) => break,
         }
     }
     janitor.leave(shard);

@@ -35,10 +35,11 @@
 //! |---|---|
 //! | `create` | opens a room, all keys with a time to live |
 //! | `append` | compares the epoch, gives the place, keeps the entry with its time to live, tells the channel |
-//! | `state`, `door`, `read` | look; an entry is shown up to the millisecond of its death by the server's clock |
+//! | `state`, `door`, `read` | look; an entry is shown up to the millisecond of its death |
 //! | `touch`, `extend` | the linger starts anew, and the keys are held for longer, 500 entries at a time |
 //! | `void`, `close` | take back a commit; end a room |
 //! | `tend` | overwrites and deletes what is due in a slot, 100 entries of a room at a time |
+//! | `clock`, `revive` | record that the server's clock was set; bring a room back that was expired by that |
 //! | `wash` | overwrites what is left in the server's buffers, and in those by which replicas are filled |
 //!
 //! # What it costs
@@ -60,9 +61,18 @@
 //!   from is no more.
 //! - Freed memory is the allocator's to overwrite: see docs/operating.md (`junk:free`).
 //!
+//! # Time
+//! Rooms are timed by the server's clock, which all relays share, less the steps by which it was
+//! set: each relay holds it against a monotonic clock of its own, brings the time along with every
+//! script, and records a step as an offset for the slot (`anocm:{a7}:t`, which lives for an hour
+//! longer than a relay that needs it). A key's time to live is the server's to count: a step
+//! forward takes what had less than that left. A room that is watched, and all of whose changes
+//! were heard, is then brought back, without what was kept in it.
+//!
 //! # When a server is lost
 //! A single server that starts anew has no rooms, and guests are told. In a cluster a replica takes
-//! over; what it had not received is lost. A place that was given is not given again, and a room
+//! over; what it had not received is lost. A single server that has become a replica is let go
+//! of, and its address asked for the new one. A place that was given is not given again, and a room
 //! whose last epoch was lost ends, rather than having its members in different ones. Slots are not
 //! to be moved between servers while rooms live in them.
 //!
@@ -88,5 +98,6 @@ mod transport;
 mod wash;
 
 pub use self::{
-    error::ConnectError, options::RedisOptions, store::RedisStore, transport::RedisTransport,
+    error::ConnectError, options::RedisOptions, servers::StoreHealth, store::RedisStore,
+    transport::RedisTransport,
 };

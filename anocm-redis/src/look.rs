@@ -1,15 +1,15 @@
 //! Looking at a room: how far it has come, and what is in its log.
 
 use anocm_core::{
-    Epoch, RoomAddress, Seq,
+    Epoch, Payload, RoomAddress, Seq, TokenHash,
     store::{PAGE_BYTES, StoreError},
-    wire::{CloseReason, LogItem, Page},
+    wire::{CloseReason, Genesis, LogItem, Page, Policy},
 };
 use redis::{FromRedisValue, Value};
 
 use crate::{
-    channels::{At, Found},
-    codec::{self, BEFORE_SEALED, Malformed},
+    channels::{At, Found, Record},
+    codec::{self, BEFORE_SEALED, Instance, Malformed},
     error::Fault,
     keys::{self, Shard},
     script::Name,
@@ -109,6 +109,66 @@ pub(crate) async fn erase(
     }
 }
 
+/// Opens a room.
+pub(crate) async fn create(
+    servers: &Servers,
+    address: &RoomAddress,
+    instance: &Instance,
+    genesis: &Genesis,
+) -> Result<(), StoreError> {
+    let Genesis { policy, owner, first } = genesis;
+    let numbers = numbers(policy);
+    let arguments = room(instance, &numbers, owner, &first.door, &first.member, &first.group_info);
+    run(servers, address, Name::Create, &arguments).await.map(drop)
+}
+
+/// Opens a room anew as it was known. False when another one is there.
+pub(crate) async fn revive(
+    servers: &Servers,
+    address: &RoomAddress,
+    at: &At,
+    record: &Record,
+) -> Result<bool, StoreError> {
+    let door = &record.door;
+    let epoch = door.epochs.last().ok_or(StoreError::Backend)?;
+    let numbers = numbers(&door.policy);
+    let more = [record.opened, epoch.epoch.value(), epoch.began.value(), at.head.value(), at.turn];
+    let more = more.map(|number| number.to_string());
+    let mut arguments =
+        room(&at.instance, &numbers, &door.owner, &door.door, &epoch.member, &door.group_info);
+    arguments.extend(more.iter().map(String::as_bytes));
+    arguments.extend([&at.mark[..], &at.fork]);
+    let mut answer = run(servers, address, Name::Revive, &arguments).await?;
+    Ok(answer.number()? == 1)
+}
+
+fn numbers(policy: &Policy) -> [String; 6] {
+    let numbers = [
+        policy.linger,
+        policy.largest_age,
+        policy.largest.as_millis().into(),
+        policy.handshakes.as_millis().into(),
+        policy.max_entries.into(),
+        policy.max_bytes,
+    ];
+    numbers.map(|number| number.to_string())
+}
+
+/// What a room is opened with, as the scripts are given it.
+fn room<'a>(
+    instance: &'a Instance,
+    numbers: &'a [String; 6],
+    owner: &'a TokenHash,
+    door: &'a TokenHash,
+    member: &'a TokenHash,
+    group_info: &'a Payload,
+) -> Vec<&'a [u8]> {
+    let mut arguments: Vec<&[u8]> =
+        vec![instance, owner.as_bytes(), door.as_bytes(), member.as_bytes(), group_info];
+    arguments.extend(numbers.iter().map(String::as_bytes));
+    arguments
+}
+
 /// How far a room has come.
 pub(crate) async fn state(servers: &Servers, address: &RoomAddress) -> Result<At, StoreError> {
     let mut answer = run(servers, address, Name::State, &[]).await?;
@@ -145,7 +205,9 @@ pub(crate) async fn page(
         let texts = numbers.map(|number| number.to_string());
         let arguments = texts.each_ref().map(String::as_bytes);
         let mut answer = run(servers, address, Name::Read, &arguments).await?;
-        let now = answer.number()?;
+        // Not what was due on the way, either.
+        let asked = answer.number()?;
+        let now = servers.now(Shard::of(address)).unwrap_or(asked).max(asked);
         page.reaches = Seq::new(answer.number()?);
         page.more = answer.number()? == 1;
         page.items = items(answer.value()?, now).map_err(Fault::from)?;
@@ -158,7 +220,7 @@ pub(crate) async fn page(
 
 fn items(found: Value, now: u64) -> Result<Vec<LogItem>, Malformed> {
     let Value::Array(found) = found else { return Err(Malformed) };
-    found
+    let items = found
         .into_iter()
         .map(|pair| {
             let Value::Array(pair) = pair else { return Err(Malformed) };
@@ -166,7 +228,8 @@ fn items(found: Value, now: u64) -> Result<Vec<LogItem>, Malformed> {
             let seq = u64::from_redis_value(seq).map_err(|_| Malformed)?;
             codec::item(Seq::new(seq), &codec::bytes(value)?, now)
         })
-        .collect()
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(items.into_iter().flatten().collect())
 }
 
 /// What has happened to a room since it was `at` a point; without one, where it is.

@@ -98,6 +98,12 @@ impl RedisOptions {
         Ok(())
     }
 
+    /// Says who the relay is, with the password of the URL unless
+    /// [another](Self::set_credentials) is given.
+    pub fn set_user(&mut self, user: &str) {
+        self.user = Some(user.to_owned());
+    }
+
     /// Says who the relay is. Without a user it is the server's default user.
     pub fn set_credentials(&mut self, user: Option<&str>, password: &str) {
         self.user = user.map(str::to_owned);

@@ -20,6 +20,8 @@ pub(crate) enum Name {
     Close,
     Tend,
     Wash,
+    Clock,
+    Revive,
 }
 
 /// Refused by the server when its memory is full.
@@ -28,7 +30,7 @@ const TAKES_SPACE: &str = "";
 const MAKES_SPACE: &str = " flags=allow-oom";
 const READS: &str = " flags=no-writes,allow-oom";
 
-const ALL: [(Name, &str, &str); 12] = [
+const ALL: [(Name, &str, &str); 14] = [
     (Name::Create, TAKES_SPACE, include_str!("scripts/create.lua")),
     (Name::Append, TAKES_SPACE, include_str!("scripts/append.lua")),
     (Name::AppendLive, MAKES_SPACE, include_str!("scripts/append.lua")),
@@ -41,6 +43,8 @@ const ALL: [(Name, &str, &str); 12] = [
     (Name::Close, MAKES_SPACE, include_str!("scripts/close.lua")),
     (Name::Tend, MAKES_SPACE, include_str!("scripts/tend.lua")),
     (Name::Wash, MAKES_SPACE, include_str!("scripts/wash.lua")),
+    (Name::Clock, MAKES_SPACE, include_str!("scripts/clock.lua")),
+    (Name::Revive, TAKES_SPACE, include_str!("scripts/revive.lua")),
 ];
 
 /// How a room's watchers are told.

@@ -13,10 +13,11 @@ use anocm_core::{
 };
 use async_trait::async_trait;
 use redis::{FromRedisValue, Value};
+use zeroize::Zeroizing;
 
 use crate::{
     ConnectError, RedisOptions,
-    channels::{At, Channels},
+    channels::{At, Channels, Record},
     codec::{self, Ended, Malformed, Mark},
     error::Fault,
     janitor::Janitor,
@@ -25,7 +26,7 @@ use crate::{
     look::{Answer, array, number},
     posture::Watchman,
     script::Name,
-    servers::Servers,
+    servers::{Servers, StoreHealth},
     wash::Washer,
 };
 
@@ -67,6 +68,12 @@ impl RedisStore {
         self.janitor.rooms()
     }
 
+    /// Whether the servers can be used, as seen within the last seconds. Costs nothing to ask.
+    #[must_use]
+    pub fn health(&self) -> StoreHealth {
+        self.servers.health()
+    }
+
     /// Says what the program found out about its own memory: swap, core dumps, wiping. Until it
     /// does, that is unknown. The store's posture is the worst of this and of what the servers say.
     pub fn state_posture(&self, posture: Posture) {
@@ -86,21 +93,21 @@ impl RedisStore {
         name: Name,
         arguments: &[&[u8]],
     ) -> Result<Answer, StoreError> {
-        look::run(&self.servers, address, name, arguments).await
+        let ask = || look::run(&self.servers, address, name, arguments);
+        self.channels.asked(address, ask).await
     }
 
     /// Holds the keys of a room's entries for longer.
     async fn extend(&self, address: &RoomAddress, until: u64) -> Result<(), StoreError> {
         let (until, most) = (until.to_string(), TOGETHER.to_string());
-        let mut visited = 0;
+        let mut cursor = Zeroizing::new(b"0".to_vec());
         loop {
-            let count = usize::to_string(&visited);
-            let arguments = [until.as_bytes(), count.as_bytes(), most.as_bytes()];
+            let arguments = [until.as_bytes(), cursor.as_slice(), most.as_bytes()];
             let mut answer = self.run(address, Name::Extend, &arguments).await?;
-            if answer.number()? == 0 {
+            cursor = codec::bytes(answer.value()?).map_err(Fault::from)?;
+            if *cursor == b"0" {
                 return Ok(());
             }
-            visited += TOGETHER;
         }
     }
 }
@@ -113,25 +120,8 @@ impl Store for RedisStore {
             return Err(StoreError::Full);
         }
         let instance: codec::Instance = mark()?;
-        let Genesis { policy, owner, first } = genesis;
-        let numbers = [
-            policy.linger,
-            policy.largest_age,
-            policy.largest.as_millis().into(),
-            policy.handshakes.as_millis().into(),
-            policy.max_entries.into(),
-            policy.max_bytes,
-        ];
-        let numbers = numbers.map(|number| number.to_string());
-        let mut arguments: Vec<&[u8]> = vec![
-            &instance,
-            owner.as_bytes(),
-            first.door.as_bytes(),
-            first.member.as_bytes(),
-            &first.group_info,
-        ];
-        arguments.extend(numbers.iter().map(String::as_bytes));
-        self.run(address, Name::Create, &arguments).await?;
+        let policy = genesis.policy;
+        look::create(&self.servers, address, &instance, &genesis).await?;
         let ends = policy.linger().min(policy.largest_age());
         self.janitor.expect(Shard::of(address), ends);
         Ok(())
@@ -188,6 +178,11 @@ impl Store for RedisStore {
         let (turn, fork) = (answer.number()?, answer.bytes()?);
         if let Some(room) = room {
             room.answered(At { instance, head, turn, mark, fork });
+            if let Some(next) = next {
+                let epoch = Epoch::new(entry.epoch.value().saturating_add(1));
+                let current = EpochRecord { epoch, member: next.member, began: head };
+                room.begins(fork, current, next);
+            }
         }
         Ok(head)
     }
@@ -198,7 +193,8 @@ impl Store for RedisStore {
         after: Seq,
         until: Seq,
     ) -> Result<Page, StoreError> {
-        look::page(&self.servers, address, after, until).await
+        let read = || look::page(&self.servers, address, after, until);
+        self.channels.asked(address, read).await
     }
 
     async fn door(&self, address: &RoomAddress) -> Result<StoredDoor, StoreError> {
@@ -223,10 +219,13 @@ impl Store for RedisStore {
         fields.next()?;
         let (instance, fork) = (array(fields.next()?)?, array(fields.next()?)?);
         let group_info = info.ok_or_else(|| Fault::from(Malformed))?;
+        let (door, opened) = fields.door(group_info, ended, now)?;
         if let Some(room) = room {
-            room.remember(&instance, fork, &group_info);
+            let epochs = door.epochs.last().copied().into_iter().collect();
+            let door = StoredDoor { epochs, ..door.clone() };
+            room.remember(&instance, Record { fork, opened, door });
         }
-        fields.door(group_info, ended, now)
+        Ok(door)
     }
 
     async fn watch(&self, address: &RoomAddress) -> Result<Watch, StoreError> {
@@ -268,7 +267,9 @@ impl Store for RedisStore {
     }
 
     async fn close(&self, address: &RoomAddress, reason: CloseReason) -> Result<(), StoreError> {
-        let erased = look::erase(&self.servers, address, reason, &[]).await;
+        // A room that the server has expired by mistake would be brought back after this.
+        let erase = || look::erase(&self.servers, address, reason, &[]);
+        let erased = self.channels.asked(address, erase).await;
         self.washer.note();
         erased
     }
@@ -316,7 +317,7 @@ impl Fields {
         group_info: Payload,
         ended: Value,
         now: u64,
-    ) -> Result<StoredDoor, StoreError> {
+    ) -> Result<(StoredDoor, u64), StoreError> {
         let (epoch, head, began) = (self.number()?, self.number()?, self.number()?);
         let (member, door, owner) = (self.hash()?, self.hash()?, self.hash()?);
         let current = EpochRecord { epoch: Epoch::new(epoch), member, began: Seq::new(began) };
@@ -330,7 +331,9 @@ impl Fields {
             max_entries: u32::try_from(self.number()?).map_err(|_| StoreError::Backend)?,
             max_bytes: self.number()?,
         };
-        Ok(StoredDoor { policy, owner, door, group_info, head: Seq::new(head), epochs })
+        let opened = self.number()?;
+        let head = Seq::new(head);
+        Ok((StoredDoor { policy, owner, door, group_info, head, epochs }, opened))
     }
 }
 

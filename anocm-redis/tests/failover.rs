@@ -12,10 +12,12 @@ use anocm_core::{
 };
 use anocm_redis::{RedisOptions, RedisStore};
 use common::{
-    Cluster, Front, Server,
+    Cluster, Front, Log, Server,
     rooms::{SECOND, address, create, entry, kept, next, policy, say, told},
     wait,
 };
+use tokio::time::timeout;
+use tracing::Level;
 
 /// Says something until it is taken.
 async fn insist(store: &RedisStore, mark: u8, sealed: u8) -> Seq {
@@ -200,4 +202,57 @@ async fn a_room_in_which_another_epoch_took_the_place_of_a_lost_one_ends() {
     assert_eq!(other.append(&over.here, commit, Some(next(2))).await, Ok(Seq::new(2)));
     over.take_over();
     assert_eq!(told(&mut over.watch).await, Watched::Closed(CloseReason::Gone));
+}
+
+/// How soon rooms go on after something has changed.
+const SOON: Duration = Duration::from_secs(10);
+
+#[tokio::test]
+async fn a_master_that_has_become_a_replica_is_let_go() {
+    let (log, _guard) = Log::listen(Level::DEBUG);
+    let server = Server::start(&[]);
+    let port = server.port.to_string();
+    let replica = Server::start(&["--replicaof", "127.0.0.1", &port]);
+    wait("the replica follows", || {
+        replica.ask::<String>(&["INFO", "replication"]).contains("master_link_status:up")
+    });
+    let front = Front::to(server.port);
+    let store = RedisStore::connect(RedisOptions::new([front.url()]).unwrap()).await.unwrap();
+    let here = address(7);
+    create(&store, &here, policy(60 * SECOND)).await;
+    let mut watch = store.watch(&here).await.unwrap();
+    say(&store, &here, kept(60 * SECOND), &[1; 1_000]).await.unwrap();
+    assert!(matches!(told(&mut watch).await, Watched::Entry(_)));
+    wait("the replica has it all", || server.is_replicated());
+
+    // The roles are swapped, and every connection stays up.
+    let () = replica.ask(&["REPLICAOF", "NO", "ONE"]);
+    let () = server.ask(&["REPLICAOF", "127.0.0.1", &replica.port.to_string()]);
+    // As long as the address leads to the old one nothing is taken, and that is said.
+    assert_eq!(
+        say(&store, &here, Retention::Live, &[2; 1_000]).await,
+        Err(StoreError::Unavailable)
+    );
+    front.turn_to(replica.port);
+    let seq = timeout(SOON, insist(&store, 7, 3)).await.expect("the old one is not let go");
+    assert_eq!(seq, Seq::new(2));
+    match told(&mut watch).await {
+        Watched::Entry(item) => assert_eq!((item.seq, item.entry.sealed[0]), (seq, 3)),
+        other => panic!("{other:?}"),
+    }
+    // Neither of the two connections is left. (Another one asks it how it is, as a replica.)
+    let is_left = || {
+        let clients: String = server.ask(&["CLIENT", "LIST"]);
+        let of_rooms = ["cmd=evalsha", "cmd=subscribe", " sub=1 "];
+        clients.lines().any(|line| of_rooms.iter().any(|words| line.contains(words)))
+    };
+    let leaves = async {
+        while is_left() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(SOON, leaves).await.expect("the old one is still listened to");
+    assert_eq!(log.lines("has become a replica").len(), 1, "{:#?}", log.lines(""));
+    assert_eq!(log.lines("can be used again").len(), 1, "{:#?}", log.lines(""));
+    assert!(log.lines("").len() < 5, "{:#?}", log.lines(""));
 }

@@ -8,14 +8,15 @@ use std::{sync::Arc, time::Duration};
 use anocm_core::{
     Epoch, Retention, RoomAddress, Seq,
     store::{Store as _, StoreError, Watch, Watched},
-    wire::{CloseReason, EntryKind},
+    wire::{CloseReason, EntryKind, Posture},
 };
 use anocm_redis::RedisStore;
 use common::{
-    Server,
+    Log, Server,
     rooms::{SECOND, address, create, entry, kept, next, policy, say, store, told, told_entry},
     wait,
 };
+use tracing::Level;
 
 /// A server with a room that another relay watches.
 async fn watched() -> (Server, Arc<RedisStore>, Arc<RedisStore>, RoomAddress, Watch) {
@@ -262,4 +263,40 @@ async fn a_full_server_refuses_and_loses_nothing() {
         store.door(&here).await.map(|door| door.epoch()),
         Err::<Epoch, _>(StoreError::NoSuchRoom)
     );
+}
+
+#[tokio::test]
+async fn an_outage_is_known_and_is_one_line_when_it_begins_and_one_when_it_ends() {
+    let (log, _guard) = Log::listen(Level::TRACE);
+    let mut server = Server::start(&[]);
+    let store = store(&server).await;
+    store.state_posture(Posture::Kept);
+    create(&store, &address(7), policy(60 * SECOND)).await;
+    let becomes = async |is_ready: bool, posture: Posture| {
+        let changed = async {
+            while store.health().is_ready() != is_ready || store.posture().await != posture {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(common::PATIENCE, changed).await.unwrap();
+    };
+    becomes(true, Posture::Kept).await;
+    assert_eq!(store.health().servers, 1);
+    server.kill();
+    becomes(false, Posture::Unknown).await;
+    // Every slot is tried each second.
+    tokio::time::sleep(3 * SECOND).await;
+    assert_eq!(log.lines("").len(), 1, "{:#?}", log.lines(""));
+    assert_eq!(log.lines("the store cannot be used: Connection refused").len(), 1);
+    let server = server.restart();
+    becomes(true, Posture::Kept).await;
+    assert_eq!(log.lines("").len(), 2, "{:#?}", log.lines(""));
+    assert_eq!(log.lines("the store can be used again").len(), 1);
+    // One that hangs is as good as none.
+    server.pause();
+    becomes(false, Posture::Unknown).await;
+    assert_eq!(log.lines("the store cannot be used: it does not answer").len(), 1);
+    server.go_on();
+    becomes(true, Posture::Kept).await;
+    assert_eq!(log.lines("").len(), 4, "{:#?}", log.lines(""));
 }

@@ -18,7 +18,7 @@ use common::{
 use tokio::time::timeout;
 
 /// How soon whoever asks must know.
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(10);
 
 async fn becomes(store: &RedisStore, posture: Posture) {
     let changed = async {
@@ -169,4 +169,47 @@ async fn the_user_that_operators_are_given_may_do_all_that_is_needed_and_no_more
         let refused = redis::cmd(name).arg(arguments).query::<()>(&mut connection);
         assert_eq!(refused.unwrap_err().code(), Some("NOPERM"), "{forbidden:?}");
     }
+}
+
+#[tokio::test]
+async fn a_replica_that_joins_a_cluster_later_is_asked_too() {
+    let mut cluster = Cluster::start(0);
+    let store = RedisStore::connect(RedisOptions::new(cluster.urls()).unwrap()).await.unwrap();
+    store.state_posture(Posture::Kept);
+    assert_eq!(store.posture().await, Posture::Kept);
+    let careless = ["--cluster-enabled", "yes", "--appendonly", "yes"];
+    cluster.add_replica(Server::start_careless(&careless));
+    becomes(&store, Posture::Broken).await;
+    // And what cannot be asked is not known to keep the promise.
+    let () = cluster.nodes[3].ask(&["CONFIG", "SET", "appendonly", "no"]);
+    becomes(&store, Posture::Kept).await;
+    cluster.nodes[3].pause();
+    becomes(&store, Posture::Unknown).await;
+    cluster.nodes[3].go_on();
+    becomes(&store, Posture::Kept).await;
+}
+
+#[tokio::test]
+async fn the_replica_of_a_replica_is_asked_too() {
+    let server = Server::start(&[]);
+    let follow = |of: &Server| {
+        let replica = Server::start_careless(&["--replicaof", "127.0.0.1", &of.port.to_string()]);
+        wait("the replica follows", || {
+            replica.ask::<String>(&["INFO", "replication"]).contains("master_link_status:up")
+        });
+        replica
+    };
+    let replica = follow(&server);
+    let store = store(&server).await;
+    store.state_posture(Posture::Kept);
+    assert_eq!(store.posture().await, Posture::Kept);
+    let last = follow(&replica);
+    let () = last.ask(&["CONFIG", "SET", "appendonly", "yes"]);
+    becomes(&store, Posture::Broken).await;
+    let () = last.ask(&["CONFIG", "SET", "appendonly", "no"]);
+    becomes(&store, Posture::Kept).await;
+    last.pause();
+    becomes(&store, Posture::Unknown).await;
+    last.go_on();
+    becomes(&store, Posture::Kept).await;
 }

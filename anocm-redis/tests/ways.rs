@@ -20,7 +20,10 @@ use common::{
     PATIENCE, Server,
     rooms::{address, everything, options},
 };
-use tokio::time::timeout;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    time::timeout,
+};
 
 /// Waits for what a guest sees.
 async fn until(room: &mut Room, expected: impl Fn(&RoomEvent) -> bool) {
@@ -120,11 +123,44 @@ async fn tls_is_a_way_when_the_server_is_the_one_that_was_certified() {
     };
     // Certified by nobody whom the public trusts.
     let refused = connect(RedisOptions::new([&*url]).unwrap()).await;
-    assert!(matches!(refused, ConnectError::Unreachable(_)), "{refused}");
+    assert!(matches!(refused, ConnectError::Untrusted(_)), "{refused}");
     // Not spoken to without.
     let refused = connect(RedisOptions::new([server.url()]).unwrap()).await;
     assert!(matches!(refused, ConnectError::Unreachable(_)), "{refused}");
     let mut options = RedisOptions::new([&*url]).unwrap();
     let refused = options.set_root_certificate(b"no certificate").unwrap_err();
     assert_eq!(refused, ConnectError::Certificate);
+}
+
+#[tokio::test]
+async fn a_proxy_that_ends_the_connection_at_the_first_command_is_said_to_lack_resp3() {
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("redis://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            // As one that knows nothing of HELLO.
+            let _ = client.read(&mut [0; 64]).await;
+        }
+    });
+    let refused = RedisStore::connect(RedisOptions::new([&*url]).unwrap()).await.unwrap_err();
+    assert!(matches!(refused, ConnectError::Unreachable(_)), "{refused}");
+    assert!(refused.to_string().contains("RESP3"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_proxy_that_does_not_know_the_first_command_is_said_to_lack_resp3() {
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("redis://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                while client.read(&mut [0; 64]).await.is_ok_and(|read| read > 0) {
+                    let _ = client.write_all(b"-ERR unknown command 'HELLO'\r\n").await;
+                }
+            });
+        }
+    });
+    let refused = RedisStore::connect(RedisOptions::new([&*url]).unwrap()).await.unwrap_err();
+    assert!(matches!(refused, ConnectError::Unsuitable(_)), "{refused}");
+    assert!(refused.to_string().contains("RESP3"), "{refused}");
 }

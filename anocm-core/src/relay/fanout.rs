@@ -8,20 +8,17 @@ use super::{
     hub::Hub,
     statistics::{Counts, Passed},
     told::{Fanned, Told},
+    upkeep::Upkeep,
 };
 use crate::{
     id::Epoch,
-    store::{Store, StoreError, Watch, Watched},
+    store::{Store, Watch, Watched},
     time::{Clock, Timestamp},
     wire::{CloseReason, Event, LogItem, RelayFrame, encode},
 };
 
 /// Entries that are told at one go. Those of the smallest size make one batch.
 const TOGETHER: usize = 60;
-/// The longest time between two touches of a room in use.
-const TOUCH: Duration = Duration::from_secs(30);
-/// How long to wait after the store could not say how things stand.
-const RETRY: Duration = Duration::from_secs(1);
 
 /// Feeds a hub until its room ends or nobody watches.
 pub(super) async fn run(
@@ -31,43 +28,39 @@ pub(super) async fn run(
     counts: Arc<Counts>,
     watch: Watch,
 ) {
-    let mut feeding = Feeding { hub, store, clock, counts, watch, next: None };
+    let upkeep = Upkeep::new(&hub, &store, &clock);
+    let mut feeding = Feeding { hub, clock, counts, watch, upkeep, next: None };
     feeding.run().await;
 }
 
 struct Feeding {
     hub: Arc<Hub>,
-    store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     counts: Arc<Counts>,
     watch: Watch,
+    upkeep: Upkeep,
     /// Taken from the watch, but not yet told.
     next: Option<Watched>,
 }
 
 impl Feeding {
     async fn run(&mut self) {
-        let interval = (self.hub.policy.linger() / 3).min(TOUCH);
-        let mut touch = self.clock.now();
         loop {
             let now = self.clock.now();
-            if now >= touch {
-                self.touch().await;
-                touch = now.after(interval);
-            }
-            if self.hub.is_in_doubt() && self.settle().await.is_err() {
-                touch = touch.min(now.after(RETRY));
-            }
+            self.upkeep.begin(now);
             let lapse = self.hub.lapse(now);
             if self.hub.end_if_empty() {
-                // The linger starts where the last one left.
-                self.touch().await;
+                // If it fails the store is away: the linger counts from the touch before.
+                let _ = self.upkeep.touch().await;
                 return;
             }
-            let wake = lapse.map_or(touch, |lapse| lapse.min(touch));
+            let wake = self.upkeep.wake(now);
+            let wake = lapse.map_or(wake, |lapse| lapse.min(wake));
+            let may_tell = self.upkeep.may_tell(now);
             let item = tokio::select! {
                 biased;
-                item = next(&mut self.next, &mut self.watch) => item,
+                () = self.upkeep.step() => continue,
+                item = next(&mut self.next, &mut self.watch), if may_tell => item,
                 () = self.clock.sleep_until(wake) => continue,
                 () = self.hub.changed.notified() => continue,
             };
@@ -86,9 +79,13 @@ impl Feeding {
             Some(Watched::Entry(item)) => self.tell_entries(item),
             Some(Watched::Voided { seq, epoch }) => {
                 self.hub.doubt();
+                self.upkeep.changed();
                 self.hub.announce(Event::Voided { address, seq, epoch });
             }
-            Some(Watched::Lagged) => self.hub.lost(),
+            Some(Watched::Lagged) => {
+                self.hub.lost();
+                self.upkeep.changed();
+            }
             Some(Watched::Closed(reason)) => {
                 self.hub.end(Event::Closed { address, reason });
                 return false;
@@ -107,6 +104,9 @@ impl Feeding {
     fn tell_entries(&mut self, first: LogItem) {
         let now = self.clock.now();
         let (entries, ended) = self.gather(first, now);
+        if ended.is_some() {
+            self.upkeep.changed();
+        }
         let told = Told::new(self.hub.id, self.hub.address, entries);
         let mut passed = Passed::default();
         // Whoever's time is over hears nothing more, also if the feed came before the timer.
@@ -150,20 +150,6 @@ impl Feeding {
         let address = self.hub.address;
         let frame = encode(&RelayFrame::Event(Event::Entry { address, item }));
         Fanned { seq, frame, expires }
-    }
-
-    /// Looks at the door after something was voided or lost.
-    async fn settle(&mut self) -> Result<(), StoreError> {
-        let door = self.store.door(&self.hub.address).await?;
-        self.hub.settle(&door, self.clock.now());
-        Ok(())
-    }
-
-    async fn touch(&mut self) {
-        // If the room is gone the watch says so; if the store is, the next touch may succeed.
-        if self.store.touch(&self.hub.address).await.is_err() {
-            tracing::debug!("a room could not be touched");
-        }
     }
 }
 

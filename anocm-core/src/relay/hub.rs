@@ -43,7 +43,7 @@ pub(super) struct Hub {
     pub(super) id: HubId,
     pub(super) address: RoomAddress,
     pub(super) policy: Policy,
-    grace: Duration,
+    pub(super) grace: Duration,
     // Short sections, none across an await. Taken before an outbox's lock, never after.
     state: Mutex<State>,
     /// Shared by all hubs of the room.

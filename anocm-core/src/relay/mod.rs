@@ -50,6 +50,7 @@ mod tests;
 mod told;
 mod toll;
 mod turns;
+mod upkeep;
 
 use std::{
     collections::HashMap,

@@ -171,6 +171,8 @@ impl Listener {
 
     async fn listen(&mut self, pause: &mut Duration) -> Over {
         while self.lost.try_recv().is_ok() {}
+        // Asked for first: a change while the connection is made counts.
+        let mut demoted = self.node.demoted();
         let Ok(mut connection) = self.node.connect(&self.config).await else {
             return Over::Lost;
         };
@@ -195,6 +197,8 @@ impl Listener {
                     Some(Some(address)) => self.dropped(&address).await,
                     _ => return Over::Lost,
                 },
+                // Whatever that server has to tell, it is not what happens to the rooms.
+                _ = demoted.changed() => return Over::Lost,
                 _ = tick.tick() => {
                     if ping(&mut connection).await.is_err()
                         || self.sweep(&mut connection).await.is_err()
@@ -218,8 +222,11 @@ impl Listener {
             self.mine.extend(rooms);
             let answers = each(connection, command, rooms).await?;
             for (address, answer) in rooms.iter().zip(answers) {
-                if let Value::ServerError(_) = answer {
-                    // Not here, or not any more.
+                if let Value::ServerError(error) = answer {
+                    // Not here, or not any more; or the relay may not.
+                    if error.code() == "NOPERM" {
+                        self.node.complain(error.code());
+                    }
                     self.mine.remove(address);
                     channels.again_later(address);
                 } else {
@@ -274,7 +281,8 @@ impl Listener {
 async fn ping(connection: &mut MultiplexedConnection) -> Result<(), Broken> {
     static ZEROS: [u8; 20_000] = [0; 20_000];
     let answer = connection.req_packed_command(cmd("PING").arg(&ZEROS)).await;
-    answer.map(drop).map_err(|_| Broken)
+    // What a server refuses comes as a value.
+    answer.and_then(Value::extract_error).map(drop).map_err(|_| Broken)
 }
 
 /// One command for each room, all at one go.

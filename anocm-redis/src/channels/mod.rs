@@ -26,7 +26,7 @@ use anocm_core::{
 use tokio::time::{sleep, timeout};
 
 use self::line::Line;
-pub(crate) use self::room::{At, Found, Room};
+pub(crate) use self::room::{At, Found, Record, Room};
 use crate::{codec, keys::Shard, look, servers::Servers};
 
 /// How long whoever wants to watch waits for that.
@@ -71,7 +71,7 @@ impl Channels {
                     // Looked at by the one who subscribes.
                     return room.watch(None).await.ok_or(StoreError::NoSuchRoom);
                 }
-                let known = look::state(&self.servers, address).await?;
+                let known = self.asked(address, || look::state(&self.servers, address)).await?;
                 if room.should_be(&known) {
                     self.look(Arc::clone(&room));
                 }
@@ -82,6 +82,30 @@ impl Channels {
             }
         };
         timeout(PATIENCE, watching).await.unwrap_or(Err(StoreError::Unavailable))
+    }
+
+    /// Asks something about a room, and once more if it had to be brought back for that.
+    pub(crate) async fn asked<T, F>(
+        &self,
+        address: &RoomAddress,
+        ask: impl Fn() -> F,
+    ) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        match ask().await {
+            Err(StoreError::NoSuchRoom) if self.revive(address).await => ask().await,
+            answer => answer,
+        }
+    }
+
+    /// Brings a room back that somebody watches and that the server has expired, because its clock
+    /// was set. False when the room has ended.
+    async fn revive(&self, address: &RoomAddress) -> bool {
+        let known = self.get(address).and_then(|room| room.as_it_was());
+        let Some((at, record)) = known else { return false };
+        self.servers.has_jumped(Shard::of(address)).await
+            && look::revive(&self.servers, address, &at, &record).await.unwrap_or(false)
     }
 
     fn enter(&self, address: &RoomAddress) -> (Arc<Room>, bool) {
@@ -196,6 +220,9 @@ impl Channels {
                     sleep(RETRY).await;
                     continue;
                 };
+                if found == Found::Gone && channels.revive(&room.address).await {
+                    continue;
+                }
                 if room.end_look(found) {
                     if room.is_over() {
                         channels.forget(&room);

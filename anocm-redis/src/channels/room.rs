@@ -4,8 +4,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anocm_core::{
     Payload, RoomAddress, Seq,
-    store::{Feeds, Watch, Watched},
-    wire::{CloseReason, LogItem},
+    store::{EpochRecord, Feeds, StoredDoor, Watch, Watched},
+    wire::{CloseReason, LogItem, NextEpoch},
 };
 use tokio::sync::Notify;
 
@@ -25,6 +25,17 @@ pub(crate) struct At {
     /// What was changed last, and what has changed the epoch last.
     pub(crate) mark: Mark,
     pub(crate) fork: Mark,
+}
+
+/// What a relay knows of a room beside how far it has come.
+#[derive(Clone)]
+pub(crate) struct Record {
+    /// What has begun the epoch.
+    pub(crate) fork: Mark,
+    /// When the room was opened, in milliseconds of its time.
+    pub(crate) opened: u64,
+    /// Of its epochs the current one only.
+    pub(crate) door: StoredDoor,
 }
 
 /// What was found when a room was looked at.
@@ -58,8 +69,8 @@ struct State {
     again: bool,
     over: bool,
     held: Vec<Announced>,
-    /// The group information of an epoch, by what has begun it.
-    info: Option<(Mark, Payload)>,
+    /// What the door was when it was looked at last.
+    record: Option<Record>,
     /// As far as the server has said that the room came.
     floor: Option<At>,
 }
@@ -174,16 +185,37 @@ impl Room {
         }
     }
 
+    /// The group information of an epoch, by what has begun it.
     pub(crate) fn info(&self) -> Option<(Mark, Payload)> {
-        self.lock().info.clone()
+        let state = self.lock();
+        state.record.as_ref().map(|record| (record.fork, record.door.group_info.clone()))
     }
 
-    /// Remembers the group information of an epoch.
-    pub(crate) fn remember(&self, instance: &Instance, fork: Mark, info: &Payload) {
+    /// Remembers the door of an epoch.
+    pub(crate) fn remember(&self, instance: &Instance, record: Record) {
         let mut state = self.lock();
         if state.at.is_some_and(|at| at.instance == *instance) {
-            state.info = Some((fork, info.clone()));
+            state.record = Some(record);
         }
+    }
+
+    /// An epoch has begun at this relay. Its owner and its policy are those of the room.
+    pub(crate) fn begins(&self, fork: Mark, current: EpochRecord, next: NextEpoch) {
+        if let Some(record) = &mut self.lock().record {
+            record.fork = fork;
+            record.door.door = next.door;
+            record.door.group_info = next.group_info;
+            record.door.epochs = vec![current];
+        }
+    }
+
+    /// All that is needed to bring the room back, if everything was heard that has happened to it
+    /// and its end was not.
+    pub(crate) fn as_it_was(&self) -> Option<(At, Record)> {
+        let at = self.floor()?;
+        let state = self.lock();
+        let record = state.record.clone().filter(|record| record.fork == at.fork)?;
+        (state.hears && !state.over).then_some((at, record))
     }
 
     /// How far the room is known to have come, also by what was answered and not announced yet.
@@ -233,7 +265,7 @@ impl State {
     fn end(&mut self, reason: CloseReason) {
         self.over = true;
         self.held.clear();
-        self.info = None;
+        self.record = None;
         self.feeds.close(reason);
     }
 

@@ -47,12 +47,35 @@ pub(super) struct Said {
 pub(super) struct Verdict {
     pub(super) broken: Vec<String>,
     pub(super) unknown: Vec<String>,
+    /// Servers of a cluster that may hold copies and do not answer. They may come back.
+    pub(super) silent: Vec<String>,
+    /// A server that has rooms does not answer, which the log says elsewhere.
+    pub(super) is_away: bool,
 }
 
 impl Verdict {
+    /// In an order that does not depend on which server was quicker to answer.
+    pub(super) fn sort(&mut self) {
+        for lines in [&mut self.broken, &mut self.unknown, &mut self.silent] {
+            lines.sort_unstable();
+            lines.dedup();
+        }
+    }
+
+    pub(super) fn is_known(&self) -> bool {
+        self.unknown.is_empty() && self.silent.is_empty() && !self.is_away
+    }
+
+    /// Whether there is anything that the log was told of.
+    pub(super) fn has_lines(&self) -> bool {
+        !(self.broken.is_empty() && self.unknown.is_empty() && self.silent.is_empty())
+    }
+
     pub(super) fn add(&mut self, other: Self) {
         self.broken.extend(other.broken);
         self.unknown.extend(other.unknown);
+        self.silent.extend(other.silent);
+        self.is_away |= other.is_away;
     }
 }
 
@@ -183,7 +206,7 @@ mod tests {
             ("crash-log-enabled", "yes", "CONFIG SET crash-log-enabled no"),
         ];
         for (name, value, cure) in bad {
-            let Verdict { broken, unknown } = with(name, value);
+            let Verdict { broken, unknown, .. } = with(name, value);
             assert!(broken.len() == 1 && broken[0].ends_with(cure), "{name}: {broken:?}");
             assert_eq!(unknown, [""; 0]);
         }

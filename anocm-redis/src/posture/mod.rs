@@ -3,14 +3,15 @@
 mod judge;
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
 use anocm_core::wire::Posture;
+use futures_util::future::join_all;
 use redis::{Cmd, FromRedisValue, Value, cmd};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use self::judge::{SETTINGS, Said, Verdict, judge};
 use crate::{
@@ -21,6 +22,11 @@ use crate::{
 
 /// How often the servers are asked.
 const INTERVAL: Duration = Duration::from_secs(2);
+
+/// How long a server may take to say how it is, beside the time for a connection.
+const ANSWERS: Duration = Duration::from_secs(1);
+/// The most servers that are asked: each names others.
+const MOST: usize = 1_024;
 
 /// Looks after the servers' promise.
 pub(crate) struct Watchman {
@@ -33,6 +39,31 @@ struct State {
     verdict: Verdict,
     /// Snapshots of each server when it was looked at first, by the name of its run.
     snapshots: HashMap<String, u64>,
+    /// Servers that others have named, by where they are. They keep their connections.
+    named: HashMap<String, Arc<Node>>,
+}
+
+/// How it is known that a server may hold a copy.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Known {
+    /// It has rooms.
+    HasRooms,
+    /// A server sends it what happens, or it sends that to a server.
+    Connected,
+    /// It belongs to the cluster; it may be down, or cut off.
+    Listed,
+}
+
+/// A server that may hold a copy of rooms.
+struct Holder {
+    node: Arc<Node>,
+    known: Known,
+}
+
+/// What a server has said of itself, and which others it has named.
+struct Told {
+    said: Said,
+    named: Vec<(Known, String, u16)>,
 }
 
 impl Watchman {
@@ -52,86 +83,149 @@ impl Watchman {
     }
 
     pub(crate) fn posture(&self) -> Posture {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.lock();
         match &state.verdict {
             Verdict { broken, .. } if !broken.is_empty() => Posture::Broken,
-            Verdict { unknown, .. } if !unknown.is_empty() => Posture::Unknown,
+            verdict if !verdict.is_known() => Posture::Unknown,
             _ => Posture::Kept,
         }
     }
 
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn note(&self, verdict: Verdict) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.verdict == verdict {
+        let mut state = self.lock();
+        let last = std::mem::replace(&mut state.verdict, verdict.clone());
+        drop(state);
+        let lines = |verdict: &Verdict| {
+            (verdict.broken.clone(), verdict.unknown.clone(), verdict.silent.clone())
+        };
+        if lines(&last) == lines(&verdict) {
             return;
         }
         for line in &verdict.broken {
             tracing::error!("rooms are read-only: {line}");
         }
-        for line in &verdict.unknown {
+        for line in verdict.unknown.iter().chain(&verdict.silent) {
             tracing::warn!("{line}");
         }
-        if verdict == Verdict::default() {
+        if !verdict.has_lines() {
             tracing::warn!("the servers keep everything in memory again");
         }
-        state.verdict = verdict;
     }
 
-    /// Asks every server. One that does not answer does not keep anything either, and its rooms
-    /// cannot be used.
+    /// Asks every server that may hold a copy: those that have rooms, those that follow them, and
+    /// those that follow these. All at once, so that one that hangs hides nothing of the others.
     async fn look(&self, servers: &Servers) -> Verdict {
         let topology = servers.topology();
+        let masters = topology.masters.iter().map(|node| (Known::HasRooms, node));
+        let replicas = topology.replicas.iter().map(|node| (Known::Listed, node));
+        let holder = |(known, node): (Known, &Arc<Node>)| Holder { node: Arc::clone(node), known };
+        let mut round: Vec<_> = masters.chain(replicas).map(holder).collect();
+        let mut found: HashSet<String> = round.iter().map(|holder| holder.node.name()).collect();
+        let patience = servers.options().connect_timeout + ANSWERS;
         let mut verdict = Verdict::default();
-        for node in topology.nodes() {
-            let mut replicas = Vec::new();
-            let name = node.info().addr().to_string();
-            match self.ask(node, &mut replicas).await {
-                Ok(said) => verdict.add(judge(&name, &said)),
-                Err(Fault::Unknown) => {}
-                Err(_) => verdict.unknown.push(format!("{name}: it does not answer INFO")),
-            }
-            if topology.is_cluster {
-                continue;
-            }
-            for (host, port) in replicas {
-                let name = format!("{host}:{port}");
-                match self.ask(&servers.beside(node, host, port), &mut Vec::new()).await {
-                    Ok(said) => verdict.add(judge(&name, &said)),
-                    Err(_) => {
-                        verdict.unknown.push(format!("{name}: a replica that does not answer"))
+        while !round.is_empty() {
+            let asking = round
+                .iter()
+                .map(|holder| timeout(patience, self.ask(&holder.node, topology.is_cluster)));
+            let answers = join_all(asking).await;
+            let mut next = Vec::new();
+            for (holder, answer) in round.iter().zip(answers) {
+                let name = holder.node.name();
+                let told = match answer {
+                    Ok(Ok(told)) => told,
+                    failed => {
+                        verdict.add(cannot_be_asked(holder, failed.ok().and_then(Result::err)));
+                        continue;
+                    }
+                };
+                verdict.add(judge(&name, &told.said));
+                for (known, host, port) in told.named {
+                    let Some(node) = self.named(servers, &holder.node, host, port) else {
+                        continue;
+                    };
+                    if found.len() < MOST && found.insert(node.name()) {
+                        next.push(Holder { node, known });
                     }
                 }
             }
+            round = next;
         }
+        self.lock().named.retain(|name, _| found.contains(name));
+        verdict.sort();
         verdict
     }
 
-    async fn ask(&self, node: &Node, replicas: &mut Vec<(String, u16)>) -> Result<Said, Fault> {
+    /// A server that another one named.
+    fn named(&self, servers: &Servers, by: &Node, host: String, port: u16) -> Option<Arc<Node>> {
+        let node = servers.beside(by, host, port)?;
+        let mut state = self.lock();
+        Some(Arc::clone(state.named.entry(node.name()).or_insert_with(|| Arc::new(node))))
+    }
+
+    async fn ask(&self, node: &Node, is_cluster: bool) -> Result<Told, Fault> {
         let info = text(node, cmd("INFO").arg("server")).await?;
         let persistence = text(node, cmd("INFO").arg("persistence")).await?;
         let replication = text(node, cmd("INFO").arg("replication")).await?;
-        replicas.extend(replication.lines().filter_map(replica));
+        let mut named: Vec<_> = replication.lines().filter_map(replica).collect();
+        let is_replica = field(&replication, "role") == Some("slave");
+        if is_replica {
+            named.extend(master(&replication));
+        }
+        let mut named: Vec<_> =
+            named.into_iter().map(|(host, port)| (Known::Connected, host, port)).collect();
+        if is_cluster {
+            let nodes = text(node, cmd("CLUSTER").arg("NODES")).await?;
+            let nodes = nodes.lines().filter_map(member);
+            named.extend(nodes.map(|(host, port)| (Known::Listed, host, port)));
+        }
         let number = |name| field(&persistence, name).and_then(|number| number.parse().ok());
         let is_on = |name| number(name).unwrap_or(0) > 0;
         let run = field(&info, "run_id").unwrap_or_default().to_owned();
-        Ok(Said {
+        let said = Said {
             settings: settings(node).await?,
             has_replicas: field(&replication, "connected_slaves").is_some_and(|count| count != "0"),
-            is_replica: field(&replication, "role") == Some("slave"),
+            is_replica,
             // A snapshot under way may be for a replica, over the network: those for a disk are
             // counted.
             writes: is_on("aof_enabled") || is_on("aof_rewrite_in_progress"),
             snapshots: self.new_snapshots(run, number("rdb_saves").unwrap_or(0)),
             modules: modules(node).await?,
-        })
+        };
+        Ok(Told { said, named })
     }
 
     /// How many snapshots a server has taken since it was looked at first.
     fn new_snapshots(&self, run: String, count: u64) -> u64 {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
         let first = *state.snapshots.entry(run).or_insert(count);
         count.saturating_sub(first)
     }
+}
+
+/// What it means that a server does not say how it is.
+fn cannot_be_asked(holder: &Holder, fault: Option<Fault>) -> Verdict {
+    let name = holder.node.name();
+    let mut verdict = Verdict::default();
+    match (holder.known, fault) {
+        (Known::HasRooms, None | Some(Fault::Unknown | Fault::Away)) => {
+            holder.node.goes_away("it does not answer");
+            verdict.is_away = true;
+        }
+        (Known::Listed, None | Some(Fault::Unknown | Fault::Away)) => {
+            verdict.silent.push(format!("{name}: a server of the cluster that does not answer"));
+        }
+        (Known::Connected, None | Some(Fault::Unknown | Fault::Away)) => {
+            verdict.unknown.push(format!("{name}: a replica that does not answer"));
+        }
+        (_, Some(_)) => {
+            verdict.unknown.push(format!("{name}: it does not answer INFO or CLUSTER NODES"))
+        }
+    }
+    verdict
 }
 
 async fn watch(watchman: Weak<Watchman>, servers: Weak<Servers>) {
@@ -140,6 +234,8 @@ async fn watch(watchman: Weak<Watchman>, servers: Weak<Servers>) {
         let (Some(watchman), Some(servers)) = (watchman.upgrade(), servers.upgrade()) else {
             return;
         };
+        // Nothing fails because a server was added.
+        servers.look().await;
         let verdict = watchman.look(&servers).await;
         watchman.note(verdict);
     }
@@ -151,6 +247,25 @@ fn replica(line: &str) -> Option<(String, u16)> {
     name.strip_prefix("slave")?.parse::<u32>().ok()?;
     let find = |name| fields.split(',').find_map(|field| field.strip_prefix(name));
     Some((find("ip=")?.to_owned(), find("port=")?.parse().ok()?))
+}
+
+/// The server that a replica follows, in `INFO replication`.
+fn master(replication: &str) -> Option<(String, u16)> {
+    let host = field(replication, "master_host").filter(|host| !host.is_empty())?;
+    Some((host.to_owned(), field(replication, "master_port")?.parse().ok()?))
+}
+
+/// A server in a line of `CLUSTER NODES`: `ID 10.0.0.2:6379@16379,host master,fail - …`.
+fn member(line: &str) -> Option<(String, u16)> {
+    let mut words = line.split_whitespace();
+    let (_, addr, flags) = (words.next()?, words.next()?, words.next()?);
+    // The one that answers was asked; others were never reached by anyone.
+    if flags.split(',').any(|flag| matches!(flag, "myself" | "handshake" | "noaddr")) {
+        return None;
+    }
+    let (host, port) = addr.split('@').next()?.rsplit_once(':')?;
+    let host = host.trim_matches(['[', ']']);
+    (!host.is_empty()).then_some((host.to_owned(), port.parse().ok()?))
 }
 
 async fn text(node: &Node, command: &Cmd) -> Result<String, Fault> {
@@ -176,8 +291,10 @@ async fn modules(node: &Node) -> Result<Option<Vec<String>>, Fault> {
 async fn told(node: &Node, command: &Cmd) -> Result<Option<Value>, Fault> {
     match node.ask(command).await {
         Ok(answer) => Ok(Some(answer)),
-        Err(error) if error.is_io_error() => Err(error.into()),
-        Err(_) => Ok(None),
+        Err(error) => match Fault::of(&error) {
+            Fault::Failed => Ok(None),
+            fault => Err(fault),
+        },
     }
 }
 
@@ -191,6 +308,21 @@ mod tests {
         assert_eq!(replica(line), Some(("10.0.0.2".to_owned(), 6_380)));
         for line in ["slaves:ip=1", "role:master", "slave_read_only:1", "slave0:port=1"] {
             assert_eq!(replica(line), None, "{line}");
+        }
+        let info = "role:slave\r\nmaster_host:10.0.0.1\r\nmaster_port:6379\r\n";
+        assert_eq!(master(info), Some(("10.0.0.1".to_owned(), 6_379)));
+        assert_eq!(master("role:master\r\n"), None);
+    }
+
+    #[test]
+    fn servers_of_a_cluster_are_found_whatever_state_they_are_in() {
+        let there = |line| member(line).map(|(host, port)| format!("{host} {port}"));
+        let line = "07c3 127.0.0.1:30004@31004,name slave,fail e7d1 0 1426238317239 4 connected";
+        assert_eq!(there(line).as_deref(), Some("127.0.0.1 30004"));
+        let line = "07c3 [::1]:30004@31004 master - 0 1426238317239 4 connected 0-5460";
+        assert_eq!(there(line).as_deref(), Some("::1 30004"));
+        for line in ["", "07c3 :0@0 slave,noaddr - 0 0 0 disconnected", "1 h:1@2 myself,master -"] {
+            assert_eq!(there(line), None, "{line}");
         }
     }
 }

@@ -48,11 +48,11 @@ if retention > 0 then
     end
   end
   local key = room .. ':' .. seq
-  redis.call('SET', key, ARGV[4], 'PXAT', math.min(death, holds) + GRACE)
+  redis.call('SET', key, ARGV[4], 'PXAT', ends_at(math.min(death, holds)))
   redis.call('SETRANGE', key, 0, struct.pack('>I6', death))
   redis.call('ZADD', index, death, seq .. ':' .. size .. (begins and ':c' or ''))
   if entries == 0 then
-    redis.call('PEXPIREAT', index, holds + GRACE)
+    redis.call('PEXPIREAT', index, ends_at(holds))
   end
   -- What is due earlier than anything that the list knows of is looked at earlier.
   if entries == 0 or death < tonumber(seen[12]) then
@@ -74,7 +74,7 @@ if begins then
       end
       redis.call('HDEL', epochs, first)
     end
-    redis.call('PEXPIREAT', epochs, holds + GRACE)
+    redis.call('PEXPIREAT', epochs, ends_at(holds))
   end
   cleaning().replace(room, ARGV[12], holds)
   turn = turn + 1

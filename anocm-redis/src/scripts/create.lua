@@ -24,7 +24,7 @@ redis.call('HSET', room,
   'began', 0, 'member', ARGV[4], 'door', ARGV[3], 'owner', ARGV[2],
   'held', holds, 'opened', now, 'linger', linger, 'age', age,
   'largest', ARGV[8], 'handshakes', ARGV[9])
-redis.call('PEXPIREAT', room, holds + GRACE)
+redis.call('PEXPIREAT', room, ends_at(holds))
 janitor.replace(room, ARGV[5], holds)
 redis.call('ZADD', shard, ends, string.sub(room, #shard + 1))
 hold(shard, holds)

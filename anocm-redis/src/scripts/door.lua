@@ -3,7 +3,8 @@
 -- ARGV: 1 the mark of the epoch's beginning of which the relay has it
 local room = KEYS[1]
 local seen = redis.call('HMGET', room, 'until', 'instance', 'fork', 'epoch', 'head', 'began',
-  'member', 'door', 'owner', 'largest', 'handshakes', 'linger', 'age', 'max_entries', 'max_bytes')
+  'member', 'door', 'owner', 'largest', 'handshakes', 'linger', 'age', 'max_entries', 'max_bytes',
+  'opened')
 if gone(seen[1]) then
   return {'gone'}
 end

@@ -1,26 +1,26 @@
--- Holds the keys of entries for longer, some at a time, those that die last first. Says whether
--- there are more.
+-- Holds the keys of entries for longer, some at a time. Gives the cursor of the next step, 0 when
+-- there is none.
 -- KEYS: room
--- ARGV: 1 until when, 2 how many have been visited, 3 how many to visit
-local room, holds, visited, most = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+-- ARGV: 1 until when, 2 cursor, 0 at first, 3 about how many to visit
+--
+-- A cursor of the index and no position in it: entries may be taken back between two steps, and
+-- none that stays must be passed over.
+local room, holds = KEYS[1], tonumber(ARGV[1])
 local seen = redis.call('HMGET', room, 'until', 'held')
 if gone(seen[1]) then
   return {'gone'}
 end
 local held = tonumber(seen[2])
-local kept = redis.call('ZRANGE', room .. ':x', -visited - most, -visited - 1, 'WITHSCORES')
-local more = #kept == 2 * most
-for i = #kept - 1, 1, -2 do
+local next, kept = unpack(redis.call('ZSCAN', room .. ':x', ARGV[2], 'COUNT', ARGV[3]))
+for i = 1, #kept, 2 do
   local death = tonumber(kept[i + 1])
-  if death <= held then
-    -- This one and all before it were given all their time.
-    more = false
-    break
+  -- The others were given all their time.
+  if death > held then
+    local key = room .. ':' .. parse(kept[i])
+    redis.call('PEXPIREAT', key, ends_at(math.min(death, holds)), 'GT')
   end
-  local key = room .. ':' .. parse(kept[i])
-  redis.call('PEXPIREAT', key, math.min(death, holds) + GRACE, 'GT')
 end
-if not more and holds > held then
+if next == '0' and holds > held then
   redis.call('HSET', room, 'held', holds)
 end
-return {'ok', more and 1 or 0}
+return {'ok', next}

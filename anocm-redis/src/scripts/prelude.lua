@@ -1,14 +1,21 @@
 -- What every script begins with.
 --
--- Times are milliseconds by the server's clock. A room is the key of its hash; everything else of
--- it has that key, a colon and more. `shard` lists the rooms of a slot by when there is something
--- to be done about them.
+-- Times are milliseconds of the time of rooms, which relays bring along: the last argument. The
+-- server's clock may be set, and serves for nothing but keys' times to live. A room is the key of
+-- its hash; everything else of it has that key, a colon and more. `shard` lists the rooms of a slot
+-- by when there is something to be done about them.
 
 -- Keys outlive what they hold by this, so that a relay comes first and overwrites it.
 local GRACE = 3000
 
+local now = tonumber(table.remove(ARGV))
 local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local wall = clock[1] * 1000 + math.floor(clock[2] / 1000)
+
+-- What the server's clock shows when a key ends that is to outlive `time` by the grace.
+local function ends_at(time)
+  return wall + (time - now) + GRACE
+end
 
 local function gone(ends)
   return not ends or now >= tonumber(ends)
@@ -91,7 +98,7 @@ local function cleaning()
   -- The group information of an epoch takes the place of another's.
   function janitor.replace(room, info, ends)
     janitor.wipe(room .. ':d')
-    redis.call('SET', room .. ':d', info, 'PXAT', ends + GRACE)
+    redis.call('SET', room .. ':d', info, 'PXAT', ends_at(ends))
   end
 
   return janitor
@@ -104,8 +111,8 @@ end
 
 -- The list of rooms lives at least as long as they do.
 local function hold(shard, ends)
-  if redis.call('PEXPIRETIME', shard) < ends + GRACE then
-    redis.call('PEXPIREAT', shard, ends + GRACE)
+  if redis.call('PEXPIRETIME', shard) < ends_at(ends) then
+    redis.call('PEXPIREAT', shard, ends_at(ends))
   end
 end
 
@@ -114,4 +121,16 @@ local function list(room, shard, due, holds)
   if redis.call('ZADD', shard, 'LT', due, string.sub(room, #shard + 1)) == 1 then
     hold(shard, holds)
   end
+end
+
+-- What is to be added to the server's clock to give the time of rooms, since it was set; false when
+-- nothing is recorded.
+local function offset(shard)
+  local key = shard .. ':t'
+  local offset = redis.call('GET', key)
+  if offset then
+    -- It is needed as long as there are rooms, or a relay that knows it.
+    redis.call('PEXPIRE', key, math.max(redis.call('PTTL', shard), 0) + 3600000)
+  end
+  return offset
 end

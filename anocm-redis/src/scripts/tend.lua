@@ -1,8 +1,8 @@
 -- Does what is due in a slot: erases entries whose time has come, and rooms that have ended.
 -- KEYS: shard
 -- ARGV: 1 how many entries of a room at most
--- Gives the time, when there is more to do (-1: never), how many rooms there are, and of how many
--- something was erased.
+-- Gives after how long there is more to do (-1: never), how many rooms there are, of how many something was
+-- erased, the server's clock, and the offset of the slot.
 local shard, janitor = KEYS[1], cleaning()
 local done = 0
 local most = tonumber(ARGV[1])
@@ -34,4 +34,5 @@ for _, name in ipairs(redis.call('ZRANGEBYSCORE', shard, '-inf', now, 'LIMIT', 0
   end
 end
 local next = redis.call('ZRANGE', shard, 0, 0, 'WITHSCORES')[2]
-return {now, next and tonumber(next) or -1, redis.call('ZCARD', shard), done}
+return {next and math.max(tonumber(next) - now, 0) or -1, redis.call('ZCARD', shard), done, wall,
+  offset(shard)}

@@ -9,6 +9,8 @@ if gone(seen[1]) then
 end
 local linger, oldest = tonumber(seen[5]), seen[4] + seen[6]
 local ends = math.min(now + linger, oldest)
+-- A relay whose own clock stood still for a moment takes no time from the others.
+ends = math.max(ends, tonumber(seen[1]))
 redis.call('HSET', room, 'until', ends)
 -- Heals a list that was lost.
 redis.call('ZADD', shard, 'NX', now, string.sub(room, #shard + 1))
@@ -22,6 +24,6 @@ holds = math.max(holds, tonumber(seen[2]))
 redis.call('HSET', room, 'holds', holds)
 hold(shard, holds)
 for _, key in ipairs({room, room .. ':d', room .. ':e', room .. ':x'}) do
-  redis.call('PEXPIREAT', key, holds + GRACE)
+  redis.call('PEXPIREAT', key, ends_at(holds))
 end
 return {'ok', seen[7], tonumber(seen[8]), tonumber(seen[9]), seen[10], seen[11], holds}

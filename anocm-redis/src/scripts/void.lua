@@ -39,7 +39,8 @@ end
 local freed = 0
 for _, member in ipairs(members) do
   freed = freed + janitor.forget(room, member)
-  redis.call('ZREM', index, member)
+  -- Whether it began an epoch is known from a record that a later epoch may have displaced.
+  redis.call('ZREM', index, member, member .. ':c')
 end
 for _, ended in ipairs(redis.call('HKEYS', epochs)) do
   if tonumber(ended) >= seq then

@@ -1,5 +1,6 @@
 //! The servers that keep the rooms, as one.
 
+mod clock;
 mod node;
 mod topology;
 
@@ -8,15 +9,19 @@ use std::{
     time::Duration,
 };
 
-use redis::{Value, cmd};
+use anocm_core::Timestamp;
+use redis::{FromRedisValue, Value, cmd};
 use tokio::time::{Instant, sleep};
 
+use self::clock::Clocks;
 pub(crate) use self::{
+    clock::{Asked, Told},
     node::Node,
     topology::{Topology, field},
 };
 use crate::{
     ConnectError, RedisOptions,
+    codec::Malformed,
     error::Fault,
     keys::Shard,
     script::{Name, PubSub, Scripts},
@@ -33,6 +38,7 @@ const LOOK: Duration = Duration::from_millis(200);
 pub(crate) struct Servers {
     options: RedisOptions,
     scripts: Scripts,
+    clocks: Clocks,
     // Short sections, none across an await.
     topology: Mutex<Arc<Topology>>,
     /// When it was looked at last. One looks for all.
@@ -49,6 +55,7 @@ impl Servers {
         Ok(Self {
             options,
             scripts,
+            clocks: Clocks::new(),
             topology: Mutex::new(Arc::new(topology)),
             looked: tokio::sync::Mutex::new(Instant::now()),
         })
@@ -63,14 +70,17 @@ impl Servers {
     }
 
     /// A server that another one named, and that is asked nothing but how it is.
-    pub(crate) fn beside(&self, node: &Node, host: String, port: u16) -> Node {
-        let info = node.info().clone();
-        let addr = topology::beside(info.addr(), Some(host), port);
-        let info = match addr {
-            Some(addr) => info.set_addr(addr),
-            None => info,
-        };
-        Node::new(info, self.options.connect_timeout, self.options.connect_timeout)
+    pub(crate) fn beside(&self, node: &Node, host: String, port: u16) -> Option<Node> {
+        let addr = topology::beside(node.info().addr(), Some(host), port)?;
+        let info = node.info().clone().set_addr(addr);
+        Some(Node::new(info, self.options.connect_timeout, self.options.connect_timeout))
+    }
+
+    /// How many servers have rooms, and how many of these can be used.
+    pub(crate) fn health(&self) -> StoreHealth {
+        let topology = self.topology();
+        let reachable = topology.masters.iter().filter(|node| node.is_reachable()).count();
+        StoreHealth { servers: topology.masters.len(), reachable }
     }
 
     pub(crate) fn pubsub(&self) -> PubSub {
@@ -106,11 +116,11 @@ impl Servers {
         for _ in 0..TRIES {
             let topology = self.topology();
             let done = match topology.owner(shard) {
-                Some(node) => self.run_at(node, name, keys, arguments).await,
+                Some(node) => self.run_now(node, shard, name, keys, arguments).await,
                 None => Err(Fault::NotHere),
             };
             match done {
-                Err(Fault::NotHere) => {
+                Err(Fault::NotHere | Fault::Away) => {
                     self.look().await;
                     sleep(pause).await;
                     pause *= 2;
@@ -125,6 +135,80 @@ impl Servers {
         Err(Fault::NotHere)
     }
 
+    /// Runs a script that is told the time of rooms, by this relay's clock.
+    async fn run_now(
+        &self,
+        node: &Node,
+        shard: Shard,
+        name: Name,
+        keys: &[&str],
+        arguments: &[&[u8]],
+    ) -> Result<Value, Fault> {
+        if self.clocks.now(shard).is_none() {
+            self.look_at_clock(node, shard).await?;
+        }
+        let now = self.clocks.now(shard).ok_or(Fault::Failed)?.to_string();
+        let arguments = [arguments, &[now.as_bytes()]].concat();
+        self.run_at(node, name, keys, &arguments).await
+    }
+
+    /// The time of rooms in a slot, in milliseconds, once anything was asked there.
+    pub(crate) fn now(&self, shard: Shard) -> Option<u64> {
+        self.clocks.now(shard)
+    }
+
+    /// The relay's own clock.
+    pub(crate) fn here(&self) -> Timestamp {
+        self.clocks.here()
+    }
+
+    /// Whether the server's clock was set lately, by which it may have expired rooms of this slot.
+    pub(crate) async fn has_jumped(&self, shard: Shard) -> bool {
+        let topology = self.topology();
+        let Some(node) = topology.owner(shard) else { return false };
+        let looked = self.look_at_clock(node, shard).await;
+        looked.is_ok() && self.clocks.has_jumped(shard)
+    }
+
+    /// Takes what a server said of its clock, and has a step of it recorded there.
+    pub(crate) async fn heard_clock(&self, shard: Shard, asked: Asked, told: Told) {
+        let Some(step) = self.clocks.heard(shard, asked, told) else { return };
+        let topology = self.topology();
+        let Some(node) = topology.owner(shard) else { return };
+        let old = step.old.map_or_else(|| "none".to_owned(), |old| old.to_string());
+        let new = step.new.to_string();
+        // If it fails, the step is found again.
+        let Ok((asked, told)) = self.ask_clock(node, shard, [&old, &new]).await else { return };
+        if told.offset == Some(step.new) {
+            if step.by != 0 {
+                node.has_stepped(step.by);
+            }
+            self.clocks.recorded(shard, step);
+        }
+        self.clocks.heard(shard, asked, told);
+    }
+
+    async fn look_at_clock(&self, node: &Node, shard: Shard) -> Result<(), Fault> {
+        let (asked, told) = self.ask_clock(node, shard, [""; 2]).await?;
+        self.heard_clock(shard, asked, told).await;
+        Ok(())
+    }
+
+    async fn ask_clock(
+        &self,
+        node: &Node,
+        shard: Shard,
+        [old, new]: [&str; 2],
+    ) -> Result<(Asked, Told), Fault> {
+        let sent = self.here();
+        let arguments: [&[u8]; 3] = [old.as_bytes(), new.as_bytes(), b"0"];
+        let answer = self.run_at(node, Name::Clock, &[&shard.key()], &arguments).await?;
+        let answered = self.here();
+        let told = <(u64, Option<i64>)>::from_redis_value(answer).map_err(|_| Malformed)?;
+        let (wall, offset) = told;
+        Ok((Asked { sent, answered }, Told { wall, offset }))
+    }
+
     /// Runs a script on a server, which learns it first if it does not know it.
     pub(crate) async fn run_at(
         &self,
@@ -136,13 +220,33 @@ impl Servers {
         let script = self.scripts.get(name).ok_or(Fault::Failed)?;
         let mut evaluate = cmd("EVALSHA");
         evaluate.arg(&script.sha1).arg(keys.len()).arg(keys).arg(arguments);
-        match node.try_ask(&evaluate).await {
-            Err(Fault::NoScript) => {
-                node.try_ask(cmd("SCRIPT").arg("LOAD").arg(&script.source)).await?;
-                node.try_ask(&evaluate).await
-            }
-            done => done,
+        let mut done = node.try_ask(&evaluate).await;
+        if let Err(Fault::NoScript) = done {
+            node.try_ask(cmd("SCRIPT").arg("LOAD").arg(&script.source)).await?;
+            done = node.try_ask(&evaluate).await;
         }
+        if done.is_ok() {
+            node.is_back();
+        }
+        done
+    }
+}
+
+/// Whether the servers that have the rooms can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoreHealth {
+    /// How many servers have rooms: 1, or the masters of a cluster.
+    pub servers: usize,
+    /// How many of these can be used, as seen within the last seconds.
+    pub reachable: usize,
+}
+
+impl StoreHealth {
+    /// Whether there are rooms that can be used.
+    #[must_use]
+    pub const fn is_ready(&self) -> bool {
+        self.reachable > 0
     }
 }
 

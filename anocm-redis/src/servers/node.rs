@@ -6,18 +6,39 @@ use std::{
 };
 
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, RedisError, ServerErrorKind,
-    Value,
+    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, FromRedisValue, RedisError,
+    ServerErrorKind, Value,
     aio::{ConnectionLike as _, MultiplexedConnection},
+    cmd,
 };
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
-use crate::error::Fault;
+use super::topology::field;
+use crate::error::{Fault, at_hello};
 
 /// Commands that wait for their way out.
 const WAITING: usize = 1_024;
 /// So long after a failure no new connection is tried.
 const REST: Duration = Duration::from_millis(200);
+/// An equal complaint is logged once in so long.
+const COMPLAINS: Duration = Duration::from_secs(60);
+
+/// Steps of a clock that differ by less, in milliseconds, are one that was noticed several times;
+/// or one by which it is led to the right time little by little.
+const SAME_STEP: u64 = 1_000;
+
+/// What a server is there for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Duty {
+    /// It is asked how it is, and nothing else.
+    #[default]
+    Standby,
+    /// A master of a cluster: another server says when it no longer is one.
+    Slots,
+    /// It has all rooms. Its address may lead to another server later, and only the server itself
+    /// says whether it is the master.
+    Alone,
+}
 
 /// One server and the connection for commands to it, which is made when it is needed.
 pub(crate) struct Node {
@@ -27,6 +48,8 @@ pub(crate) struct Node {
     link: Mutex<Link>,
     /// One connects for all.
     connecting: tokio::sync::Mutex<()>,
+    /// Changes when all connections are to be made anew: the server is no master any more.
+    demoted: watch::Sender<()>,
 }
 
 #[derive(Default)]
@@ -35,6 +58,12 @@ struct Link {
     /// Counts connections.
     number: u64,
     failed: Option<Instant>,
+    duty: Duty,
+    /// The server cannot be used, and that was logged.
+    is_away: bool,
+    complained: Option<(String, Instant)>,
+    /// By how many milliseconds its clock was set last, as far as that was logged.
+    stepped: Option<(i64, Instant)>,
 }
 
 impl Node {
@@ -43,11 +72,30 @@ impl Node {
             .set_connection_timeout(Some(connect))
             .set_response_timeout(Some(response))
             .set_pipeline_buffer_size(WAITING);
-        Self { info, config, link: Mutex::default(), connecting: tokio::sync::Mutex::default() }
+        Self {
+            info,
+            config,
+            link: Mutex::default(),
+            connecting: tokio::sync::Mutex::default(),
+            demoted: watch::Sender::new(()),
+        }
     }
 
     pub(crate) const fn info(&self) -> &ConnectionInfo {
         &self.info
+    }
+
+    /// A server by its address, for operators to read.
+    pub(crate) fn name(&self) -> String {
+        self.info.addr().to_string()
+    }
+
+    fn link(&self) -> MutexGuard<'_, Link> {
+        self.link.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_duty(&self, duty: Duty) {
+        self.link().duty = duty;
     }
 
     /// A connection of its own, beside that for commands.
@@ -56,11 +104,17 @@ impl Node {
         config: &AsyncConnectionConfig,
     ) -> Result<MultiplexedConnection, RedisError> {
         let client = Client::open(self.info.clone())?;
-        client.get_multiplexed_async_connection_with_config(config).await
+        let connecting = client.get_multiplexed_async_connection_with_config(config);
+        let mut connection = connecting.await.map_err(at_hello)?;
+        if self.link().duty == Duty::Alone {
+            check_master(&mut connection).await?;
+        }
+        Ok(connection)
     }
 
-    fn link(&self) -> MutexGuard<'_, Link> {
-        self.link.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Changes when connections that were made before are of no use.
+    pub(crate) fn demoted(&self) -> watch::Receiver<()> {
+        self.demoted.subscribe()
     }
 
     fn connection(&self) -> Option<(u64, MultiplexedConnection)> {
@@ -80,6 +134,9 @@ impl Node {
             return Err(std::io::Error::from(std::io::ErrorKind::NotConnected).into());
         }
         let connected = self.connect(&self.config).await;
+        if let Err(error) = &connected {
+            self.goes_away(&error.to_string());
+        }
         let mut link = self.link();
         match connected {
             Ok(connection) => {
@@ -95,35 +152,115 @@ impl Node {
         }
     }
 
-    /// Forgets a connection that is of no use any more.
-    fn drop_connection(&self, number: u64) {
+    /// Forgets a connection that is of no use any more. False when that was done before.
+    fn drop_connection(&self, number: u64) -> bool {
         let mut link = self.link();
-        if link.number == number {
-            link.connection = None;
-        }
+        link.number == number && link.connection.take().is_some()
     }
 
     /// Asks the server something, once.
     pub(crate) async fn ask(&self, command: &Cmd) -> Result<Value, RedisError> {
         let (number, mut connection) = self.connected().await?;
-        let answer = connection.req_packed_command(command).await;
-        match answer {
-            Ok(Value::ServerError(error)) => Err(error.into()),
-            Ok(value) => Ok(value),
-            Err(error) => {
-                // Whoever waited in vain for an answer must not get it as that to another question,
-                // and a server that went away has left its connections behind.
-                let is_no_master = error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly);
-                if error.is_io_error() || error.is_unrecoverable_error() || is_no_master {
-                    self.drop_connection(number);
+        // The library gives what a server refuses as a value, not as an error.
+        let answer = connection.req_packed_command(command).await.and_then(Value::extract_error);
+        if let Err(error) = &answer {
+            if error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly) {
+                // Its connections stay up, and lead to a server that takes nothing. The address may
+                // lead to another one by now.
+                if self.drop_connection(number) {
+                    self.goes_away("it has become a replica");
+                    self.demoted.send_replace(());
                 }
-                Err(error)
+            } else if error.is_io_error() || error.is_unrecoverable_error() {
+                // A late answer must not be taken for that to another question, and a server that
+                // went away has left its connections behind.
+                self.drop_connection(number);
             }
+        }
+        answer
+    }
+
+    /// The same, for callers that need no details.
+    pub(crate) async fn try_ask(&self, command: &Cmd) -> Result<Value, Fault> {
+        let error = match self.ask(command).await {
+            Ok(value) => return Ok(value),
+            Err(error) => error,
+        };
+        let fault = Fault::of(&error);
+        match fault {
+            Fault::Away => self.goes_away(error.code().unwrap_or("it cannot be used")),
+            // What else the error says could name a key.
+            Fault::Failed => self.complain(error.code().unwrap_or("no code")),
+            _ => {}
+        }
+        Err(fault)
+    }
+
+    /// The server cannot be used: logged once, until it [`is_back`](Self::is_back).
+    pub(crate) fn goes_away(&self, why: &str) {
+        let mut link = self.link();
+        if link.duty != Duty::Standby && !std::mem::replace(&mut link.is_away, true) {
+            drop(link);
+            tracing::warn!("{}: the store cannot be used: {why}", self.name());
         }
     }
 
-    /// The same, for whoever needs no details.
-    pub(crate) async fn try_ask(&self, command: &Cmd) -> Result<Value, Fault> {
-        Ok(self.ask(command).await?)
+    /// The server has done what it is there for.
+    pub(crate) fn is_back(&self) {
+        let mut link = self.link();
+        if std::mem::take(&mut link.is_away) {
+            drop(link);
+            tracing::warn!("{}: the store can be used again", self.name());
+        }
     }
+
+    /// Whether the server can be used, as far as is known.
+    pub(crate) fn is_reachable(&self) -> bool {
+        !self.link().is_away
+    }
+
+    /// The server's clock was set, or another server has taken over whose clock shows another time:
+    /// logged once, although every slot notices.
+    pub(crate) fn has_stepped(&self, by: i64) {
+        let mut link = self.link();
+        let is_known = link.stepped.is_some_and(|(known, since)| {
+            known.abs_diff(by) < SAME_STEP && since.elapsed() < COMPLAINS
+        });
+        if !is_known {
+            link.stepped = Some((by, Instant::now()));
+            drop(link);
+            let seconds = Duration::from_millis(by.unsigned_abs()).as_secs_f64();
+            let direction = if by < 0 { "back" } else { "forward" };
+            tracing::warn!(
+                "{}: the clock of the store was set {direction} by {seconds:.3} s: rooms go on by \
+                 the relays' clocks",
+                self.name()
+            );
+        }
+    }
+
+    /// Logs what a server refuses, not more often than anybody can read.
+    pub(crate) fn complain(&self, what: &str) {
+        let mut link = self.link();
+        let is_known = link
+            .complained
+            .as_ref()
+            .is_some_and(|(known, since)| known == what && since.elapsed() < COMPLAINS);
+        if !is_known {
+            link.complained = Some((what.to_owned(), Instant::now()));
+            drop(link);
+            tracing::warn!("{}: the store refuses what it was asked: {what}", self.name());
+        }
+    }
+}
+
+/// Refuses a server that follows another one.
+async fn check_master(connection: &mut MultiplexedConnection) -> Result<(), RedisError> {
+    let info = connection.req_packed_command(cmd("INFO").arg("replication")).await?;
+    let info = String::from_redis_value(info.extract_error()?)?;
+    if field(&info, "role") == Some("slave") {
+        let kind = ErrorKind::Server(ServerErrorKind::ReadOnly);
+        return Err((kind, "it is a replica, and takes no writes").into());
+    }
+    Ok(())
 }

@@ -7,7 +7,7 @@ use redis::{Cmd, ConnectionAddr, ConnectionInfo, FromRedisValue, Value, cmd};
 
 use tokio::time::timeout;
 
-use super::node::Node;
+use super::node::{Duty, Node};
 use crate::{
     ConnectError, RedisOptions,
     keys::{SHARDS, Shard},
@@ -67,14 +67,22 @@ impl Topology {
         for (node, server) in seeds {
             let server = server.or(options.servers.first()).ok_or(ConnectError::Url)?;
             match all.ask(&node, server).await {
-                Ok(topology) if topology.is_well => return Ok(topology),
+                Ok(topology) if topology.is_well => return Ok(topology.with_duties()),
                 // It may be cut off from the others, and not know of their decisions.
                 Ok(topology) => found = Ok(topology),
                 Err(error) if found.is_err() => found = Err(error),
                 Err(_) => {}
             }
         }
-        found
+        found.map(Self::with_duties)
+    }
+
+    /// Tells every node what it is there for.
+    fn with_duties(self) -> Self {
+        let duty = if self.is_cluster { Duty::Slots } else { Duty::Alone };
+        self.masters.iter().for_each(|node| node.set_duty(duty));
+        self.replicas.iter().for_each(|node| node.set_duty(Duty::Standby));
+        self
     }
 }
 
@@ -119,15 +127,25 @@ impl<'a> Known<'a> {
             Some("sentinel") => {
                 Err(ConnectError::Unsuitable("a sentinel keeps no rooms".to_owned()))
             }
-            Some(_) => Ok(Topology {
-                is_cluster: false,
-                is_well: true,
-                masters: vec![Arc::clone(node)],
-                replicas: Vec::new(),
-                owners: vec![Some(0); SHARDS],
-            }),
+            Some(_) => self.single(node).await,
             None => Err(ConnectError::Unsuitable("it does not say what it is".to_owned())),
         }
+    }
+
+    async fn single(&mut self, node: &Arc<Node>) -> Result<Topology, ConnectError> {
+        let info = self.say(node, cmd("INFO").arg("replication")).await?;
+        let info = String::from_redis_value(info).unwrap_or_default();
+        if field(&info, "role") == Some("slave") {
+            let why = "it is a replica, and takes no writes";
+            return Err(ConnectError::Unreachable(why.to_owned()));
+        }
+        Ok(Topology {
+            is_cluster: false,
+            is_well: true,
+            masters: vec![Arc::clone(node)],
+            replicas: Vec::new(),
+            owners: vec![Some(0); SHARDS],
+        })
     }
 
     /// What a server says. One that hangs is not waited for as long as one that works: others may
@@ -137,13 +155,7 @@ impl<'a> Known<'a> {
         let Ok(said) = timeout(patience, node.ask(command)).await else {
             return Err(ConnectError::Unreachable("it does not answer in time".to_owned()));
         };
-        said.map_err(|error| {
-            let why = error.to_string();
-            match error.is_io_error() {
-                true => ConnectError::Unreachable(why),
-                false => ConnectError::Refused(why),
-            }
-        })
+        Ok(said?)
     }
 
     async fn cluster(

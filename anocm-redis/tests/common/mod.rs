@@ -10,13 +10,18 @@
     reason = "each test file uses some of it, and fails by panicking"
 )]
 
+mod clock;
 mod front;
+mod log;
 pub(crate) mod rooms;
+pub(crate) mod scripts;
 mod server;
 
 use std::time::{Duration, Instant};
 
+pub(crate) use clock::WallClock;
 pub(crate) use front::Front;
+pub(crate) use log::Log;
 use redis::Value;
 pub(crate) use server::{Server, configuration};
 
@@ -48,8 +53,8 @@ impl Server {
     /// All keys of rooms, and of lists of rooms.
     pub(crate) fn keys_of_rooms(&self) -> Vec<String> {
         let keys = self.keys().into_iter().map(|(key, _)| key);
-        // For two seconds it stands there that a relay overwrites buffers.
-        keys.filter(|key| !key.ends_with(":wash")).collect()
+        // That a relay overwrites buffers, and how the clock was set.
+        keys.filter(|key| ![":wash", ":t"].iter().any(|end| key.ends_with(end))).collect()
     }
 
     /// All keys, and the milliseconds each has left to live.
@@ -107,6 +112,15 @@ impl Cluster {
         }
         cluster.settle();
         cluster
+    }
+
+    /// Has another node follow the first one.
+    pub(crate) fn add_replica(&mut self, node: Server) {
+        let first = &self.nodes[0];
+        let () = node.ask(&["CLUSTER", "MEET", "127.0.0.1", &first.port.to_string()]);
+        let id: String = first.ask(&["CLUSTER", "MYID"]);
+        wait("a replica follows", || node.try_ask(&["CLUSTER", "REPLICATE", &id]).is_some());
+        self.nodes.push(node);
     }
 
     /// Waits until every node that lives says that all is well.

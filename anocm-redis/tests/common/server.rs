@@ -63,6 +63,7 @@ pub(crate) struct Server {
     child: Child,
     pub(crate) port: u16,
     options: Vec<String>,
+    environment: Vec<(String, String)>,
     /// Where it would write if it did.
     pub(crate) dir: tempfile::TempDir,
     /// It is meant to write there.
@@ -72,6 +73,11 @@ pub(crate) struct Server {
 impl Server {
     /// Starts one that has the hardened configuration and these options.
     pub(crate) fn start(options: &[&str]) -> Self {
+        Self::start_in(Vec::new(), options)
+    }
+
+    /// The same with these variables.
+    pub(crate) fn start_in(environment: Vec<(String, String)>, options: &[&str]) -> Self {
         let mut all = additions();
         all.extend(options.iter().map(|&option| option.to_owned()));
         let options = all;
@@ -79,8 +85,11 @@ impl Server {
         let mut said = Vec::new();
         for _ in 0..TRIES {
             let port = free_port();
-            match run(port, &options, &dir) {
-                Ok(child) => return Self { child, port, options, dir, is_careless: false },
+            match run(port, &options, &environment, &dir) {
+                Ok(child) => {
+                    let is_careless = false;
+                    return Self { child, port, options, environment, dir, is_careless };
+                }
                 Err(lines) => said = lines,
             }
         }
@@ -97,7 +106,7 @@ impl Server {
     /// Ends it at once, and starts another in its place.
     pub(crate) fn restart(mut self) -> Self {
         self.kill();
-        let child = run(self.port, &self.options, &self.dir);
+        let child = run(self.port, &self.options, &self.environment, &self.dir);
         self.child = child.unwrap_or_else(|said| panic!("no restart:\n{}", said.join("\n")));
         self
     }
@@ -133,7 +142,12 @@ impl Server {
 }
 
 /// The program on this port, once it is ready; else what it had to say.
-fn run(port: u16, options: &[String], dir: &tempfile::TempDir) -> Result<Child, Vec<String>> {
+fn run(
+    port: u16,
+    options: &[String],
+    environment: &[(String, String)],
+    dir: &tempfile::TempDir,
+) -> Result<Child, Vec<String>> {
     let port = port.to_string();
     let is_secured = options.iter().any(|option| option == "--tls-cert-file");
     let ports = if is_secured {
@@ -150,6 +164,7 @@ fn run(port: u16, options: &[String], dir: &tempfile::TempDir) -> Result<Child, 
         // As operators are told: freed memory is overwritten. The second is for servers that bring
         // their own allocator along.
         .envs(["MALLOC_CONF", "JE_MALLOC_CONF"].map(|name| (name, ALLOCATOR)))
+        .envs(environment.iter().cloned())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()

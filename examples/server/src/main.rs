@@ -6,6 +6,7 @@ mod args;
 mod doctor;
 mod http;
 mod metrics;
+mod redis;
 mod signals;
 mod tls;
 mod units;
@@ -25,7 +26,6 @@ use anocm_core::{
     store::{MemoryStore, Store},
     wire::Posture,
 };
-use anocm_redis::RedisStore;
 use anocm_ws::server::{Listener, router};
 use args::{Args, LogLevel, Task};
 use axum::Router;
@@ -79,7 +79,7 @@ async fn run(args: Args, posture: Posture) -> Result<(), Failure> {
     let redis = args.redis()?;
     let rooms_end = redis.is_none();
     let store: Arc<dyn Store> = if let Some(options) = redis {
-        let store = RedisStore::connect(options).await.map_err(args::StoreFailure::from)?;
+        let store = redis::connect(options).await.map_err(args::StoreFailure::from)?;
         store.state_posture(posture);
         // Others can break its promise at any time, and asking it costs nothing.
         config.posture_interval = Duration::from_secs(1);

@@ -8,7 +8,10 @@
 
 mod common;
 
-use std::process::Command;
+use std::{
+    io::{BufRead as _, BufReader},
+    process::{Command, Stdio},
+};
 
 use common::{
     Server, program,
@@ -45,17 +48,53 @@ fn a_server_that_writes_to_a_disk_is_refused_with_a_line_for_each_cure() {
 }
 
 #[test]
-fn a_server_that_is_not_there_or_does_not_say_is_refused() {
-    let mut store = redis::Server::start(&[]);
+fn a_server_that_does_not_say_is_refused() {
+    let store = redis::Server::start(&[]);
     let url = store.url();
     ask(&store, &["ACL", "SETUSER", "default", "-config|get"]);
     let errors = refused(&["--store", &url]);
     assert!(errors.contains("do not say whether they keep anything on a disk"), "{errors}");
     drop(Server::start(&["--store", &url, "--allow-unknown-store"]));
+}
+
+#[test]
+fn a_server_that_starts_later_is_waited_for_and_that_is_said_once() {
+    let mut store = redis::Server::start(&[]);
+    let url = store.url();
     store.kill();
-    let errors = refused(&["--store", &url]);
-    assert!(errors.contains("no server can be reached"), "{errors}");
-    assert_eq!(errors.lines().count(), 1, "{errors}");
+    let mut relay = program(&["--listen", "127.0.0.1:0", "--store", &url])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut errors = BufReader::new(relay.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let mut says = |what: &str| errors.find(|line| line.contains(what)).unwrap();
+    let line = says("waiting for the store");
+    assert!(line.contains("no server can be reached"), "{line}");
+    assert!(relay.try_wait().unwrap().is_none());
+    let _store = store.restart();
+    // The next line of all.
+    assert!(says("").contains("the store can be used"));
+    let mut line = String::new();
+    BufReader::new(relay.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.starts_with("listening on "), "{line}");
+    relay.kill().unwrap();
+    relay.wait().unwrap();
+}
+
+#[test]
+fn a_user_goes_with_the_password_of_the_url_and_never_without_one() {
+    let store = redis::Server::start(&[]);
+    let url = store.url();
+    let errors = refused(&["--store", &url, "--store-user", "anocm"]);
+    assert!(errors.contains("--store-user needs a password"), "{errors}");
+    // Of two users with one password the one that was named.
+    ask(&store, &["ACL", "SETUSER", "other", "on", "~*", "+@all", ">secret"]);
+    let mut server = program(&["--listen", "127.0.0.1:0", "--store-user", "anocm"]);
+    let url = url.replace("redis://", "redis://other:secret@");
+    let output = server.env("ANOCM_STORE", &url).output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(errors.contains("the server refuses"), "{errors}");
 }
 
 #[test]
@@ -68,7 +107,7 @@ fn a_password_comes_from_a_file_or_a_variable_and_never_from_an_argument() {
     ask(&store, &["ACL", "SETUSER", "default", "off"]);
     let url = store.url();
     let as_anocm = ["--store", &url, "--store-user", "anocm"];
-    assert!(refused(&as_anocm).contains("the server refuses"));
+    assert!(refused(&["--store", &url]).contains("the server refuses"));
 
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("password");
@@ -105,7 +144,7 @@ fn a_server_with_tls_is_trusted_by_its_authority() {
     ];
     let store = redis::Server::start(&files.concat());
     let url = format!("rediss://localhost:{}", store.port);
-    assert!(refused(&["--store", &url]).contains("no server can be reached"));
+    assert!(refused(&["--store", &url]).contains("certificate is not accepted"));
     drop(Server::start(&["--store", &url, "--store-ca", &certificate]));
     assert!(refused(&["--store", &url, "--store-ca", &key]).contains("not a certificate"));
 }

@@ -68,6 +68,8 @@ pub(super) struct Held {
     inner: Arc<MemoryStore>,
     /// After a door was looked at, before that is given back.
     pub(super) door: Gate,
+    /// Before a room is touched.
+    pub(super) touch: Gate,
     /// After a page was read, before it is given back.
     pub(super) read: Gate,
     /// After a room was closed, before that is said.
@@ -80,9 +82,9 @@ pub(super) struct Held {
 
 impl Held {
     pub(super) fn new(inner: Arc<MemoryStore>) -> Arc<Self> {
-        let [door, read, closed] = [(); 3].map(|()| Gate::default());
+        let [door, touch, read, closed] = [(); 4].map(|()| Gate::default());
         let [told, end] = [(); 2].map(|()| Arc::default());
-        Arc::new(Self { inner, door, read, closed, told, end })
+        Arc::new(Self { inner, door, touch, read, closed, told, end })
     }
 }
 
@@ -135,6 +137,7 @@ impl Store for Held {
     }
 
     async fn touch(&self, address: &RoomAddress) -> Result<(), StoreError> {
+        self.touch.pass().await;
         self.inner.touch(address).await
     }
 

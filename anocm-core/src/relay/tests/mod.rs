@@ -18,6 +18,7 @@ mod robustness;
 mod statistics;
 mod toll;
 mod turns;
+mod upkeep;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 

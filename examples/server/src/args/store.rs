@@ -43,6 +43,8 @@ pub(crate) enum StoreFailure {
         "a password in --store is seen by others on this machine: put it into {PASSWORD} or --store-password-file"
     )]
     Password,
+    #[error("--store-user needs a password: put it into {PASSWORD} or --store-password-file")]
+    NoPassword,
     #[error("cannot read {file}")]
     Read { file: PathBuf, source: io::Error },
     #[error(transparent)]
@@ -72,8 +74,11 @@ impl Store {
         };
         let of_file = self.store_password_file.as_ref().map(read).transpose()?;
         let of_file = of_file.map(|bytes| String::from_utf8_lossy(&bytes).trim_end().to_owned());
-        if let Some(password) = of_file.or_else(|| std::env::var(PASSWORD).ok()) {
-            options.set_credentials(self.store_user.as_deref(), &password);
+        match (of_file.or_else(|| std::env::var(PASSWORD).ok()), &self.store_user) {
+            (Some(password), user) => options.set_credentials(user.as_deref(), &password),
+            (None, Some(user)) if options.has_password_in_url() => options.set_user(user),
+            (None, Some(_)) => return Err(StoreFailure::NoPassword),
+            (None, None) => {}
         }
         if let Some(file) = &self.store_ca {
             options.set_root_certificate(&read(file)?)?;
@@ -119,6 +124,12 @@ mod tests {
         // From the environment it is not seen.
         let given = Given::parse_from(["anocm-server", "--store=redis://me:secret@a:1"]);
         assert!(given.store.redis(7, std::iter::empty()).is_ok());
+    }
+
+    #[test]
+    fn a_user_is_not_forgotten_for_want_of_a_password() {
+        let refused = redis(&["--store", "redis://a:1", "--store-user", "me"]);
+        assert!(matches!(refused, Err(StoreFailure::NoPassword)));
     }
 
     #[test]

@@ -1,0 +1,90 @@
+//! What is told while the store takes long for a touch, or for a look at the door.
+
+use super::{held::Stage, *};
+
+/// Longer than any interval between two touches.
+const LATER: Duration = MINUTE;
+
+impl Stage {
+    /// Bob hears what is said elsewhere in the room.
+    async fn bob_hears(&mut self, epoch: u8) {
+        let said = entry(EntryKind::Message, epoch, Retention::Live);
+        let seq = self.store.append(&ROOM, said, None).await.unwrap();
+        assert_eq!(self.bob.entry().await.seq, seq);
+    }
+
+    /// Somewhere else in the room the epoch ends.
+    async fn commit(&self, epoch: u8) -> Seq {
+        let commit = entry(EntryKind::Commit, epoch, policy().handshakes);
+        self.store.append(&ROOM, commit, Some(next(epoch + 1))).await.unwrap()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_touch_that_hangs_keeps_nobody_from_hearing() {
+    let mut stage = Stage::new(RelayConfig::default()).await;
+    stage.store.touch.shut();
+    tokio::time::sleep(LATER).await;
+    stage.store.touch.reached().await;
+    for _ in 0..3 {
+        stage.bob_hears(0).await;
+    }
+    stage.store.touch.open();
+    stage.bob_hears(0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_at_the_door_that_hangs_keeps_nobody_from_hearing() {
+    let mut stage = Stage::new(RelayConfig::default()).await;
+    let seq = stage.commit(0).await;
+    stage.store.door.shut();
+    stage.store.void(&ROOM, seq, next(0)).await.unwrap();
+    stage.store.door.reached().await;
+    assert_eq!(stage.bob.entry().await.seq, seq);
+    let voided = Event::Voided { address: ROOM, seq, epoch: Epoch::new(0) };
+    assert_eq!(stage.bob.event().await, voided);
+    stage.bob_hears(0).await;
+    stage.store.door.open();
+    stage.bob_hears(0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_door_that_was_looked_at_before_the_epoch_ended_settles_nothing() {
+    let mut stage = Stage::new(RelayConfig::default()).await;
+    let seq = stage.commit(0).await;
+    stage.store.door.shut();
+    stage.store.void(&ROOM, seq, next(0)).await.unwrap();
+    // The door is that of epoch 0 until somebody commits, and is given back only then.
+    stage.store.door.reached().await;
+    let again = stage.commit(0).await;
+    assert_eq!(stage.bob.entry().await.seq, seq);
+    let voided = Event::Voided { address: ROOM, seq, epoch: Epoch::new(0) };
+    assert_eq!(stage.bob.event().await, voided);
+    assert_eq!(stage.bob.entry().await.seq, again);
+    stage.store.door.open();
+    // Bob has not proven epoch 1, and hears nothing once his grace is over.
+    tokio::time::sleep(RelayConfig::default().grace).await;
+    assert_eq!(stage.bob.event().await, Event::Lapsed { address: ROOM });
+    let said = entry(EntryKind::Message, 1, Retention::Live);
+    stage.store.append(&ROOM, said, None).await.unwrap();
+    stage.bob.hears_nothing().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_in_doubt_for_longer_than_the_grace_is_told_to_nobody() {
+    let mut stage = Stage::new(RelayConfig::default()).await;
+    let seq = stage.commit(0).await;
+    assert_eq!(stage.bob.entry().await.seq, seq);
+    stage.bob.enter(1).await.unwrap();
+    stage.store.door.shut();
+    stage.store.void(&ROOM, seq, next(9)).await.unwrap();
+    assert!(matches!(stage.bob.event().await, Event::Voided { .. }));
+    stage.bob_hears(0).await;
+    tokio::time::sleep(RelayConfig::default().grace).await;
+    let said = entry(EntryKind::Message, 0, Retention::Live);
+    stage.store.append(&ROOM, said, None).await.unwrap();
+    stage.bob.hears_nothing().await;
+    // What Bob has proven no longer holds.
+    stage.store.door.open();
+    assert_eq!(stage.bob.last_event().await, Event::Lapsed { address: ROOM });
+}

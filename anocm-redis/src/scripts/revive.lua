@@ -1,0 +1,31 @@
+-- Brings a room back that the server expired because its clock was set, as a relay knows it that
+-- has heard all that happened to it. Gives 1 when it is there.
+-- KEYS: room, shard
+-- ARGV: 1 to 11 as for `create`, 12 when it was opened, 13 epoch, 14 where that began, 15 head,
+--       16 turn, 17 mark, 18 fork
+local room, shard, janitor = KEYS[1], KEYS[2], cleaning()
+local seen = redis.call('HMGET', room, 'until', 'instance')
+if seen[1] then
+  -- Another relay was quicker; or the room has ended, and was not expired.
+  return {'ok', seen[2] == ARGV[1] and not gone(seen[1]) and 1 or 0}
+end
+local linger, age, opened = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[12])
+local ends = math.min(now + linger, opened + age)
+if gone(ends) then
+  return {'gone'}
+end
+local holds = math.min(ends + slack(linger), opened + age)
+-- Entries have gone with it: nothing may be left that nobody would find.
+redis.call('DEL', room .. ':x', room .. ':e')
+redis.call('HSET', room,
+  'epoch', ARGV[13], 'head', ARGV[15], 'turn', ARGV[16], 'until', ends, 'holds', holds, 'bytes', 0,
+  'max_entries', ARGV[10], 'max_bytes', ARGV[11], 'instance', ARGV[1],
+  'mark', ARGV[17], 'fork', ARGV[18], 'due', ends,
+  'began', ARGV[14], 'member', ARGV[4], 'door', ARGV[3], 'owner', ARGV[2],
+  'held', holds, 'opened', opened, 'linger', linger, 'age', age,
+  'largest', ARGV[8], 'handshakes', ARGV[9])
+redis.call('PEXPIREAT', room, ends_at(holds))
+janitor.replace(room, ARGV[5], holds)
+redis.call('ZADD', shard, ends, string.sub(room, #shard + 1))
+hold(shard, holds)
+return {'ok', 1}

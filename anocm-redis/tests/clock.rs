@@ -1,0 +1,215 @@
+//! A server whose clock is set while there are rooms.
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "a test, helpers included")]
+
+mod common;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use anocm_core::{
+    Retention, RoomAddress, Seq,
+    store::{Store as _, StoreError, Watch, Watched},
+    wire::{CloseReason, EntryKind},
+};
+use anocm_redis::RedisStore;
+use common::{
+    Log, Server, WallClock,
+    rooms::{SECOND, create, entry, kept, next, policy, say, store, told, told_entry},
+};
+use tokio::task::JoinHandle;
+use tracing::Level;
+
+const HERE: RoomAddress = RoomAddress::new([7; 16]);
+
+/// A server whose clock can be set, and a relay with a guest in a room of it.
+struct Stage {
+    clock: WallClock,
+    server: Server,
+    store: Arc<RedisStore>,
+    watch: Watch,
+    stays: JoinHandle<()>,
+    is_over: Arc<AtomicBool>,
+}
+
+impl Stage {
+    async fn new() -> Option<Self> {
+        let clock = WallClock::new()?;
+        let server = Server::start_in(clock.environment(), &[]);
+        let store = store(&server).await;
+        create(&store, &HERE, policy(30 * SECOND)).await;
+        let watch = store.watch(&HERE).await.unwrap();
+        store.door(&HERE).await.unwrap();
+        let is_over = Arc::new(AtomicBool::new(false));
+        let stays = tokio::spawn(stay(Arc::clone(&store), Arc::clone(&is_over)));
+        Some(Self { clock, server, store, watch, stays, is_over })
+    }
+
+    /// Says something that is heard.
+    async fn talks(&mut self, retention: Retention) -> Seq {
+        let seq = say(&self.store, &HERE, retention, &[1; 1_000]).await.expect("not taken");
+        loop {
+            match told(&mut self.watch).await {
+                Watched::Entry(item) if item.seq == seq => return seq,
+                Watched::Entry(_) | Watched::Lagged => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    async fn kept(&self) -> Vec<u64> {
+        let page = self.store.read(&HERE, Seq::START, Seq::new(u64::MAX)).await.unwrap();
+        page.items.iter().map(|item| item.seq.value()).collect()
+    }
+
+    fn has_key(&self, seq: Seq) -> bool {
+        let end = format!(":{}", seq.value());
+        self.server.keys().iter().any(|(key, _)| key.ends_with(&end))
+    }
+
+    /// The guest has stayed to the end, and leaves.
+    async fn end(self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        self.stays.await.unwrap();
+        self.store.close(&HERE, CloseReason::Owner).await.unwrap();
+    }
+}
+
+/// Touches the room as a relay does.
+async fn stay(store: Arc<RedisStore>, is_over: Arc<AtomicBool>) {
+    while !is_over.load(Ordering::Relaxed) {
+        store.touch(&HERE).await.expect("the room has ended");
+        tokio::time::sleep(SECOND / 2).await;
+    }
+}
+
+#[tokio::test]
+async fn a_step_in_either_direction_ends_no_room_in_which_somebody_is() {
+    let (log, _guard) = Log::listen(Level::INFO);
+    let Some(mut stage) = Stage::new().await else { return };
+    let day = 24 * 3_600;
+    // Each time against the true clock; the room outlives its last guest by 30 s only.
+    for seconds in [200, 0, day, -day, 0] {
+        stage.clock.set(seconds);
+        // Longer than a relay takes to look at a slot again.
+        for _ in 0..5 {
+            stage.talks(kept(20 * SECOND)).await;
+            tokio::time::sleep(SECOND / 2).await;
+        }
+        assert_eq!(stage.store.door(&HERE).await.unwrap().epoch().value(), 0);
+    }
+    let lines = log.lines("the clock of the store was set");
+    // One for each step, though 256 slots have noticed.
+    assert_eq!(lines.len(), 5, "{lines:#?}");
+    for (line, direction) in lines.iter().zip(["forward by ", "back by ", "forward by "]) {
+        let (_, by) = line.split_once(direction).unwrap();
+        let by: f64 = by.split_whitespace().next().unwrap().parse().unwrap();
+        let near = |seconds: i32| (by - f64::from(seconds)).abs() < 0.5;
+        assert!(near(200) || near(86_400), "{line}");
+    }
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_room_goes_on_in_its_epoch_after_a_step() {
+    let Some(mut stage) = Stage::new().await else { return };
+    let commit = entry(EntryKind::Commit, 0, kept(20 * SECOND), &[2; 1_000]);
+    let began = stage.store.append(&HERE, commit, Some(next(1))).await.unwrap();
+    assert_eq!(told_entry(&mut stage.watch).await.seq, began);
+    // As those do who prove their membership.
+    let before = stage.store.door(&HERE).await.unwrap();
+    stage.clock.set(3_600);
+    tokio::time::sleep(3 * SECOND).await;
+    let after = stage.store.door(&HERE).await.unwrap();
+    assert_eq!((after.epoch(), after.head), (before.epoch(), before.head));
+    assert_eq!((after.owner, after.door, after.policy), (before.owner, before.door, before.policy));
+    assert_eq!(after.group_info, before.group_info);
+    assert_eq!(after.epochs.last(), before.epochs.last());
+    let said = entry(EntryKind::Message, 1, kept(20 * SECOND), &[3; 1_000]);
+    let seq = stage.store.append(&HERE, said, None).await.unwrap();
+    assert_eq!(seq, began.next());
+    assert_eq!(told_entry(&mut stage.watch).await.seq, seq);
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn nothing_is_kept_for_longer_because_the_clock_was_set_back() {
+    const LIFE: Duration = Duration::from_secs(4);
+    let Some(mut stage) = Stage::new().await else { return };
+    let before = stage.talks(kept(LIFE)).await;
+    let since = Instant::now();
+    stage.clock.set(-3_600);
+    let after = stage.talks(kept(LIFE)).await;
+    assert_eq!(stage.kept().await, [before.value(), after.value()]);
+    tokio::time::sleep(LIFE.saturating_sub(since.elapsed())).await;
+    assert!(!stage.kept().await.contains(&before.value()));
+    tokio::time::sleep(LIFE).await;
+    assert!(stage.kept().await.is_empty());
+    // Erased, although the server's own clock is far from the end of their keys.
+    assert!(!stage.has_key(before) && !stage.has_key(after), "{:?}", stage.server.keys());
+    // What comes now has a time to live by the clock as it is.
+    let last = stage.talks(kept(LIFE)).await;
+    let keys = stage.server.keys();
+    let (_, left) =
+        keys.iter().find(|(key, _)| key.ends_with(&format!(":{}", last.value()))).unwrap();
+    assert!((1..=7_000).contains(left), "{left}");
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn nothing_is_kept_for_longer_because_the_clock_was_set_forward() {
+    const LIFE: Duration = Duration::from_secs(4);
+    let Some(mut stage) = Stage::new().await else { return };
+    stage.clock.set(3_600);
+    let since = Instant::now();
+    let seq = stage.talks(kept(LIFE)).await;
+    tokio::time::sleep(3 * SECOND).await;
+    let later = stage.talks(kept(LIFE)).await;
+    assert!(stage.kept().await.contains(&later.value()));
+    tokio::time::sleep((LIFE + SECOND).saturating_sub(since.elapsed())).await;
+    assert_eq!(stage.kept().await, [later.value()]);
+    assert!(!stage.has_key(seq));
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_relay_that_starts_after_a_step_has_the_same_time() {
+    let Some(mut stage) = Stage::new().await else { return };
+    for seconds in [-3_600, 3_600] {
+        stage.clock.set(seconds);
+        tokio::time::sleep(3 * SECOND).await;
+        let other = store(&stage.server).await;
+        let mut watch = other.watch(&HERE).await.unwrap();
+        let seq = stage.talks(kept(3 * SECOND)).await;
+        assert_eq!(told_entry(&mut watch).await.seq, seq);
+        other.touch(&HERE).await.unwrap();
+        let page = other.read(&HERE, Seq::START, Seq::new(u64::MAX)).await.unwrap();
+        let item = page.items.iter().find(|item| item.seq == seq).unwrap();
+        assert!(item.age < 3_000, "{}", item.age);
+        tokio::time::sleep(3 * SECOND).await;
+        let page = other.read(&HERE, Seq::START, Seq::new(u64::MAX)).await.unwrap();
+        assert!(page.items.iter().all(|item| item.seq != seq));
+        let said = say(&other, &HERE, Retention::Live, &[2; 1_000]).await.unwrap();
+        assert_eq!(told_entry(&mut watch).await.seq, said);
+    }
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_room_that_its_owner_closes_is_not_brought_back_by_a_step() {
+    let Some(stage) = Stage::new().await else { return };
+    let Stage { clock, server, store, mut watch, stays, is_over } = stage;
+    is_over.store(true, Ordering::Relaxed);
+    stays.await.unwrap();
+    clock.set(3_600);
+    // Although the server has expired it by then.
+    store.close(&HERE, CloseReason::Owner).await.unwrap();
+    assert_eq!(told(&mut watch).await, Watched::Closed(CloseReason::Owner));
+    assert_eq!(store.touch(&HERE).await, Err(StoreError::NoSuchRoom));
+    assert_eq!(server.keys_of_rooms(), [""; 0]);
+}
