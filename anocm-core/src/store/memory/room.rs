@@ -60,7 +60,8 @@ impl Room {
         }
     }
 
-    /// Appends to the log. `spare` is how many bytes the store still takes.
+    /// Appends to the log. `next` is there exactly when the entry begins an epoch, and `spare` is
+    /// how many bytes the store still takes.
     pub(super) fn append(
         &mut self,
         entry: Entry,
@@ -68,9 +69,6 @@ impl Room {
         now: Timestamp,
         spare: usize,
     ) -> Result<Seq, StoreError> {
-        if next.is_some() != entry.kind.begins_epoch() {
-            return Err(StoreError::Mismatched);
-        }
         let current = self.epoch();
         if entry.epoch != current {
             return Err(StoreError::StaleEpoch { current });
@@ -144,21 +142,22 @@ impl Room {
     ) -> Result<(), StoreError> {
         let current = self.epoch();
         let stale = StoreError::StaleEpoch { current };
-        let Some(at) = self.epochs.iter().position(|record| record.began == seq) else {
+        let voided = self.kept.get(&seq).map(|kept| &kept.entry);
+        let Some(ended) = voided.filter(|entry| entry.kind.begins_epoch()) else {
             return Err(stale);
         };
-        let before = at.checked_sub(1).and_then(|before| self.epochs.get(before));
-        let voided = self.epochs.get(at);
-        let Some((before, voided)) = before.zip(voided) else { return Err(stale) };
-        if before.epoch.next() != voided.epoch {
+        // Later epochs may be forgotten already: not every entry is kept equally long.
+        let Some(at) = self.epochs.iter().position(|record| record.epoch == ended.epoch) else {
             return Err(stale);
-        }
-        let (epoch, began) = (before.epoch, before.began);
+        };
+        let Some(&EpochRecord { epoch, began, .. }) = self.epochs.get(at) else {
+            return Err(stale);
+        };
         let grows = restored.group_info.len().saturating_sub(self.group_info.len());
         if grows > spare {
             return Err(StoreError::Full);
         }
-        self.epochs.truncate(at.saturating_sub(1));
+        self.epochs.truncate(at);
         self.begin_epoch(epoch, began, restored);
         for (seq, kept) in self.kept.split_off(&seq) {
             self.expiries.remove(&(kept.expires(), seq));
@@ -241,7 +240,7 @@ impl Room {
         let (lonely, old) = (self.lonely(), self.old());
         if now < lonely.min(old) {
             None
-        } else if old < lonely {
+        } else if old <= lonely {
             Some(CloseReason::Age)
         } else {
             Some(CloseReason::Gone)
