@@ -35,31 +35,56 @@ use crate::{
 ///    current epoch, else [`StoreError::StaleEpoch`] and nothing changes.
 /// 3. An accepted commit or join moves the epoch by one and replaces member hash, door hash and
 ///    group information in the same step. `next` must be present exactly then.
-/// 4. Places are 1, 2, 3 … without gap or repetition, also across voids and live entries.
+/// 4. Places are 1, 2, 3 … without gap or repetition, also across voids and live entries. A
+///    refused entry takes none.
 /// 5. A live entry takes a place and reaches every watch, and is never returned by `read`.
 /// 6. `read` returns entries after the cursor in order, each with its age, and says how far it
-///    reaches. Within what it reaches, every kept entry is there.
+///    reaches. Within what it reaches, every kept entry is there. It reaches to `until` or to the
+///    room's head, whichever is less, whatever is kept there; only a page with `more` reaches less,
+///    and always beyond the cursor.
 /// 7. An entry is never returned at or after its acceptance plus its retention, to the
 ///    millisecond, by the store's clock.
 /// 8. A watch yields everything that happens after `watch` returned, in order. One that falls
-///    behind its bound yields [`Watched::Lagged`] in place of what it lost, never nothing.
-/// 9. A room is erased once nobody touched it for its linger, or at its largest age, or when it
-///    is closed; its watches then yield [`Watched::Closed`] and end, and everything about it
+///    behind its bound yields [`Watched::Lagged`] in place of what it lost, never nothing. The
+///    bound is at least [`MIN_WATCH_ITEMS`], and no watch holds up an `append` or another watch.
+/// 9. A room is erased when its linger has passed without a touch, or at its largest age, or when
+///    it is closed; its watches then yield [`Watched::Closed`] and end, and everything about it
 ///    answers [`StoreError::NoSuchRoom`].
 /// 10. Bounds ([`Policy::bounds`]) are kept by refusing with [`StoreError::Full`]: nothing that was accepted is ever
-///     dropped to make room, and space returns when entries expire.
-/// 11. `void` takes back an entry that began an epoch, and everything after it, restores the epoch
-///     before, and tells every watch. Of any other entry, or when the epoch before is not in the
-///     door's history any more: [`StoreError::StaleEpoch`].
+///     dropped to make room, and space returns when entries expire or are voided. Live entries
+///     take none.
+/// 11. `void` takes back an entry that began an epoch, a commit or a join, and everything after it,
+///     restores the epoch before, and tells every watch. Of any other entry, or when the epoch
+///     before is not in the door's history any more: [`StoreError::StaleEpoch`].
 /// 12. The hashes of past epochs stay in the door's history as long as the entry that
-///     ended them is kept, of the last [`MAX_EPOCHS`] epochs at most.
-/// 13. An epoch that a join began is unsettled until [`settle`](Store::settle) is called for it;
+///     ended them is kept, of the last [`MAX_EPOCHS`] epochs at most, the current one included. The
+///     current epoch stays known as long as the room.
+/// 13. The linger is counted from `create` and anew from each `touch`, and from nothing else: no
+///     other method counts as a touch. A touch does not defer the largest age.
+/// 14. [`Watched::Closed`] gives the reason that came first, however late the store finds out:
+///     [`CloseReason::Gone`] for the linger, [`CloseReason::Age`] for the largest age, also when
+///     both come in the same millisecond. A call that finds a room past its end is answered as if
+///     the room had been erased in time.
+/// 15. Of several reasons to refuse an `append` the first of these is given: `Mismatched`,
+///     `ReadOnly`, `NoSuchRoom`, `StaleEpoch`, `Full`. Which of `AddressInUse` and `Full` a full
+///     store answers to `create` is left open.
+/// 16. Every call is one step to all others, on whatever thread they run: another call sees all of
+///     it or nothing. To tell the watches is part of that step, so that what they are told is one
+///     history: every accepted entry in the order of the places, each in the epoch that what was
+///     told before leads to, and nothing after the end.
+/// 17. After a `void` the restored epoch is the current one in every respect: it has the hashes and
+///     the group information of `restored`, whatever it had before, it does not expire with the
+///     entry that had ended it, and when it ends again, it stays known as long as the new entry.
+/// 18. Rooms are independent of each other: nothing that is done to one shows at another.
+/// 19. A dropped future had its whole effect or none, or (where the back end is another process)
+///     will have: what it was to tell is told exactly when its effect is there.
+/// 20. An epoch that a join began is unsettled until [`settle`](Store::settle) is called for it;
 ///     every other one is settled. While it is unsettled, and from [`SETTLES`] after the join's
 ///     acceptance, `take_back` voids the join and everything after it in one step, and restores
 ///     member and door hash of the epoch before from the store's own records. Else
 ///     [`StoreError::TooEarly`] or [`StoreError::Settled`]; when the member hash is not that of
 ///     the epoch before, or no join stands there, [`StoreError::StaleEpoch`].
-/// 14. After each join that was voided, by `void` or `take_back`, the door is
+/// 21. After each join that was voided, by `void` or `take_back`, the door is
 ///     [shut](StoredDoor::shut) to joins: for [`SHUT_FIRST`], then twice as long each time, up to
 ///     [`SHUT_LONGEST`]. Another door hash opens it and begins anew.
 ///
@@ -68,7 +93,7 @@ use crate::{
 /// After `Unavailable` the outcome is unknown.
 ///
 /// # Cancel safety
-/// A dropped future either had its whole effect or none.
+/// Every method is cancel safe: see 19.
 ///
 /// # Security
 /// Entries and group information are overwritten when they expire or are erased, not only
@@ -98,7 +123,7 @@ pub trait Store: Send + Sync + 'static {
     /// A live feed of what happens to the room from now on.
     async fn watch(&self, address: &RoomAddress) -> Result<Watch, StoreError>;
 
-    /// Says that somebody is connected: the room's linger starts anew.
+    /// Says that a connection uses the room: its linger starts anew.
     async fn touch(&self, address: &RoomAddress) -> Result<(), StoreError>;
 
     /// Takes back the entry at `seq`, which began an epoch, and everything after it.
@@ -129,8 +154,8 @@ pub trait Store: Send + Sync + 'static {
     async fn posture(&self) -> Posture;
 }
 
-/// How many epochs, the current one included, a door's history holds at most. Whoever was away
-/// for longer goes through the door again.
+/// How many epochs, the current one included, a door's history holds at most. A member that was
+/// away for longer goes through the door again.
 pub const MAX_EPOCHS: usize = 1_024;
 
 /// For how long the door is shut to joins after the first one that was voided.
@@ -138,6 +163,10 @@ pub const SHUT_FIRST: Duration = Duration::from_secs(10);
 
 /// For how long the door is shut to joins at most.
 pub const SHUT_LONGEST: Duration = Duration::from_secs(120);
+
+/// How many items a watch holds back at least before it lags, as long as they have no more than
+/// [`PAGE_BYTES`] sealed bytes together.
+pub const MIN_WATCH_ITEMS: usize = 128;
 
 /// How many sealed bytes a page holds at most, unless its first entry alone is larger.
 pub const PAGE_BYTES: usize = 256_000;

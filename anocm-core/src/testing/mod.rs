@@ -13,6 +13,7 @@ mod clock;
 #[cfg(test)]
 mod listing;
 pub mod network;
+mod parallel;
 pub mod sample;
 pub mod sim;
 pub mod store;

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 
 use super::{AtOnce, Closing, Link, Transport, TransportError};
-use crate::secret::Payload;
+use crate::{secret::Payload, wire::MAX_FRAME};
 
 /// Frames that may wait in each direction before `send` waits.
 const WAITING: usize = 64;
@@ -22,12 +22,18 @@ pub fn pair() -> (impl Link, impl Link) {
 struct End {
     // Held to clone, use or drop the sender, never across an await.
     to: Mutex<Option<mpsc::Sender<Payload>>>,
-    from: tokio::sync::Mutex<mpsc::Receiver<Payload>>,
+    /// Gone when a frame was too long.
+    from: tokio::sync::Mutex<Option<mpsc::Receiver<Payload>>>,
 }
 
 impl End {
     fn new(to: mpsc::Sender<Payload>, from: mpsc::Receiver<Payload>) -> Self {
-        Self { to: Mutex::new(Some(to)), from: tokio::sync::Mutex::new(from) }
+        Self { to: Mutex::new(Some(to)), from: tokio::sync::Mutex::new(Some(from)) }
+    }
+
+    /// Ends what goes to the other side, after what was sent.
+    fn cut(&self) {
+        self.to.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 
@@ -52,11 +58,20 @@ impl Link for End {
     }
 
     async fn recv(&self) -> Result<Option<Payload>, TransportError> {
-        Ok(self.from.lock().await.recv().await)
+        let mut from = self.from.lock().await;
+        let Some(frames) = &mut *from else { return Err(TransportError::TooLong) };
+        let frame = frames.recv().await;
+        if frame.as_ref().is_some_and(|frame| frame.len() > MAX_FRAME) {
+            // Both directions end, and what else is on its way is dropped.
+            *from = None;
+            self.cut();
+            return Err(TransportError::TooLong);
+        }
+        Ok(frame)
     }
 
     async fn close(&self, _why: Closing) {
-        self.to.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.cut();
     }
 }
 

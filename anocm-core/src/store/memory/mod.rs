@@ -184,6 +184,9 @@ impl Store for MemoryStore {
         entry: Entry,
         next: Option<NextEpoch>,
     ) -> Result<Seq, StoreError> {
+        if next.is_some() != entry.kind.begins_epoch() {
+            return Err(StoreError::Mismatched);
+        }
         self.with(address, |room, spare, now| room.append(entry, next, now, spare))
     }
 

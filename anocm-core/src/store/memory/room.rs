@@ -64,7 +64,8 @@ impl Room {
         }
     }
 
-    /// Appends to the log. `spare` is how many bytes the store still takes.
+    /// Appends to the log. `next` is there exactly when the entry begins an epoch, and `spare` is
+    /// how many bytes the store still takes.
     pub(super) fn append(
         &mut self,
         entry: Entry,
@@ -72,9 +73,6 @@ impl Room {
         now: Timestamp,
         spare: usize,
     ) -> Result<Seq, StoreError> {
-        if next.is_some() != entry.kind.begins_epoch() {
-            return Err(StoreError::Mismatched);
-        }
         let current = self.epoch();
         if entry.epoch != current {
             return Err(StoreError::StaleEpoch { current });
@@ -148,14 +146,15 @@ impl Room {
         now: Timestamp,
         spare: usize,
     ) -> Result<(), StoreError> {
-        let (at, before, _) = self.begun_at(seq)?;
-        let EpochRecord { epoch, began, settled, .. } = before;
+        let (at, join) = self.ended_at(seq)?;
+        let Some(&EpochRecord { epoch, began, settled, .. }) = self.epochs.get(at) else {
+            return Err(StoreError::StaleEpoch { current: self.epoch() });
+        };
         let grows = restored.group_info.len().saturating_sub(self.group_info.len());
         if grows > spare {
             return Err(StoreError::Full);
         }
-        let join = self.kept.get(&seq).is_some_and(|kept| kept.entry.kind == EntryKind::Join);
-        self.epochs.truncate(at.saturating_sub(1));
+        self.epochs.truncate(at);
         self.begin_epoch(epoch, began, settled, restored);
         if join {
             self.shut.again(self.door(), now);
@@ -168,16 +167,15 @@ impl Room {
         Ok(())
     }
 
-    /// The epoch that the entry at `seq` began: where it stands, the record of the one before,
-    /// which must be known, and its own.
-    fn begun_at(&self, seq: Seq) -> Result<(usize, EpochRecord, EpochRecord), StoreError> {
-        let at = self.epochs.iter().position(|record| record.began == seq);
-        let begun = at.and_then(|at| {
-            let before = at.checked_sub(1).and_then(|before| self.epochs.get(before)).copied()?;
-            let begun = self.epochs.get(at).copied()?;
-            (before.epoch.next() == begun.epoch).then_some((at, before, begun))
+    /// Where the record of the epoch stands that the entry at `seq` ended, and whether that entry is
+    /// a join. Later epochs may be forgotten already: not every entry is kept equally long.
+    fn ended_at(&self, seq: Seq) -> Result<(usize, bool), StoreError> {
+        let entry = self.kept.get(&seq).map(|kept| &kept.entry);
+        let ended = entry.filter(|entry| entry.kind.begins_epoch()).and_then(|entry| {
+            let at = self.epochs.iter().position(|record| record.epoch == entry.epoch)?;
+            Some((at, entry.kind == EntryKind::Join))
         });
-        begun.ok_or(StoreError::StaleEpoch { current: self.epoch() })
+        ended.ok_or(StoreError::StaleEpoch { current: self.epoch() })
     }
 
     /// A member of the epoch before has proven the epoch that the join at `began` began.
@@ -195,12 +193,15 @@ impl Room {
         now: Timestamp,
         spare: usize,
     ) -> Result<(), StoreError> {
-        let (_, before, begun) = self.begun_at(seq)?;
-        let kept = self.kept.get(&seq).filter(|kept| kept.entry.kind == EntryKind::Join);
-        let Some(kept) = kept.filter(|_| before.member == by.member) else {
-            return Err(StoreError::StaleEpoch { current: self.epoch() });
+        let stale = StoreError::StaleEpoch { current: self.epoch() };
+        let (at, join) = self.ended_at(seq)?;
+        let before = self.epochs.get(at).copied().filter(|before| before.member == by.member);
+        let (Some(before), Some(kept), true) = (before, self.kept.get(&seq), join) else {
+            return Err(stale);
         };
-        if begun.settled {
+        // What is not known any more is settled.
+        let begun = self.epochs.iter().find(|record| record.began == seq);
+        if begun.is_none_or(|record| record.settled) {
             return Err(StoreError::Settled);
         }
         let age = now.since(kept.accepted);
@@ -285,7 +286,7 @@ impl Room {
         let (lonely, old) = (self.lonely(), self.old());
         if now < lonely.min(old) {
             None
-        } else if old < lonely {
+        } else if old <= lonely {
             Some(CloseReason::Age)
         } else {
             Some(CloseReason::Gone)

@@ -46,6 +46,27 @@ pub async fn contract_10_a_room_full_of_messages_takes_commits(factory: &dyn Sto
 }
 
 /// Contract 10.
+pub async fn contract_10_space_returns_on_a_void(factory: &dyn StoreFactory) {
+    let long = kept(30 * SECOND);
+    let few = Policy { max_entries: 4, ..policy() };
+    let small = Policy { max_bytes: 4_500, ..policy() };
+    for bounded in [few, small] {
+        let case = Case::with(factory, bounded).await;
+        case.say(0, long, 1).await;
+        let seq = case.commit(0, long).await;
+        case.say(1, long, 2).await;
+        case.say(1, long, 3).await;
+        assert_eq!(case.append(message(1, long, 4), None).await, Err(StoreError::Full));
+        assert_eq!(case.void(seq, next(0)).await, Ok(()));
+        for mark in 5..=7 {
+            case.say(0, long, mark).await;
+        }
+        assert_eq!(case.append(message(0, long, 8), None).await, Err(StoreError::Full));
+        assert_eq!(case.places().await, [1, 5, 6, 7]);
+    }
+}
+
+/// Contract 10.
 pub async fn contract_10_space_returns_on_expiry(factory: &dyn StoreFactory) {
     let few = Policy { max_entries: 2, max_bytes: 2_300, ..policy() };
     let case = Case::with(factory, few).await;

@@ -1,5 +1,7 @@
 //! Contract 1 to 3 and 12: creation, the compare-and-set, and what an epoch brings.
 
+use std::sync::Arc;
+
 use futures_util::future::join_all;
 
 use super::{
@@ -11,7 +13,8 @@ use super::{
 use crate::{
     id::{Epoch, Seq},
     retention::Retention,
-    store::StoreError,
+    store::{MAX_EPOCHS, StoreError},
+    testing::parallel::on_threads,
     wire::EntryKind,
 };
 
@@ -20,11 +23,26 @@ pub async fn contract_01_of_many_creators_one_succeeds(factory: &dyn StoreFactor
     let store = factory.store().await;
     let address = random_address();
     let attempts = (0..8).map(|_| store.create(&address, genesis(policy())));
-    let outcomes = join_all(attempts).await;
+    assert_one_created(&join_all(attempts).await);
+}
+
+/// Contract 1.
+pub async fn contract_01_of_many_creators_on_threads_one_succeeds(factory: &dyn StoreFactory) {
+    let store = factory.store().await;
+    for _ in 0..20 {
+        let address = random_address();
+        let attempts = (0..8).map(|_| {
+            let store = Arc::clone(&store);
+            async move { store.create(&address, genesis(policy())).await }
+        });
+        assert_one_created(&on_threads(attempts).await);
+    }
+}
+
+fn assert_one_created(outcomes: &[Result<(), StoreError>]) {
     let created = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
-    assert_eq!(created, 1);
     let refused = outcomes.iter().filter(|&outcome| *outcome == Err(StoreError::AddressInUse));
-    assert_eq!(refused.count(), 7);
+    assert_eq!((created, refused.count()), (1, 7));
 }
 
 /// Contract 1.
@@ -48,6 +66,23 @@ pub async fn contract_02_of_many_commits_to_one_epoch_one_succeeds(factory: &dyn
     let case = Case::new(factory).await;
     let attempts = (1..9).map(|mark| case.append(commit(0, kept(30 * SECOND)), Some(next(mark))));
     let outcomes = join_all(attempts).await;
+    assert_one_committed(&case, &outcomes).await;
+}
+
+/// Contract 2.
+pub async fn contract_02_of_many_commits_on_threads_one_succeeds(factory: &dyn StoreFactory) {
+    let store = factory.store().await;
+    for _ in 0..20 {
+        let case = Case::on(Arc::clone(&store), policy()).await;
+        let attempts = (1..9).map(|mark| {
+            let case = case.clone();
+            async move { case.append(commit(0, kept(30 * SECOND)), Some(next(mark))).await }
+        });
+        assert_one_committed(&case, &on_threads(attempts).await).await;
+    }
+}
+
+async fn assert_one_committed(case: &Case, outcomes: &[Result<Seq, StoreError>]) {
     let won: Vec<usize> = (0..8).filter(|&i| matches!(outcomes.get(i), Some(Ok(_)))).collect();
     let stale = StoreError::StaleEpoch { current: Epoch::new(1) };
     let lost = outcomes.iter().filter(|&outcome| *outcome == Err(stale.clone()));
@@ -78,8 +113,10 @@ pub async fn contract_02_an_entry_for_another_epoch_is_stale_and_changes_nothing
     assert_eq!(case.door().await, before);
     assert_eq!(case.places().await, [1]);
     // Nothing of it was told either: the next that is told is the next that is accepted.
-    let seq = case.say(1, kept(30 * SECOND), 2).await;
-    assert_eq!(super::kit::told_entry(&mut watch).await.seq, seq);
+    let accepted = message(1, kept(30 * SECOND), 2);
+    let seq = case.append(accepted.clone(), None).await;
+    let item = super::kit::told_entry(&mut watch).await;
+    assert_eq!((Ok(item.seq), item.entry), (seq, accepted));
 }
 
 /// Contract 3.
@@ -156,4 +193,20 @@ pub async fn contract_12_the_current_epoch_stays_known(factory: &dyn StoreFactor
     let known = case.door().await.epochs;
     let known: Vec<_> = known.iter().map(|record| (record.epoch.value(), record.member)).collect();
     assert_eq!(known, [(2, hash(2))]);
+}
+
+/// Contract 12.
+pub async fn contract_12_the_last_epochs_are_known_and_no_more(factory: &dyn StoreFactory) {
+    let case = Case::new(factory).await;
+    let long = kept(600 * SECOND);
+    let last = u64::try_from(MAX_EPOCHS).unwrap_or(u64::MAX) + 1;
+    for epoch in 0..last {
+        case.commit(epoch, long).await;
+    }
+    assert_eq!(case.known().await, (2..=last).collect::<Vec<_>>());
+    // One that is not known any more cannot be gone back to; the first that is, can.
+    let stale = StoreError::StaleEpoch { current: Epoch::new(last) };
+    assert_eq!(case.void(Seq::new(2), next(1)).await, Err(stale));
+    assert_eq!(case.void(Seq::new(3), next(2)).await, Ok(()));
+    assert_eq!(case.known().await, [2]);
 }

@@ -1,6 +1,6 @@
 //! What the cases share: a room with short lifetimes, made-up entries, a patient watch.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
 
@@ -16,8 +16,8 @@ use crate::{
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const INSTANT: Duration = Duration::from_millis(1);
 
-/// How long a watch may take to say what it must say, in real time. Only a failing case waits
-/// this long.
+/// How long a store or a watch may take to answer, in real time. Only a failing case waits this
+/// long.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(super) fn kept(duration: Duration) -> Retention {
@@ -25,6 +25,7 @@ pub(super) fn kept(duration: Duration) -> Retention {
 }
 
 /// A store and a room in it.
+#[derive(Clone)]
 pub(super) struct Case {
     pub(super) store: Arc<dyn Store>,
     pub(super) address: RoomAddress,
@@ -83,7 +84,12 @@ impl Case {
     }
 
     pub(super) async fn with(factory: &dyn StoreFactory, policy: Policy) -> Self {
-        let case = Self { store: factory.store().await, address: random_address() };
+        Self::on(factory.store().await, policy).await
+    }
+
+    /// A new room in a store that is there.
+    pub(super) async fn on(store: Arc<dyn Store>, policy: Policy) -> Self {
+        let case = Self { store, address: random_address() };
         assert_eq!(case.store.create(&case.address, genesis(policy)).await, Ok(()));
         case
     }
@@ -93,7 +99,7 @@ impl Case {
         entry: Entry,
         next: Option<NextEpoch>,
     ) -> Result<Seq, StoreError> {
-        self.store.append(&self.address, entry, next).await
+        soon(self.store.append(&self.address, entry, next)).await
     }
 
     /// Appends a message that must be accepted.
@@ -119,6 +125,15 @@ impl Case {
             Ok(page) => page,
             Err(error) => panic!("cannot read: {error}"),
         }
+    }
+
+    pub(super) async fn void(&self, seq: Seq, restored: NextEpoch) -> Result<(), StoreError> {
+        soon(self.store.void(&self.address, seq, restored)).await
+    }
+
+    /// The epochs in the door's history.
+    pub(super) async fn known(&self) -> Vec<u64> {
+        self.door().await.epochs.iter().map(|record| record.epoch.value()).collect()
     }
 
     /// Every place that is kept, page by page.
@@ -165,6 +180,14 @@ impl Case {
     }
 }
 
+/// Waits for an answer, but not for ever.
+pub(super) async fn soon<T>(answer: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, answer).await {
+        Ok(answer) => answer,
+        Err(_) => panic!("no answer"),
+    }
+}
+
 /// What a watch says next. Fails when it has ended or says nothing.
 pub(super) async fn told(watch: &mut Watch) -> Watched {
     match tokio::time::timeout(PATIENCE, watch.next()).await {
@@ -188,5 +211,40 @@ pub(super) async fn assert_ended(watch: &mut Watch) {
         Ok(None) => {}
         Ok(Some(item)) => panic!("a closed watch says {item:?}"),
         Err(_) => panic!("the watch goes on"),
+    }
+}
+
+/// Follows what a watch tells, and asserts that it is one history.
+#[derive(Default)]
+pub(super) struct History {
+    pub(super) epoch: Epoch,
+    pub(super) head: Seq,
+}
+
+impl History {
+    /// Takes what was told next.
+    pub(super) fn follow(&mut self, item: &Watched) {
+        match item {
+            Watched::Entry(LogItem { seq, entry, .. }) => {
+                assert_eq!(*seq, self.head.next(), "told out of order");
+                assert_eq!(entry.epoch, self.epoch, "an entry of another epoch was told");
+                self.head = *seq;
+                if entry.kind.begins_epoch() {
+                    self.epoch = self.epoch.next();
+                }
+            }
+            Watched::Voided { seq, epoch } => {
+                assert!(*seq <= self.head, "voided before it was told");
+                self.epoch = *epoch;
+            }
+            other => panic!("nothing of the kind happened: {other:?}"),
+        }
+    }
+
+    /// Follows a watch until it has told everything up to a place.
+    pub(super) async fn follow_to(&mut self, watch: &mut Watch, head: Seq) {
+        while self.head < head {
+            self.follow(&told(watch).await);
+        }
     }
 }

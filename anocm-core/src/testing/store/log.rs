@@ -9,7 +9,7 @@ use crate::{
     retention::Retention,
     secret::Payload,
     store::PAGE_BYTES,
-    wire::{Entry, EntryKind},
+    wire::{Entry, EntryKind, MAX_SEALED},
 };
 
 /// Contract 4.
@@ -82,6 +82,55 @@ pub async fn contract_06_read_starts_after_the_cursor_and_ends_where_told(
 }
 
 /// Contract 6.
+pub async fn contract_06_a_page_reaches_the_head_whatever_is_kept(factory: &dyn StoreFactory) {
+    let case = Case::new(factory).await;
+    let reaches = async |after, until, items: &[u64], reaches| {
+        let page = case.read(after, until).await;
+        let read: Vec<_> = page.items.iter().map(|item| item.seq.value()).collect();
+        assert_eq!(read, items);
+        assert_eq!((page.reaches, page.more), (Seq::new(reaches), false));
+    };
+    reaches(0, u64::MAX, &[], 0).await;
+    let long = kept(30 * SECOND);
+    case.say(0, long, 1).await;
+    case.say(0, Retention::Live, 2).await;
+    reaches(0, u64::MAX, &[1], 2).await;
+    reaches(0, 1, &[1], 1).await;
+    reaches(1, 9, &[], 2).await;
+    reaches(2, 2, &[], 2).await;
+    // A cursor beyond the head goes back to it.
+    reaches(7, 9, &[], 2).await;
+    let seq = case.commit(0, long).await;
+    case.say(1, long, 3).await;
+    assert_eq!(case.void(seq, next(0)).await, Ok(()));
+    reaches(0, u64::MAX, &[1], 4).await;
+    reaches(2, 3, &[], 3).await;
+}
+
+/// Contract 6: sealed bytes come back as they were, whatever they are and however many.
+pub async fn contract_06_what_is_sealed_comes_back_as_it_was(factory: &dyn StoreFactory) {
+    let case = Case::new(factory).await;
+    let mut watch = case.watch().await;
+    let every: Vec<u8> = (0..=u8::MAX).chain((0..=u8::MAX).rev()).collect();
+    let sealed = [Vec::new(), vec![0], b"0\r\n$-1\r\n".to_vec(), every, vec![0xFF; MAX_SEALED]];
+    let mut entries = Vec::new();
+    for (n, sealed) in (1..).zip(sealed) {
+        let sealed = Payload::from(sealed);
+        let retention = kept(30 * SECOND + n * INSTANT);
+        let entry = Entry { sealed, ..entry(EntryKind::Message, 0, retention, 1) };
+        assert_eq!(case.append(entry.clone(), None).await, Ok(Seq::new(u64::from(n))));
+        entries.push(entry);
+    }
+    let read = case.read(0, u64::MAX).await.items;
+    assert_eq!(read.len(), entries.len());
+    for (entry, item) in entries.iter().zip(read) {
+        // No assert_eq, which would print all of them.
+        assert!(item.entry == *entry, "an entry was changed");
+        assert!(told_entry(&mut watch).await.entry == *entry, "an entry was told changed");
+    }
+}
+
+/// Contract 6.
 pub async fn contract_06_a_long_log_comes_in_pages(factory: &dyn StoreFactory) {
     let case = Case::new(factory).await;
     for mark in 0..10 {
@@ -139,5 +188,10 @@ pub async fn contract_07_an_entry_is_gone_at_its_deadline(factory: &dyn StoreFac
     let page = case.read(0, u64::MAX).await;
     assert_eq!(page.items.len(), 1);
     assert_eq!((page.reaches, page.more), (long, false));
-    assert_eq!(case.say(0, kept(SECOND), 4).await, long.next());
+    // Places are not given again, also when nothing is kept at the last ones.
+    let next = long.next();
+    assert_eq!(case.say(0, kept(SECOND), 4).await, next);
+    factory.pass(SECOND).await;
+    assert_eq!(case.read(0, u64::MAX).await.reaches, next);
+    assert_eq!(case.say(0, kept(SECOND), 5).await, next.next());
 }

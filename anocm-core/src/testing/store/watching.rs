@@ -2,13 +2,13 @@
 
 use super::{
     StoreFactory,
-    kit::{Case, SECOND, kept, next, told, told_entry},
+    kit::{Case, SECOND, entry, kept, next, told, told_entry},
 };
 use crate::{
     id::{Epoch, Seq},
     retention::Retention,
-    store::Watched,
-    wire::EntryKind,
+    store::{MIN_WATCH_ITEMS, Watched},
+    wire::{EntryKind, LogItem},
 };
 
 /// Contract 8.
@@ -17,27 +17,47 @@ pub async fn contract_08_a_watch_sees_everything_in_order(factory: &dyn StoreFac
     let long = kept(30 * SECOND);
     case.say(0, long, 1).await;
     let mut watch = case.watch().await;
-    case.say(0, long, 2).await;
-    case.say(0, Retention::Live, 3).await;
-    let committed = case.commit(0, long).await;
-    case.say(1, long, 4).await;
-    let voided = case.store.void(&case.address, committed, next(0)).await;
-    assert_eq!(voided, Ok(()));
-    let last = case.say(0, long, 5).await;
-
-    let expected = [
-        (EntryKind::Message, 2),
-        (EntryKind::Message, 3),
-        (EntryKind::Commit, 4),
-        (EntryKind::Message, 5),
-    ];
-    for (kind, place) in expected {
-        let item = told_entry(&mut watch).await;
-        assert_eq!((item.entry.kind, item.seq), (kind, Seq::new(place)));
+    let mut told_first = Vec::new();
+    for (kind, epoch, retention) in [
+        (EntryKind::Message, 0, long),
+        (EntryKind::Message, 0, Retention::Live),
+        (EntryKind::Join, 0, long),
+        (EntryKind::Message, 1, long),
+        (EntryKind::Join, 1, Retention::Live),
+        (EntryKind::Commit, 2, Retention::Live),
+        (EntryKind::Commit, 3, long),
+        (EntryKind::Message, 4, kept(2 * SECOND)),
+    ] {
+        let next = kind.begins_epoch().then(|| next(4));
+        let mark = u8::try_from(told_first.len()).unwrap_or(u8::MAX);
+        let entry = entry(kind, epoch, retention, mark);
+        let Ok(seq) = case.append(entry.clone(), next).await else {
+            panic!("an entry was refused");
+        };
+        told_first.push(LogItem { seq, age: 0, entry });
     }
-    let back = Watched::Voided { seq: committed, epoch: Epoch::FIRST };
+    let committed = Seq::new(8);
+    assert_eq!(case.void(committed, next(3)).await, Ok(()));
+    let last = case.say(3, long, 9).await;
+
+    for item in told_first {
+        assert_eq!(told_entry(&mut watch).await, item);
+    }
+    let back = Watched::Voided { seq: committed, epoch: Epoch::new(3) };
     assert_eq!(told(&mut watch).await, back);
     assert_eq!(told_entry(&mut watch).await.seq, last);
+}
+
+/// Contract 8.
+pub async fn contract_08_a_watch_holds_back_what_it_must(factory: &dyn StoreFactory) {
+    let case = Case::new(factory).await;
+    let mut slow = case.watch().await;
+    for _ in 0..MIN_WATCH_ITEMS {
+        case.say(0, Retention::Live, 1).await;
+    }
+    for place in (1_u64..).take(MIN_WATCH_ITEMS) {
+        assert_eq!(told_entry(&mut slow).await.seq, Seq::new(place));
+    }
 }
 
 /// Contract 8.
