@@ -137,8 +137,8 @@ pub(super) enum Asked {
 }
 
 impl Machine {
-    /// A room to be opened at `relay`. Everything random in it comes from `seed`, which must be
-    /// unpredictable.
+    /// A room to be opened at `relay`. Ids, invite, nonces and waits come from `seed`, which must be
+    /// unpredictable; the MLS library draws its keys from the system's random source.
     ///
     /// # Errors
     /// [`SessionError`] when the settings contradict each other.

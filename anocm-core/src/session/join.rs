@@ -10,7 +10,8 @@ use openmls::{
     },
     schedule::PreSharedKeyId,
 };
-use openmls_traits::OpenMlsProvider;
+use openmls_rust_crypto::RustCrypto;
+use openmls_traits::{OpenMlsProvider, crypto::OpenMlsCrypto};
 use rand_core::CryptoRng;
 use tls_codec::{Deserialize as _, Serialize as _};
 
@@ -75,7 +76,7 @@ impl Session {
             Newcomer::New(nickname) => (Identity::new(rng), nickname, false),
             Newcomer::Returning(identity, nickname) => (identity, nickname, true),
         };
-        match enter(door, secret, &identity, &nickname, rng) {
+        match enter(door, secret, (&identity, &nickname), &RustCrypto::default(), rng) {
             Ok((begun, outgoing)) => {
                 let session = begun.into_session(door.address, identity, secret.clone());
                 Ok((session, outgoing))
@@ -95,18 +96,19 @@ pub(crate) fn door_context(door: &Door, secret: &Secret<32>) -> Result<[u8; 32],
     Ok(hash_of(info.group_context())?)
 }
 
-fn enter(
+pub(super) fn enter(
     door: &Door,
     secret: &Secret<32>,
-    identity: &Identity,
-    nickname: &Nickname,
+    (identity, nickname): (&Identity, &Nickname),
+    crypto: &impl OpenMlsCrypto,
     rng: &mut dyn CryptoRng,
 ) -> Result<(Beginning, Outgoing), JoinError> {
     let keys = DoorKeys::derive(&door.address, secret)?;
     let info = open_door(door, &keys)?;
     let provider = Provider::default();
     create::store_psk(&provider, &keys)?;
-    let (group, join, info) = external_commit(&provider, &keys, info, identity, nickname, rng)?;
+    let who = (identity, nickname);
+    let (group, join, info) = external_commit(&provider, crypto, &keys, info, who, rng)?;
 
     // What is unlawful now was so before: members accept no commit that makes it so.
     let begun =
@@ -166,10 +168,10 @@ pub(super) fn open_door(door: &Door, keys: &DoorKeys) -> Result<VerifiableGroupI
 /// The MLS external commit (RFC 9420, section 12.4.3.2) with the door's PSK.
 fn external_commit(
     provider: &Provider,
+    crypto: &impl OpenMlsCrypto,
     keys: &DoorKeys,
     info: VerifiableGroupInfo,
-    identity: &Identity,
-    nickname: &Nickname,
+    (identity, nickname): (&Identity, &Nickname),
     rng: &mut dyn CryptoRng,
 ) -> Result<(MlsGroup, MlsMessageOut, MlsMessageOut), JoinError> {
     let mut nonce = vec![0; 32];
@@ -190,7 +192,7 @@ fn external_commit(
         .load_psks(provider.storage())
         .map_err(|_| Fault)?
         .create_group_info(true)
-        .build(provider.rand(), provider.crypto(), identity, |_| true)
+        .build(provider.rand(), crypto, identity, |_| true)
         .map_err(|_| JoinError::BadDoor)?
         .finalize(provider)
         .map_err(|_| Fault)?;

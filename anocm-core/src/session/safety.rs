@@ -102,6 +102,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_document_has_the_same_emoji_in_the_same_order() {
+        let document = include_str!("../../../docs/protocol.md");
+        let (_, table) = document.split_once("**The emoji of the safety code**").unwrap();
+        let rows = table.lines().filter(|row| row.starts_with("| ") && !row.contains('+')).take(8);
+        let cells = rows.flat_map(|row| row.trim_matches('|').split('|').skip(1));
+        assert_eq!(cells.map(str::trim).collect::<Vec<_>>(), EMOJI);
+    }
+
+    #[test]
     fn the_lists_are_whole() {
         assert_eq!(WORDS.iter().collect::<HashSet<_>>().len(), 2_048);
         assert_eq!(EMOJI.iter().collect::<HashSet<_>>().len(), 64);

@@ -37,18 +37,66 @@ pub fn encode<T: Serialize>(value: &T) -> Payload {
     Payload::from(buffer)
 }
 
-/// Decodes exactly one `T` from `bytes`, which may be at most `limit` long.
+/// Decodes exactly one `T` from `bytes`, which may be at most `limit` long and must be its one
+/// encoding.
 ///
 /// # Errors
 /// [`WireError`]; never panics. Allocates hardly more than `bytes` for a request, and for a page
 /// of the log at most some eighty times as much.
-pub fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8], limit: usize) -> Result<T, WireError> {
+pub fn decode<'a, T>(bytes: &'a [u8], limit: usize) -> Result<T, WireError>
+where
+    T: Serialize + Deserialize<'a>,
+{
     if bytes.len() > limit {
         return Err(WireError::TooLong { limit });
     }
     match postcard::take_from_bytes(bytes) {
-        Ok((value, [])) => Ok(value),
+        // What has more than one encoding are numbers, in LEB128, and every other than the one that
+        // encoders write is longer.
+        Ok((value, [])) => match postcard::experimental::serialized_size(&value) {
+            Ok(size) if size == bytes.len() => Ok(value),
+            _ => Err(WireError::Malformed),
+        },
         Ok(_) => Err(WireError::Trailing),
         Err(_) => Err(WireError::Malformed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A number in LEB128, with `more` bytes than it needs.
+    fn leb128(number: u64, more: usize) -> Vec<u8> {
+        let mut bytes = encode(&number).to_vec();
+        for _ in 0..more {
+            if let Some(last) = bytes.last_mut() {
+                *last |= 0x80;
+            }
+            bytes.push(0);
+        }
+        bytes
+    }
+
+    proptest! {
+        #[test]
+        fn a_number_has_one_encoding(number: u64, more in 1_usize..3) {
+            prop_assert_eq!(decode(&leb128(number, 0), 10), Ok(number));
+            prop_assert!(decode::<u64>(&leb128(number, more), 12).is_err());
+        }
+
+        #[test]
+        fn so_has_a_length_and_what_stands_in_a_list(bytes: Vec<u8>, numbers: Vec<u32>) {
+            let value = (bytes.clone(), numbers);
+            let encoded = encode(&value);
+            prop_assert_eq!(decode(&encoded, encoded.len()), Ok(value));
+            let length = u64::try_from(bytes.len()).unwrap();
+            let rest = encoded.get(leb128(length, 0).len()..).unwrap();
+            let overlong = [leb128(length, 1).as_slice(), rest].concat();
+            let read = decode::<(Vec<u8>, Vec<u32>)>(&overlong, overlong.len());
+            prop_assert_eq!(read, Err(WireError::Malformed));
+        }
     }
 }

@@ -247,3 +247,47 @@ async fn content_of_a_later_version_is_skipped_and_counted() {
     assert!(!events.iter().any(|event| matches!(event, RoomEvent::Trouble(_))), "{events:#?}");
     they_talk(&mut alice, &mut bob).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_join_that_one_member_alone_cannot_follow_sends_that_member_to_the_door() {
+    let stage = Stage::new();
+    let mut alice = stage.client().create(&NewRoom::default()).unwrap();
+    until(&mut alice, |event| matches!(event, RoomEvent::Entered)).await;
+    let invite = alice.view().invite.unwrap();
+    let mut others = Vec::new();
+    for name in ["Bob", "Carol"] {
+        let mut guest = stage.client().join(&invite, name.parse().unwrap()).unwrap();
+        until(&mut guest, |event| matches!(event, RoomEvent::Entered)).await;
+        others.push(guest);
+    }
+    let [mut bob, mut carol] = <[Room; 2]>::try_from(others).unwrap();
+    // Beside Alice is a free place, so that a path is encrypted to her alone.
+    bob.command(crate::room::Command::Leave).unwrap();
+    for room in [&mut alice, &mut carol] {
+        until(room, |event| matches!(event, RoomEvent::Departed { .. })).await;
+    }
+    until(&mut bob, |event| matches!(event, RoomEvent::Ended(_))).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+
+    let link = stage.reach.connect().await.unwrap();
+    link.send(&[ClientHello::default().to_frame()]).await.unwrap();
+    link.recv().await.unwrap();
+    let (address, secret) = (*invite.address(), invite.secret());
+    let door = crate::session::door_token(&address, secret).unwrap();
+    let look = Request::Look { address, door: door.clone() };
+    let Reply::Door(shown) = ask(&*link, look).await else { panic!("no door") };
+    let Outgoing { entry, next } = hostile::garbled_join(&shown, secret);
+    ask(&*link, Request::Join { address, door, entry, next }).await;
+
+    let joined = |event: &RoomEvent| matches!(event, RoomEvent::Joined { again: false, .. });
+    until(&mut carol, joined).await;
+    let rejoined = |event: &RoomEvent| matches!(event, RoomEvent::Trouble(Trouble::Rejoined));
+    let events = until(&mut alice, rejoined).await;
+    let broken =
+        |event: &RoomEvent| matches!(event, RoomEvent::Trouble(Trouble::Broken { by: None }));
+    assert!(events.iter().any(broken), "{events:#?}");
+    let again = |event: &RoomEvent| matches!(event, RoomEvent::Joined { again: true, .. });
+    until(&mut carol, again).await;
+    they_talk(&mut alice, &mut carol).await;
+    assert_eq!(carol.view().members.len(), 3);
+}

@@ -1,6 +1,6 @@
 //! What the tests of other modules need of a member without scruples.
 
-use super::{forge::*, gatecrashing, *};
+use super::{forge::*, gatecrashing, unusable::Meddling, *};
 use crate::{MemberId, wire::EntryKind};
 
 fn outside(by: &Session) -> Room {
@@ -39,4 +39,15 @@ pub(crate) fn of_unknown_kind(by: &mut Session, counter: u64) -> Entry {
     live.group.set_aad(speak::aad(kept(60)));
     let message = live.group.create_message(&by.provider, &by.identity, &content).unwrap();
     envelop(&mut outside(by), by, EntryKind::Message, kept(60), &message)
+}
+
+/// A join that is lawful, and whose path does not decrypt for those in the first of the nodes that
+/// it is encrypted to.
+pub(crate) fn garbled_join(door: &Door, secret: &Secret<32>) -> Outgoing {
+    let mut rng = ChaCha20Rng::seed_from_u64(4);
+    let identity = Identity::new(&mut rng);
+    let crypto = Meddling::with_ciphertext(0);
+    let who = (&identity, &name("Mallory"));
+    let (_, outgoing) = join::enter(door, secret, who, &crypto, &mut rng).unwrap();
+    outgoing
 }

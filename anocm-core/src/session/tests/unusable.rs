@@ -27,20 +27,30 @@ const OF_ORDER_8: [u8; 32] = [
     0xda, 0x09, 0x8d, 0xeb, 0x9c, 0x32, 0xb1, 0xfd, 0x86, 0x62, 0x05, 0x16, 0x5f, 0x49, 0xb8, 0x00,
 ];
 
-/// Ordinary cryptography, except that one of the key pairs that it makes has that public key.
-struct Unusable {
+/// Ordinary cryptography, except for one of the key pairs or ciphertexts that it makes.
+pub(super) struct Meddling {
     real: RustCrypto,
-    /// How many pairs come before it.
-    left: AtomicUsize,
+    /// How many pairs come before the one with that public key.
+    pairs: AtomicUsize,
+    /// How many ciphertexts come before the one that does not open.
+    ciphertexts: AtomicUsize,
 }
 
-impl Unusable {
-    fn after(pairs: usize) -> Self {
-        Self { real: RustCrypto::default(), left: AtomicUsize::new(pairs) }
+impl Meddling {
+    fn with_pair(pairs: usize) -> Self {
+        Self { pairs: AtomicUsize::new(pairs), ..Self::with_ciphertext(usize::MAX) }
+    }
+
+    pub(super) fn with_ciphertext(ciphertexts: usize) -> Self {
+        Self {
+            real: RustCrypto::default(),
+            pairs: AtomicUsize::new(usize::MAX),
+            ciphertexts: AtomicUsize::new(ciphertexts),
+        }
     }
 }
 
-impl OpenMlsCrypto for Unusable {
+impl OpenMlsCrypto for Meddling {
     fn supports(&self, ciphersuite: Ciphersuite) -> Result<(), CryptoError> {
         self.real.supports(ciphersuite)
     }
@@ -124,7 +134,11 @@ impl OpenMlsCrypto for Unusable {
         aad: &[u8],
         text: &[u8],
     ) -> Result<HpkeCiphertext, CryptoError> {
-        self.real.hpke_seal(config, key, info, aad, text)
+        let mut sealed = self.real.hpke_seal(config, key, info, aad, text)?;
+        if self.ciphertexts.fetch_sub(1, Ordering::Relaxed) == 0 {
+            sealed.ciphertext = vec![0x66; sealed.ciphertext.as_slice().len()].into();
+        }
+        Ok(sealed)
     }
 
     fn hpke_open(
@@ -167,7 +181,7 @@ impl OpenMlsCrypto for Unusable {
         ikm: &[u8],
     ) -> Result<HpkeKeyPair, CryptoError> {
         let mut pair = self.real.derive_hpke_keypair(config, ikm)?;
-        if self.left.fetch_sub(1, Ordering::Relaxed) == 0 {
+        if self.pairs.fetch_sub(1, Ordering::Relaxed) == 0 {
             pair.public = OF_ORDER_8.to_vec();
         }
         Ok(pair)
@@ -188,7 +202,7 @@ fn nobody_joins_with_a_key_that_nothing_can_be_encrypted_to() {
         let accomplice = room.join("Accomplice", &mut [&mut alice, &mut bob]);
         let mallory = Identity::new(&mut room.rng);
         let psk = Some(join::psk_id(&alice.door, vec![1; 32]));
-        let crypto = Unusable::after(pairs);
+        let crypto = Meddling::with_pair(pairs);
         let commit = raw_join_with(&crypto, &accomplice, &mallory, psk, b"", card(&mallory));
         let bytes = commit.tls_serialize_detached().unwrap();
         let entry = envelop(&mut room, &accomplice, EntryKind::Join, handshakes(), &commit);
@@ -219,7 +233,9 @@ fn nobody_commits_a_key_that_nothing_can_be_encrypted_to() {
         let (commit, _, _) = builder
             .load_psks(mallory.provider.storage())
             .unwrap()
-            .build(mallory.provider.rand(), &Unusable::after(pairs), &mallory.identity, |_| true)
+            .build(mallory.provider.rand(), &Meddling::with_pair(pairs), &mallory.identity, |_| {
+                true
+            })
             .unwrap()
             .stage_commit(&mallory.provider)
             .unwrap()
