@@ -100,6 +100,15 @@ impl Roster {
     }
 }
 
+#[cfg(test)]
+impl Roster {
+    /// As many members as this, most of them made up.
+    pub(super) fn pad(&mut self, members: usize) {
+        let first = self.members.first().cloned().unwrap();
+        self.members.resize(members, first);
+    }
+}
+
 fn is_unchanged(node: &LeafNode, member: &Member, seat: &Seat) -> bool {
     node.signature_key().as_slice() == member.key.as_bytes() && *node.signature() == seat.signature
 }

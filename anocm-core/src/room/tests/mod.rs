@@ -9,6 +9,7 @@ mod ending;
 mod farewell;
 mod forbidden;
 mod guest;
+mod impostor;
 mod late;
 mod newcomers;
 mod relay;

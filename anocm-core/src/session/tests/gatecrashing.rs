@@ -141,3 +141,20 @@ fn nobody_returns_under_another_id() {
     assert_eq!(bob.open(&entry), Err(OpenError::Forbidden { by: None }));
     room.heard(&mut alice, &mut bob);
 }
+
+#[test]
+fn nobody_joins_a_full_room_and_members_come_back_to_it() {
+    let (mut room, mut alice, mut bob) = Room::of_two();
+    let mallory = Identity::new(&mut room.rng);
+    let psk = |n| Some(join::psk_id(&alice.door, vec![n; 32]));
+    let first = join_with(&mut room, &alice, &mallory, psk(1), b"", card(&mallory));
+    bob.roster.pad(rules::MAX_MEMBERS);
+    assert_eq!(bob.open(&first), Err(OpenError::Forbidden { by: None }));
+    bob.roster.pad(rules::MAX_MEMBERS - 1);
+    bob.open(&first).unwrap();
+    alice.open(&first).unwrap();
+    bob.roster.pad(rules::MAX_MEMBERS);
+    let psk = Some(join::psk_id(&alice.door, vec![2; 32]));
+    let again = join_with(&mut room, &alice, &mallory, psk, b"", card(&mallory));
+    assert!(applied(bob.open(&again).unwrap()).again);
+}

@@ -51,3 +51,13 @@ pub(crate) fn garbled_join(door: &Door, secret: &Secret<32>) -> Outgoing {
     let (_, outgoing) = join::enter(door, secret, who, &crypto, &mut rng).unwrap();
     outgoing
 }
+
+/// A join, lawful once `id` is free, by somebody who chooses the id of a member that is gone.
+pub(crate) fn impostor_join(door: &Door, secret: &Secret<32>, id: MemberId) -> Outgoing {
+    let mut rng = ChaCha20Rng::seed_from_u64(5);
+    let mut identity = Identity::new(&mut rng);
+    identity.take_id(id);
+    let newcomer = Newcomer::Returning(identity, name("Bob"));
+    let (_, outgoing) = Session::join(door, secret, newcomer, &mut rng).unwrap();
+    outgoing
+}
