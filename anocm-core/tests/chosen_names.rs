@@ -7,7 +7,7 @@ mod common;
 use std::{convert::Infallible, time::Duration};
 
 use anocm_core::{
-    MessageId, Nickname, Payload, RoomEvent,
+    MessageId, Nickname, Payload, Retention, RoomEvent,
     room::{Ended, MessageText, Trouble},
     session::{Change, Content, Envelope, Outgoing},
     wire::{Entry, EntryKind},
@@ -135,4 +135,31 @@ async fn a_copy_of_a_members_own_entry_is_unreadable_to_its_author_as_well() {
         assert!(!events.iter().any(ended));
     }
     they_talk(&mut guests).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_under_the_id_of_another_does_not_take_that_one_along() {
+    for retention in [Retention::Live, seconds(1)] {
+        let stage = Stage::new();
+        let (mut guests, mut mallory, _) = with_nonce_of(&stage, 1).await;
+        guests[0].says("to be hidden", seconds(3_600));
+        let mut id = MessageId::new([0; 16]);
+        for guest in &mut guests {
+            id = guest.hears("to be hidden").await.id;
+        }
+        mallory.catches_up().await;
+        let content = Content::Text(MessageText::new("in its place".to_owned()));
+        let envelope = Envelope { id, counter: 0, content };
+        let entry = mallory.session.seal(&envelope, retention, &mut mallory.rng).unwrap();
+        mallory.publishes(entry, None).await.unwrap();
+        for guest in &mut guests {
+            let events = guest.meanwhile(Duration::from_secs(5)).await;
+            let expired = |event: &RoomEvent| matches!(event, RoomEvent::Expired { .. });
+            assert!(!events.iter().any(expired), "{events:#?}");
+            let by = mallory.session.me();
+            assert_eq!(troubles(&events), [Trouble::Repeated { by }]);
+            assert!(guest.kept().contains(&"to be hidden".to_owned()));
+        }
+        they_talk(&mut guests).await;
+    }
 }

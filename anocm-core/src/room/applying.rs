@@ -237,6 +237,10 @@ impl Machine {
         let Some(room) = self.session().map(|session| session.settings().retention) else {
             return;
         };
+        if self.history.has(id) {
+            // Else the other message would vanish with this one, before its time.
+            return self.tell(RoomEvent::Trouble(Trouble::Repeated { by: from.id }));
+        }
         let retention = room.keep(said.retention, self.guest);
         let expires = (!retention.is_live()).then(|| said.at.after(retention.lifetime()));
         let late = !said.retention.is_live() && expires.is_none_or(|at| at <= now);

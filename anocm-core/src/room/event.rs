@@ -152,8 +152,8 @@ pub enum Trouble {
         /// Its place.
         seq: Seq,
     },
-    /// A member said something under a number that they had used before: one of the two is not
-    /// theirs, or their program is at fault. It is not shown.
+    /// A member said something under a number that they had used before, or under the id of another
+    /// message: one of the two is not theirs, or their program is at fault. It is not shown.
     Repeated {
         /// Who.
         by: MemberId,

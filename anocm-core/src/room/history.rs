@@ -1,6 +1,6 @@
 //! What was said, and when it is wiped.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::Message;
 use crate::{
@@ -14,10 +14,17 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct History {
     messages: BTreeMap<Seq, Message>,
+    /// Their ids, which their senders choose: two of one would vanish together.
+    ids: HashSet<MessageId>,
     deadlines: BTreeSet<(Timestamp, Seq)>,
 }
 
 impl History {
+    /// Whether a message of that id is kept.
+    pub(super) fn has(&self, id: MessageId) -> bool {
+        self.ids.contains(&id)
+    }
+
     /// Keeps a message until it expires; does not keep one that does not (a live one). At most
     /// `limit` are kept: the name of the oldest comes back when it had to go, and that of another
     /// message at the same place, which only a dishonest relay names twice.
@@ -25,9 +32,13 @@ impl History {
     pub(super) fn keep(&mut self, message: &Message, limit: usize) -> Option<MessageId> {
         let expires = message.expires?;
         self.deadlines.insert((expires, message.seq));
+        self.ids.insert(message.id);
         if let Some(other) = self.messages.insert(message.seq, message.clone()) {
             if other.expires != message.expires {
                 self.forget_deadline(&other);
+            }
+            if other.id != message.id {
+                self.ids.remove(&other.id);
             }
             return Some(other.id);
         }
@@ -36,6 +47,7 @@ impl History {
         }
         let (_, oldest) = self.messages.pop_first()?;
         self.forget_deadline(&oldest);
+        self.ids.remove(&oldest.id);
         Some(oldest.id)
     }
 
@@ -48,6 +60,9 @@ impl History {
             }
             self.deadlines.pop_first();
             expired.extend(self.messages.remove(&seq).map(|message| message.id));
+        }
+        for id in &expired {
+            self.ids.remove(id);
         }
         expired
     }
