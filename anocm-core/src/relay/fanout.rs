@@ -60,8 +60,9 @@ impl Feeding {
             let item = tokio::select! {
                 biased;
                 () = self.upkeep.step() => continue,
-                item = next(&mut self.next, &mut self.watch), if may_tell => item,
+                // Before the feed: what is told from this moment on may be told to nobody.
                 () = self.clock.sleep_until(wake) => continue,
+                item = next(&mut self.next, &mut self.watch), if may_tell => item,
                 () = self.hub.changed.notified() => continue,
             };
             // Whoever publishes at this moment goes first: what they say goes in the same writes.

@@ -16,6 +16,7 @@ mod limits;
 mod races;
 mod robustness;
 mod statistics;
+mod taking_back;
 mod toll;
 mod turns;
 mod upkeep;

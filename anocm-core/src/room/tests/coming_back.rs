@@ -182,3 +182,34 @@ fn a_join_answered_after_its_guest_went_back_to_the_door_changes_nothing() {
         }
     }
 }
+
+#[test]
+fn an_owner_proves_the_epoch_of_the_door_by_their_own_token_before_they_join() {
+    for (who, proves) in [(ALICE, true), (BOB, false)] {
+        let mut bench = Bench::with(2);
+        bench.pass(5);
+        let epoch = bench.relay.epoch();
+        let secret = bench[who].machine.session().unwrap().owner_token().unwrap();
+        // The member token and the owner's are refused once.
+        bench[who].instead({
+            let mut left = if proves { 2 } else { 1 };
+            move |request| {
+                let refuses = is_enter(request) && left > 0;
+                left -= u32::from(refuses);
+                refuses.then_some(Err(Refusal::NotAdmitted))
+            }
+        });
+        bench[who].forget();
+        bench.lapses(who);
+        bench.pass(5);
+        assert!(bench[who].is_online());
+        let asked = &bench[who].asked;
+        let joined = asked.iter().position(|(_, request)| is_join(request)).unwrap();
+        let looked = asked.iter().position(|(_, request)| is_look(request)).unwrap();
+        let proofs = asked[looked..joined].iter().filter(|(_, request)| {
+            matches!(request, Request::Enter { epoch: of, member, .. }
+                if *of == epoch && Some(member) == secret.as_ref())
+        });
+        assert_eq!(proofs.count(), usize::from(proves));
+    }
+}
