@@ -272,7 +272,10 @@ async fn counters_are_neither_used_twice_nor_do_they_overflow() {
     }
     let heard = troubles(&bob.meanwhile(Duration::from_secs(5)).await);
     assert!(heard.contains(&Trouble::Repeated { by }), "{heard:?}");
-    assert!(heard.iter().any(|trouble| matches!(trouble, Trouble::Withheld { .. })));
+    assert!(
+        heard.iter().any(|trouble| matches!(trouble, Trouble::Gap { from, .. } if *from == by))
+    );
+    assert!(!heard.contains(&Trouble::DishonestRelay), "{heard:?}");
     assert_eq!(bob.kept(), ["first", "late", "last"]);
     they_talk(&mut alice, &mut bob).await;
 }

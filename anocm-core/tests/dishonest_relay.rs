@@ -139,7 +139,7 @@ async fn swapped_messages_do_not_go_unnoticed() {
     scene.alice_says("first");
     scene.alice_says("second");
     let troubles = scene.troubles().await;
-    assert!(matches!(troubles[..], [Trouble::Withheld { count: 1, .. }]), "{troubles:?}");
+    assert!(matches!(troubles[..], [Trouble::Gap { count: 1, .. }]), "{troubles:?}");
     scene.goes_on().await;
 }
 
@@ -266,7 +266,7 @@ async fn a_withheld_message_is_noticed_at_the_senders_next() {
     scene.alice_says("next");
     let troubles = scene.troubles().await;
     let from = scene.alice.me();
-    assert!(troubles.contains(&Trouble::Withheld { from, count: 1 }), "{troubles:?}");
+    assert!(troubles.contains(&Trouble::Gap { from, count: 1 }), "{troubles:?}");
     assert_eq!(scene.bob.kept(), ["next"]);
     scene.goes_on().await;
 }

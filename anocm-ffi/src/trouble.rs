@@ -9,8 +9,9 @@ use crate::member::id_text;
 #[uniffi::export(Debug, Display)]
 #[non_exhaustive]
 pub enum Trouble {
-    /// Messages of a member are missing although the relay should have had them.
-    Withheld {
+    /// Messages of a member are missing although the log has no place for them: the relay withheld
+    /// them, or their sender skipped numbers. A client cannot tell which.
+    Gap {
         /// Whose: a member's id.
         sender: String,
         /// How many.
@@ -45,15 +46,13 @@ pub enum Trouble {
     Rejoined,
 }
 
-shown_as_variant!(Trouble: Withheld, Missed, Unreadable, Repeated, Broken, DishonestRelay, ReadOnly, Rejoined);
+shown_as_variant!(Trouble: Gap, Missed, Unreadable, Repeated, Broken, DishonestRelay, ReadOnly, Rejoined);
 
 impl Trouble {
     /// `None` for what these bindings have no name for.
     pub(crate) fn new(trouble: room::Trouble) -> Option<Self> {
         Some(match trouble {
-            room::Trouble::Withheld { from, count } => {
-                Self::Withheld { sender: id_text(&from), count }
-            }
+            room::Trouble::Gap { from, count } => Self::Gap { sender: id_text(&from), count },
             room::Trouble::Missed { count } => Self::Missed { count },
             room::Trouble::Unreadable { seq } => Self::Unreadable { seq: seq.value() },
             room::Trouble::Repeated { by } => Self::Repeated { by: id_text(&by) },

@@ -189,9 +189,9 @@ impl Machine {
             Heard::Forged => {
                 return self.tell(RoomEvent::Trouble(Trouble::Repeated { by: sender }));
             }
-            Heard::New { withheld: 0 } => {}
-            Heard::New { withheld: count } => {
-                self.tell(RoomEvent::Trouble(Trouble::Withheld { from: sender, count }));
+            Heard::New { missing: 0 } => {}
+            Heard::New { missing: count } => {
+                self.tell(RoomEvent::Trouble(Trouble::Gap { from: sender, count }));
             }
         }
         let Some(from) = self.session().and_then(|session| session.member(sender)).cloned() else {

@@ -268,7 +268,7 @@ impl Machine {
                 self.link.synced = false;
                 self.outbox.new_session();
                 self.show(Connection::CatchingUp);
-                // What was missed on the way cannot be told from what was withheld.
+                // What was missed on the way cannot be told from a gap.
                 self.senders = Senders::default();
                 self.knock_again(now);
             }

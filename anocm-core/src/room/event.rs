@@ -135,8 +135,9 @@ pub enum Connection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Trouble {
-    /// Messages of a member are missing although the relay should have had them.
-    Withheld {
+    /// Messages of a member are missing although the log has no place for them: the relay withheld
+    /// them, or their sender skipped numbers. A client cannot tell which.
+    Gap {
         /// Whose.
         from: MemberId,
         /// How many.

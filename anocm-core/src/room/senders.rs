@@ -24,7 +24,7 @@ pub(super) enum Heard {
     /// It is new.
     New {
         /// Messages missing before it that no hole in the log accounts for.
-        withheld: u64,
+        missing: u64,
     },
     /// The same message again, as when an answer was lost and the sender repeated it.
     Again,
@@ -66,15 +66,15 @@ impl Senders {
                 _ => Heard::Again,
             };
         }
-        let missing = counter - sender.expected;
-        let withheld = missing.saturating_sub(holes.saturating_sub(sender.holes));
+        let skipped = counter - sender.expected;
+        let missing = skipped.saturating_sub(holes.saturating_sub(sender.holes));
         sender.expected = counter.saturating_add(1);
         sender.holes = holes;
         if sender.recent.len() == REMEMBERED {
             sender.recent.pop_front();
         }
         sender.recent.push_back((counter, id));
-        Heard::New { withheld }
+        Heard::New { missing }
     }
 }
 
@@ -91,35 +91,35 @@ mod tests {
     #[test]
     fn a_counter_heard_twice_is_a_repeat_and_under_another_name_a_forgery() {
         let mut senders = Senders::default();
-        assert_eq!(senders.heard(BOB, 7, id(1), 0), Heard::New { withheld: 0 });
+        assert_eq!(senders.heard(BOB, 7, id(1), 0), Heard::New { missing: 0 });
         assert_eq!(senders.heard(BOB, 7, id(1), 0), Heard::Again);
         assert_eq!(senders.heard(BOB, 7, id(2), 0), Heard::Forged);
-        assert_eq!(senders.heard(BOB, 8, id(3), 0), Heard::New { withheld: 0 });
+        assert_eq!(senders.heard(BOB, 8, id(3), 0), Heard::New { missing: 0 });
     }
 
     #[test]
     fn the_last_counter_is_heard_once_like_any_other() {
         let mut senders = Senders::default();
-        assert_eq!(senders.heard(BOB, u64::MAX, id(1), 0), Heard::New { withheld: 0 });
+        assert_eq!(senders.heard(BOB, u64::MAX, id(1), 0), Heard::New { missing: 0 });
         assert_eq!(senders.heard(BOB, u64::MAX, id(1), 0), Heard::Again);
         assert_eq!(senders.heard(BOB, u64::MAX, id(2), 0), Heard::Forged);
     }
 
     #[test]
-    fn a_gap_is_withheld_unless_holes_in_the_log_account_for_it() {
+    fn a_gap_is_missing_unless_holes_in_the_log_account_for_it() {
         let mut senders = Senders::default();
         senders.joined(BOB, 0);
-        assert_eq!(senders.heard(BOB, 2, id(1), 0), Heard::New { withheld: 2 });
-        assert_eq!(senders.heard(BOB, 5, id(2), 1), Heard::New { withheld: 1 });
-        assert_eq!(senders.heard(BOB, 7, id(3), 2), Heard::New { withheld: 0 });
+        assert_eq!(senders.heard(BOB, 2, id(1), 0), Heard::New { missing: 2 });
+        assert_eq!(senders.heard(BOB, 5, id(2), 1), Heard::New { missing: 1 });
+        assert_eq!(senders.heard(BOB, 7, id(3), 2), Heard::New { missing: 0 });
     }
 
     #[test]
     fn the_first_message_of_an_older_member_sets_the_count() {
         let mut senders = Senders::default();
-        assert_eq!(senders.heard(BOB, 40, id(1), 0), Heard::New { withheld: 0 });
+        assert_eq!(senders.heard(BOB, 40, id(1), 0), Heard::New { missing: 0 });
         senders.departed(&BOB);
         senders.joined(BOB, 0);
-        assert_eq!(senders.heard(BOB, 1, id(2), 0), Heard::New { withheld: 1 });
+        assert_eq!(senders.heard(BOB, 1, id(2), 0), Heard::New { missing: 1 });
     }
 }

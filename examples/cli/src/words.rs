@@ -107,12 +107,12 @@ pub(crate) const fn posture(posture: Posture) -> &'static str {
 
 fn trouble(trouble: &Trouble, view: &RoomView) -> String {
     match trouble {
-        Trouble::Withheld { from, count } => format!(
-            "{count} of the messages of {} are missing although the relay should have them",
+        Trouble::Gap { from, count } => format!(
+            "{count} of the messages of {} are missing: the relay withheld them, or {0} skipped them",
             label_of(view, *from)
         ),
         Trouble::Missed { count } => {
-            format!("{count} entries were live, or had expired, while you were away")
+            format!("{count} entries were live, or had expired, before you could see them")
         }
         Trouble::Unreadable { .. } => "something came that cannot be opened".to_owned(),
         Trouble::Repeated { by } => {
@@ -171,6 +171,15 @@ mod tests {
     use anocm_core::{session::Role, testing::sample};
 
     use super::*;
+
+    #[test]
+    fn a_gap_accuses_neither_the_relay_nor_the_sender_alone() {
+        let bob = sample::member("Bob".parse().unwrap(), 2, Role::Member);
+        let view = sample::view(std::slice::from_ref(&bob));
+        let told = trouble(&Trouble::Gap { from: bob.id, count: 2 }, &view);
+        assert!(told.contains("the relay withheld them, or "), "{told}");
+        assert!(told.ends_with(" skipped them") && told.contains("Bob"), "{told}");
+    }
 
     #[test]
     fn events_are_told_with_names_and_tags() {

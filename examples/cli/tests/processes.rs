@@ -106,7 +106,7 @@ fn what_was_live_or_has_expired_is_not_there_for_whoever_was_away() {
     alice.say("done");
     let rest = carol.up_to("> done");
     // How many cannot be told from outside: signs of presence are live, too.
-    let told = " entries were live, or had expired, while you were away";
+    let told = " entries were live, or had expired, before you could see them";
     assert!(lines.iter().chain(&rest).any(|line| line.ends_with(told)), "{lines:#?} {rest:#?}");
 }
 

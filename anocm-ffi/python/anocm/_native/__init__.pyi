@@ -129,7 +129,7 @@ class SendFailure:
         def __init__(self) -> None: ...
 
 class Trouble:
-    class WITHHELD(Trouble):
+    class GAP(Trouble):
         sender: str
         count: int
         def __init__(self, sender: str, count: int) -> None: ...

@@ -196,7 +196,7 @@ impl Event<'_> {
 
     fn trouble(trouble: &Trouble) -> Self {
         let (kind, member, count, seq) = match trouble {
-            Trouble::Withheld { from, count } => ("withheld", Some(*from), Some(*count), None),
+            Trouble::Gap { from, count } => ("gap", Some(*from), Some(*count), None),
             Trouble::Missed { count } => ("missed", None, Some(*count), None),
             Trouble::Unreadable { seq } => ("unreadable", None, None, Some(seq.value())),
             Trouble::Repeated { by } => ("repeated", Some(*by), None, None),

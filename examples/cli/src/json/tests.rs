@@ -190,8 +190,8 @@ fn events_have_stable_names() {
             json!({"event": "joined", "member": person(&bob()), "again": true}),
         ),
         (
-            RoomEvent::Trouble(Trouble::Withheld { from: by, count: 2 }),
-            json!({"event": "trouble", "kind": "withheld", "member": id(1), "count": 2}),
+            RoomEvent::Trouble(Trouble::Gap { from: by, count: 2 }),
+            json!({"event": "trouble", "kind": "gap", "member": id(1), "count": 2}),
         ),
         (
             RoomEvent::Ended(Ended::Removed { by }),
