@@ -38,26 +38,41 @@ fn again(frame: &RelayFrame, new: LogItem) -> RelayFrame {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_told_past_its_retention_is_not_shown() {
-    for age in [HOUR, u64::MAX] {
+async fn an_impossible_age_hides_nothing_that_is_told() {
+    for age in [HOUR / 2, HOUR, u64::MAX] {
         let mut scene = Scene::new().await;
         scene.relay.entries(move |item| item.age = age);
-        scene.alice_says("too old");
+        scene.alice_says("not that old");
         scene.is_distrusted().await;
-        assert!(scene.bob.kept().is_empty());
+        assert_eq!(scene.bob.kept(), ["not that old"]);
         scene.goes_on().await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_read_past_its_retention_is_not_shown() {
+async fn an_impossible_age_hides_nothing_that_is_read() {
     let mut scene = Scene::new().await;
     scene.relay.entries(move |item| item.age = HOUR);
     scene.relay.cut();
-    scene.alice_says("too old");
+    scene.alice_says("not that old");
     scene.is_distrusted().await;
-    assert!(scene.bob.kept().is_empty());
+    assert_eq!(scene.bob.kept(), ["not that old"]);
     scene.goes_on().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_told_past_its_retention_is_not_shown_and_reported() {
+    for age in [20_000, u64::MAX] {
+        let mut scene = Scene::new().await;
+        scene.bob.meanwhile(Duration::from_secs(30)).await;
+        scene.relay.entries(move |item| item.age = age);
+        scene.alice.says("too old", seconds(20));
+        let troubles = scene.troubles().await;
+        assert!(troubles.contains(&Trouble::DishonestRelay), "{troubles:?}");
+        assert!(troubles.contains(&Trouble::Missed { count: 1 }), "{troubles:?}");
+        assert!(scene.bob.kept().is_empty());
+        scene.goes_on().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

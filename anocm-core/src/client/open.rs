@@ -57,7 +57,7 @@ impl Open {
     pub(super) fn collect(&mut self, room: &Arc<Hosted>, machine: &mut Machine, now: Timestamp) {
         if !self.greeted.iter().any(|known| Arc::ptr_eq(known, room)) {
             self.greeted.push(room.clone());
-            machine.connected(self.wire.posture);
+            machine.connected(now, self.wire.posture);
         }
         while let Some((ticket, request)) = machine.poll_request() {
             self.outgoing.push(self.wire.frame(room, ticket, request, now));

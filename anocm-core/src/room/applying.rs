@@ -25,7 +25,8 @@ struct Said {
 
 impl Machine {
     /// Takes the entry whose turn has come.
-    pub(super) fn apply(&mut self, now: Timestamp, item: LogItem) {
+    pub(super) fn apply(&mut self, now: Timestamp, mut item: LogItem) {
+        self.bound_age(now, &mut item);
         let Phase::Inside(session) = &mut self.phase else {
             return;
         };
@@ -48,6 +49,7 @@ impl Machine {
             self.distrust();
             // A membership change is followed however old it is: nothing that was said is in it.
             if !item.entry.kind.begins_epoch() {
+                self.missed = self.missed.saturating_add(1);
                 return self.log.count_unreadable();
             }
         }
@@ -109,7 +111,7 @@ impl Machine {
 
     /// This guest's own entry came back at its place.
     fn own_entry(&mut self, now: Timestamp, item: &LogItem) {
-        let at = now.before(std::time::Duration::from_millis(item.age));
+        let at = self.own_since(now, item.age);
         self.settle(now, item.seq, at);
         if item.entry.kind == EntryKind::Message {
             return;
@@ -248,6 +250,7 @@ impl Machine {
             // The sender would have kept it, this guest's cap does not.
             let capped_to_live = retention.is_live() && self.link.synced;
             if !capped_to_live {
+                self.missed = self.missed.saturating_add(1);
                 return;
             }
         }

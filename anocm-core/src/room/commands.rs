@@ -23,6 +23,7 @@ impl Machine {
         now: Timestamp,
         command: Command,
     ) -> Result<Option<MessageId>, CommandError> {
+        self.comes_at(now);
         let named = match command {
             Command::Leave => {
                 self.leave(now);

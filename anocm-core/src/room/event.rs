@@ -143,7 +143,8 @@ pub enum Trouble {
         /// How many.
         count: u64,
     },
-    /// Messages were live, or had expired, while this guest was away.
+    /// Entries were live or had expired before this guest could see them: as a rule while away, or
+    /// by the age that the relay told.
     Missed {
         /// How many entries.
         count: u64,

@@ -71,7 +71,8 @@ impl Connection {
 
 impl Machine {
     /// The connection is up and greeted; `posture` is what the relay said of itself.
-    pub fn connected(&mut self, posture: Posture) {
+    pub fn connected(&mut self, now: Timestamp, posture: Posture) {
+        self.comes_at(now);
         self.disconnected_quietly();
         self.link = LinkState { up: true, ..LinkState::down(posture) };
         self.tell(RoomEvent::Posture(posture));

@@ -7,6 +7,7 @@ use std::{
 
 use crate::{
     id::Seq,
+    time::{Timestamp, millis},
     wire::{LogItem, Page},
 };
 
@@ -19,8 +20,8 @@ const MAX_WAITING_BYTES: usize = 8_000_000;
 #[derive(Debug, Default)]
 pub(super) struct Log {
     cursor: Seq,
-    /// What arrived ahead of its turn; `None` where something was taken back.
-    waiting: BTreeMap<Seq, Option<LogItem>>,
+    /// What arrived ahead of its turn, and when; `None` where something was taken back.
+    waiting: BTreeMap<Seq, Option<(LogItem, Timestamp)>>,
     /// The sealed bytes of that.
     bytes: usize,
     /// Every place up to here is spoken for: one without an entry is a hole.
@@ -65,16 +66,16 @@ impl Log {
     }
 
     /// Takes in an entry that was told.
-    pub(super) fn told(&mut self, item: LogItem) {
+    pub(super) fn told(&mut self, now: Timestamp, item: LogItem) {
         if item.seq > self.cursor && !self.is_full() {
-            self.wait(item);
+            self.wait(now, item);
         }
     }
 
-    fn wait(&mut self, item: LogItem) {
+    fn wait(&mut self, now: Timestamp, item: LogItem) {
         let bytes = item.entry.sealed.len();
         if let btree_map::Entry::Vacant(place) = self.waiting.entry(item.seq) {
-            place.insert(Some(item));
+            place.insert(Some((item, now)));
             self.bytes = self.bytes.saturating_add(bytes);
         }
     }
@@ -84,7 +85,7 @@ impl Log {
     }
 
     /// Takes in a page.
-    pub(super) fn read(&mut self, page: Page) -> Result<(), Contradiction> {
+    pub(super) fn read(&mut self, now: Timestamp, page: Page) -> Result<(), Contradiction> {
         let in_order = page.items.is_sorted_by(|a, b| a.seq < b.seq && a.age >= b.age);
         let within = page.items.last().is_none_or(|last| last.seq <= page.reaches);
         let progress = !page.more || page.reaches > self.cursor;
@@ -93,7 +94,7 @@ impl Log {
         }
         for item in page.items {
             if item.seq > self.cursor {
-                self.wait(item);
+                self.wait(now, item);
             }
         }
         self.known = self.known.max(page.reaches);
@@ -104,22 +105,23 @@ impl Log {
     /// was taken back is spoken for.
     pub(super) fn voided(&mut self, seq: Seq) {
         let gone = self.waiting.split_off(&seq);
-        let bytes: usize = gone.values().flatten().map(|item| item.entry.sealed.len()).sum();
+        let bytes: usize = gone.values().flatten().map(|(item, _)| item.entry.sealed.len()).sum();
         self.bytes = self.bytes.saturating_sub(bytes);
         if seq > self.cursor {
             self.waiting.insert(seq, None);
         }
     }
 
-    /// Takes what is at the next place, if that is known.
-    pub(super) fn next(&mut self) -> Option<Place> {
+    /// Takes what is at the next place, if that is known. Its age is as of `now`.
+    pub(super) fn next(&mut self, now: Timestamp) -> Option<Place> {
         let seq = self.cursor.next();
         if seq == self.cursor {
             return None;
         }
         let last = match self.waiting.remove(&seq) {
-            Some(Some(item)) => {
+            Some(Some((mut item, arrived))) => {
                 self.bytes = self.bytes.saturating_sub(item.entry.sealed.len());
+                item.age = item.age.saturating_add(millis(now.since(arrived)));
                 self.cursor = seq;
                 return Some(Place::Item(item));
             }
@@ -169,6 +171,8 @@ mod tests {
         wire::{Entry, EntryKind},
     };
 
+    const NOW: Timestamp = Timestamp::from_millis(1_000);
+
     fn item(seq: u64) -> LogItem {
         let entry = Entry {
             kind: EntryKind::Message,
@@ -185,7 +189,7 @@ mod tests {
     }
 
     fn take(log: &mut Log) -> Vec<String> {
-        std::iter::from_fn(|| log.next())
+        std::iter::from_fn(|| log.next(NOW))
             .map(|place| match place {
                 Place::Item(item) => item.seq.value().to_string(),
                 Place::Voided => "void".to_owned(),
@@ -202,11 +206,11 @@ mod tests {
     #[test]
     fn entries_come_out_in_order_whatever_the_order_they_came_in() {
         let mut log = Log::default();
-        log.told(item(3));
-        log.told(item(2));
+        log.told(NOW, item(3));
+        log.told(NOW, item(2));
         assert!(log.has_gap());
         assert_eq!(take(&mut log), [""; 0]);
-        log.told(item(1));
+        log.told(NOW, item(1));
         assert!(!log.has_gap());
         assert_eq!(take(&mut log), ["1", "2", "3"]);
     }
@@ -214,9 +218,9 @@ mod tests {
     #[test]
     fn a_page_fills_a_gap_and_names_the_holes() {
         let mut log = Log::default();
-        log.told(item(5));
+        log.told(NOW, item(5));
         assert!(log.has_gap());
-        log.read(page(&[1, 3], 4, false)).unwrap();
+        log.read(NOW, page(&[1, 3], 4, false)).unwrap();
         assert_eq!(take(&mut log), ["1", "-2", "3", "-4", "5"]);
         assert_eq!(log.holes(), 2);
     }
@@ -224,8 +228,8 @@ mod tests {
     #[test]
     fn a_live_entry_that_was_told_is_no_hole_of_the_page() {
         let mut log = Log::default();
-        log.told(item(2));
-        log.read(page(&[1, 3], 3, false)).unwrap();
+        log.told(NOW, item(2));
+        log.read(NOW, page(&[1, 3], 3, false)).unwrap();
         assert_eq!(take(&mut log), ["1", "2", "3"]);
     }
 
@@ -237,57 +241,71 @@ mod tests {
             item.entry.sealed = Payload::from(vec![0; 64_000]);
             item
         };
-        (2..=200).for_each(|seq| log.told(large(seq)));
+        (2..=200).for_each(|seq| log.told(NOW, large(seq)));
         assert!(log.has_gap());
         assert_eq!(log.waiting.len(), MAX_WAITING_BYTES / 64_000);
         // What was left out is read, and what was taken makes room.
-        log.told(item(1));
+        log.told(NOW, item(1));
         assert_eq!(take(&mut log).len(), 0);
-        log.read(page(&[1], 1, false)).unwrap();
+        log.read(NOW, page(&[1], 1, false)).unwrap();
         assert_eq!(take(&mut log).len(), 126);
         assert_eq!((log.waiting.len(), log.bytes, log.has_gap()), (0, 0, false));
     }
 
     #[test]
+    fn an_entry_ages_while_it_waits_for_its_turn() {
+        let mut log = Log::default();
+        log.told(NOW, LogItem { age: 3, ..item(2) });
+        log.told(NOW, LogItem { age: u64::MAX, ..item(3) });
+        let later = Timestamp::from_millis(NOW.as_millis() + 7);
+        log.read(later, page(&[1], 1, false)).unwrap();
+        let ages = std::iter::from_fn(|| log.next(later)).map(|place| match place {
+            Place::Item(item) => item.age,
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(ages.collect::<Vec<_>>(), [0, 10, u64::MAX]);
+    }
+
+    #[test]
     fn what_was_taken_is_not_taken_again() {
         let mut log = Log::default();
-        log.told(item(1));
+        log.told(NOW, item(1));
         assert_eq!(take(&mut log), ["1"]);
-        log.told(item(1));
-        log.read(page(&[1], 1, false)).unwrap();
+        log.told(NOW, item(1));
+        log.read(NOW, page(&[1], 1, false)).unwrap();
         assert_eq!(take(&mut log), [""; 0]);
     }
 
     #[test]
     fn a_page_that_contradicts_itself_is_refused() {
         let mut log = Log::default();
-        assert_eq!(log.read(page(&[2, 1], 2, false)), Err(Contradiction));
-        assert_eq!(log.read(page(&[1, 3], 2, false)), Err(Contradiction));
-        assert_eq!(log.read(page(&[], 0, true)), Err(Contradiction));
+        assert_eq!(log.read(NOW, page(&[2, 1], 2, false)), Err(Contradiction));
+        assert_eq!(log.read(NOW, page(&[1, 3], 2, false)), Err(Contradiction));
+        assert_eq!(log.read(NOW, page(&[], 0, true)), Err(Contradiction));
         let mut growing = page(&[1, 2], 2, false);
         growing.items[1].age = 7;
-        assert_eq!(log.read(growing), Err(Contradiction));
+        assert_eq!(log.read(NOW, growing), Err(Contradiction));
     }
 
     #[test]
     fn what_was_taken_back_is_a_hole() {
         let mut log = Log::default();
-        log.told(item(1));
-        log.told(item(3));
+        log.told(NOW, item(1));
+        log.told(NOW, item(3));
         log.voided(Seq::new(2));
         assert_eq!(take(&mut log), ["1", "void"]);
-        log.told(item(3));
+        log.told(NOW, item(3));
         assert_eq!(take(&mut log), ["3"]);
     }
 
     #[test]
     fn more_holes_than_can_be_counted_are_passed_in_one_step() {
         let mut log = Log::default();
-        log.told(item(200));
-        log.read(page(&[2], u64::MAX, false)).unwrap();
+        log.told(NOW, item(200));
+        log.read(NOW, page(&[2], u64::MAX, false)).unwrap();
         let rest = format!("-201..{}", u64::MAX);
         assert_eq!(take(&mut log), ["-1", "2", "-3..199", "200", &rest]);
-        log.told(item(7));
+        log.told(NOW, item(7));
         assert_eq!(take(&mut log), [""; 0]);
     }
 }

@@ -1,14 +1,12 @@
 //! The state machine's inputs and outputs.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    fmt,
-};
+use std::collections::{HashMap, VecDeque};
 
 use rand_core::Rng;
 
 use super::{
     Ended, NewRoom, RoomEvent,
+    age_bound::AgeBound,
     doorkeeping::Doorkeeping,
     entrance::Entrance,
     farewell::Farewell,
@@ -16,7 +14,7 @@ use super::{
     knock::Knock,
     link::LinkState,
     log::Log,
-    outbox::{GivenUp, Outbox},
+    outbox::Outbox,
     past::Past,
     presence::Presence,
     renewal::Renewal,
@@ -67,6 +65,7 @@ pub struct Machine {
     pub(super) phase: Phase,
     pub(super) link: LinkState,
     pub(super) log: Log,
+    pub(super) age_bound: AgeBound,
     pub(super) outbox: Outbox,
     pub(super) senders: Senders,
     pub(super) history: History,
@@ -100,7 +99,10 @@ pub struct Machine {
     pub(super) only_door: Option<(Epoch, [u8; 32])>,
     /// When this guest last went through the door again, and how often in a row.
     pub(super) rejoined: Option<(Timestamp, u32)>,
-    pub(super) asked: HashMap<Ticket, Asked>,
+    /// What was asked, and when.
+    pub(super) asked: HashMap<Ticket, (Asked, Timestamp)>,
+    /// The time of the input that is being taken in.
+    pub(super) now: Timestamp,
     next_ticket: Ticket,
     pub(super) requests: VecDeque<(Ticket, Request)>,
     pub(super) events: VecDeque<RoomEvent>,
@@ -190,6 +192,7 @@ impl Machine {
             phase: Phase::Entering(Box::new(entrance)),
             link: LinkState::down(Posture::Unknown),
             log: Log::default(),
+            age_bound: AgeBound::default(),
             outbox: Outbox::default(),
             senders: Senders::default(),
             history: History::default(),
@@ -214,6 +217,7 @@ impl Machine {
             only_door: None,
             rejoined: None,
             asked: HashMap::new(),
+            now: Timestamp::ZERO,
             next_ticket: 0,
             requests: VecDeque::new(),
             events: VecDeque::new(),
@@ -223,9 +227,13 @@ impl Machine {
     /// The answer to the request of `ticket`.
     pub fn reply(&mut self, now: Timestamp, ticket: Ticket, result: Result<Reply, Refusal>) {
         let _swept = Swept;
-        let Some(asked) = self.asked.remove(&ticket) else {
+        self.comes_at(now);
+        let Some((asked, at)) = self.asked.remove(&ticket) else {
             return;
         };
+        if let Ok(reply) = &result {
+            self.note_head(reply, at);
+        }
         if matches!(result, Err(Refusal::NoSuchRoom)) && !self.expects_no_room(asked) {
             // Why it ended may be on its way: a proof, asked for after that, decides.
             if matches!(self.phase, Phase::Inside(_)) && !matches!(asked, Asked::Enter(_)) {
@@ -253,6 +261,7 @@ impl Machine {
     /// Something the relay tells unasked. Events of other rooms are passed over.
     pub fn event(&mut self, now: Timestamp, event: Event) {
         let _swept = Swept;
+        self.comes_at(now);
         if event.address().is_some_and(|address| *address != self.address) {
             return;
         }
@@ -284,6 +293,7 @@ impl Machine {
     /// Time has passed.
     pub fn tick(&mut self, now: Timestamp) {
         let _swept = Swept;
+        self.comes_at(now);
         for id in self.history.expire(now) {
             self.expired(id);
         }
@@ -349,21 +359,9 @@ impl Machine {
 
     pub(super) fn ask(&mut self, asked: Asked, request: Request) -> Ticket {
         self.next_ticket = self.next_ticket.wrapping_add(1);
-        self.asked.insert(self.next_ticket, asked);
+        self.asked.insert(self.next_ticket, (asked, self.now));
         self.requests.push_back((self.next_ticket, request));
         self.next_ticket
-    }
-
-    pub(super) fn tell(&mut self, event: RoomEvent) {
-        if !self.is_over() {
-            self.events.push_back(event);
-        }
-    }
-
-    pub(super) fn given_up(&mut self, given_up: impl IntoIterator<Item = GivenUp>) {
-        for (id, why) in given_up {
-            self.tell(RoomEvent::NotSent { id, why });
-        }
     }
 
     /// The last thing that happens: everything is wiped.
@@ -387,6 +385,7 @@ impl Machine {
         self.phase = Phase::Over;
         self.ended = Some(ended);
         self.log = Log::default();
+        self.age_bound = AgeBound::default();
         self.outbox = Outbox::default();
         self.senders = Senders::default();
         self.history = History::default();
@@ -410,11 +409,5 @@ impl Machine {
     /// A random whole number below `bound`, which must not be zero.
     pub(super) fn random_below(&mut self, bound: u64) -> u64 {
         self.rng.next_u64() % bound.max(1)
-    }
-}
-
-impl fmt::Debug for Machine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Machine(..)")
     }
 }

@@ -11,6 +11,7 @@
 //! | `knock` | at the door: looking, joining, being too late |
 //! | `working` | the work that a relay under load asks for |
 //! | `log` | places in order: which entry is next, what is missing |
+//! | `age_bound` | how old an entry can be, whatever age is claimed |
 //! | `reading` | proving an epoch, catching up |
 //! | `applying` | what an entry at its place does |
 //! | `outbox`, `sending` | what waits to be said, and the one append in flight |
@@ -22,6 +23,7 @@
 //! | `history` | what was said and when it is wiped |
 //! | `presence` | who is here, who is typing |
 
+mod age_bound;
 mod applying;
 mod command;
 mod commands;

@@ -1,8 +1,11 @@
 //! What comes out of a machine.
 
+use std::fmt;
+
 use super::{
     Ended, Machine, Message, RoomEvent, RoomView, Trouble,
     machine::{Phase, Ticket},
+    outbox::GivenUp,
 };
 use crate::{
     id::{Epoch, MessageId, RoomAddress},
@@ -101,6 +104,18 @@ impl Machine {
         }
     }
 
+    pub(super) fn tell(&mut self, event: RoomEvent) {
+        if !self.is_over() {
+            self.events.push_back(event);
+        }
+    }
+
+    pub(super) fn given_up(&mut self, given_up: impl IntoIterator<Item = GivenUp>) {
+        for (id, why) in given_up {
+            self.tell(RoomEvent::NotSent { id, why });
+        }
+    }
+
     /// A message is wiped: from the history it is gone already. One that was not fetched yet was
     /// never on a screen, and never comes there.
     pub(super) fn expired(&mut self, id: MessageId) {
@@ -117,5 +132,11 @@ impl Machine {
         if !std::mem::replace(&mut self.distrusted, true) {
             self.tell(RoomEvent::Trouble(Trouble::DishonestRelay));
         }
+    }
+}
+
+impl fmt::Debug for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Machine(..)")
     }
 }

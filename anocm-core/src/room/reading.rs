@@ -138,7 +138,7 @@ impl Machine {
             self.distrust();
         }
         let lawful = page.items.iter().all(|item| item.entry.has_lawful_size());
-        if !lawful || self.log.read(page).is_err() {
+        if !lawful || self.log.read(now, page).is_err() {
             return self.disbelieve(now);
         }
         self.follow(now);
@@ -170,7 +170,7 @@ impl Machine {
         if !item.entry.has_lawful_size() {
             return self.disbelieve(now);
         }
-        self.log.told(item);
+        self.log.told(now, item);
         self.follow(now);
         // While a forbidden commit stands, the log is not open beyond it.
         if self.log.has_gap() && self.broken.is_none() {
@@ -181,7 +181,7 @@ impl Machine {
     /// Takes every entry whose turn has come.
     fn follow(&mut self, now: Timestamp) {
         while matches!(self.phase, Phase::Inside(_)) {
-            match self.log.next() {
+            match self.log.next(now) {
                 Some(Place::Item(item)) => self.apply(now, item),
                 Some(Place::Holes(seqs)) => self.holes(now, &seqs),
                 Some(Place::Voided) => self.outbox.not_accepted_at(self.log.cursor()),
@@ -195,10 +195,10 @@ impl Machine {
         let Some(session) = self.session() else {
             return;
         };
+        let epoch = session.epoch();
         if !self.link.up {
             return;
         }
-        let epoch = session.epoch();
         let current = self.link.entering == Some(epoch);
         let caught_up = self.link.head.is_some_and(|head| head <= self.log.cursor());
         if self.link.synced {

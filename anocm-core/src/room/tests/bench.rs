@@ -74,8 +74,9 @@ impl Bench {
     }
 
     pub(super) fn connects(&mut self, who: usize) {
+        let now = self.now;
         self[who].connected = true;
-        self[who].machine.connected(Posture::Kept);
+        self[who].machine.connected(now, Posture::Kept);
         self.run();
     }
 

@@ -1,5 +1,6 @@
 //! The state machine on its own: driven by hand, against a relay that the test speaks for.
 
+mod ages;
 mod bench;
 mod coming_back;
 mod contradictions;

@@ -1,0 +1,174 @@
+//! How old an entry can be at most, whatever age the relay claims.
+//!
+//! An age too great makes a message vanish early, or keeps it off the screen altogether. The relay
+//! contradicts itself with it: it said before that nothing stood at that place yet. What is known
+//! for sure is when this guest *asked* for that; when the relay looked, and how long its answer and
+//! the entry were on their way, is not.
+
+use std::{collections::VecDeque, time::Duration};
+
+use super::{Machine, outbox::Job};
+use crate::{
+    id::Seq,
+    time::{Timestamp, millis},
+    wire::{LogItem, Reply},
+};
+
+/// Heads that are remembered. More than one matter only while catching up.
+const HEADS: usize = 16;
+/// Clocks of guests and relays do not run equally fast: so much, and one part in `SKEW`, may an age
+/// be beyond what this guest's clock allows.
+const ALLOWANCE: Duration = Duration::from_secs(1);
+const SKEW: u64 = 64;
+
+/// Where the relay said that the log ended, and when it was asked.
+///
+/// In order of both: what was asked later and does not reach further makes an earlier one
+/// superfluous.
+#[derive(Debug, Default)]
+pub(super) struct AgeBound {
+    heads: VecDeque<(Seq, Timestamp)>,
+}
+
+impl AgeBound {
+    /// Nothing stood after `head` when the relay was asked, or later. The guest has taken
+    /// everything up to `cursor`.
+    fn note(&mut self, head: Seq, asked: Timestamp, cursor: Seq) {
+        if self.heads.iter().any(|&(place, at)| place <= head && at >= asked) {
+            return;
+        }
+        self.heads.retain(|&(place, at)| place < head || at > asked);
+        let place = self.heads.partition_point(|&(place, _)| place < head);
+        self.heads.insert(place, (head, asked));
+        while self.heads.get(1).is_some_and(|&(place, _)| place <= cursor) {
+            self.heads.pop_front();
+        }
+        if self.heads.len() > HEADS {
+            // The first one bounds most of what is still to be read.
+            self.heads.remove(1);
+        }
+    }
+
+    /// Before when nothing can have stood at `seq`.
+    fn earliest(&self, seq: Seq) -> Option<Timestamp> {
+        let known = self.heads.partition_point(|&(head, _)| head < seq);
+        known.checked_sub(1).and_then(|last| self.heads.get(last)).map(|&(_, asked)| asked)
+    }
+}
+
+/// The greatest age of what came about at `earliest` or later; `None` when `claimed` is possible.
+fn contradicted(claimed: u64, earliest: Timestamp, now: Timestamp) -> Option<u64> {
+    let most = millis(now.since(earliest));
+    let allowed = most.saturating_add(most / SKEW).saturating_add(millis(ALLOWANCE));
+    (claimed > allowed).then_some(most)
+}
+
+impl Machine {
+    /// An input that came at `now` is being taken in: what is asked for meanwhile is asked then.
+    pub(super) const fn comes_at(&mut self, now: Timestamp) {
+        self.now = now;
+    }
+
+    /// Takes note of what an answer says about the places after it; the request was made at
+    /// `asked`.
+    pub(super) fn note_head(&mut self, reply: &Reply, asked: Timestamp) {
+        let head = match reply {
+            Reply::Entered(entered) => entered.head,
+            Reply::Accepted { seq } => seq.before(),
+            _ => return,
+        };
+        self.age_bound.note(head, asked, self.log.cursor());
+    }
+
+    /// Holds the age of an entry against what is known of its place. One that is too great is cut
+    /// to what is possible, so that it hides nothing, and the relay is reported.
+    pub(super) fn bound_age(&mut self, now: Timestamp, item: &mut LogItem) {
+        let Some(earliest) = self.age_bound.earliest(item.seq) else {
+            return;
+        };
+        if let Some(most) = contradicted(item.age, earliest, now) {
+            item.age = most;
+            self.distrust();
+        }
+    }
+
+    /// Since when the message in flight stands in the log, told with this `age`: not since before
+    /// it was sealed.
+    pub(super) fn own_since(&mut self, now: Timestamp, age: u64) -> Timestamp {
+        let sealed = self.outbox.flight.as_ref().filter(|flight| {
+            // A commit is sent again as it was.
+            !matches!(flight.job, Job::Change(..))
+        });
+        let most = sealed.and_then(|flight| contradicted(age, flight.asked_at, now));
+        if most.is_some() {
+            self.distrust();
+        }
+        now.before(Duration::from_millis(most.unwrap_or(age)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1_000)
+    }
+
+    fn earliest(bound: &AgeBound, seq: u64) -> Option<u64> {
+        bound.earliest(Seq::new(seq)).map(|at| at.as_millis() / 1_000)
+    }
+
+    fn bound(heads: &[(u64, u64)], cursor: u64) -> AgeBound {
+        let mut bound = AgeBound::default();
+        for &(head, asked) in heads {
+            bound.note(Seq::new(head), at(asked), Seq::new(cursor));
+        }
+        bound
+    }
+
+    #[test]
+    fn each_place_is_bounded_by_the_last_head_before_it() {
+        let bound = bound(&[(3, 10), (5, 20)], 3);
+        let known = [3, 4, 5, 6, 99].map(|seq| earliest(&bound, seq));
+        assert_eq!(known, [None, Some(10), Some(10), Some(20), Some(20)]);
+    }
+
+    #[test]
+    fn the_order_in_which_heads_come_in_does_not_matter() {
+        let heads = [(3, 10), (5, 20), (5, 15), (9, 20), (4, 12)];
+        for turn in 0..heads.len() {
+            let mut turned = heads;
+            turned.rotate_left(turn);
+            let bound = bound(&turned, 0);
+            let known = [4, 5, 6, 10].map(|seq| earliest(&bound, seq));
+            assert_eq!(known, [Some(10), Some(12), Some(20), Some(20)], "from {turn}");
+        }
+    }
+
+    #[test]
+    fn a_head_beyond_the_log_is_corrected_by_a_later_one() {
+        let bound = bound(&[(3, 10), (u64::MAX, 20), (4, 30)], 0);
+        assert_eq!([4, 5].map(|seq| earliest(&bound, seq)), [Some(10), Some(30)]);
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded_and_the_oldest_unread_is_kept() {
+        let heads: Vec<_> = (0..100).map(|n| (n, n)).collect();
+        let unread = bound(&heads, 0);
+        assert_eq!(unread.heads.len(), HEADS);
+        assert_eq!((earliest(&unread, 1), earliest(&unread, 100)), (Some(0), Some(99)));
+        assert_eq!(bound(&heads, 99).heads.len(), 1);
+    }
+
+    #[test]
+    fn clocks_may_differ_by_a_second_and_by_one_part_in_sixty_four() {
+        for (passed, allowed) in [(0, 1_000), (64_000, 66_000), (3_600_000, 3_657_250)] {
+            let now = Timestamp::from_millis(1_000_000 + passed);
+            let asked = Timestamp::from_millis(1_000_000);
+            assert_eq!(contradicted(allowed, asked, now), None);
+            assert_eq!(contradicted(allowed + 1, asked, now), Some(passed));
+        }
+        assert_eq!(contradicted(u64::MAX, Timestamp::ZERO, at(1)), Some(1_000));
+    }
+}
