@@ -149,6 +149,16 @@ impl Room {
         self.command(Command::ReplaceInvite)
     }
 
+    /// Commits fresh keys now. Whoever copied this guest's keys and only listens can read nothing
+    /// that is said from the epoch on that the commit begins. Each member does so now and then
+    /// without being asked.
+    ///
+    /// # Errors
+    /// When not in the room.
+    pub fn refresh_keys(&self) -> Result<(), AnocmError> {
+        self.command(Command::RefreshKeys)
+    }
+
     /// Leaves the room, in good order when connected, and waits until that is done: five seconds
     /// at most. Does nothing when the room is over already.
     pub async fn leave(&self) {

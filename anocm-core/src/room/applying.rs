@@ -175,6 +175,7 @@ impl Machine {
                 self.message(now, me, Some(to), (id, text), true, said);
             }
             Job::Custom { kind, body, .. } => {
+                self.room_is_used();
                 self.tell(RoomEvent::Custom { from: me, kind, body, retention });
             }
             Job::Leaving | Job::LeavingNow => self.gone(),
@@ -205,6 +206,9 @@ impl Machine {
         if self.presence.has_come(&sender) {
             let at = self.soon(now);
             self.presence.answer(at);
+        }
+        if matches!(content, Content::Text(_) | Content::Custom { .. } | Content::Whisper(_)) {
+            self.room_is_used();
         }
         match content {
             Content::Text(text) => self.message(now, from, None, (id, text), false, said),
@@ -243,6 +247,9 @@ impl Machine {
             // Else the other message would vanish with this one, before its time.
             return self.tell(RoomEvent::Trouble(Trouble::Repeated { by: from.id }));
         }
+        if own {
+            self.room_is_used();
+        }
         let retention = room.keep(said.retention, self.guest);
         let expires = (!retention.is_live()).then(|| said.at.after(retention.lifetime()));
         let late = !said.retention.is_live() && expires.is_none_or(|at| at <= now);
@@ -273,6 +280,9 @@ impl Machine {
         }
         self.link.behind = false;
         self.renewal.done();
+        let commits = applied.joined.is_none();
+        let by_me = self.session().is_some_and(|session| session.me() == applied.by);
+        self.refreshed(now, commits && by_me);
         if !own {
             self.doubt_door(now);
         }

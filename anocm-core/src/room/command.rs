@@ -112,6 +112,10 @@ pub enum Command {
     SetRoomRetention(RoomRetention),
     /// Replace the invite: the old link no longer works. Owner and moderators only.
     ReplaceInvite,
+    /// Commit fresh keys now. Whoever copied this guest's keys and only listens can read nothing
+    /// that is said from the epoch on that the commit begins. Each member does so now and then
+    /// without being asked.
+    RefreshKeys,
     /// Change one's own default and cap; messages already held are cut to the cap at once.
     SetGuestRetention(GuestRetention),
     /// Leave the room, in good order when connected. Ends with

@@ -92,6 +92,7 @@ impl Machine {
         };
         Ok(match command {
             Command::Rename(nickname) => Change::Rename(nickname),
+            Command::RefreshKeys => Change::Refresh,
             Command::Remove(id) => {
                 let member = self.member(id)?;
                 let may = match role {

@@ -239,6 +239,7 @@ impl Machine {
         self.log.start_after(seq);
         self.phase = Phase::Inside(Box::new(session));
         self.outbox.enter();
+        self.refresh_soon();
         self.refused_links = 0;
         self.puzzles = 0;
         if returned {

@@ -11,6 +11,7 @@ use super::{
     entrance::Entrance,
     farewell::Farewell,
     history::History,
+    key_refresh::KeyRefresh,
     knock::Knock,
     link::LinkState,
     log::Log,
@@ -73,6 +74,7 @@ pub struct Machine {
     pub(super) farewell: Farewell,
     pub(super) doorkeeping: Doorkeeping,
     pub(super) renewal: Renewal,
+    pub(super) key_refresh: KeyRefresh,
     pub(super) guest: GuestRetention,
     pub(super) broken: Option<Broken>,
     /// Where what broke the room stood last, if the place may be found empty.
@@ -200,6 +202,7 @@ impl Machine {
             farewell: Farewell::default(),
             doorkeeping: Doorkeeping::default(),
             renewal: Renewal::default(),
+            key_refresh: KeyRefresh::default(),
             guest: GuestRetention::default(),
             broken: None,
             repaired_at: None,
@@ -335,6 +338,7 @@ impl Machine {
             self.farewell.carry_out_at().filter(|_| acts),
             self.doorkeeping.look_at().filter(|_| acts),
             self.renewal.due().filter(|_| acts),
+            self.key_refresh.due().filter(|_| acts),
             self.farewell.patience_ends(),
             self.take_back_at(),
             self.link.retry_at,
@@ -393,6 +397,7 @@ impl Machine {
         self.farewell = Farewell::default();
         self.doorkeeping = Doorkeeping::default();
         self.renewal = Renewal::default();
+        self.key_refresh = KeyRefresh::default();
         self.elders = Vec::new();
         self.link.synced = false;
         self.link.retry_at = None;

@@ -17,6 +17,7 @@
 //! | `outbox`, `sending` | what waits to be said, and the one append in flight |
 //! | `repair` | forbidden commits, the owner's void |
 //! | `renewal` | fresh keys after somebody has spoilt something |
+//! | `key_refresh` | fresh keys of one's own, now and then |
 //! | `doorkeeping` | whether newcomers can get in |
 //! | `farewell` | leaving, and carrying out the leaving of others |
 //! | `senders` | counters: repeats and gaps |
@@ -32,6 +33,7 @@ mod entrance;
 mod event;
 mod farewell;
 mod history;
+mod key_refresh;
 mod knock;
 mod link;
 mod log;

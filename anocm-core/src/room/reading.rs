@@ -197,7 +197,8 @@ impl Machine {
         };
         let epoch = session.epoch();
         if !self.link.up {
-            return;
+            // The wait stands still while this guest is away.
+            return self.refresh_in_time(now);
         }
         let current = self.link.entering == Some(epoch);
         let caught_up = self.link.head.is_some_and(|head| head <= self.log.cursor());
@@ -216,6 +217,7 @@ impl Machine {
         self.fare_well(now);
         self.keep_door(now);
         self.renew_in_time(now);
+        self.refresh_in_time(now);
         self.say_presence(now);
         self.push(now);
     }

@@ -134,6 +134,10 @@ class Room:
         """Replaces the invite: the old link no longer works. Owner and moderators only."""
         self._native.replace_invite()
 
+    def refresh_keys(self) -> None:
+        """Commits fresh keys now; each member does so now and then without being asked."""
+        self._native.refresh_keys()
+
     async def leave(self) -> None:
         """Leaves in good order when connected, and waits until that is done: five seconds at most."""
         await self._native.leave()

@@ -114,6 +114,11 @@ async def test_roles_and_what_a_room_allows(relay: Relay) -> None:
         await until(alice, RoomEvent.INVITE_REPLACED)
         assert link(alice) != before
 
+        epoch = alice.view.epoch
+        bob.refresh_keys()
+        while alice.view.epoch == epoch:
+            await until(alice, RoomEvent.EPOCH_BEGAN)
+
 
 @scenario
 async def test_remove(relay: Relay) -> None:

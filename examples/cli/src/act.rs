@@ -81,6 +81,7 @@ impl Actor {
                 send(room, Command::SetRole(id, role))
             }
             Typed::NewLink => send(room, Command::ReplaceInvite),
+            Typed::Refresh => send(room, Command::RefreshKeys),
             Typed::Burn if asked_before => send(room, Command::Close),
             Typed::Burn => {
                 self.burn_asked = true;
@@ -173,6 +174,15 @@ mod tests {
         let done = type_lines(&room, &["/burn", "/burn"]);
         assert_eq!(done[1], Ok(Done::Quietly));
         assert!(matches!(room.asked().last(), Some(Command::Close)));
+    }
+
+    #[test]
+    fn keys_are_refreshed_when_that_alone_is_typed() {
+        let room = room();
+        let done = type_lines(&room, &["/refresh", "/refresh now"]);
+        assert_eq!(done[0], Ok(Done::Quietly));
+        assert!(matches!(done[1], Err(ActError::Typed(TypeError::Usage(_)))));
+        assert!(matches!(room.asked().as_slice(), [Command::RefreshKeys]));
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub(crate) enum Typed {
     NewLink,
     /// Show what members compare.
     Safety,
+    /// Commit fresh keys.
+    Refresh,
     /// Leave the room.
     Leave,
     /// End the room for everyone.
@@ -68,6 +70,7 @@ pub(crate) const HELP: &[(&str, &str)] = &[
     ("/whisper NAME TEXT", "say something to one member (/w)"),
     ("/members", "who is here"),
     ("/safety", "what to compare with the others"),
+    ("/refresh", "fresh keys now: who copied yours hears no more"),
     ("/link", "show the link for newcomers"),
     ("/newlink", "replace the link: the old one stops working"),
     ("/kick NAME", "remove a member and replace the link"),
@@ -139,6 +142,7 @@ fn plain_word(word: &str) -> Result<Typed, TypeError> {
         "link" => Typed::Link,
         "newlink" => Typed::NewLink,
         "safety" => Typed::Safety,
+        "refresh" => Typed::Refresh,
         "leave" => Typed::Leave,
         "burn" => Typed::Burn,
         "wipe" => Typed::Wipe,

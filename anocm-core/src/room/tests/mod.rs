@@ -11,6 +11,7 @@ mod farewell;
 mod forbidden;
 mod guest;
 mod impostor;
+mod key_refresh;
 mod late;
 mod newcomers;
 mod relay;

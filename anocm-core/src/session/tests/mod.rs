@@ -1,5 +1,6 @@
 //! Alice, Bob and Carol in a room, with a relay that is a vector.
 
+mod cost;
 mod forge;
 mod forgery;
 mod gatecrashing;

@@ -121,6 +121,12 @@ final class RoomsTests: XCTestCase {
             try bob.replaceInvite()
             try await alice.until { if case .inviteReplaced = $0 { () } else { nil } }
             XCTAssertNotEqual(try alice.link, before)
+
+            let epoch = alice.view().epoch
+            try bob.refreshKeys()
+            while alice.view().epoch == epoch {
+                try await alice.until { if case .epochBegan = $0 { () } else { nil } }
+            }
         }
     }
 

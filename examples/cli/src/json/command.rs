@@ -77,6 +77,7 @@ pub(super) enum Do {
         retention_ms: Option<Retention>,
     },
     ReplaceInvite {},
+    RefreshKeys {},
     Leave {},
     Close {},
     Members {},
@@ -147,6 +148,7 @@ impl Do {
                     .map_err(|error| error.to_string())?
             }
             Self::ReplaceInvite {} => Command::ReplaceInvite,
+            Self::RefreshKeys {} => Command::RefreshKeys,
             Self::Leave {} => Command::Leave,
             Self::Close {} => Command::Close,
             Self::SetKeep { .. }

@@ -65,6 +65,7 @@ fn every_command_reaches_the_room() {
         json!({"do": "set_keep", "retention_ms": 0}),
         json!({"do": "set_cap", "retention_ms": null}),
         json!({"do": "replace_invite"}),
+        json!({"do": "refresh_keys"}),
         json!({"do": "close"}),
     ];
     for line in &lines {
@@ -83,6 +84,7 @@ fn every_command_reaches_the_room() {
     assert!(
         matches!(&asked[8], Command::SetGuestRetention(guest) if guest.default == Some(Retention::Live))
     );
+    assert!(matches!(&asked[11], Command::RefreshKeys));
     assert!(matches!(asked.last(), Some(Command::Close)));
 }
 

@@ -126,6 +126,10 @@ class RoomsTest {
             bob.replaceInvite()
             alice.until<RoomEvent.InviteReplaced>()
             assertNotEquals(before, alice.link)
+
+            val epoch = alice.view().epoch
+            bob.refreshKeys()
+            while (alice.view().epoch == epoch) alice.until<RoomEvent.EpochBegan>()
         }
     }
 
