@@ -10,7 +10,9 @@ use super::{
 use crate::{
     id::{MemberId, Seq},
     retention::Retention,
-    session::{Applied, Content, Envelope, Member, OpenError, Opened, SessionError},
+    session::{
+        Applied, Content, Departure, Envelope, Member, OpenError, Opened, Role, SessionError,
+    },
     time::Timestamp,
     wire::{EntryKind, LogItem},
 };
@@ -293,6 +295,12 @@ impl Machine {
         if let Some(member) = applied.joined {
             self.newcomer(now, member, applied.again);
         }
+        let moderators = applied
+            .departed
+            .iter()
+            .filter(|(member, how)| *how == Departure::Left && member.role == Role::Moderator);
+        let left: Vec<_> = moderators.map(|(member, _)| member.key).collect();
+        self.review_moderators(now, &left);
         for (member, how) in applied.departed {
             self.senders.departed(&member.id);
             self.presence.gone(&member.id);

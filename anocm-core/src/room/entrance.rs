@@ -240,6 +240,7 @@ impl Machine {
         self.phase = Phase::Inside(Box::new(session));
         self.outbox.enter();
         self.refresh_soon();
+        self.review_moderators(now, &[]);
         self.refused_links = 0;
         self.puzzles = 0;
         if returned {

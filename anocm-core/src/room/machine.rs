@@ -20,6 +20,7 @@ use super::{
     presence::Presence,
     renewal::Renewal,
     repair::{Broken, JunkJoins},
+    roles::Strikes,
     senders::Senders,
     working::Working,
 };
@@ -75,6 +76,7 @@ pub struct Machine {
     pub(super) doorkeeping: Doorkeeping,
     pub(super) renewal: Renewal,
     pub(super) key_refresh: KeyRefresh,
+    pub(super) strikes: Strikes,
     pub(super) guest: GuestRetention,
     pub(super) broken: Option<Broken>,
     /// Where what broke the room stood last, if the place may be found empty.
@@ -203,6 +205,7 @@ impl Machine {
             doorkeeping: Doorkeeping::default(),
             renewal: Renewal::default(),
             key_refresh: KeyRefresh::default(),
+            strikes: Strikes::default(),
             guest: GuestRetention::default(),
             broken: None,
             repaired_at: None,
@@ -339,6 +342,7 @@ impl Machine {
             self.doorkeeping.look_at().filter(|_| acts),
             self.renewal.due().filter(|_| acts),
             self.key_refresh.due().filter(|_| acts),
+            self.strikes.at().filter(|_| acts),
             self.farewell.patience_ends(),
             self.take_back_at(),
             self.link.retry_at,
@@ -398,6 +402,7 @@ impl Machine {
         self.doorkeeping = Doorkeeping::default();
         self.renewal = Renewal::default();
         self.key_refresh = KeyRefresh::default();
+        self.strikes = Strikes::default();
         self.elders = Vec::new();
         self.link.synced = false;
         self.link.retry_at = None;

@@ -18,6 +18,7 @@
 //! | `repair` | forbidden commits, the owner's void |
 //! | `renewal` | fresh keys after somebody has spoilt something |
 //! | `key_refresh` | fresh keys of one's own, now and then |
+//! | `roles` | moderators who left are struck off the list |
 //! | `doorkeeping` | whether newcomers can get in |
 //! | `farewell` | leaving, and carrying out the leaving of others |
 //! | `senders` | counters: repeats and gaps |
@@ -45,6 +46,7 @@ mod presence;
 mod reading;
 mod renewal;
 mod repair;
+mod roles;
 mod senders;
 mod sending;
 #[cfg(test)]

@@ -218,6 +218,7 @@ impl Machine {
         self.keep_door(now);
         self.renew_in_time(now);
         self.refresh_in_time(now);
+        self.strike_in_time(now);
         self.say_presence(now);
         self.push(now);
     }

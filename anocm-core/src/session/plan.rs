@@ -23,12 +23,14 @@ pub enum Change {
     /// moderator the owner only, who thereby takes the role as well. By key: an id is free for
     /// another guest to choose once its member is gone.
     Remove(MemberKey),
-    /// Remove those who said that they leave. Statements that are not valid, or of nobody in the
-    /// room, are passed over.
+    /// Remove those who said that they leave; the owner takes a moderator's role with it. Statements
+    /// that are not valid, or of nobody in the room, are passed over.
     CarryOut(Vec<LeaveStatement>),
     /// Make a member a moderator, or a moderator a member. Whoever has left is struck off the list
     /// of the moderators by the way. Owner only.
     SetRole(MemberKey, Role),
+    /// Take the role from those moderators, and from all who are not in the room. Owner only.
+    StrikeModerators(Vec<MemberKey>),
     /// Change what the room allows, within its policy. Owner only.
     SetRetention(RoomRetention),
     /// Replace the invite: the old link no longer works. Owner and moderators.
@@ -52,6 +54,7 @@ impl Session {
             Change::Remove(member) => self.plan_removal(member),
             Change::CarryOut(statements) => self.plan_leaves(statements),
             Change::SetRole(member, role) => self.plan_role(member, role),
+            Change::StrikeModerators(keys) => self.plan_strike(&keys),
             Change::SetRetention(retention) => {
                 self.plan_settings(Settings { retention, ..self.settings.clone() })
             }
@@ -70,11 +73,8 @@ impl Session {
             return Err(SessionError::NotAllowed);
         }
         // Else a moderator who kept the key would be one again on coming back.
-        let settings = (removed.role == Role::Moderator).then(|| {
-            let mut settings = self.settings.clone();
-            settings.moderators.retain(|key| *key != removed.key);
-            settings
-        });
+        let settings =
+            (removed.role == Role::Moderator).then(|| self.without_moderators(&[removed.key]));
         Ok(Plan {
             removals: vec![seat.index],
             settings,
@@ -85,7 +85,7 @@ impl Session {
 
     fn plan_leaves(&self, statements: Vec<LeaveStatement>) -> Result<Plan, SessionError> {
         let bench = self.bench();
-        let mut plan = Plan::default();
+        let (mut plan, mut moderators) = (Plan::default(), Vec::new());
         for statement in statements {
             let Some((member, seat)) = self.roster.by_id(statement.member()) else {
                 continue;
@@ -97,12 +97,36 @@ impl Session {
             if counts {
                 plan.removals.push(seat.index);
                 plan.notice.leaves.push(statement);
+                moderators.extend((member.role == Role::Moderator).then_some(member.key));
             }
         }
         if plan.removals.is_empty() {
             return Err(SessionError::NoSuchMember);
         }
+        if self.role() == Role::Owner && !moderators.is_empty() {
+            plan.settings = Some(self.without_moderators(&moderators));
+        }
         Ok(plan)
+    }
+
+    fn plan_strike(&self, keys: &[MemberKey]) -> Result<Plan, SessionError> {
+        let listed = self.settings.moderators.iter().copied();
+        let struck: Vec<_> =
+            listed.filter(|key| keys.contains(key) || !self.has_key(key)).collect();
+        if struck.is_empty() {
+            return Err(SessionError::NoSuchMember);
+        }
+        self.plan_settings(self.without_moderators(&struck))
+    }
+
+    fn without_moderators(&self, struck: &[MemberKey]) -> Settings {
+        let mut settings = self.settings.clone();
+        settings.moderators.retain(|key| !struck.contains(key));
+        settings
+    }
+
+    fn has_key(&self, key: &MemberKey) -> bool {
+        self.roster.by_key(*key).is_some()
     }
 
     fn plan_role(&self, member: MemberKey, role: Role) -> Result<Plan, SessionError> {
@@ -110,9 +134,8 @@ impl Session {
         if member.role == Role::Owner || role == Role::Owner {
             return Err(SessionError::NotAllowed);
         }
-        let stays = |key| self.members().iter().any(|member| member.key == key);
         let mut moderators = self.settings.moderators.clone();
-        moderators.retain(|key| *key != member.key && stays(*key));
+        moderators.retain(|key| *key != member.key && self.has_key(key));
         if role == Role::Moderator {
             moderators.push(member.key);
         }

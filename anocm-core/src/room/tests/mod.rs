@@ -17,4 +17,5 @@ mod newcomers;
 mod relay;
 mod retention;
 mod roles;
+mod strikes;
 mod working;

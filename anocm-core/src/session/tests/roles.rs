@@ -109,6 +109,54 @@ fn a_moderator_who_left_makes_room_for_another() {
 }
 
 #[test]
+fn a_moderator_whose_leave_the_owner_carries_out_is_none_on_coming_back() {
+    let (mut room, mut alice, mut bob, mut carol) = Room::of_three();
+    let moderator = Change::SetRole(key(&bob), Role::Moderator);
+    room.change(&mut alice, moderator, &mut [&mut bob, &mut carol]);
+    let word = bob.leave_statement().unwrap();
+    let gone = Change::CarryOut(vec![word]);
+    let applied = room.change(&mut alice, gone, &mut [&mut carol, &mut bob]);
+    assert!(applied.settings_changed && !applied.invite_replaced);
+    assert!(carol.settings().moderators.is_empty());
+}
+
+#[test]
+fn the_owner_strikes_a_moderator_who_left_though_they_are_back_with_the_same_key() {
+    let (mut room, mut alice, mut bob, mut carol) = Room::of_three();
+    let moderator = Change::SetRole(key(&bob), Role::Moderator);
+    room.change(&mut alice, moderator, &mut [&mut bob, &mut carol]);
+    let word = bob.leave_statement().unwrap();
+    room.change(&mut carol, Change::CarryOut(vec![word]), &mut [&mut alice, &mut bob]);
+    // No honest client keeps its key when it has left.
+    let who = Newcomer::Returning(bob.into_identity(), name("Bob"));
+    let invite = alice.invite_secret().clone();
+    let (mut bob, outgoing) = Session::join(&room.door, &invite, who, &mut room.rng).unwrap();
+    room.append(outgoing, &mut [&mut alice, &mut carol]);
+    assert_eq!(carol.member(bob.me()).unwrap().role, Role::Moderator);
+    let strike = Change::StrikeModerators(vec![key(&bob)]);
+    assert_eq!(refused(&mut room, &mut carol, strike.clone()), SessionError::NotAllowed);
+    let applied = room.change(&mut alice, strike.clone(), &mut [&mut carol, &mut bob]);
+    assert!(applied.settings_changed);
+    for member in [&alice, &bob, &carol] {
+        assert_eq!(member.member(bob.me()).unwrap().role, Role::Member);
+    }
+    assert_eq!(refused(&mut room, &mut alice, strike), SessionError::NoSuchMember);
+}
+
+#[test]
+fn the_owner_strikes_every_moderator_who_is_not_in_the_room() {
+    let (mut room, mut alice, mut bob, mut carol) = Room::of_three();
+    for who in [key(&bob), key(&carol)] {
+        let moderator = Change::SetRole(who, Role::Moderator);
+        room.change(&mut alice, moderator, &mut [&mut bob, &mut carol]);
+    }
+    let word = bob.leave_statement().unwrap();
+    room.change(&mut carol, Change::CarryOut(vec![word]), &mut [&mut alice]);
+    room.change(&mut alice, Change::StrikeModerators(Vec::new()), &mut [&mut carol]);
+    assert_eq!(carol.settings().moderators, [key(&carol)]);
+}
+
+#[test]
 fn a_room_cannot_be_opened_beyond_its_own_policy() {
     let retention = RoomRetention::new(Retention::Live, kept(10), kept(25 * 3_600)).unwrap();
     let opened = Session::create(

@@ -1,0 +1,109 @@
+//! A moderator who left by their own word is struck off the list by the owner's client.
+
+use super::{
+    bench::{ALICE, BOB, Bench, CAROL},
+    guest::is_commit,
+};
+use crate::{
+    room::{Command, RoomEvent},
+    session::{MemberKey, Role},
+    wire::Refusal,
+};
+
+/// Alice's room, in which Bob and Carol are moderators.
+fn with_moderators() -> Bench {
+    let mut bench = Bench::with(3);
+    for who in [BOB, CAROL] {
+        let member = bench[who].machine.view().me.unwrap();
+        bench.does(ALICE, Command::SetRole(member, Role::Moderator));
+    }
+    assert_eq!(moderators(&bench, ALICE).len(), 2);
+    for who in [ALICE, BOB, CAROL] {
+        bench[who].forget();
+    }
+    bench
+}
+
+fn moderators(bench: &Bench, who: usize) -> Vec<MemberKey> {
+    bench[who].machine.session().unwrap().settings().moderators.clone()
+}
+
+fn key(bench: &Bench, who: usize) -> MemberKey {
+    bench[who].machine.me().unwrap().key
+}
+
+fn only_bob_is_one(bench: &Bench) {
+    for who in [ALICE, BOB] {
+        assert_eq!(moderators(bench, who), [key(bench, BOB)]);
+    }
+}
+
+fn refuse_commits(bench: &mut Bench, who: usize) {
+    bench[who].instead(|request| is_commit(request).then_some(Err(Refusal::Full)));
+}
+
+#[test]
+fn the_owner_strikes_with_the_commit_that_carries_out_the_leave() {
+    let mut bench = with_moderators();
+    bench.does(CAROL, Command::Leave);
+    bench.pass(2);
+    only_bob_is_one(&bench);
+    assert_eq!((bench[ALICE].count(is_commit), bench[BOB].count(is_commit)), (1, 0));
+}
+
+#[test]
+fn the_owner_strikes_one_whose_leave_another_carried_out() {
+    let mut bench = with_moderators();
+    refuse_commits(&mut bench, ALICE);
+    bench.does(CAROL, Command::Leave);
+    bench.pass(2);
+    assert_eq!(bench[BOB].count(is_commit), 1);
+    assert_eq!(moderators(&bench, BOB).len(), 2);
+    // The relay had refused it.
+    bench[ALICE].honest();
+    bench.pass(31);
+    only_bob_is_one(&bench);
+    let changed = |event: &RoomEvent| matches!(event, RoomEvent::SettingsChanged { .. });
+    assert!(bench[BOB].events.iter().any(changed));
+}
+
+#[test]
+fn an_owner_who_was_away_strikes_on_coming_back() {
+    let mut bench = with_moderators();
+    bench.cut(ALICE);
+    bench.does(CAROL, Command::Leave);
+    bench.pass(2);
+    assert_eq!((bench[BOB].members(), moderators(&bench, BOB).len()), (2, 2));
+    bench.connects(ALICE);
+    bench.pass(1);
+    only_bob_is_one(&bench);
+}
+
+#[test]
+fn an_owner_who_came_back_through_the_door_strikes_whom_they_find_missing() {
+    let mut bench = with_moderators();
+    bench.cut(ALICE);
+    bench.does(CAROL, Command::Leave);
+    bench.pass(2);
+    bench[ALICE].connected = true;
+    bench.sends_back(ALICE);
+    bench.connects(ALICE);
+    bench.pass(1);
+    only_bob_is_one(&bench);
+}
+
+#[test]
+fn nobody_else_tries_to_and_one_who_only_lost_the_connection_stays() {
+    let mut bench = with_moderators();
+    bench.cut(CAROL);
+    bench.pass(60);
+    bench.connects(CAROL);
+    bench.sends_back(CAROL);
+    bench.pass(5);
+    assert_eq!(moderators(&bench, ALICE).len(), 2);
+    bench.cut(ALICE);
+    bench.does(CAROL, Command::Leave);
+    bench[BOB].forget();
+    bench.pass(60);
+    assert_eq!(bench[BOB].count(is_commit), 1);
+}
