@@ -185,7 +185,7 @@ pub(crate) struct Common {
     /// Give up if the room is not entered within this time [default: 1m; on a terminal: never].
     #[arg(long, value_name = "TIME", value_parser = span)]
     pub(crate) enter_within: Option<Duration>,
-    /// Stay in the room after the end of standard input.
+    /// Stay in the room after the end of standard input, but not after that of the terminal.
     #[arg(long)]
     pub(crate) stay: bool,
     /// Do not show the link as a QR code.
@@ -227,9 +227,11 @@ where
         let code = u8::from(error.use_stderr()) * 2;
         if error.use_stderr() && words.iter().any(|word| like_a_link(&word.to_string_lossy())) {
             complain(format_args!("error: {}\n\nTry 'anocm --help'.\n", error.kind()));
-        } else {
-            // Nothing can be done about a closed standard output.
-            let _ = error.print();
+        } else if let Err(failure) = error.print()
+            && failure.kind() != std::io::ErrorKind::BrokenPipe
+        {
+            complain(format_args!("error: this cannot be written: {failure}\n"));
+            return crate::LOST;
         }
         code
     })

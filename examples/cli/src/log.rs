@@ -1,6 +1,15 @@
 //! What happens underneath, on standard error.
 
-use tracing_subscriber::EnvFilter;
+use std::{
+    io::{self, Write as _},
+    sync::mpsc::{SyncSender, sync_channel},
+    thread,
+};
+
+use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
+
+/// The most events that wait to be written; more are dropped.
+const WAITING: usize = 1_024;
 
 /// Turns on the log of our own crates. Others may log what ours never do, such as addresses.
 pub(crate) fn start(verbose: u8) {
@@ -13,8 +22,46 @@ pub(crate) fn start(verbose: u8) {
     let ours = format!("off,anocm={level},anocm_core={level},anocm_ws={level}");
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(ours))
-        .with_writer(std::io::stderr)
+        .with_writer(Log::start())
         // It would say so where nothing can be said, and panic.
         .log_internal_errors(false)
         .init();
+}
+
+/// Hands events to a thread that writes them, so that a stalled reader of standard error blocks no
+/// task.
+#[derive(Clone)]
+struct Log(SyncSender<Vec<u8>>);
+
+impl Log {
+    fn start() -> Self {
+        let (to, events) = sync_channel::<Vec<u8>>(WAITING);
+        thread::spawn(move || {
+            for event in events {
+                // Standard error may be closed.
+                let _ = io::stderr().write_all(&event);
+            }
+        });
+        Self(to)
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        // A full channel drops the event.
+        let _ = self.0.try_send(event.to_vec());
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Log {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
 }

@@ -28,6 +28,7 @@ mod screen;
 mod signals;
 mod streams;
 mod talk;
+mod tty;
 mod warns;
 mod wipe;
 mod words;
@@ -48,10 +49,12 @@ use crate::{
     entering::Entering,
     json::Json,
     lines::Lines,
+    link::LinkError,
     plain::Plain,
     screen::Screen,
+    signals::{HungUp, Stops},
     streams::complain,
-    talk::{Ends, Manner, Outcome, Stops, talk},
+    talk::{Ends, Manner, Outcome, talk},
     warns::Warns as _,
 };
 
@@ -64,6 +67,9 @@ const FAREWELL: Duration = Duration::from_secs(4);
 /// The same when everything is to be gone at once. It is wiped by then: this is for a word to the
 /// relay, and with what comes before and after it stays below a tenth of a second.
 const AT_ONCE: Duration = Duration::from_millis(60);
+
+/// The same after a hang-up: the process is gone within a second of it.
+const AFTER_HANG_UP: Duration = Duration::from_millis(80);
 
 /// How long tasks are given to drop what they hold.
 const DROPPING: Duration = Duration::from_millis(200);
@@ -146,8 +152,8 @@ async fn run(command: &Command, report: &Report) -> Over {
         log::start(common.verbose);
     }
     // Before the link is asked for: whoever is told to stop then has a terminal to give back.
-    let mut stops = match signals::stops() {
-        Ok(stops) => stops,
+    let (mut stops, hung_up) = match signals::stops() {
+        Ok(both) => both,
         Err(error) => return Over::Code(fail(LOST, &error)),
     };
     let mut lines = None;
@@ -155,11 +161,13 @@ async fn run(command: &Command, report: &Report) -> Over {
         Command::New(new) => Connected::open(new, report.posture()).await,
         Command::Join(join) => {
             let invite = tokio::select! {
+                biased;
+                Some(_) = stops.recv() => return Over::Code(LOST),
                 invite = link::invite(join, &mut lines) => invite,
-                Some(()) = stops.recv() => return Over::Code(LOST),
             };
             match invite {
                 Ok(invite) => Connected::enter(join, &invite),
+                Err(error @ LinkError::HungUp) => return Over::Code(fail(LOST, &error)),
                 Err(error) => return Over::Code(fail(USAGE, &error)),
             }
         }
@@ -174,17 +182,28 @@ async fn run(command: &Command, report: &Report) -> Over {
     let warning = report.warning();
     let outcome =
         converse(&mode, common, &connected, room, (lines, stops), warning.as_deref()).await;
-    let farewell = match outcome {
+    let patience = match outcome {
         Ok(Outcome::Wiped) => AT_ONCE,
         _ => FAREWELL,
     };
-    // What does not end in time ends with the process.
-    let _ = tokio::time::timeout(farewell, connected.stop()).await;
+    farewell(connected, patience, hung_up).await;
     match outcome {
         Ok(Outcome::Wiped) => Over::Wiped,
         Ok(Outcome::Well) => Over::Code(0),
         Ok(Outcome::Lost) => Over::Code(LOST),
         Err(error) => Over::Code(fail(LOST, &error)),
+    }
+}
+
+/// Lets all that runs for the room end. What does not in time ends with the process.
+async fn farewell(connected: Connected, patience: Duration, mut hung_up: HungUp) {
+    let cut_short = async {
+        hung_up.wait().await;
+        tokio::time::sleep(AFTER_HANG_UP.min(patience)).await;
+    };
+    tokio::select! {
+        _ = tokio::time::timeout(patience, connected.stop()) => {}
+        () = cut_short => {}
     }
 }
 

@@ -135,6 +135,11 @@ impl Outlet {
         self.until(|sheet| sheet.lines.is_empty() && !sheet.writing).await
     }
 
+    /// Why nothing more can be written, if that is so.
+    pub(crate) fn failure(&self) -> Option<io::ErrorKind> {
+        self.0.sheet().failed
+    }
+
     /// Wipes what was not written.
     pub(crate) fn wipe(&self) {
         self.0.sheet().lines.zeroize();

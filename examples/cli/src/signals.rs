@@ -1,25 +1,55 @@
-//! Signals that ask the program to stop.
+//! What asks the program to stop: signals, and a hang-up of its standard streams.
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
-use crate::talk::Stops;
+/// Why to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// An interrupt or termination signal.
+    Requested,
+    /// SIGHUP, or the terminal or the reader of the output is gone.
+    HungUp,
+}
 
-/// One item for each interrupt, hang-up or termination signal from now on.
+/// One item for each reason from now on.
+pub(crate) type Stops = mpsc::Receiver<Stop>;
+
+/// Whether there was a hang-up.
+#[derive(Clone, Debug)]
+pub(crate) struct HungUp(watch::Receiver<bool>);
+
+impl HungUp {
+    /// Waits for it. Cancel safe.
+    pub(crate) async fn wait(&mut self) {
+        if self.0.wait_for(|hung_up| *hung_up).await.is_err() {
+            std::future::pending().await
+        }
+    }
+}
+
+/// Begins to listen.
 ///
 /// # Errors
-/// When the system does not let them be caught.
-pub(crate) fn stops() -> std::io::Result<Stops> {
-    let (to, stops) = mpsc::channel(2);
+/// When the system does not let signals be caught.
+pub(crate) fn stops() -> std::io::Result<(Stops, HungUp)> {
+    let (to, stops) = mpsc::channel(4);
+    let (set, hung_up) = watch::channel(false);
     let mut signals = Signals::new()?;
+    let mut ends = hangup::watch();
     tokio::spawn(async move {
         loop {
-            signals.next().await;
-            if to.send(()).await.is_err() {
-                return;
+            let stop = tokio::select! {
+                stop = signals.next() => stop,
+                Some(()) = ends.recv() => Stop::HungUp,
+            };
+            if stop == Stop::HungUp {
+                set.send_replace(true);
             }
+            // The conversation may be over; what comes after it asks for a hang-up only.
+            let _ = to.send(stop).await;
         }
     });
-    Ok(stops)
+    Ok((stops, HungUp(hung_up)))
 }
 
 #[cfg(unix)]
@@ -37,12 +67,12 @@ impl Signals {
         ]))
     }
 
-    async fn next(&mut self) {
+    async fn next(&mut self) -> Stop {
         let [interrupt, terminate, hangup] = &mut self.0;
         tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
+            _ = interrupt.recv() => Stop::Requested,
+            _ = terminate.recv() => Stop::Requested,
+            _ = hangup.recv() => Stop::HungUp,
         }
     }
 }
@@ -56,9 +86,78 @@ impl Signals {
         Ok(Self)
     }
 
-    async fn next(&mut self) {
+    async fn next(&mut self) -> Stop {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending().await
         }
+        Stop::Requested
+    }
+}
+
+/// A hang-up of standard streams.
+#[cfg(unix)]
+mod hangup {
+    use std::{
+        io::{self, IsTerminal as _},
+        thread,
+        time::Duration,
+    };
+
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use tokio::sync::mpsc;
+
+    /// How often to poll. Linux wakes a poll for no events when a pipe or the other side of a
+    /// terminal is closed, but not when a session loses its terminal.
+    const AGAIN: Duration = Duration::from_millis(250);
+
+    /// One item when the terminal is gone, or the reader of the output.
+    ///
+    /// The end of input that is no terminal does not count: that is an ordinary end of input. Polled
+    /// on a thread of its own, so that it is noticed whatever reads and writes these streams.
+    pub(super) fn watch() -> mpsc::Receiver<()> {
+        let (to, ends) = mpsc::channel(1);
+        // A terminal that is gone does not say any more that it was one.
+        let reads_terminal = io::stdin().is_terminal();
+        thread::spawn(move || {
+            while !to.is_closed() {
+                if has_ended(reads_terminal) {
+                    // The program may be ending already.
+                    let _ = to.blocking_send(());
+                    return;
+                }
+            }
+        });
+        ends
+    }
+
+    /// Polls once, for [`AGAIN`] at most.
+    fn has_ended(reads_terminal: bool) -> bool {
+        let (input, output) = (io::stdin(), io::stdout());
+        let mut streams = vec![PollFd::new(&output, PollFlags::empty())];
+        if reads_terminal {
+            streams.push(PollFd::new(&input, PollFlags::empty()));
+        }
+        let wait = Timespec { tv_sec: 0, tv_nsec: AGAIN.subsec_nanos().into() };
+        let found = poll(&mut streams, Some(&wait));
+        if found == Ok(0) {
+            return false;
+        }
+        let ended = PollFlags::HUP | PollFlags::ERR;
+        let has_ended = streams.iter().any(|stream| stream.revents().intersects(ended));
+        if !has_ended {
+            // Interrupted, or these cannot be polled on this system.
+            thread::sleep(AGAIN);
+        }
+        has_ended
+    }
+}
+
+#[cfg(not(unix))]
+mod hangup {
+    use tokio::sync::mpsc;
+
+    /// None: a console that is closed ends the process.
+    pub(super) fn watch() -> mpsc::Receiver<()> {
+        mpsc::channel(1).1
     }
 }

@@ -1,18 +1,47 @@
-//! Standard input and output without the buffers of the standard library, which live as long as
-//! the process and are never wiped.
+//! Standard streams without the buffers of the standard library, which live as long as the process
+//! and are never wiped, and without waiting for a reader that may have stalled.
 
 use std::{
     fmt,
-    io::{self, BufWriter, Read, Write},
+    io::{self, Read, Write},
+    sync::mpsc,
+    thread,
+    time::Duration,
 };
 
-/// Room for a whole frame of a large screen, so that it is written at once.
-const FRAME: usize = 64 * 1024;
+/// How long something that the program says of itself may take to be written.
+const BRIEFLY: Duration = Duration::from_millis(200);
+
+/// Where something is said.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Standard {
+    Output,
+    Error,
+}
 
 /// Says something on standard error, where there may be nobody to read it.
 pub(crate) fn complain(words: fmt::Arguments<'_>) {
-    // Nothing better can be done.
-    let _ = io::stderr().write_fmt(words);
+    put(Standard::Error, words.to_string().into_bytes());
+}
+
+/// Writes, but does not wait for long: a write cannot be given up, so a thread of its own does it,
+/// which ends with the process if need be.
+pub(crate) fn put(to: Standard, bytes: Vec<u8>) {
+    if bytes.is_empty() {
+        return;
+    }
+    let (done, is_done) = mpsc::channel();
+    let write = move || {
+        // Nothing better can be done about a stream that cannot be written.
+        let _ = match to {
+            Standard::Output => unbuffered().and_then(|mut to| to.write_all(&bytes)),
+            Standard::Error => io::stderr().write_all(&bytes),
+        };
+        let _ = done.send(());
+    };
+    if thread::Builder::new().spawn(write).is_ok() {
+        let _ = is_done.recv_timeout(BRIEFLY);
+    }
 }
 
 /// Standard input, unbuffered.
@@ -22,13 +51,7 @@ pub(crate) fn input() -> io::Result<impl Read + Send + 'static> {
     Ok(std::fs::File::from(io::stdin().as_fd().try_clone_to_owned()?))
 }
 
-/// Standard output with a buffer that is freed, and so wiped, with it. To be flushed.
-#[cfg(unix)]
-pub(crate) fn output() -> io::Result<impl Write + Send + 'static> {
-    Ok(BufWriter::with_capacity(FRAME, unbuffered()?))
-}
-
-/// Standard output for whoever has whole lines to write.
+/// Standard output for whole lines.
 #[cfg(unix)]
 pub(crate) fn unbuffered() -> io::Result<impl Write + Send + 'static> {
     use std::os::fd::AsFd as _;
@@ -41,13 +64,7 @@ pub(crate) fn input() -> io::Result<impl Read + Send + 'static> {
     Ok(io::stdin())
 }
 
-/// Standard output. To be flushed.
-#[cfg(not(unix))]
-pub(crate) fn output() -> io::Result<impl Write + Send + 'static> {
-    Ok(BufWriter::with_capacity(FRAME, io::stdout()))
-}
-
-/// Standard output for whoever has whole lines to write. To be flushed.
+/// Standard output for whole lines. To be flushed.
 #[cfg(not(unix))]
 pub(crate) fn unbuffered() -> io::Result<impl Write + Send + 'static> {
     Ok(io::stdout())

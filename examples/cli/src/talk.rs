@@ -9,7 +9,7 @@ use anocm_core::{
     room::{CommandError, Ended},
     wire::CloseReason,
 };
-use tokio::{sync::mpsc, time::Instant};
+use tokio::time::Instant;
 
 use self::course::Talk;
 use crate::{
@@ -17,11 +17,17 @@ use crate::{
     lines::{Line, Lines},
     printer::Outlet,
     room::Room,
+    signals::Stops,
+    streams::complain,
     warns::Warns,
 };
 
 /// How long leaving in good order may take: a little more than a room allows itself.
 pub(crate) const LEAVING: Duration = Duration::from_secs(6);
+
+/// The same after a hang-up: the terminal or the reader of the output is gone. With all that comes
+/// after it, the process ends within a second.
+pub(crate) const HANGING_UP: Duration = Duration::from_millis(700);
 
 /// How a mode reads and writes.
 pub(crate) trait Front: Warns {
@@ -81,9 +87,6 @@ pub(crate) struct Manner {
     pub(crate) entering: Entering,
 }
 
-/// Asks to stop, once for each signal. See [`signals`](crate::signals).
-pub(crate) type Stops = mpsc::Receiver<()>;
-
 /// What a conversation by lines is connected to beside the room.
 #[derive(Debug)]
 pub(crate) struct Ends {
@@ -103,21 +106,29 @@ pub(crate) async fn talk<R: Room, F: Front>(
     let mut talk = Talk::new(manner);
     let outcome = match talk.run(room, front, &mut ends).await {
         Ok(ended) => talk.outcome(ended),
-        // Nobody reads what is written any more.
-        Err(_) => {
-            leave(room).await;
+        // What there is to tell cannot be written.
+        Err(error) => {
+            let is_full = error.kind() == io::ErrorKind::StorageFull;
+            leave(room, if is_full { LEAVING } else { HANGING_UP }).await;
             Outcome::Lost
         }
     };
+    if talk.hung_up {
+        room.wipe();
+    }
     let told = talk.told(outcome, &mut ends).await;
     ends.outlet.wipe();
+    // A closed pipe is no fault of the program: its reader closed it.
+    if let Some(error) = ends.outlet.failure().filter(|kind| *kind != io::ErrorKind::BrokenPipe) {
+        complain(format_args!("error: standard output cannot be written: {error}\n"));
+    }
     if told || outcome == Outcome::Wiped { outcome } else { Outcome::Lost }
 }
 
-/// Leaves, in bounded time and whatever happens.
-pub(crate) async fn leave<R: Room>(room: &mut R) -> Option<Ended> {
+/// Leaves within this time, whatever happens.
+pub(crate) async fn leave<R: Room>(room: &mut R, within: Duration) -> Option<Ended> {
     room.command(Command::Leave).ok()?;
-    tokio::time::timeout(LEAVING, async {
+    tokio::time::timeout(within, async {
         while let Some(event) = room.event().await {
             if let RoomEvent::Ended(ended) = event {
                 return Some(ended);

@@ -3,12 +3,13 @@
 use std::{
     io::{self, Write},
     sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
 };
 
 use crossterm::{
     cursor::{MoveTo, Show},
     event::{DisableBracketedPaste, EnableBracketedPaste},
-    execute, queue,
+    queue,
     style::Print,
     terminal::{
         Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, SetTitle, disable_raw_mode,
@@ -16,7 +17,10 @@ use crossterm::{
     },
 };
 
-use crate::streams::complain;
+use crate::{
+    streams::{self, Standard, complain},
+    tty::Output,
+};
 
 /// Whether the screen is ours, so that a fault anywhere knows what to restore.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -26,6 +30,12 @@ static UNSHOWN: AtomicBool = AtomicBool::new(false);
 
 const KEEP_TITLE: &str = "\x1b[22;2t";
 const OLD_TITLE: &str = "\x1b[23;2t";
+
+/// How long a terminal is given to take what clears it.
+const CLEARING: Duration = Duration::from_millis(300);
+
+/// The same when everything is to be gone at once.
+const AT_ONCE: Duration = Duration::from_millis(50);
 
 /// What is cleared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,8 +52,7 @@ pub(crate) struct Taken(());
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        // Nothing better can be done about a terminal that does not answer.
-        let _ = restore(&mut io::stdout(), Clearing::Drawn);
+        put_back();
     }
 }
 
@@ -56,25 +65,29 @@ impl Unshown {
         enable_raw_mode()?;
         UNSHOWN.store(true, Ordering::SeqCst);
         let unshown = Self(());
-        execute!(io::stderr(), EnableBracketedPaste)?;
+        let mut order = Vec::new();
+        queue!(order, EnableBracketedPaste)?;
+        streams::put(Standard::Error, order);
         Ok(unshown)
     }
 }
 
 impl Drop for Unshown {
     fn drop(&mut self) {
-        show(&mut io::stderr());
+        streams::put(Standard::Error, shown());
     }
 }
 
-/// Lets what is typed be seen again. Does nothing when it can be seen.
-fn show(to: &mut impl Write) {
+/// Lets what is typed be seen again, with these orders. Does nothing when it can be seen.
+fn shown() -> Vec<u8> {
+    let mut orders = Vec::new();
     if UNSHOWN.swap(false, Ordering::SeqCst) {
         // Nothing better can be done about a terminal that does not answer.
-        let _ = execute!(to, DisableBracketedPaste);
+        let _ = queue!(orders, DisableBracketedPaste);
         let _ = disable_raw_mode();
-        let _ = writeln!(to);
+        orders.push(b'\n');
     }
+    orders
 }
 
 /// Takes the terminal over for drawing.
@@ -83,18 +96,36 @@ pub(crate) fn take(to: &mut impl Write) -> io::Result<Taken> {
     TAKEN.store(true, Ordering::SeqCst);
     let taken = Taken(());
     // The title is for the neighbour's eyes too: it says nothing of the room.
-    execute!(to, Print(KEEP_TITLE), SetTitle("anocm"), EnterAlternateScreen, EnableBracketedPaste)?;
+    queue!(to, Print(KEEP_TITLE), SetTitle("anocm"), EnterAlternateScreen, EnableBracketedPaste)?;
     Ok(taken)
 }
 
-/// Clears and gives the terminal back. Does nothing when it is not taken.
-pub(crate) fn restore(to: &mut impl Write, clearing: Clearing) -> io::Result<()> {
+/// Clears and gives the terminal back, as far as it takes that at once. Does nothing when it is
+/// not taken. See [`write_out`] for the rest.
+pub(crate) fn restore(to: &mut Output, clearing: Clearing) -> io::Result<()> {
     if !TAKEN.swap(false, Ordering::SeqCst) {
         return Ok(());
     }
-    let cleared = give_back(to, clearing);
+    if to.is_pending() {
+        // It would show what is to be cleared, and take its time.
+        to.discard();
+    }
+    give_back(to, clearing)?;
+    let written = to.write_now();
     disable_raw_mode()?;
-    cleared
+    written
+}
+
+/// Waits until the terminal has taken what clears it, but not for long: then a part of it is lost
+/// together with all else that the terminal has not read, and it is given the rest anew.
+pub(crate) async fn write_out(to: &mut Output, clearing: Clearing) {
+    let patience = if clearing == Clearing::Everything { AT_ONCE } else { CLEARING };
+    if tokio::time::timeout(patience, to.write_out()).await.is_err() {
+        to.discard();
+        // Nothing better can be done about a terminal that does not answer.
+        let _ = give_back(to, clearing);
+        let _ = to.write_now();
+    }
 }
 
 fn give_back(to: &mut impl Write, clearing: Clearing) -> io::Result<()> {
@@ -114,17 +145,28 @@ fn give_back(to: &mut impl Write, clearing: Clearing) -> io::Result<()> {
 /// of what was being handled, and ends the process.
 pub(crate) fn on_fault() {
     std::panic::set_hook(Box::new(|fault| {
-        give_all_back(&mut io::stdout());
+        put_back();
         let place = fault.location().map_or_else(String::new, |at| format!(" at {at}"));
         complain(format_args!("anocm stopped because of a fault of its own{place}\n"));
         std::process::exit(1);
     }));
 }
 
-fn give_all_back(to: &mut impl Write) {
-    show(to);
-    // Nothing more can be done if even this fails.
-    let _ = restore(to, Clearing::Drawn);
+/// Gives back whatever was taken, in bounded time.
+fn put_back() {
+    streams::put(Standard::Error, shown());
+    streams::put(Standard::Output, cleared());
+}
+
+/// Gives a terminal back that was taken, with these orders.
+fn cleared() -> Vec<u8> {
+    let mut orders = Vec::new();
+    if TAKEN.swap(false, Ordering::SeqCst) {
+        // Nothing more can be done if even this fails.
+        let _ = give_back(&mut orders, Clearing::Drawn);
+        let _ = disable_raw_mode();
+    }
+    orders
 }
 
 #[cfg(test)]
@@ -146,11 +188,7 @@ mod tests {
 
     #[test]
     fn a_fault_gives_back_whatever_was_taken_and_once() {
-        let given_back = || {
-            let mut written = Vec::new();
-            give_all_back(&mut written);
-            String::from_utf8(written).unwrap()
-        };
+        let given_back = || String::from_utf8([shown(), cleared()].concat()).unwrap();
         UNSHOWN.store(true, Ordering::SeqCst);
         assert_eq!(given_back(), "\x1b[?2004l\n");
         TAKEN.store(true, Ordering::SeqCst);

@@ -45,19 +45,6 @@ fn wait_until_full(bob: &mut Child) {
 }
 
 #[test]
-fn a_closed_window_is_a_leave_in_good_order() {
-    let (mut alice, link) = Anocm::open(&[]);
-    let mut bob = Terminal::start(&["join", "--nick", "Bob"], 80, 24);
-    bob.wait("readiness for a paste", |look| look.pastes);
-    bob.paste(&link);
-    bob.keys("\r");
-    bob.see("2 of 2 here");
-    alice.wait("joined: Bob #");
-    assert_eq!(bob.hang_up(), Some(1));
-    alice.wait("left: Bob #");
-}
-
-#[test]
 fn a_standard_error_that_nobody_reads_is_no_fault() {
     let (mut alice, link) = Anocm::open(&[]);
     let mut bob = unread(&["-vvv"], &link);
@@ -67,6 +54,21 @@ fn a_standard_error_that_nobody_reads_is_no_fault() {
     drop(bob.stdin.take());
     assert_eq!(bob.wait().unwrap().code(), Some(0));
     alice.wait("left: Bob #");
+}
+
+#[test]
+fn output_that_cannot_be_written_is_said_on_standard_error() {
+    for words in ["new --plain --stay", "new --json --stay", "--help", "--version"] {
+        let script = format!("\"$0\" {words} > /dev/full");
+        let ended = Command::new("sh")
+            .args(["-c", &script, env!("CARGO_BIN_EXE_anocm")])
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        assert_eq!(ended.status.code(), Some(1), "{words}");
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert!(said.contains("cannot be written"), "{words}: {said:?}");
+    }
 }
 
 #[test]

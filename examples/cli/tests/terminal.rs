@@ -3,10 +3,8 @@
 
 mod common;
 
-use common::{Anocm, Look, PANIC_KEY, Server, Terminal, are_two};
+use common::{Anocm, ESCAPE, Look, PANIC_KEY, Server, Terminal, are_two};
 use serde_json::json;
-
-const ANY_KEY: &str = " ";
 
 /// Bob joins as the README says: without an argument, by pasting the link where it is asked for.
 fn join(link: &str, columns: u16, rows: u16) -> Terminal {
@@ -68,19 +66,19 @@ fn two_talk_on_screens_of_two_sizes() {
 fn pages_show_what_was_asked_for() {
     let (mut alice, link) = Terminal::open(&[], 80, 24);
     alice.say("/members");
-    let look = alice.see("any key goes back");
+    let look = alice.see("> Esc goes back");
     assert!(look.rows[0].starts_with("● Alice #") && look.rows[0].trim_end().ends_with("owner"));
     alice.go_back();
 
     alice.say("/safety");
-    let look = alice.see("any key goes back");
+    let look = alice.see("> Esc goes back");
     assert!(look.rows[0].starts_with("Compare the twelve words"));
     let words = look.rows.iter().filter(|row| row.split_whitespace().count() == 6);
     assert!(words.count() >= 2, "{look:#?}");
     alice.go_back();
 
     alice.say("/help");
-    let look = alice.see("any key goes back");
+    let look = alice.see("> Esc goes back");
     for command in ["/keep TIME", "/whisper NAME TEXT", "/burn", "//text", "Ctrl-X"] {
         assert!(look.has(command), "{look:#?}");
     }
@@ -88,9 +86,9 @@ fn pages_show_what_was_asked_for() {
 
     alice.say("/link");
     assert_eq!(alice.see("Whoever has this link").link(), link);
-    alice.keys(ANY_KEY);
+    alice.keys(ESCAPE);
     // All of it: from the margin above to the margin below.
-    let look = alice.see("any key goes back");
+    let look = alice.see("> Esc goes back");
     let code: Vec<_> = look.rows.iter().take_while(|row| row.contains(['█', '▀', '▄'])).collect();
     let width = code[0].trim_end().chars().count();
     assert!(code[0].trim_end().chars().all(|c| c == '█'), "{look:#?}");
@@ -98,13 +96,52 @@ fn pages_show_what_was_asked_for() {
         code.iter().all(|row| row.starts_with(['█', '▀']) && row.trim_end().ends_with(['█', '▀']))
     );
     assert!(width.abs_diff(2 * code.len()) <= 5, "{width} by {}", code.len());
-    assert!(look.rows[code.len()].starts_with("any key goes back"));
+    assert!(look.rows[23].starts_with("[5m] > Esc goes back"));
+}
+
+#[test]
+fn a_whisper_typed_on_a_page_is_a_whisper() {
+    let mut alice = Terminal::start(&["new", "--nick", "Alice"], 120, 40);
+    let link = alice.see("Whoever has this link can come in").link();
+    let mut bob = Anocm::join(&link, &["--nick", "Bob"]);
+    let mut carol = Anocm::join(&link, &["--nick", "Carol"]);
+    bob.wait("joined: Carol #");
+    alice.say("/w Bob between us");
+    let line = bob.wait("between us");
+    assert!(line.starts_with("(whisper) <Alice #"), "{line}");
+    alice.say("for all");
+    for line in carol.up_to("for all") {
+        assert!(!line.contains("between us"), "{line}");
+    }
+    // Escape and what follows it at once come in one piece, as over a slow network.
+    alice.say("/help");
+    alice.see("/whisper NAME TEXT");
+    alice.say(&format!("{ESCAPE}/w Bob and this"));
+    let line = bob.wait("and this");
+    assert!(line.starts_with("(whisper) <Alice #"), "{line}");
+}
+
+#[test]
+fn what_is_pasted_keeps_its_lines_and_tabs() {
+    let (mut alice, link) = Anocm::open(&[]);
+    let mut bob = Anocm::start(&["join", "--json", "--nick", "Bob", "-"]);
+    bob.say(&link);
+    bob.wait("\"event\":\"entered\"");
+    alice.wait("joined: Bob #");
+    let mut carol = Terminal::start(&["join", "--nick", "Carol"], 80, 24);
+    carol.enter(&link);
+    carol.see("3 of 3 here");
+    carol.paste("if x:\r\ty\r\rz");
+    carol.see("> if x:⏎");
+    carol.keys("\r");
+    let line = bob.wait("\"event\":\"message\"");
+    assert!(line.contains(r#""text":"if x:\n\ty\n\nz""#), "{line}");
 }
 
 #[test]
 fn a_wide_screen_shows_link_and_code_together() {
     let alice = Terminal::start(&["new"], 120, 40);
-    let look = alice.see("any key goes back");
+    let look = alice.see("> Esc goes back");
     assert!(look.has("█"));
     assert!(look.link().starts_with("http://127.0.0.1:"));
 }

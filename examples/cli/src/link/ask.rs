@@ -1,6 +1,6 @@
 //! Asking for the link on the terminal, without showing it.
 
-use std::io::Read;
+use std::io::{self, Read};
 
 use tokio::sync::oneshot;
 use zeroize::{Zeroize as _, Zeroizing};
@@ -35,15 +35,20 @@ fn read(mut input: impl Read) -> Result<Zeroizing<String>, LinkError> {
     let mut typed = Typed::new();
     // One at a time: what is typed ahead is for whoever reads next.
     let mut byte = Zeroizing::new([0]);
-    while input.read(&mut *byte)? > 0 {
+    loop {
+        match input.read(&mut *byte) {
+            Ok(1..) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            // In raw mode, the end of input is a hang-up as well.
+            Ok(0) | Err(_) => return Err(LinkError::HungUp),
+        }
         let [key] = *byte;
         match typed.take(key) {
             Asked::More => {}
             Asked::Done => return Ok(typed.link),
-            Asked::GivenUp => break,
+            Asked::GivenUp => return Err(LinkError::None),
         }
     }
-    Err(LinkError::None)
 }
 
 #[derive(Debug, PartialEq, Eq)]

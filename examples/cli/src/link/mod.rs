@@ -20,6 +20,8 @@ use crate::{
 pub(crate) enum LinkError {
     #[error("no link was given")]
     None,
+    #[error("the terminal is gone")]
+    HungUp,
     #[error(transparent)]
     Invite(#[from] InviteError),
     #[error("the link cannot be read: {0}")]

@@ -13,6 +13,7 @@ use crate::{
     lines::Lines,
     printer::Outlet,
     room::script::Scripted,
+    signals::Stop,
     talk::{Ends, Manner, Outcome, talk},
 };
 
@@ -101,14 +102,30 @@ async fn a_line_without_place_in_the_queue_is_tried_again_and_not_lost() {
 async fn a_signal_leaves_and_a_second_one_does_not_wait() {
     let mut room = room().then(RoomEvent::Entered).after_commands(9);
     let (stop, stops) = mpsc::channel(2);
-    stop.send(()).await.unwrap();
-    stop.send(()).await.unwrap();
+    stop.send(Stop::Requested).await.unwrap();
+    stop.send(Stop::Requested).await.unwrap();
     let manner = Manner { stay: true, ..Manner::default() };
     let mut plain = Plain::new(Vec::new(), false, false);
     let started = tokio::time::Instant::now();
     let ends = Ends { lines: Lines::of(&b""[..]), stops, outlet: Outlet::wide() };
     talk(&mut room, &mut plain, ends, manner).await;
     assert!(started.elapsed() < crate::talk::LEAVING);
+    assert!(matches!(room.asked().as_slice(), [Command::Leave]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hang_up_that_is_told_twice_leaves_and_takes_less_than_a_second() {
+    let mut room = room().then(RoomEvent::Entered).after_commands(9);
+    let (stop, stops) = mpsc::channel(2);
+    stop.send(Stop::HungUp).await.unwrap();
+    stop.send(Stop::HungUp).await.unwrap();
+    let manner = Manner { stay: true, ..Manner::default() };
+    let mut plain = Plain::new(Vec::new(), false, false);
+    let started = tokio::time::Instant::now();
+    let ends = Ends { lines: Lines::of(&b""[..]), stops, outlet: Outlet::wide() };
+    talk(&mut room, &mut plain, ends, manner).await;
+    // As long as it may, since the room does not answer.
+    assert_eq!(started.elapsed(), crate::talk::HANGING_UP);
     assert!(matches!(room.asked().as_slice(), [Command::Leave]));
 }
 

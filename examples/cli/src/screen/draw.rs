@@ -22,12 +22,19 @@ const MEMBERS: u16 = 26;
 /// Draws everything as it is at `now`.
 pub(super) fn draw(frame: &mut Frame<'_>, state: &mut State, view: &RoomView, now: Timestamp) {
     let area = frame.area();
-    // A cell that is not drawn keeps what stood there before.
+    // A cell that is not drawn keeps what stood there before, and one that is reset keeps its
+    // bytes, which are only overwritten by others.
     frame.render_widget(Clear, area);
+    for cell in &mut frame.buffer_mut().content {
+        cell.set_symbol(" ");
+    }
     if let Some(page) = state.page {
-        let rows = pages::rows(page, state, view, area.width.into(), area.height.into());
-        state.height = area.height.saturating_sub(1).into();
-        return frame.render_widget(Paragraph::new(rows), area);
+        let [space, input] =
+            Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(area);
+        let rows = pages::rows(page, state, view, space.width.into(), space.height.into());
+        state.height = space.height.into();
+        frame.render_widget(Paragraph::new(rows), space);
+        return draw_input(frame, input, state, view);
     }
     let [top, middle, status, input] = Layout::vertical([
         Constraint::Length(2),
@@ -103,7 +110,9 @@ fn draw_input(frame: &mut Frame<'_>, area: Rect, state: &State, view: &RoomView)
     let left = usize::from(area.width).saturating_sub(prompt.width());
     let (shown, cursor) = state.input.window(left);
     let column = u16::try_from(prompt.width() + cursor).unwrap_or(u16::MAX);
-    let typed = if state.input.is_empty() && view.me.is_some() {
+    let typed = if state.input.is_empty() && state.page.is_some() {
+        Span::styled(pages::hint(state), Look::dim())
+    } else if state.input.is_empty() && view.me.is_some() {
         Span::styled("a message, or /help", Look::dim())
     } else {
         Span::raw(shown.to_string())

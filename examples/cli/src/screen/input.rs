@@ -51,16 +51,30 @@ impl Input {
         !self.is_empty() && (!self.text.starts_with('/') || self.text.starts_with("//"))
     }
 
-    /// Adds text at the cursor; what does not fit is left out.
-    pub(super) fn insert(&mut self, text: &str) {
-        for c in text.chars().filter(|c| !c.is_control() || *c == '\n') {
-            if self.text.len() + c.len_utf8() > MOST {
+    /// Adds text at the cursor. Whether all of it fitted: the end is left out else.
+    pub(super) fn insert(&mut self, text: &str) -> bool {
+        let mut chars = text.chars().peekable();
+        let mut fits = true;
+        while let Some(c) = chars.next() {
+            let c = match c {
+                // Terminals send a carriage return for each line break of what is pasted.
+                '\r' => {
+                    chars.next_if_eq(&'\n');
+                    '\n'
+                }
+                '\x0b' | '\x0c' | '\u{85}' => '\n',
+                c if c.is_control() && !matches!(c, '\n' | '\t') => continue,
+                c => c,
+            };
+            fits = self.text.len() + c.len_utf8() <= MOST;
+            if !fits {
                 break;
             }
             self.text.insert(self.cursor, c);
             self.cursor += c.len_utf8();
         }
         self.settle();
+        fits
     }
 
     pub(super) fn go(&mut self, to: Move) {
@@ -81,7 +95,15 @@ impl Input {
             Delete::ToStart => (0, at),
             Delete::ToEnd => (at, self.text.len()),
         };
-        self.text.replace_range(from..to, "");
+        if from == to {
+            return;
+        }
+        // Written anew: behind a text that has only become shorter, its old end would stay.
+        let rest = Zeroizing::new(self.text.get(to..).unwrap_or_default().to_owned());
+        let before = Zeroizing::new(self.text.get(..from).unwrap_or_default().to_owned());
+        self.text.zeroize();
+        self.text.push_str(&before);
+        self.text.push_str(&rest);
         self.cursor = from;
         self.settle();
     }
@@ -189,10 +211,20 @@ mod tests {
 
     #[test]
     fn a_pasted_line_break_is_seen_and_sent_but_sends_nothing() {
-        let mut input = typed("one\ntwo\x1b[2J\t");
+        let mut input = typed("one\ntwo\x1b[2J");
         assert_eq!(input.window(20).0.as_str(), "one⏎two[2J");
         assert_eq!(input.take().as_str(), "one\ntwo[2J");
         assert!(input.is_empty());
+    }
+
+    #[test]
+    fn what_is_pasted_keeps_its_lines_and_tabs_however_they_are_told() {
+        for text in ["if x:\n\ty\n\nz", "if x:\r\ty\r\rz", "if x:\r\n\ty\r\n\r\nz"] {
+            let mut input = typed(text);
+            assert_eq!(input.window(20).0.as_str(), "if x:⏎ y⏎⏎z");
+            assert_eq!(input.take().as_str(), "if x:\n\ty\n\nz");
+        }
+        assert_eq!(typed("a\u{85}b\x0bc\x0cd").take().as_str(), "a\nb\nc\nd");
     }
 
     #[test]
@@ -210,7 +242,7 @@ mod tests {
     fn it_never_outgrows_its_memory() {
         let mut input = Input::new();
         let memory = input.text.capacity();
-        input.insert(&"é".repeat(MOST));
+        assert!(!input.insert(&"é".repeat(MOST)));
         assert!(input.text.len() <= MOST);
         assert_eq!(input.text.capacity(), memory);
     }
@@ -237,7 +269,9 @@ mod tests {
                     4 => input.delete(Delete::After),
                     5 => input.delete(Delete::WordBefore),
                     6 => input.delete(Delete::ToStart),
-                    _ => input.insert(&text),
+                    _ => {
+                        input.insert(&text);
+                    }
                 }
                 prop_assert!(input.text.is_char_boundary(input.cursor));
                 let (_, cursor) = input.window(columns);

@@ -1,6 +1,8 @@
 //! What a key does.
 
-use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+#[cfg(not(unix))]
+use crossterm::event::Event;
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use zeroize::Zeroizing;
 
 use super::input::{Delete, Move};
@@ -23,22 +25,27 @@ pub(super) enum Key {
     /// Ctrl-X.
     Wipe,
     Redraw,
-    /// Escape: nothing but leaving a page.
+    /// Escape: leaves a page, or does nothing.
     Back,
     Nothing,
 }
 
 /// What an event of the terminal means.
+#[cfg(not(unix))]
 pub(super) fn read(event: Event) -> Key {
     match event {
-        Event::Key(key) if key.kind != KeyEventKind::Release => of_key(key),
+        Event::Key(key) => of_key(key),
         Event::Paste(text) => Key::Insert(Zeroizing::new(text)),
         // A draw follows anything, and takes the new size.
         _ => Key::Nothing,
     }
 }
 
-fn of_key(key: KeyEvent) -> Key {
+/// What a key means.
+pub(super) fn of_key(key: KeyEvent) -> Key {
+    if key.kind == KeyEventKind::Release {
+        return Key::Nothing;
+    }
     if key.modifiers.contains(KeyModifiers::CONTROL) {
         // AltGr comes as Control and Alt on some systems, with the character it makes.
         if !key.modifiers.contains(KeyModifiers::ALT) {
@@ -48,6 +55,7 @@ fn of_key(key: KeyEvent) -> Key {
         return match key.code {
             KeyCode::Enter => Key::Insert(Zeroizing::new("\n".to_owned())),
             KeyCode::Backspace => Key::Delete(Delete::WordBefore),
+            KeyCode::Char(c) => Key::Insert(Zeroizing::new(c.to_string())),
             _ => Key::Nothing,
         };
     }
@@ -64,6 +72,7 @@ fn of_key(key: KeyEvent) -> Key {
         KeyCode::PageUp => Key::PageUp,
         KeyCode::PageDown => Key::PageDown,
         KeyCode::Char(c) => Key::Insert(Zeroizing::new(c.to_string())),
+        KeyCode::Tab => Key::Insert(Zeroizing::new("\t".to_owned())),
         KeyCode::Esc => Key::Back,
         _ => Key::Nothing,
     }
@@ -93,7 +102,7 @@ mod tests {
     use super::*;
 
     fn key(code: KeyCode, modifiers: KeyModifiers) -> Key {
-        read(Event::Key(KeyEvent::new(code, modifiers)))
+        of_key(KeyEvent::new(code, modifiers))
     }
 
     #[test]
@@ -111,7 +120,13 @@ mod tests {
             kind: KeyEventKind::Release,
             ..KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE)
         };
-        assert_eq!(read(Event::Key(released)), Key::Nothing);
+        assert_eq!(of_key(released), Key::Nothing);
+    }
+
+    #[test]
+    fn a_character_is_typed_with_alt_too() {
+        let slash = Key::Insert(Zeroizing::new("/".to_owned()));
+        assert_eq!(key(KeyCode::Char('/'), KeyModifiers::ALT), slash);
     }
 
     #[test]

@@ -1,16 +1,21 @@
 //! The screen: a conversation on a terminal.
 //!
-//! [`State`] knows what is shown and until when, [`draw`](draw::draw) shows it, `keys` says what
+//! [`State`] knows what is shown and until when, [`draw`](draw::draw) shows it, `key_handling` says what
 //! a key does. The loop here redraws only when an event, a key or the next visible change of a
-//! countdown asks for it.
+//! countdown asks for it, and never waits for the terminal: a frame is drawn once the one before
+//! was taken, and one that is not taken is forgotten when something in it is to be seen no more.
 
+mod backend;
 mod draw;
 mod head;
 mod input;
+mod key_handling;
 mod keys;
 mod look;
 mod pages;
 mod rows;
+#[cfg(unix)]
+mod sequences;
 mod source;
 mod state;
 mod wrap;
@@ -18,19 +23,19 @@ mod wrap;
 use std::{io, time::Duration};
 
 use anocm_core::{Command, GuestRetention, RoomEvent, room::Ended};
-use ratatui::{Terminal, backend::CrosstermBackend};
+use ratatui::Terminal;
 use tokio::time::Instant;
-use zeroize::Zeroizing;
 
-use self::{keys::Key, look::Look, source::Source, state::State};
+use self::{backend::TtyBackend, look::Look, source::Source, state::State};
 use crate::{
-    act::{Actor, Done, Page},
+    act::{Actor, Page},
     args::Common,
-    commands::{self, Typed},
     entering::Entering,
     room::Room,
-    streams::{self, complain},
-    talk::{self, LEAVING, Manner, Outcome, Stops, until, wish},
+    signals::{Stop, Stops},
+    streams::complain,
+    talk::{self, HANGING_UP, LEAVING, Manner, Outcome, until, wish},
+    tty::Output,
     wipe::{self, Clearing},
     words::Told,
 };
@@ -55,11 +60,19 @@ pub(crate) struct Screen {
     /// Until when leaving may take, once it has begun.
     leaving: Option<Instant>,
     redraw_all: bool,
+    /// Whether anything may have changed since the last frame.
+    changed: bool,
+    /// Whether what is drawn but not taken by the terminal shows what was forgotten.
+    stale: bool,
+    /// The terminal is gone.
+    hung_up: bool,
 }
 
 /// How the loop goes on.
 enum Next {
     On,
+    /// A frame was written, which changes nothing.
+    Written,
     End(End),
 }
 
@@ -87,6 +100,9 @@ impl Screen {
             typing_told: None,
             leaving: None,
             redraw_all: false,
+            changed: true,
+            stale: false,
+            hung_up: false,
         }
     }
 
@@ -98,26 +114,37 @@ impl Screen {
         manner: Manner,
     ) -> io::Result<Outcome> {
         self.entering = manner.entering;
-        let mut output = streams::output()?;
+        let keys = Source::start()?;
+        let mut output = Output::open()?;
         let _taken = wipe::take(&mut output)?;
-        let mut terminal = Terminal::new(CrosstermBackend::new(output))?;
-        let end = self.talk(room, &mut terminal, stops, manner.wishes).await;
+        let mut terminal = Terminal::new(TtyBackend::new(output))?;
+        let end = self.talk(room, &mut terminal, (keys, stops), manner.wishes).await;
         let clearing = match end {
             Ok(End::Wipe | End::Ended(Ended::Wiped)) => Clearing::Everything,
             _ => Clearing::Drawn,
         };
         // The screen first: it is what others can see.
         self.state.wipe();
-        let restored = wipe::restore(terminal.backend_mut(), clearing);
+        let output = &mut terminal.backend_mut().output;
+        let restored = wipe::restore(output, clearing);
+        if let Ok(End::Wipe) = end {
+            room.wipe();
+        }
+        if !self.hung_up {
+            wipe::write_out(output, clearing).await;
+        }
         drop(terminal);
         let end = match end {
             Ok(end) => end,
-            // The window was closed: nobody sees anything any more, but the others are told.
             Err(error) => {
-                talk::leave(room).await;
+                talk::leave(room, HANGING_UP).await;
                 return Err(error);
             }
         };
+        if self.hung_up {
+            room.wipe();
+            return Ok(Outcome::Lost);
+        }
         let outcome = match end {
             End::Ended(Ended::Left) if !self.entered => Outcome::Lost,
             End::Ended(ended) => self.outcome(ended),
@@ -130,53 +157,90 @@ impl Screen {
                 complain(format_args!("error: {}\n", self.entering.too_late()));
                 Outcome::Lost
             }
-            End::Wipe => {
-                room.wipe();
-                Outcome::Wiped
-            }
+            End::Wipe => Outcome::Wiped,
         };
         restored.map(|()| outcome)
     }
 
-    async fn talk<R: Room, B: ratatui::backend::Backend<Error = io::Error>>(
+    async fn talk<R: Room>(
         &mut self,
         room: &mut R,
-        terminal: &mut Terminal<B>,
-        mut stops: Stops,
+        terminal: &mut Terminal<TtyBackend>,
+        (mut keys, mut stops): (Source, Stops),
         wishes: GuestRetention,
     ) -> io::Result<End> {
-        let mut keys = Source::start();
         let too_late = self.entering.deadline();
         for notice in std::mem::take(&mut self.notices) {
             self.state.tell(Told::new("note", notice), &room.view(), room.now());
         }
         loop {
-            let (view, now) = (room.view(), room.now());
-            self.state.expire(now);
-            if std::mem::take(&mut self.redraw_all) {
-                terminal.clear()?;
-            }
-            terminal.draw(|frame| draw::draw(frame, &mut self.state, &view, now))?;
+            self.show(room, terminal)?;
+            let now = room.now();
             let change = self.state.next_change(now).map(|at| at.since(now));
+            let output = &mut terminal.backend_mut().output;
+            let (pending, stalls_at) = (output.is_pending(), output.stalls_at());
             let next = tokio::select! {
                 event = room.event() => match event {
                     Some(event) => self.event(&event, room, wishes),
                     None => Next::End(End::GivenUp),
                 },
-                key = keys.next() => match key {
-                    Some(key) => self.key(keys::read(key?), room),
-                    // The terminal is gone.
-                    None => self.leave(room),
+                key = keys.next(), if !self.hung_up => match key {
+                    Some(key) => self.key(key, room),
+                    None => self.hang_up(room),
                 },
-                Some(()) = stops.recv() => self.leave(room),
+                written = output.write_out(), if pending && !self.hung_up => match written {
+                    Ok(()) => Next::Written,
+                    Err(_) => self.hang_up(room),
+                },
+                () = until(Some(stalls_at)), if pending && self.stale => {
+                    // It may have taken something meanwhile.
+                    if output.stalls_at() <= Instant::now() {
+                        output.abandon();
+                        self.redraw_all = true;
+                    }
+                    Next::On
+                }
+                Some(stop) = stops.recv() => match stop {
+                    Stop::Requested => self.leave(room),
+                    Stop::HungUp => self.hang_up(room),
+                },
                 () = after(change) => Next::On,
                 () = until(too_late), if !self.entered => Next::End(End::TooLate),
                 () = until(self.leaving) => Next::End(End::GivenUp),
             };
-            if let Next::End(end) = next {
-                return Ok(end);
+            match next {
+                Next::On => self.changed = true,
+                Next::Written => {}
+                Next::End(end) => return Ok(end),
             }
         }
+    }
+
+    /// Draws, if the terminal has taken what was drawn before.
+    fn show<R: Room>(&mut self, room: &R, terminal: &mut Terminal<TtyBackend>) -> io::Result<()> {
+        let now = room.now();
+        self.state.expire(now);
+        if self.state.take_forgot() {
+            self.stale = true;
+            self.changed = true;
+        }
+        if self.hung_up {
+            terminal.backend_mut().output.abandon();
+            return Ok(());
+        }
+        if terminal.backend().output.is_pending() || !std::mem::take(&mut self.changed) {
+            return Ok(());
+        }
+        if std::mem::take(&mut self.redraw_all) {
+            terminal.clear()?;
+        }
+        let view = room.view();
+        // Ratatui draws into two buffers by turns: twice, and what was forgotten is in neither.
+        let times = if std::mem::take(&mut self.stale) { 2 } else { 1 };
+        for _ in 0..times {
+            terminal.draw(|frame| draw::draw(frame, &mut self.state, &view, now))?;
+        }
+        Ok(())
     }
 
     /// What the end comes to; on the cleared terminal says what the guest did not want. No names.
@@ -210,97 +274,6 @@ impl Screen {
         }
     }
 
-    fn key<R: Room>(&mut self, key: Key, room: &R) -> Next {
-        let state = &mut self.state;
-        // A page goes with any key, but these keys do what they always do.
-        let kept = matches!(key, Key::Wipe | Key::Leave | Key::Redraw | Key::Nothing);
-        if state.page.is_some() && !kept {
-            match key {
-                Key::PageUp | Key::Up if state.page_last > 0 => {
-                    state.page_top = state.page_top.saturating_sub(rows_of(&key, state.height));
-                }
-                Key::PageDown | Key::Down if state.page_last > 0 => {
-                    state.page_top += rows_of(&key, state.height);
-                }
-                _ => state.turn_page(),
-            }
-            return Next::On;
-        }
-        match key {
-            Key::Wipe => return Next::End(End::Wipe),
-            Key::Leave => return self.leave(room),
-            Key::LeaveIfEmpty if state.input.is_empty() => return self.leave(room),
-            Key::Send => return self.send(room),
-            Key::Insert(text) => {
-                state.input.insert(&text);
-                self.tell_typing(room);
-            }
-            Key::Move(to) => state.input.go(to),
-            Key::Delete(what) => state.input.delete(what),
-            Key::LeaveIfEmpty => state.input.delete(input::Delete::After),
-            Key::Up | Key::PageUp => state.scroll += rows_of(&key, state.height),
-            Key::Down | Key::PageDown => {
-                state.scroll = state.scroll.saturating_sub(rows_of(&key, state.height));
-            }
-            Key::Redraw => self.redraw_all = true,
-            Key::Back | Key::Nothing => {}
-        }
-        Next::On
-    }
-
-    fn send<R: Room>(&mut self, room: &R) -> Next {
-        let line = self.state.input.take();
-        self.state.scroll = 0;
-        self.typing_told = None;
-        let typed = commands::parse(&line);
-        let (burns, caps) = match &typed {
-            Ok(typed) => (*typed == Typed::Burn, matches!(typed, Typed::Cap(_))),
-            Err(_) => (false, false),
-        };
-        let done = match typed {
-            Ok(typed) => self.actor.act(room, typed),
-            Err(error) => Err(error.into()),
-        };
-        let told = match done {
-            Ok(Done::Quietly) => {
-                self.closing |= burns;
-                return Next::On;
-            }
-            Ok(Done::Queued(_)) => return Next::On,
-            Ok(Done::Leaving) => return self.leave(room),
-            Ok(Done::Wiping) => return Next::End(End::Wipe),
-            Ok(Done::Show(page)) => {
-                self.state.page_top = 0;
-                self.state.page = Some(page);
-                return Next::On;
-            }
-            Ok(Done::Note(note)) => Told::new("note", note),
-            Err(error) => {
-                self.give_back(&line);
-                Told::bad("error", error.to_string())
-            }
-        };
-        if caps {
-            self.state.follow(&room.history(), &room.view(), room.now());
-        }
-        self.state.tell(told, &room.view(), room.now());
-        Next::On
-    }
-
-    /// What could not be done is there again to be mended.
-    fn give_back(&mut self, line: &Zeroizing<String>) {
-        self.state.input.insert(line);
-    }
-
-    fn tell_typing<R: Room>(&mut self, room: &R) {
-        let lately = self.typing_told.is_some_and(|at| at.elapsed() < TYPING);
-        if self.state.input.is_message() && !lately {
-            self.typing_told = Some(Instant::now());
-            // It may be dropped, and before entering there is nobody to tell.
-            let _ = room.command(Command::Typing);
-        }
-    }
-
     fn leave<R: Room>(&mut self, room: &R) -> Next {
         if self.leaving.is_some() || room.command(Command::Leave).is_err() {
             return Next::End(End::GivenUp);
@@ -309,13 +282,19 @@ impl Screen {
         self.state.tell(Told::new("leaving", "Ctrl-C again not to wait"), &room.view(), room.now());
         Next::On
     }
-}
 
-/// How many rows a key goes up or down, of so many that are shown.
-fn rows_of(key: &Key, height: usize) -> usize {
-    match key {
-        Key::PageUp | Key::PageDown => height.saturating_sub(1).max(1),
-        _ => 1,
+    /// Leaves within [`HANGING_UP`]. A signal, the reader, the writer and the poll each report the
+    /// same hang-up; the first one counts.
+    fn hang_up<R: Room>(&mut self, room: &R) -> Next {
+        if std::mem::replace(&mut self.hung_up, true) {
+            return Next::On;
+        }
+        if self.leaving.is_none() && room.command(Command::Leave).is_err() {
+            return Next::End(End::GivenUp);
+        }
+        let deadline = Instant::now() + HANGING_UP;
+        self.leaving = Some(self.leaving.map_or(deadline, |leaving| leaving.min(deadline)));
+        Next::On
     }
 }
 
@@ -325,3 +304,7 @@ async fn after(wait: Option<Duration>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(unix)]
+#[cfg(test)]
+mod tests;

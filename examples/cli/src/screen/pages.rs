@@ -1,13 +1,13 @@
-//! What is shown instead of the conversation, until a key.
+//! What is shown instead of the conversation, above the line that is typed all the while.
 
 use anocm_core::room::RoomView;
 use ratatui::text::{Line, Span};
 
-use super::{head, look::Look, state::State, wrap::wrap};
+use super::{head, state::State, wrap::wrap};
 use crate::{act::Page, commands::HELP};
 
-/// The rows of a page, for a screen of this size. Notes what comes after it, and how far it can
-/// be scrolled.
+/// The rows of a page that fill a space of this size. Notes what comes after it, and how far it
+/// can be scrolled.
 pub(super) fn rows(
     page: Page,
     state: &mut State,
@@ -15,30 +15,31 @@ pub(super) fn rows(
     width: usize,
     height: usize,
 ) -> Vec<Line<'static>> {
-    let space = height.saturating_sub(1);
     let mut next = None;
     let rows = match page {
         Page::Help => help(width),
         Page::Link => {
-            let (rows, more) = link(state, view, width, space);
+            let (rows, more) = link(state, view, width, height);
             next = more;
             rows
         }
-        Page::Code => code(state, view, width, space).unwrap_or_default(),
+        Page::Code => code(state, view, width, height).unwrap_or_default(),
         Page::Members => head::members(state, view, width),
         Page::Safety => safety(state, view, width),
     };
     state.next_page = next;
-    state.page_last = rows.len().saturating_sub(space);
+    state.page_last = rows.len().saturating_sub(height);
     state.page_top = state.page_top.min(state.page_last);
-    let key = match next {
-        Some(_) => "any key shows it as a QR code",
-        None if state.page_last > 0 => "PgUp PgDn show the rest; any other key goes back",
-        None => "any key goes back",
-    };
-    let mut rows: Vec<_> = rows.into_iter().skip(state.page_top).take(space).collect();
-    rows.push(Line::styled(key, Look::dim()));
-    rows
+    rows.into_iter().skip(state.page_top).take(height).collect()
+}
+
+/// How to go on from a page. Stands in the line while nothing is typed there.
+pub(super) const fn hint(state: &State) -> &'static str {
+    match state.next_page {
+        Some(_) => "Esc shows it as a QR code",
+        None if state.page_last > 0 => "Esc goes back, PgDn shows more",
+        None => "Esc goes back",
+    }
 }
 
 fn text(text: &str, width: usize) -> Vec<Line<'static>> {
@@ -48,6 +49,7 @@ fn text(text: &str, width: usize) -> Vec<Line<'static>> {
 fn help(width: usize) -> Vec<Line<'static>> {
     let keys = [
         ("Alt-Enter", "a new line in a message"),
+        ("Esc", "back from a page; Enter does it too while nothing is typed"),
         ("PgUp PgDn", "look back, and forth again"),
         ("Ctrl-C", "leave the room; again: without waiting"),
         ("Ctrl-X", "forget everything at once, clear the terminal, stop"),

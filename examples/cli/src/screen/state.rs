@@ -58,9 +58,9 @@ impl Item {
 pub(super) struct State {
     pub(super) items: VecDeque<Item>,
     pub(super) input: Input,
-    /// Shown instead of the conversation, until a key.
+    /// Shown instead of the conversation, until Escape, or Enter.
     pub(super) page: Option<Page>,
-    /// Shown after that page, at the next key.
+    /// Shown after that page.
     pub(super) next_page: Option<Page>,
     /// Rows of the page above what is shown.
     pub(super) page_top: usize,
@@ -73,6 +73,8 @@ pub(super) struct State {
     pub(super) qr: bool,
     pub(super) look: Look,
     typing: Vec<(MemberId, Timestamp)>,
+    /// Something that was shown is to be seen no more.
+    forgot: bool,
 }
 
 impl State {
@@ -89,6 +91,7 @@ impl State {
             qr,
             look,
             typing: Vec::new(),
+            forgot: false,
         }
     }
 
@@ -100,7 +103,10 @@ impl State {
                 let until = message.expires.unwrap_or_else(|| now.after(shown(LIVE_SHOWN, view)));
                 self.push(What::Said(message.clone()), until);
             }
-            RoomEvent::Expired { id } => self.items.retain(|item| item.id() != Some(*id)),
+            RoomEvent::Expired { id } => {
+                self.items.retain(|item| item.id() != Some(*id));
+                self.forgot = true;
+            }
             RoomEvent::Typing { member } => {
                 self.typing.retain(|(other, _)| other != member);
                 self.typing.push((*member, now.after(TYPING_SHOWN)));
@@ -123,6 +129,7 @@ impl State {
     fn push(&mut self, what: What, until: Timestamp) {
         if self.items.len() >= MOST {
             self.items.pop_front();
+            self.forgot = true;
         }
         self.items.push_back(Item { what, until });
     }
@@ -151,7 +158,14 @@ impl State {
         let before = self.items.len() + self.typing.len();
         self.items.retain(|item| item.until > now);
         self.typing.retain(|(_, until)| *until > now);
-        before != self.items.len() + self.typing.len()
+        let forgot = before != self.items.len() + self.typing.len();
+        self.forgot |= forgot;
+        forgot
+    }
+
+    /// Whether anything was forgotten since this was asked last.
+    pub(super) fn take_forgot(&mut self) -> bool {
+        std::mem::take(&mut self.forgot)
     }
 
     /// When the screen changes by itself: something vanishes, or a countdown goes on, once a
@@ -168,6 +182,12 @@ impl State {
     pub(super) fn turn_page(&mut self) {
         self.page = self.next_page.take();
         self.page_top = 0;
+    }
+
+    /// Goes back to the conversation.
+    pub(super) fn close_page(&mut self) {
+        self.next_page = None;
+        self.turn_page();
     }
 
     /// Who is typing, of those in the room.

@@ -3,26 +3,20 @@
 use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
 
-/// The most rows a text is given: one message cannot push all others off the screen.
+/// The most rows a text is given, and one that says so if it has more: one message cannot push all
+/// others off the screen.
 const MOST: usize = 100;
 
 /// Breaks `text` into rows: the first of at most `first` columns, the others of at most `rest`.
-/// Breaks between words where it can, else between characters as people see them.
+/// Breaks between words where it can, else between characters as people see them. What would
+/// take more than [`MOST`] rows ends with an ellipsis.
 pub(super) fn wrap(text: &str, first: usize, rest: usize) -> Vec<String> {
     let mut rows = Rows { done: Vec::new(), row: String::new(), left: first, rest: rest.max(2) };
-    for (n, line) in text.lines().enumerate() {
-        if n > 0 {
-            rows.end();
-        }
-        for word in line.split_word_bounds() {
-            if rows.done.len() >= MOST {
-                rows.row = "…".to_owned();
-                return rows.finish();
-            }
-            rows.word(word);
-        }
+    if rows.text(text).is_none() {
+        rows.row = "…".to_owned();
     }
-    rows.finish()
+    rows.done.push(rows.row);
+    rows.done
 }
 
 struct Rows {
@@ -32,42 +26,52 @@ struct Rows {
     rest: usize,
 }
 
+/// `None` in place of a row too many.
 impl Rows {
-    fn word(&mut self, word: &str) {
+    fn text(&mut self, text: &str) -> Option<()> {
+        for (n, line) in text.lines().enumerate() {
+            if n > 0 {
+                self.end()?;
+            }
+            for word in line.split_word_bounds() {
+                self.word(word)?;
+            }
+        }
+        Some(())
+    }
+
+    fn word(&mut self, word: &str) -> Option<()> {
         let width = columns(word);
         if width > self.left && word.trim().is_empty() {
             return self.end();
         }
         if width > self.left && width <= self.rest {
-            self.end();
+            self.end()?;
         }
         if width <= self.left {
             self.row.push_str(word);
             self.left -= width;
-        } else {
-            word.graphemes(true).for_each(|grapheme| self.grapheme(grapheme));
+            return Some(());
         }
+        word.graphemes(true).try_for_each(|grapheme| self.grapheme(grapheme))
     }
 
-    fn grapheme(&mut self, grapheme: &str) {
+    fn grapheme(&mut self, grapheme: &str) -> Option<()> {
         // Marks without end can make one character wider than any row.
         let grapheme = if grapheme.width() > self.rest { "\u{fffd}" } else { grapheme };
         let width = grapheme.width();
         if width > self.left {
-            self.end();
+            self.end()?;
         }
         self.row.push_str(grapheme);
         self.left = self.left.saturating_sub(width);
+        Some(())
     }
 
-    fn end(&mut self) {
+    fn end(&mut self) -> Option<()> {
         self.done.push(std::mem::take(&mut self.row));
         self.left = self.rest;
-    }
-
-    fn finish(mut self) -> Vec<String> {
-        self.done.push(self.row);
-        self.done
+        (self.done.len() < MOST).then_some(())
     }
 }
 
@@ -129,7 +133,17 @@ mod tests {
 
     #[test]
     fn one_text_cannot_take_the_whole_screen() {
-        assert_eq!(wrap(&"x\n".repeat(5_000), 10, 10).len(), MOST + 1);
+        for part in ["x\n", "\n", "\r\n", "x", "日", "word ", "e\u{301}"] {
+            let rows = wrap(&part.repeat(14_900), 10, 10);
+            assert_eq!(rows.len(), MOST + 1, "{part:?}");
+            assert_eq!(rows.last().unwrap(), "…", "{part:?}");
+        }
+    }
+
+    #[test]
+    fn what_fits_is_not_cut() {
+        let text = vec!["x"; MOST].join("\n");
+        assert_eq!(wrap(&text, 10, 10), vec!["x"; MOST]);
     }
 
     proptest! {

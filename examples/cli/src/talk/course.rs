@@ -5,8 +5,8 @@ use std::{io, time::Duration};
 use anocm_core::{Command, RoomEvent, room::Ended};
 use tokio::time::Instant;
 
-use super::{Ends, Flow, Front, LEAVING, Manner, Outcome, until, wish};
-use crate::{lines::Line, printer::Outlet, room::Room};
+use super::{Ends, Flow, Front, HANGING_UP, LEAVING, Manner, Outcome, until, wish};
+use crate::{lines::Line, printer::Outlet, room::Room, signals::Stop};
 
 /// How long the messages that wait at the end of input may make no progress before leaving.
 pub(super) const SENDING: Duration = Duration::from_secs(10);
@@ -32,6 +32,8 @@ pub(super) struct Talk {
     unsaid: bool,
     /// A signal came.
     stopped: bool,
+    /// The terminal or the reader of the output is gone.
+    pub(super) hung_up: bool,
     stage: Stage,
     held: Option<Line>,
     deadline: Option<Instant>,
@@ -60,6 +62,7 @@ impl Talk {
             said: false,
             unsaid: false,
             stopped: false,
+            hung_up: false,
             stage: Stage::Open,
             held: None,
             deadline: manner.entering.deadline(),
@@ -97,13 +100,16 @@ impl Talk {
                     }
                 }
                 written = ends.outlet.changes(free) => written?,
-                Some(()) = ends.stops.recv() => {
-                    if self.stage == Stage::Leaving {
+                Some(stop) = ends.stops.recv() => match stop {
+                    Stop::HungUp => self.hang_up(room),
+                    Stop::Requested if self.stage == Stage::Leaving => {
                         return self.gives_up(room, front);
                     }
-                    self.stopped = true;
-                    self.leave(room, false);
-                }
+                    Stop::Requested => {
+                        self.stopped = true;
+                        self.leave(room, false);
+                    }
+                },
                 // A reader who takes time takes it from nobody, but must not hold up who stops.
                 () = until(self.deadline), if free || self.stopped => {
                     if self.stage == Stage::Leaving {
@@ -209,6 +215,19 @@ impl Talk {
         self.deadline = Some(if refused { now } else { now + LEAVING });
     }
 
+    /// Leaves within [`HANGING_UP`]. SIGHUP and the poll may both report the same hang-up.
+    fn hang_up<R: Room>(&mut self, room: &R) {
+        if std::mem::replace(&mut self.hung_up, true) {
+            return;
+        }
+        self.stopped = true;
+        if self.stage != Stage::Leaving {
+            self.leave(room, false);
+        }
+        let deadline = Instant::now() + HANGING_UP;
+        self.deadline = Some(self.deadline.map_or(deadline, |earlier| earlier.min(deadline)));
+    }
+
     /// Leaving took too long, or could not even begin.
     fn gives_up<R: Room, F: Front>(
         &mut self,
@@ -246,6 +265,7 @@ impl Talk {
         let now = Instant::now();
         let deadline = match (outcome, self.stopped) {
             (Outcome::Wiped, _) => Some(now + WIPED),
+            _ if self.hung_up => Some(now + WIPED),
             // Given up, or told to stop a second time: only what takes no waiting.
             (_, true) => Some(self.deadline.unwrap_or(now).max(now + AT_ONCE)),
             (_, false) => None,
@@ -253,7 +273,7 @@ impl Talk {
         tokio::select! {
             biased;
             written = ends.outlet.empties() => written.is_ok(),
-            Some(()) = ends.stops.recv() => false,
+            Some(_) = ends.stops.recv() => false,
             () = until(deadline) => false,
         }
     }

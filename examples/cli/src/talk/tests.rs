@@ -7,10 +7,10 @@ use anocm_core::{
     testing::sample,
     transport::TransportError,
 };
-use tokio::time::Instant;
+use tokio::{sync::mpsc, time::Instant};
 
 use super::{course::SENDING, *};
-use crate::{json::Json, plain::Plain, printer, room::script::Scripted};
+use crate::{json::Json, plain::Plain, printer, room::script::Scripted, signals::Stop};
 
 fn view(waiting: usize) -> RoomView {
     let alice = sample::member("Alice".parse().unwrap(), 1, Role::Owner);
@@ -27,7 +27,7 @@ fn left(room: Scripted, after: usize) -> Scripted {
     room.after_commands(after).then(RoomEvent::Ended(Ended::Left))
 }
 
-fn ends(input: &'static str) -> (Ends, mpsc::Sender<()>) {
+fn ends(input: &'static str) -> (Ends, mpsc::Sender<Stop>) {
     let (stop, stops) = mpsc::channel(2);
     (Ends { lines: Lines::of(input.as_bytes()), stops, outlet: Outlet::wide() }, stop)
 }
@@ -99,13 +99,13 @@ async fn a_room_is_left_only_once_it_is_closed_if_that_was_asked_for() {
 }
 
 /// Output that is answered by a signal as soon as this word is written.
-struct Stopping(&'static str, mpsc::Sender<()>);
+struct Stopping(&'static str, mpsc::Sender<Stop>);
 
 impl Write for Stopping {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if bytes.starts_with(self.0.as_bytes()) {
             // Once is enough.
-            let _ = self.1.try_send(());
+            let _ = self.1.try_send(Stop::Requested);
         }
         Ok(bytes.len())
     }
@@ -181,7 +181,7 @@ async fn nothing_is_fetched_for_a_reader_who_stalls_and_signals_are_heard() {
     let (outcome, ()) = tokio::join!(talk(&mut room, &mut plain, ends, manner), async {
         // Only once nothing else goes on does time pass.
         tokio::time::sleep(Duration::from_secs(3600)).await;
-        stop.send(()).await.unwrap();
+        stop.send(Stop::Requested).await.unwrap();
     });
     assert_eq!(outcome, Outcome::Lost);
     assert!(matches!(room.asked().as_slice(), [Command::Leave]));

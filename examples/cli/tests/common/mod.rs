@@ -21,6 +21,8 @@ mod embedder;
 mod guest;
 mod guests;
 mod output;
+#[cfg(target_os = "linux")]
+mod pane;
 #[path = "../../../../anocm-redis/tests/common/server.rs"]
 mod redis;
 #[cfg(target_os = "linux")]
@@ -39,13 +41,15 @@ pub(crate) use clean::assert_clean_at_exit;
 pub(crate) use embedder::{Embedder, was_embedder, words};
 pub(crate) use guest::Anocm;
 pub(crate) use guests::Guests;
+#[cfg(target_os = "linux")]
+pub(crate) use pane::{Ending, Pane};
 pub(crate) use redis::Server as Redis;
 #[cfg(target_os = "linux")]
 pub(crate) use secrets::{Markers, Told, disguised};
 pub(crate) use server::{Server, are_two, is_not_for_two};
 pub(crate) use speaker::Speaker;
 #[cfg(unix)]
-pub(crate) use terminal::{Look, PANIC_KEY, Terminal};
+pub(crate) use terminal::{ESCAPE, Look, PANIC_KEY, Terminal};
 pub(crate) use wire::Wire;
 
 /// How long anything may take before a test fails. Long, since machines can be busy.

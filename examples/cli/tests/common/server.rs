@@ -130,6 +130,19 @@ impl Server {
         address
     }
 
+    /// Stops every relay where it is, and waits until it stands still.
+    #[cfg(unix)]
+    pub(crate) fn freeze(&self) {
+        use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
+
+        self.signal(Signal::STOP);
+        for relay in &self.relays {
+            let pid = Pid::from_raw(relay.child.id().try_into().unwrap()).unwrap();
+            let stopped = WaitIdOptions::STOPPED | WaitIdOptions::NOWAIT;
+            assert!(waitid(WaitId::Pid(pid), stopped).unwrap().is_some());
+        }
+    }
+
     /// Waits for the end, and gives of each relay all that it has written since it was there.
     pub(crate) fn end(&mut self) -> Vec<(ExitStatus, String)> {
         self.relays.iter_mut().map(Relay::end).collect()

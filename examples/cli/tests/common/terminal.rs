@@ -4,11 +4,7 @@ use std::{
     io::{Read as _, Write as _},
     num::NonZeroU16,
     process::Child,
-    sync::{
-        Arc, Condvar, Mutex, MutexGuard,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread::JoinHandle,
+    sync::{Arc, Condvar, Mutex, MutexGuard},
 };
 
 #[cfg(target_os = "linux")]
@@ -21,7 +17,8 @@ use vt100::{Callbacks, Parser, Screen};
 
 use super::{PATIENCE, Server};
 
-const ANY_KEY: &str = " ";
+/// Leaves a page.
+pub(crate) const ESCAPE: &str = "\x1b";
 
 /// Wipes everything and ends.
 pub(crate) const PANIC_KEY: &str = "\x18";
@@ -32,10 +29,8 @@ const SCROLLBACK: usize = 1_000;
 /// A running `anocm` with a screen. Ended with the test that started it.
 pub(crate) struct Terminal {
     child: Child,
-    /// None once hung up.
-    pty: Option<Arc<Pty>>,
+    pty: Arc<Pty>,
     shown: Arc<Shown>,
-    drawer: Option<JoinHandle<()>>,
     /// Relays that are there for the room that it opened.
     relays: Option<Server>,
 }
@@ -43,8 +38,6 @@ pub(crate) struct Terminal {
 struct Shown {
     parser: Mutex<Parser<Orders>>,
     changed: Condvar,
-    /// Whether nobody looks any more.
-    hung_up: AtomicBool,
 }
 
 /// What a terminal was told to do beside drawing.
@@ -156,17 +149,13 @@ impl Terminal {
         for n in 0..rows * 2 {
             parser.process(format!("$ earlier command {n}\r\n").as_bytes());
         }
-        let shown = Arc::new(Shown {
-            parser: Mutex::new(parser),
-            changed: Condvar::new(),
-            hung_up: AtomicBool::new(false),
-        });
+        let shown = Arc::new(Shown { parser: Mutex::new(parser), changed: Condvar::new() });
         let pty = Arc::new(pty);
-        let drawer = std::thread::spawn({
+        std::thread::spawn({
             let (pty, shown) = (pty.clone(), shown.clone());
             move || draw(&pty, &shown)
         });
-        Self { child, pty: Some(pty), shown, drawer: Some(drawer), relays: None }
+        Self { child, pty, shown, relays: None }
     }
 
     /// Alice opens a room, and the page with the link is read off the screen. If not told otherwise
@@ -184,28 +173,18 @@ impl Terminal {
 
     /// Goes on to the conversation, past a page of its own for the QR code.
     pub(crate) fn go_back(&mut self) {
-        let look = self.wait("what a key does", |look| look.has("any key "));
-        self.keys(ANY_KEY);
-        if look.has("any key shows it as a QR code") {
-            self.wait("the code", |look| look.has("█") && look.has("any key goes back"));
-            self.keys(ANY_KEY);
+        let look = self.wait("a page", |look| look.has("] > Esc "));
+        self.keys(ESCAPE);
+        if look.has("> Esc shows it as a QR code") {
+            self.wait("the code", |look| look.has("█") && look.has("> Esc goes back"));
+            self.keys(ESCAPE);
         }
-        self.wait("the conversation", |look| !look.has("any key ") && look.has("> "));
+        self.wait("the conversation", |look| !look.has("> Esc ") && look.has("> "));
     }
 
     /// The process.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
-    }
-
-    /// Closes the window at the next answer to a key, and gives the exit code.
-    pub(crate) fn hang_up(&mut self) -> Option<i32> {
-        self.shown.hung_up.store(true, Ordering::SeqCst);
-        self.keys("x");
-        // Both must have let go of it.
-        self.drawer.take().unwrap().join().unwrap();
-        drop(self.pty.take());
-        self.child.wait().unwrap().code()
     }
 
     /// Presses keys.
@@ -273,7 +252,7 @@ impl Terminal {
     }
 
     fn pty(&self) -> &Pty {
-        self.pty.as_ref().unwrap()
+        &self.pty
     }
 
     fn parser(&self) -> MutexGuard<'_, Parser<Orders>> {
@@ -300,7 +279,7 @@ fn draw(mut pty: &Pty, shown: &Shown) {
         parser.callbacks_mut().closed = count == 0;
         drop(parser);
         shown.changed.notify_all();
-        if count == 0 || shown.hung_up.load(Ordering::SeqCst) {
+        if count == 0 {
             return;
         }
     }

@@ -168,7 +168,7 @@ fn the_help_names_every_command_and_the_panic_key() {
     for (usage, _) in crate::commands::HELP {
         assert!(text.contains(usage), "{usage}");
     }
-    assert!(text.contains("Ctrl-X") && text.contains("any key goes back"));
+    assert!(text.contains("Ctrl-X") && text.contains("] > Esc goes back"));
 }
 
 #[test]
@@ -181,9 +181,9 @@ fn the_link_comes_with_its_code_where_there_is_space() {
     let mut state = state();
     state.page = Some(Page::Link);
     let text = drawn(&mut state, &view, at(0), (110, 30)).join("\n");
-    assert!(text.contains(link) && text.contains('█') && text.contains("any key goes back"));
+    assert!(text.contains(link) && text.contains('█') && text.contains("] > Esc goes back"));
     let text = drawn(&mut state, &view, at(0), (110, 20)).join("\n");
-    assert!(text.contains(link) && !text.contains('█') && text.contains("any key goes back"));
+    assert!(text.contains(link) && !text.contains('█') && text.contains("] > Esc goes back"));
 }
 
 #[test]
@@ -200,13 +200,14 @@ fn a_code_that_does_not_fit_beside_its_link_comes_after_it() {
         let rows = drawn(&mut state, &view, at(0), (80, 24));
         // Broken at the edge and nowhere else.
         assert_eq!(rows[1..3].concat(), *link);
-        assert!(rows[3].starts_with("any key shows it as a QR code"));
+        assert!(rows[23].ends_with("] > Esc shows it as a QR code"));
         assert_eq!(state.next_page, Some(Page::Code));
         state.page = state.next_page;
         let rows = drawn(&mut state, &view, at(0), (80, 24));
         assert!(rows[..23].iter().all(|row| row.starts_with(['█', '▀'])), "{rows:#?}");
         assert!(rows[0].chars().all(|c| c == '█'));
-        assert_eq!((rows[23].as_str(), state.next_page), ("any key goes back", None));
+        assert!(rows[23].ends_with("] > Esc goes back"));
+        assert_eq!(state.next_page, None);
     }
 }
 
@@ -220,13 +221,36 @@ fn a_page_longer_than_the_window_is_shown_to_its_end() {
     state.page = Some(Page::Members);
     let rows = drawn(&mut state, &view, at(0), (60, 11));
     assert!(rows[0].contains("guest 1 ") && rows[9].contains("guest 10 "), "{rows:#?}");
-    assert!(rows[10].starts_with("PgUp PgDn show the rest"), "{rows:#?}");
+    assert!(rows[10].ends_with("] > Esc goes back, PgDn shows more"), "{rows:#?}");
     // Further than there is.
     state.page_top += 500;
     let rows = drawn(&mut state, &view, at(0), (60, 11));
     assert!(rows[0].contains("guest 21 ") && rows[9].contains("guest 30 "), "{rows:#?}");
     state.turn_page();
     assert_eq!((state.page, state.page_top), (None, 0));
+}
+
+#[test]
+fn what_is_typed_is_seen_under_every_page() {
+    let mut state = state();
+    state.input.insert("/w Bob secret");
+    for page in [Page::Help, Page::Link, Page::Code, Page::Members, Page::Safety] {
+        state.page = Some(page);
+        let rows = drawn(&mut state, &view(), at(0), (60, 12));
+        assert_eq!(rows[11], "[5m] > /w Bob secret", "{page:?}");
+    }
+}
+
+#[test]
+fn a_message_of_line_breaks_alone_leaves_place_for_others() {
+    let mut state = state();
+    state.apply(&RoomEvent::Message(kept(&bob(), 1, "before")), &view(), at(0));
+    let breaks = format!("x{}y", "\n".repeat(14_900));
+    state.apply(&RoomEvent::Message(kept(&bob(), 2, &breaks)), &view(), at(0));
+    state.scroll = usize::MAX / 2;
+    let rows = drawn(&mut state, &view(), at(0), (60, 8));
+    assert!(rows[2].contains(": before "), "{rows:#?}");
+    assert!(state.scroll < 110, "{}", state.scroll);
 }
 
 #[test]
