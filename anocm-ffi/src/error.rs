@@ -187,7 +187,7 @@ impl From<Ended> for AnocmError {
                 JoinFailure::LinkReplaced => Self::LinkReplaced,
                 JoinFailure::BadDoor => Self::BadDoor,
                 JoinFailure::Refused(_) => Self::RelayRefused(why),
-                JoinFailure::TooManyTries => Self::RoomTooBusy,
+                JoinFailure::TooManyTries | JoinFailure::TakenBack => Self::RoomTooBusy,
                 other => Self::Unexpected(other.to_string()),
             },
             Ended::DishonestRelay => Self::DishonestRelay,
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn every_error_has_its_name() {
         let unable = JoinFailure::Refused(Refusal::Full);
-        let errors: [(AnocmError, &str); 37] = [
+        let errors: [(AnocmError, &str); 38] = [
             (InviteError::Malformed.into(), "BadLink"),
             (InviteError::TooLong.into(), "BadLink"),
             (InviteError::Query.into(), "BadLink"),
@@ -230,6 +230,7 @@ mod tests {
             (Ended::NotLetIn(JoinFailure::BadDoor).into(), "BadDoor"),
             (Ended::NotLetIn(unable).into(), "RelayRefused"),
             (Ended::NotLetIn(JoinFailure::TooManyTries).into(), "RoomTooBusy"),
+            (Ended::NotLetIn(JoinFailure::TakenBack).into(), "RoomTooBusy"),
             (Ended::DishonestRelay.into(), "DishonestRelay"),
             (Ended::Left.into(), "RoomOver"),
             (Ended::Wiped.into(), "RoomOver"),

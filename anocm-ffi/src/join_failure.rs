@@ -19,6 +19,8 @@ pub enum JoinFailure {
     },
     /// Others were faster, too often in a row.
     TooManyTries,
+    /// Members took the guest's join back, again and again.
+    TakenBack,
 }
 
 impl From<room::JoinFailure> for JoinFailure {
@@ -28,6 +30,7 @@ impl From<room::JoinFailure> for JoinFailure {
             room::JoinFailure::LinkReplaced => Self::LinkReplaced,
             room::JoinFailure::BadDoor => Self::BadDoor,
             room::JoinFailure::Refused(refusal) => Self::Refused { why: refusal.name().to_owned() },
+            room::JoinFailure::TakenBack => Self::TakenBack,
             _ => Self::TooManyTries,
         }
     }

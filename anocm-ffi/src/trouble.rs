@@ -33,12 +33,14 @@ pub enum Trouble {
         /// Who: a member's id.
         by: String,
     },
-    /// A member appended a membership change that the room's rules forbid. Until the owner takes
-    /// it back, nothing can be said.
+    /// A membership change that the room's rules forbid was appended. Until it is taken back, a join
+    /// by any member and a commit by the owner, nothing can be said.
     Broken {
         /// By whom, if the signature tells: a member's id.
         by: Option<String>,
     },
+    /// A change that this guest makes for all cannot be made.
+    CannotCommit,
     /// The relay contradicts itself or the members.
     DishonestRelay,
     /// The relay takes nothing new because its memory-only promise is broken.
@@ -47,7 +49,7 @@ pub enum Trouble {
     Rejoined,
 }
 
-shown_as_variant!(Trouble: Gap, Missed, Unreadable, Repeated, Broken, DishonestRelay, ReadOnly, Rejoined);
+shown_as_variant!(Trouble: Gap, Missed, Unreadable, Repeated, Broken, CannotCommit, DishonestRelay, ReadOnly, Rejoined);
 
 impl Trouble {
     /// `None` for what these bindings have no name for.
@@ -58,6 +60,7 @@ impl Trouble {
             room::Trouble::Unreadable { seq } => Self::Unreadable { seq: seq.value() },
             room::Trouble::Repeated { by } => Self::Repeated { by: id_text(&by) },
             room::Trouble::Broken { by } => Self::Broken { by: by.as_ref().map(id_text) },
+            room::Trouble::CannotCommit => Self::CannotCommit,
             room::Trouble::DishonestRelay => Self::DishonestRelay,
             room::Trouble::ReadOnly => Self::ReadOnly,
             room::Trouble::Rejoined => Self::Rejoined,

@@ -119,9 +119,12 @@ fn trouble(trouble: &Trouble, view: &RoomView) -> String {
             format!("{} said something under a number used before", label_of(view, *by))
         }
         Trouble::Broken { by } => format!(
-            "the room is broken by {}; nothing can be said until its owner repairs it",
+            "the room is broken by {}; nothing can be said until that is taken back",
             by.map_or_else(|| "somebody".to_owned(), |by| label_of(view, by))
         ),
+        Trouble::CannotCommit => {
+            "a change that is made for all cannot be made: keys stay as they are".to_owned()
+        }
         Trouble::DishonestRelay => "the relay contradicts itself or the members".to_owned(),
         Trouble::ReadOnly => {
             "the relay takes nothing new: its memory-only promise is broken".to_owned()

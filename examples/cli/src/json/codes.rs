@@ -42,6 +42,7 @@ pub(super) const fn of_joining(failure: JoinFailure) -> &'static str {
         JoinFailure::BadDoor => "bad_door",
         JoinFailure::Refused(refusal) => refusal.name(),
         JoinFailure::TooManyTries => "too_many_tries",
+        JoinFailure::TakenBack => "taken_back",
         _ => OTHER,
     }
 }

@@ -201,6 +201,7 @@ impl Event<'_> {
             Trouble::Unreadable { seq } => ("unreadable", None, None, Some(seq.value())),
             Trouble::Repeated { by } => ("repeated", Some(*by), None, None),
             Trouble::Broken { by } => ("broken", *by, None, None),
+            Trouble::CannotCommit => ("cannot_commit", None, None, None),
             Trouble::DishonestRelay => ("dishonest_relay", None, None, None),
             Trouble::ReadOnly => ("read_only", None, None, None),
             Trouble::Rejoined => ("rejoined", None, None, None),
