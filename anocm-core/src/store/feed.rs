@@ -12,6 +12,7 @@ use futures_core::Stream;
 
 use crate::{
     store::{Watch, Watched},
+    time::{Clock, Timestamp, millis},
     wire::{CloseReason, MAX_SEALED},
 };
 
@@ -23,7 +24,7 @@ const MAX_WAITING_BYTES: usize = 16 * MAX_SEALED;
 /// Everyone who watches one room: what a back end makes its watches of.
 ///
 /// A watch that is not read holds back 256 items or a little over a megabyte of sealed bytes, and
-/// lags from then on.
+/// lags from then on. With a [clock](Self::with_clock) an entry that waits grows older meanwhile.
 ///
 /// # Examples
 /// ```
@@ -38,7 +39,10 @@ const MAX_WAITING_BYTES: usize = 16 * MAX_SEALED;
 /// # }
 /// ```
 #[derive(Default)]
-pub struct Feeds(Vec<Weak<Feed>>);
+pub struct Feeds {
+    feeds: Vec<Weak<Feed>>,
+    clock: Option<Arc<dyn Clock>>,
+}
 
 impl fmt::Debug for Feeds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -47,17 +51,24 @@ impl fmt::Debug for Feeds {
 }
 
 impl Feeds {
+    /// Feeds whose watches add to an entry's age the time for which it waited to be read. Without
+    /// a clock a watch yields the age that was told.
+    #[must_use]
+    pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
+        Self { feeds: Vec::new(), clock: Some(clock) }
+    }
+
     /// A new watch, which sees what is told from now on.
     pub fn watch(&mut self) -> Watch {
-        self.0.retain(|feed| feed.strong_count() > 0);
-        let feed = Arc::new(Feed::default());
-        self.0.push(Arc::downgrade(&feed));
+        self.feeds.retain(|feed| feed.strong_count() > 0);
+        let feed = Arc::new(Feed { clock: self.clock.clone(), waiting: Mutex::default() });
+        self.feeds.push(Arc::downgrade(&feed));
         Watch::new(Watching(feed))
     }
 
     /// Tells every watch. A payload in `item` is shared, not copied.
     pub fn tell(&mut self, item: &Watched) {
-        self.0.retain(|feed| {
+        self.feeds.retain(|feed| {
             let Some(feed) = feed.upgrade() else {
                 return false;
             };
@@ -69,22 +80,25 @@ impl Feeds {
     /// Whether anybody still has a watch.
     #[must_use]
     pub fn is_watched(&self) -> bool {
-        self.0.iter().any(|feed| feed.strong_count() > 0)
+        self.feeds.iter().any(|feed| feed.strong_count() > 0)
     }
 
     /// Ends every watch.
     pub fn close(&mut self, reason: CloseReason) {
         self.tell(&Watched::Closed(reason));
-        self.0.clear();
+        self.feeds.clear();
     }
 }
 
-#[derive(Default)]
-struct Feed(Mutex<Waiting>);
+struct Feed {
+    clock: Option<Arc<dyn Clock>>,
+    waiting: Mutex<Waiting>,
+}
 
 #[derive(Default)]
 struct Waiting {
-    items: VecDeque<Watched>,
+    /// With the moment since when each waits.
+    items: VecDeque<(Timestamp, Watched)>,
     bytes: usize,
     ended: bool,
     reader: Option<Waker>,
@@ -93,18 +107,23 @@ struct Waiting {
 impl Feed {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         // Every change below is whole before anything could panic.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.as_ref().map_or(Timestamp::ZERO, |clock| clock.now())
     }
 
     fn tell(&self, item: Watched) {
+        let now = self.now();
         let mut waiting = self.lock();
         let fits = waiting.items.len() < MAX_WAITING
             && waiting.bytes.saturating_add(bytes(&item)) <= MAX_WAITING_BYTES;
         if fits || matches!(item, Watched::Closed(_)) {
             waiting.bytes = waiting.bytes.saturating_add(bytes(&item));
-            waiting.items.push_back(item);
-        } else if waiting.items.back() != Some(&Watched::Lagged) {
-            waiting.items.push_back(Watched::Lagged);
+            waiting.items.push_back((now, item));
+        } else if !matches!(waiting.items.back(), Some((_, Watched::Lagged))) {
+            waiting.items.push_back((now, Watched::Lagged));
         }
         let reader = waiting.reader.take();
         drop(waiting);
@@ -122,7 +141,10 @@ impl Stream for Watching {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Watched>> {
         let mut waiting = self.0.lock();
-        if let Some(item) = waiting.items.pop_front() {
+        if let Some((told, mut item)) = waiting.items.pop_front() {
+            if let Watched::Entry(item) = &mut item {
+                item.age = item.age.saturating_add(millis(self.0.now().since(told)));
+            }
             waiting.bytes = waiting.bytes.saturating_sub(bytes(&item));
             waiting.ended = matches!(item, Watched::Closed(_));
             return Poll::Ready(Some(item));

@@ -4,6 +4,7 @@
 mod feed;
 #[cfg(feature = "relay")]
 mod memory;
+mod status;
 
 use std::{
     pin::Pin,
@@ -18,6 +19,7 @@ use futures_core::Stream;
 pub use feed::Feeds;
 #[cfg(feature = "relay")]
 pub use memory::{MemoryLimits, MemoryStore};
+pub use status::{Health, Level, StoreStatus};
 
 pub use crate::wire::SETTLES;
 use crate::{
@@ -87,6 +89,10 @@ use crate::{
 /// 21. After each join that was voided, by `void` or `take_back`, the door is
 ///     [shut](StoredDoor::shut) to joins: for [`SHUT_FIRST`], then twice as long each time, up to
 ///     [`SHUT_LONGEST`]. Another door hash opens it and begins anew.
+/// 22. A room in which no join was ever accepted may be erased once nobody touched it for
+///     [`UNJOINED_LINGER`], however long its linger.
+/// 23. A store that bounds all rooms together refuses new rooms and messages before it refuses what
+///     begins an epoch or voids one: or members could not be removed anywhere while it is full.
 ///
 /// # Errors
 /// [`StoreError`]; after any error but [`StoreError::Unavailable`] the room is as it was.
@@ -152,7 +158,24 @@ pub trait Store: Send + Sync + 'static {
 
     /// What the store can say about its own memory-only promise.
     async fn posture(&self) -> Posture;
+
+    /// How the store is doing, as far as it knows without asking anybody: called several times a
+    /// second, and must neither wait nor block. A store that can tell nothing says so.
+    fn status(&self) -> StoreStatus {
+        StoreStatus::default()
+    }
+
+    /// Says that the relay runs. Called about every second from the first connection on.
+    ///
+    /// Time in which the relay did not run (its process was stopped, its container frozen, its
+    /// machine swapped) is nobody's absence. A store that alone decides when a room has lingered
+    /// for long enough must not count it; what expires by its retention expires all the same.
+    fn heartbeat(&self) {}
 }
+
+/// How long a room is kept at least without a touch, or for its linger if that is shorter, while no
+/// join was accepted in it: only its maker can miss it. Ten minutes.
+pub const UNJOINED_LINGER: Duration = Duration::from_secs(600);
 
 /// How many epochs, the current one included, a door's history holds at most. A member that was
 /// away for longer goes through the door again.

@@ -1,5 +1,6 @@
 //! The store in this process's memory.
 
+mod ledger;
 mod room;
 mod rooms;
 mod shut;
@@ -15,8 +16,11 @@ use std::{
 use async_trait::async_trait;
 use tokio::{runtime::Handle, sync::Notify, task::JoinHandle};
 
-use self::{room::Room, rooms::Rooms};
-use super::{Store, StoreError, StoredDoor, TakeBack, Watch};
+use self::{
+    room::{Room, Spare},
+    rooms::Rooms,
+};
+use super::{Feeds, Store, StoreError, StoreStatus, StoredDoor, TakeBack, Watch};
 use crate::{
     id::{RoomAddress, Seq},
     time::{Clock, Timestamp},
@@ -64,7 +68,9 @@ pub struct MemoryLimits {
     /// The most rooms. 100,000 by default.
     pub max_rooms: usize,
     /// The most bytes in all rooms together: entries, doors, and what it takes to keep them. 1 GiB
-    /// by default.
+    /// by default. New rooms and messages are refused when a [reserve](Self::reserve) is left. With
+    /// more than half of the rest taken, a room is refused messages when it takes more than a 64th
+    /// of what is left.
     pub max_bytes: usize,
 }
 
@@ -74,6 +80,13 @@ impl MemoryLimits {
     pub const PER_ENTRY: usize = 256;
     /// What a room counts for besides entries and door. 1 KiB.
     pub const PER_ROOM: usize = 1_024;
+
+    /// Bytes of [`max_bytes`](Self::max_bytes) that are for commits, joins and voids in rooms that
+    /// exist: a tenth. Each room may take the same share of it.
+    #[must_use]
+    pub const fn reserve(&self) -> usize {
+        self.max_bytes / 10
+    }
 }
 
 impl Default for MemoryLimits {
@@ -115,7 +128,7 @@ impl MemoryStore {
     fn with<T>(
         &self,
         address: &RoomAddress,
-        act: impl FnOnce(&mut Room, usize, Timestamp) -> Result<T, StoreError>,
+        act: impl FnOnce(&mut Room, Spare, Timestamp) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let mut state = self.lock();
         let now = self.clock.now();
@@ -171,8 +184,9 @@ async fn janitor(store: Weak<MemoryStore>, clock: Arc<dyn Clock>, earlier: Arc<N
 #[async_trait]
 impl Store for MemoryStore {
     async fn create(&self, address: &RoomAddress, genesis: Genesis) -> Result<(), StoreError> {
+        let feeds = Feeds::with_clock(Arc::clone(&self.clock));
         let mut state = self.lock();
-        state.rooms.create(address, genesis, self.clock.now())?;
+        state.rooms.create(address, genesis, feeds, self.clock.now())?;
         self.hire_janitor(&mut state);
         self.wake_janitor(&state);
         Ok(())
@@ -208,10 +222,10 @@ impl Store for MemoryStore {
     }
 
     async fn touch(&self, address: &RoomAddress) -> Result<(), StoreError> {
-        self.with(address, |room, _, now| {
-            room.touch(now);
-            Ok(())
-        })
+        let mut state = self.lock();
+        let touched = state.rooms.touch(address, self.clock.now());
+        self.wake_janitor(&state);
+        touched
     }
 
     async fn void(
@@ -245,6 +259,16 @@ impl Store for MemoryStore {
 
     async fn posture(&self) -> Posture {
         self.lock().posture
+    }
+
+    fn status(&self) -> StoreStatus {
+        self.lock().rooms.status()
+    }
+
+    fn heartbeat(&self) {
+        let mut state = self.lock();
+        state.rooms.heartbeat(self.clock.now());
+        self.hire_janitor(&mut state);
     }
 }
 

@@ -1,6 +1,9 @@
 //! One room: its log, its door, its deadlines. Told the time, never asks for it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use super::{MemoryLimits, shut::Shut};
 use crate::{
@@ -8,7 +11,7 @@ use crate::{
     secret::{Payload, TokenHash},
     store::{
         EpochRecord, Feeds, MAX_EPOCHS, PAGE_BYTES, SETTLES, StoreError, StoredDoor, TakeBack,
-        Watch, Watched,
+        UNJOINED_LINGER, Watch, Watched,
     },
     time::{Timestamp, millis},
     wire::{CloseReason, Entry, EntryKind, Genesis, LogItem, NextEpoch, Page, Policy},
@@ -28,8 +31,24 @@ pub(super) struct Room {
     expiries: BTreeSet<(Timestamp, Seq)>,
     sealed: usize,
     opened: Timestamp,
+    /// By the time for which the relay ran.
     touched: Timestamp,
+    /// Whether a join was ever accepted.
+    joined: bool,
     feeds: Feeds,
+}
+
+/// How many more bytes the store takes of one room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Spare {
+    /// In messages.
+    pub(super) messages: usize,
+    /// In what begins an epoch, or voids one.
+    pub(super) epochs: usize,
+}
+
+impl Spare {
+    pub(super) const ALL: Self = Self { messages: usize::MAX, epochs: usize::MAX };
 }
 
 struct Kept {
@@ -44,7 +63,8 @@ impl Kept {
 }
 
 impl Room {
-    pub(super) fn new(genesis: Genesis, now: Timestamp) -> Self {
+    /// A room that is opened `now`, after the relay was stopped for `stopped` in all.
+    pub(super) fn new(genesis: Genesis, feeds: Feeds, now: Timestamp, stopped: Duration) -> Self {
         let NextEpoch { member, door, group_info } = genesis.first;
         let first =
             EpochRecord { epoch: Epoch::FIRST, member, door, began: Seq::START, settled: true };
@@ -59,8 +79,9 @@ impl Room {
             expiries: BTreeSet::new(),
             sealed: 0,
             opened: now,
-            touched: now,
-            feeds: Feeds::default(),
+            touched: now.before(stopped),
+            joined: false,
+            feeds,
         }
     }
 
@@ -71,7 +92,7 @@ impl Room {
         entry: Entry,
         next: Option<NextEpoch>,
         now: Timestamp,
-        spare: usize,
+        spare: Spare,
     ) -> Result<Seq, StoreError> {
         let current = self.epoch();
         if entry.epoch != current {
@@ -81,6 +102,7 @@ impl Room {
 
         let seq = self.head.next();
         self.head = seq;
+        self.joined |= entry.kind == EntryKind::Join;
         if let Some(next) = next {
             let settled = entry.kind != EntryKind::Join;
             self.begin_epoch(current.next(), seq, settled, next);
@@ -100,9 +122,10 @@ impl Room {
         &self,
         entry: &Entry,
         next: Option<&NextEpoch>,
-        spare: usize,
+        spare: Spare,
     ) -> Result<(), StoreError> {
         let mut needs = 0;
+        let spare = if entry.kind.begins_epoch() { spare.epochs } else { spare.messages };
         if !entry.retention.is_live() {
             needs = entry.sealed.len().saturating_add(PER_ENTRY);
             let sealed = wide(self.sealed.saturating_add(entry.sealed.len()));
@@ -144,14 +167,14 @@ impl Room {
         seq: Seq,
         restored: NextEpoch,
         now: Timestamp,
-        spare: usize,
+        spare: Spare,
     ) -> Result<(), StoreError> {
         let (at, join) = self.ended_at(seq)?;
         let Some(&EpochRecord { epoch, began, settled, .. }) = self.epochs.get(at) else {
             return Err(StoreError::StaleEpoch { current: self.epoch() });
         };
         let grows = restored.group_info.len().saturating_sub(self.group_info.len());
-        if grows > spare {
+        if grows > spare.epochs {
             return Err(StoreError::Full);
         }
         self.epochs.truncate(at);
@@ -191,7 +214,7 @@ impl Room {
         seq: Seq,
         by: TakeBack,
         now: Timestamp,
-        spare: usize,
+        spare: Spare,
     ) -> Result<(), StoreError> {
         let stale = StoreError::StaleEpoch { current: self.epoch() };
         let (at, join) = self.ended_at(seq)?;
@@ -212,8 +235,8 @@ impl Room {
         self.void(seq, NextEpoch { member, door, group_info: by.group_info }, now, spare)
     }
 
-    pub(super) fn touch(&mut self, now: Timestamp) {
-        self.touched = now;
+    pub(super) fn touch(&mut self, now: Timestamp, stopped: Duration) {
+        self.touched = now.before(stopped);
     }
 
     /// Forgets every entry whose time has come, and the epochs that they ended.
@@ -281,9 +304,9 @@ impl Room {
         }
     }
 
-    /// Why the room is over, if it is.
-    pub(super) fn ended(&self, now: Timestamp) -> Option<CloseReason> {
-        let (lonely, old) = (self.lonely(), self.old());
+    /// Why the room is over, if it is, when the relay was stopped for `stopped` in all.
+    pub(super) fn ended(&self, now: Timestamp, stopped: Duration) -> Option<CloseReason> {
+        let (lonely, old) = (self.lonely(stopped), self.old());
         if now < lonely.min(old) {
             None
         } else if old <= lonely {
@@ -294,8 +317,8 @@ impl Room {
     }
 
     /// When something about the room has to be forgotten next.
-    pub(super) fn deadline(&self) -> Timestamp {
-        let end = self.lonely().min(self.old());
+    pub(super) fn deadline(&self, stopped: Duration) -> Timestamp {
+        let end = self.lonely(stopped).min(self.old());
         self.expiries.first().map_or(end, |&(due, _)| due.min(end))
     }
 
@@ -313,12 +336,19 @@ impl Room {
         self.epochs.last().map_or_else(|| TokenHash::new([0; 32]), |record| record.door)
     }
 
+    /// How many entries are kept.
+    pub(super) fn entries(&self) -> usize {
+        self.kept.len()
+    }
+
     fn epoch(&self) -> Epoch {
         self.epochs.last().map_or(Epoch::FIRST, |record| record.epoch)
     }
 
-    fn lonely(&self) -> Timestamp {
-        self.touched.after(self.policy.linger())
+    fn lonely(&self, stopped: Duration) -> Timestamp {
+        let linger = self.policy.linger();
+        let linger = if self.joined { linger } else { linger.min(UNJOINED_LINGER) };
+        self.touched.after(linger).after(stopped)
     }
 
     fn old(&self) -> Timestamp {

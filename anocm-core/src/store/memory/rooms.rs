@@ -1,56 +1,83 @@
 //! All rooms of a store, and the index of what is due next. Told the time, never asks for it.
 
-use std::collections::{BTreeSet, HashMap, hash_map};
+use std::{
+    collections::{BTreeSet, HashMap, hash_map},
+    time::Duration,
+};
 
-use super::{MemoryLimits, room::Room};
+use super::{
+    MemoryLimits,
+    ledger::{Account, Ledger},
+    room::{Room, Spare},
+};
 use crate::{
     id::RoomAddress,
-    store::StoreError,
+    store::{Feeds, StoreError, StoreStatus},
     time::Timestamp,
     wire::{CloseReason, Genesis},
 };
 
+/// A relay that was not heard of for longer than this was stopped. Twice the time between two
+/// heartbeats.
+const STOPPED: Duration = Duration::from_secs(2);
 pub(super) struct Rooms {
-    limits: MemoryLimits,
     rooms: HashMap<RoomAddress, Slot>,
     /// One for each room: ordered, so that what is due next is first and nothing is ever scanned.
     deadlines: BTreeSet<(Timestamp, RoomAddress)>,
-    bytes: usize,
+    ledger: Ledger,
+    /// When the relay was last known to run, if it ever said that it does.
+    ran: Option<Timestamp>,
+    /// For how long in all it did not.
+    stopped: Duration,
 }
 
 struct Slot {
     room: Room,
     /// As it stands in `deadlines`.
     due: Timestamp,
-    /// As it is counted in `bytes`.
-    bytes: usize,
+    account: Account,
+}
+
+impl Slot {
+    fn count(&mut self, ledger: &mut Ledger, spare: Spare) {
+        ledger.count(&mut self.account, self.room.bytes(), self.room.entries(), spare);
+    }
 }
 
 impl Rooms {
     pub(super) fn new(limits: MemoryLimits) -> Self {
-        Self { limits, rooms: HashMap::new(), deadlines: BTreeSet::new(), bytes: 0 }
+        Self {
+            rooms: HashMap::new(),
+            deadlines: BTreeSet::new(),
+            ledger: Ledger::new(limits),
+            ran: None,
+            stopped: Duration::ZERO,
+        }
     }
 
+    /// Opens a room whose watches are fed by `feeds`.
     pub(super) fn create(
         &mut self,
         address: &RoomAddress,
         genesis: Genesis,
+        feeds: Feeds,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         self.sweep(now);
-        let full = self.rooms.len() >= self.limits.max_rooms
-            || genesis.first.group_info.len().saturating_add(MemoryLimits::PER_ROOM) > self.spare();
+        let needs = genesis.first.group_info.len().saturating_add(MemoryLimits::PER_ROOM);
+        let has_place = self.ledger.has_place(needs, self.rooms.len());
         let hash_map::Entry::Vacant(place) = self.rooms.entry(*address) else {
             return Err(StoreError::AddressInUse);
         };
-        if full {
+        if !has_place {
             return Err(StoreError::Full);
         }
-        let room = Room::new(genesis, now);
-        let (due, bytes) = (room.deadline(), room.bytes());
-        place.insert(Slot { room, due, bytes });
+        let room = Room::new(genesis, feeds, now, self.stopped);
+        let due = room.deadline(self.stopped);
+        let slot = place.insert(Slot { room, due, account: Account::default() });
+        // It draws nothing: there was space.
+        slot.count(&mut self.ledger, Spare::ALL);
         self.deadlines.insert((due, *address));
-        self.bytes = self.bytes.saturating_add(bytes);
         Ok(())
     }
 
@@ -59,23 +86,52 @@ impl Rooms {
         &mut self,
         address: &RoomAddress,
         now: Timestamp,
-        act: impl FnOnce(&mut Room, usize) -> Result<T, StoreError>,
+        act: impl FnOnce(&mut Room, Spare) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         // Whatever is due goes first, so that nothing depends on the janitor's promptness.
         self.sweep(now);
-        let spare = self.spare();
+        let rooms = self.rooms.len();
         let slot = self.rooms.get_mut(address).ok_or(StoreError::NoSuchRoom)?;
+        let spare = self.ledger.spare(&slot.account, rooms);
         let result = act(&mut slot.room, spare);
-
-        let (due, bytes) = (slot.room.deadline(), slot.room.bytes());
-        self.bytes = self.bytes.saturating_sub(slot.bytes).saturating_add(bytes);
-        slot.bytes = bytes;
+        slot.count(&mut self.ledger, spare);
+        let due = slot.room.deadline(self.stopped);
         if due != slot.due {
             self.deadlines.remove(&(slot.due, *address));
             self.deadlines.insert((due, *address));
             slot.due = due;
         }
         result
+    }
+
+    /// Starts the linger of a room anew.
+    pub(super) fn touch(
+        &mut self,
+        address: &RoomAddress,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.sweep(now);
+        let stopped = self.stopped;
+        self.with(address, now, |room, _| {
+            room.touch(now, stopped);
+            Ok(())
+        })
+    }
+
+    /// The relay runs.
+    pub(super) fn heartbeat(&mut self, now: Timestamp) {
+        self.notice_stop(now);
+        self.ran = Some(now);
+    }
+
+    /// How much there is of everything.
+    pub(super) fn status(&self) -> StoreStatus {
+        StoreStatus {
+            memory: Some(self.ledger.memory()),
+            rooms: Some(self.ledger.rooms(self.rooms.len())),
+            entries: Some(self.ledger.entries()),
+            ..StoreStatus::default()
+        }
     }
 
     /// Erases a room.
@@ -102,6 +158,8 @@ impl Rooms {
 
     /// Erases what is due.
     pub(super) fn sweep(&mut self, now: Timestamp) {
+        // Before any room is found to have lingered for too long, by whoever comes first.
+        self.notice_stop(now);
         while let Some(&(due, address)) = self.deadlines.first()
             && due <= now
         {
@@ -109,16 +167,14 @@ impl Rooms {
             let Some(mut slot) = self.rooms.remove(&address) else {
                 continue;
             };
-            if let Some(reason) = slot.room.ended(now) {
+            if let Some(reason) = slot.room.ended(now, self.stopped) {
                 self.forget(slot, reason);
                 continue;
             }
             slot.room.expire(now);
-            self.bytes = self.bytes.saturating_sub(slot.bytes);
-            slot.bytes = slot.room.bytes();
-            self.bytes = self.bytes.saturating_add(slot.bytes);
+            slot.count(&mut self.ledger, Spare::ALL);
             // Later than `now`, since everything due until then is gone: the loop ends.
-            slot.due = slot.room.deadline();
+            slot.due = slot.room.deadline(self.stopped);
             self.deadlines.insert((slot.due, address));
             self.rooms.insert(address, slot);
         }
@@ -129,17 +185,23 @@ impl Rooms {
         self.deadlines.first().map(|&(due, _)| due)
     }
 
-    fn forget(&mut self, mut slot: Slot, reason: CloseReason) {
-        self.bytes = self.bytes.saturating_sub(slot.bytes);
-        slot.room.close(reason);
+    /// Notes for how long the relay did not run. Nothing of that interval is anybody's absence.
+    fn notice_stop(&mut self, now: Timestamp) {
+        let Some(ran) = self.ran else { return };
+        let silence = now.since(ran);
+        if silence > STOPPED {
+            self.stopped = self.stopped.saturating_add(silence);
+            self.ran = Some(now);
+        }
     }
 
-    fn spare(&self) -> usize {
-        self.limits.max_bytes.saturating_sub(self.bytes)
+    fn forget(&mut self, mut slot: Slot, reason: CloseReason) {
+        slot.room.close(reason);
+        self.ledger.count(&mut slot.account, 0, 0, Spare::ALL);
     }
 
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
-        self.bytes
+        self.ledger.bytes()
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     id::{Epoch, RoomAddress, Seq},
     retention::Retention,
     secret::{Payload, Secret, Token},
-    store::{Store, StoreError, Watched},
+    store::{Feeds, Level, Store, StoreError, UNJOINED_LINGER, Watched},
     testing::{ManualClock, store::StoreFactory},
     time::Timestamp,
     wire::{CloseReason, Entry, EntryKind, Genesis, NextEpoch, Policy},
@@ -141,6 +141,7 @@ async fn the_janitor_leaves_with_the_store() {
     janitor_had_its_turn().await;
     drop(store);
     assert_eq!(watch.next().await, Some(Watched::Closed(CloseReason::Gone)));
+    drop(watch);
     janitor_had_its_turn().await;
     assert_eq!(Arc::strong_count(&clock), 1);
 }
@@ -148,30 +149,165 @@ async fn the_janitor_leaves_with_the_store() {
 #[tokio::test]
 async fn a_full_store_refuses_rooms_and_entries_until_space_returns() {
     let clock = Arc::new(ManualClock::new());
-    let max_bytes = PER_ROOM + 1_000 + 3 * (PER_ENTRY + 1_000);
-    let limits = MemoryLimits { max_rooms: 2, max_bytes };
+    let limits = MemoryLimits { max_rooms: 3, max_bytes: 20_000 };
     let store = MemoryStore::new(clock.clone(), limits);
-    for n in [1, 2] {
-        store.create(&address(n), genesis()).await.unwrap();
-    }
-    let full = Err(StoreError::Full);
-    assert_eq!(store.create(&address(3), genesis()).await, full);
-    store.close(&address(2), CloseReason::Owner).await.unwrap();
-
-    let first = address(1);
-    let append = || store.append(&first, message(kept(1_000)), None);
-    for n in 1..=3 {
-        assert_eq!(append().await, Ok(Seq::new(n)));
+    store.create(&address(1), genesis()).await.unwrap();
+    let here = address(1);
+    let append = || store.append(&here, message(kept(1_000)), None);
+    // Nine tenths are for messages, and one room alone gets half of those.
+    let taken = 9_000 - (PER_ROOM + 1_000);
+    for n in 1..=taken / (PER_ENTRY + 1_000) + 1 {
+        assert_eq!(append().await, Ok(Seq::new(n.try_into().unwrap())));
     }
     assert_eq!(append().await, Err(StoreError::Full));
-    assert_eq!(store.create(&address(2), genesis()).await, full);
+    let create = |n, size| {
+        let first = next(size);
+        let store = &store;
+        async move { store.create(&address(n), Genesis { first, ..genesis() }).await }
+    };
+    let full = Err(StoreError::Full);
+    assert_eq!(create(2, 16_000).await, full);
+    assert_eq!(create(2, 4_000).await, Ok(()));
+    assert_eq!(create(3, 4_000).await, full);
     let commit = Entry { kind: EntryKind::Commit, ..message(Retention::Live) };
-    let grown = store.append(&address(1), commit, Some(next(1_001))).await;
+    let grown = store.append(&address(1), commit, Some(next(16_000))).await;
     assert_eq!(grown, Err(StoreError::Full));
 
     clock.advance(Duration::from_secs(1));
-    assert_eq!(append().await, Ok(Seq::new(4)));
-    assert_eq!(store.create(&address(2), genesis()).await, Ok(()));
+    assert!(append().await.is_ok());
+    assert_eq!(create(3, 4_000).await, Ok(()));
+    assert_eq!(create(4, 1_000).await, full);
+}
+
+fn begins_epoch(kind: EntryKind, epoch: u64) -> Entry {
+    Entry { kind, epoch: Epoch::new(epoch), ..message(kept(60_000)) }
+}
+
+#[tokio::test]
+async fn a_member_can_be_removed_while_the_store_is_full() {
+    let limits = MemoryLimits { max_rooms: 9, max_bytes: 400_000 };
+    let store = MemoryStore::new(Arc::new(ManualClock::new()), limits);
+    for n in [1, 2] {
+        store.create(&address(n), genesis()).await.unwrap();
+    }
+    // Nearly all of the 360,000 that are not kept back.
+    let hoard = Genesis { first: next(354_000), ..genesis() };
+    store.create(&address(3), hoard).await.unwrap();
+    assert_eq!(store.create(&address(4), genesis()).await, Err(StoreError::Full));
+    let said = store.append(&address(1), message(kept(60_000)), None).await;
+    assert_eq!(said, Err(StoreError::Full));
+    assert_eq!(store.append(&address(1), message(Retention::Live), None).await, Ok(Seq::new(1)));
+
+    // Who fills it may draw no more than their share of what is kept back.
+    let mut epoch = 0;
+    while let commit = begins_epoch(EntryKind::Commit, epoch)
+        && store.append(&address(3), commit, Some(next(354_000))).await.is_ok()
+    {
+        epoch += 1;
+    }
+    assert_eq!(epoch, 13);
+    for n in [1, 2] {
+        let commit = begins_epoch(EntryKind::Commit, 0);
+        let seq = store.append(&address(n), commit, Some(next(4_000))).await.unwrap();
+        assert_eq!(store.void(&address(n), seq, next(4_000)).await, Ok(()));
+    }
+    assert_eq!(
+        store.append(&address(2), begins_epoch(EntryKind::Join, 0), Some(next(1_000))).await,
+        Ok(Seq::new(2))
+    );
+}
+
+#[tokio::test]
+async fn a_room_that_only_its_maker_entered_does_not_linger_for_long() {
+    let clock = Arc::new(ManualClock::new());
+    let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
+    let mut genesis = genesis();
+    (genesis.policy.linger, genesis.policy.largest_age) = (86_400_000, 600_000_000);
+    for n in [1, 2, 3] {
+        store.create(&address(n), genesis.clone()).await.unwrap();
+    }
+    let commit = begins_epoch(EntryKind::Commit, 0);
+    store.append(&address(2), commit, Some(next(1_000))).await.unwrap();
+    let join = begins_epoch(EntryKind::Join, 0);
+    store.append(&address(3), join, Some(next(1_000))).await.unwrap();
+    clock.advance(UNJOINED_LINGER - Duration::from_millis(1));
+    store.touch(&address(2)).await.unwrap();
+    assert!(store.door(&address(1)).await.is_ok());
+    clock.advance(Duration::from_millis(1));
+    assert_eq!(store.door(&address(1)).await, Err(StoreError::NoSuchRoom));
+    clock.advance(UNJOINED_LINGER - Duration::from_millis(1));
+    // A commit is no join.
+    assert_eq!(store.door(&address(2)).await, Err(StoreError::NoSuchRoom));
+    assert!(store.door(&address(3)).await.is_ok());
+    clock.advance(Duration::from_secs(86_400) - 2 * UNJOINED_LINGER);
+    assert!(store.door(&address(3)).await.is_ok());
+    clock.advance(Duration::from_millis(1));
+    assert_eq!(store.door(&address(3)).await, Err(StoreError::NoSuchRoom));
+}
+
+#[tokio::test]
+async fn time_in_which_the_relay_did_not_run_is_no_absence_and_yet_entries_expire() {
+    let clock = Arc::new(ManualClock::new());
+    let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
+    store.create(&address(1), genesis()).await.unwrap();
+    store.append(&address(1), message(kept(30_000)), None).await.unwrap();
+    let second = Duration::from_secs(1);
+    for _ in 0..10 {
+        store.heartbeat();
+        clock.advance(second);
+    }
+    // Stopped for two minutes, twice the linger. Whoever comes first finds the room.
+    clock.advance(120 * second);
+    let page = store.read(&address(1), Seq::START, Seq::new(9)).await.unwrap();
+    assert!(page.items.is_empty());
+    // Ten seconds of the linger were over.
+    for _ in 0..50 {
+        store.heartbeat();
+        assert!(store.door(&address(1)).await.is_ok());
+        clock.advance(second);
+    }
+    store.heartbeat();
+    clock.advance(second);
+    assert_eq!(store.door(&address(1)).await, Err(StoreError::NoSuchRoom));
+}
+
+#[tokio::test]
+async fn a_stopped_relay_does_not_keep_a_room_beyond_its_age() {
+    let clock = Arc::new(ManualClock::new());
+    let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
+    store.create(&address(1), genesis()).await.unwrap();
+    store.heartbeat();
+    clock.advance(Duration::from_millis(300_000));
+    assert_eq!(store.door(&address(1)).await, Err(StoreError::NoSuchRoom));
+}
+
+#[tokio::test]
+async fn an_entry_that_waited_in_a_watch_has_grown_older() {
+    let clock = Arc::new(ManualClock::new());
+    let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
+    store.create(&address(1), genesis()).await.unwrap();
+    let mut watch = store.watch(&address(1)).await.unwrap();
+    store.append(&address(1), message(kept(5_000)), None).await.unwrap();
+    clock.advance(Duration::from_millis(4_999));
+    let Some(Watched::Entry(item)) = watch.next().await else { panic!("no entry") };
+    assert_eq!(item.age, 4_999);
+}
+
+#[tokio::test]
+async fn the_store_tells_how_much_there_is_of_everything() {
+    let limits = MemoryLimits { max_rooms: 7, max_bytes: 100_000 };
+    let store = MemoryStore::new(Arc::new(ManualClock::new()), limits);
+    store.create(&address(1), genesis()).await.unwrap();
+    store.append(&address(1), message(kept(5_000)), None).await.unwrap();
+    store.append(&address(1), message(Retention::Live), None).await.unwrap();
+    let status = store.status();
+    let used = u64::try_from(PER_ROOM + 1_000 + PER_ENTRY + 1_000).unwrap();
+    assert_eq!(status.memory, Some(Level { used, limit: 90_000 }));
+    assert_eq!(status.rooms, Some(Level { used: 1, limit: 7 }));
+    assert_eq!(status.entries, Some(1));
+    store.close(&address(1), CloseReason::Owner).await.unwrap();
+    let status = store.status();
+    assert_eq!((status.memory.unwrap().used, status.entries), (0, Some(0)));
 }
 
 #[test]
@@ -217,7 +353,7 @@ fn step() -> impl Strategy<Value = Step> {
 /// Does one step, whatever the store says to it.
 fn apply(rooms: &mut Rooms, step: Step, now: Timestamp) {
     let _ = match step {
-        Step::Create(n) => rooms.create(&address(n), genesis(), now),
+        Step::Create(n) => rooms.create(&address(n), genesis(), Feeds::default(), now),
         Step::Say(n, life) => rooms.with(&address(n), now, |room, spare| {
             let mut entry = message(kept(life));
             entry.epoch = room.stored_door(now).epoch();
@@ -233,10 +369,7 @@ fn apply(rooms: &mut Rooms, step: Step, now: Timestamp) {
             let began = room.stored_door(now).epochs.last().unwrap().began;
             room.void(began, next(1_000), now, spare)
         }),
-        Step::Touch(n) => rooms.with(&address(n), now, |room, _| {
-            room.touch(now);
-            Ok(())
-        }),
+        Step::Touch(n) => rooms.touch(&address(n), now),
         Step::Close(n) => rooms.close(&address(n), CloseReason::Owner, now),
         Step::Pass(_) => Ok(()),
     };
