@@ -13,7 +13,7 @@ use super::{
 use crate::{
     id::Epoch,
     store::{Store, Watch, Watched},
-    time::{Clock, Timestamp},
+    time::{Clock, Timestamp, millis},
     wire::{CloseReason, Event, LogItem, RelayFrame, encode},
 };
 
@@ -40,8 +40,11 @@ struct Feeding {
     watch: Watch,
     upkeep: Upkeep,
     /// Taken from the watch, but not yet told.
-    next: Option<Watched>,
+    next: Option<Taken>,
 }
+
+/// Something that was taken from the watch, at some moment: entries grow older from then on.
+type Taken = (Timestamp, Option<Watched>);
 
 impl Feeding {
     async fn run(&mut self) {
@@ -57,27 +60,28 @@ impl Feeding {
             let wake = self.upkeep.wake(now);
             let wake = lapse.map_or(wake, |lapse| lapse.min(wake));
             let may_tell = self.upkeep.may_tell(now);
-            let item = tokio::select! {
+            let (at, item) = tokio::select! {
                 biased;
                 () = self.upkeep.step() => continue,
                 // Before the feed: what is told from this moment on may be told to nobody.
                 () = self.clock.sleep_until(wake) => continue,
-                item = next(&mut self.next, &mut self.watch), if may_tell => item,
+                taken = next(&mut self.next, &mut self.watch, &*self.clock), if may_tell => taken,
                 () = self.hub.changed.notified() => continue,
             };
             // Whoever publishes at this moment goes first: what they say goes in the same writes.
             tokio::task::yield_now().await;
-            if !self.tell(item) {
+            if !self.tell(item, at) {
                 return;
             }
         }
     }
 
-    /// Tells one thing, or several entries at one go. False when the room has ended.
-    fn tell(&mut self, item: Option<Watched>) -> bool {
+    /// Tells one thing that was taken from the watch at `at`, or several entries at one go. False
+    /// when the room has ended.
+    fn tell(&mut self, item: Option<Watched>, at: Timestamp) -> bool {
         let address = self.hub.address;
         match item {
-            Some(Watched::Entry(item)) => self.tell_entries(item),
+            Some(Watched::Entry(item)) => self.tell_entries(item, at),
             Some(Watched::Voided { seq, epoch }) => {
                 self.hub.doubt();
                 self.upkeep.changed();
@@ -102,13 +106,14 @@ impl Feeding {
     }
 
     /// Tells an entry and those that wait behind it to all who watch.
-    fn tell_entries(&mut self, first: LogItem) {
+    fn tell_entries(&mut self, mut first: LogItem, at: Timestamp) {
         let now = self.clock.now();
+        first.age = first.age.saturating_add(millis(now.since(at)));
         let (entries, ended) = self.gather(first, now);
         if ended.is_some() {
             self.upkeep.changed();
         }
-        let told = Told::new(self.hub.id, self.hub.address, entries);
+        let told = Told::new(self.hub.id, self.hub.address, now, entries);
         let mut passed = Passed::default();
         // Whoever's time is over hears nothing more, also if the feed came before the timer.
         self.hub.lapse(now);
@@ -133,7 +138,7 @@ impl Feeding {
             match self.watch.next().now_or_never() {
                 Some(Some(Watched::Entry(more))) => item = more,
                 Some(other) => {
-                    self.next = Some(other.unwrap_or(Watched::Closed(CloseReason::Gone)));
+                    self.next = Some((now, other));
                     break;
                 }
                 None => break,
@@ -150,14 +155,17 @@ impl Feeding {
         });
         let address = self.hub.address;
         let frame = encode(&RelayFrame::Event(Event::Entry { address, item }));
-        Fanned { seq, frame, expires }
+        Fanned { seq, frame, told: now, expires }
     }
 }
 
-async fn next(waiting: &mut Option<Watched>, watch: &mut Watch) -> Option<Watched> {
+async fn next(waiting: &mut Option<Taken>, watch: &mut Watch, clock: &dyn Clock) -> Taken {
     match waiting.take() {
-        Some(item) => Some(item),
-        None => watch.next().await,
+        Some(taken) => taken,
+        None => {
+            let item = watch.next().await;
+            (clock.now(), item)
+        }
     }
 }
 

@@ -33,6 +33,15 @@ pub(super) struct Outbox {
     entered: Notify,
 }
 
+/// A reply with entries, encoded.
+pub(super) struct PageFrame {
+    pub(super) frame: Payload,
+    /// When the ages of its entries were right.
+    pub(super) now: Timestamp,
+    /// When the first of them expires.
+    pub(super) expires: Option<Timestamp>,
+}
+
 struct Inside {
     queue: Queue,
     /// For what need not wait; until the connection ends.
@@ -137,9 +146,19 @@ impl Outbox {
         self.change(|queue| queue.lost(room));
     }
 
-    /// See [`Queue::resume`].
-    pub(super) fn resume(&self, room: &RoomAddress, reaches: Seq, reply: Payload) -> bool {
-        self.change(|queue| queue.resume(room, reaches, reply))
+    /// See [`Queue::page`]. With `resumes`, the room that the page reaches the end of, nothing is
+    /// said and false given when it does not [resume](Queue::resume).
+    pub(super) fn page(&self, page: PageFrame, resumes: Option<(&RoomAddress, Seq)>) -> bool {
+        let PageFrame { frame, now, expires } = page;
+        let said = self.change(|queue| {
+            let says = resumes.is_none_or(|(room, reaches)| queue.resume(room, reaches));
+            if says {
+                queue.page(frame, now, expires);
+            }
+            says
+        });
+        self.entered.notify_one();
+        said
     }
 
     /// See [`Queue::forget`].

@@ -1,15 +1,17 @@
 //! The frames that wait for one connection: bounded, and never silently short. No task, no clock.
 
+mod load;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{HashMap, VecDeque};
 
+use self::load::Load;
 use super::{
     RelayConfig,
     flow::{Flow, Taken},
     hub::HubId,
-    told::{Fanned, Told},
+    told::{Fanned, Retold, STALE, Told, retell},
 };
 use crate::{
     id::{RoomAddress, Seq},
@@ -40,13 +42,6 @@ pub(super) struct Queue {
     max_batch: usize,
 }
 
-/// How much.
-#[derive(Clone, Copy, Default)]
-struct Load {
-    bytes: usize,
-    frames: usize,
-}
-
 struct Queued {
     frame: Payload,
     about: About,
@@ -55,8 +50,22 @@ struct Queued {
 enum About {
     /// A reply, or a notice that must not be lost.
     Word,
-    /// An entry of a room.
-    Entry { room: RoomAddress, seq: Seq, expires: Option<Timestamp> },
+    /// A reply with entries, whose ages were right at `told`.
+    Page { told: Timestamp, expires: Option<Timestamp> },
+    /// An entry of a room, whose age was right at `told`.
+    Entry { room: RoomAddress, seq: Seq, told: Timestamp, expires: Option<Timestamp> },
+}
+
+impl About {
+    /// The frame as it is to be sent now: ages are those of the moment of sending.
+    fn up_to_date(&self, frame: &Payload, now: Timestamp) -> Payload {
+        match self {
+            Self::Page { told, .. } | Self::Entry { told, .. } if now.since(*told) > STALE => {
+                retell(frame, now.since(*told)).frame
+            }
+            _ => frame.clone(),
+        }
+    }
 }
 
 /// Frames to be handed to the link in one send; or none, while it still has some to write.
@@ -90,11 +99,21 @@ impl Queue {
 
     /// Says something that is never left out: a reply or a notice.
     pub(super) fn word(&mut self, frame: Payload) {
+        self.say(frame, About::Word);
+    }
+
+    /// Says a reply with entries whose ages are right `now`, and of which the first expires at
+    /// `expires`.
+    pub(super) fn page(&mut self, frame: Payload, now: Timestamp, expires: Option<Timestamp>) {
+        self.next_expiry = self.next_expiry.into_iter().chain(expires).min();
+        self.say(frame, About::Page { told: now, expires });
+    }
+
+    fn say(&mut self, frame: Payload, about: About) {
         if self.closing.is_some() {
             return;
         }
         self.all.more(&frame);
-        let about = About::Word;
         self.waiting.push_back(Queued { frame, about });
         // Requests are not read while much waits, so only a connection that takes nothing while
         // its rooms are voided over and over comes here.
@@ -123,7 +142,12 @@ impl Queue {
             self.next_expiry = self.next_expiry.into_iter().chain(fanned.expires).min();
             self.waiting.push_back(Queued {
                 frame: fanned.frame.clone(),
-                about: About::Entry { room: *room, seq: fanned.seq, expires: fanned.expires },
+                about: About::Entry {
+                    room: *room,
+                    seq: fanned.seq,
+                    told: fanned.told,
+                    expires: fanned.expires,
+                },
             });
         }
     }
@@ -153,7 +177,7 @@ impl Queue {
         };
         let is_clear = self.all.frames == 0 && self.closing.is_none();
         let is_one_batch = told.bytes(told.entries.len()) <= self.max_batch;
-        if !(is_clear && is_one_batch && told.is_alive(now) && flow.flows_to(first.seq)) {
+        if !(is_clear && is_one_batch && told.is_fresh(now) && flow.flows_to(first.seq)) {
             return 0;
         }
         let AtOnce { taken, waits } = link.try_send(told.frames());
@@ -219,16 +243,11 @@ impl Queue {
         self.suspend(room, Seq::START);
     }
 
-    /// Says `reply`, a page that ends at `reaches` where the log ends, and ends the lag of the
-    /// room if there is one. False, and nothing is said, when entries after `reaches` were left
-    /// out meanwhile.
-    pub(super) fn resume(&mut self, room: &RoomAddress, reaches: Seq, reply: Payload) -> bool {
+    /// Ends the lag of the room, if there is one: a page is said next that ends at `reaches` where
+    /// the log ends. False when entries after `reaches` were left out meanwhile.
+    pub(super) fn resume(&mut self, room: &RoomAddress, reaches: Seq) -> bool {
         let flow = self.rooms.get_mut(room);
-        let resumes = flow.is_none_or(|flow| flow.resume(reaches));
-        if resumes {
-            self.word(reply);
-        }
-        resumes
+        flow.is_none_or(|flow| flow.resume(reaches))
     }
 
     /// No more entries of the room. What waits is still sent.
@@ -270,9 +289,9 @@ impl Queue {
                 self.waiting.push_front(Queued { frame, about });
                 break;
             }
-            if let About::Entry { room, seq, expires } = about {
-                if let Some(flow) = self.rooms.get_mut(&room) {
-                    flow.sent(seq);
+            if let About::Entry { room, seq, expires, .. } = &about {
+                if let Some(flow) = self.rooms.get_mut(room) {
+                    flow.sent(*seq);
                 }
                 if expires.is_some_and(|expires| expires <= now) {
                     self.entries.less(&frame);
@@ -281,8 +300,9 @@ impl Queue {
                 }
                 batch.entries.more(&frame);
             }
+            // Counted as it was when it came.
             batch.all.more(&frame);
-            batch.frames.push(frame);
+            batch.frames.push(about.up_to_date(&frame, now));
         }
         if batch.frames.is_empty() {
             return self.closing.map(Err);
@@ -302,8 +322,19 @@ impl Queue {
                 next = next.into_iter().chain(*expires).min();
                 true
             }
-            About::Word => true,
+            About::Page { .. } | About::Word => true,
         });
+        for queued in &mut self.waiting {
+            let About::Page { told, expires } = &mut queued.about else { continue };
+            if expires.is_some_and(|at| at <= now) {
+                let Retold { frame, expires_in } = retell(&queued.frame, now.since(*told));
+                self.all.less(&queued.frame);
+                self.all.more(&frame);
+                (queued.frame, *told) = (frame, now);
+                *expires = expires_in.map(|left| now.after(left));
+            }
+            next = next.into_iter().chain(*expires).min();
+        }
         self.next_expiry = next;
         next
     }
@@ -360,21 +391,5 @@ impl Queue {
             self.entries.less(&fanned.frame);
             self.all.less(&fanned.frame);
         }
-    }
-}
-
-impl Load {
-    fn more(&mut self, frame: &Payload) {
-        self.bytes = self.bytes.saturating_add(frame.len());
-        self.frames = self.frames.saturating_add(1);
-    }
-
-    fn less(&mut self, frame: &Payload) {
-        self.without(Self { bytes: frame.len(), frames: 1 });
-    }
-
-    fn without(&mut self, other: Self) {
-        self.bytes = self.bytes.saturating_sub(other.bytes);
-        self.frames = self.frames.saturating_sub(other.frames);
     }
 }

@@ -4,18 +4,26 @@ use super::{
     attachment::Attachment,
     connection::Connection,
     lawful,
+    outbox::PageFrame,
     proof::{Proof, Proofs, record},
+    told::left,
 };
 use crate::{
     id::{Epoch, RoomAddress, Seq},
     secret::{Payload, Token, TokenHash},
     store::{StoreError, StoredDoor, TakeBack},
-    time::millis,
+    time::{Timestamp, millis},
     wire::{
         CloseReason, Door, Entered, Entry, Event, Genesis, NextEpoch, Page, Refusal, RelayFrame,
         Reply, Request, RequestId, encode,
     },
 };
+
+/// Bytes that a new room takes besides its door.
+const PER_ROOM: usize = 1_024;
+/// Bytes that a join takes which leaves the door as large as it is: its largest usual entry. What is
+/// asked of a newcomer who looks is good for the join then.
+const A_JOIN: usize = 16_000;
 
 impl Connection<'_> {
     /// Answers one request. The reply is in the outbox when this returns.
@@ -67,7 +75,8 @@ impl Connection<'_> {
     ) -> Result<(), Refusal> {
         lawful::genesis(&genesis, &self.relay.config.policy)?;
         self.check_place(address)?;
-        self.check_toll(address)?;
+        let takes = genesis.first.group_info.len().saturating_add(PER_ROOM);
+        self.check_toll(address, takes)?;
         self.creations.try_take(self.relay.clock.now()).map_err(busy)?;
         let policy = genesis.policy;
         let proof = Proof { epoch: Epoch::FIRST, member: genesis.first.member };
@@ -96,7 +105,7 @@ impl Connection<'_> {
         self.check_open(address, &door)?;
         if !self.rooms.contains_key(address) {
             // Before the turn: whoever works in between has made their join in vain.
-            self.check_toll(address)?;
+            self.check_toll(address, A_JOIN)?;
             self.check_turn(address)?;
         }
         self.grant(
@@ -122,11 +131,12 @@ impl Connection<'_> {
         lawful::join(&entry, &next)?;
         // Whoever joins enters next: not without a place for them.
         self.check_place(address)?;
-        self.check_toll(address)?;
-        self.joins.try_take(self.relay.clock.now()).map_err(busy)?;
         let door = self.door(address).await?;
         admit(door.door.admits(token))?;
         self.check_open(address, &door)?;
+        let grows = next.group_info.len().saturating_sub(door.group_info.len());
+        self.check_toll(address, grows.saturating_add(entry.sealed.len()).max(A_JOIN))?;
+        self.joins.try_take(self.relay.clock.now()).map_err(busy)?;
         lawful::retention(&entry, &door.policy)?;
         if entry.epoch != door.epoch() {
             let current = door.epoch();
@@ -204,24 +214,21 @@ impl Connection<'_> {
             let until = reach(&door, standing.epoch);
             let read = self.relay.store.read(address, after, until).await;
             let mut page = read.map_err(refusal)?;
+            let now = self.relay.clock.now();
             self.hear_up_to(address, page.reaches).await;
             // What `until` says already, said once more by the entries themselves.
             page.items.retain(|item| item.entry.epoch <= standing.epoch);
 
             let at_head = standing.epoch == door.epoch() && !page.more;
             let reaches = page.reaches;
-            let reply = page_frame(id, page.clone());
-            if !at_head {
-                self.outbox.word(reply);
-                return Ok(());
-            }
-            if self.outbox.resume(address, reaches, reply) {
+            let resumes = at_head.then_some((address, reaches));
+            if self.outbox.page(page_frame(id, page.clone(), now), resumes) {
                 return Ok(());
             }
             // More was left out while this was read: the reader has to go on, from somewhere.
             if reaches > after {
                 page.more = true;
-                self.outbox.word(page_frame(id, page));
+                self.outbox.page(page_frame(id, page, now), None);
                 return Ok(());
             }
         }
@@ -339,8 +346,10 @@ fn frame(id: RequestId, result: Result<Reply, Refusal>) -> Payload {
     encode(&RelayFrame::Reply { id, result })
 }
 
-fn page_frame(id: RequestId, page: Page) -> Payload {
-    frame(id, Ok(Reply::Page(page)))
+/// A page whose ages are right `now`.
+fn page_frame(id: RequestId, page: Page, now: Timestamp) -> PageFrame {
+    let expires = page.items.iter().map(left).min().map(|left| now.after(left));
+    PageFrame { frame: frame(id, Ok(Reply::Page(page))), now, expires }
 }
 
 fn admit(is: bool) -> Result<(), Refusal> {

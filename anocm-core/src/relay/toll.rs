@@ -5,6 +5,10 @@
 //! work before each creation or join, twice as much for each twentieth that the bucket has lost.
 //! So the price rises until no more come than the buckets are refilled for: floods pay it, and
 //! whoever comes once hardly notices. Only an empty bucket refuses.
+//!
+//! The store's memory is a third bucket, and the bytes that a request would take of it have a price
+//! of their own from the first one on: a mebibyte costs a 64th of the most that is asked for while
+//! the memory is empty, and all of that once half of it is taken.
 
 use std::{
     collections::HashMap,
@@ -17,6 +21,7 @@ use super::{
 };
 use crate::{
     id::RoomAddress,
+    store::Level,
     time::Timestamp,
     transport::Closing,
     wire::{Puzzle, Refusal, Reply, RequestId, Solution},
@@ -29,6 +34,12 @@ const FREE: u64 = 500;
 const DOUBLES: u64 = 50;
 /// Work that was asked for is good for so long, done or not: the price may have risen since.
 const GOOD_FOR: Duration = Duration::from_secs(120);
+/// Bytes that cost the whole price of memory.
+const MEBIBYTE: u64 = 1 << 20;
+/// The depletion that stands for empty memory: a 64th of the most.
+const EMPTY: u64 = 700;
+/// A price for memory below this part of the most is not asked for: a puzzle takes a round trip.
+const PART: u32 = 1_024;
 
 /// What is asked of whoever creates or joins a room.
 pub(super) struct Toll {
@@ -57,12 +68,14 @@ impl Toll {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How much work a creation or join is, when `taken` thousandths of the relay's places are.
-    fn effort(&self, address: &RoomAddress, taken: u64, now: Timestamp) -> u32 {
+    /// How much work a creation or join is.
+    fn effort(&self, address: &RoomAddress, load: Load, now: Timestamp) -> u32 {
+        let Load { places, memory, bytes } = load;
         let mut state = self.lock();
         let room = state.rooms.get_mut(address).map_or(0, |bucket| bucket.depletion(now));
-        let depletion = state.all.depletion(now).max(room).max(taken * taken / 1_000);
-        effort(self.max_effort, depletion)
+        let depletion = state.all.depletion(now).max(room).max(places * places / 1_000);
+        let max = self.max_effort;
+        effort(max, depletion.max(memory)).max(price_of_memory(max, memory, bytes))
     }
 
     /// Whether one more may come, or how long to wait.
@@ -114,38 +127,86 @@ fn effort(max: u32, depletion: u64) -> u32 {
     u32::try_from(price).unwrap_or(max)
 }
 
+/// The price of so many bytes of the store's memory, of which `taken` thousandths are.
+fn price_of_memory(max: u32, taken: u64, bytes: u64) -> u32 {
+    let depletion = EMPTY + (1_000 - EMPTY) * taken.min(500) / 500;
+    let price = u64::from(effort(max, depletion)).saturating_mul(bytes) / MEBIBYTE;
+    let price = u32::try_from(price).unwrap_or(max).min(max);
+    if price < max / PART { 0 } else { price }
+}
+
+/// What decides about the price, besides how many have come.
+#[derive(Clone, Copy)]
+struct Load {
+    /// Thousandths of the relay's places for connections that are taken.
+    places: u64,
+    /// Thousandths of the store's memory that are taken.
+    memory: u64,
+    /// What the request would take of it.
+    bytes: u64,
+}
+
 /// What one connection was asked for, and has done.
 #[derive(Default)]
 pub(super) struct Worked {
-    asked: HashMap<RoomAddress, (Puzzle, Timestamp)>,
-    done: HashMap<RoomAddress, Timestamp>,
+    asked: HashMap<RoomAddress, (Puzzle, Asked)>,
+    done: HashMap<RoomAddress, Asked>,
+}
+
+/// When work was asked for, and for how many bytes.
+#[derive(Clone, Copy)]
+struct Asked {
+    at: Timestamp,
+    bytes: u64,
+}
+
+impl Asked {
+    fn is_good(&self, now: Timestamp) -> bool {
+        self.at.after(GOOD_FOR) > now
+    }
 }
 
 impl Worked {
     fn forget_old(&mut self, now: Timestamp) {
-        self.asked.retain(|_, (_, asked)| asked.after(GOOD_FOR) > now);
-        self.done.retain(|_, asked| asked.after(GOOD_FOR) > now);
+        self.asked.retain(|_, (_, asked)| asked.is_good(now));
+        self.done.retain(|_, asked| asked.is_good(now));
+    }
+
+    /// Whether the work was done for a room and so many bytes.
+    fn covers(&self, address: &RoomAddress, bytes: u64) -> bool {
+        self.done.get(address).is_some_and(|asked| asked.bytes >= bytes)
     }
 
     /// Whether work is under way, or was done for what is still to come.
     pub(super) fn waits(&self, now: Timestamp) -> bool {
-        let mut times = self.asked.values().map(|(_, asked)| asked).chain(self.done.values());
-        times.any(|asked| asked.after(GOOD_FOR) > now)
+        let mut all = self.asked.values().map(|(_, asked)| asked).chain(self.done.values());
+        all.any(|asked| asked.is_good(now))
     }
 }
 
 impl Connection<'_> {
-    /// Refuses a creation or join that has to be worked for first.
-    pub(super) fn check_toll(&mut self, address: &RoomAddress) -> Result<(), Refusal> {
+    /// Refuses a creation or join that has to be worked for first, and takes `bytes` of memory.
+    pub(super) fn check_toll(
+        &mut self,
+        address: &RoomAddress,
+        bytes: usize,
+    ) -> Result<(), Refusal> {
         let now = self.relay.clock.now();
         self.worked.forget_old(now);
-        let effort = self.relay.toll.effort(address, self.relay.taken_places(), now);
-        if effort == 0 || self.worked.done.contains_key(address) {
+        let load = Load {
+            places: self.relay.taken_places(),
+            memory: self.relay.store.status().memory.map_or(0, Level::thousandths),
+            bytes: u64::try_from(bytes).unwrap_or(u64::MAX),
+        };
+        let effort = self.relay.toll.effort(address, load, now);
+        if effort == 0 || self.worked.covers(address, load.bytes) {
             return self.relay.toll.check(address, now).map_err(busy);
         }
         let most = self.relay.config.max_rooms_per_connection;
         let asked = &mut self.worked.asked;
-        if let Some((puzzle, _)) = asked.get(address) {
+        if let Some((puzzle, asked)) = asked.get(address)
+            && asked.bytes >= load.bytes
+        {
             return Err(Refusal::WorkNeeded(*puzzle));
         }
         if asked.len() >= most {
@@ -155,7 +216,7 @@ impl Connection<'_> {
         // Without randomness there is no puzzle that nobody has solved before.
         getrandom::fill(&mut seed).map_err(|_| busy(Duration::from_secs(1)))?;
         let puzzle = Puzzle { seed, effort };
-        asked.insert(*address, (puzzle, now));
+        asked.insert(*address, (puzzle, Asked { at: now, bytes: load.bytes }));
         Err(Refusal::WorkNeeded(puzzle))
     }
 
@@ -201,6 +262,20 @@ mod tests {
         assert_eq!(price(975), 49_152);
         assert!((501..1_000).all(|depletion| price(depletion) <= price(depletion + 1)));
         assert!((0..=1_000).all(|depletion| effort(0, depletion) == 0));
+    }
+
+    #[test]
+    fn memory_is_paid_for_by_the_byte_and_is_dearer_the_less_there_is() {
+        let price = |taken, bytes| price_of_memory(65_536, taken, bytes);
+        let mebibyte = [0, 250, 500, 1_000].map(|taken| price(taken, MEBIBYTE));
+        assert_eq!(mebibyte, [1_024, 8_192, 65_536, 65_536]);
+        assert_eq!(price(0, MEBIBYTE / 4), 256);
+        // What an ordinary room takes costs nothing until half is taken.
+        assert_eq!([0, 250, 400].map(|taken| price(taken, 2_024)), [0; 3]);
+        assert_eq!(price(500, 2_024), 126);
+        assert!((0..1_000).all(|taken| price(taken, MEBIBYTE) <= price(taken + 1, MEBIBYTE)));
+        assert_eq!(price(1_000, u64::MAX), 65_536);
+        assert_eq!(price_of_memory(0, 1_000, MEBIBYTE), 0);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Time is tokio's paused clock: it moves only when every task waits.
 
 mod admission;
+mod ages;
 mod closing;
 mod crowd;
 mod delivery;

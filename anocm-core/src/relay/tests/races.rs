@@ -221,7 +221,13 @@ async fn nothing_of_a_room_that_ended_is_told_in_a_new_one_at_its_address() {
     let item =
         LogItem { seq: Seq::new(5), age: 0, entry: entry(EntryKind::Message, 0, Retention::Live) };
     let frame = encode(&RelayFrame::Event(Event::Entry { address: ROOM, item }));
-    let told = Told::new(hub.id, ROOM, vec![Fanned { seq: Seq::new(5), frame, expires: None }]);
+    let told = world.clock.now();
+    let told = Told::new(
+        hub.id,
+        ROOM,
+        told,
+        vec![Fanned { seq: Seq::new(5), frame, told, expires: None }],
+    );
 
     assert_eq!(alice.ask(close(OWNER)).await, Ok(Reply::Done));
     assert!(matches!(bob.event().await, Event::Closed { .. }));

@@ -147,6 +147,85 @@ async fn when_connections_run_out_newcomers_work() {
     assert!(world.guest().await.opens(2).await > 0);
 }
 
+/// The creation of a room whose door has so many bytes, to linger for a day.
+fn hoard(n: u8, door: usize) -> Request {
+    let policy = Policy { linger: 86_400_000, ..policy() };
+    let first = NextEpoch { group_info: Payload::from(vec![0; door]), ..next(0) };
+    let genesis = Genesis { policy, owner: token(OWNER).hash(), first };
+    Request::Create { address: room(n), genesis }
+}
+
+/// A relay whose store holds eight mebibytes.
+fn small_store() -> World {
+    let clock = Arc::new(TokioClock::new());
+    let mut limits = MemoryLimits::default();
+    limits.max_bytes = 8 << 20;
+    let store = MemoryStore::new(clock.clone(), limits);
+    let config = RelayConfig { max_effort: 4_096, ..RelayConfig::default() };
+    let relay = Relay::new(store.clone(), clock.clone(), config);
+    World { store, clock, relay }
+}
+
+#[tokio::test(start_paused = true)]
+async fn memory_is_worked_for_in_proportion_to_what_is_taken() {
+    let world = small_store();
+    let mut mallory = world.guest().await;
+    // Little is free as long as there is much.
+    assert_eq!(mallory.ask(hoard(0, 1_000)).await, Ok(Reply::Done));
+    let mut efforts = Vec::new();
+    for n in 1..6 {
+        let puzzle = puzzle(mallory.ask(hoard(n, 1_000_000)).await);
+        assert_eq!(mallory.ask(work(room(n), puzzle)).await, Ok(Reply::Done));
+        assert_eq!(mallory.ask(hoard(n, 1_000_000)).await, Ok(Reply::Done));
+        efforts.push(puzzle.effort);
+    }
+    assert!(efforts[0] >= 60, "{efforts:?}");
+    assert!(efforts.is_sorted() && efforts[4] > 16 * efforts[0], "{efforts:?}");
+    // Then it is no more free for anybody, but still cheap.
+    let few = puzzle(world.guest().await.ask(hoard(6, 1_000)).await).effort;
+    assert!(few < efforts[4] / 4, "{few} {efforts:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_for_little_memory_is_not_good_for_much() {
+    let world = small_store();
+    let mut mallory = world.guest().await;
+    let little = puzzle(mallory.ask(hoard(1, 256_000)).await);
+    assert_eq!(mallory.ask(work(room(1), little)).await, Ok(Reply::Done));
+    let much = puzzle(mallory.ask(hoard(1, 1_000_000)).await);
+    assert!(much.effort > 3 * little.effort && much.seed != little.seed);
+    // Nor is a look for a join that makes the door larger.
+    let alice = world.alice().await;
+    let mut grown = join(DOOR, 0);
+    if let Request::Join { next, .. } = &mut grown {
+        next.group_info = Payload::from(vec![0; 1_000_000]);
+    }
+    assert!(mallory.ask(look(DOOR)).await.is_ok());
+    puzzle(mallory.ask(grown).await);
+    drop(alice);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_is_removed_and_another_joins_while_the_relay_is_full() {
+    let world = small_store();
+    let mut alice = world.alice().await;
+    // Nearly all that is not kept back.
+    let level = world.store.status().memory.unwrap();
+    let door = usize::try_from(level.limit - level.used).unwrap() - 2_000;
+    let first = NextEpoch { group_info: Payload::from(vec![0; door]), ..next(0) };
+    let hoard = Genesis { policy: policy(), owner: token(OWNER).hash(), first };
+    world.store.create(&room(1), hoard).await.unwrap();
+    let mut mallory = world.guest().await;
+    mallory.works_for(room(2), create(room(2), policy())).await;
+    assert_eq!(mallory.ask(create(room(2), policy())).await, Err(Refusal::Full));
+    assert_eq!(alice.say(0, kept(MINUTE)).await, Err(Refusal::Full));
+    assert_eq!(alice.say(0, Retention::Live).await, Ok(1));
+    assert_eq!(alice.commit(0).await, Ok(2));
+    let mut bob = world.guest().await;
+    bob.works_for(ROOM, join(DOOR, 1)).await;
+    assert_eq!(accepted(bob.ask(join(DOOR, 1)).await), Ok(3));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_room_takes_so_many_entries_whoever_brings_them() {
     let rate = |burst| Rate { each: 1, per: SECOND, burst };
