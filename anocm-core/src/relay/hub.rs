@@ -285,6 +285,14 @@ impl Hub {
         state.over
     }
 
+    /// Ends the hub if it has not ended: nothing tells it any more what happens.
+    pub(super) fn end_if_unfed(&self) {
+        if !self.is_over() {
+            let address = self.address;
+            self.end(Event::Lapsed { address });
+        }
+    }
+
     /// Ends the hub, and tells everyone why.
     pub(super) fn end(&self, event: Event) {
         let frame = encode(&RelayFrame::Event(event));

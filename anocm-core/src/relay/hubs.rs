@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
 use super::{
@@ -75,6 +75,23 @@ impl Hubs {
     }
 }
 
+/// A hub as long as something feeds it.
+struct Fed {
+    hub: Arc<Hub>,
+    relay: Weak<Relay>,
+}
+
+impl Drop for Fed {
+    /// Also when its task panics: those who watch are told that they no longer do, so that they
+    /// come back to a hub that is fed.
+    fn drop(&mut self) {
+        self.hub.end_if_unfed();
+        if let Some(relay) = self.relay.upgrade() {
+            relay.hubs.remove(&self.hub);
+        }
+    }
+}
+
 impl Relay {
     /// Subscribes to a room: when this returns, whatever is accepted later is told.
     pub(super) async fn subscribe(
@@ -94,11 +111,9 @@ impl Relay {
         let (relay, feed) = (Arc::downgrade(self), Arc::clone(&hub));
         let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
         let counts = Arc::clone(&self.counts);
+        let fed = Fed { hub: feed, relay };
         self.tasks.spawn(async move {
-            fanout::run(Arc::clone(&feed), store, clock, counts, watch).await;
-            if let Some(relay) = relay.upgrade() {
-                relay.hubs.remove(&feed);
-            }
+            fanout::run(Arc::clone(&fed.hub), store, clock, counts, watch).await;
         });
         Ok(hub)
     }

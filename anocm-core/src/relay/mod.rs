@@ -35,6 +35,7 @@ mod config;
 mod connection;
 mod fanout;
 mod flow;
+mod health;
 mod hub;
 mod hubs;
 mod lawful;
@@ -56,7 +57,7 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -69,13 +70,14 @@ pub use self::{
     statistics::{Histogram, Statistics},
 };
 use self::{
-    hub::ConnectionId, hubs::Hubs, outbox::Outbox, statistics::Counts, toll::Toll, turns::Turns,
+    health::Seen, hub::ConnectionId, hubs::Hubs, outbox::Outbox, statistics::Counts, toll::Toll,
+    turns::Turns,
 };
 use crate::{
     store::Store,
     time::Clock,
     transport::{Closing, InProcess, Link},
-    wire::{Event, Posture, RelayFrame, encode},
+    wire::{Event, RelayFrame, encode},
 };
 
 /// Admits, orders, fans out, forgets. Can read nothing of what it carries.
@@ -94,7 +96,11 @@ pub struct Relay {
     tasks: TaskTracker,
     stopping: CancellationToken,
     rooms_end: OnceLock<bool>,
-    posture: OnceLock<()>,
+    watched_over: OnceLock<()>,
+    // Short sections, none across an await.
+    seen: Mutex<Seen>,
+    /// A task has ended that must not.
+    failed: CancellationToken,
 }
 
 impl Relay {
@@ -117,7 +123,9 @@ impl Relay {
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
             rooms_end: OnceLock::new(),
-            posture: OnceLock::new(),
+            watched_over: OnceLock::new(),
+            seen: Mutex::default(),
+            failed: CancellationToken::new(),
         })
     }
 
@@ -134,7 +142,7 @@ impl Relay {
             return;
         }
         self.counts.connected.add(1);
-        self.watch_posture();
+        self.watch_over();
         connection::run(self, link).await;
     }
 
@@ -180,46 +188,12 @@ impl Relay {
         self.next_id.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// From the first connection on, asks the store about its promise now and then, and forgets
-    /// what is remembered of rooms beyond that.
-    fn watch_posture(self: &Arc<Self>) {
-        if self.posture.set(()).is_err() {
-            return;
-        }
-        let (relay, clock) = (Arc::downgrade(self), Arc::clone(&self.clock));
-        let (stopping, interval) = (self.stopping.clone(), self.config.posture_interval);
-        self.tasks.spawn(async move {
-            let mut told = None;
-            while let Some(posture) = posture(&relay).await {
-                if let Some(relay) = relay.upgrade() {
-                    relay.toll.forget_old(clock.now());
-                    relay.turns.forget_old(clock.now());
-                }
-                if told.replace(posture).is_some_and(|told| told != posture)
-                    && let Some(relay) = relay.upgrade()
-                {
-                    relay.announce(Event::Posture(posture));
-                }
-                tokio::select! {
-                    biased;
-                    () = stopping.cancelled() => return,
-                    () = clock.sleep_until(clock.now().after(interval)) => {}
-                }
-            }
-        });
-    }
-
     fn announce(&self, event: Event) {
         let frame = encode(&RelayFrame::Event(event));
         for outbox in self.connections().values() {
             outbox.word(frame.clone());
         }
     }
-}
-
-async fn posture(relay: &Weak<Relay>) -> Option<Posture> {
-    let store = Arc::clone(&relay.upgrade()?.store);
-    Some(store.posture().await)
 }
 
 impl Drop for Relay {

@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Relay, queue::Batch, told::Told};
 use crate::{
+    store::StoreStatus,
     time::{Timestamp, millis},
-    wire::{Refusal, Request},
+    wire::{Posture, Refusal, Request},
 };
 
 /// Upper bounds of a [`Histogram`]'s buckets in milliseconds; the last bucket has none.
@@ -38,6 +39,12 @@ const REFUSALS: [&str; 12] = [
 pub struct Statistics {
     /// Connections now.
     pub connections: u64,
+    /// Connections at most at one time.
+    pub max_connections: u64,
+    /// How the store is doing: what it takes, and what it may.
+    pub store: StoreStatus,
+    /// What guests are told of the memory-only promise; unknown before the first of them comes.
+    pub posture: Posture,
     /// Rooms that somebody watches now, through this relay.
     pub watched_rooms: u64,
     /// Connections that were taken.
@@ -214,6 +221,9 @@ impl Relay {
         };
         Statistics {
             connections: wide(self.connections().len()),
+            max_connections: wide(self.config.max_connections),
+            store: self.store.status(),
+            posture: self.seen().posture,
             watched_rooms: wide(self.hubs.rooms()),
             connected: counts.connected.get(),
             turned_away: counts.turned_away.get(),

@@ -10,6 +10,7 @@ mod delivery;
 mod ending;
 mod entering;
 mod epochs;
+mod health;
 mod held;
 mod history;
 mod lagging;

@@ -1,6 +1,26 @@
 //! What a relay counts.
 
 use super::*;
+use crate::wire::Posture;
+
+#[tokio::test(start_paused = true)]
+async fn what_there_is_is_told_with_its_limit() {
+    let world = World::with(RelayConfig { max_connections: 7, ..RelayConfig::default() });
+    world.store.state_posture(Posture::Kept);
+    let mut alice = world.alice().await;
+    assert_eq!(alice.say(0, kept(MINUTE)).await, Ok(1));
+    tokio::time::sleep(SECOND).await;
+    let seen = world.relay.statistics();
+    assert_eq!((seen.connections, seen.max_connections), (1, 7));
+    let memory = seen.store.memory.unwrap();
+    assert_eq!((memory.used, memory.limit), (1_024 + 1_000 + 256 + 1_000, 966_367_642));
+    assert_eq!((seen.store.rooms.unwrap().used, seen.store.entries), (1, Some(1)));
+    assert_eq!(seen.posture, Posture::Kept);
+    assert!(world.relay.is_ready());
+    drop(alice);
+    world.relay.shutdown(true).await;
+    assert!(!world.relay.is_ready());
+}
 
 #[tokio::test(start_paused = true)]
 async fn what_is_done_is_counted() {
