@@ -13,7 +13,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
     sync::{Semaphore, watch},
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use super::Connection;
@@ -24,6 +24,8 @@ const SPARE: u32 = 64;
 
 /// How long nothing is accepted when the system has no more file descriptors or memory.
 const RECOVERY: Duration = Duration::from_millis(250);
+/// How often that is logged at most.
+const COMPLAIN: Duration = Duration::from_secs(60);
 
 /// What a request may take in bytes before it is refused. Ours take a few hundred.
 const MAX_HEAD: usize = 16 * 1_024;
@@ -144,6 +146,7 @@ impl Listener {
         // Also says so when this is dropped.
         let (tell, told) = watch::channel(false);
         let mut stop = pin!(stop);
+        let mut complained: Option<Instant> = None;
         loop {
             let accepted = tokio::select! {
                 accepted = self.accept() => accepted,
@@ -157,7 +160,10 @@ impl Listener {
                 // One that was gone before it was accepted says nothing about the next.
                 Err(error) if of_the_connection(&error) => {}
                 Err(error) => {
-                    tracing::warn!(kind = %error.kind(), "cannot accept connections for now");
+                    if complained.is_none_or(|at| at.elapsed() >= COMPLAIN) {
+                        complained = Some(Instant::now());
+                        tracing::warn!("no connections are accepted for now: {}", shortage(&error));
+                    }
                     sleep(RECOVERY).await;
                 }
             }
@@ -242,6 +248,25 @@ fn of_the_connection(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionRefused
             | io::ErrorKind::Interrupted
     )
+}
+
+/// What there is too little of, in words: the standard library has none for these errors.
+fn shortage(error: &io::Error) -> String {
+    #[cfg(unix)]
+    {
+        use rustix::io::Errno;
+        let known = [
+            (Errno::MFILE, "this process has as many files open as it may (EMFILE)"),
+            (Errno::NFILE, "the system has as many files open as it can (ENFILE)"),
+            (Errno::NOBUFS, "the system has no memory for sockets (ENOBUFS)"),
+            (Errno::NOMEM, "the system has no memory (ENOMEM)"),
+        ];
+        let code = Errno::from_io_error(error);
+        if let Some((_, words)) = known.iter().find(|(errno, _)| code == Some(*errno)) {
+            return (*words).to_owned();
+        }
+    }
+    error.kind().to_string()
 }
 
 #[cfg(test)]
