@@ -41,13 +41,14 @@ Examples:
 Durations are a number and ms, s, m, h or d; sizes a number and KiB, MiB or GiB.
 Every option can also be given by the environment variable named with it.
 
-Exit codes: 0 after SIGINT, SIGTERM or SIGHUP, 1 when it cannot run, 2 for wrong options.";
+SIGHUP reads certificate and key again, for connections that come from then on; it ends nothing.
+
+Exit codes: 0 after SIGINT or SIGTERM, 1 when it cannot run or go on, 2 for wrong options.";
 
 /// A relay for anocm rooms. It keeps everything in memory, can read nothing of it, and forgets.
 ///
 /// On start it prints one line with its URL. It writes no file and no names, addresses or sizes
-/// into its log. SIGINT, SIGTERM or SIGHUP ends it: rooms are told, everything is forgotten. Started
-/// with nohup, it does not mind SIGHUP.
+/// into its log. SIGINT or SIGTERM ends it: rooms are told, everything is forgotten.
 #[derive(Debug, Parser)]
 #[command(version, about, after_long_help = EXAMPLES, max_term_width = 100)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -101,7 +102,7 @@ pub(crate) struct Listening {
     #[arg(default_value = "127.0.0.1:8080")]
     pub(crate) listen: SocketAddr,
 
-    /// Certificate chain in PEM; turns TLS on
+    /// Certificate chain in PEM; turns TLS on. SIGHUP reads it again
     #[arg(long, env = "ANOCM_TLS_CERT", value_name = "FILE", requires = "tls_key")]
     pub(crate) tls_cert: Option<PathBuf>,
 

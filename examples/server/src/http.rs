@@ -1,9 +1,13 @@
 //! What is served besides the WebSocket, and the headers of everything.
 
+use std::sync::Weak;
+
+use anocm_core::relay::Relay;
 use axum::{
     Router,
+    http::StatusCode,
     middleware::map_response,
-    response::{Html, Response},
+    response::{Html, IntoResponse, Response},
     routing::get,
 };
 use hyper::header::{
@@ -23,13 +27,23 @@ const HEADERS: [(HeaderName, &str); 4] = [
 ];
 
 /// The whole site, with the WebSocket in `web_socket`.
-pub(crate) fn site(web_socket: Router) -> Router {
+pub(crate) fn site(web_socket: Router, relay: Weak<Relay>) -> Router {
     Router::new()
         .route("/", get(Html(include_str!("page.html"))))
         // No details: whoever can reach the relay can ask.
         .route("/health", get("ok"))
+        .route("/ready", get(move || async move { readiness(&relay) }))
         .merge(web_socket)
         .layer(map_response(harden))
+}
+
+/// Whether guests should be sent here. What lives (`/health`) may be unready for a while: to restart
+/// it would end rooms and mend nothing.
+fn readiness(relay: &Weak<Relay>) -> impl IntoResponse + use<> {
+    match relay.upgrade() {
+        Some(relay) if relay.is_ready() => (StatusCode::OK, "ready"),
+        _ => (StatusCode::SERVICE_UNAVAILABLE, "not ready"),
+    }
 }
 
 async fn harden(mut response: Response) -> Response {

@@ -7,6 +7,7 @@ mod doctor;
 mod http;
 mod metrics;
 mod redis;
+mod running;
 mod signals;
 mod tls;
 mod units;
@@ -29,8 +30,10 @@ use anocm_core::{
 use anocm_ws::server::{Listener, router};
 use args::{Args, LogLevel, Task};
 use axum::Router;
+use running::Running;
 use signals::Signals;
-use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
+use tls::Certificates;
+use tokio::{sync::oneshot, task::JoinHandle};
 use tokio_rustls::TlsAcceptor;
 use tracing_subscriber::EnvFilter;
 
@@ -45,6 +48,8 @@ enum Failure {
     Tls(#[from] tls::TlsError),
     #[error("cannot keep rooms there")]
     Store(#[from] args::StoreFailure),
+    #[error("what {0} has stopped")]
+    Stopped(&'static str),
 }
 
 fn main() -> ExitCode {
@@ -69,11 +74,12 @@ fn main() -> ExitCode {
 }
 
 async fn run(args: Args, posture: Posture) -> Result<(), Failure> {
-    raise_file_limit();
-    let tls = match (&args.listening.tls_cert, &args.listening.tls_key) {
-        (Some(certificates), Some(key)) => Some(tls::acceptor(certificates, key)?),
+    raise_file_limit(args.connections().max_connections);
+    let certificates = match (&args.listening.tls_cert, &args.listening.tls_key) {
+        (Some(chain), Some(key)) => Some(Certificates::read(chain, key)?),
         _ => None,
     };
+    let tls = certificates.as_ref().map(Certificates::acceptor).transpose()?;
     let clock = Arc::new(TokioClock::new());
     let mut config = args.relay();
     let redis = args.redis()?;
@@ -90,32 +96,22 @@ async fn run(args: Args, posture: Posture) -> Result<(), Failure> {
         store
     };
     let relay = Relay::new(store, clock, config);
-    let site = http::site(web_socket(&relay, &args));
+    let site = http::site(web_socket(&relay, &args), Arc::downgrade(&relay));
     // Before the port is announced, so that whoever reads the line may send a signal.
     let mut signals = Signals::listen().map_err(Failure::Start)?;
     let listener = listen(&args, tls.is_some()).await?;
-    let numbers = match args.listening.metrics {
-        Some(address) => Some(metrics::bind(address).await?),
-        None => None,
-    };
-
-    let (stop, stopped) = oneshot::channel();
-    let serving = serve(listener, site, tls, stopped);
-    let relayed = Arc::downgrade(&relay);
-    numbers.map(|numbers| tokio::spawn(metrics::serve(numbers, relayed)));
-    signals.next().await;
-    drop(stop);
-    let ending = async {
-        relay.shutdown(rooms_end).await;
-        let _ = serving.await;
-    };
-    tokio::select! {
-        ended = timeout(args.shutdown_within(), ending) => if ended.is_err() {
-            tracing::warn!("some connections did not end in time");
-        },
-        () = signals.next() => tracing::warn!("told twice to end: not waiting"),
+    if let Some(address) = args.listening.metrics {
+        let numbers = metrics::bind(address).await?;
+        tokio::spawn(metrics::serve(numbers, Arc::downgrade(&relay)));
     }
-    Ok(())
+    let (stop, stopped) = oneshot::channel();
+    let listener = serve(listener, site, tls, stopped);
+    let kept = if rooms_end { "in this process" } else { "in Redis" };
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "started: rooms are kept {kept}");
+    let shutdown_within = args.shutdown_within();
+    Running { relay, listener, stop, certificates, rooms_end, shutdown_within }
+        .until_told(&mut signals)
+        .await
 }
 
 fn web_socket(relay: &Arc<Relay>, args: &Args) -> Router {
@@ -165,22 +161,38 @@ fn log(level: LogLevel) {
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter))
         .with_writer(io::stderr)
+        // Or a line that cannot be written (a full disk, a broken pipe) would be told with
+        // `eprintln!`, which then panics in the task that logs.
+        .log_internal_errors(false)
         .init();
 }
 
+/// Open files besides those of connections: the runtime's, ports, a store's.
+#[cfg(unix)]
+const OTHER_FILES: u64 = 128;
+
 /// One open file for each connection soon passes the usual soft limit of 1,024.
 #[cfg(unix)]
-fn raise_file_limit() {
+fn raise_file_limit(max_connections: u32) {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
+    let before = limit.current;
     limit.current = limit.maximum;
-    if setrlimit(Resource::Nofile, limit).is_err() {
-        tracing::info!("the limit of open files stays as it is");
+    let raised = setrlimit(Resource::Nofile, limit);
+    // `None` is no limit.
+    let files = if raised.is_ok() { limit.maximum } else { before };
+    let needed = u64::from(max_connections).saturating_add(OTHER_FILES);
+    if let Some(files) = files.filter(|files| *files < needed) {
+        tracing::warn!(
+            "the limit of open files is {files}, which is too low for --max-connections \
+             {max_connections}: connections will wait. Raise it to {needed} (ulimit -Hn, \
+             LimitNOFILE=), or lower --max-connections"
+        );
     }
 }
 
 #[cfg(not(unix))]
-fn raise_file_limit() {}
+fn raise_file_limit(_: u32) {}
 
 /// An error and its causes.
 fn in_one_line(error: &dyn Error) -> String {

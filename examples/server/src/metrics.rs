@@ -6,7 +6,11 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use anocm_core::relay::{Histogram, Relay, Statistics};
+use anocm_core::{
+    relay::{Histogram, Relay, Statistics},
+    store::{Health, Level},
+    wire::Posture,
+};
 use anocm_ws::server::{ListenOptions, Listener};
 use axum::{Router, http::StatusCode, response::IntoResponse, routing::get};
 use hyper::header::CONTENT_TYPE;
@@ -65,6 +69,8 @@ impl Collector for Numbers {
 
 fn encode(numbers: &Statistics, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
     gauge(to, "connections", "Connections now", numbers.connections)?;
+    gauge(to, "connections_limit", "Connections at most", numbers.max_connections)?;
+    store(numbers, to)?;
     gauge(to, "watched_rooms", "Rooms that somebody watches now", numbers.watched_rooms)?;
     counter(to, "connected", "Connections that were taken", numbers.connected)?;
     counter(to, "turned_away", "Connections without a place", numbers.turned_away)?;
@@ -76,6 +82,33 @@ fn encode(numbers: &Statistics, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
     counter(to, "received_bytes", "Bytes of frames read", numbers.bytes_received)?;
     histogram(to, "answer_seconds", "How long requests took to be answered", &numbers.answers)?;
     histogram(to, "write_seconds", "How long writing what waited took", &numbers.writes)
+}
+
+/// What the store knows of itself, and of it what can be said: unknown numbers are left out.
+fn store(numbers: &Statistics, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    let status = &numbers.store;
+    gauge(to, "store_ready", "Whether the store answers", (status.health == Health::Ready).into())?;
+    if let Some(Level { used, limit }) = status.memory {
+        gauge(to, "memory_bytes", "Memory that rooms take", used)?;
+        let help = "Memory at which new rooms and messages are refused";
+        gauge(to, "memory_limit_bytes", help, limit)?;
+    }
+    if let Some(Level { used, limit }) = status.rooms {
+        gauge(to, "rooms", "Rooms, also those that nobody watches now", used)?;
+        gauge(to, "rooms_limit", "Rooms at most", limit)?;
+    }
+    if let Some(entries) = status.entries {
+        gauge(to, "entries", "Entries that are kept", entries)?;
+    }
+    let help = "What guests are told of the memory-only promise";
+    let mut posture = to.encode_descriptor("posture", help, None, MetricType::Gauge)?;
+    for (name, state) in
+        [("kept", Posture::Kept), ("unknown", Posture::Unknown), ("broken", Posture::Broken)]
+    {
+        let is = ConstGauge::new(i64::from(numbers.posture == state));
+        is.encode(posture.encode_family(&[("state", name)])?)?;
+    }
+    Ok(())
 }
 
 fn gauge(to: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64) -> fmt::Result {
@@ -151,6 +184,15 @@ mod tests {
             "content-type: application/openmetrics-text; version=1.0.0; charset=utf-8",
             "# TYPE anocm_connections gauge",
             "anocm_connections 0",
+            "anocm_connections_limit 10000",
+            "anocm_store_ready 1",
+            "anocm_memory_bytes 0",
+            "anocm_memory_limit_bytes 966367642",
+            "anocm_rooms 0",
+            "anocm_rooms_limit 100000",
+            "anocm_entries 0",
+            r#"anocm_posture{state="kept"} 0"#,
+            r#"anocm_posture{state="unknown"} 1"#,
             "anocm_connected_total 1",
             r#"anocm_requests_total{kind="publish"} 0"#,
             r#"anocm_answer_seconds_bucket{le="0.001"} 0"#,

@@ -1,57 +1,44 @@
-//! When to end.
+//! What the operator tells a running relay.
 
 use std::io;
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// To end: SIGINT or SIGTERM, Ctrl-C.
+    End,
+    /// To read the certificates again: SIGHUP.
+    Reload,
+}
 
 /// SIGINT, SIGTERM and SIGHUP, listened for from the moment this is made.
 #[cfg(unix)]
 pub(crate) struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
-    /// Absent when the program was started to outlive its terminal.
-    hangup: Option<tokio::signal::unix::Signal>,
+    hangup: tokio::signal::unix::Signal,
 }
 
 #[cfg(unix)]
 impl Signals {
     pub(crate) fn listen() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        let hangup = if hangup_is_ignored() { None } else { Some(signal(SignalKind::hangup())?) };
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
-            hangup,
+            // Also when it was ignored, as nohup has it: it ends nothing.
+            hangup: signal(SignalKind::hangup())?,
         })
     }
 
-    /// Returns when any of them arrives.
-    pub(crate) async fn next(&mut self) {
-        let hangup = async {
-            match &mut self.hangup {
-                Some(hangup) => hangup.recv().await,
-                None => std::future::pending().await,
-            }
-        };
+    /// Returns when any of them arrives. Cancel safe.
+    pub(crate) async fn next(&mut self) -> Told {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            _ = hangup => {}
+            _ = self.interrupt.recv() => Told::End,
+            _ = self.terminate.recv() => Told::End,
+            _ = self.hangup.recv() => Told::Reload,
         }
     }
-}
-
-/// Whether `nohup` or the like started this program. Listening would undo that. Known on Linux
-/// only, where it can be read without unsafe code.
-#[cfg(unix)]
-fn hangup_is_ignored() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    ignored(&status).is_some_and(|signals| signals & 1 != 0)
-}
-
-/// The set of ignored signals, the first one in the lowest bit.
-#[cfg(unix)]
-fn ignored(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
-    u64::from_str_radix(line.trim(), 16).ok()
 }
 
 /// Ctrl-C.
@@ -64,21 +51,18 @@ impl Signals {
         Ok(Self)
     }
 
-    /// Returns when it arrives.
-    pub(crate) async fn next(&mut self) {
+    /// Returns when it arrives. Cancel safe.
+    pub(crate) async fn next(&mut self) -> Told {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
+        Told::End
     }
 }
 
-#[cfg(all(test, unix))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_ignored_signals_are_read_as_linux_writes_them() {
-        assert_eq!(ignored("SigBlk:\t0000000000000001\nSigIgn:\t0000000000001002\n"), Some(0x1002));
-        assert_eq!(ignored("nothing of the kind"), None);
+impl Signals {
+    /// Returns when the relay is told to end. Cancel safe.
+    pub(crate) async fn end(&mut self) {
+        while self.next().await != Told::End {}
     }
 }

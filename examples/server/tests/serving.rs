@@ -122,11 +122,45 @@ fn running_out_of_files_passes() {
     let many: Vec<_> = (0..64).map(|_| server.connect()).collect();
     drop(many);
     assert_eq!(server.get("/health").1, "ok");
+    server.signal(Signal::TERM);
+    let (code, errors) = server.wait();
+    assert_eq!(code, Some(0));
+    assert!(errors.contains("the limit of open files is 32"), "{errors}");
+    assert_eq!(errors.matches("EMFILE").count(), 1, "{errors}");
+}
+
+#[test]
+fn a_relay_whose_log_cannot_be_written_goes_on() {
+    let program = env!("CARGO_BIN_EXE_anocm-server");
+    let script = format!(
+        "ulimit -n 32; exec {program} --listen 127.0.0.1:0 --header-within 20s 2>/dev/full"
+    );
+    let server = Server::start_by(Command::new("sh").args(["-c", &script]).env_clear());
+    // So many that a line is to be written.
+    let many: Vec<_> = (0..64).map(|_| server.connect()).collect();
+    drop(many);
+    assert_eq!(server.get("/health").1, "ok");
+    server.signal(Signal::TERM);
+    assert_eq!(server.wait().0, Some(0));
+}
+
+#[test]
+fn the_start_and_the_end_are_told_in_a_line_each() {
+    let server = Server::start(&["--log", "info"]);
+    assert_eq!(server.get("/ready").1, "ready");
+    server.signal(Signal::TERM);
+    let (code, errors) = server.wait();
+    assert_eq!(code, Some(0));
+    let lines: Vec<_> = errors.lines().filter(|line| line.contains(" INFO ")).collect();
+    for said in ["started: rooms are kept in this process", "told to end", " ended"] {
+        assert_eq!(lines.iter().filter(|line| line.contains(said)).count(), 1, "{errors}");
+    }
+    assert_eq!(lines.len(), 3, "{errors}");
 }
 
 #[test]
 fn an_idle_server_ends_cleanly_on_each_signal() {
-    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+    for signal in [Signal::TERM, Signal::INT] {
         let server = Server::start(&[]);
         server.signal(signal);
         assert_eq!(server.wait(), (Some(0), String::new()));
@@ -167,7 +201,7 @@ fn whoever_is_told_to_outlive_its_terminal_does() {
 
 #[tokio::test]
 async fn open_links_are_told_when_the_server_ends() {
-    for signal in [Signal::TERM, Signal::HUP] {
+    for signal in [Signal::TERM, Signal::INT] {
         let server = Server::start(&[]);
         let link = connect(&server, WsOptions::default()).await.unwrap();
         server.signal(signal);
@@ -185,22 +219,6 @@ async fn open_links_are_told_when_the_server_ends() {
     }
 }
 
-#[tokio::test]
-async fn the_server_does_tls_itself() {
-    let files = tempfile::tempdir().unwrap();
-    let (chain, key) = (files.path().join("chain.pem"), files.path().join("key.pem"));
-    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-    write(&chain, &made.cert.pem());
-    write(&key, &made.signing_key.serialize_pem());
-    let (chain, key) = (chain.to_str().unwrap(), key.to_str().unwrap());
-    let server = Server::start(&["--tls-cert", chain, "--tls-key", key]);
-    assert!(server.url.starts_with("https://"), "{}", server.url);
-    let trusting = WsOptions { extra_roots: vec![made.cert.der().clone()], ..WsOptions::default() };
-    assert!(connect(&server, trusting).await.is_ok());
-    let stranger = connect(&server, WsOptions::default()).await;
-    assert_eq!(stranger.err(), Some(TransportError::Untrusted));
-}
-
 async fn connect(server: &Server, options: WsOptions) -> Result<Box<dyn Link>, TransportError> {
     let url = RelayUrl::parse(&server.url).unwrap();
     let transport = WsTransport::new(&url, options).unwrap();
@@ -213,9 +231,4 @@ fn assert_ended(tcp: &mut TcpStream) {
         Ok(_) => {}
         Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
     }
-}
-
-#[allow(clippy::disallowed_methods, reason = "a certificate for the server to read")]
-fn write(path: &std::path::Path, text: &str) {
-    std::fs::write(path, text).unwrap();
 }

@@ -13,7 +13,8 @@ pub(super) struct Limits {
     #[arg(default_value = "100000", value_parser = count)]
     max_rooms: usize,
 
-    /// Memory for all rooms together; when it is full, nothing new is taken
+    /// Memory for all rooms together; of the last tenth, rooms that exist get some for commits and
+    /// joins, and nothing else is taken. The more is taken, the more work new rooms cost
     #[arg(long, env = "ANOCM_MAX_MEMORY", value_name = "SIZE")]
     #[arg(default_value = "1GiB", value_parser = units::bytes)]
     max_memory: usize,

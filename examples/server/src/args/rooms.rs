@@ -16,7 +16,7 @@ pub(super) struct Rooms {
     #[arg(default_value = "30d", value_parser = retention)]
     max_retention: Retention,
 
-    /// Longest time a room may outlive its last connection
+    /// Longest time a room may outlive its last connection; ten minutes before anybody has joined
     #[arg(long, env = "ANOCM_MAX_LINGER", value_name = "DURATION")]
     #[arg(default_value = "1d", value_parser = units::duration)]
     max_linger: Duration,

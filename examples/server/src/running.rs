@@ -1,0 +1,114 @@
+//! A relay that serves, until it is told to end or cannot go on.
+
+use std::{sync::Arc, time::Duration};
+
+use anocm_core::relay::Relay;
+use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
+
+use crate::{
+    Failure,
+    signals::{Signals, Told},
+    tls::Certificates,
+};
+
+/// A relay that serves, with what it cannot do without.
+pub(crate) struct Running {
+    pub(crate) relay: Arc<Relay>,
+    /// Accepts connections; ends after `stop` is dropped.
+    pub(crate) listener: JoinHandle<()>,
+    pub(crate) stop: oneshot::Sender<()>,
+    pub(crate) certificates: Option<Certificates>,
+    /// Whether the rooms live in this process.
+    pub(crate) rooms_end: bool,
+    pub(crate) shutdown_within: Duration,
+}
+
+impl Running {
+    /// Serves until told to end, and ends. An error when something ended that must not.
+    pub(crate) async fn until_told(mut self, signals: &mut Signals) -> Result<(), Failure> {
+        let ended = self.wait(signals).await;
+        match &ended {
+            Ok(()) => tracing::info!("told to end"),
+            Err(failure) => tracing::error!("{failure}: ending"),
+        }
+        self.end(signals).await;
+        tracing::info!("ended");
+        ended
+    }
+
+    async fn wait(&mut self, signals: &mut Signals) -> Result<(), Failure> {
+        loop {
+            tokio::select! {
+                told = signals.next() => match told {
+                    Told::End => return Ok(()),
+                    Told::Reload => self.reload(),
+                },
+                // It goes on until `stop` is dropped, so it has failed.
+                _ = &mut self.listener => return Err(Failure::Stopped("accepts connections")),
+                () = self.relay.failed() => {
+                    return Err(Failure::Stopped("looks after the rooms"));
+                }
+            }
+        }
+    }
+
+    fn reload(&self) {
+        match &self.certificates {
+            None => tracing::info!("SIGHUP: there are no certificates to read again"),
+            Some(certificates) => match certificates.reload() {
+                Ok(()) => tracing::info!("SIGHUP: new connections get the certificate read now"),
+                Err(error) => {
+                    let why = crate::in_one_line(&error);
+                    tracing::warn!("SIGHUP: the certificate stays as it was: {why}");
+                }
+            },
+        }
+    }
+
+    /// Tells everybody, and waits until they know.
+    async fn end(self, signals: &mut Signals) {
+        let Self { relay, listener, stop, rooms_end, shutdown_within, .. } = self;
+        drop(stop);
+        let ending = async {
+            relay.shutdown(rooms_end).await;
+            if !listener.is_finished() {
+                let _ = listener.await;
+            }
+        };
+        tokio::select! {
+            ended = timeout(shutdown_within, ending) => if ended.is_err() {
+                tracing::warn!("some connections did not end in time");
+            },
+            () = signals.end() => tracing::warn!("told twice to end: not waiting"),
+        }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use anocm_core::{
+        TokioClock,
+        relay::RelayConfig,
+        store::{MemoryLimits, MemoryStore},
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_relay_that_no_longer_listens_ends_with_an_error() {
+        let clock = Arc::new(TokioClock::new());
+        let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
+        let (stop, _stopped) = oneshot::channel();
+        let running = Running {
+            relay: Relay::new(store, clock, RelayConfig::default()),
+            listener: tokio::spawn(async { panic!("nothing is accepted any more") }),
+            stop,
+            certificates: None,
+            rooms_end: true,
+            shutdown_within: Duration::from_secs(10),
+        };
+        let mut signals = Signals::listen().unwrap();
+        let ended = running.until_told(&mut signals).await;
+        assert!(matches!(ended, Err(Failure::Stopped("accepts connections"))));
+    }
+}
