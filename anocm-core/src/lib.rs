@@ -113,6 +113,8 @@ pub use secret::{Payload, Secret, Token, TokenHash};
 pub use time::{Clock, Timestamp};
 #[cfg(not(target_arch = "wasm32"))]
 pub use time::{ContinuousClock, TokioClock};
+#[cfg(feature = "client")]
+pub use work::solve;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/embedding.md")]

@@ -81,13 +81,21 @@ fn frames_at_the_limit_are_answered_and_longer_ones_are_not() {
 }
 
 #[test]
-fn a_full_relay_refuses_keeps_what_it_has_and_recovers() {
+fn who_takes_half_of_the_memory_gets_no_more_until_it_is_free_again() {
     let line = abuse("full", &[]);
     assert!(number(&line, "refused_full") >= 2, "{line}");
-    // More than four mebibytes do not fit, and one entry of each of the two came in the end.
-    assert!((200..=280).contains(&number(&line, "kept")), "{line}");
+    // Half of four mebibytes less what is kept back, and one entry of each of the two in the end.
+    assert!((100..=140).contains(&number(&line, "kept")), "{line}");
     assert!(number(&line, "read_back") <= number(&line, "kept") - 2, "{line}");
     assert!(number(&line, "read_back") > 0, "{line}");
+}
+
+#[test]
+fn hoarders_work_for_memory_and_others_find_some() {
+    let line = abuse("hoard", &[]);
+    assert_eq!(number(&line, "abusers"), 24);
+    assert!(number(&line, "refused_work_needed") > 0, "{line}");
+    assert!(number(&line, "rooms_opened") > 0 && number(&line, "kib_kept") > 0, "{line}");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use tokio::{
 
 use super::{
     args::{Abuse, Abuser, Kind},
-    flood, full, half_open, idle, joiners, long_frames, never_reads, rooms,
+    flood, full, half_open, hoard, idle, joiners, long_frames, never_reads, rooms,
     scene::{Report, Scene},
 };
 use crate::{failure::Failure, process::Process, server::Relay};
@@ -97,6 +97,7 @@ pub(crate) async fn run(args: &Abuser) -> Result<(), Failure> {
         Kind::HalfOpen => half_open::run(&scene).await?,
         Kind::LongFrames => long_frames::run(&scene).await?,
         Kind::Full => full::run(&scene).await?,
+        Kind::Hoard => hoard::run(&scene).await?,
     }
     let mut line = serde_json::to_vec(&scene.into_report()).map_err(|_| AbuserError::Mute)?;
     line.push(b'\n');

@@ -26,6 +26,9 @@ pub(crate) enum Kind {
     LongFrames,
     /// Connections that fill the relay's memory, of which it has little
     Full,
+    /// Connections that take what they get of a relay's memory, for a day: by rooms of a megabyte,
+    /// and by messages
+    Hoard,
 }
 
 impl Kind {
@@ -43,6 +46,7 @@ impl Kind {
             Self::Idle => 9_000,
             Self::HalfOpen => 300,
             Self::Full => 2,
+            Self::Hoard => 24,
         }
     }
 
@@ -60,6 +64,7 @@ impl Kind {
         match self {
             // Full within seconds.
             Self::Full => &["--max-memory=4MiB"],
+            Self::Hoard => &["--max-memory=64MiB"],
             _ => &[],
         }
     }
@@ -68,7 +73,7 @@ impl Kind {
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 For each kind an anocm-server is started with the limits that it has by itself ('full': with 4 MiB
-of memory). A few guests talk there in a room of their own: undisturbed, then beside the abusers
+of memory, 'hoard': with 64 MiB). A few guests talk there in a room of their own: undisturbed, then beside the abusers
 for as long as those take, then while all of those leave at once, then undisturbed again. The
 ratio is that of the p99 with the abusers over the p99 without.
 
@@ -103,7 +108,8 @@ pub(crate) struct Abuse {
     #[arg(long = "for", value_name = "TIME", default_value = "10s", value_parser = units::span)]
     pub(crate) span: Duration,
 
-    /// Abusers [default: 4, never-reads 20, joiners 500, idle 9000, half-open 300, full 2]
+    /// Abusers [default: 4, never-reads 20, joiners 500, idle 9000, half-open 300, full 2,
+    /// hoard 24]
     #[arg(long, value_name = "COUNT", value_parser = value_parser!(u32).range(1..=1_000_000))]
     abusers: Option<u32>,
 

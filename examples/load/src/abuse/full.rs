@@ -1,26 +1,26 @@
-//! Connections that fill the memory of a relay with what it is to keep.
+//! Connections that fill the memory of a relay with what it is to keep, in a room each.
 //!
-//! Once it is full, everything that is to be kept is refused and nothing that was taken is lost;
-//! when what was kept expires, there is space again.
+//! With half of it taken they are refused more, while others find space; nothing that was taken is
+//! lost; when what was kept expires, there is space again.
 
-use std::{collections::HashMap, io, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
 use anocm_core::{
-    Payload, Retention, Seq,
-    transport::{Link, Transport, TransportError},
-    wire::{ClientHello, Hello, MAX_FRAME, Refusal, RelayFrame, RelayHello, Reply, decode},
+    Payload, Seq,
+    transport::Link,
+    wire::{Refusal, Reply},
 };
 use anocm_ws::client::{WsOptions, WsTransport};
 use futures_util::future::try_join_all;
 use tokio::time::{Instant, sleep};
 
-use super::scene::Scene;
+use super::{
+    link::{ask, greet, kept, sealed},
+    scene::Scene,
+};
 use crate::{
     failure::Failure,
-    guest::{
-        GuestError,
-        room::{RawRoom, random},
-    },
+    guest::{GuestError, room::RawRoom},
     member::MemberError,
 };
 
@@ -63,8 +63,7 @@ pub(super) async fn run(scene: &Scene) -> Result<(), Failure> {
         WsTransport::new(&scene.url, WsOptions::default()).map_err(MemberError::from)?;
     let fillers = (0..scene.abusers).map(|_| Filler::begin(scene, &transport, keep));
     let fillers = try_join_all(fillers).await?;
-    let start = Instant::now();
-    try_join_all(fillers.into_iter().map(|filler| filler.run(start))).await?;
+    try_join_all(fillers.into_iter().map(Filler::run)).await?;
     Ok(())
 }
 
@@ -82,16 +81,15 @@ impl<'a> Filler<'a> {
         }
     }
 
-    async fn run(mut self, start: Instant) -> Result<(), GuestError> {
+    async fn run(mut self) -> Result<(), GuestError> {
         if !self.fill().await? {
             self.scene.trouble("the relay takes more than its memory");
             return Ok(());
         }
         let full = Instant::now();
-        let opened = self.open_another(&*self.link).await?;
-        // As long as nothing has expired, for which there would be space again.
-        if opened.is_none_or(|refusal| refusal != Refusal::Full) && start.elapsed() < self.keep {
-            self.scene.trouble("a room was opened, or not refused as full, without space for it");
+        // For work perhaps, but there is space.
+        if self.open_another(&*self.link).await? == Some(Refusal::Full) {
+            self.scene.trouble("who takes little is refused because others take much");
         }
         self.read_all().await?;
         self.recover(full).await
@@ -189,42 +187,4 @@ impl<'a> Filler<'a> {
         }
         Ok(())
     }
-}
-
-/// Connects, says the first word, and hears it.
-async fn greet(transport: &WsTransport) -> Result<Box<dyn Link>, GuestError> {
-    let link = transport.connect().await.map_err(cut)?;
-    link.send(&[ClientHello::default().to_frame()]).await.map_err(cut)?;
-    let answer = link.recv().await.map_err(cut)?.ok_or(GuestError::Silent)?;
-    match RelayHello::from_frame(&answer) {
-        Ok(RelayHello::Welcome { .. }) => Ok(link),
-        _ => Err(GuestError::Protocol),
-    }
-}
-
-/// Asks for something, and waits for what is answered to it.
-async fn ask(link: &dyn Link, request: Payload) -> Result<Result<Reply, Refusal>, GuestError> {
-    link.send(&[request]).await.map_err(cut)?;
-    loop {
-        let frame = link.recv().await.map_err(cut)?.ok_or(GuestError::Silent)?;
-        match decode(&frame, MAX_FRAME) {
-            Ok(RelayFrame::Reply { result, .. }) => return Ok(result),
-            Ok(RelayFrame::Event(_)) => {}
-            _ => return Err(GuestError::Protocol),
-        }
-    }
-}
-
-fn cut(error: TransportError) -> GuestError {
-    GuestError::Cut(io::Error::other(error))
-}
-
-fn kept(keep: Duration) -> Result<Retention, GuestError> {
-    Retention::keep(keep).map_err(|_| GuestError::Protocol)
-}
-
-/// Random bytes, over and over.
-fn sealed(size: usize) -> Result<Payload, GuestError> {
-    let bytes: Vec<u8> = random::<32>()?.into_iter().cycle().take(size).collect();
-    Ok(Payload::from(bytes))
 }

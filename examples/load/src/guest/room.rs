@@ -6,7 +6,7 @@ use anocm_core::{
     Epoch, Payload, Retention, RoomAddress, Secret, Token,
     wire::{
         ClientFrame, ClientHello, Entered, Entry, EntryKind, Event, Genesis, Hello, LogItem,
-        NextEpoch, Policy, RelayFrame, RelayHello, Reply, Request, decode, encode,
+        NextEpoch, Policy, RelayFrame, RelayHello, Reply, Request, Solution, decode, encode,
     },
 };
 
@@ -54,6 +54,17 @@ impl RawRoom {
         Ok(Self { address: RoomAddress::new(address), member, genesis, retention })
     }
 
+    /// The same with group information of so many bytes and another linger.
+    pub(crate) fn with_door(mut self, bytes: usize, linger: Duration) -> Self {
+        self.genesis.first.group_info = Payload::from(vec![0; bytes]);
+        self.genesis.policy.linger = u64::try_from(linger.as_millis()).unwrap_or(u64::MAX);
+        self
+    }
+
+    pub(crate) fn address(&self) -> &RoomAddress {
+        &self.address
+    }
+
     /// Greets the relay and opens the room.
     pub(crate) async fn create(&self, guest: &mut Opened) -> Result<(), GuestError> {
         greet(guest).await?;
@@ -89,6 +100,20 @@ impl RawRoom {
     pub(crate) fn publication(&self, sealed: Payload) -> Payload {
         let entry = self.entry(sealed);
         request(Request::Publish { address: self.address, entry, next: None })
+    }
+
+    /// The request that ends the first epoch by a commit, as the removal of a member does.
+    pub(crate) fn removal(&self) -> Payload {
+        let (kind, epoch) = (EntryKind::Commit, Epoch::FIRST);
+        let (retention, sealed) = (self.genesis.policy.handshakes, Payload::from(vec![0; DOOR]));
+        let entry = Entry { kind, epoch, retention, sealed };
+        let next = Some(self.genesis.first.clone());
+        request(Request::Publish { address: self.address, entry, next })
+    }
+
+    /// The request that shows work for the room.
+    pub(crate) fn work(&self, solution: Solution) -> Payload {
+        request(Request::Work { address: self.address, solution })
     }
 
     /// The event that tells sealed bytes. They are its last.

@@ -1,0 +1,148 @@
+//! Connections that take as much of a relay's memory as they get, to have it for a day.
+//!
+//! First by rooms with the largest group information there can be, for which they would have to
+//! work and do not. Then by ordinary rooms, each filled with messages. Others must still be able to
+//! remove a member, to say something, and to open a room.
+
+use std::time::Duration;
+
+use anocm_core::{
+    Payload, Retention,
+    transport::Link,
+    wire::{Refusal, Reply},
+};
+use anocm_ws::client::{WsOptions, WsTransport};
+use futures_util::future::join_all;
+use tokio::time::{Instant, sleep};
+
+use super::{
+    link::{ask, greet, sealed, work},
+    scene::Scene,
+};
+use crate::{
+    failure::Failure,
+    guest::{GuestError, room::RawRoom},
+    member::MemberError,
+};
+
+/// The largest group information that a relay takes.
+const DOOR: usize = 1_000_000;
+const A_DAY: Duration = Duration::from_secs(24 * 3_600);
+/// What a room asks the relay to keep at most.
+const ENTRIES: u32 = 50_000;
+const BYTES: u64 = 64 << 20;
+/// Sealed bytes of what the rooms are filled with.
+const SIZES: [usize; 2] = [64_000, 1_000];
+/// The most work that an ordinary room may cost meanwhile, in tries.
+const WORK: u32 = 65_536;
+
+pub(super) async fn run(scene: &Scene) -> Result<(), Failure> {
+    let transport =
+        WsTransport::new(&scene.url, WsOptions::default()).map_err(MemberError::from)?;
+    let transport = &transport;
+    let here = greet(transport).await?;
+    let room = ordinary()?;
+    if ask(&*here, room.creation()).await?.is_err() {
+        scene.trouble("an ordinary room could not be opened before");
+        return Ok(());
+    }
+    let end = Instant::now() + scene.span / 2;
+    let lazy = (0..scene.abusers).map(|_| scene.again(end, |scene| large_rooms(scene, transport)));
+    join_all(lazy).await;
+    let end = Instant::now() + scene.span / 2;
+    let full = (0..scene.abusers).map(|_| scene.again(end, |scene| full_room(scene, transport)));
+    join_all(full).await;
+    others(scene, transport, &*here, &room).await?;
+    if scene.counted("large_rooms_opened") > 0 {
+        scene.trouble("rooms with a megabyte of group information were opened without work");
+    }
+    scene.expect(&["refused_work_needed"]);
+    scene.expect(&["refused_full"]);
+    Ok(())
+}
+
+fn ordinary() -> Result<RawRoom, GuestError> {
+    let kept = Retention::keep(A_DAY).map_err(|_| GuestError::Protocol)?;
+    RawRoom::new(kept, ENTRIES, BYTES)
+}
+
+/// Opens rooms of a megabyte until it is asked to work for one.
+async fn large_rooms(scene: &Scene, transport: &WsTransport) -> Result<(), GuestError> {
+    let link = greet(transport).await?;
+    loop {
+        let room = ordinary()?.with_door(DOOR, A_DAY);
+        match ask(&*link, room.creation()).await? {
+            Ok(_) => scene.count("large_rooms_opened", 1),
+            Err(refusal) => return Err(GuestError::Refused(refusal)),
+        }
+    }
+}
+
+/// Opens a room and says as much there as is kept.
+async fn full_room(scene: &Scene, transport: &WsTransport) -> Result<(), GuestError> {
+    let link = greet(transport).await?;
+    let room = ordinary()?.with_door(1_000, A_DAY);
+    ask(&*link, room.creation()).await?.map_err(GuestError::Refused)?;
+    scene.count("rooms_opened", 1);
+    for size in SIZES {
+        let sealed = sealed(size)?;
+        while says(&*link, &room, sealed.clone()).await? {
+            scene.count("kib_kept", u64::try_from(size).unwrap_or(0) >> 10);
+        }
+    }
+    Err(GuestError::Refused(Refusal::Full))
+}
+
+/// Says something that is to be kept. False when there is no space.
+async fn says(link: &dyn Link, room: &RawRoom, sealed: Payload) -> Result<bool, GuestError> {
+    loop {
+        match ask(link, room.publication(sealed.clone())).await? {
+            Ok(Reply::Accepted { .. }) => return Ok(true),
+            Err(Refusal::Full) => return Ok(false),
+            Err(Refusal::Busy { retry_after }) => {
+                sleep(Duration::from_millis(retry_after.into())).await;
+            }
+            Err(refusal) => return Err(GuestError::Refused(refusal)),
+            Ok(_) => return Err(GuestError::Protocol),
+        }
+    }
+}
+
+/// What others want of the relay meanwhile.
+async fn others(
+    scene: &Scene,
+    transport: &WsTransport,
+    here: &dyn Link,
+    room: &RawRoom,
+) -> Result<(), GuestError> {
+    if !says(here, room, sealed(1_000)?).await? {
+        scene.trouble("nothing can be said in a room that takes little");
+    }
+    if let Err(refusal) = ask(here, room.removal()).await? {
+        scene.trouble(format!("no member can be removed: {refusal}"));
+    }
+    let (link, another) = (greet(transport).await?, ordinary()?);
+    let (start, mut asked) = (Instant::now(), 0);
+    loop {
+        match ask(&*link, another.creation()).await? {
+            Ok(_) => break,
+            Err(Refusal::WorkNeeded(puzzle)) => {
+                asked = puzzle.effort.max(asked);
+                work(&*link, &another, puzzle).await?;
+            }
+            Err(Refusal::Busy { retry_after }) => {
+                sleep(Duration::from_millis(retry_after.into())).await;
+            }
+            Err(refusal) => {
+                scene.trouble(format!("no room can be opened: {refusal}"));
+                break;
+            }
+        }
+    }
+    scene.at_least("work_for_another_room", asked.into());
+    scene.took("ms_to_open_another_room", start.elapsed());
+    if asked > WORK {
+        scene.trouble(format!("an ordinary room costs {asked} tries"));
+    }
+    Ok(())
+}
