@@ -76,6 +76,11 @@ impl Connection<'_> {
         lawful::genesis(&genesis, &self.relay.config.policy)?;
         self.check_place(address)?;
         let takes = genesis.first.group_info.len().saturating_add(PER_ROOM);
+        // Nobody is to work in vain. The store decides.
+        let memory = self.relay.store.status().memory;
+        if memory.is_some_and(|memory| !memory.has(takes)) {
+            return Err(Refusal::Full);
+        }
         self.check_toll(address, takes)?;
         self.creations.try_take(self.relay.clock.now()).map_err(busy)?;
         let policy = genesis.policy;

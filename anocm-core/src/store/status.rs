@@ -11,6 +11,7 @@
 /// assert_eq!((status.health, status.memory), (Health::Ready, None));
 /// status.memory = Some(Level { used: 750, limit: 1_000 });
 /// assert_eq!(status.memory.map(|memory| memory.thousandths()), Some(750));
+/// assert!(status.memory.is_some_and(|memory| memory.has(250) && !memory.has(251)));
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -39,7 +40,6 @@ pub enum Health {
 
 /// How much of something there is, and how much there may be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "stores outside this crate build it")]
 pub struct Level {
     /// How much there is.
     pub used: u64,
@@ -48,6 +48,12 @@ pub struct Level {
 }
 
 impl Level {
+    /// Whether there may be so many more.
+    #[must_use]
+    pub fn has(self, more: usize) -> bool {
+        u64::try_from(more).is_ok_and(|more| more <= self.limit.saturating_sub(self.used))
+    }
+
     /// How much is taken, in thousandths of the limit; 1,000 at most.
     #[must_use]
     pub fn thousandths(self) -> u64 {

@@ -22,7 +22,7 @@ use std::{
 };
 
 use anocm_core::{
-    TokioClock,
+    ContinuousClock, TokioClock,
     relay::Relay,
     store::{MemoryStore, Store},
     wire::Posture,
@@ -91,7 +91,8 @@ async fn run(args: Args, posture: Posture) -> Result<(), Failure> {
         config.posture_interval = Duration::from_secs(1);
         store
     } else {
-        let store = MemoryStore::new(clock.clone(), args.memory());
+        // What is kept gets older while the machine sleeps.
+        let store = MemoryStore::new(Arc::new(ContinuousClock::new()), args.memory());
         store.state_posture(posture);
         store
     };
@@ -100,16 +101,19 @@ async fn run(args: Args, posture: Posture) -> Result<(), Failure> {
     // Before the port is announced, so that whoever reads the line may send a signal.
     let mut signals = Signals::listen().map_err(Failure::Start)?;
     let listener = listen(&args, tls.is_some()).await?;
-    if let Some(address) = args.listening.metrics {
-        let numbers = metrics::bind(address).await?;
-        tokio::spawn(metrics::serve(numbers, Arc::downgrade(&relay)));
-    }
+    let metrics = match args.listening.metrics {
+        Some(address) => {
+            let numbers = metrics::bind(address).await?;
+            Some(tokio::spawn(metrics::serve(numbers, Arc::downgrade(&relay))))
+        }
+        None => None,
+    };
     let (stop, stopped) = oneshot::channel();
     let listener = serve(listener, site, tls, stopped);
     let kept = if rooms_end { "in this process" } else { "in Redis" };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "started: rooms are kept {kept}");
     let shutdown_within = args.shutdown_within();
-    Running { relay, listener, stop, certificates, rooms_end, shutdown_within }
+    Running { relay, listener, stop, certificates, metrics, rooms_end, shutdown_within }
         .until_told(&mut signals)
         .await
 }

@@ -18,6 +18,8 @@ pub(crate) struct Running {
     pub(crate) listener: JoinHandle<()>,
     pub(crate) stop: oneshot::Sender<()>,
     pub(crate) certificates: Option<Certificates>,
+    /// Shows metrics.
+    pub(crate) metrics: Option<JoinHandle<()>>,
     /// Whether the rooms live in this process.
     pub(crate) rooms_end: bool,
     pub(crate) shutdown_within: Duration,
@@ -47,6 +49,11 @@ impl Running {
                 _ = &mut self.listener => return Err(Failure::Stopped("accepts connections")),
                 () = self.relay.failed() => {
                     return Err(Failure::Stopped("looks after the rooms"));
+                }
+                () = ended(&mut self.metrics) => {
+                    // Rooms are worth more.
+                    tracing::error!("metrics are no longer shown");
+                    self.metrics = None;
                 }
             }
         }
@@ -84,6 +91,14 @@ impl Running {
     }
 }
 
+/// Returns when a task ends that there may be.
+async fn ended(task: &mut Option<JoinHandle<()>>) {
+    match task {
+        Some(task) => drop(task.await),
+        None => std::future::pending().await,
+    }
+}
+
 #[cfg(all(test, unix))]
 mod tests {
     use anocm_core::{
@@ -104,6 +119,7 @@ mod tests {
             listener: tokio::spawn(async { panic!("nothing is accepted any more") }),
             stop,
             certificates: None,
+            metrics: Some(tokio::spawn(async {})),
             rooms_end: true,
             shutdown_within: Duration::from_secs(10),
         };

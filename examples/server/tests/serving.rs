@@ -118,17 +118,20 @@ fn whoever_asks_on_and_on_and_never_reads_is_cut_off() {
 fn running_out_of_files_passes() {
     let program = env!("CARGO_BIN_EXE_anocm-server");
     let script = format!("ulimit -n 32; exec {program} --listen 127.0.0.1:0 --header-within 20s");
-    let server = Server::start_by(Command::new("sh").args(["-c", &script]).env_clear());
+    let mut server = Server::start_by(Command::new("sh").args(["-c", &script]).env_clear());
     let many: Vec<_> = (0..64).map(|_| server.connect()).collect();
+    let errors = server.errors_until("EMFILE");
+    assert!(errors.contains("the limit of open files is 32"), "{errors}");
     drop(many);
     assert_eq!(server.get("/health").1, "ok");
     server.signal(Signal::TERM);
     let (code, errors) = server.wait();
     assert_eq!(code, Some(0));
-    assert!(errors.contains("the limit of open files is 32"), "{errors}");
-    assert_eq!(errors.matches("EMFILE").count(), 1, "{errors}");
+    // It was said once, though it happened several times a second.
+    assert!(!errors.contains("EMFILE"), "{errors}");
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn a_relay_whose_log_cannot_be_written_goes_on() {
     let program = env!("CARGO_BIN_EXE_anocm-server");
@@ -136,8 +139,11 @@ fn a_relay_whose_log_cannot_be_written_goes_on() {
         "ulimit -n 32; exec {program} --listen 127.0.0.1:0 --header-within 20s 2>/dev/full"
     );
     let server = Server::start_by(Command::new("sh").args(["-c", &script]).env_clear());
-    // So many that a line is to be written.
+    // So many that there is something to log.
     let many: Vec<_> = (0..64).map(|_| server.connect()).collect();
+    while server.files() < 32 {
+        std::thread::yield_now();
+    }
     drop(many);
     assert_eq!(server.get("/health").1, "ok");
     server.signal(Signal::TERM);

@@ -54,10 +54,8 @@ impl Ledger {
     /// that commits elsewhere never use up what it takes to remove a member here.
     pub(super) fn spare(&self, account: &Account, rooms: usize) -> Spare {
         let left = self.left();
-        let messages = match self.is_short() {
-            true => (left / PART).saturating_sub(account.bytes),
-            false => left,
-        };
+        let messages =
+            if self.is_short() { (left / PART).saturating_sub(account.bytes) } else { left };
         let share = (self.limits.reserve() / rooms.max(1)).max(LEAST_SHARE);
         let drawn = if account.relieved == self.relieved { account.drawn } else { 0 };
         let epochs = messages.saturating_add(share.saturating_sub(drawn));

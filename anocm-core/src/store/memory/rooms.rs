@@ -110,7 +110,7 @@ impl Rooms {
         address: &RoomAddress,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.sweep(now);
+        self.notice_stop(now);
         let stopped = self.stopped;
         self.with(address, now, |room, _| {
             room.touch(now, stopped);

@@ -178,7 +178,9 @@ impl<'a> Filler<'a> {
             let link = greet(self.transport).await?;
             match self.open_another(&*link).await? {
                 None => break,
-                Some(Refusal::Full) if full.elapsed() < patience => sleep(TRY).await,
+                Some(Refusal::Full | Refusal::WorkNeeded(_)) if full.elapsed() < patience => {
+                    sleep(TRY).await;
+                }
                 Some(refusal) => {
                     self.scene.trouble(format!("no room can be opened again: {refusal}"));
                     break;

@@ -47,10 +47,12 @@ pub(super) async fn run(scene: &Scene) -> Result<(), Failure> {
         return Ok(());
     }
     let end = Instant::now() + scene.span / 2;
-    let lazy = (0..scene.abusers).map(|_| scene.again(end, |scene| large_rooms(scene, transport)));
+    let lazy = (0..scene.abusers)
+        .map(|_| scene.again(end, async |scene: &Scene| large_rooms(scene, transport).await));
     join_all(lazy).await;
     let end = Instant::now() + scene.span / 2;
-    let full = (0..scene.abusers).map(|_| scene.again(end, |scene| full_room(scene, transport)));
+    let full = (0..scene.abusers)
+        .map(|_| scene.again(end, async |scene: &Scene| full_room(scene, transport).await));
     join_all(full).await;
     others(scene, transport, &*here, &room).await?;
     if scene.counted("large_rooms_opened") > 0 {

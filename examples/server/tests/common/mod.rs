@@ -87,6 +87,25 @@ impl Server {
         kill_process(pid, signal).unwrap();
     }
 
+    /// Reads what is written to standard error up to a line that contains `word`.
+    pub(crate) fn errors_until(&mut self, word: &str) -> String {
+        let mut errors = String::new();
+        let mut byte = [0];
+        let stderr = self.child.stderr.as_mut().unwrap();
+        // One by one, so that nothing is taken that another call would read.
+        while !(errors.ends_with('\n') && errors.contains(word)) {
+            assert!(stderr.read(&mut byte).unwrap() == 1, "it ended without {word}: {errors}");
+            errors.push(byte[0].into());
+        }
+        errors
+    }
+
+    /// How many files it has open.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
+    }
+
     /// Waits for the end. Gives the exit code and what was written to standard error.
     pub(crate) fn wait(mut self) -> (Option<i32>, String) {
         let status = self.child.wait().unwrap();

@@ -35,7 +35,7 @@ impl Feeds {
     pub(super) fn hear(&mut self, model: &Model, the_lazy_too: bool) {
         for (number, feed) in self.0.iter_mut().enumerate() {
             if the_lazy_too || !feed.lazy {
-                feed.hear(model.told(number));
+                feed.hear(&model.told(number));
             }
         }
     }

@@ -4,16 +4,18 @@ use std::time::Duration;
 
 use anocm_core::{
     Epoch, RoomAddress, Seq,
-    store::{EpochRecord, MemoryLimits, PAGE_BYTES, StoreError, StoredDoor, Watched},
-    wire::{CloseReason, Entry, Genesis, LogItem, NextEpoch, Page, Policy},
+    store::{
+        EpochRecord, MemoryLimits, PAGE_BYTES, StoreError, StoredDoor, UNJOINED_LINGER, Watched,
+    },
+    wire::{CloseReason, Entry, EntryKind, Genesis, LogItem, NextEpoch, Page, Policy},
 };
 
 pub(super) struct Model {
     now: u64,
     limits: MemoryLimits,
     rooms: Vec<Room>,
-    /// What each watch has been told from its beginning.
-    told: Vec<Vec<Watched>>,
+    /// What each watch has been told from its beginning, and when.
+    told: Vec<Vec<(u64, Watched)>>,
 }
 
 struct Room {
@@ -24,6 +26,23 @@ struct Room {
     /// With the time of their acceptance.
     kept: Vec<(u64, Seq, Entry)>,
     watches: Vec<usize>,
+    joined: bool,
+    /// What it has taken beyond what there was for messages, and not given back, since less than
+    /// half of the memory was taken.
+    drawn: usize,
+}
+
+/// How much more a room may take.
+#[derive(Clone, Copy)]
+struct Spare {
+    messages: usize,
+    epochs: usize,
+}
+
+/// What was taken before something changed.
+struct Before {
+    is_short: bool,
+    bytes: Vec<(RoomAddress, usize)>,
 }
 
 impl Model {
@@ -34,6 +53,40 @@ impl Model {
     pub(super) fn advance(&mut self, duration: Duration) {
         self.now += duration.as_millis() as u64;
         self.expire();
+    }
+
+    fn used(&self) -> usize {
+        self.rooms.iter().map(Room::bytes).sum()
+    }
+
+    fn unreserved(&self) -> usize {
+        self.limits.max_bytes - self.limits.max_bytes / 10
+    }
+
+    fn left(&self) -> usize {
+        self.unreserved().saturating_sub(self.used())
+    }
+
+    fn is_short(&self) -> bool {
+        self.used() > self.unreserved() / 2
+    }
+
+    fn before(&self) -> Before {
+        let bytes = self.rooms.iter().map(|room| (room.address, room.bytes())).collect();
+        Before { is_short: self.is_short(), bytes }
+    }
+
+    /// Something has changed, for which there was so much space in messages.
+    fn settle(&mut self, before: &Before, messages: usize) {
+        for room in &mut self.rooms {
+            let was = before.bytes.iter().find(|(address, _)| *address == room.address);
+            let was = was.map_or(room.bytes(), |(_, bytes)| *bytes);
+            room.drawn = room.drawn.saturating_sub(was.saturating_sub(room.bytes()));
+            room.drawn += room.bytes().saturating_sub(was).saturating_sub(messages);
+        }
+        if before.is_short && !self.is_short() {
+            self.rooms.iter_mut().for_each(|room| room.drawn = 0);
+        }
     }
 
     pub(super) fn end(&mut self) {
@@ -52,7 +105,7 @@ impl Model {
         }
         let Genesis { policy, owner, first } = genesis;
         if self.rooms.len() >= self.limits.max_rooms
-            || first.group_info.len() + MemoryLimits::PER_ROOM > self.spare()
+            || first.group_info.len() + MemoryLimits::PER_ROOM > self.left()
         {
             return Err(StoreError::Full);
         }
@@ -68,6 +121,8 @@ impl Model {
             door,
             kept: Vec::new(),
             watches: Vec::new(),
+            joined: false,
+            drawn: 0,
         });
         self.expire();
         Ok(())
@@ -79,8 +134,9 @@ impl Model {
         entry: Entry,
         next: Option<NextEpoch>,
     ) -> Result<Seq, StoreError> {
-        let (now, spare) = (self.now, self.spare());
+        let now = self.now;
         let at = self.at(address)?;
+        let (before, spare) = (self.before(), self.spare(at));
         let room = &mut self.rooms[at];
         if next.is_some() != entry.kind.begins_epoch() {
             return Err(StoreError::Mismatched);
@@ -92,6 +148,7 @@ impl Model {
         room.check_bounds(&entry, next.as_ref(), spare)?;
         let seq = room.door.head.next();
         room.door.head = seq;
+        room.joined |= entry.kind == EntryKind::Join;
         if let Some(next) = next {
             room.begin(current.next(), seq, next);
         }
@@ -102,6 +159,7 @@ impl Model {
             room.kept.push((now, seq, entry));
         }
         let watches = room.watches.clone();
+        self.settle(&before, spare.messages);
         self.tell(&watches, &Watched::Entry(item));
         self.expire();
         Ok(seq)
@@ -162,8 +220,8 @@ impl Model {
         seq: Seq,
         restored: NextEpoch,
     ) -> Result<(), StoreError> {
-        let spare = self.spare();
         let at = self.at(address)?;
+        let (before_all, spare) = (self.before(), self.spare(at));
         let room = &mut self.rooms[at];
         let epochs = &room.door.epochs;
         let stale = Err(StoreError::StaleEpoch { current: room.door.epoch() });
@@ -173,13 +231,14 @@ impl Model {
         let before = epochs.iter().find(|record| record.epoch.next() == voided.epoch).copied();
         let Some(before) = before else { return stale };
         let grows = restored.group_info.len().saturating_sub(room.door.group_info.len());
-        if grows > spare {
+        if grows > spare.epochs {
             return Err(StoreError::Full);
         }
         room.door.epochs.retain(|record| record.epoch < before.epoch);
         room.begin(before.epoch, before.began, restored);
         room.kept.retain(|(_, kept, _)| *kept < seq);
         let watches = room.watches.clone();
+        self.settle(&before_all, spare.messages);
         self.tell(&watches, &Watched::Voided { seq, epoch: before.epoch });
         Ok(())
     }
@@ -190,14 +249,23 @@ impl Model {
         reason: CloseReason,
     ) -> Result<(), StoreError> {
         let at = self.at(address)?;
+        let before = self.before();
         let room = self.rooms.remove(at);
+        self.settle(&before, usize::MAX);
         self.tell(&room.watches, &Watched::Closed(reason));
         Ok(())
     }
 
-    /// What watch `number` has been told.
-    pub(super) fn told(&self, number: usize) -> &[Watched] {
-        &self.told[number]
+    /// What watch `number` has been told, as it says that when it is heard now.
+    pub(super) fn told(&self, number: usize) -> Vec<Watched> {
+        let now = |(at, what): &(u64, Watched)| {
+            let mut what = what.clone();
+            if let Watched::Entry(item) = &mut what {
+                item.age += self.now - at;
+            }
+            what
+        };
+        self.told[number].iter().map(now).collect()
     }
 
     /// How many payloads are kept.
@@ -210,19 +278,26 @@ impl Model {
         at.ok_or(StoreError::NoSuchRoom)
     }
 
-    fn spare(&self) -> usize {
-        let used = self.rooms.iter().map(Room::bytes).sum();
-        self.limits.max_bytes.checked_sub(used).expect("the bound is kept")
+    fn spare(&self, at: usize) -> Spare {
+        let room = &self.rooms[at];
+        let messages = match self.is_short() {
+            true => (self.left() / 64).saturating_sub(room.bytes()),
+            false => self.left(),
+        };
+        let share = (self.limits.max_bytes / 10 / self.rooms.len()).max(16_384);
+        let all = self.limits.max_bytes.checked_sub(self.used()).expect("the bound is kept");
+        Spare { messages, epochs: all.min(messages + share.saturating_sub(room.drawn)) }
     }
 
     fn tell(&mut self, watches: &[usize], what: &Watched) {
         for &watch in watches {
-            self.told[watch].push(what.clone());
+            self.told[watch].push((self.now, what.clone()));
         }
     }
 
     fn expire(&mut self) {
         let now = self.now;
+        let before = self.before();
         let over = |room: &Room| now >= room.lonely().min(room.old());
         while let Some(at) = self.rooms.iter().position(over) {
             let room = self.rooms.remove(at);
@@ -239,6 +314,7 @@ impl Model {
             let expired: Vec<_> = expired;
             expired.iter().for_each(|(_, _, entry)| room.forget_end_of(entry));
         }
+        self.settle(&before, usize::MAX);
     }
 }
 
@@ -247,8 +323,9 @@ impl Room {
         &self,
         entry: &Entry,
         next: Option<&NextEpoch>,
-        spare: usize,
+        spare: Spare,
     ) -> Result<(), StoreError> {
+        let spare = if entry.kind.begins_epoch() { spare.epochs } else { spare.messages };
         let mut needs = 0;
         if !entry.retention.is_live() {
             needs = entry.sealed.len() + MemoryLimits::PER_ENTRY;
@@ -288,7 +365,9 @@ impl Room {
     }
 
     fn lonely(&self) -> u64 {
-        self.touched + self.door.policy.linger
+        let most = UNJOINED_LINGER.as_millis() as u64;
+        let linger = self.door.policy.linger;
+        self.touched + if self.joined { linger } else { linger.min(most) }
     }
 
     fn old(&self) -> u64 {
