@@ -8,7 +8,7 @@ use std::{
 
 use anocm_core::{
     Epoch, Lifetime, Payload, Retention, RoomAddress, Seq, TokenHash,
-    store::{EpochRecord, Store, StoreError, StoredDoor, Watch},
+    store::{EpochRecord, Level, Store, StoreError, StoreStatus, StoredDoor, Watch},
     wire::{CloseReason, Entry, Genesis, NextEpoch, Page, Policy, Posture},
 };
 use async_trait::async_trait;
@@ -277,6 +277,15 @@ impl Store for RedisStore {
     async fn posture(&self) -> Posture {
         let stated = *self.stated.lock().unwrap_or_else(PoisonError::into_inner);
         self.watchman.posture().max(stated)
+    }
+
+    fn status(&self) -> StoreStatus {
+        let wide = |n| u64::try_from(n).unwrap_or(u64::MAX);
+        let mut status = StoreStatus::default();
+        status.health = self.watchman.health();
+        let (used, limit) = (self.janitor.rooms(), self.servers.options().max_rooms);
+        status.rooms = Some(Level { used: wide(used), limit: wide(limit) });
+        status
     }
 }
 

@@ -20,16 +20,15 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How long the store may take to say what becomes of its promise.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 
-/// What was last seen of the store.
+/// What guests are told of the store's promise.
 #[derive(Clone, Copy)]
 pub(super) struct Seen {
     pub(super) posture: Posture,
-    health: Health,
 }
 
 impl Default for Seen {
     fn default() -> Self {
-        Self { posture: Posture::Unknown, health: Health::Ready }
+        Self { posture: Posture::Unknown }
     }
 }
 
@@ -67,21 +66,6 @@ impl Relay {
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn notice_health(&self) {
-        let health = self.store.status().health;
-        let before = {
-            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::replace(&mut seen.health, health)
-        };
-        match (before, health) {
-            (Health::Ready, Health::Unreachable) => {
-                tracing::warn!("the store does not answer: requests are refused until it does");
-            }
-            (Health::Unreachable, Health::Ready) => tracing::warn!("the store answers again"),
-            _ => {}
-        }
-    }
-
     /// Keeps what the store says of its promise, and tells those who are connected if that has
     /// changed since they were greeted.
     fn notice_posture(&self, posture: Posture, is_first: bool) {
@@ -109,7 +93,6 @@ async fn run(relay: Weak<Relay>, clock: Arc<dyn Clock>, stopping: CancellationTo
         let (store, interval) = {
             let Some(relay) = relay.upgrade() else { return };
             relay.store.heartbeat();
-            relay.notice_health();
             (Arc::clone(&relay.store), relay.config.posture_interval)
         };
         let now = clock.now();

@@ -8,10 +8,13 @@ use std::{
     time::Duration,
 };
 
-use anocm_core::wire::Posture;
+use anocm_core::{store::Health, wire::Posture};
 use futures_util::future::join_all;
 use redis::{Cmd, FromRedisValue, Value, cmd};
-use tokio::time::{sleep, timeout};
+use tokio::{
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
 
 use self::judge::{SETTINGS, Said, Verdict, judge};
 use crate::{
@@ -41,6 +44,8 @@ struct State {
     snapshots: HashMap<String, u64>,
     /// Servers that others have named, by where they are. They keep their connections.
     named: HashMap<String, Arc<Node>>,
+    /// Goes on looking.
+    task: Option<JoinHandle<()>>,
 }
 
 /// How it is known that a server may hold a copy.
@@ -78,7 +83,8 @@ impl Watchman {
             return Err(ConnectError::Unknown(verdict.unknown));
         }
         watchman.note(verdict);
-        tokio::spawn(watch(Arc::downgrade(&watchman), Arc::downgrade(servers)));
+        let task = tokio::spawn(watch(Arc::downgrade(&watchman), Arc::downgrade(servers)));
+        watchman.lock().task = Some(task);
         Ok(watchman)
     }
 
@@ -86,9 +92,16 @@ impl Watchman {
         let state = self.lock();
         match &state.verdict {
             Verdict { broken, .. } if !broken.is_empty() => Posture::Broken,
+            // The last verdict says nothing when nobody looks any more.
+            _ if state.task.as_ref().is_some_and(JoinHandle::is_finished) => Posture::Unknown,
             verdict if !verdict.is_known() => Posture::Unknown,
             _ => Posture::Kept,
         }
+    }
+
+    /// Whether all servers that have rooms answered when they were last asked.
+    pub(crate) fn health(&self) -> Health {
+        if self.lock().verdict.is_away { Health::Unreachable } else { Health::Ready }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
