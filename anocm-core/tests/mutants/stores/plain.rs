@@ -147,10 +147,10 @@ impl Plain {
             }
             Some(CommitComparesAndWaits | CommitComparesFirst) => {
                 self.room(address, |room, _| room.check(entry))??;
-                if self.is(CommitComparesAndWaits) {
-                    yield_now().await;
+                match self.fault {
+                    Some(CommitComparesAndWaits) => yield_now().await,
+                    _ => others_run(),
                 }
-                others_run();
                 entry.epoch = self.room(address, |room, _| room.epoch())?;
             }
             _ => {}
