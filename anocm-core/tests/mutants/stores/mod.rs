@@ -13,10 +13,7 @@ use anocm_core::{
 };
 
 use self::{
-    faults::{
-        FAULTS,
-        Fault::{self, EndsWhenAsked},
-    },
+    faults::{FAULTS, Fault},
     plain::Plain,
 };
 
