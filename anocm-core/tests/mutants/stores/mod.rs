@@ -1,6 +1,7 @@
 //! Wrong stores, each caught by the case that is named beside its fault.
 
 mod faults;
+mod pages;
 mod plain;
 mod room;
 mod watches;
