@@ -4,6 +4,7 @@ mod faults;
 mod pages;
 mod plain;
 mod room;
+mod taking_back;
 mod watches;
 
 use std::{sync::Arc, time::Duration};

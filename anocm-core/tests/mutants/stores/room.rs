@@ -8,7 +8,10 @@ use anocm_core::{
     wire::{CloseReason, Entry, EntryKind, Genesis, LogItem, NextEpoch, Policy},
 };
 
-use super::faults::Fault::{self, *};
+use super::{
+    faults::Fault::{self, *},
+    taking_back::Shut,
+};
 
 /// Longer than any case takes.
 const LONG: Duration = Duration::from_secs(600);
@@ -18,6 +21,7 @@ pub(super) struct Room {
     pub(super) policy: Policy,
     pub(super) owner: TokenHash,
     pub(super) door: TokenHash,
+    pub(super) shut: Option<Shut>,
     pub(super) group_info: Payload,
     pub(super) head: Seq,
     /// Past epochs, and the current one as the last.
@@ -33,7 +37,7 @@ pub(super) struct Room {
 /// An epoch, and until when it is known once it has ended.
 #[derive(Clone, Copy)]
 pub(super) struct Known {
-    record: EpochRecord,
+    pub(super) record: EpochRecord,
     until: Option<Timestamp>,
 }
 
@@ -52,12 +56,15 @@ impl Kept {
 impl Room {
     pub(super) fn new(fault: Option<Fault>, genesis: Genesis, now: Timestamp) -> Self {
         let Genesis { policy, owner, first } = genesis;
-        let record = EpochRecord { epoch: Epoch::FIRST, member: first.member, began: Seq::START };
+        let NextEpoch { member, door, .. } = first;
+        let (epoch, began) = (Epoch::FIRST, Seq::START);
+        let record = EpochRecord { epoch, member, door, began, settled: true };
         Self {
             fault,
             policy,
             owner,
-            door: first.door,
+            door,
+            shut: None,
             group_info: first.group_info,
             head: Seq::START,
             epochs: vec![Known { record, until: None }],
@@ -168,7 +175,9 @@ impl Room {
         if self.is(PastIsForgotten) || entry.retention.is_live() && !self.is(LiveEndIsRemembered) {
             self.epochs.pop();
         }
-        let record = EpochRecord { epoch: current.next(), member, began: seq };
+        let (epoch, door) = (current.next(), next.door);
+        let settled = entry.kind != EntryKind::Join || self.is(JoinsAreSettled);
+        let record = EpochRecord { epoch, member, door, began: seq, settled };
         self.epochs.push(Known { record, until: None });
         let most = if self.is(OneEpochLess) { MAX_EPOCHS - 1 } else { MAX_EPOCHS };
         if self.epochs.len() > most && !self.is(EpochsUnbounded) {
@@ -201,7 +210,12 @@ impl Room {
     }
 
     /// Takes back an entry, and gives the epoch that goes on.
-    pub(super) fn void(&mut self, seq: Seq, restored: NextEpoch) -> Result<Epoch, StoreError> {
+    pub(super) fn void(
+        &mut self,
+        seq: Seq,
+        restored: NextEpoch,
+        now: Timestamp,
+    ) -> Result<Epoch, StoreError> {
         let stale = match self.fault {
             Some(VoidSaysNoSuchRoom) => StoreError::NoSuchRoom,
             _ => StoreError::StaleEpoch { current: self.epoch() },
@@ -223,12 +237,15 @@ impl Room {
         if self.is(NothingBeforeAGapIsVoided) && began != Some(seq) {
             return Err(stale);
         }
-        self.take_back(seq);
+        self.cut(seq);
         self.restore(at, restored);
+        if kind == EntryKind::Join || self.is(VoidedCommitShuts) {
+            self.shut_again(now);
+        }
         Ok(self.epoch())
     }
 
-    fn take_back(&mut self, seq: Seq) {
+    fn cut(&mut self, seq: Seq) {
         let keeps = |kept: &Kept| match self.fault {
             Some(VoidKeepsTheEntry) => kept.seq <= seq,
             Some(VoidKeepsWhatFollowed) => kept.seq != seq,
@@ -259,6 +276,7 @@ impl Room {
             if fault != Some(RestoredKeepsItsMember) {
                 current.record.member = restored.member;
             }
+            current.record.door = restored.door;
         }
         if fault != Some(RestoredKeepsTheDoor) {
             self.door = restored.door;
@@ -304,13 +322,14 @@ impl Room {
         }
     }
 
-    pub(super) fn stored_door(&self) -> StoredDoor {
+    pub(super) fn stored_door(&self, now: Timestamp) -> StoredDoor {
         StoredDoor {
             policy: self.policy,
             owner: self.owner,
             door: self.door,
             group_info: self.group_info.clone(),
             head: self.head,
+            shut: self.shut_for(now),
             epochs: self.epochs.iter().map(|known| known.record).collect(),
         }
     }
