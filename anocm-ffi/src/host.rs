@@ -12,6 +12,7 @@ use std::sync::Arc;
 use anocm_core::{
     Payload,
     transport::{AtOnce, Closing, Link, Transport, TransportError},
+    wire::MAX_FRAME,
 };
 use async_trait::async_trait;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
@@ -122,6 +123,10 @@ impl Pipe {
     /// A whole frame came in. Waits while the library does not keep up; false when it wants no
     /// more.
     pub async fn incoming(&self, frame: Vec<u8>) -> bool {
+        if frame.len() > MAX_FRAME {
+            self.end(Err(TransportError::TooLong));
+            return false;
+        }
         let to_room = lock(&self.incoming).clone();
         match to_room {
             Some(to_room) => to_room.send(Payload::from(frame)).await.is_ok(),
@@ -131,9 +136,15 @@ impl Pipe {
 
     /// The connection has ended: closed cleanly by the relay, or as `why` says.
     pub fn ended(&self, why: Option<TransportFailure>) {
+        self.end(why.map_or(Ok(()), |why| Err(why.into())));
+    }
+}
+
+impl Pipe {
+    /// Nothing more comes in. The first end counts, and what came before is still delivered.
+    fn end(&self, end: End) {
         if let Some(to_room) = lock(&self.incoming).take() {
-            let _ = self.end.send_replace(why.map_or(Ok(()), |why| Err(why.into())));
-            // What came before is still delivered.
+            let _ = self.end.send_replace(end);
             drop(to_room);
         }
     }
@@ -183,7 +194,14 @@ impl Link for HostLink {
     async fn recv(&self) -> Result<Option<Payload>, TransportError> {
         match self.incoming.lock().await.recv().await {
             Some(frame) => Ok(Some(frame)),
-            None => self.end.borrow().map(|()| None),
+            None => {
+                let end = *self.end.borrow();
+                if end.is_err() {
+                    // The other direction is dead as well.
+                    *lock(&self.outgoing) = None;
+                }
+                end.map(|()| None)
+            }
         }
     }
 

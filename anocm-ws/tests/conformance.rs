@@ -2,44 +2,61 @@
 #![cfg(all(feature = "client", feature = "server"))]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{future::ready, time::Duration};
+use std::{future::ready, net::SocketAddr};
 
 use anocm_core::{
     RelayUrl,
     testing::transport::{Accepted, TransportFactory},
-    transport::Transport,
+    transport::{Link, Transport},
     wire::MAX_FRAME,
 };
 use anocm_ws::{
-    Timing,
     client::{WsOptions, WsTransport},
     server::{WsServerOptions, router},
 };
-use tokio::net::TcpListener;
+use futures_util::SinkExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_websockets::{ClientBuilder, Message};
 
 struct WebSocket;
 
 #[async_trait::async_trait]
 impl TransportFactory for WebSocket {
     async fn start(&self) -> (Box<dyn Transport>, Accepted) {
-        // The cases close one side before they look at the other, so nobody answers the close.
-        let timing = Timing { close_within: Duration::from_millis(100), ..Timing::default() };
-        let (accept, accepted) = Accepted::new();
-        let accept = move |link| {
-            accept(link);
-            ready(())
-        };
-        let app = router(
-            accept,
-            WsServerOptions { timing, max_first_frame: MAX_FRAME, ..WsServerOptions::default() },
-        );
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/", listener.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(listener, app).await });
-        let options = WsOptions { timing, ..WsOptions::default() };
-        let url = RelayUrl::parse(&url).unwrap();
-        (Box::new(WsTransport::new(&url, options).unwrap()), accepted)
+        let (address, accepted) = serve().await;
+        let url = RelayUrl::parse(&format!("http://{address}/")).unwrap();
+        (Box::new(WsTransport::new(&url, WsOptions::default()).unwrap()), accepted)
     }
+
+    async fn oversized(&self, length: usize) -> Box<dyn Link> {
+        let (address, mut accepted) = serve().await;
+        let tcp = TcpStream::connect(address).await.unwrap();
+        let uri = format!("ws://{address}/ws");
+        // A client of another make, which sends frames of up to four megabytes.
+        let builder = ClientBuilder::new().uri(&uri).unwrap();
+        let (mut peer, _) = builder.connect_on(tcp).await.unwrap();
+        let link = accepted.next().await;
+        tokio::spawn(async move {
+            // Cut off while it is still being sent, so this may fail.
+            let _ = peer.send(Message::binary(vec![0; length])).await;
+        });
+        link
+    }
+}
+
+/// Serves links on a free port.
+async fn serve() -> (SocketAddr, Accepted) {
+    let (accept, accepted) = Accepted::new();
+    let accept = move |link| {
+        accept(link);
+        ready(())
+    };
+    let options = WsServerOptions { max_first_frame: MAX_FRAME, ..WsServerOptions::default() };
+    let app = router(accept, options);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    (address, accepted)
 }
 
 anocm_core::transport_conformance!(WebSocket);

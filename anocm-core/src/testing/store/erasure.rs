@@ -139,6 +139,7 @@ async fn use_without_touch(case: &Case) -> Result<(), StoreError> {
     case.append(message(0, Retention::Live, 2), None).await?;
     let seq = case.append(commit(0, long), Some(next(1))).await?;
     store.void(address, seq, next(0)).await?;
+    store.settle(address, seq).await?;
     store.read(address, Seq::START, Seq::new(u64::MAX)).await?;
     store.door(address).await?;
     drop(store.watch(address).await?);

@@ -9,7 +9,7 @@ use crate::{
     id::{Epoch, RoomAddress, Seq},
     retention::Retention,
     secret::{Payload, Secret, Token, TokenHash},
-    store::{Store, StoreError, StoredDoor, Watch, Watched},
+    store::{Store, StoreError, StoredDoor, TakeBack, Watch, Watched},
     wire::{Entry, EntryKind, Genesis, LogItem, NextEpoch, Page, Policy},
 };
 
@@ -175,6 +175,9 @@ impl Case {
         let live = message(0, Retention::Live, 1);
         assert_eq!(self.append(live, None).await, Err(gone.clone()));
         assert_eq!(store.void(address, Seq::new(1), next(0)).await, Err(gone.clone()));
+        assert_eq!(store.settle(address, Seq::new(1)).await, Err(gone.clone()));
+        let by = TakeBack { member: hash(0), group_info: next(0).group_info };
+        assert_eq!(store.take_back(address, Seq::new(1), by).await, Err(gone.clone()));
         assert_eq!(store.close(address, crate::wire::CloseReason::Owner).await, Err(gone.clone()));
         assert_eq!(store.watch(address).await.err(), Some(gone));
     }

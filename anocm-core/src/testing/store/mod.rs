@@ -39,6 +39,7 @@ mod kit;
 mod log;
 mod refusals;
 mod steps;
+mod taking_back;
 mod voiding;
 mod watching;
 
@@ -47,8 +48,8 @@ use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 pub use self::{
-    apart::*, bounds::*, epochs::*, erasure::*, log::*, refusals::*, steps::*, voiding::*,
-    watching::*,
+    apart::*, bounds::*, epochs::*, erasure::*, log::*, refusals::*, steps::*, taking_back::*,
+    voiding::*, watching::*,
 };
 use crate::store::Store;
 
@@ -177,6 +178,10 @@ macro_rules! __store_cases {
             contract_19_a_cancelled_append_is_told_or_never_was
             contract_19_a_cancelled_commit_or_void_is_told_or_never_was
             contract_19_a_cancelled_close_is_told_or_never_was
+            contract_20_an_unsettled_join_is_taken_back_when_it_is_old_enough
+            contract_20_a_settled_join_is_not_taken_back
+            contract_21_each_voided_join_shuts_the_door_for_longer
+            contract_21_another_door_is_not_shut
         }
     };
 }
@@ -195,9 +200,10 @@ mod tests {
             include_str!("log.rs"),
             include_str!("refusals.rs"),
             include_str!("steps.rs"),
+            include_str!("taking_back.rs"),
             include_str!("voiding.rs"),
             include_str!("watching.rs"),
         ];
-        assert_complete(&sources, crate::__store_cases!(__case_names), 19);
+        assert_complete(&sources, crate::__store_cases!(__case_names), 21);
     }
 }

@@ -80,7 +80,6 @@ pub async fn contract_07_nothing_is_taken_for_a_side_that_does_not_keep_up(
     };
     let (sent, ()) = soon(async { tokio::join!(near.send(&[]), reading) }).await;
     assert_eq!(sent, Ok(()));
-    assert!(near.try_send(&frames).taken > 0, "takes no more");
 }
 
 /// Contract 7.

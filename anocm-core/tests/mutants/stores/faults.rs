@@ -158,6 +158,23 @@ faults! {
     VoidToldInASecondStep: contract_19_a_cancelled_commit_or_void_is_told_or_never_was;
     CloseToldInASecondStep: contract_19_a_cancelled_close_is_told_or_never_was;
 
+    // 20 and 21: joins that are taken back, and the door after it.
+    TakenBackAtOnce: contract_20_an_unsettled_join_is_taken_back_when_it_is_old_enough;
+    TakenBackLate: contract_20_an_unsettled_join_is_taken_back_when_it_is_old_enough;
+    AnyMemberTakesBack: contract_20_an_unsettled_join_is_taken_back_when_it_is_old_enough;
+    CommitsAreTakenBack: contract_20_an_unsettled_join_is_taken_back_when_it_is_old_enough;
+    JoinsAreSettled: contract_20_an_unsettled_join_is_taken_back_when_it_is_old_enough;
+    TakenBackLeavesTheDoor: contract_20_an_unsettled_join_is_taken_back_when_it_is_old_enough;
+    TakenBackIsUntold: contract_20_an_unsettled_join_is_taken_back_when_it_is_old_enough;
+    TakenBackShutsNothing: contract_20_an_unsettled_join_is_taken_back_when_it_is_old_enough;
+    NothingSettles: contract_20_a_settled_join_is_not_taken_back;
+    SettledIsTakenBack: contract_20_a_settled_join_is_not_taken_back;
+    SettleTouches: contract_13_nothing_but_a_touch_defers_the_linger;
+    VoidedCommitShuts: contract_21_each_voided_join_shuts_the_door_for_longer;
+    NothingShuts: contract_21_each_voided_join_shuts_the_door_for_longer;
+    ShutsEquallyLong: contract_21_each_voided_join_shuts_the_door_for_longer;
+    ShutsEveryDoor: contract_21_another_door_is_not_shut;
+
     // 18: other rooms.
     PlacesOfAllRooms: contract_18_what_is_done_to_a_room_shows_at_no_other;
     ToldInAllRooms: contract_18_what_is_done_to_a_room_shows_at_no_other;

@@ -8,7 +8,7 @@ use std::{
 
 use anocm_core::{
     Clock as _, RoomAddress, Seq, Timestamp,
-    store::{Store, StoreError, StoredDoor, Watch, Watched},
+    store::{Store, StoreError, StoredDoor, TakeBack, Watch, Watched},
     testing::ManualClock,
     wire::{CloseReason, Entry, Genesis, NextEpoch, Page, Posture},
 };
@@ -147,10 +147,10 @@ impl Plain {
             }
             Some(CommitComparesAndWaits | CommitComparesFirst) => {
                 self.room(address, |room, _| room.check(entry))??;
-                if self.is(CommitComparesAndWaits) {
-                    yield_now().await;
+                match self.fault {
+                    Some(CommitComparesAndWaits) => yield_now().await,
+                    _ => others_run(),
                 }
-                others_run();
                 entry.epoch = self.room(address, |room, _| room.epoch())?;
             }
             _ => {}
@@ -267,7 +267,7 @@ impl Store for Plain {
 
     async fn door(&self, address: &RoomAddress) -> Result<StoredDoor, StoreError> {
         self.touch_if(DoorTouches, address);
-        let mut door = self.room(address, |room, _| room.stored_door())?;
+        let mut door = self.room(address, |room, now| room.stored_door(now))?;
         if self.is(DoorInTwoSteps) {
             others_run();
             door.group_info = self.room(address, |room, _| room.group_info.clone())?;
@@ -309,8 +309,8 @@ impl Store for Plain {
     ) -> Result<(), StoreError> {
         let tells = [VoidIsUntold, VoidToldOutsideTheLock, VoidToldInASecondStep];
         let tells = !self.is_any(&tells);
-        let voided = self.room(address, |room, _| {
-            let epoch = room.void(seq, restored)?;
+        let voided = self.room(address, |room, now| {
+            let epoch = room.void(seq, restored, now)?;
             let voided = Watched::Voided { seq, epoch };
             if tells {
                 room.feeds.tell(&voided);
@@ -324,6 +324,26 @@ impl Store for Plain {
             _ => return Ok(()),
         }
         self.room(address, |room, _| room.feeds.tell(&voided))
+    }
+
+    async fn settle(&self, address: &RoomAddress, began: Seq) -> Result<(), StoreError> {
+        self.touch_if(SettleTouches, address);
+        self.room(address, |room, _| room.settle(began))
+    }
+
+    async fn take_back(
+        &self,
+        address: &RoomAddress,
+        seq: Seq,
+        by: TakeBack,
+    ) -> Result<(), StoreError> {
+        self.room(address, |room, now| {
+            let epoch = room.take_back(seq, by, now)?;
+            if !self.is(TakenBackIsUntold) {
+                room.feeds.tell(&Watched::Voided { seq, epoch });
+            }
+            Ok(())
+        })?
     }
 
     async fn close(&self, address: &RoomAddress, reason: CloseReason) -> Result<(), StoreError> {

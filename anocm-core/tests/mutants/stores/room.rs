@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use anocm_core::{
     Epoch, Payload, Retention, Seq, Timestamp, TokenHash,
-    store::{EpochRecord, Feeds, MAX_EPOCHS, PAGE_BYTES, StoreError, StoredDoor, Watched},
-    wire::{CloseReason, Entry, EntryKind, Genesis, LogItem, NextEpoch, Page, Policy},
+    store::{EpochRecord, Feeds, MAX_EPOCHS, StoreError, StoredDoor, Watched},
+    wire::{CloseReason, Entry, EntryKind, Genesis, LogItem, NextEpoch, Policy},
 };
 
-use super::faults::Fault::{self, *};
+use super::{
+    faults::Fault::{self, *},
+    taking_back::Shut,
+};
 
 /// Longer than any case takes.
 const LONG: Duration = Duration::from_secs(600);
@@ -18,6 +21,7 @@ pub(super) struct Room {
     pub(super) policy: Policy,
     pub(super) owner: TokenHash,
     pub(super) door: TokenHash,
+    pub(super) shut: Option<Shut>,
     pub(super) group_info: Payload,
     pub(super) head: Seq,
     /// Past epochs, and the current one as the last.
@@ -33,14 +37,14 @@ pub(super) struct Room {
 /// An epoch, and until when it is known once it has ended.
 #[derive(Clone, Copy)]
 pub(super) struct Known {
-    record: EpochRecord,
+    pub(super) record: EpochRecord,
     until: Option<Timestamp>,
 }
 
 pub(super) struct Kept {
     pub(super) seq: Seq,
-    entry: Entry,
-    accepted: Timestamp,
+    pub(super) entry: Entry,
+    pub(super) accepted: Timestamp,
 }
 
 impl Kept {
@@ -52,12 +56,15 @@ impl Kept {
 impl Room {
     pub(super) fn new(fault: Option<Fault>, genesis: Genesis, now: Timestamp) -> Self {
         let Genesis { policy, owner, first } = genesis;
-        let record = EpochRecord { epoch: Epoch::FIRST, member: first.member, began: Seq::START };
+        let NextEpoch { member, door, .. } = first;
+        let (epoch, began) = (Epoch::FIRST, Seq::START);
+        let record = EpochRecord { epoch, member, door, began, settled: true };
         Self {
             fault,
             policy,
             owner,
-            door: first.door,
+            door,
+            shut: None,
             group_info: first.group_info,
             head: Seq::START,
             epochs: vec![Known { record, until: None }],
@@ -168,7 +175,9 @@ impl Room {
         if self.is(PastIsForgotten) || entry.retention.is_live() && !self.is(LiveEndIsRemembered) {
             self.epochs.pop();
         }
-        let record = EpochRecord { epoch: current.next(), member, began: seq };
+        let (epoch, door) = (current.next(), next.door);
+        let settled = entry.kind != EntryKind::Join || self.is(JoinsAreSettled);
+        let record = EpochRecord { epoch, member, door, began: seq, settled };
         self.epochs.push(Known { record, until: None });
         let most = if self.is(OneEpochLess) { MAX_EPOCHS - 1 } else { MAX_EPOCHS };
         if self.epochs.len() > most && !self.is(EpochsUnbounded) {
@@ -201,7 +210,12 @@ impl Room {
     }
 
     /// Takes back an entry, and gives the epoch that goes on.
-    pub(super) fn void(&mut self, seq: Seq, restored: NextEpoch) -> Result<Epoch, StoreError> {
+    pub(super) fn void(
+        &mut self,
+        seq: Seq,
+        restored: NextEpoch,
+        now: Timestamp,
+    ) -> Result<Epoch, StoreError> {
         let stale = match self.fault {
             Some(VoidSaysNoSuchRoom) => StoreError::NoSuchRoom,
             _ => StoreError::StaleEpoch { current: self.epoch() },
@@ -223,12 +237,15 @@ impl Room {
         if self.is(NothingBeforeAGapIsVoided) && began != Some(seq) {
             return Err(stale);
         }
-        self.take_back(seq);
+        self.cut(seq);
         self.restore(at, restored);
+        if kind == EntryKind::Join || self.is(VoidedCommitShuts) {
+            self.shut_again(now);
+        }
         Ok(self.epoch())
     }
 
-    fn take_back(&mut self, seq: Seq) {
+    fn cut(&mut self, seq: Seq) {
         let keeps = |kept: &Kept| match self.fault {
             Some(VoidKeepsTheEntry) => kept.seq <= seq,
             Some(VoidKeepsWhatFollowed) => kept.seq != seq,
@@ -259,6 +276,7 @@ impl Room {
             if fault != Some(RestoredKeepsItsMember) {
                 current.record.member = restored.member;
             }
+            current.record.door = restored.door;
         }
         if fault != Some(RestoredKeepsTheDoor) {
             self.door = restored.door;
@@ -304,63 +322,14 @@ impl Room {
         }
     }
 
-    pub(super) fn read(&self, after: Seq, until: Seq, now: Timestamp) -> Page {
-        let mut reaches = until.min(self.head);
-        match self.fault {
-            Some(ReachesUntil) => reaches = until,
-            Some(ReachesNotBeforeTheCursor) => reaches = reaches.max(after),
-            Some(ReachesTheLastKept) => {
-                let kept = self.log.iter().map(|kept| kept.seq).filter(|&seq| seq <= until);
-                reaches = kept.max().unwrap_or(after);
-            }
-            _ => {}
-        }
-        let mut page = Page { items: Vec::new(), reaches, more: false };
-        let mut bytes = 0;
-        for kept in &self.log {
-            let from = after.value() + u64::from(!self.is(ReadsTheCursor));
-            let to = until.value().saturating_add(u64::from(self.is(ReadsBeyondUntil)));
-            let empty = kept.entry.sealed.is_empty() && self.is(EmptyIsLost);
-            if !(from..=to).contains(&kept.seq.value()) || empty {
-                continue;
-            }
-            bytes += kept.entry.sealed.len();
-            if bytes > PAGE_BYTES && !page.items.is_empty() && !self.is(PagesAreEndless) {
-                page.more = !self.is(MoreIsUnsaid);
-                page.reaches = match page.items.last().map_or(after, |item: &LogItem| item.seq) {
-                    last if self.is(PagesSkipOne) => last.next(),
-                    last => last,
-                };
-                break;
-            }
-            page.items.push(self.item(kept, now));
-        }
-        if self.is(ReadsBackwards) {
-            page.items.reverse();
-        }
-        page
-    }
-
-    fn item(&self, kept: &Kept, now: Timestamp) -> LogItem {
-        let age = now.as_millis() - kept.accepted.as_millis();
-        let age = if self.is(AgesAreZero) { 0 } else { age };
-        let mut entry = kept.entry.clone();
-        let length = match self.fault {
-            Some(LongIsCut) => entry.sealed.len().min(32_768),
-            Some(SealedEndsAtZero) => entry.sealed.iter().take_while(|&&byte| byte != 0).count(),
-            _ => entry.sealed.len(),
-        };
-        entry.sealed = Payload::copy_from_slice(&entry.sealed[..length]);
-        LogItem { seq: kept.seq, age, entry }
-    }
-
-    pub(super) fn stored_door(&self) -> StoredDoor {
+    pub(super) fn stored_door(&self, now: Timestamp) -> StoredDoor {
         StoredDoor {
             policy: self.policy,
             owner: self.owner,
             door: self.door,
             group_info: self.group_info.clone(),
             head: self.head,
+            shut: self.shut_for(now),
             epochs: self.epochs.iter().map(|known| known.record).collect(),
         }
     }
