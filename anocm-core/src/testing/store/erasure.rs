@@ -5,14 +5,15 @@ use std::sync::Arc;
 use super::{
     StoreFactory,
     kit::{
-        Case, INSTANT, SECOND, assert_ended, commit, genesis, kept, message, next, policy, told,
+        Case, INSTANT, SECOND, assert_ended, commit, entry, genesis, kept, message, next, policy,
+        told,
     },
 };
 use crate::{
     id::Seq,
     retention::Retention,
     store::{StoreError, Watched},
-    wire::{CloseReason, Policy},
+    wire::{CloseReason, EntryKind, Policy},
 };
 
 /// Contract 9.
@@ -139,6 +140,10 @@ async fn use_without_touch(case: &Case) -> Result<(), StoreError> {
     case.append(message(0, Retention::Live, 2), None).await?;
     let seq = case.append(commit(0, long), Some(next(1))).await?;
     store.void(address, seq, next(0)).await?;
+    let join = case.append(entry(EntryKind::Join, 0, long, 3), Some(next(1))).await?;
+    case.settle(join).await?;
+    assert!(case.take_back(join, 9, 0).await.is_err());
+    store.void(address, join, next(0)).await?;
     store.read(address, Seq::START, Seq::new(u64::MAX)).await?;
     store.door(address).await?;
     drop(store.watch(address).await?);

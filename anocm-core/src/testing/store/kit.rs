@@ -9,7 +9,7 @@ use crate::{
     id::{Epoch, RoomAddress, Seq},
     retention::Retention,
     secret::{Payload, Secret, Token, TokenHash},
-    store::{Store, StoreError, StoredDoor, Watch, Watched},
+    store::{Store, StoreError, StoredDoor, TakeBack, Watch, Watched},
     wire::{Entry, EntryKind, Genesis, LogItem, NextEpoch, Page, Policy},
 };
 
@@ -119,6 +119,16 @@ impl Case {
         }
     }
 
+    /// Appends a join that must be accepted. The next epoch is marked with its number.
+    pub(super) async fn join(&self, epoch: u64, retention: Retention) -> Seq {
+        let mark = u8::try_from(epoch + 1).unwrap_or(u8::MAX);
+        let join = entry(EntryKind::Join, epoch, retention, 0xC1);
+        match self.append(join, Some(next(mark))).await {
+            Ok(seq) => seq,
+            Err(error) => panic!("a join was refused: {error}"),
+        }
+    }
+
     pub(super) async fn read(&self, after: u64, until: u64) -> Page {
         let (after, until) = (Seq::new(after), Seq::new(until));
         match self.store.read(&self.address, after, until).await {
@@ -129,6 +139,22 @@ impl Case {
 
     pub(super) async fn void(&self, seq: Seq, restored: NextEpoch) -> Result<(), StoreError> {
         soon(self.store.void(&self.address, seq, restored)).await
+    }
+
+    pub(super) async fn settle(&self, began: Seq) -> Result<(), StoreError> {
+        soon(self.store.settle(&self.address, began)).await
+    }
+
+    /// Takes a join back with the member hash of one epoch mark and the group information of
+    /// another.
+    pub(super) async fn take_back(
+        &self,
+        seq: Seq,
+        member: u8,
+        group_info: u8,
+    ) -> Result<(), StoreError> {
+        let by = TakeBack { member: hash(member), group_info: next(group_info).group_info };
+        soon(self.store.take_back(&self.address, seq, by)).await
     }
 
     /// The epochs in the door's history.
@@ -175,6 +201,8 @@ impl Case {
         let live = message(0, Retention::Live, 1);
         assert_eq!(self.append(live, None).await, Err(gone.clone()));
         assert_eq!(store.void(address, Seq::new(1), next(0)).await, Err(gone.clone()));
+        assert_eq!(self.settle(Seq::new(1)).await, Err(gone.clone()));
+        assert_eq!(self.take_back(Seq::new(1), 0, 0).await, Err(gone.clone()));
         assert_eq!(store.close(address, crate::wire::CloseReason::Owner).await, Err(gone.clone()));
         assert_eq!(store.watch(address).await.err(), Some(gone));
     }

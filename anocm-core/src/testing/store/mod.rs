@@ -38,6 +38,8 @@ mod erasure;
 mod kit;
 mod log;
 mod refusals;
+mod settling;
+mod shutting;
 mod steps;
 mod voiding;
 mod watching;
@@ -47,15 +49,16 @@ use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 pub use self::{
-    apart::*, bounds::*, epochs::*, erasure::*, log::*, refusals::*, steps::*, voiding::*,
-    watching::*,
+    apart::*, bounds::*, epochs::*, erasure::*, log::*, refusals::*, settling::*, shutting::*,
+    steps::*, voiding::*, watching::*,
 };
 use crate::store::Store;
 
 /// Makes the stores of a back end, and lets time pass for them.
 ///
-/// Cases use lifetimes of one to two seconds, so that a back end with a clock of its own
-/// can simply sleep. Some run calls on threads of their own, whatever the runtime of the test: what
+/// Cases use lifetimes of one to two seconds, and those of contracts 20 and 21 wait for
+/// [`SETTLES`](crate::store::SETTLES) and [`SHUT_FIRST`](crate::store::SHUT_FIRST), so that a back
+/// end with a clock of its own can simply sleep. Some run calls on threads of their own, whatever the runtime of the test: what
 /// a store does outside its lock shows only there.
 #[async_trait]
 pub trait StoreFactory: Send + Sync {
@@ -177,6 +180,21 @@ macro_rules! __store_cases {
             contract_19_a_cancelled_append_is_told_or_never_was
             contract_19_a_cancelled_commit_or_void_is_told_or_never_was
             contract_19_a_cancelled_close_is_told_or_never_was
+            contract_20_a_join_is_taken_back_with_what_followed
+            contract_20_a_join_is_not_taken_back_too_early
+            contract_20_a_settled_join_stays
+            contract_20_only_joins_are_taken_back
+            contract_20_only_by_the_epoch_before_it
+            contract_20_each_join_is_settled_by_itself
+            contract_20_a_restored_epoch_is_as_settled_as_before
+            contract_20_a_join_that_is_over_is_not_taken_back
+            contract_20_a_forgotten_epoch_counts_as_settled
+            contract_20_of_many_that_take_a_join_back_one_does
+            contract_21_the_door_is_shut_for_longer_each_time
+            contract_21_a_shut_door_opens_in_time
+            contract_21_commits_that_are_voided_shut_nothing
+            contract_21_a_door_that_is_voided_opens_nothing
+            contract_21_another_door_begins_anew
         }
     };
 }
@@ -194,10 +212,12 @@ mod tests {
             include_str!("erasure.rs"),
             include_str!("log.rs"),
             include_str!("refusals.rs"),
+            include_str!("settling.rs"),
+            include_str!("shutting.rs"),
             include_str!("steps.rs"),
             include_str!("voiding.rs"),
             include_str!("watching.rs"),
         ];
-        assert_complete(&sources, crate::__store_cases!(__case_names), 19);
+        assert_complete(&sources, crate::__store_cases!(__case_names), 21);
     }
 }

@@ -116,11 +116,13 @@ faults! {
     RestoredKeepsItsMember: contract_17_a_restored_epoch_has_what_the_void_says;
     RestoredKeepsTheDoor: contract_17_a_restored_epoch_has_what_the_void_says;
     RestoredKeepsGroupInfo: contract_17_a_restored_epoch_has_what_the_void_says;
+    RecordKeepsItsDoor: contract_17_a_restored_epoch_has_what_the_void_says;
     RestoredExpires: contract_17_a_restored_epoch_outlives_the_voided_entry;
 
     // 12: the door's history.
     PastIsForgotten: contract_12_past_epochs_are_known_as_long_as_their_end_is_kept;
     PastIsNeverForgotten: contract_12_past_epochs_are_known_as_long_as_their_end_is_kept;
+    PastHasTheNewDoor: contract_12_past_epochs_are_known_as_long_as_their_end_is_kept;
     PastHasTheNewMember: contract_12_past_epochs_are_known_as_long_as_their_end_is_kept;
     CurrentIsForgotten: contract_12_the_current_epoch_stays_known;
     LiveEndIsRemembered: contract_12_the_current_epoch_stays_known;
@@ -133,6 +135,8 @@ faults! {
     DoorTouches: contract_13_nothing_but_a_touch_defers_the_linger;
     WatchTouches: contract_13_nothing_but_a_touch_defers_the_linger;
     VoidTouches: contract_13_nothing_but_a_touch_defers_the_linger;
+    SettleTouches: contract_13_nothing_but_a_touch_defers_the_linger;
+    TakeBackTouches: contract_13_nothing_but_a_touch_defers_the_linger;
     RefusedCreateTouches: contract_13_nothing_but_a_touch_defers_the_linger;
     TieIsGone: contract_14_the_reason_that_came_first_is_told;
     AlwaysAge: contract_14_the_reason_that_came_first_is_told;
@@ -163,4 +167,47 @@ faults! {
     ToldInAllRooms: contract_18_what_is_done_to_a_room_shows_at_no_other;
     CloseEndsAllRooms: contract_18_what_is_done_to_a_room_shows_at_no_other;
     BoundsOfAllRooms: contract_18_a_full_room_fills_no_other;
+
+    // 20: joins that members take back.
+    TakeBackIsUntold: contract_20_a_join_is_taken_back_with_what_followed;
+    TakeBackLeavesTheDoor: contract_20_a_join_is_taken_back_with_what_followed;
+    TakeBackLeavesGroupInfo: contract_20_a_join_is_taken_back_with_what_followed;
+    TakeBackBringsAnotherMember: contract_20_a_join_is_taken_back_with_what_followed;
+    TakenBackAtOnce: contract_20_a_join_is_not_taken_back_too_early;
+    TakenBackLate: contract_20_a_join_is_not_taken_back_too_early;
+    WaitsAllTheTime: contract_20_a_join_is_not_taken_back_too_early;
+    JoinsAreSettled: contract_20_a_settled_join_stays;
+    SettleIsNothing: contract_20_a_settled_join_stays;
+    SettleToggles: contract_20_a_settled_join_stays;
+    SettledIsTakenBack: contract_20_a_settled_join_stays;
+    EarlyBeforeSettled: contract_20_a_settled_join_stays;
+    CommitsAreUnsettled: contract_20_only_joins_are_taken_back;
+    CommitsAreTakenBack: contract_20_only_joins_are_taken_back;
+    SettleOfNothingIsStale: contract_20_only_joins_are_taken_back;
+    AnyMemberTakesBack: contract_20_only_by_the_epoch_before_it;
+    ItsOwnMemberTakesBack: contract_20_only_by_the_epoch_before_it;
+    TheOwnerTakesBack: contract_20_only_by_the_epoch_before_it;
+    SettlesAll: contract_20_each_join_is_settled_by_itself;
+    SettlesTheCurrent: contract_20_each_join_is_settled_by_itself;
+    SettlesTheCurrentOnly: contract_20_each_join_is_settled_by_itself;
+    RestoredIsSettled: contract_20_a_restored_epoch_is_as_settled_as_before;
+    ForgottenIsUnsettled: contract_20_a_forgotten_epoch_counts_as_settled;
+    LiveJoinsAreSettled: contract_20_a_join_that_is_over_is_not_taken_back;
+    TakeBackLooksFirst: contract_20_of_many_that_take_a_join_back_one_does;
+
+    // 21: the door that is shut after them.
+    NeverShut: contract_21_the_door_is_shut_for_longer_each_time;
+    ShutEquallyLong: contract_21_the_door_is_shut_for_longer_each_time;
+    ShutWithoutLimit: contract_21_the_door_is_shut_for_longer_each_time;
+    OwnersShutNothing: contract_21_the_door_is_shut_for_longer_each_time;
+    MembersShutNothing: contract_21_the_door_is_shut_for_longer_each_time;
+    NeverOpens: contract_21_a_shut_door_opens_in_time;
+    OpenDoorBeginsAnew: contract_21_a_shut_door_opens_in_time;
+    CommitsShut: contract_21_commits_that_are_voided_shut_nothing;
+    JoinsThatGoAlongShut: contract_21_commits_that_are_voided_shut_nothing;
+    RefusedVoidsShut: contract_21_commits_that_are_voided_shut_nothing;
+    CommitsOpenTheDoor: contract_21_a_door_that_is_voided_opens_nothing;
+    ShutsTheVoidedDoor: contract_21_a_door_that_is_voided_opens_nothing;
+    AnotherDoorIsShut: contract_21_another_door_begins_anew;
+    AnotherDoorGoesOn: contract_21_another_door_begins_anew;
 }

@@ -1,8 +1,10 @@
 //! Wrong stores, each caught by the case that is named beside its fault.
 
 mod faults;
+mod joins;
 mod plain;
 mod room;
+mod voids;
 mod watches;
 
 use std::{sync::Arc, time::Duration};
@@ -13,10 +15,7 @@ use anocm_core::{
 };
 
 use self::{
-    faults::{
-        FAULTS,
-        Fault::{self, EndsWhenAsked},
-    },
+    faults::{FAULTS, Fault},
     plain::Plain,
 };
 

@@ -8,7 +8,7 @@ use std::{
 
 use anocm_core::{
     Clock as _, RoomAddress, Seq, Timestamp,
-    store::{Store, StoreError, StoredDoor, Watch, Watched},
+    store::{Store, StoreError, StoredDoor, TakeBack, Watch, Watched},
     testing::ManualClock,
     wire::{CloseReason, Entry, Genesis, NextEpoch, Page, Posture},
 };
@@ -26,7 +26,7 @@ use super::{
 /// Rooms in a table that is looked through at every call.
 pub(super) struct Plain {
     pub(super) clock: ManualClock,
-    fault: Option<Fault>,
+    pub(super) fault: Option<Fault>,
     rooms: Mutex<Rooms>,
 }
 
@@ -70,7 +70,7 @@ impl Plain {
         self.fault == Some(fault)
     }
 
-    fn is_any(&self, faults: &[Fault]) -> bool {
+    pub(super) fn is_any(&self, faults: &[Fault]) -> bool {
         self.fault.is_some_and(|fault| faults.contains(&fault))
     }
 
@@ -93,7 +93,7 @@ impl Plain {
         })
     }
 
-    fn room<T>(
+    pub(super) fn room<T>(
         &self,
         address: &RoomAddress,
         act: impl FnOnce(&mut Room, Timestamp) -> T,
@@ -267,7 +267,7 @@ impl Store for Plain {
 
     async fn door(&self, address: &RoomAddress) -> Result<StoredDoor, StoreError> {
         self.touch_if(DoorTouches, address);
-        let mut door = self.room(address, |room, _| room.stored_door())?;
+        let mut door = self.room(address, |room, now| room.stored_door(now))?;
         if self.is(DoorInTwoSteps) {
             others_run();
             door.group_info = self.room(address, |room, _| room.group_info.clone())?;
@@ -307,23 +307,39 @@ impl Store for Plain {
         seq: Seq,
         restored: NextEpoch,
     ) -> Result<(), StoreError> {
-        let tells = [VoidIsUntold, VoidToldOutsideTheLock, VoidToldInASecondStep];
-        let tells = !self.is_any(&tells);
-        let voided = self.room(address, |room, _| {
-            let epoch = room.void(seq, restored)?;
-            let voided = Watched::Voided { seq, epoch };
-            if tells {
-                room.feeds.tell(&voided);
-            }
-            Ok(voided)
-        })??;
+        let shuts = !self.is(OwnersShutNothing);
+        let tells = !self.is(VoidIsUntold);
+        let voided = self.voided(address, seq, tells, |room, now| {
+            if shuts { room.void_and_shut(seq, restored, now) } else { room.void(seq, restored) }
+        });
+        voided.await?;
         self.touch_if(VoidTouches, address);
-        match self.fault {
-            Some(VoidToldOutsideTheLock) => others_run(),
-            Some(VoidToldInASecondStep) => yield_now().await,
-            _ => return Ok(()),
+        Ok(())
+    }
+
+    async fn settle(&self, address: &RoomAddress, began: Seq) -> Result<(), StoreError> {
+        self.touch_if(SettleTouches, address);
+        self.room(address, |room, _| room.settle(began))?
+    }
+
+    async fn take_back(
+        &self,
+        address: &RoomAddress,
+        seq: Seq,
+        by: TakeBack,
+    ) -> Result<(), StoreError> {
+        self.touch_if(TakeBackTouches, address);
+        let looked = self.is(TakeBackLooksFirst);
+        if looked {
+            self.room(address, |room, now| room.check_take_back(seq, &by, now))??;
+            others_run();
         }
-        self.room(address, |room, _| room.feeds.tell(&voided))
+        let tells = !self.is(TakeBackIsUntold);
+        let taken = self.voided(address, seq, tells, |room, now| {
+            let taken = room.take_back(seq, by, now);
+            if looked { Ok(room.epoch()) } else { taken }
+        });
+        taken.await
     }
 
     async fn close(&self, address: &RoomAddress, reason: CloseReason) -> Result<(), StoreError> {

@@ -8,7 +8,10 @@ use anocm_core::{
     wire::{CloseReason, Entry, EntryKind, Genesis, LogItem, NextEpoch, Page, Policy},
 };
 
-use super::faults::Fault::{self, *};
+use super::{
+    faults::Fault::{self, *},
+    joins::Shut,
+};
 
 /// Longer than any case takes.
 const LONG: Duration = Duration::from_secs(600);
@@ -28,19 +31,21 @@ pub(super) struct Room {
     pub(super) feeds: Feeds,
     /// Entries and bytes that are gone and counted.
     pub(super) lost: (usize, usize),
+    /// The last time that the door was shut to joins.
+    pub(super) shut: Option<Shut>,
 }
 
 /// An epoch, and until when it is known once it has ended.
 #[derive(Clone, Copy)]
 pub(super) struct Known {
-    record: EpochRecord,
-    until: Option<Timestamp>,
+    pub(super) record: EpochRecord,
+    pub(super) until: Option<Timestamp>,
 }
 
 pub(super) struct Kept {
     pub(super) seq: Seq,
-    entry: Entry,
-    accepted: Timestamp,
+    pub(super) entry: Entry,
+    pub(super) accepted: Timestamp,
 }
 
 impl Kept {
@@ -52,7 +57,13 @@ impl Kept {
 impl Room {
     pub(super) fn new(fault: Option<Fault>, genesis: Genesis, now: Timestamp) -> Self {
         let Genesis { policy, owner, first } = genesis;
-        let record = EpochRecord { epoch: Epoch::FIRST, member: first.member, began: Seq::START };
+        let record = EpochRecord {
+            epoch: Epoch::FIRST,
+            member: first.member,
+            door: first.door,
+            began: Seq::START,
+            settled: true,
+        };
         Self {
             fault,
             policy,
@@ -66,6 +77,7 @@ impl Room {
             ends: now.after(policy.linger()),
             feeds: Feeds::default(),
             lost: (0, 0),
+            shut: None,
         }
     }
 
@@ -162,13 +174,24 @@ impl Room {
             match self.fault {
                 Some(OldMember) => member = ended.record.member,
                 Some(PastHasTheNewMember) => ended.record.member = next.member,
+                Some(PastHasTheNewDoor) => ended.record.door = next.door,
                 _ => {}
             }
         }
         if self.is(PastIsForgotten) || entry.retention.is_live() && !self.is(LiveEndIsRemembered) {
             self.epochs.pop();
         }
-        let record = EpochRecord { epoch: current.next(), member, began: seq };
+        let settled = match self.fault {
+            Some(JoinsAreSettled) => true,
+            Some(CommitsAreUnsettled) => false,
+            Some(LiveJoinsAreSettled) if entry.retention.is_live() => true,
+            _ => entry.kind != EntryKind::Join,
+        };
+        let record =
+            EpochRecord { epoch: current.next(), member, door: next.door, began: seq, settled };
+        if self.is(CommitsOpenTheDoor) && next.door != self.door {
+            self.shut = None;
+        }
         self.epochs.push(Known { record, until: None });
         let most = if self.is(OneEpochLess) { MAX_EPOCHS - 1 } else { MAX_EPOCHS };
         if self.epochs.len() > most && !self.is(EpochsUnbounded) {
@@ -200,75 +223,7 @@ impl Room {
         self.feeds.tell(&Watched::Entry(LogItem { seq, age: 0, entry }));
     }
 
-    /// Takes back an entry, and gives the epoch that goes on.
-    pub(super) fn void(&mut self, seq: Seq, restored: NextEpoch) -> Result<Epoch, StoreError> {
-        let stale = match self.fault {
-            Some(VoidSaysNoSuchRoom) => StoreError::NoSuchRoom,
-            _ => StoreError::StaleEpoch { current: self.epoch() },
-        };
-        let Some(kept) = self.log.iter().find(|kept| kept.seq == seq) else {
-            return match self.fault {
-                Some(ForgottenIsRestored) if seq <= self.head => Ok(self.epoch()),
-                _ => Err(stale),
-            };
-        };
-        let kind = kept.entry.kind;
-        let refused = kind == EntryKind::Message && !self.is(MessagesAreVoided)
-            || kind == EntryKind::Join && self.is(JoinsAreNotVoided)
-            || self.is(OnlyTheLastIsVoided)
-                && self.epochs.last().is_none_or(|known| known.record.began != seq);
-        let position = self.epochs.iter().position(|known| known.record.epoch == kept.entry.epoch);
-        let Some(at) = position.filter(|_| !refused) else { return Err(stale) };
-        let began = self.epochs.get(at + 1).map(|known| known.record.began);
-        if self.is(NothingBeforeAGapIsVoided) && began != Some(seq) {
-            return Err(stale);
-        }
-        self.take_back(seq);
-        self.restore(at, restored);
-        Ok(self.epoch())
-    }
-
-    fn take_back(&mut self, seq: Seq) {
-        let keeps = |kept: &Kept| match self.fault {
-            Some(VoidKeepsTheEntry) => kept.seq <= seq,
-            Some(VoidKeepsWhatFollowed) => kept.seq != seq,
-            _ => kept.seq < seq,
-        };
-        let (kept, voided): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.log).into_iter().partition(keeps);
-        self.log = kept;
-        match self.fault {
-            Some(VoidGivesNoSpace) => self.lose(&voided),
-            Some(VoidGivesPlacesAgain) => self.head = Seq::new(seq.value() - 1),
-            _ => {}
-        }
-    }
-
-    /// The epoch at this place of the history is the current one again.
-    fn restore(&mut self, at: usize, restored: NextEpoch) {
-        let at = if self.is(VoidsOneEpoch) { self.epochs.len().saturating_sub(2) } else { at };
-        self.epochs.truncate(at + 1);
-        if self.is(VoidForgetsThePast) {
-            self.epochs.drain(..at);
-        }
-        let fault = self.fault;
-        if let Some(current) = self.epochs.last_mut() {
-            if fault != Some(RestoredExpires) {
-                current.until = None;
-            }
-            if fault != Some(RestoredKeepsItsMember) {
-                current.record.member = restored.member;
-            }
-        }
-        if fault != Some(RestoredKeepsTheDoor) {
-            self.door = restored.door;
-        }
-        if fault != Some(RestoredKeepsGroupInfo) {
-            self.group_info = restored.group_info;
-        }
-    }
-
-    fn lose(&mut self, gone: &[Kept]) {
+    pub(super) fn lose(&mut self, gone: &[Kept]) {
         self.lost.0 += gone.len();
         self.lost.1 += gone.iter().map(|kept| kept.entry.sealed.len()).sum::<usize>();
     }
@@ -354,13 +309,14 @@ impl Room {
         LogItem { seq: kept.seq, age, entry }
     }
 
-    pub(super) fn stored_door(&self) -> StoredDoor {
+    pub(super) fn stored_door(&self, now: Timestamp) -> StoredDoor {
         StoredDoor {
             policy: self.policy,
             owner: self.owner,
             door: self.door,
             group_info: self.group_info.clone(),
             head: self.head,
+            shut: self.shut_for(now),
             epochs: self.epochs.iter().map(|known| known.record).collect(),
         }
     }
