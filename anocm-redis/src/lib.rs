@@ -86,6 +86,7 @@
 mod channels;
 mod codec;
 mod error;
+mod fields;
 mod janitor;
 mod keys;
 mod look;
