@@ -1,5 +1,7 @@
 //! What both conformance suites use to run things at the same time, or not to their end.
 
+#![expect(clippy::panic, reason = "a case reports by panicking")]
+
 use std::{
     future::{Future, poll_fn},
     panic::resume_unwind,

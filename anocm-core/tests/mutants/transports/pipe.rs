@@ -166,7 +166,9 @@ impl Pipe {
         match self.fault {
             Some(TrySendTakesTheLast) => going = &frames[frames.len() - taken..],
             Some(TrySendTakesAll) => (taken, going) = (frames.len(), frames),
-            Some(TrySendLosesTheRest) => (taken, going) = (frames.len(), &frames[..taken - 1]),
+            Some(TrySendLosesTheRest) => {
+                (taken, going) = (frames.len(), &frames[..taken.saturating_sub(1)])
+            }
             _ => {}
         }
         for frame in going {

@@ -116,7 +116,8 @@ impl Link for End {
         let takes_turns = self.is(ReceiveHoldsUpSend) || self.is(SendHoldsUpReceive);
         let _turn = if takes_turns { Some(self.turn.lock().await) } else { None };
         let overtakes = self.is(SendOvertakesWhatWaits);
-        if !overtakes && !(self.is(SendOfNothingIsNothing) && frames.is_empty()) {
+        let keeps_it = self.is(SendOfNothingIsNothing) && frames.is_empty();
+        if !overtakes && !keeps_it {
             self.to.flush().await?;
         }
         let frames = self.spoil(frames);
