@@ -83,18 +83,25 @@ pub(crate) struct Ended {
     pub(crate) death: u64,
     pub(crate) epoch: Epoch,
     pub(crate) began: Seq,
+    pub(crate) settled: bool,
     pub(crate) member: [u8; 32],
+    pub(crate) door: [u8; 32],
 }
 
 pub(crate) fn ended(record: &[u8]) -> Result<Ended, Malformed> {
     let (&[a, b, c, d, e, f], record) = record.split_first_chunk().ok_or(Malformed)?;
     let (&epoch, record) = record.split_first_chunk().ok_or(Malformed)?;
-    let (&began, member) = record.split_first_chunk().ok_or(Malformed)?;
+    let (&began, record) = record.split_first_chunk().ok_or(Malformed)?;
+    // How long the entry is kept, and whether it is a join, is for the scripts.
+    let (&[_, _, _, _, settled, _], record) = record.split_first_chunk().ok_or(Malformed)?;
+    let (&member, door) = record.split_first_chunk().ok_or(Malformed)?;
     Ok(Ended {
         death: u64::from_be_bytes([0, 0, a, b, c, d, e, f]),
         epoch: Epoch::new(u64::from_be_bytes(epoch)),
         began: Seq::new(u64::from_be_bytes(began)),
-        member: member.try_into().map_err(|_| Malformed)?,
+        settled: settled != 0,
+        member,
+        door: door.try_into().map_err(|_| Malformed)?,
     })
 }
 

@@ -37,7 +37,8 @@
 //! | `append` | compares the epoch, gives the place, keeps the entry with its time to live, tells the channel |
 //! | `state`, `door`, `read` | look; an entry is shown up to the millisecond of its death |
 //! | `touch`, `extend` | the linger starts anew, and the keys are held for longer, 500 entries at a time |
-//! | `void`, `close` | take back a commit; end a room |
+//! | `void`, `settle` | take back a commit or a join, also as a member of the epoch before; note that a join stays |
+//! | `close` | ends a room |
 //! | `tend` | overwrites and deletes what is due in a slot, 100 entries of a room at a time |
 //! | `clock`, `revive` | record that the server's clock was set; bring a room back that was expired by that |
 //! | `wash` | overwrites what is left in the server's buffers, and in those by which replicas are filled |
@@ -86,6 +87,7 @@
 mod channels;
 mod codec;
 mod error;
+mod fields;
 mod janitor;
 mod keys;
 mod look;

@@ -1,5 +1,7 @@
 //! Looking at a room: how far it has come, and what is in its log.
 
+use std::time::Duration;
+
 use anocm_core::{
     Epoch, Payload, RoomAddress, Seq, TokenHash,
     store::{PAGE_BYTES, StoreError},
@@ -47,6 +49,11 @@ impl Answer {
             b"gone" => Err(StoreError::NoSuchRoom),
             b"in use" => Err(StoreError::AddressInUse),
             b"full" => Err(StoreError::Full),
+            b"settled" => Err(StoreError::Settled),
+            b"early" => {
+                let wait = Duration::from_millis(self.number()?);
+                Err(StoreError::TooEarly { wait })
+            }
             b"stale" => {
                 let current = self.number()?;
                 Err(StoreError::StaleEpoch { current: Epoch::new(current) })
@@ -134,10 +141,16 @@ pub(crate) async fn revive(
     let numbers = numbers(&door.policy);
     let more = [record.opened, epoch.epoch.value(), epoch.began.value(), at.head.value(), at.turn];
     let more = more.map(|number| number.to_string());
+    let settled = u8::from(epoch.settled).to_string();
+    let shut = record.shut.map(|shut| (shut.door, [shut.until, shut.time].map(|n| n.to_string())));
     let mut arguments =
         room(&at.instance, &numbers, &door.owner, &door.door, &epoch.member, &door.group_info);
     arguments.extend(more.iter().map(String::as_bytes));
-    arguments.extend([&at.mark[..], &at.fork]);
+    arguments.extend([&at.mark[..], &at.fork, settled.as_bytes()]);
+    if let Some((door, times)) = &shut {
+        arguments.push(door.as_bytes());
+        arguments.extend(times.iter().map(String::as_bytes));
+    }
     let mut answer = run(servers, address, Name::Revive, &arguments).await?;
     Ok(answer.number()? == 1)
 }

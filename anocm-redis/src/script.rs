@@ -17,6 +17,7 @@ pub(crate) enum Name {
     Touch,
     Extend,
     Void,
+    Settle,
     Close,
     Tend,
     Wash,
@@ -30,7 +31,7 @@ const TAKES_SPACE: &str = "";
 const MAKES_SPACE: &str = " flags=allow-oom";
 const READS: &str = " flags=no-writes,allow-oom";
 
-const ALL: [(Name, &str, &str); 14] = [
+const ALL: [(Name, &str, &str); 15] = [
     (Name::Create, TAKES_SPACE, include_str!("scripts/create.lua")),
     (Name::Append, TAKES_SPACE, include_str!("scripts/append.lua")),
     (Name::AppendLive, MAKES_SPACE, include_str!("scripts/append.lua")),
@@ -40,6 +41,7 @@ const ALL: [(Name, &str, &str); 14] = [
     (Name::Touch, MAKES_SPACE, include_str!("scripts/touch.lua")),
     (Name::Extend, MAKES_SPACE, include_str!("scripts/extend.lua")),
     (Name::Void, MAKES_SPACE, include_str!("scripts/void.lua")),
+    (Name::Settle, MAKES_SPACE, include_str!("scripts/settle.lua")),
     (Name::Close, MAKES_SPACE, include_str!("scripts/close.lua")),
     (Name::Tend, MAKES_SPACE, include_str!("scripts/tend.lua")),
     (Name::Wash, MAKES_SPACE, include_str!("scripts/wash.lua")),

@@ -3,27 +3,30 @@
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use anocm_core::{
-    Epoch, Lifetime, Payload, Retention, RoomAddress, Seq, TokenHash,
-    store::{EpochRecord, Level, Store, StoreError, StoreStatus, StoredDoor, Watch},
-    wire::{CloseReason, Entry, Genesis, NextEpoch, Page, Policy, Posture},
+    Epoch, Payload, RoomAddress, Seq,
+    store::{
+        EpochRecord, Level, SETTLES, SHUT_FIRST, SHUT_LONGEST, Store, StoreError, StoreStatus,
+        StoredDoor, TakeBack, Watch,
+    },
+    wire::{CloseReason, Entry, EntryKind, Genesis, NextEpoch, Page, Posture},
 };
 use async_trait::async_trait;
-use redis::{FromRedisValue, Value};
+use redis::Value;
 use zeroize::Zeroizing;
 
 use crate::{
     ConnectError, RedisOptions,
     channels::{At, Channels, Record},
-    codec::{self, Ended, Malformed, Mark},
+    codec::{self, Malformed, Mark},
     error::Fault,
+    fields::Fields,
     janitor::Janitor,
     keys::Shard,
     look,
-    look::{Answer, array, number},
+    look::Answer,
     posture::Watchman,
     script::Name,
     servers::{Servers, StoreHealth},
@@ -95,6 +98,28 @@ impl RedisStore {
     ) -> Result<Answer, StoreError> {
         let ask = || look::run(&self.servers, address, name, arguments);
         self.channels.asked(address, ask).await
+    }
+
+    /// Takes back the entry at `seq`, as the owner or with what a member has `shown`. What is
+    /// restored are member, door, and group information.
+    async fn run_void(
+        &self,
+        address: &RoomAddress,
+        seq: Seq,
+        restored: [&[u8]; 3],
+        shown: &[&[u8]],
+    ) -> Result<(), StoreError> {
+        self.check_posture()?;
+        let [member, door, group_info] = restored;
+        let (seq, mark) = (seq.value().to_string(), mark()?);
+        let before = codec::BEFORE_SEALED.to_string();
+        let [first, longest] = [SHUT_FIRST, SHUT_LONGEST].map(|time| time.as_millis().to_string());
+        let mut arguments: Vec<&[u8]> = vec![seq.as_bytes(), member, door, group_info, &mark];
+        arguments.extend([before.as_bytes(), first.as_bytes(), longest.as_bytes()]);
+        arguments.extend(shown);
+        let voided = self.run(address, Name::Void, &arguments).await;
+        self.washer.note();
+        voided.map(drop)
     }
 
     /// Holds the keys of a room's entries for longer.
@@ -180,7 +205,13 @@ impl Store for RedisStore {
             room.answered(At { instance, head, turn, mark, fork });
             if let Some(next) = next {
                 let epoch = Epoch::new(entry.epoch.value().saturating_add(1));
-                let current = EpochRecord { epoch, member: next.member, began: head };
+                let current = EpochRecord {
+                    epoch,
+                    member: next.member,
+                    door: next.door,
+                    began: head,
+                    settled: entry.kind != EntryKind::Join,
+                };
                 room.begins(fork, current, next);
             }
         }
@@ -214,16 +245,14 @@ impl Store for RedisStore {
         let Value::Array(fields) = answer.value()? else {
             return Err(Fault::from(Malformed).into());
         };
-        let mut fields = Fields(fields.into_iter());
-        // Until when it lives.
-        fields.next()?;
-        let (instance, fork) = (array(fields.next()?)?, array(fields.next()?)?);
+        let mut fields = Fields::new(fields);
+        let (instance, fork) = fields.names()?;
         let group_info = info.ok_or_else(|| Fault::from(Malformed))?;
-        let (door, opened) = fields.door(group_info, ended, now)?;
+        let (door, opened, shut) = fields.door(group_info, ended, now)?;
         if let Some(room) = room {
             let epochs = door.epochs.last().copied().into_iter().collect();
             let door = StoredDoor { epochs, ..door.clone() };
-            room.remember(&instance, Record { fork, opened, door });
+            room.remember(&instance, Record { fork, opened, door, shut });
         }
         Ok(door)
     }
@@ -254,16 +283,29 @@ impl Store for RedisStore {
         seq: Seq,
         restored: NextEpoch,
     ) -> Result<(), StoreError> {
-        self.check_posture()?;
-        let seq = seq.value().to_string();
         let (member, door) = (restored.member.as_bytes(), restored.door.as_bytes());
-        let mark = mark()?;
-        let before = codec::BEFORE_SEALED.to_string();
-        let arguments =
-            [seq.as_bytes(), member, door, &restored.group_info, &mark, before.as_bytes()];
-        let voided = self.run(address, Name::Void, &arguments).await;
-        self.washer.note();
-        voided.map(drop)
+        self.run_void(address, seq, [member, door, &restored.group_info], &[]).await
+    }
+
+    async fn settle(&self, address: &RoomAddress, began: Seq) -> Result<(), StoreError> {
+        let seq = began.value().to_string();
+        self.run(address, Name::Settle, &[seq.as_bytes()]).await?;
+        if let Some(room) = self.channels.get(address) {
+            room.settles(began);
+        }
+        Ok(())
+    }
+
+    async fn take_back(
+        &self,
+        address: &RoomAddress,
+        seq: Seq,
+        by: TakeBack,
+    ) -> Result<(), StoreError> {
+        let age = SETTLES.as_millis().to_string();
+        let shown = [by.member.as_bytes().as_slice(), age.as_bytes()];
+        // The hashes are those that the server has recorded.
+        self.run_void(address, seq, [&[], &[], &by.group_info], &shown).await
     }
 
     async fn close(&self, address: &RoomAddress, reason: CloseReason) -> Result<(), StoreError> {
@@ -294,72 +336,6 @@ fn mark() -> Result<Mark, StoreError> {
     let mut mark = Mark::default();
     getrandom::fill(&mut mark).map_err(|_| StoreError::Backend)?;
     Ok(mark)
-}
-
-/// The fields of a room's hash, in the order in which the script gives them.
-struct Fields(std::vec::IntoIter<Value>);
-
-impl Fields {
-    fn next(&mut self) -> Result<Value, StoreError> {
-        self.0.next().ok_or_else(|| Fault::from(Malformed).into())
-    }
-
-    fn number(&mut self) -> Result<u64, StoreError> {
-        number(self.next()?)
-    }
-
-    fn hash(&mut self) -> Result<TokenHash, StoreError> {
-        Ok(TokenHash::new(array(self.next()?)?))
-    }
-
-    fn retention(&mut self) -> Result<Retention, StoreError> {
-        let millis = self.number()?;
-        if millis == 0 {
-            return Ok(Retention::Live);
-        }
-        let lifetime = Lifetime::new(Duration::from_millis(millis));
-        lifetime.map(Retention::For).map_err(|_| Fault::from(Malformed).into())
-    }
-
-    fn door(
-        mut self,
-        group_info: Payload,
-        ended: Value,
-        now: u64,
-    ) -> Result<(StoredDoor, u64), StoreError> {
-        let (epoch, head, began) = (self.number()?, self.number()?, self.number()?);
-        let (member, door, owner) = (self.hash()?, self.hash()?, self.hash()?);
-        let current = EpochRecord { epoch: Epoch::new(epoch), member, began: Seq::new(began) };
-        let mut epochs = past(ended, now).map_err(Fault::from)?;
-        epochs.push(current);
-        let policy = Policy {
-            largest: self.retention()?,
-            handshakes: self.retention()?,
-            linger: self.number()?,
-            largest_age: self.number()?,
-            max_entries: u32::try_from(self.number()?).map_err(|_| StoreError::Backend)?,
-            max_bytes: self.number()?,
-        };
-        let opened = self.number()?;
-        let head = Seq::new(head);
-        Ok((StoredDoor { policy, owner, door, group_info, head, epochs }, opened))
-    }
-}
-
-/// The epochs whose ends are still kept.
-fn past(ended: Value, now: u64) -> Result<Vec<EpochRecord>, Malformed> {
-    let records = Vec::<Vec<u8>>::from_redis_value(ended).map_err(|_| Malformed)?;
-    let records: Result<Vec<Ended>, _> =
-        records.iter().map(|record| codec::ended(record)).collect();
-    let mut records = records?;
-    records.retain(|record| record.death > now);
-    records.sort_unstable_by_key(|record| record.epoch);
-    let record = |Ended { epoch, began, member, .. }| EpochRecord {
-        epoch,
-        began,
-        member: TokenHash::new(member),
-    };
-    Ok(records.into_iter().map(record).collect())
 }
 
 impl Drop for RedisStore {

@@ -13,9 +13,9 @@ use std::{
 };
 
 use anocm_core::{
-    Retention, RoomAddress, Seq,
+    Epoch, Retention, RoomAddress, Seq,
     store::{Store as _, StoreError, Watch, Watched},
-    wire::{CloseReason, EntryKind},
+    wire::{CloseReason, EntryKind, NextEpoch},
 };
 use anocm_redis::RedisStore;
 use common::{
@@ -118,8 +118,17 @@ async fn a_step_in_either_direction_ends_no_room_in_which_somebody_is() {
 #[tokio::test]
 async fn a_room_goes_on_in_its_epoch_after_a_step() {
     let Some(mut stage) = Stage::new().await else { return };
+    // Joins were voided, and the door is shut to others for 40 s.
+    for _ in 0..3 {
+        let join = entry(EntryKind::Join, 0, kept(20 * SECOND), &[4; 1_000]);
+        let seq = stage.store.append(&HERE, join, Some(next(1))).await.unwrap();
+        assert_eq!(told_entry(&mut stage.watch).await.seq, seq);
+        stage.store.void(&HERE, seq, next(0)).await.unwrap();
+        assert_eq!(told(&mut stage.watch).await, Watched::Voided { seq, epoch: Epoch::FIRST });
+    }
+    let same_door = |mark| NextEpoch { door: next(0).door, ..next(mark) };
     let commit = entry(EntryKind::Commit, 0, kept(20 * SECOND), &[2; 1_000]);
-    let began = stage.store.append(&HERE, commit, Some(next(1))).await.unwrap();
+    let began = stage.store.append(&HERE, commit, Some(same_door(1))).await.unwrap();
     assert_eq!(told_entry(&mut stage.watch).await.seq, began);
     // As those do who prove their membership.
     let before = stage.store.door(&HERE).await.unwrap();
@@ -130,10 +139,16 @@ async fn a_room_goes_on_in_its_epoch_after_a_step() {
     assert_eq!((after.owner, after.door, after.policy), (before.owner, before.door, before.policy));
     assert_eq!(after.group_info, before.group_info);
     assert_eq!(after.epochs.last(), before.epochs.last());
+    assert!(after.shut < before.shut && !after.shut.is_zero(), "shut for {:?}", after.shut);
     let said = entry(EntryKind::Message, 1, kept(20 * SECOND), &[3; 1_000]);
     let seq = stage.store.append(&HERE, said, None).await.unwrap();
     assert_eq!(seq, began.next());
     assert_eq!(told_entry(&mut stage.watch).await.seq, seq);
+    // And the next one that is voided is the fourth.
+    let join = entry(EntryKind::Join, 1, kept(20 * SECOND), &[4; 1_000]);
+    let seq = stage.store.append(&HERE, join, Some(next(2))).await.unwrap();
+    stage.store.void(&HERE, seq, same_door(1)).await.unwrap();
+    assert!(stage.store.door(&HERE).await.unwrap().shut > 40 * SECOND);
     stage.end().await;
 }
 

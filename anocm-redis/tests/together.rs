@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anocm_core::{
     Epoch, RoomAddress, Seq,
-    store::{Store as _, StoreError, Watched},
+    store::{SETTLES, Store as _, StoreError, TakeBack, Watched},
     wire::{CloseReason, EntryKind},
 };
 use anocm_redis::RedisStore;
@@ -155,5 +155,35 @@ async fn cursors_beyond_everything_are_answered_calmly() {
     for after in [1, u64::MAX / 2, u64::MAX - 1, u64::MAX] {
         let page = stores[0].read(&here, Seq::new(after), Seq::new(u64::MAX)).await.unwrap();
         assert!(page.items.is_empty() && !page.more && page.reaches == Seq::START, "{after}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_settles_or_shuts_the_other_sees() {
+    let (_server, stores, here) = pair().await;
+    let [one, other] = &stores;
+    let mut watches = [one.watch(&here).await.unwrap(), other.watch(&here).await.unwrap()];
+    let join = |epoch| entry(EntryKind::Join, epoch, kept(60 * SECOND), &[1; 1_000]);
+    let first = one.append(&here, join(0), Some(next(1))).await.unwrap();
+    // Each remembers the door from now on.
+    for store in &stores {
+        assert!(!store.door(&here).await.unwrap().epochs.last().unwrap().settled);
+    }
+    other.settle(&here, first).await.unwrap();
+    assert!(one.door(&here).await.unwrap().epochs.last().unwrap().settled);
+
+    let second = one.append(&here, join(1), Some(next(2))).await.unwrap();
+    let by = |mark: u8| TakeBack { member: next(mark).member, group_info: next(9).group_info };
+    tokio::time::sleep(SETTLES + SECOND).await;
+    assert_eq!(one.take_back(&here, first, by(0)).await, Err(StoreError::Settled));
+    other.take_back(&here, second, by(1)).await.unwrap();
+    let door = one.door(&here).await.unwrap();
+    assert_eq!((door.epoch(), door.group_info), (Epoch::new(1), next(9).group_info));
+    assert!(!door.shut.is_zero() && door.epochs.last().unwrap().settled);
+    // Of the settle neither is told, nor does it miss anything.
+    for watch in &mut watches {
+        assert_eq!(told_entry(watch).await.seq, first);
+        assert_eq!(told_entry(watch).await.seq, second);
+        assert_eq!(told(watch).await, Watched::Voided { seq: second, epoch: Epoch::new(1) });
     }
 }

@@ -84,8 +84,9 @@ use crate::{
 ///     every other one is settled. While it is unsettled, and from [`SETTLES`] after the join's
 ///     acceptance, `take_back` voids the join and everything after it in one step, and restores
 ///     member and door hash of the epoch before from the store's own records. Else
-///     [`StoreError::TooEarly`] or [`StoreError::Settled`]; when the member hash is not that of
-///     the epoch before, or no join stands there, [`StoreError::StaleEpoch`].
+///     [`StoreError::TooEarly`] or [`StoreError::Settled`], which is also answered when the epoch
+///     that the join began is not in the door's history any more; when the member hash is not
+///     that of the epoch before, or no join stands there, [`StoreError::StaleEpoch`].
 /// 21. After each join that was voided, by `void` or `take_back`, the door is
 ///     [shut](StoredDoor::shut) to joins: for [`SHUT_FIRST`], then twice as long each time, up to
 ///     [`SHUT_LONGEST`]. Another door hash opens it and begins anew.

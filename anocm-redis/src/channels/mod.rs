@@ -26,7 +26,7 @@ use anocm_core::{
 use tokio::time::{sleep, timeout};
 
 use self::line::Line;
-pub(crate) use self::room::{At, Found, Record, Room};
+pub(crate) use self::room::{At, Found, Record, Room, Shut};
 use crate::{codec, keys::Shard, look, servers::Servers};
 
 /// How long whoever wants to watch waits for that.

@@ -1,9 +1,12 @@
 //! What is heard of one room, put in order.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use anocm_core::{
-    Payload, RoomAddress, Seq,
+    Payload, RoomAddress, Seq, TokenHash,
     store::{EpochRecord, Feeds, StoredDoor, Watch, Watched},
     wire::{CloseReason, LogItem, NextEpoch},
 };
@@ -36,6 +39,26 @@ pub(crate) struct Record {
     pub(crate) opened: u64,
     /// Of its epochs the current one only.
     pub(crate) door: StoredDoor,
+    /// The last time that the door was shut to joins, which none but a void changes.
+    pub(crate) shut: Option<Shut>,
+}
+
+/// A door that is shut to joins, or was, since some were voided.
+#[derive(Clone, Copy)]
+pub(crate) struct Shut {
+    pub(crate) door: TokenHash,
+    /// Until when, in milliseconds of the time of rooms.
+    pub(crate) until: u64,
+    /// For how long, in milliseconds.
+    pub(crate) time: u64,
+}
+
+impl Shut {
+    /// For how long this one is still shut.
+    pub(crate) fn left(&self, door: &TokenHash, now: u64) -> Duration {
+        let left = if self.door == *door { self.until.saturating_sub(now) } else { 0 };
+        Duration::from_millis(left)
+    }
 }
 
 /// What was found when a room was looked at.
@@ -196,6 +219,15 @@ impl Room {
         let mut state = self.lock();
         if state.at.is_some_and(|at| at.instance == *instance) {
             state.record = Some(record);
+        }
+    }
+
+    /// An epoch is settled. Other relays may have noted that, too: what is remembered of it serves
+    /// for nothing but to bring a room back, whose joins cannot be taken back any more.
+    pub(crate) fn settles(&self, began: Seq) {
+        if let Some(record) = &mut self.lock().record {
+            let epochs = record.door.epochs.iter_mut();
+            epochs.filter(|epoch| epoch.began == began).for_each(|epoch| epoch.settled = true);
         }
     }
 

@@ -63,11 +63,14 @@ if retention > 0 then
 end
 
 if begins then
-  local old = redis.call('HMGET', room, 'began', 'member')
+  local old = redis.call('HMGET', room, 'began', 'settled', 'member', 'door')
+  -- The kind of an entry stands behind its time of death: 2 is a join.
+  local is_join = string.byte(ARGV[4], 7) == 2
   if retention > 0 then
     local epochs = room .. ':e'
-    if redis.call('HSET', epochs, seq, struct.pack('>I6I8I8', death, epoch, old[1]) .. old[2]) == 1
-      and redis.call('HLEN', epochs) > 1023 then
+    local record = struct.pack(RECORD, death, epoch, old[1], retention, old[2], is_join and 1 or 0,
+      old[3], old[4])
+    if redis.call('HSET', epochs, seq, record) == 1 and redis.call('HLEN', epochs) > 1023 then
       local first = seq
       for _, ended in ipairs(redis.call('HKEYS', epochs)) do
         first = math.min(first, tonumber(ended))
@@ -79,7 +82,8 @@ if begins then
   cleaning().replace(room, ARGV[12], holds)
   turn = turn + 1
   redis.call('HSET', room, 'epoch', epoch + 1, 'turn', turn, 'head', seq, 'bytes', bytes,
-    'began', seq, 'member', ARGV[10], 'door', ARGV[11], 'mark', ARGV[5], 'fork', ARGV[5])
+    'began', seq, 'settled', is_join and 0 or 1, 'member', ARGV[10], 'door', ARGV[11],
+    'mark', ARGV[5], 'fork', ARGV[5])
 else
   redis.call('HSET', room, 'head', seq, 'bytes', bytes, 'mark', ARGV[5])
 end

@@ -21,7 +21,7 @@ redis.call('HSET', room,
   'epoch', 0, 'head', 0, 'turn', 0, 'until', ends, 'holds', holds, 'bytes', 0,
   'max_entries', ARGV[10], 'max_bytes', ARGV[11], 'instance', ARGV[1],
   'mark', ARGV[1], 'fork', ARGV[1], 'due', ends,
-  'began', 0, 'member', ARGV[4], 'door', ARGV[3], 'owner', ARGV[2],
+  'began', 0, 'settled', 1, 'member', ARGV[4], 'door', ARGV[3], 'owner', ARGV[2],
   'held', holds, 'opened', now, 'linger', linger, 'age', age,
   'largest', ARGV[8], 'handshakes', ARGV[9])
 redis.call('PEXPIREAT', room, ends_at(holds))

@@ -4,7 +4,7 @@
 local room = KEYS[1]
 local seen = redis.call('HMGET', room, 'until', 'instance', 'fork', 'epoch', 'head', 'began',
   'member', 'door', 'owner', 'largest', 'handshakes', 'linger', 'age', 'max_entries', 'max_bytes',
-  'opened')
+  'opened', 'settled', 'shut', 'shut_until', 'shut_for')
 if gone(seen[1]) then
   return {'gone'}
 end

@@ -27,6 +27,11 @@ local function parse(member)
   return seq, tonumber(size), begins ~= ''
 end
 
+-- What is kept of an epoch at the place of the entry that ended it: when that entry's time is over,
+-- the epoch, where it began, for how long the entry is kept, whether the epoch is settled, whether
+-- the entry is a join, and the hashes of member and door.
+local RECORD = '>I6I8I8I4BBc32c32'
+
 -- What erases and ends. Functions are made anew at each run, and most appends need none of these.
 local function cleaning()
   local janitor = {}
@@ -83,7 +88,7 @@ local function cleaning()
     end
     janitor.wipe(room .. ':d')
     local none = string.rep('\0', 32)
-    redis.call('HSET', room, 'owner', none, 'door', none, 'member', none)
+    redis.call('HSET', room, 'owner', none, 'door', none, 'member', none, 'shut', none)
     redis.call('DEL', room, room .. ':e')
     redis.call('ZREM', shard, string.sub(room, #shard + 1))
     return true

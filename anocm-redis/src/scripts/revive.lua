@@ -2,7 +2,8 @@
 -- has heard all that happened to it. Gives 1 when it is there.
 -- KEYS: room, shard
 -- ARGV: 1 to 11 as for `create`, 12 when it was opened, 13 epoch, 14 where that began, 15 head,
---       16 turn, 17 mark, 18 fork
+--       16 turn, 17 mark, 18 fork, 19 whether the epoch is settled; and if the door was ever shut, 20
+--       the hash of that one, 21 until when, 22 for how long
 local room, shard, janitor = KEYS[1], KEYS[2], cleaning()
 local seen = redis.call('HMGET', room, 'until', 'instance')
 if seen[1] then
@@ -21,9 +22,12 @@ redis.call('HSET', room,
   'epoch', ARGV[13], 'head', ARGV[15], 'turn', ARGV[16], 'until', ends, 'holds', holds, 'bytes', 0,
   'max_entries', ARGV[10], 'max_bytes', ARGV[11], 'instance', ARGV[1],
   'mark', ARGV[17], 'fork', ARGV[18], 'due', ends,
-  'began', ARGV[14], 'member', ARGV[4], 'door', ARGV[3], 'owner', ARGV[2],
+  'began', ARGV[14], 'settled', ARGV[19], 'member', ARGV[4], 'door', ARGV[3], 'owner', ARGV[2],
   'held', holds, 'opened', opened, 'linger', linger, 'age', age,
   'largest', ARGV[8], 'handshakes', ARGV[9])
+if ARGV[20] then
+  redis.call('HSET', room, 'shut', ARGV[20], 'shut_until', ARGV[21], 'shut_for', ARGV[22])
+end
 redis.call('PEXPIREAT', room, ends_at(holds))
 janitor.replace(room, ARGV[5], holds)
 redis.call('ZADD', shard, ends, string.sub(room, #shard + 1))

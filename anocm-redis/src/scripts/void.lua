@@ -1,10 +1,12 @@
 -- Takes back the entry at a place, which began an epoch, and everything after it.
 -- KEYS: room
 -- ARGV: 1 seq, 2 member, 3 door, 4 group information, 5 a mark that nothing else has, 6 length
---       of what stands before the sealed part
+--       of what stands before the sealed part, 7 and 8 for how long the door is shut at first, and
+--       at most; and of a join that a member takes back, whose hashes are those that are recorded,
+--       9 the member hash that was shown, 10 how old the join must be
 local room, janitor = KEYS[1], cleaning()
 local seen = redis.call('HMGET', room, 'until', 'epoch', 'began', 'turn', 'holds', 'instance', 'mark',
-  'head')
+  'head', 'settled', 'shut', 'shut_for')
 if gone(seen[1]) then
   return {'gone'}
 end
@@ -15,9 +17,36 @@ local record = redis.call('HGET', epochs, seq)
 if not record then
   return {'stale', current}
 end
-local death, epoch, began = struct.unpack('>I6I8I8', record)
+local death, epoch, began, retention, settled, by_join, member, door = struct.unpack(RECORD, record)
 if death <= now then
   return {'stale', current}
+end
+-- Whether the epoch that the entry began is settled. One that is not known any more counts as such.
+local function is_settled()
+  if tonumber(seen[3]) == seq then
+    return seen[9] ~= '0'
+  end
+  for _, later in ipairs(redis.call('HVALS', epochs)) do
+    local ends, _, place, _, known = struct.unpack(RECORD, later)
+    if place == seq and ends > now then
+      return known ~= 0
+    end
+  end
+  return true
+end
+if ARGV[9] then
+  if by_join == 0 or member ~= ARGV[9] then
+    return {'stale', current}
+  end
+  if is_settled() then
+    return {'settled'}
+  end
+  local age = math.max(now - (death - retention), 0)
+  if age < tonumber(ARGV[10]) then
+    return {'early', tonumber(ARGV[10]) - age}
+  end
+else
+  member, door = ARGV[2], ARGV[3]
 end
 local head, members = tonumber(seen[8]), {}
 if head - seq < redis.call('ZCARD', index) then
@@ -49,8 +78,16 @@ for _, ended in ipairs(redis.call('HKEYS', epochs)) do
 end
 janitor.replace(room, ARGV[4], tonumber(seen[5]))
 local turn = tonumber(seen[4]) + 1
-redis.call('HSET', room, 'epoch', epoch, 'turn', turn, 'began', began, 'member', ARGV[2],
-  'door', ARGV[3], 'mark', ARGV[5], 'fork', ARGV[5])
+redis.call('HSET', room, 'epoch', epoch, 'turn', turn, 'began', began, 'settled', settled,
+  'member', member, 'door', door, 'mark', ARGV[5], 'fork', ARGV[5])
+if by_join ~= 0 then
+  -- Twice as long as the last time, if that was by the same door.
+  local time = tonumber(ARGV[7])
+  if seen[10] == door then
+    time = math.min(2 * seen[11], tonumber(ARGV[8]))
+  end
+  redis.call('HSET', room, 'shut', door, 'shut_until', now + time, 'shut_for', time)
+end
 if freed > 0 then
   redis.call('HINCRBY', room, 'bytes', -freed)
 end

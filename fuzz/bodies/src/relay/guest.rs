@@ -164,9 +164,13 @@ impl Guest {
                 assert!(entry.has_lawful_size());
                 assert!(self.proven.get(address) >= Some(&entry.epoch), "members publish");
             }
-            (Request::Void { token: owner, .. }, Reply::Done) => {
+            (Request::Void { token, .. }, Reply::Done) if admitted(Lock::Owner, token) => {
                 reached("voided by the owner");
-                assert!(admitted(Lock::Owner, owner));
+            }
+            (Request::Void { token, .. }, Reply::Done) => {
+                reached("taken back by a member");
+                assert!(known.admits_member(address, token));
+                assert!(self.proven.contains_key(address), "by one who was inside");
             }
             (Request::Close { owner, .. }, Reply::Done) => {
                 reached("closed by the owner");

@@ -45,6 +45,15 @@ impl Known {
         self.0.contains(&(*address, lock, *token.hash().as_bytes()))
     }
 
+    /// Whether the token can have been that of some epoch.
+    pub(super) fn admits_member(&self, address: &RoomAddress, token: &Token) -> bool {
+        let hash = *token.hash().as_bytes();
+        self.0.iter().any(|(room, lock, known)| {
+            let is_member = matches!(lock, Lock::Member(_) | Lock::Restored);
+            is_member && room == address && *known == hash
+        })
+    }
+
     fn add_epoch(&mut self, address: &RoomAddress, lock: Lock, next: &NextEpoch) {
         self.add(address, lock, &next.member);
         self.add(address, Lock::Door, &next.door);

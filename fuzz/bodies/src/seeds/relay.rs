@@ -15,6 +15,8 @@ pub(super) fn files() -> Vec<Named> {
         ("lapse", lapse()),
         ("walk_through_epochs", walk()),
         ("void", void()),
+        ("taken_back", taken_back()),
+        ("settled", settled()),
         ("close", close()),
         ("detach", detach()),
         ("wrong_tokens", wrong_tokens()),
@@ -116,6 +118,26 @@ fn void() -> Vec<Step> {
     let void = ask(0, Ask::Void { room: 0, token: 0, seq: 0, next: next(1) });
     let steps = [commit(1, 2), say(1, 60_000), enter(1), void, read(0), say(0, 60_000), read(1)];
     then(two(), steps)
+}
+
+/// A join that no member has proven.
+fn joined() -> Vec<Step> {
+    then(two(), [connect(2), join(2, 2)])
+}
+
+/// As a member of the first epoch, by the token of that one.
+fn take_back(guest: u8) -> Step {
+    ask(guest, Ask::Void { room: 0, token: 1, seq: 0, next: next(9) })
+}
+
+fn taken_back() -> Vec<Step> {
+    let steps = [take_back(0), advance(3_000), take_back(2), take_back(0), take_back(1)];
+    // The door is shut to those who are not inside.
+    then(then(joined(), steps), [say(0, 60_000), read(1), join(2, 3), join(1, 4), enter(1)])
+}
+
+fn settled() -> Vec<Step> {
+    then(joined(), [enter(0), advance(3_000), take_back(1), say(0, 60_000)])
 }
 
 fn close() -> Vec<Step> {

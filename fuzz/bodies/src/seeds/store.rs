@@ -18,6 +18,10 @@ pub(super) fn files() -> Vec<Named> {
         ("live_commit", vec![create(ROOMY), live_commit(), DOOR, void(1), DOOR]),
         ("void", vec![create(ROOMY), WATCH, commit(1), say(), void(1), DOOR, read(), say()]),
         ("void_of_two", vec![create(ROOMY), commit(1), commit(2), void(1), DOOR, commit(3), DOOR]),
+        ("void_of_what_began_a_forgotten_epoch", forgotten()),
+        ("taken_back", taken_back()),
+        ("settled", settled()),
+        ("shut", shut()),
         ("void_of_nothing", vec![create(ROOMY), say(), void(1), void(0), void(9)]),
         ("stale", vec![create(ROOMY), stale(), commit(1), stale(), DOOR]),
         ("mismatched", vec![create(ROOMY), mismatched(None), mismatched(Some(10)), read()]),
@@ -91,6 +95,54 @@ fn read() -> Step {
 
 fn void(seq: u8) -> Step {
     Step::Void { room: 0, seq, door: 1_100 }
+}
+
+/// Of the mark that every one of them has: member hashes and door hashes are equal.
+fn join() -> Step {
+    append(Sealed { kind: 2, ..SEALED }, Some(1_000))
+}
+
+fn settle(began: u8) -> Step {
+    Step::Settle { room: 0, began }
+}
+
+fn take_back(seq: u8, member: u8) -> Step {
+    Step::TakeBack { room: 0, seq, member, door: 1_200 }
+}
+
+/// A later epoch is forgotten earlier.
+fn forgotten() -> Vec<Step> {
+    let short = append(Sealed { kind: 1, retention: 1_000, ..SEALED }, Some(1_000));
+    let mut steps = vec![create(ROOMY), join(), short, commit(1), advance(1_000), DOOR];
+    steps.extend([advance(5_000), take_back(1, 0), void(1), DOOR]);
+    steps
+}
+
+/// The first epoch has the mark 0, each other one that of what is sealed.
+fn taken_back() -> Vec<Step> {
+    let mut steps = vec![create(ROOMY), WATCH, join(), say(), commit(1), take_back(1, 0)];
+    steps.extend([advance(2_999), take_back(1, 0), advance(1), take_back(1, 7), take_back(1, 0)]);
+    steps.extend([DOOR, read(), take_back(1, 0), say(), join(), advance(3_000), void(5), DOOR]);
+    steps
+}
+
+fn settled() -> Vec<Step> {
+    let mut steps = vec![create(ROOMY), join(), join(), settle(1), settle(1), DOOR];
+    steps.extend([settle(0), settle(9), take_back(1, 0), advance(3_000), take_back(1, 0)]);
+    steps.extend([take_back(2, 7), DOOR, take_back(1, 0), void(1), DOOR, commit(1)]);
+    steps.extend([advance(3_000), take_back(3, 0xee)]);
+    steps
+}
+
+/// Longer each time, and not for what brings another door.
+fn shut() -> Vec<Step> {
+    let mut steps = vec![create(ROOMY)];
+    for seq in 1..=6 {
+        steps.extend([join(), advance(3_000), void(seq), DOOR]);
+    }
+    steps.extend([commit(1), DOOR, void(7), DOOR, TOUCH, advance(119_999), DOOR, TOUCH]);
+    steps.extend([advance(1), DOOR]);
+    steps
 }
 
 fn advance(millis: u32) -> Step {

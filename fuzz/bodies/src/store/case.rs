@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anocm_core::{
     Epoch, Lifetime, Payload, Retention, RoomAddress, Secret, Token, TokenHash,
+    store::TakeBack,
     wire::{Entry, EntryKind, Genesis, NextEpoch, Policy},
 };
 
@@ -25,6 +26,9 @@ seeded! {
         Hear,
         Touch { room: u8 },
         Void { room: u8, seq: u8, door: u16 },
+        Settle { room: u8, began: u8 },
+        /// By the member hash of that mark.
+        TakeBack { room: u8, seq: u8, member: u8, door: u16 },
         Close { room: u8 },
         Advance { millis: u32 },
     }
@@ -67,6 +71,11 @@ pub(super) fn genesis(rules: &Rules, door: u16) -> Genesis {
 /// What an epoch brings, its door of so many bytes.
 pub(super) fn next(door: u16, mark: u8) -> NextEpoch {
     NextEpoch { member: hash(mark), door: hash(mark ^ 0x80), group_info: payload(door, mark) }
+}
+
+/// What a member brings who takes a join back.
+pub(super) fn take_back(member: u8, door: u16) -> TakeBack {
+    TakeBack { member: hash(member), group_info: payload(door, 0xef) }
 }
 
 pub(super) fn entry(sealed: &Sealed, current: Epoch) -> Entry {

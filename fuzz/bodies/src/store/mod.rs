@@ -11,7 +11,7 @@ use std::{
 
 use anocm_core::{
     Payload, Seq, fuzz,
-    store::{MemoryLimits, MemoryStore, Store, StoreError},
+    store::{MemoryLimits, MemoryStore, Store, StoreError, TakeBack},
     testing::ManualClock,
     wire::{CloseReason, Entry, NextEpoch},
 };
@@ -82,7 +82,11 @@ impl Play {
             }
             Step::Door { room } => {
                 let address = case::address(*room);
-                same("door", self.store.door(&address).await, self.model.door(&address));
+                let door = self.store.door(&address).await;
+                if door.as_ref().is_ok_and(|door| !door.shut.is_zero()) {
+                    reached("shut door");
+                }
+                same("door", door, self.model.door(&address));
             }
             Step::Watch { room, lazy } => {
                 let address = case::address(*room);
@@ -102,6 +106,18 @@ impl Play {
                 let given = self.give_next(&restored);
                 let voided = self.store.void(&address, seq, given).await;
                 same("void", voided, self.model.void(&address, seq, restored));
+            }
+            Step::Settle { room, began } => {
+                let (address, began) = (case::address(*room), Seq::new(u64::from(*began)));
+                let settled = self.store.settle(&address, began).await;
+                same("settle", settled, self.model.settle(&address, began));
+            }
+            Step::TakeBack { room, seq, member, door } => {
+                let (address, seq) = (case::address(*room), Seq::new(u64::from(*seq)));
+                let by = case::take_back(*member, *door);
+                let given = TakeBack { group_info: self.give(&by.group_info), ..by.clone() };
+                let taken = self.store.take_back(&address, seq, given).await;
+                same("take back", taken, self.model.take_back(&address, seq, by));
             }
             Step::Close { room } => {
                 let address = case::address(*room);
@@ -181,6 +197,8 @@ fn same<T: PartialEq + std::fmt::Debug>(
         Err(StoreError::AddressInUse) => "address in use",
         Err(StoreError::StaleEpoch { .. }) => "stale epoch",
         Err(StoreError::Full) => "full",
+        Err(StoreError::TooEarly { .. }) => "too early",
+        Err(StoreError::Settled) => "settled",
         Err(StoreError::Mismatched) => "mismatched",
         Err(error) => panic!("a store in memory does not fail so: {error}"),
     });

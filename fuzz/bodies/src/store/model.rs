@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use anocm_core::{
-    Epoch, RoomAddress, Seq,
+    Epoch, RoomAddress, Seq, TokenHash,
     store::{
-        EpochRecord, MemoryLimits, PAGE_BYTES, StoreError, StoredDoor, UNJOINED_LINGER, Watched,
+        EpochRecord, MemoryLimits, PAGE_BYTES, SETTLES, StoreError, StoredDoor, TakeBack,
+        UNJOINED_LINGER, Watched,
     },
     wire::{CloseReason, Entry, EntryKind, Genesis, LogItem, NextEpoch, Page, Policy},
 };
@@ -23,6 +24,8 @@ struct Room {
     opened: u64,
     touched: u64,
     door: StoredDoor,
+    /// Each join that was voided: the door that this shut, and when.
+    voided: Vec<(TokenHash, u64)>,
     /// With the time of their acceptance.
     kept: Vec<(u64, Seq, Entry)>,
     watches: Vec<usize>,
@@ -77,7 +80,7 @@ impl Model {
     }
 
     /// Something has changed, for which there was so much space in messages.
-    fn settle(&mut self, before: &Before, messages: usize) {
+    fn balance(&mut self, before: &Before, messages: usize) {
         for room in &mut self.rooms {
             let was = before.bytes.iter().find(|(address, _)| *address == room.address);
             let was = was.map_or(room.bytes(), |(_, bytes)| *bytes);
@@ -109,16 +112,17 @@ impl Model {
         {
             return Err(StoreError::Full);
         }
-        let epochs =
-            vec![EpochRecord { epoch: Epoch::FIRST, member: first.member, began: Seq::START }];
-        let group_info = first.group_info;
-        let door =
-            StoredDoor { policy, owner, door: first.door, group_info, head: Seq::START, epochs };
+        let NextEpoch { member, door, group_info } = first;
+        let (epoch, head) = (Epoch::FIRST, Seq::START);
+        let epochs = vec![EpochRecord { epoch, member, door, began: head, settled: true }];
+        let shut = Duration::ZERO;
+        let door = StoredDoor { policy, owner, door, group_info, head, shut, epochs };
         self.rooms.push(Room {
             address: *address,
             opened: self.now,
             touched: self.now,
             door,
+            voided: Vec::new(),
             kept: Vec::new(),
             watches: Vec::new(),
             joined: false,
@@ -150,7 +154,7 @@ impl Model {
         room.door.head = seq;
         room.joined |= entry.kind == EntryKind::Join;
         if let Some(next) = next {
-            room.begin(current.next(), seq, next);
+            room.begin(current.next(), seq, entry.kind != EntryKind::Join, next);
         }
         let item = LogItem { seq, age: 0, entry: entry.clone() };
         if entry.retention.is_live() {
@@ -159,7 +163,7 @@ impl Model {
             room.kept.push((now, seq, entry));
         }
         let watches = room.watches.clone();
-        self.settle(&before, spare.messages);
+        self.balance(&before, spare.messages);
         self.tell(&watches, &Watched::Entry(item));
         self.expire();
         Ok(seq)
@@ -193,7 +197,8 @@ impl Model {
     }
 
     pub(super) fn door(&self, address: &RoomAddress) -> Result<StoredDoor, StoreError> {
-        self.at(address).map(|at| self.rooms[at].door.clone())
+        let room = &self.rooms[self.at(address)?];
+        Ok(StoredDoor { shut: room.shut(self.now), ..room.door.clone() })
     }
 
     pub(super) fn epoch(&self, address: &RoomAddress) -> Epoch {
@@ -220,25 +225,66 @@ impl Model {
         seq: Seq,
         restored: NextEpoch,
     ) -> Result<(), StoreError> {
+        let room = &self.rooms[self.at(address)?];
+        let (_, kind, before) = room.ended_at(seq)?;
+        self.restore(address, seq, (kind, before), restored)
+    }
+
+    pub(super) fn settle(&mut self, address: &RoomAddress, began: Seq) -> Result<(), StoreError> {
+        let at = self.at(address)?;
+        for record in &mut self.rooms[at].door.epochs {
+            record.settled |= record.began == began;
+        }
+        Ok(())
+    }
+
+    pub(super) fn take_back(
+        &mut self,
+        address: &RoomAddress,
+        seq: Seq,
+        by: TakeBack,
+    ) -> Result<(), StoreError> {
+        let room = &self.rooms[self.at(address)?];
+        let (accepted, kind, before) = room.ended_at(seq)?;
+        if kind != EntryKind::Join || before.member != by.member {
+            return Err(StoreError::StaleEpoch { current: room.door.epoch() });
+        }
+        if !room.door.epochs.iter().any(|record| record.began == seq && !record.settled) {
+            return Err(StoreError::Settled);
+        }
+        let since = accepted + SETTLES.as_millis() as u64;
+        if self.now < since {
+            return Err(StoreError::TooEarly { wait: Duration::from_millis(since - self.now) });
+        }
+        let EpochRecord { member, door, .. } = before;
+        let restored = NextEpoch { member, door, group_info: by.group_info };
+        self.restore(address, seq, (kind, before), restored)
+    }
+
+    /// What began at `seq` is taken back, and the epoch before goes on.
+    fn restore(
+        &mut self,
+        address: &RoomAddress,
+        seq: Seq,
+        (kind, before): (EntryKind, EpochRecord),
+        restored: NextEpoch,
+    ) -> Result<(), StoreError> {
+        let now = self.now;
         let at = self.at(address)?;
         let (before_all, spare) = (self.before(), self.spare(at));
         let room = &mut self.rooms[at];
-        let epochs = &room.door.epochs;
-        let stale = Err(StoreError::StaleEpoch { current: room.door.epoch() });
-        let Some(voided) = epochs.iter().find(|record| record.began == seq).copied() else {
-            return stale;
-        };
-        let before = epochs.iter().find(|record| record.epoch.next() == voided.epoch).copied();
-        let Some(before) = before else { return stale };
         let grows = restored.group_info.len().saturating_sub(room.door.group_info.len());
         if grows > spare.epochs {
             return Err(StoreError::Full);
         }
         room.door.epochs.retain(|record| record.epoch < before.epoch);
-        room.begin(before.epoch, before.began, restored);
+        room.begin(before.epoch, before.began, before.settled, restored);
+        if kind == EntryKind::Join {
+            room.voided.push((room.door.door, now));
+        }
         room.kept.retain(|(_, kept, _)| *kept < seq);
         let watches = room.watches.clone();
-        self.settle(&before_all, spare.messages);
+        self.balance(&before_all, spare.messages);
         self.tell(&watches, &Watched::Voided { seq, epoch: before.epoch });
         Ok(())
     }
@@ -251,7 +297,7 @@ impl Model {
         let at = self.at(address)?;
         let before = self.before();
         let room = self.rooms.remove(at);
-        self.settle(&before, usize::MAX);
+        self.balance(&before, usize::MAX);
         self.tell(&room.watches, &Watched::Closed(reason));
         Ok(())
     }
@@ -314,7 +360,7 @@ impl Model {
             let expired: Vec<_> = expired;
             expired.iter().for_each(|(_, _, entry)| room.forget_end_of(entry));
         }
-        self.settle(&before, usize::MAX);
+        self.balance(&before, usize::MAX);
     }
 }
 
@@ -341,10 +387,34 @@ impl Room {
         if needs > spare { Err(StoreError::Full) } else { Ok(()) }
     }
 
-    fn begin(&mut self, epoch: Epoch, began: Seq, next: NextEpoch) {
-        self.door.door = next.door;
-        self.door.group_info = next.group_info;
-        self.door.epochs.push(EpochRecord { epoch, member: next.member, began });
+    fn begin(&mut self, epoch: Epoch, began: Seq, settled: bool, next: NextEpoch) {
+        let NextEpoch { member, door, group_info } = next;
+        self.door.door = door;
+        self.door.group_info = group_info;
+        self.door.epochs.push(EpochRecord { epoch, member, door, began, settled });
+    }
+
+    /// Of a kept entry that ended an epoch which is known: when it was accepted, its kind, and the
+    /// record of the epoch.
+    fn ended_at(&self, seq: Seq) -> Result<(u64, EntryKind, EpochRecord), StoreError> {
+        let kept =
+            self.kept.iter().find(|(_, kept, entry)| *kept == seq && entry.kind.begins_epoch());
+        let ended = kept.and_then(|(accepted, _, entry)| {
+            let record = self.door.epochs.iter().find(|record| record.epoch == entry.epoch)?;
+            Some((*accepted, entry.kind, *record))
+        });
+        ended.ok_or(StoreError::StaleEpoch { current: self.door.epoch() })
+    }
+
+    /// How long the door is shut still: each time for twice as long, while it is the same one.
+    fn shut(&self, now: u64) -> Duration {
+        let Some(&(door, since)) = self.voided.last() else { return Duration::ZERO };
+        if door != self.door.door {
+            return Duration::ZERO;
+        }
+        let times = self.voided.iter().rev().take_while(|voided| voided.0 == door).count();
+        let seconds = [10, 20, 40, 80].get(times - 1).copied().unwrap_or(120);
+        Duration::from_millis((since + seconds * 1_000).saturating_sub(now))
     }
 
     /// An entry is not kept any more, and with it the record of the epoch that it ended.
