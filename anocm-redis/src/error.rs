@@ -1,7 +1,5 @@
 //! What can go wrong.
 
-use std::{error::Error, io};
-
 use anocm_core::store::StoreError;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
@@ -60,34 +58,15 @@ impl From<RedisError> for ConnectError {
     }
 }
 
-/// Whether the other end of a TLS connection is not who it should be.
+/// Whether the other end of a TLS connection is not who it should be. The library for Redis hides
+/// the cause behind its words, which are those of the library for TLS.
 fn is_untrusted(error: &RedisError) -> bool {
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        #[cfg(feature = "tls")]
-        if let Some(rustls::Error::InvalidCertificate(_)) = error
-            .downcast_ref::<io::Error>()
-            .and_then(|error| error.get_ref()?.downcast_ref::<rustls::Error>())
-        {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
+    error.is_io_error() && error.to_string().contains("invalid peer certificate")
 }
 
 /// An error of a connection's first steps: says what it may mean that the other end hung up.
 pub(crate) fn at_hello(error: RedisError) -> RedisError {
-    let hung_up = [
-        io::ErrorKind::BrokenPipe,
-        io::ErrorKind::ConnectionAborted,
-        io::ErrorKind::ConnectionReset,
-        io::ErrorKind::UnexpectedEof,
-    ];
-    let io = error.source().and_then(|error| error.downcast_ref::<io::Error>());
-    if io.is_some_and(|io| hung_up.contains(&io.kind()))
-        || error.is_io_error() && error.is_connection_dropped() && !error.is_connection_refusal()
-    {
+    if error.is_io_error() && error.is_connection_dropped() && !error.is_connection_refusal() {
         let why = "the connection was ended at HELLO: no server is behind it, or a proxy that does \
                    not know RESP3, which is needed, or it expects TLS";
         return (ErrorKind::Io, why).into();

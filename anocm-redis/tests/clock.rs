@@ -1,6 +1,12 @@
 //! A server whose clock is set while there are rooms.
 #![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, reason = "a test, helpers included")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test, helpers included, that measures"
+)]
 
 mod common;
 
@@ -23,7 +29,6 @@ use common::{
     rooms::{SECOND, create, entry, kept, next, policy, say, store, told, told_entry},
 };
 use tokio::task::JoinHandle;
-use tracing::Level;
 
 const HERE: RoomAddress = RoomAddress::new([7; 16]);
 
@@ -90,7 +95,7 @@ async fn stay(store: Arc<RedisStore>, is_over: Arc<AtomicBool>) {
 
 #[tokio::test]
 async fn a_step_in_either_direction_ends_no_room_in_which_somebody_is() {
-    let (log, _guard) = Log::listen(Level::INFO);
+    let log = Log::listen();
     let Some(mut stage) = Stage::new().await else { return };
     let day = 24 * 3_600;
     // Each time against the true clock; the room outlives its last guest by 30 s only.

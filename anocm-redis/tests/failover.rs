@@ -17,7 +17,6 @@ use common::{
     wait,
 };
 use tokio::time::timeout;
-use tracing::Level;
 
 /// Says something until it is taken.
 async fn insist(store: &RedisStore, mark: u8, sealed: u8) -> Seq {
@@ -209,7 +208,7 @@ const SOON: Duration = Duration::from_secs(10);
 
 #[tokio::test]
 async fn a_master_that_has_become_a_replica_is_let_go() {
-    let (log, _guard) = Log::listen(Level::DEBUG);
+    let log = Log::listen();
     let server = Server::start(&[]);
     let port = server.port.to_string();
     let replica = Server::start(&["--replicaof", "127.0.0.1", &port]);

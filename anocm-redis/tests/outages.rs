@@ -16,7 +16,6 @@ use common::{
     rooms::{SECOND, address, create, entry, kept, next, policy, say, store, told, told_entry},
     wait,
 };
-use tracing::Level;
 
 /// A server with a room that another relay watches.
 async fn watched() -> (Server, Arc<RedisStore>, Arc<RedisStore>, RoomAddress, Watch) {
@@ -267,7 +266,7 @@ async fn a_full_server_refuses_and_loses_nothing() {
 
 #[tokio::test]
 async fn an_outage_is_known_and_is_one_line_when_it_begins_and_one_when_it_ends() {
-    let (log, _guard) = Log::listen(Level::TRACE);
+    let log = Log::listen();
     let mut server = Server::start(&[]);
     let store = store(&server).await;
     store.state_posture(Posture::Kept);

@@ -20,6 +20,8 @@ use crate::keys::{SHARDS, Shard};
 
 /// A deviation that is no step, in milliseconds: beyond what the time of the way explains.
 const TOLERANCE: u64 = 50;
+/// Whole milliseconds of two clocks differ by so many at the same moment.
+const ROUNDING: u64 = 2;
 /// Clocks run apart by one part in so many, at most, without a step.
 const DRIFT: u64 = 2_000;
 /// For how long after a forward step a room that is missing may have been expired by the server
@@ -137,8 +139,9 @@ fn judge(known: Option<SlotClock>, asked: Asked, told: Told) -> (SlotClock, Opti
     let time = told.wall.saturating_add_signed(offset);
     let Some(known) = known.filter(|known| known.offset == offset) else {
         // The first that is heard, or another relay has recorded a step.
-        let way = asked.answered.as_millis().saturating_sub(asked.sent.as_millis());
-        let here = Timestamp::from_millis(asked.sent.as_millis().saturating_add(way / 2));
+        // As if it had looked at the last moment: what is learnt later brings the time forward and
+        // not back, so that nothing is kept for longer.
+        let here = asked.answered;
         let is_forward = known.is_some_and(|known| offset < known.offset);
         let jumped = known.and_then(|known| known.jumped);
         let jumped = if is_forward { Some(asked.answered) } else { jumped };
@@ -149,6 +152,7 @@ fn judge(known: Option<SlotClock>, asked: Asked, told: Told) -> (SlotClock, Opti
     let since = asked.answered.as_millis().saturating_sub(known.here.as_millis());
     let apart = time.abs_diff(nearest);
     if apart <= TOLERANCE + since / DRIFT {
+        let apart = if apart <= ROUNDING { 0 } else { apart };
         // Follows the server where it runs faster or slower.
         let there = known.at(asked.answered);
         let there =
@@ -195,6 +199,15 @@ mod tests {
     }
 
     #[test]
+    fn what_is_learnt_after_a_slow_answer_brings_the_time_forward() {
+        // The server looked at the beginning of these 400 ms.
+        let (clock, _) = judge(None, asked(1_000, 1_400), told(WALL));
+        assert_eq!(clock.at(Timestamp::from_millis(1_400)), WALL);
+        let (clock, step) = judge(Some(clock), asked(1_500, 1_500), told(WALL + 150));
+        assert_eq!((clock.at(Timestamp::from_millis(1_500)), step), (WALL + 150, None));
+    }
+
+    #[test]
     fn a_clock_that_runs_faster_or_slower_is_followed() {
         let mut clock = known();
         for second in 1..=100 {
@@ -203,7 +216,7 @@ mod tests {
             let told = told(WALL + 1_000 * second + second / 4);
             let (next, step) = judge(Some(clock), asked(here, here), told);
             assert_eq!(step, None, "{second}");
-            assert_eq!(next.at(Timestamp::from_millis(here)), told.wall);
+            assert!(next.at(Timestamp::from_millis(here)).abs_diff(told.wall) <= ROUNDING);
             clock = next;
         }
         // Also when nothing was heard for an hour.

@@ -1,30 +1,40 @@
-//! What the store logs on this thread.
+//! What the store logs on one thread.
 
 use std::{
+    cell::RefCell,
     io,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, Once},
 };
 
-use tracing::{Level, subscriber::DefaultGuard};
+use tracing::Level;
+
+thread_local! {
+    /// Where lines of this thread go.
+    static HERE: RefCell<Option<Log>> = const { RefCell::new(None) };
+}
 
 /// Lines that were logged by tasks of this thread since this was made.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    /// Takes what is logged until the guard is dropped.
-    pub(crate) fn listen(level: Level) -> (Self, DefaultGuard) {
+    /// Takes what is logged on this thread from now on.
+    ///
+    /// One subscriber for all threads: what is logged first where there is none would be taken for
+    /// something that nobody wants to know.
+    pub(crate) fn listen() -> Self {
+        static BEGIN: Once = Once::new();
+        BEGIN.call_once(|| {
+            let lines = tracing_subscriber::fmt().with_max_level(Level::TRACE).with_ansi(false);
+            let lines = lines.with_writer(|| Here).finish();
+            tracing::subscriber::set_global_default(lines).unwrap();
+        });
         let log = Self::default();
-        let to = log.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(level)
-            .with_ansi(false)
-            .with_writer(move || to.clone())
-            .finish();
-        (log, tracing::subscriber::set_default(subscriber))
+        HERE.set(Some(log.clone()));
+        log
     }
 
-    /// Those of this crate, and of them those with `word` in them.
+    /// Those of this crate with `word` in them.
     pub(crate) fn lines(&self, word: &str) -> Vec<String> {
         let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
         let ours = text.lines().filter(|line| line.contains("anocm_redis"));
@@ -32,9 +42,16 @@ impl Log {
     }
 }
 
-impl io::Write for Log {
+/// Writes to the log of the thread.
+struct Here;
+
+impl io::Write for Here {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        HERE.with_borrow(|log| {
+            if let Some(Log(lines)) = log {
+                lines.lock().unwrap().extend_from_slice(bytes);
+            }
+        });
         Ok(bytes.len())
     }
 

@@ -7,6 +7,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::disallowed_methods,
+    clippy::print_stdout,
     reason = "each test file uses some of it, and fails by panicking"
 )]
 
@@ -116,7 +117,7 @@ impl Cluster {
 
     /// Has another node follow the first one.
     pub(crate) fn add_replica(&mut self, node: Server) {
-        let first = &self.nodes[0];
+        let first = self.nodes.first().unwrap();
         let () = node.ask(&["CLUSTER", "MEET", "127.0.0.1", &first.port.to_string()]);
         let id: String = first.ask(&["CLUSTER", "MYID"]);
         wait("a replica follows", || node.try_ask(&["CLUSTER", "REPLICATE", &id]).is_some());
