@@ -40,9 +40,9 @@ impl Doorkeeping {
 }
 
 impl Machine {
-    /// Somebody else began an epoch: about two members look at the door it brought, and about two
-    /// more in each later round, unless the next epoch comes first. One round is not enough: in one
-    /// of seven it chooses nobody.
+    /// Somebody else began an epoch: about four members look at the door it brought, and about four
+    /// more in each later round, unless the next epoch comes first: one round may choose nobody who
+    /// is there and honest.
     pub(super) fn doubt_door(&mut self, now: Timestamp) {
         let chosen = (0..ROUNDS).find(|_| self.acts_for_all());
         let wait = Duration::from_millis(500 + self.random_below(1_500));

@@ -37,10 +37,10 @@ impl Renewal {
 }
 
 impl Machine {
-    /// Whether this guest is one of about two who act for everybody.
+    /// Whether this guest is one of about four who act for everybody: some may be away or hostile.
     pub(super) fn acts_for_all(&mut self) -> bool {
         let members = self.session().map_or(1, |session| session.members().len()) as u64;
-        members <= 3 || self.random_below(members) < 2
+        members <= 8 || self.random_below(members) < 4
     }
 
     /// Something came from inside the room and cannot be read.

@@ -1,0 +1,63 @@
+//! A connection to the relay, worked by hand.
+
+use std::time::Duration;
+
+use anocm_core::{
+    Payload,
+    transport::{Link, Transport},
+    wire::{
+        ClientFrame, ClientHello, Hello, MAX_FRAME, Refusal, RelayFrame, Reply, Request, decode,
+        encode,
+    },
+};
+
+/// What a request comes to; `None` when the relay has closed the connection.
+pub type Answer = Option<Result<Reply, Refusal>>;
+
+pub struct Line {
+    link: Box<dyn Link>,
+    next: u32,
+}
+
+impl Line {
+    pub async fn reach(relay: &dyn Transport) -> Self {
+        let link = relay.connect().await.unwrap();
+        link.send(&[ClientHello::default().to_frame()]).await.unwrap();
+        link.recv().await.unwrap().unwrap();
+        Self { link, next: 0 }
+    }
+
+    pub async fn ask(&mut self, request: Request) -> Answer {
+        self.next += 1;
+        let frame = encode(&ClientFrame { id: self.next, request });
+        self.link.send(&[frame]).await.ok()?;
+        loop {
+            match self.frame().await? {
+                RelayFrame::Reply { id, result } if id == self.next => return Some(result),
+                _ => {}
+            }
+        }
+    }
+
+    /// Sends without waiting for an answer.
+    pub async fn sends(&mut self, request: Request) {
+        self.next += 1;
+        let frame = encode(&ClientFrame { id: self.next, request });
+        let _ = self.link.send(&[frame]).await;
+    }
+
+    pub async fn sends_bytes(&mut self, bytes: &[u8]) {
+        let _ = self.link.send(&[Payload::copy_from_slice(bytes)]).await;
+    }
+
+    async fn frame(&mut self) -> Option<RelayFrame> {
+        let frame = self.link.recv().await.ok()??;
+        Some(decode(&frame, MAX_FRAME).unwrap())
+    }
+
+    /// Takes what comes for a while.
+    pub async fn listens(&mut self, time: Duration) {
+        let listening = async { while self.frame().await.is_some() {} };
+        let _ = tokio::time::timeout(time, listening).await;
+    }
+}

@@ -1,0 +1,84 @@
+//! A member and a link-holder who try everything that a frame or a field lets them try, against
+//! the real relay engine and real clients of the others.
+//!
+//! The tables in `rows` list the attempts. Each is made in a room of its own, three times: with
+//! all honest guests online, with the owner away, and with everybody away and coming back one by
+//! one. Afterwards (`trial`), within a stated time, everybody hears everybody, a newcomer gets in
+//! by the link, the owner removes somebody, and neither the relay nor any honest member was
+//! accused; or the row names the words of docs/threat-model.md that say why it is not so.
+//!
+//! `ANOCM_ROW=words` runs the rows with those words in their name.
+#![allow(unreachable_pub, missing_docs, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on ends"
+)]
+#![allow(clippy::type_complexity, reason = "the columns of a table")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod forge;
+mod party;
+mod rows;
+mod trial;
+
+use anocm_core::Retention;
+
+use trial::{Setting, Then, run};
+
+/// How long what is said here is kept.
+pub fn hour() -> Retention {
+    common::seconds(3_600)
+}
+
+/// The notice of a commit that removes nobody: no statements, no new door.
+pub const NO_NOTICE: &[u8] = &[0, 0];
+
+/// One test for each table and each setting.
+macro_rules! tables {
+    ($($table:ident),+ $(,)?) => {$(
+        mod $table {
+            use super::{Setting, run, rows};
+
+            #[test]
+            fn with_everybody_online() {
+                run(Setting::Online, &rows::$table::rows());
+            }
+
+            #[test]
+            fn with_the_owner_away() {
+                run(Setting::OwnerAway, &rows::$table::rows());
+            }
+
+            #[test]
+            fn with_everybody_away() {
+                run(Setting::AllAway, &rows::$table::rows());
+            }
+        }
+    )+
+
+        fn all_rows() -> Vec<trial::Row> {
+            [$(rows::$table::rows()),+].into_iter().flatten().collect()
+        }
+    };
+}
+
+tables!(commits, entries, floods, hashes, joins, leaves, messages, requests, takings);
+
+#[test]
+fn what_a_row_says_that_the_threat_model_says_stands_there() {
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let page = words(include_str!("../../../docs/threat-model.md"));
+    for row in all_rows() {
+        let then = match row.then {
+            Then::AwaitsOwner(quote) | Then::MayEnd(quote) => Some(quote),
+            Then::GoesOn => None,
+        };
+        for quote in then.into_iter().chain(row.loses) {
+            assert!(page.contains(&words(quote)), "{}: {quote}", row.name);
+        }
+    }
+}

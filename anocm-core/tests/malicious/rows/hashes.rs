@@ -1,0 +1,224 @@
+//! What a lawful commit or join tells the relay of the epoch that it begins: the hashes of the
+//! tokens, and the group information.
+
+use std::time::Duration;
+
+use anocm_core::{Epoch, NewRoom, Payload, TokenHash, wire::NextEpoch};
+
+use super::{joins, messages::SMALL};
+use crate::{
+    common::Stage,
+    forge::{
+        Forger,
+        join::{self, Shape},
+        keys::{self, SIZES},
+        looks,
+        who::{Who, random},
+    },
+    trial::{
+        By::{LinkHolder, Member},
+        Row,
+        Then::{self, AwaitsOwner, GoesOn},
+        row,
+    },
+};
+
+/// Members who are not admitted come back through the door, and wait a while between two tries.
+const BACK_WITHIN: Duration = Duration::from_secs(200);
+const OWNER_PUTS_RIGHT: &str =
+    "While the owner is away, a member can end the room for everybody in this way";
+
+const ENDS: &str = "the link is enough to end a room in this way";
+
+fn hash(bytes: [u8; 32]) -> TokenHash {
+    keys::token(bytes).hash()
+}
+
+/// Hashes that are not of the token that they should be of. Given what was the member's hash.
+const HASHES: [(&str, fn(&Forger) -> TokenHash); 6] = [
+    ("zeros", |_| TokenHash::new([0; 32])),
+    ("random bytes", |_| TokenHash::new(random())),
+    ("the hash of the old epoch's token", |mallory| hash(mallory.member_token())),
+    ("the hash of the door's token", |mallory| hash(mallory.door.token)),
+    ("the token itself", |mallory| TokenHash::new(mallory.member_token())),
+    ("the hash of a token of her own", |_| hash([7; 32])),
+];
+
+/// Publishes a lawful commit of new keys with such hashes and group information.
+async fn tells(mallory: &mut Forger, lie: impl FnOnce(&mut Forger, &mut NextEpoch)) {
+    let (entry, mut next) = mallory.refresh();
+    lie(mallory, &mut next);
+    mallory.publishes(entry, Some(next)).await.unwrap().unwrap();
+}
+
+fn hashes() -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (what, lie) in HASHES {
+        rows.push(row!(
+            Member,
+            format!("a commit that gives {what} as the member hash"),
+            |attack| {
+                tells(attack.mallory(), |mallory, next| next.member = lie(mallory)).await;
+            }
+        ));
+        rows.push(row!(Member, format!("a commit that gives {what} as the door hash"), |attack| {
+            tells(attack.mallory(), |mallory, next| next.door = lie(mallory)).await;
+        }));
+        let both = format!("a commit that gives {what} as both hashes");
+        let row = row!(Member, both, |attack| {
+            tells(attack.mallory(), |mallory, next| {
+                (next.member, next.door) = (lie(mallory), lie(mallory));
+            })
+            .await;
+        });
+        let opens = what == "the hash of the door's token";
+        rows.push(if opens { row } else { row.then(AwaitsOwner(OWNER_PUTS_RIGHT)) });
+    }
+    rows.push(
+        row!(Member, "a commit with the two hashes exchanged", |attack| {
+            tells(attack.mallory(), |_, next| std::mem::swap(&mut next.member, &mut next.door))
+                .await;
+        })
+        .then(AwaitsOwner(OWNER_PUTS_RIGHT)),
+    );
+    rows
+}
+
+type Info = fn(&mut Forger, Vec<u8>) -> Payload;
+
+/// Group information that lets nobody in, given the lawful one.
+fn infos() -> Vec<(String, Info)> {
+    vec![
+        ("zeros".to_owned(), |_, _| Payload::from(vec![0; 4_000])),
+        ("nothing in a lawful seal".to_owned(), |mallory, _| sealed(mallory, &[])),
+        ("random bytes in a lawful seal".to_owned(), |mallory, _| {
+            sealed(mallory, &random::<300>())
+        }),
+        ("the old epoch's".to_owned(), |mallory, _| {
+            let info = mallory.group_info();
+            mallory.seals_info(mallory.epoch(), &info)
+        }),
+        ("the old epoch's sealed for the new".to_owned(), |mallory, _| {
+            let info = mallory.group_info();
+            sealed(mallory, &info)
+        }),
+        ("the right one sealed for an epoch that never comes".to_owned(), |mallory, info| {
+            mallory.seals_info(Epoch::new(u64::MAX), &info)
+        }),
+        ("the right one cut off".to_owned(), |mallory, info| {
+            sealed(mallory, &info[..info.len() - 9])
+        }),
+        ("the right one with bytes left over".to_owned(), |mallory, mut info| {
+            info.extend([0; 9]);
+            sealed(mallory, &info)
+        }),
+        ("one whose signature fails".to_owned(), |mallory, mut info| {
+            *info.last_mut().unwrap() ^= 1;
+            sealed(mallory, &info)
+        }),
+        ("one whose tree was changed".to_owned(), |mallory, mut info| {
+            let middle = info.len() / 2;
+            info[middle] ^= 1;
+            sealed(mallory, &info)
+        }),
+    ]
+}
+
+fn sealed(mallory: &Forger, info: &[u8]) -> Payload {
+    mallory.seals_info(mallory.epoch().next(), info)
+}
+
+fn doors() -> Vec<Row> {
+    let mut rows: Vec<_> = infos()
+        .into_iter()
+        .map(|(what, lie)| {
+            row!(Member, format!("a commit whose group information is {what}"), |attack| {
+                tells(attack.mallory(), |mallory, next| {
+                    let info = mallory.opens_info(next);
+                    next.group_info = lie(mallory, info);
+                })
+                .await;
+            })
+        })
+        .collect();
+    for size in SIZES {
+        let name = format!("a commit whose group information is {size} random bytes");
+        rows.push(row!(Member, name, |attack| {
+            tells(attack.mallory(), |_, next| {
+                let mut bytes = vec![0x66; size];
+                bytes[..32].copy_from_slice(&random::<32>());
+                next.group_info = Payload::from(bytes);
+            })
+            .await;
+        }));
+    }
+    for (n, key) in SMALL.into_iter().enumerate() {
+        let name =
+            format!("a commit whose group information has an external key of small order ({n})");
+        rows.push(row!(Member, name, |attack| {
+            tells(attack.mallory(), |mallory, next| {
+                let info = mallory.opens_info(next);
+                let info = mallory.signs_info(with_external_key(info, key));
+                next.group_info = sealed(mallory, &info);
+            })
+            .await;
+        }));
+    }
+    rows.push(row!(Member, "a commit whose group information is of another room", |attack| {
+        let stage = Stage::new();
+        let other = stage.open_with("Alice", NewRoom::default()).await;
+        let relay = stage.reach();
+        let elsewhere = Forger::joins(&*relay, &other.invite()).await;
+        let info = elsewhere.group_info();
+        tells(attack.mallory(), |mallory, next| next.group_info = sealed(mallory, &info)).await;
+    }));
+    rows
+}
+
+/// Replaces the external public key: an extension of type 4 with a key of 32 bytes.
+fn with_external_key(mut info: Vec<u8>, key: [u8; 32]) -> Vec<u8> {
+    let head = [0, 4, 33, 32];
+    let at = info.windows(4).rposition(|window| window == head).unwrap();
+    info[at + 4..at + 36].copy_from_slice(&key);
+    info
+}
+
+/// The same by a join that is lawful in all else.
+fn by_join() -> Vec<Row> {
+    type Lie = fn(&mut NextEpoch);
+    let lies: [(&str, Then, Lie); 5] = [
+        ("zeros as the member hash", GoesOn, |next| next.member = TokenHash::new([0; 32])),
+        ("the door hash as the member hash", GoesOn, |next| next.member = next.door),
+        ("random group information", GoesOn, |next| {
+            next.group_info = Payload::from(random::<4_000>().to_vec());
+        }),
+        (
+            "the hash of a token of her own and random group information",
+            AwaitsOwner(ENDS),
+            |next| {
+                next.member = hash([7; 32]);
+                next.group_info = Payload::from(random::<4_000>().to_vec());
+            },
+        ),
+        ("random group information and a random member hash", AwaitsOwner(ENDS), |next| {
+            next.member = TokenHash::new(random());
+            next.group_info = Payload::from(random::<4_000>().to_vec());
+        }),
+    ];
+    lies.map(|(what, then, lie)| {
+        row!(LinkHolder, format!("a lawful join that tells the relay {what}"), |attack| {
+            let shown = looks(&mut attack.line, &attack.invite).await;
+            let made = join::make(&attack.invite, &shown, Shape::of(Who::random()));
+            let (entry, mut next) = made.sealed(&attack.invite, &shown);
+            lie(&mut next);
+            joins::append(attack, entry, next).await;
+        })
+        .then(then)
+    })
+    .into()
+}
+
+pub fn rows() -> Vec<Row> {
+    let rows = [hashes(), doors(), by_join()].into_iter().flatten();
+    rows.map(|row| row.within(BACK_WITHIN)).collect()
+}

@@ -1,0 +1,201 @@
+//! What stands in a leaf and in a path: by a member's commit and by a join.
+
+use std::sync::Arc;
+
+use anocm_core::wire::EntryKind;
+use openmls::prelude::{
+    BasicCredential, Capabilities, CredentialWithKey, ExtensionType, Extensions, LeafNode,
+    LeafNodeParameters,
+};
+
+use super::{entries::OWNER_VOIDS, joins::join, messages::SMALL};
+use crate::{
+    forge::{
+        join::Shape,
+        liar::Lies,
+        who::{LEAF, SETTINGS, Who, capabilities, card, leaf_extensions},
+    },
+    trial::{
+        By::{LinkHolder, Member},
+        Row,
+        Then::AwaitsOwner,
+        row,
+    },
+};
+
+/// A leaf that is not as it should be, or is at the bound of it.
+struct Leaf {
+    extensions: Extensions<LeafNode>,
+    capabilities: Capabilities,
+    who: Who,
+    lies: Lies,
+}
+
+impl Leaf {
+    fn of(who: &Who) -> Self {
+        Self {
+            extensions: leaf_extensions(card("Mallory", who.whisper)),
+            capabilities: capabilities(),
+            who: who.clone(),
+            lies: Lies::default(),
+        }
+    }
+
+    fn carded(who: &Who, card: Vec<u8>) -> Self {
+        Self { extensions: leaf_extensions(card), ..Self::of(who) }
+    }
+}
+
+type Make = Arc<dyn Fn(&Who) -> Leaf>;
+
+fn case(name: &str, make: impl Fn(&Who) -> Leaf + 'static) -> (String, Make) {
+    (name.to_owned(), Arc::new(make))
+}
+
+/// Names that every member takes.
+fn lawful() -> Vec<(String, Make)> {
+    ["", "Alice", "\u{202e}\u{1b}[2J<Alice #7K2Q>\n", &"x".repeat(64)]
+        .map(|name| {
+            let card_of = name.to_owned();
+            case(&format!("the name {name:?}"), move |who| {
+                Leaf::carded(who, card(&card_of, who.whisper))
+            })
+        })
+        .into()
+}
+
+fn cards() -> Vec<(String, Make)> {
+    let with = |name: &'static str, make: fn(Vec<u8>) -> Vec<u8>| {
+        case(name, move |who| Leaf::carded(who, make(card("Mallory", who.whisper))))
+    };
+    let long = |bytes: usize| {
+        case(&format!("a name of {bytes} bytes"), move |who| {
+            Leaf::carded(who, card(&"x".repeat(bytes), who.whisper))
+        })
+    };
+    vec![
+        long(65),
+        long(256),
+        long(257),
+        long(20_000),
+        with("an empty card", |_| Vec::new()),
+        with("a card with a byte left over", |card| [card, vec![0]].concat()),
+        with("a card cut off", |card| card[..card.len() - 1].to_vec()),
+        with("a card of no meaning", |_| vec![0xff; 40]),
+        with("a card with an overlong length", |card| [&[0x87, 0], &card[1..]].concat()),
+        with("a name that is no UTF-8", |mut card| {
+            card[1] = 0xff;
+            card
+        }),
+        case("no card", |who| Leaf { extensions: Extensions::empty(), ..Leaf::of(who) }),
+    ]
+}
+
+fn able() -> Vec<(String, Make)> {
+    let able = |name: &'static str, make: fn() -> Capabilities| {
+        case(name, move |who| Leaf { capabilities: make(), ..Leaf::of(who) })
+    };
+    vec![
+        able("capabilities that say more", || {
+            let types = [LEAF, SETTINGS, 0xf0ff].map(ExtensionType::Unknown);
+            Capabilities::new(None, None, Some(&types), Some(&[]), None)
+        }),
+        able("capabilities in another order", || {
+            let types = [SETTINGS, LEAF].map(ExtensionType::Unknown);
+            Capabilities::new(None, None, Some(&types), Some(&[]), None)
+        }),
+    ]
+}
+
+fn identities() -> Vec<(String, Make)> {
+    [0, 15, 17, 200]
+        .map(|bytes| {
+            case(&format!("a member id of {bytes} bytes"), move |who| {
+                let who = Who { id: vec![7; bytes], ..who.clone() };
+                Leaf { who, ..Leaf::of(&Who::random()) }
+            })
+        })
+        .into()
+}
+
+/// Public keys that nothing can be encrypted to, as each key of the path: the MLS library makes the leaf's
+/// last.
+fn path_keys() -> Vec<(String, Make)> {
+    let mut cases = Vec::new();
+    for (nth, whose) in [(0, "parent"), (1, "root"), (2, "leaf")] {
+        for (n, key) in SMALL.into_iter().enumerate() {
+            let name = format!("a {whose} key of small order (number {n})");
+            cases.push(case(&name, move |who| {
+                let public_key = Some((nth, key.to_vec()));
+                Leaf { lies: Lies { public_key, ..Lies::default() }, ..Leaf::of(who) }
+            }));
+        }
+        for bytes in [0, 31, 33] {
+            let name = format!("a {whose} key of {bytes} bytes");
+            cases.push(case(&name, move |who| {
+                let public_key = Some((nth, vec![9; bytes]));
+                Leaf { lies: Lies { public_key, ..Lies::default() }, ..Leaf::of(who) }
+            }));
+        }
+    }
+    cases
+}
+
+fn whispers() -> Vec<(String, Make)> {
+    let whispers = SMALL.into_iter().enumerate().map(|(n, key)| {
+        case(&format!("a whisper key of small order (number {n})"), move |who| {
+            Leaf::carded(who, card("Mallory", key))
+        })
+    });
+    whispers.collect()
+}
+
+fn by_join((name, make): (String, Make)) -> Row {
+    row!(
+        LinkHolder,
+        format!("a join with {name}"),
+        [make] | attack | {
+            let Leaf { extensions, capabilities, who, lies } = make(&Who::random());
+            let shape = Shape { extensions, capabilities, lies, ..Shape::of(who) };
+            join(attack, shape).await;
+        }
+    )
+}
+
+fn by_commit((name, make): (String, Make)) -> Row {
+    row!(
+        Member,
+        format!("a commit with {name}"),
+        [make] | attack | {
+            let mallory = attack.mallory();
+            let Leaf { extensions, capabilities, who, lies } = make(&mallory.who);
+            let mut leaf = LeafNodeParameters::builder()
+                .with_extensions(extensions)
+                .with_capabilities(capabilities);
+            if who.id != mallory.who.id {
+                leaf = leaf.with_credential_with_key(CredentialWithKey {
+                    credential: BasicCredential::new(who.id).into(),
+                    signature_key: mallory.who.key().to_vec().into(),
+                });
+            }
+            mallory.provider.lies(lies);
+            let leaf = leaf.build();
+            let commit = mallory.commit(crate::NO_NOTICE, |b| b.leaf_node_parameters(leaf));
+            let entry = mallory.seals(EntryKind::Commit, &commit.bytes);
+            mallory.publishes(entry, Some(commit.next)).await.unwrap().unwrap();
+        }
+    )
+}
+
+fn unlawful() -> Vec<(String, Make)> {
+    [cards(), able(), identities(), path_keys(), whispers()].into_iter().flatten().collect()
+}
+
+pub fn rows() -> Vec<Row> {
+    let commits = unlawful().into_iter().map(by_commit);
+    let commits = commits.map(|row| row.then(AwaitsOwner(OWNER_VOIDS)));
+    let joins = unlawful().into_iter().map(by_join);
+    let lawful_joins = lawful().into_iter().map(by_join);
+    let lawful_commits = lawful().into_iter().map(by_commit);
+    commits.chain(joins).chain(lawful_joins).chain(lawful_commits).collect()
+}
