@@ -1,6 +1,12 @@
 //! A server whose clock is set while there are rooms.
 #![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, reason = "a test, helpers included")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test, helpers included"
+)]
 
 mod common;
 

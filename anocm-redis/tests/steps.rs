@@ -1,5 +1,4 @@
 //! What happens between two steps of something that takes several.
-#![expect(clippy::unwrap_used, reason = "a test, helpers included")]
 
 mod common;
 

@@ -7,6 +7,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
     reason = "each test file uses some of it, and fails by panicking"
 )]
 
