@@ -158,8 +158,7 @@ fn hoard(n: u8, door: usize) -> Request {
 /// A relay whose store holds eight mebibytes.
 fn small_store() -> World {
     let clock = Arc::new(TokioClock::new());
-    let mut limits = MemoryLimits::default();
-    limits.max_bytes = 8 << 20;
+    let limits = MemoryLimits { max_bytes: 8 << 20, ..MemoryLimits::default() };
     let store = MemoryStore::new(clock.clone(), limits);
     let config = RelayConfig { max_effort: 4_096, ..RelayConfig::default() };
     let relay = Relay::new(store.clone(), clock.clone(), config);
