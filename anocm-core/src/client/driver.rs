@@ -60,7 +60,13 @@ impl Driver {
         while !self.registry.is_closed() {
             let deadline = self.pump();
             let woken = self.wait(deadline).await;
-            self.act(woken).await;
+            if self.was_stopped() {
+                // What was read a moment ago is as old as the rest.
+                drop(woken);
+                self.renew(self.now());
+            } else {
+                self.act(woken).await;
+            }
         }
         self.part().await;
     }
@@ -74,7 +80,7 @@ impl Driver {
         let now = self.now();
         let rooms = self.registry.rooms();
         let mut deadlines = Vec::new();
-        if self.registry.takes_anew() {
+        if self.registry.takes_anew() || self.is_late(now) {
             self.renew(now);
         }
         if let State::Open(open) = &mut self.state {
@@ -119,7 +125,28 @@ impl Driver {
             State::Waiting(until) | State::Connecting(_, until) => deadlines.push(*until),
             State::Idle => {}
         }
-        deadlines.into_iter().min()
+        let deadline = deadlines.into_iter().min();
+        match &mut self.state {
+            State::Open(open) => Some(open.stalls.waits(now, deadline)),
+            _ => deadline,
+        }
+    }
+
+    /// Whether this program did not run while it waited at an open connection: what came
+    /// meanwhile is older than it says.
+    fn was_stopped(&mut self) -> bool {
+        let now = self.now();
+        match &mut self.state {
+            State::Open(open) => open.stalls.woke(now),
+            _ => false,
+        }
+    }
+
+    /// Whether it was stopped at work. A program that has more to do than it can looks the same,
+    /// and is not kept from doing it by one new connection after the other.
+    fn is_late(&self, now: Timestamp) -> bool {
+        matches!(&self.state, State::Open(open)
+            if open.stalls.works(now) && now.since(open.since) >= STABLE)
     }
 
     async fn wait(&mut self, deadline: Option<Timestamp>) -> Woken {

@@ -13,6 +13,7 @@ mod open;
 mod randomness;
 mod registry;
 mod room;
+mod stall;
 #[cfg(test)]
 mod tests;
 mod wire;
