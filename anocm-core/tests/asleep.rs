@@ -12,7 +12,7 @@ use std::{
 };
 
 use anocm_core::{
-    Command, NewRoom, Retention, RoomEvent, TokioClock,
+    Command, NewRoom, RelayUrl, Retention, RoomEvent, TokioClock,
     client::{Client, ClientConfig},
     relay::{Relay, RelayConfig},
     store::{MemoryLimits, MemoryStore},
@@ -20,7 +20,7 @@ use anocm_core::{
     transport::{Link, Transport, TransportError},
 };
 use async_trait::async_trait;
-use common::{Guest, Stage, seconds, url};
+use common::{Guest, Stage, seconds};
 use tokio::sync::watch;
 
 #[tokio::test]
@@ -30,7 +30,7 @@ async fn what_fell_due_meanwhile_is_not_shown_even_before_it_is_wiped() {
     let relay = Relay::new(store, clock, RelayConfig::default());
     let clock = Arc::new(ManualClock::new());
     let config = ClientConfig::new(clock.clone());
-    let (client, driver) = Client::new(url(), Arc::new(relay.transport()), config);
+    let (client, driver) = Client::new(Arc::new(relay.transport()), config).unwrap();
     tokio::spawn(driver.run());
 
     let mut room = client.create(&NewRoom::default()).unwrap();
@@ -81,7 +81,7 @@ impl Stopped {
         let stage = Stage::new();
         let mut alice = stage.open("Alice").await;
         let counting = Counting { inner: stage.reach(), connects: connects.clone() };
-        let (client, driver) = Client::new(url(), Arc::new(counting), ClientConfig::default());
+        let (client, driver) = Client::new(Arc::new(counting), ClientConfig::default()).unwrap();
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(Stoppable { program: Box::pin(driver.run()), stopped }.run());
         let room = client.join(&alice.invite(), "Bob".parse().unwrap()).unwrap();
@@ -125,6 +125,10 @@ struct Counting {
 
 #[async_trait]
 impl Transport for Counting {
+    fn relay(&self) -> &RelayUrl {
+        self.inner.relay()
+    }
+
     async fn connect(&self) -> Result<Box<dyn Link>, TransportError> {
         self.connects.fetch_add(1, Ordering::Relaxed);
         self.inner.connect().await
@@ -155,13 +159,9 @@ async fn a_program_that_runs_keeps_its_connection() {
     let connects = Arc::new(AtomicUsize::new(0));
     let stopped = Stopped::with(&connects).await;
     tokio::time::sleep(Duration::from_secs(3_600)).await;
-    let words = [("live", Retention::Live)];
-    let Stopped { mut alice, mut bob, .. } = stopped;
-    for (text, retention) in words {
-        let (text, retention) = (text.to_owned(), Some(retention));
-        alice.room.command(Command::Say { text, retention }).unwrap();
-        assert_eq!(bob.message().await.text.as_str(), "live");
-    }
+    let Stopped { alice, mut bob, .. } = stopped;
+    alice.says("live", Retention::Live);
+    bob.hears("live").await;
     assert_eq!(connects.load(Ordering::Relaxed), 1);
 }
 
@@ -172,7 +172,7 @@ async fn what_fell_due_before_it_was_fetched_is_not_shown() {
     let relay = Relay::new(store, clock, RelayConfig::default());
     let clock = Arc::new(ManualClock::new());
     let config = ClientConfig::new(clock.clone());
-    let (client, driver) = Client::new(url(), Arc::new(relay.transport()), config);
+    let (client, driver) = Client::new(Arc::new(relay.transport()), config).unwrap();
     tokio::spawn(driver.run());
     let room = client.create(&NewRoom::default()).unwrap();
     room.entered().await.unwrap();

@@ -91,8 +91,8 @@ impl Client {
         options: Option<ClientOptions>,
     ) -> Result<Arc<Self>, AnocmError> {
         let relay = RelayUrl::parse(relay)?;
-        let dialer = transport.dialer().ok_or(AnocmError::TransportInUse)?;
-        Self::start(relay, dialer, &options.unwrap_or_default())
+        let dialer = transport.dialer(relay).ok_or(AnocmError::TransportInUse)?;
+        Self::start(dialer, &options.unwrap_or_default())
     }
 
     /// Opens a room. Returns at once; the room's `entered` waits until it is open.
@@ -144,22 +144,18 @@ impl Client {
         let extra_roots = options.extra_roots.into_iter().map(Into::into).collect();
         let options = WsOptions { socks5: options.socks5, extra_roots, ..WsOptions::default() };
         let transport = Arc::new(WsTransport::new(&relay, options)?);
-        Self::start(relay, transport, &config)
+        Self::start(transport, &config)
     }
 
     fn start(
-        relay: RelayUrl,
         transport: Arc<dyn Transport>,
         options: &ClientOptions,
     ) -> Result<Arc<Self>, AnocmError> {
-        if options.max_history == 0 {
-            return Err(AnocmError::BadSettings);
-        }
         let lease = Lease::new()?;
         let mut config = ClientConfig::default();
         config.rooms.presence = options.presence;
         config.rooms.max_history = usize::try_from(options.max_history).unwrap_or(usize::MAX);
-        let (core, driver) = Core::new(relay, transport, config);
+        let (core, driver) = Core::new(transport, config)?;
         let threads = lease.handle().clone();
         let driver = threads.spawn(async move {
             driver.run().await;

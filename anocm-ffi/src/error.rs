@@ -1,7 +1,7 @@
 //! What can go wrong, as far as a program can act upon it.
 
 use anocm_core::{
-    InviteError, NicknameError, RetentionError,
+    InviteError, NicknameError, RetentionError, SettingError,
     client::ClientError,
     room::{CommandError, Ended, JoinFailure},
 };
@@ -34,9 +34,9 @@ pub enum AnocmError {
     /// Above zero and under a second, over thirty days, or bounds out of order.
     #[error("{0}")]
     BadRetention(RetentionError),
-    /// The settings of a new room or of a client contradict each other, or cannot be.
-    #[error("the settings contradict each other, or cannot be")]
-    BadSettings,
+    /// A setting of a new room or of a client cannot be: the message names it and what it may be.
+    #[error("{0}")]
+    BadSettings(SettingError),
     /// The proxy is not `HOST:PORT`.
     #[error("the proxy is not HOST:PORT")]
     BadProxy,
@@ -149,13 +149,19 @@ impl From<WsError> for AnocmError {
     }
 }
 
+impl From<SettingError> for AnocmError {
+    fn from(error: SettingError) -> Self {
+        Self::BadSettings(error)
+    }
+}
+
 impl From<ClientError> for AnocmError {
     fn from(error: ClientError) -> Self {
         match error {
             ClientError::NoRandomness => Self::System,
             ClientError::ShutDown => Self::ShutDown,
             ClientError::OtherRelay => Self::OtherRelay,
-            ClientError::Settings => Self::BadSettings,
+            ClientError::Setting(error) => Self::BadSettings(error),
             ClientError::AlreadyThere => Self::AlreadyThere,
             other => Self::Unexpected(other.to_string()),
         }
@@ -217,7 +223,7 @@ mod tests {
             (InviteError::PlainHttp.into(), "LinkUnencrypted"),
             (NicknameError::Empty.into(), "BadNickname"),
             (RetentionError::TooShort.into(), "BadRetention"),
-            (ClientError::Settings.into(), "BadSettings"),
+            (ClientError::Setting(SettingError::new("linger", "")).into(), "BadSettings"),
             (WsError::BadProxy.into(), "BadProxy"),
             (WsError::BadRoot.into(), "BadCertificate"),
             (WsError::OnionWithoutProxy.into(), "OnionNeedsProxy"),

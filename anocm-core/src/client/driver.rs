@@ -220,8 +220,10 @@ impl Driver {
     }
 
     fn connect(&mut self, now: Timestamp) {
-        let connecting = Box::pin(Wire::connect(self.transport.clone()));
-        self.state = State::Connecting(connecting, now.after(self.config.greeting_timeout));
+        let ClientConfig { clock, greeting_timeout, connect_timeout, .. } = &self.config;
+        let connecting = Wire::connect(self.transport.clone(), clock.clone(), *greeting_timeout);
+        let until = now.after(connect_timeout.saturating_add(*greeting_timeout));
+        self.state = State::Connecting(Box::pin(connecting), until);
         self.show(Connection::Connecting);
     }
 

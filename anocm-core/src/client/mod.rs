@@ -34,6 +34,7 @@ use crate::{
     name::Nickname,
     room::{Machine, MachineConfig, NewRoom},
     secret::Secret,
+    setting::SettingError,
     time::Clock,
     transport::Transport,
 };
@@ -46,12 +47,17 @@ pub struct ClientConfig {
     /// embedder brings one.
     pub clock: Arc<dyn Clock>,
     /// The longest wait before connecting again; waits grow from a quarter of a second and are
-    /// random. Default: 30 seconds.
+    /// random. From 10 ms to an hour. Default: 30 seconds.
     pub longest_wait: Duration,
-    /// How long the relay may take to be reached and to greet. Default: 30 seconds.
+    /// How long the transport may take to reach the relay. From 10 ms to an hour. Default: two
+    /// and a half minutes, for those that do not give up by themselves, as that of `anocm-ws` does:
+    /// after 30 seconds, and through a proxy after two minutes.
+    pub connect_timeout: Duration,
+    /// How long the relay, once reached, may take to greet. From 10 ms to an hour. Default: 30
+    /// seconds.
     pub greeting_timeout: Duration,
-    /// How long the relay may owe an answer before the connection is given up. Default: two
-    /// minutes, in which a slow line carries the longest frame.
+    /// How long the relay may owe an answer before the connection is given up. From 10 ms to an
+    /// hour. Default: two minutes, in which a slow line carries the longest frame.
     pub answer_timeout: Duration,
     /// Of every room.
     pub rooms: MachineConfig,
@@ -65,11 +71,29 @@ impl ClientConfig {
         Self {
             clock,
             longest_wait: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(150),
             greeting_timeout: Duration::from_secs(30),
             answer_timeout: Duration::from_secs(120),
             rooms: MachineConfig::default(),
             randomness: Randomness::System,
         }
+    }
+
+    /// Checks that a client can work with these settings.
+    ///
+    /// # Errors
+    /// [`SettingError`] names the first field that is out of its range.
+    pub fn check(&self) -> Result<(), SettingError> {
+        let times = Duration::from_millis(10)..=Duration::from_secs(3_600);
+        for (value, field) in [
+            (self.longest_wait, "longest_wait"),
+            (self.connect_timeout, "connect_timeout"),
+            (self.greeting_timeout, "greeting_timeout"),
+            (self.answer_timeout, "answer_timeout"),
+        ] {
+            SettingError::unless_in(&times, &value, field, "from 10ms to 1h")?;
+        }
+        self.rooms.check()
     }
 
     /// Settings that take protection away; for simulations only.
@@ -119,9 +143,9 @@ pub enum ClientError {
     /// The invite is for a room at another relay.
     #[error("the invite is for another relay")]
     OtherRelay,
-    /// The room's settings contradict each other.
-    #[error("the room's settings contradict each other")]
-    Settings,
+    /// A setting of the room cannot be.
+    #[error("the room's {0}")]
+    Setting(#[source] SettingError),
     /// This client is in that room already.
     #[error("already in that room")]
     AlreadyThere,
@@ -132,7 +156,7 @@ pub enum ClientError {
 /// # Examples
 /// ```
 /// # use std::sync::Arc;
-/// # use anocm_core::{Invite, NewRoom, RelayUrl, RoomEvent, TokioClock};
+/// # use anocm_core::{NewRoom, RoomEvent, TokioClock};
 /// # use anocm_core::client::{Client, ClientConfig};
 /// # use anocm_core::relay::{Relay, RelayConfig};
 /// # use anocm_core::store::{MemoryLimits, MemoryStore};
@@ -141,9 +165,8 @@ pub enum ClientError {
 /// # let clock = Arc::new(TokioClock::new());
 /// # let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
 /// # let relay = Relay::new(store, clock, RelayConfig::default());
-/// let url = RelayUrl::parse("http://localhost/")?;
 /// let transport = Arc::new(relay.transport());
-/// let (client, driver) = Client::new(url, transport, ClientConfig::default());
+/// let (client, driver) = Client::new(transport, ClientConfig::default())?;
 /// tokio::spawn(driver.run());
 ///
 /// let mut room = client.create(&NewRoom::default())?;
@@ -165,18 +188,21 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client of the relay at `relay` (which goes into invites), reached by `transport`, and
-    /// the driver that must be polled for anything to happen.
-    #[must_use]
+    /// A client of the relay that `transport` reaches (invites name it), and the driver that must
+    /// be polled for anything to happen.
+    ///
+    /// # Errors
+    /// [`SettingError`] when the client could not work with `config`.
     pub fn new(
-        relay: RelayUrl,
         transport: Arc<dyn Transport>,
         config: ClientConfig,
-    ) -> (Self, Driver) {
+    ) -> Result<(Self, Driver), SettingError> {
+        config.check()?;
+        let relay = transport.relay().clone();
         let registry = Arc::new(Registry::default());
         let driver = Driver::new(transport, config.clone(), registry.clone());
         let alive = Arc::new(Alive::new(registry.clone()));
-        (Self { relay, config, registry, alive }, driver)
+        Ok((Self { relay, config, registry, alive }, driver))
     }
 
     /// Opens a room. Returns at once; [`RoomEvent::Entered`](crate::RoomEvent::Entered) tells
@@ -186,9 +212,11 @@ impl Client {
     /// [`ClientError`]; whatever the relay has against it comes as
     /// [`RoomEvent::Ended`](crate::RoomEvent::Ended).
     pub fn create(&self, new: &NewRoom) -> Result<Room, ClientError> {
+        new.check().map_err(ClientError::Setting)?;
         let seed = self.seed()?;
+        // Lawful settings fail for nothing but randomness.
         let machine = Machine::create(self.relay.clone(), new, self.config.rooms, seed)
-            .map_err(|_| ClientError::Settings)?;
+            .map_err(|_| ClientError::NoRandomness)?;
         self.host(machine)
     }
 

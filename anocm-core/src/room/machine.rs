@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use rand_core::Rng;
 
 use super::{
-    Ended, NewRoom, RoomEvent,
+    Ended, MachineConfig, NewRoom, RoomEvent,
     age_bound::AgeBound,
     doorkeeping::Doorkeeping,
     entrance::Entrance,
@@ -39,24 +39,6 @@ use crate::{
 
 /// Names a request of one machine; the reply is given back under it.
 pub type Ticket = u32;
-
-/// What an embedder may set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MachineConfig {
-    /// Tell the others now and then that this guest is here. Costs one live entry a minute in a
-    /// room of up to 32 members, and one for a newcomer. Default: true.
-    pub presence: bool,
-    /// The most messages kept in the history; the oldest expire early. Default: 10,000.
-    pub max_history: usize,
-    /// The most messages waiting to be sent. Default: 256.
-    pub max_waiting: usize,
-}
-
-impl Default for MachineConfig {
-    fn default() -> Self {
-        Self { presence: true, max_history: 10_000, max_waiting: 256 }
-    }
-}
 
 /// One guest's view of one room.
 pub struct Machine {

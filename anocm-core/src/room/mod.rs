@@ -29,6 +29,7 @@ mod age_bound;
 mod applying;
 mod command;
 mod commands;
+mod config;
 mod doorkeeping;
 mod entrance;
 mod event;
@@ -54,7 +55,8 @@ mod tests;
 mod working;
 
 pub use command::{Command, CommandError, NewRoom, SendFailure};
+pub use config::MachineConfig;
 pub use event::{
     Connection, Ended, JoinFailure, Message, MessageText, RoomEvent, RoomView, Trouble,
 };
-pub use machine::{Machine, MachineConfig, Ticket};
+pub use machine::{Machine, Ticket};

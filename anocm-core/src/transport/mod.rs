@@ -5,7 +5,7 @@ mod memory;
 use async_trait::async_trait;
 pub use memory::{InProcess, pair};
 
-use crate::secret::Payload;
+use crate::{invite::RelayUrl, secret::Payload};
 
 /// How a client reaches a relay. Does no retry, no encryption of its own and no parsing.
 ///
@@ -50,6 +50,10 @@ use crate::secret::Payload;
 #[cfg_attr(not(target_arch = "wasm32"), async_trait)]
 #[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
 pub trait Transport: Send + Sync + 'static {
+    /// The relay that [`connect`](Self::connect) reaches, by the URL under which all guests know
+    /// it: invites name it. The same for as long as the transport lives.
+    fn relay(&self) -> &RelayUrl;
+
     /// Opens a link to the relay.
     async fn connect(&self) -> Result<Box<dyn Link>, TransportError>;
 }

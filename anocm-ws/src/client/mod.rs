@@ -136,12 +136,6 @@ impl WsTransport {
         })
     }
 
-    /// The relay.
-    #[must_use]
-    pub fn relay(&self) -> &RelayUrl {
-        &self.url
-    }
-
     async fn open(&self) -> Result<WsLink, TransportError> {
         let tcp = self.dialer.dial().await?;
         match &self.tls {
@@ -158,6 +152,10 @@ impl WsTransport {
 
 #[async_trait]
 impl Transport for WsTransport {
+    fn relay(&self) -> &RelayUrl {
+        &self.url
+    }
+
     async fn connect(&self) -> Result<Box<dyn Link>, TransportError> {
         match timeout(self.connect_within, self.open()).await {
             Ok(link) => Ok(Box::new(link?)),

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use anocm_core::{
     GuestRetention, Invite, RelayUrl,
-    client::{Client, ClientConfig, Room},
+    client::{Client, ClientConfig, ClientError, Room},
     transport::Transport,
     wire::Posture,
 };
@@ -27,7 +27,9 @@ pub(crate) enum ConnectError {
     #[error(transparent)]
     Transport(#[from] anocm_ws::client::WsError),
     #[error(transparent)]
-    Client(#[from] anocm_core::client::ClientError),
+    Setting(#[from] anocm_core::SettingError),
+    #[error(transparent)]
+    Client(#[from] ClientError),
 }
 
 impl ConnectError {
@@ -35,7 +37,11 @@ impl ConnectError {
     pub(crate) const fn is_usage(&self) -> bool {
         matches!(
             self,
-            Self::Retention(_) | Self::NeedsTor | Self::Relay(RelayError::NeedsPublic(_))
+            Self::Retention(_)
+                | Self::Setting(_)
+                | Self::Client(ClientError::Setting(_))
+                | Self::NeedsTor
+                | Self::Relay(RelayError::NeedsPublic(_))
         )
     }
 }
@@ -55,15 +61,15 @@ impl Connected {
     /// Opens a room. `posture` is what this process found out about itself.
     pub(crate) async fn open(new: &New, posture: Posture) -> Result<(Self, Room), ConnectError> {
         let room = new.room()?;
-        let (url, transport, embedded) = match &new.relay {
-            Some(url) => (url.clone(), reach(url, new.common.socks5)?, None),
+        let (transport, embedded) = match &new.relay {
+            Some(url) => (reach(url, new.common.socks5)?, None),
             None => {
                 let embedded = Embedded::start(new.listen, new.public.clone(), posture).await?;
                 let transport: Arc<dyn Transport> = Arc::new(embedded.transport());
-                (embedded.url(), transport, Some(embedded))
+                (transport, Some(embedded))
             }
         };
-        let client = start(url, transport);
+        let client = start(transport)?;
         let room = client.create(&room)?;
         let wishes = GuestRetention { default: None, cap: new.common.cap };
         Ok((Self { client, embedded, owner: true, wishes }, room))
@@ -72,7 +78,7 @@ impl Connected {
     /// Enters the room of an invite.
     pub(crate) fn enter(join: &Join, invite: &Invite) -> Result<(Self, Room), ConnectError> {
         let transport = reach(invite.relay(), join.common.socks5)?;
-        let client = start(invite.relay().clone(), transport);
+        let client = start(transport)?;
         let room = client.join(invite, join.common.nick.clone())?;
         let wishes = GuestRetention { default: join.keep, cap: join.common.cap };
         Ok((Self { client, embedded: None, owner: false, wishes }, room))
@@ -92,10 +98,10 @@ impl Connected {
     }
 }
 
-fn start(url: RelayUrl, transport: Arc<dyn Transport>) -> Client {
-    let (client, driver) = Client::new(url, transport, ClientConfig::default());
+fn start(transport: Arc<dyn Transport>) -> Result<Client, ConnectError> {
+    let (client, driver) = Client::new(transport, ClientConfig::default())?;
     tokio::spawn(driver.run());
-    client
+    Ok(client)
 }
 
 fn reach(url: &RelayUrl, socks5: Option<SocketAddr>) -> Result<Arc<dyn Transport>, ConnectError> {
