@@ -120,7 +120,9 @@ impl Client {
     }
 
     /// Wipes all rooms, closes the connection, and waits until everything has ended; with the
-    /// last client, the library's threads as well. Takes about a second at most.
+    /// last client, the library's threads as well. What is still to be sent is sent before, if that
+    /// takes no longer than three seconds, and reported as not sent otherwise; the rest takes about
+    /// a second at most.
     pub async fn shutdown(&self) {
         if self.process != process::id() {
             return;

@@ -21,6 +21,8 @@ use crate::{
 
 /// The first wait before connecting again, on average half of this.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
+/// How long what was said before a shutdown may take to be accepted.
+const FLUSH: Duration = Duration::from_secs(3);
 /// After a connection has lived this long, the next failure starts with the first wait again.
 const STABLE: Duration = Duration::from_secs(10);
 
@@ -59,16 +61,35 @@ impl Driver {
     pub async fn run(mut self) {
         while !self.registry.is_closed() {
             let deadline = self.pump();
-            let woken = self.wait(deadline).await;
-            if self.was_stopped() {
-                // What was read a moment ago is as old as the rest.
-                drop(woken);
-                self.renew(self.now());
-            } else {
-                self.act(woken).await;
-            }
+            self.step(deadline).await;
         }
+        self.say_last_words().await;
         self.part().await;
+    }
+
+    /// Waits for what happens next, and acts upon it.
+    async fn step(&mut self, deadline: Option<Timestamp>) {
+        let woken = self.wait(deadline).await;
+        if self.was_stopped() {
+            // What was read a moment ago is as old as the rest.
+            drop(woken);
+            self.renew(self.now());
+        } else {
+            self.act(woken).await;
+        }
+    }
+
+    /// Goes on until what the rooms have to say is accepted, for a while at most.
+    async fn say_last_words(&mut self) {
+        let until = self.now().after(FLUSH);
+        loop {
+            let deadline = self.pump();
+            let says = self.registry.rooms().iter().any(|room| room.machine().has_last_words());
+            if !says || self.now() >= until {
+                return;
+            }
+            self.step(deadline.map(|deadline| deadline.min(until)).or(Some(until))).await;
+        }
     }
 
     fn now(&self) -> Timestamp {
@@ -296,12 +317,12 @@ impl Driver {
         Ok(())
     }
 
-    /// The last thing: rooms are wiped, and what they have to say to the relay is said, if that
-    /// takes no waiting for others.
+    /// The last thing: rooms are wiped and tell what was not sent, and the relay is told that they
+    /// are gone, if that takes no waiting for others.
     async fn part(mut self) {
         let now = self.now();
         for room in self.registry.rooms() {
-            room.machine().wipe();
+            room.machine().shut_down();
         }
         self.pump();
         if let State::Open(open) = &mut self.state {

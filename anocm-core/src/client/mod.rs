@@ -250,8 +250,13 @@ impl Client {
         self.registry.reconnect();
     }
 
-    /// Wipes all rooms, closes the connection, and returns when the driver has ended: so somebody
-    /// must be polling it, or have dropped it.
+    /// Sends what is still to be sent, for at most three seconds; then wipes all rooms, closes the
+    /// connection, and returns when the driver has ended: so it must be polled, or have been
+    /// dropped. What was not sent by then comes as [`RoomEvent::NotSent`](crate::RoomEvent::NotSent),
+    /// before [`RoomEvent::Ended`](crate::RoomEvent::Ended).
+    ///
+    /// Rooms that were wiped before, by [`Room::wipe`], have nothing left to say: then it takes a
+    /// second at most.
     pub async fn shutdown(&self) {
         self.registry.close();
         self.registry.ended().await;

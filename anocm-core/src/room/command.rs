@@ -136,10 +136,12 @@ pub enum Command {
     RefreshKeys,
     /// Change one's own default and cap; messages already held are cut to the cap at once.
     SetGuestRetention(GuestRetention),
-    /// Leave the room, in good order when connected. Ends with
+    /// Leave the room, in good order when connected: after what was said before, which may take
+    /// five seconds. Ends with
     /// [`RoomEvent::Ended`](super::RoomEvent::Ended).
     Leave,
-    /// End the room for everyone. Owner only.
+    /// End the room for everyone. Owner only. What was said before is sent first, if that takes
+    /// no longer than three seconds; nothing can be said after it.
     Close,
 }
 

@@ -290,6 +290,7 @@ impl Machine {
         for member in self.presence.silent(now) {
             self.tell(RoomEvent::Presence { member, here: false });
         }
+        self.farewell.tick(now);
         if self.farewell.patience_ends().is_some_and(|until| until <= now) {
             self.end(Ended::Left);
         }
@@ -327,6 +328,7 @@ impl Machine {
             self.strikes.at().filter(|_| acts),
             self.farewell.patience_ends(),
             self.take_back_at(),
+            self.farewell.words_end(),
             self.link.retry_at,
             self.link.working.as_ref().map(Working::due),
         ]
