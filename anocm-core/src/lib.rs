@@ -74,6 +74,7 @@
 
 #![forbid(unsafe_code)]
 
+mod duration;
 mod entropy;
 #[cfg(feature = "__fuzz")]
 #[doc(hidden)]
@@ -104,6 +105,7 @@ pub mod relay;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use duration::{DurationError, parse_duration};
 pub use id::{Epoch, MemberId, MessageId, RoomAddress, Seq};
 pub use invite::{Invite, InviteError, RelayUrl};
 pub use name::{Nickname, NicknameError};

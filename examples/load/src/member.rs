@@ -62,7 +62,7 @@ impl Member {
         begin: impl FnOnce(&Client) -> Result<Room, ClientError>,
     ) -> Result<Self, MemberError> {
         let timing = Timing { dead_after: PATIENCE, ..Timing::default() };
-        let options = WsOptions { connect_within: PATIENCE, timing, ..WsOptions::default() };
+        let options = WsOptions { connect_within: Some(PATIENCE), timing, ..WsOptions::default() };
         let (transport, axe) = Cuttable::new(Arc::new(WsTransport::new(relay, options)?));
         let mut config = ClientConfig::default();
         config.connect_timeout = PATIENCE;
