@@ -1,4 +1,5 @@
 //! A machine that slept, and a program that was stopped.
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 mod common;
 
@@ -112,7 +113,8 @@ impl Stopped {
                 return shown;
             }
             let left = message.expires.unwrap().since(self.bob.room.now());
-            shown.push((message.text.as_str().to_owned(), left.as_secs_f64().round() as u64));
+            let seconds = (left + Duration::from_millis(500)).as_secs();
+            shown.push((message.text.as_str().to_owned(), seconds));
         }
     }
 }
@@ -176,7 +178,8 @@ async fn what_fell_due_before_it_was_fetched_is_not_shown() {
     tokio::spawn(driver.run());
     let room = client.create(&NewRoom::default()).unwrap();
     room.entered().await.unwrap();
-    room.command(Command::Say { text: "soon gone".to_owned(), retention: Some(seconds(5)) }).unwrap();
+    room.command(Command::Say { text: "soon gone".to_owned(), retention: Some(seconds(5)) })
+        .unwrap();
     while room.history().is_empty() {
         tokio::task::yield_now().await;
     }

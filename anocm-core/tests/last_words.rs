@@ -1,5 +1,4 @@
 //! What was said last is sent, or its guest is told that it was not.
-#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 mod common;
 
@@ -60,7 +59,8 @@ async fn what_a_shutdown_could_not_send_is_reported() {
     bob.client.shutdown().await;
     assert!(before.elapsed() < BOUND, "{:?}", before.elapsed());
     let events = rest(&mut bob).await;
-    let unsent = |event: &RoomEvent| matches!(event, RoomEvent::NotSent { id: of, .. } if *of == id);
+    let unsent =
+        |event: &RoomEvent| matches!(event, RoomEvent::NotSent { id: of, .. } if *of == id);
     assert!(events.iter().any(unsent), "{events:?}");
     assert!(matches!(events.last(), Some(RoomEvent::Ended(Ended::Wiped))));
 }

@@ -7,6 +7,12 @@
 //!
 //! Rooms of one client share its connection, which tells the relay that they belong to one guest.
 //! Who does not want that gives every room a client of its own.
+//!
+//! A relay bounds what one connection may do, and so the rooms of one client, whatever room there
+//! is elsewhere. Unless its operator says otherwise: 64 rooms at a time; ten rooms opened at once
+//! and then ten a minute; thirty rooms entered at once and then thirty a minute. What has to wait
+//! for that says so by [`RoomEvent::Delayed`](crate::RoomEvent::Delayed). Clients do not share
+//! these bounds: a program that opens many rooms spreads them over several.
 
 mod driver;
 mod open;
@@ -59,6 +65,10 @@ pub struct ClientConfig {
     /// How long the relay may owe an answer before the connection is given up. From 10 ms to an
     /// hour. Default: two minutes, in which a slow line carries the longest frame.
     pub answer_timeout: Duration,
+    /// The most rooms at one time, at least one; [`ClientError::TooManyRooms`] beyond it. Default:
+    /// 64, as many as a relay lets one connection be in unless its operator says otherwise: for
+    /// more, have another client, which connects by itself.
+    pub max_rooms: usize,
     /// Of every room.
     pub rooms: MachineConfig,
     randomness: Randomness,
@@ -74,6 +84,7 @@ impl ClientConfig {
             connect_timeout: Duration::from_secs(150),
             greeting_timeout: Duration::from_secs(30),
             answer_timeout: Duration::from_secs(120),
+            max_rooms: 64,
             rooms: MachineConfig::default(),
             randomness: Randomness::System,
         }
@@ -93,6 +104,7 @@ impl ClientConfig {
         ] {
             SettingError::unless_in(&times, &value, field, "from 10ms to 1h")?;
         }
+        SettingError::unless_in(&(1..=usize::MAX), &self.max_rooms, "max_rooms", "at least 1")?;
         self.rooms.check()
     }
 
@@ -149,6 +161,12 @@ pub enum ClientError {
     /// This client is in that room already.
     #[error("already in that room")]
     AlreadyThere,
+    /// This client is in as many rooms as it may be: see [`ClientConfig::max_rooms`].
+    #[error("a client can be in {limit} rooms at one time: use another client for more")]
+    TooManyRooms {
+        /// As many.
+        limit: usize,
+    },
 }
 
 /// A guest's side of one relay: opens rooms and enters them. Cheap to clone.
@@ -238,7 +256,7 @@ impl Client {
     }
 
     fn host(&self, machine: Machine) -> Result<Room, ClientError> {
-        let hosted = self.registry.add(machine)?;
+        let hosted = self.registry.add(machine, self.config.max_rooms)?;
         let clock = self.config.clock.clone();
         Ok(Room::new(hosted, clock, self.registry.clone(), self.alive.clone()))
     }

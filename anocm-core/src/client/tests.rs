@@ -90,7 +90,8 @@ fn a_crowd_comes_and_goes() {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build();
     let runtime = runtime.unwrap();
-    let (client, driver) = Client::new(Arc::new(Nowhere(url())), ClientConfig::default()).unwrap();
+    let config = ClientConfig { max_rooms: usize::MAX, ..ClientConfig::default() };
+    let (client, driver) = Client::new(Arc::new(Nowhere(url())), config).unwrap();
     runtime.spawn(driver.run());
     let (done, finished) = mpsc::channel();
     for thread in 0..THREADS {

@@ -114,7 +114,8 @@ impl Machine {
     /// Asks the relay to end the room, if the owner wants that, the connection is up, and nothing
     /// that was said before is on its way.
     pub(super) fn close(&mut self) {
-        if !self.closing || !self.link.up || self.asked.values().any(|it| *it == Asked::Close) {
+        let asked = self.asked.values().any(|(asked, _)| *asked == Asked::Close);
+        if !self.closing || !self.link.up || asked || self.link.retry_at.is_some() {
             return;
         }
         let says = self.broken.is_none() && self.outbox.unsent().next().is_some();

@@ -22,6 +22,7 @@ use super::{
     repair::{Broken, JunkJoins},
     roles::Strikes,
     senders::Senders,
+    wish::Wish,
     working::Working,
 };
 use crate::{
@@ -34,7 +35,7 @@ use crate::{
     session::{Newcomer, Session, SessionError},
     stack::Swept,
     time::Timestamp,
-    wire::{Event, Posture, Refusal, Reply, Request},
+    wire::{Event, Policy, Posture, Refusal, Reply, Request},
 };
 
 /// Names a request of one machine; the reply is given back under it.
@@ -90,6 +91,8 @@ pub struct Machine {
     /// The time of the input that is being taken in.
     pub(super) now: Timestamp,
     next_ticket: Ticket,
+    /// What the room is opened with, if that is less than was asked for.
+    pub(super) less: Option<Policy>,
     pub(super) requests: VecDeque<(Ticket, Request)>,
     pub(super) events: VecDeque<RoomEvent>,
 }
@@ -145,7 +148,7 @@ impl Machine {
         let nickname = &new.nickname;
         let (session, genesis) =
             Session::create(address, &secret, new.policy(), new.retention, nickname, &mut rng)?;
-        let entrance = Entrance::opening(session, genesis);
+        let entrance = Entrance::opening(session, genesis, Wish::new(new.clone()));
         Ok(Self::new(relay, address, config, rng, entrance))
     }
 
@@ -207,6 +210,7 @@ impl Machine {
             asked: HashMap::new(),
             now: Timestamp::ZERO,
             next_ticket: 0,
+            less: None,
             requests: VecDeque::new(),
             events: VecDeque::new(),
         }

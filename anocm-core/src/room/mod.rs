@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `machine`, `link`, `output` | inputs, the connection, what comes out |
 //! | `entrance` | opening a room, getting in, getting back in |
+//! | `wish` | what a room is opened with where the relay allows less than was asked for |
 //! | `knock` | at the door: looking, joining, being too late |
 //! | `working` | the work that a relay under load asks for |
 //! | `log` | places in order: which entry is next, what is missing |
@@ -52,6 +53,7 @@ mod senders;
 mod sending;
 #[cfg(test)]
 mod tests;
+mod wish;
 mod working;
 
 pub use command::{Command, CommandError, NewRoom, SendFailure};

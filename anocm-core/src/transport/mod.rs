@@ -118,9 +118,21 @@ pub enum TransportError {
     /// What was reached is not a relay, or refused the connection.
     #[error("the relay refused the connection")]
     Refused,
-    /// The relay's certificate is not to be trusted.
+    /// The relay's certificate is not to be trusted, for none of the reasons below.
     #[error("the relay's certificate is not trusted")]
     Untrusted,
+    /// The relay's certificate has expired, or this machine's clock is ahead.
+    #[error("the relay's certificate has expired, or this machine's clock is ahead")]
+    CertificateExpired,
+    /// The relay's certificate is not valid yet, or this machine's clock is behind.
+    #[error("the relay's certificate is not valid yet, or this machine's clock is behind")]
+    CertificateNotYetValid,
+    /// The relay's certificate is for another name than the one in the relay's URL.
+    #[error("the relay's certificate is for another name")]
+    CertificateOtherName,
+    /// The relay's certificate comes from an authority that is not trusted here.
+    #[error("the relay's certificate comes from an authority that is not trusted here")]
+    CertificateUnknownAuthority,
     /// The connection was cut.
     #[error("the connection was cut")]
     Cut,

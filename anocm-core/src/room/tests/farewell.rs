@@ -117,9 +117,12 @@ fn what_was_said_before_closing_is_heard() {
     bench.pass(1);
     assert_eq!(bench[BOB].heard(), ["that was all"]);
     assert_eq!(bench[ALICE].ended(), Some(Ended::Closed(CloseReason::Owner)));
-    assert!(!bench[ALICE].events.iter().any(
-        |event| matches!(event, RoomEvent::NotSent { id, .. } if *id == refused)
-    ));
+    assert!(
+        !bench[ALICE]
+            .events
+            .iter()
+            .any(|event| matches!(event, RoomEvent::NotSent { id, .. } if *id == refused))
+    );
 }
 
 #[test]
@@ -135,7 +138,9 @@ fn a_word_that_does_not_go_holds_up_the_end_for_a_while_only() {
     assert_eq!(bench[ALICE].machine.command(now, more), Err(CommandError::NotInRoom));
     bench.pass(2);
     assert_eq!(bench[ALICE].ended(), Some(Ended::Closed(CloseReason::Owner)));
-    let not_sent = |event: &RoomEvent| matches!(event,
-        RoomEvent::NotSent { id: named, why: SendFailure::Unknown } if *named == id);
+    let not_sent = |event: &RoomEvent| {
+        matches!(event,
+        RoomEvent::NotSent { id: named, why: SendFailure::Unknown } if *named == id)
+    };
     assert_eq!(bench[ALICE].events.iter().filter(|event| not_sent(event)).count(), 1);
 }
