@@ -55,6 +55,9 @@ pub enum AnocmError {
     /// The client is in that room already.
     #[error("already in that room")]
     AlreadyThere,
+    /// The client is in as many rooms as it may be: another client can be in others.
+    #[error("a client can be in {0} rooms at one time: use another client for more")]
+    TooManyRooms(usize),
     /// The client was shut down.
     #[error("the client was shut down")]
     ShutDown,
@@ -143,6 +146,7 @@ impl From<WsError> for AnocmError {
         match error {
             WsError::OnionWithoutProxy => Self::OnionNeedsProxy,
             WsError::BadProxy => Self::BadProxy,
+            WsError::Setting(error) => Self::BadSettings(error),
             WsError::BadRoot => Self::BadCertificate,
             other => Self::Unexpected(other.to_string()),
         }
@@ -163,6 +167,7 @@ impl From<ClientError> for AnocmError {
             ClientError::OtherRelay => Self::OtherRelay,
             ClientError::Setting(error) => Self::BadSettings(error),
             ClientError::AlreadyThere => Self::AlreadyThere,
+            ClientError::TooManyRooms { limit } => Self::TooManyRooms(limit),
             other => Self::Unexpected(other.to_string()),
         }
     }
@@ -193,6 +198,7 @@ impl From<Ended> for AnocmError {
                 JoinFailure::LinkReplaced => Self::LinkReplaced,
                 JoinFailure::BadDoor => Self::BadDoor,
                 JoinFailure::Refused(_) => Self::RelayRefused(why),
+                JoinFailure::Settings => Self::RelayRefused(why),
                 JoinFailure::TooManyTries | JoinFailure::TakenBack => Self::RoomTooBusy,
                 other => Self::Unexpected(other.to_string()),
             },
@@ -212,7 +218,7 @@ mod tests {
     #[test]
     fn every_error_has_its_name() {
         let unable = JoinFailure::Refused(Refusal::Full);
-        let errors: [(AnocmError, &str); 38] = [
+        let errors: [(AnocmError, &str); 39] = [
             (InviteError::Malformed.into(), "BadLink"),
             (InviteError::TooLong.into(), "BadLink"),
             (InviteError::Query.into(), "BadLink"),
@@ -229,6 +235,7 @@ mod tests {
             (WsError::OnionWithoutProxy.into(), "OnionNeedsProxy"),
             (ClientError::OtherRelay.into(), "OtherRelay"),
             (ClientError::AlreadyThere.into(), "AlreadyThere"),
+            (ClientError::TooManyRooms { limit: 1 }.into(), "TooManyRooms"),
             (ClientError::ShutDown.into(), "ShutDown"),
             (ClientError::NoRandomness.into(), "System"),
             (Ended::NotLetIn(JoinFailure::NoSuchRoom).into(), "NoSuchRoom"),

@@ -66,10 +66,7 @@ impl HostTransport {
     #[uniffi::constructor]
     pub fn new() -> Arc<Self> {
         let (dialer, dials) = mpsc::channel(1);
-        Arc::new(Self {
-            dialer: std::sync::Mutex::new(Some(dialer)),
-            dials: Mutex::new(dials),
-        })
+        Arc::new(Self { dialer: std::sync::Mutex::new(Some(dialer)), dials: Mutex::new(dials) })
     }
 
     /// Waits until the library wants a connection; nothing when the client has ended.

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod certificate;
 mod doctor;
 mod http;
 mod metrics;
@@ -17,11 +18,11 @@ use std::{
     net::SocketAddr,
     process::ExitCode,
     sync::Arc,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use anocm_core::{
-    TokioClock,
+    SettingError, TokioClock,
     relay::Relay,
     store::{MemoryStore, Store},
     wire::Posture,
@@ -43,6 +44,8 @@ enum Failure {
     Listen { address: SocketAddr, source: io::Error },
     #[error(transparent)]
     Tls(#[from] tls::TlsError),
+    #[error(transparent)]
+    Setting(#[from] SettingError),
     #[error("cannot keep rooms there")]
     Store(#[from] args::StoreFailure),
 }
@@ -50,8 +53,8 @@ enum Failure {
 fn main() -> ExitCode {
     let args = Args::read();
     let report = anocm_guard::harden();
-    if let Some(Task::Doctor) = args.task {
-        return doctor::tell(&report);
+    if let Some(Task::Doctor { tls_cert }) = &args.task {
+        return doctor::tell(&report, tls_cert.as_deref());
     }
     log(args.log);
     if let Some(warning) = report.warning() {
@@ -71,11 +74,18 @@ fn main() -> ExitCode {
 async fn run(args: Args, posture: Posture) -> Result<(), Failure> {
     raise_file_limit();
     let tls = match (&args.listening.tls_cert, &args.listening.tls_key) {
-        (Some(certificates), Some(key)) => Some(tls::acceptor(certificates, key)?),
+        (Some(certificates), Some(key)) => {
+            let acceptor = tls::acceptor(certificates, key)?;
+            if let Some(concern) = certificate::concern(certificates, now()) {
+                tracing::warn!("{concern}");
+            }
+            Some(acceptor)
+        }
         _ => None,
     };
     let clock = Arc::new(TokioClock::new());
     let mut config = args.relay();
+    config.check()?;
     let redis = args.redis()?;
     let rooms_end = redis.is_none();
     let store: Arc<dyn Store> = if let Some(options) = redis {
@@ -116,6 +126,11 @@ async fn run(args: Args, posture: Posture) -> Result<(), Failure> {
         () = signals.next() => tracing::warn!("told twice to end: not waiting"),
     }
     Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "certificates go by the calendar")]
+fn now() -> SystemTime {
+    SystemTime::now()
 }
 
 fn web_socket(relay: &Arc<Relay>, args: &Args) -> Router {

@@ -198,7 +198,7 @@ async fn the_server_does_tls_itself() {
     let trusting = WsOptions { extra_roots: vec![made.cert.der().clone()], ..WsOptions::default() };
     assert!(connect(&server, trusting).await.is_ok());
     let stranger = connect(&server, WsOptions::default()).await;
-    assert_eq!(stranger.err(), Some(TransportError::Untrusted));
+    assert_eq!(stranger.err(), Some(TransportError::CertificateUnknownAuthority));
 }
 
 async fn connect(server: &Server, options: WsOptions) -> Result<Box<dyn Link>, TransportError> {
