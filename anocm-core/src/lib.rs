@@ -26,7 +26,7 @@
 //! use anocm_core::client::{Client, ClientConfig};
 //! use anocm_core::relay::{Relay, RelayConfig};
 //! use anocm_core::store::{MemoryLimits, MemoryStore};
-//! use anocm_core::{NewRoom, RelayUrl, RoomEvent, TokioClock};
+//! use anocm_core::{NewRoom, RoomEvent, TokioClock};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -35,16 +35,15 @@
 //! let relay = Relay::new(store, clock, RelayConfig::default());
 //!
 //! // Alice opens a room and gets a link for it.
-//! let url = RelayUrl::parse("http://localhost/")?;
 //! let reach = || Arc::new(relay.transport());
-//! let (alice, driver) = Client::new(url.clone(), reach(), ClientConfig::default());
+//! let (alice, driver) = Client::new(reach(), ClientConfig::default())?;
 //! tokio::spawn(driver.run());
 //! let mut hers = alice.create(&NewRoom { nickname: "Alice".parse()?, ..NewRoom::default() })?;
 //! while !matches!(hers.event().await, Some(RoomEvent::Entered)) {}
 //! let invite = hers.view().invite.ok_or("no invite")?;
 //!
 //! // Bob has the link and nothing else.
-//! let (bob, driver) = Client::new(url, reach(), ClientConfig::default());
+//! let (bob, driver) = Client::new(reach(), ClientConfig::default())?;
 //! tokio::spawn(driver.run());
 //! let mut his = bob.join(&invite, "Bob".parse()?)?;
 //! while !matches!(his.event().await, Some(RoomEvent::Entered)) {}
@@ -75,6 +74,7 @@
 
 #![forbid(unsafe_code)]
 
+mod duration;
 mod entropy;
 #[cfg(feature = "__fuzz")]
 #[doc(hidden)]
@@ -86,6 +86,7 @@ mod retention;
 pub mod room;
 mod secret;
 pub mod session;
+mod setting;
 mod stack;
 mod time;
 #[doc(hidden)]
@@ -104,12 +105,14 @@ pub mod relay;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use duration::{DurationError, parse_duration};
 pub use id::{Epoch, MemberId, MessageId, RoomAddress, Seq};
 pub use invite::{Invite, InviteError, RelayUrl};
 pub use name::{Nickname, NicknameError};
 pub use retention::{GuestRetention, Lifetime, Retention, RetentionError, RoomRetention};
 pub use room::{Command, NewRoom, RoomEvent};
 pub use secret::{Payload, Secret, Token, TokenHash};
+pub use setting::SettingError;
 pub use time::{Clock, Timestamp};
 #[cfg(not(target_arch = "wasm32"))]
 pub use time::{ContinuousClock, TokioClock};

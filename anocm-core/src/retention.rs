@@ -1,10 +1,13 @@
 //! How long a message may be kept. There is no "for ever".
 
-use std::{fmt, time::Duration};
+use std::{fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::time::millis;
+use crate::{
+    duration::{DurationError, parse_duration},
+    time::millis,
+};
 
 /// How long a message may be kept: not at all, or for a while.
 ///
@@ -18,6 +21,7 @@ use crate::time::millis;
 /// let kept = Retention::keep(Duration::from_secs(30))?;
 /// assert!(Retention::Live < kept);
 /// assert_eq!(kept.to_string(), "30s");
+/// assert_eq!("30s".parse(), Ok(kept));
 /// # Ok::<(), anocm_core::RetentionError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -69,6 +73,9 @@ impl Lifetime {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RetentionError {
+    /// Not a span of time, nor `live`.
+    #[error("write a time like 30s, 5m, 1h 30m, 1d, plain seconds, or live")]
+    Malformed,
     /// Above zero and under a second.
     #[error("a message is kept for at least one second, or not at all")]
     TooShort,
@@ -126,6 +133,21 @@ impl fmt::Display for Retention {
             }
         }
         write!(f, "{}.{:03}s", millis / 1_000, millis % 1_000)
+    }
+}
+
+impl FromStr for Retention {
+    type Err = RetentionError;
+
+    /// Reads `live`, or a span of time as [`parse_duration`] does; a span of nothing is live.
+    fn from_str(text: &str) -> Result<Self, RetentionError> {
+        if text.trim().eq_ignore_ascii_case("live") {
+            return Ok(Self::Live);
+        }
+        Self::keep(parse_duration(text).map_err(|error| match error {
+            DurationError::TooLong => RetentionError::TooLong,
+            DurationError::Malformed => RetentionError::Malformed,
+        })?)
     }
 }
 
@@ -321,6 +343,11 @@ mod tests {
         }
 
         #[test]
+        fn what_a_retention_shows_reads_back(kept in retention()) {
+            prop_assert_eq!(kept.to_string().parse(), Ok(kept));
+        }
+
+        #[test]
         fn no_number_decodes_to_an_unlawful_retention(millis in any::<u32>()) {
             let bytes = postcard::to_allocvec(&millis).unwrap();
             if let Ok(read) = postcard::from_bytes::<Retention>(&bytes) {
@@ -337,6 +364,23 @@ mod tests {
         {
             let retention = Retention::keep(Duration::from_millis(millis)).unwrap();
             assert_eq!(retention.to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn reads_what_people_write() {
+        for (text, millis) in [("live", 0), (" LIVE ", 0), ("0", 0), ("0s", 0), ("90", 90_000)] {
+            assert_eq!(text.parse::<Retention>().unwrap().as_millis(), millis, "{text}");
+        }
+        for (text, why) in [
+            ("", RetentionError::Malformed),
+            ("for ever", RetentionError::Malformed),
+            ("1ns", RetentionError::TooShort),
+            ("999ms", RetentionError::TooShort),
+            ("31d", RetentionError::TooLong),
+            ("99999999999999999999", RetentionError::TooLong),
+        ] {
+            assert_eq!(text.parse::<Retention>(), Err(why), "{text}");
         }
     }
 

@@ -1,10 +1,6 @@
 //! What a member chooses, and other members see, names nothing: nonces and ids of others, used
 //! again by a member whose client does what it likes. Against an honest relay.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on ends"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on ends")]
 
 mod common;
 

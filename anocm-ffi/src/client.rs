@@ -1,6 +1,6 @@
 //! A guest's side of one relay.
 
-use std::{process, sync::Arc};
+use std::{process, sync::Arc, time::Duration};
 
 use anocm_core::{
     Invite, Nickname, RelayUrl,
@@ -12,6 +12,9 @@ use tokio::{sync::Mutex, task::JoinHandle};
 
 use crate::{AnocmError, HostTransport, NewRoom, Room, runtime::Lease};
 
+/// How much longer the client waits than its transport, which then says why.
+const SPARE: Duration = Duration::from_secs(30);
+
 /// How a relay is reached, and what its rooms do. What is left out is as the library has it.
 #[derive(Clone, uniffi::Record)]
 #[uniffi::export(Debug, Display)]
@@ -20,7 +23,12 @@ pub struct ClientOptions {
     /// resolves the relay's name. Without one, `.onion` relays cannot be reached.
     #[uniffi(default = None)]
     pub socks5: Option<String>,
-    /// Certificates to trust besides the public authorities, in DER.
+    /// How many seconds one try to connect may take, 1 to 3,000. When absent: 30, and through a
+    /// proxy 120, since a circuit of Tor may take a minute and more.
+    #[uniffi(default = None)]
+    pub connect_within_seconds: Option<u32>,
+    /// Certificates to trust besides the public authorities: each in DER, or any number of them
+    /// in PEM.
     #[uniffi(default = [])]
     pub extra_roots: Vec<Vec<u8>>,
     /// Tell the others now and then that this guest is here: one live entry a minute.
@@ -34,7 +42,13 @@ pub struct ClientOptions {
 
 impl Default for ClientOptions {
     fn default() -> Self {
-        Self { socks5: None, extra_roots: Vec::new(), presence: true, max_history: 10_000 }
+        Self {
+            socks5: None,
+            connect_within_seconds: None,
+            extra_roots: Vec::new(),
+            presence: true,
+            max_history: 10_000,
+        }
     }
 }
 
@@ -91,8 +105,8 @@ impl Client {
         options: Option<ClientOptions>,
     ) -> Result<Arc<Self>, AnocmError> {
         let relay = RelayUrl::parse(relay)?;
-        let dialer = transport.dialer().ok_or(AnocmError::TransportInUse)?;
-        Self::start(relay, dialer, &options.unwrap_or_default())
+        let dialer = transport.dialer(relay).ok_or(AnocmError::TransportInUse)?;
+        Self::start(dialer, &options.unwrap_or_default())
     }
 
     /// Opens a room. Returns at once; the room's `entered` waits until it is open.
@@ -120,7 +134,9 @@ impl Client {
     }
 
     /// Wipes all rooms, closes the connection, and waits until everything has ended; with the
-    /// last client, the library's threads as well. Takes about a second at most.
+    /// last client, the library's threads as well. What is still to be sent is sent before, if that
+    /// takes no longer than three seconds, and reported as not sent otherwise; the rest takes about
+    /// a second at most.
     pub async fn shutdown(&self) {
         if self.process != process::id() {
             return;
@@ -141,25 +157,31 @@ impl Client {
 impl Client {
     fn dialing(relay: RelayUrl, options: ClientOptions) -> Result<Arc<Self>, AnocmError> {
         let config = options.clone();
-        let extra_roots = options.extra_roots.into_iter().map(Into::into).collect();
-        let options = WsOptions { socks5: options.socks5, extra_roots, ..WsOptions::default() };
-        let transport = Arc::new(WsTransport::new(&relay, options)?);
-        Self::start(relay, transport, &config)
+        let connect_within = options.connect_within_seconds.map(|s| Duration::from_secs(s.into()));
+        let mut ws = WsOptions { socks5: options.socks5, connect_within, ..WsOptions::default() };
+        for root in options.extra_roots {
+            if root.starts_with(b"-----BEGIN") {
+                ws.trust_pem(&root)?;
+            } else {
+                ws.extra_roots.push(root.into());
+            }
+        }
+        let transport = Arc::new(WsTransport::new(&relay, ws)?);
+        Self::start(transport, &config)
     }
 
     fn start(
-        relay: RelayUrl,
         transport: Arc<dyn Transport>,
         options: &ClientOptions,
     ) -> Result<Arc<Self>, AnocmError> {
-        if options.max_history == 0 {
-            return Err(AnocmError::BadSettings);
-        }
         let lease = Lease::new()?;
         let mut config = ClientConfig::default();
+        if let Some(seconds) = options.connect_within_seconds {
+            config.connect_timeout = Duration::from_secs(seconds.into()).saturating_add(SPARE);
+        }
         config.rooms.presence = options.presence;
         config.rooms.max_history = usize::try_from(options.max_history).unwrap_or(usize::MAX);
-        let (core, driver) = Core::new(relay, transport, config);
+        let (core, driver) = Core::new(transport, config)?;
         let threads = lease.handle().clone();
         let driver = threads.spawn(async move {
             driver.run().await;

@@ -1,7 +1,7 @@
 //! What can go wrong, as far as a program can act upon it.
 
 use anocm_core::{
-    InviteError, NicknameError, RetentionError,
+    InviteError, NicknameError, RetentionError, SettingError,
     client::ClientError,
     room::{CommandError, Ended, JoinFailure},
 };
@@ -34,9 +34,9 @@ pub enum AnocmError {
     /// Above zero and under a second, over thirty days, or bounds out of order.
     #[error("{0}")]
     BadRetention(RetentionError),
-    /// The settings of a new room or of a client contradict each other, or cannot be.
-    #[error("the settings contradict each other, or cannot be")]
-    BadSettings,
+    /// A setting of a new room or of a client cannot be: the message names it and what it may be.
+    #[error("{0}")]
+    BadSettings(SettingError),
     /// The proxy is not `HOST:PORT`.
     #[error("the proxy is not HOST:PORT")]
     BadProxy,
@@ -55,6 +55,9 @@ pub enum AnocmError {
     /// The client is in that room already.
     #[error("already in that room")]
     AlreadyThere,
+    /// The client is in as many rooms as it may be: another client can be in others.
+    #[error("a client can be in {0} rooms at one time: use another client for more")]
+    TooManyRooms(usize),
     /// The client was shut down.
     #[error("the client was shut down")]
     ShutDown,
@@ -143,9 +146,16 @@ impl From<WsError> for AnocmError {
         match error {
             WsError::OnionWithoutProxy => Self::OnionNeedsProxy,
             WsError::BadProxy => Self::BadProxy,
+            WsError::Setting(error) => Self::BadSettings(error),
             WsError::BadRoot => Self::BadCertificate,
             other => Self::Unexpected(other.to_string()),
         }
+    }
+}
+
+impl From<SettingError> for AnocmError {
+    fn from(error: SettingError) -> Self {
+        Self::BadSettings(error)
     }
 }
 
@@ -155,8 +165,9 @@ impl From<ClientError> for AnocmError {
             ClientError::NoRandomness => Self::System,
             ClientError::ShutDown => Self::ShutDown,
             ClientError::OtherRelay => Self::OtherRelay,
-            ClientError::Settings => Self::BadSettings,
+            ClientError::Setting(error) => Self::BadSettings(error),
             ClientError::AlreadyThere => Self::AlreadyThere,
+            ClientError::TooManyRooms { limit } => Self::TooManyRooms(limit),
             other => Self::Unexpected(other.to_string()),
         }
     }
@@ -187,6 +198,7 @@ impl From<Ended> for AnocmError {
                 JoinFailure::LinkReplaced => Self::LinkReplaced,
                 JoinFailure::BadDoor => Self::BadDoor,
                 JoinFailure::Refused(_) => Self::RelayRefused(why),
+                JoinFailure::Settings => Self::RelayRefused(why),
                 JoinFailure::TooManyTries | JoinFailure::TakenBack => Self::RoomTooBusy,
                 other => Self::Unexpected(other.to_string()),
             },
@@ -206,7 +218,7 @@ mod tests {
     #[test]
     fn every_error_has_its_name() {
         let unable = JoinFailure::Refused(Refusal::Full);
-        let errors: [(AnocmError, &str); 38] = [
+        let errors: [(AnocmError, &str); 39] = [
             (InviteError::Malformed.into(), "BadLink"),
             (InviteError::TooLong.into(), "BadLink"),
             (InviteError::Query.into(), "BadLink"),
@@ -217,12 +229,13 @@ mod tests {
             (InviteError::PlainHttp.into(), "LinkUnencrypted"),
             (NicknameError::Empty.into(), "BadNickname"),
             (RetentionError::TooShort.into(), "BadRetention"),
-            (ClientError::Settings.into(), "BadSettings"),
+            (ClientError::Setting(SettingError::new("linger", "")).into(), "BadSettings"),
             (WsError::BadProxy.into(), "BadProxy"),
             (WsError::BadRoot.into(), "BadCertificate"),
             (WsError::OnionWithoutProxy.into(), "OnionNeedsProxy"),
             (ClientError::OtherRelay.into(), "OtherRelay"),
             (ClientError::AlreadyThere.into(), "AlreadyThere"),
+            (ClientError::TooManyRooms { limit: 1 }.into(), "TooManyRooms"),
             (ClientError::ShutDown.into(), "ShutDown"),
             (ClientError::NoRandomness.into(), "System"),
             (Ended::NotLetIn(JoinFailure::NoSuchRoom).into(), "NoSuchRoom"),

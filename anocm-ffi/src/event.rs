@@ -17,6 +17,14 @@ pub enum RoomEvent {
         /// How it is now.
         state: Connection,
     },
+    /// The relay was reached, but has this guest wait before it opens the room or lets them in; the
+    /// client tries again by itself.
+    Delayed {
+        /// Why, in snake case: `busy`, `crowded` …
+        why: String,
+        /// In how many milliseconds the next try comes.
+        retry_in_ms: u64,
+    },
     /// The guest is in the room and can talk. Comes once.
     Entered,
     /// A newcomer's view is confirmed: somebody who was in the room before was heard in their
@@ -119,13 +127,17 @@ pub enum RoomEvent {
     },
 }
 
-shown_as_variant!(RoomEvent: Connection, Entered, Confirmed, Message, Custom, NotSent, Expired, Joined, Departed, Renamed, SettingsChanged, InviteReplaced, EpochBegan, Typing, Presence, Trouble, Recovered, Posture, Ended);
+shown_as_variant!(RoomEvent: Connection, Delayed, Entered, Confirmed, Message, Custom, NotSent, Expired, Joined, Departed, Renamed, SettingsChanged, InviteReplaced, EpochBegan, Typing, Presence, Trouble, Recovered, Posture, Ended);
 
 impl RoomEvent {
     /// `None` for what these bindings have no name for.
     pub(crate) fn new(event: room::RoomEvent, now: Timestamp) -> Option<Self> {
         Some(match event {
             room::RoomEvent::Connection(state) => Self::Connection { state: state.into() },
+            room::RoomEvent::Delayed { why, retry_in } => Self::Delayed {
+                why: why.name().to_owned(),
+                retry_in_ms: u64::try_from(retry_in.as_millis()).unwrap_or(u64::MAX),
+            },
             room::RoomEvent::Entered => Self::Entered,
             room::RoomEvent::Confirmed => Self::Confirmed,
             room::RoomEvent::Message(message) => {

@@ -10,7 +10,7 @@ mod tests;
 use std::sync::Arc;
 
 use anocm_core::{
-    Payload,
+    Payload, RelayUrl,
     transport::{AtOnce, Closing, Link, Transport, TransportError},
     wire::MAX_FRAME,
 };
@@ -28,7 +28,7 @@ const INCOMING: usize = 8;
 #[derive(uniffi::Object)]
 pub struct HostTransport {
     /// Until a client has it: when that one ends, so do the dials.
-    dialer: std::sync::Mutex<Option<Dialer>>,
+    dialer: std::sync::Mutex<Option<mpsc::Sender<Arc<Dial>>>>,
     dials: Mutex<mpsc::Receiver<Arc<Dial>>>,
 }
 
@@ -52,7 +52,8 @@ pub struct Pipe {
 /// How the program's side of a connection ended: `Ok` is a clean close.
 type End = Result<(), TransportError>;
 
-struct Dialer(mpsc::Sender<Arc<Dial>>);
+/// Reaches the relay of this URL.
+struct Dialer(RelayUrl, mpsc::Sender<Arc<Dial>>);
 
 struct HostLink {
     outgoing: std::sync::Mutex<Option<mpsc::Sender<Vec<Payload>>>>,
@@ -66,10 +67,7 @@ impl HostTransport {
     #[uniffi::constructor]
     pub fn new() -> Arc<Self> {
         let (dialer, dials) = mpsc::channel(1);
-        Arc::new(Self {
-            dialer: std::sync::Mutex::new(Some(Dialer(dialer))),
-            dials: Mutex::new(dials),
-        })
+        Arc::new(Self { dialer: std::sync::Mutex::new(Some(dialer)), dials: Mutex::new(dials) })
     }
 
     /// Waits until the library wants a connection; nothing when the client has ended.
@@ -152,8 +150,12 @@ impl Pipe {
 
 impl HostTransport {
     /// For the client that it is for; no second one.
-    pub(crate) fn dialer(&self) -> Option<Arc<dyn Transport>> {
-        lock(&self.dialer).take().map(|dialer| Arc::new(dialer) as Arc<dyn Transport>)
+    pub(crate) fn dialer(&self, relay: RelayUrl) -> Option<Arc<dyn Transport>> {
+        Some(Arc::new(self.take(relay)?))
+    }
+
+    fn take(&self, relay: RelayUrl) -> Option<Dialer> {
+        lock(&self.dialer).take().map(|dials| Dialer(relay, dials))
     }
 }
 
@@ -168,11 +170,15 @@ impl Dial {
 
 #[async_trait]
 impl Transport for Dialer {
+    fn relay(&self) -> &RelayUrl {
+        &self.0
+    }
+
     async fn connect(&self) -> Result<Box<dyn Link>, TransportError> {
         let (answer, answered) = oneshot::channel();
         let (_waiting, waits) = watch::channel(());
         let dial = Arc::new(Dial { answer: std::sync::Mutex::new(Some(answer)), waits });
-        self.0.send(dial).await.map_err(|_| TransportError::Unreachable)?;
+        self.1.send(dial).await.map_err(|_| TransportError::Unreachable)?;
         // Dropped without an answer: the program cannot, or has ended.
         let link = answered.await.map_err(|_| TransportError::Unreachable)??;
         Ok(Box::new(link))

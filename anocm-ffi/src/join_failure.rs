@@ -17,6 +17,8 @@ pub enum JoinFailure {
         /// Why, in snake case: `full`, `busy`, `read_only` …
         why: String,
     },
+    /// The relay allows no room with these settings, nor with lower ones that were tried.
+    Settings,
     /// Others were faster, too often in a row.
     TooManyTries,
     /// Members took the guest's join back, again and again.
@@ -31,6 +33,7 @@ impl From<room::JoinFailure> for JoinFailure {
             room::JoinFailure::BadDoor => Self::BadDoor,
             room::JoinFailure::Refused(refusal) => Self::Refused { why: refusal.name().to_owned() },
             room::JoinFailure::TakenBack => Self::TakenBack,
+            room::JoinFailure::Settings => Self::Settings,
             _ => Self::TooManyTries,
         }
     }

@@ -14,16 +14,17 @@ pub struct NewRoom {
     /// Smallest, default and largest retention. When absent: live, five minutes, 24 hours.
     #[uniffi(default = None)]
     pub retention: Option<RoomRetention>,
-    /// How many seconds the room outlives its last connection.
+    /// How many seconds the room outlives its last connection: 1 to 31,536,000.
     #[uniffi(default = 120)]
     pub linger_seconds: u32,
-    /// The age in seconds at which the room ends in any case.
+    /// The age in seconds at which the room ends in any case: 1 to 31,536,000.
     #[uniffi(default = 604_800)]
     pub largest_age_seconds: u32,
-    /// The most entries that the relay keeps at one time.
+    /// The most entries that the relay keeps at one time: 1 to 1,000,000,000.
     #[uniffi(default = 10_000)]
     pub max_entries: u32,
-    /// The most bytes of sealed entries that the relay keeps at one time.
+    /// The most bytes of sealed entries that the relay keeps at one time: 64,000 to
+    /// 1,000,000,000,000.
     #[uniffi(default = 32_000_000)]
     pub max_bytes: u64,
 }

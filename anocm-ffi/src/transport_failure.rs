@@ -12,8 +12,16 @@ pub enum TransportFailure {
     ProxyUnreachable,
     /// What was reached is not a relay, or refused the connection.
     Refused,
-    /// The relay's certificate is not to be trusted.
+    /// The relay's certificate is not to be trusted, for none of the reasons below.
     Untrusted,
+    /// The relay's certificate has expired, or this machine's clock is ahead.
+    CertificateExpired,
+    /// The relay's certificate is not valid yet, or this machine's clock is behind.
+    CertificateNotYetValid,
+    /// The relay's certificate is for another name than the one in the relay's URL.
+    CertificateOtherName,
+    /// The relay's certificate comes from an authority that is not trusted here.
+    CertificateUnknownAuthority,
     /// The connection was cut.
     Cut,
     /// A frame longer than the limit arrived.
@@ -28,6 +36,10 @@ impl From<TransportError> for TransportFailure {
             TransportError::ProxyUnreachable => Self::ProxyUnreachable,
             TransportError::Refused => Self::Refused,
             TransportError::Untrusted => Self::Untrusted,
+            TransportError::CertificateExpired => Self::CertificateExpired,
+            TransportError::CertificateNotYetValid => Self::CertificateNotYetValid,
+            TransportError::CertificateOtherName => Self::CertificateOtherName,
+            TransportError::CertificateUnknownAuthority => Self::CertificateUnknownAuthority,
             TransportError::Cut => Self::Cut,
             TransportError::TooLong => Self::TooLong,
             TransportError::Protocol => Self::Protocol,
@@ -43,6 +55,10 @@ impl From<TransportFailure> for TransportError {
             TransportFailure::ProxyUnreachable => Self::ProxyUnreachable,
             TransportFailure::Refused => Self::Refused,
             TransportFailure::Untrusted => Self::Untrusted,
+            TransportFailure::CertificateExpired => Self::CertificateExpired,
+            TransportFailure::CertificateNotYetValid => Self::CertificateNotYetValid,
+            TransportFailure::CertificateOtherName => Self::CertificateOtherName,
+            TransportFailure::CertificateUnknownAuthority => Self::CertificateUnknownAuthority,
             TransportFailure::Cut => Self::Cut,
             TransportFailure::TooLong => Self::TooLong,
             TransportFailure::Protocol => Self::Protocol,
@@ -61,6 +77,10 @@ mod tests {
             TransportError::ProxyUnreachable,
             TransportError::Refused,
             TransportError::Untrusted,
+            TransportError::CertificateExpired,
+            TransportError::CertificateNotYetValid,
+            TransportError::CertificateOtherName,
+            TransportError::CertificateUnknownAuthority,
             TransportError::Cut,
             TransportError::TooLong,
             TransportError::Protocol,

@@ -2,7 +2,7 @@
 
 use anocm_core::room;
 
-use crate::member::id_text;
+use crate::{Retention, member::id_text};
 
 /// Something wrong, short of the room's end.
 #[derive(Clone, PartialEq, Eq, uniffi::Enum)]
@@ -47,9 +47,22 @@ pub enum Trouble {
     ReadOnly,
     /// The log no longer reaches back far enough: the guest came back through the door.
     Rejoined,
+    /// The relay allows less than was asked for: the room was opened with this.
+    LessThanAsked {
+        /// The longest that a message may be kept.
+        largest: Retention,
+        /// How many seconds the room outlives its last connection.
+        linger_seconds: u64,
+        /// The age in seconds at which the room ends.
+        largest_age_seconds: u64,
+        /// The most entries that the relay keeps at one time.
+        max_entries: u32,
+        /// The most bytes of sealed entries that the relay keeps at one time.
+        max_bytes: u64,
+    },
 }
 
-shown_as_variant!(Trouble: Gap, Missed, Unreadable, Repeated, Broken, CannotCommit, DishonestRelay, ReadOnly, Rejoined);
+shown_as_variant!(Trouble: Gap, Missed, Unreadable, Repeated, Broken, CannotCommit, DishonestRelay, ReadOnly, Rejoined, LessThanAsked);
 
 impl Trouble {
     /// `None` for what these bindings have no name for.
@@ -64,6 +77,13 @@ impl Trouble {
             room::Trouble::DishonestRelay => Self::DishonestRelay,
             room::Trouble::ReadOnly => Self::ReadOnly,
             room::Trouble::Rejoined => Self::Rejoined,
+            room::Trouble::LessThanAsked { policy } => Self::LessThanAsked {
+                largest: policy.largest.into(),
+                linger_seconds: policy.linger().as_secs(),
+                largest_age_seconds: policy.largest_age().as_secs(),
+                max_entries: policy.max_entries,
+                max_bytes: policy.max_bytes,
+            },
             _ => return None,
         })
     }

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use anocm_core::{
-    TokioClock,
+    RelayUrl, TokioClock,
     relay::{Relay, RelayConfig},
     transport::{InProcess, Link, Transport, TransportError},
 };
@@ -24,10 +24,10 @@ use crate::{ConnectError, RedisOptions, RedisStore};
 ///
 /// # async fn enter() -> Result<(), Box<dyn std::error::Error>> {
 /// let options = RedisOptions::new(["redis://10.0.0.7:6379"])?;
-/// let transport = RedisTransport::connect(options, RelayConfig::default()).await?;
 /// let invite = Invite::parse("https://relay.example/#…")?;
-/// let (client, driver) =
-///     Client::new(invite.relay().clone(), Arc::new(transport), ClientConfig::default());
+/// let relay = invite.relay().clone();
+/// let transport = RedisTransport::connect(relay, options, RelayConfig::default()).await?;
+/// let (client, driver) = Client::new(Arc::new(transport), ClientConfig::default())?;
 /// tokio::spawn(driver.run());
 /// let room = client.join(&invite, "Bot".parse()?)?;
 /// # Ok(())
@@ -39,19 +39,24 @@ pub struct RedisTransport {
 }
 
 impl RedisTransport {
-    /// Connects to the servers. Must be called on a tokio runtime.
+    /// Connects to the servers, whose rooms others reach through the relays at `known_as`. Must
+    /// be called on a tokio runtime.
     ///
     /// # Errors
     /// As [`RedisStore::connect`].
-    pub async fn connect(options: RedisOptions, config: RelayConfig) -> Result<Self, ConnectError> {
-        Ok(Self::over(RedisStore::connect(options).await?, config))
+    pub async fn connect(
+        known_as: RelayUrl,
+        options: RedisOptions,
+        config: RelayConfig,
+    ) -> Result<Self, ConnectError> {
+        Ok(Self::over(known_as, RedisStore::connect(options).await?, config))
     }
 
     /// Shares a store that is there.
     #[must_use]
-    pub fn over(store: Arc<RedisStore>, config: RelayConfig) -> Self {
+    pub fn over(known_as: RelayUrl, store: Arc<RedisStore>, config: RelayConfig) -> Self {
         let relay = Relay::new(store, Arc::new(TokioClock::new()), config);
-        let transport = relay.transport();
+        let transport = relay.transport().known_as(known_as);
         Self { relay, transport }
     }
 
@@ -64,6 +69,10 @@ impl RedisTransport {
 
 #[async_trait]
 impl Transport for RedisTransport {
+    fn relay(&self) -> &RelayUrl {
+        self.transport.relay()
+    }
+
     async fn connect(&self) -> Result<Box<dyn Link>, TransportError> {
         self.transport.connect().await
     }

@@ -41,9 +41,9 @@ async fn hears(room: &mut Room, text: &str) {
 
 /// A program that has a client and its own way to the servers.
 async fn program(server: &Server, url: &RelayUrl) -> (Client, Arc<RedisTransport>) {
-    let connecting = RedisTransport::connect(options(server), RelayConfig::default());
+    let connecting = RedisTransport::connect(url.clone(), options(server), RelayConfig::default());
     let transport = Arc::new(connecting.await.unwrap());
-    let (client, driver) = Client::new(url.clone(), transport.clone(), ClientConfig::default());
+    let (client, driver) = Client::new(transport.clone(), ClientConfig::default()).unwrap();
     tokio::spawn(driver.run());
     (client, transport)
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use anocm_core::SettingError;
+
 /// How long a link waits for what. The same on both sides.
 ///
 /// # Examples
@@ -23,6 +25,24 @@ pub struct Timing {
     pub dead_after: Duration,
     /// How long closing may take before the connection is just dropped. 3 seconds.
     pub close_within: Duration,
+}
+
+impl Timing {
+    /// Checks that a link can live by these: each from 1 ms to a day.
+    ///
+    /// # Errors
+    /// [`SettingError`] names the first that is out of its range.
+    pub fn check(&self) -> Result<(), SettingError> {
+        let range = Duration::from_millis(1)..=Duration::from_secs(86_400);
+        for (value, field) in [
+            (self.ping_after, "timing.ping_after"),
+            (self.dead_after, "timing.dead_after"),
+            (self.close_within, "timing.close_within"),
+        ] {
+            SettingError::unless_in(&range, &value, field, "from 1ms to 1d")?;
+        }
+        Ok(())
+    }
 }
 
 impl Default for Timing {

@@ -12,11 +12,12 @@ mod common;
 use std::{net::SocketAddr, time::Duration};
 
 use anocm_core::{
-    RelayUrl,
+    RelayUrl, SettingError,
     transport::{Link, Transport, TransportError},
 };
 use anocm_ws::{
-    client::{WsOptions, WsTransport},
+    Timing,
+    client::{WsError, WsOptions, WsTransport},
     server::{ListenOptions, Listener, WsServerOptions, router},
 };
 use common::{Server, frame, soon};
@@ -182,7 +183,8 @@ async fn a_relay_that_is_not_there_or_does_not_answer_is_unreachable() {
     // Accepted by the kernel, and then nothing.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = RelayUrl::parse(&format!("http://{}/", silent.local_addr().unwrap())).unwrap();
-    let options = WsOptions { connect_within: Duration::from_millis(50), ..WsOptions::default() };
+    let options =
+        WsOptions { connect_within: Some(Duration::from_millis(50)), ..WsOptions::default() };
     let transport = WsTransport::new(&url, options).unwrap();
     assert_eq!(soon(transport.connect()).await.err(), Some(TransportError::Unreachable));
 }
@@ -221,4 +223,34 @@ async fn answering(nonsense: String) -> (String, tokio::task::JoinHandle<String>
 async fn failure(url: &str) -> TransportError {
     let transport = WsTransport::new(&RelayUrl::parse(url).unwrap(), WsOptions::default());
     soon(transport.unwrap().connect()).await.err().expect("connected")
+}
+
+#[tokio::test]
+async fn a_listener_that_cannot_work_is_refused_by_the_name_of_the_option() {
+    let address = "127.0.0.1:0".parse().unwrap();
+    for (options, field) in [
+        (ListenOptions { max_connections: 0, ..ListenOptions::default() }, "max_connections"),
+        (
+            ListenOptions { header_within: Duration::ZERO, ..ListenOptions::default() },
+            "header_within",
+        ),
+        (ListenOptions { taken_within: Duration::MAX, ..ListenOptions::default() }, "taken_within"),
+    ] {
+        let refused = Listener::bind(address, options).await.unwrap_err();
+        let error = refused.get_ref().and_then(|error| error.downcast_ref::<SettingError>());
+        assert_eq!(error.unwrap().field, field);
+    }
+}
+
+#[test]
+fn a_link_that_cannot_live_is_refused_by_the_name_of_the_option() {
+    let url = RelayUrl::parse("http://localhost/").unwrap();
+    for timing in [
+        Timing { dead_after: Duration::ZERO, ..Timing::default() },
+        Timing { ping_after: Duration::ZERO, ..Timing::default() },
+        Timing { close_within: Duration::MAX, ..Timing::default() },
+    ] {
+        let made = WsTransport::new(&url, WsOptions { timing, ..WsOptions::default() });
+        assert!(matches!(made, Err(WsError::Setting(error)) if error.field.starts_with("timing.")));
+    }
 }

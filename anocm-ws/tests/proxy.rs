@@ -10,7 +10,7 @@
 
 mod common;
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use anocm_core::{
     RelayUrl,
@@ -149,6 +149,65 @@ async fn connections_are_kept_apart_by_a_password_each() {
     seen.sort();
     seen.dedup();
     assert_eq!(seen.len(), 6);
+}
+
+/// A proxy that gives no answer, but tells whom it was asked to connect for.
+async fn silent_proxy() -> (String, mpsc::UnboundedReceiver<(Vec<u8>, Vec<u8>)>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (tell, told) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let tell = tell.clone();
+            tokio::spawn(async move {
+                client.read_u8().await?;
+                sized(&mut client).await?;
+                client.write_all(&[5, 2]).await?;
+                client.read_u8().await?;
+                let shown = (sized(&mut client).await?, sized(&mut client).await?);
+                client.write_all(&[1, 0]).await?;
+                client.read_exact(&mut [0; 4]).await?;
+                let _ = tell.send(shown);
+                // Until the client hangs up.
+                client.read_to_end(&mut Vec::new()).await
+            });
+        }
+    });
+    (address, told)
+}
+
+#[tokio::test]
+async fn a_try_that_came_to_no_end_leaves_its_circuit_to_the_next() {
+    let (address, mut told) = silent_proxy().await;
+    let transport = through("http://relay.onion/", &address).unwrap();
+    let mut shown = Vec::new();
+    for _ in 0..3 {
+        // Given up as soon as the proxy has been asked.
+        let asked = tokio::select! {
+            _ = transport.connect() => panic!("connected"),
+            asked = soon(told.recv()) => asked.unwrap(),
+        };
+        shown.push(asked);
+    }
+    assert_eq!(shown[0], shown[1]);
+    assert_eq!(shown[1], shown[2]);
+    // Others have their own.
+    let other = through("http://relay.onion/", &address).unwrap();
+    let asked = tokio::select! {
+        _ = other.connect() => panic!("connected"),
+        asked = soon(told.recv()) => asked.unwrap(),
+    };
+    assert_ne!(asked, shown[0]);
+}
+
+#[test]
+fn patience_is_within_its_range() {
+    for within in [Duration::ZERO, Duration::MAX] {
+        let options = WsOptions { connect_within: Some(within), ..WsOptions::default() };
+        let made = WsTransport::new(&RelayUrl::parse("http://localhost/").unwrap(), options);
+        let Err(WsError::Setting(error)) = made else { panic!("{made:?}") };
+        assert_eq!(error.field, "connect_within");
+    }
 }
 
 #[tokio::test]

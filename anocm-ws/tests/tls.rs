@@ -20,7 +20,7 @@ use anocm_ws::{
     server::{WsServerOptions, router},
 };
 use common::{frame, soon};
-use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{
     TlsAcceptor,
@@ -33,8 +33,21 @@ use tokio_rustls::{
 
 /// An echo behind TLS. Gives its port and its certificate.
 async fn relay(names: &[&str]) -> (SocketAddr, CertificateDer<'static>) {
+    relay_valid(names, 2000, 2200).await
+}
+
+/// The same with a certificate that is valid from the beginning of one year to that of another.
+async fn relay_valid(
+    names: &[&str],
+    from: i32,
+    until: i32,
+) -> (SocketAddr, CertificateDer<'static>) {
     let names: Vec<_> = names.iter().map(ToString::to_string).collect();
-    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names).unwrap();
+    let mut params = CertificateParams::new(names).unwrap();
+    params.not_before = date_time_ymd(from, 1, 1);
+    params.not_after = date_time_ymd(until, 1, 1);
+    let signing_key = KeyPair::generate().unwrap();
+    let cert = params.self_signed(&signing_key).unwrap();
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(signing_key.serialize_der()));
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -97,14 +110,42 @@ async fn a_trusted_certificate_carries_frames() {
 async fn an_unknown_certificate_is_not_trusted() {
     let (address, _) = relay(&["localhost"]).await;
     let url = format!("https://localhost:{}/", address.port());
-    assert_eq!(failure(&url, vec![]).await, TransportError::Untrusted);
+    assert_eq!(failure(&url, vec![]).await, TransportError::CertificateUnknownAuthority);
 }
 
 #[tokio::test]
 async fn the_certificate_of_another_host_is_not_trusted() {
     let (address, root) = relay(&["elsewhere.example"]).await;
     let url = format!("https://localhost:{}/", address.port());
-    assert_eq!(failure(&url, vec![root]).await, TransportError::Untrusted);
+    assert_eq!(failure(&url, vec![root]).await, TransportError::CertificateOtherName);
+}
+
+#[tokio::test]
+async fn a_certificate_is_good_for_its_time_only() {
+    for (from, until, why) in [
+        (2000, 2020, TransportError::CertificateExpired),
+        (2200, 2220, TransportError::CertificateNotYetValid),
+    ] {
+        let (address, root) = relay_valid(&["localhost"], from, until).await;
+        let url = format!("https://localhost:{}/", address.port());
+        assert_eq!(failure(&url, vec![root]).await, why);
+    }
+}
+
+#[tokio::test]
+async fn authorities_come_from_pem_files_too() {
+    let (address, root) = relay(&["localhost"]).await;
+    let pem = format!(
+        "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
+        data_encoding::BASE64.encode(&root)
+    );
+    let mut options = WsOptions::default();
+    options.trust_pem(pem.as_bytes()).unwrap();
+    let url = RelayUrl::parse(&format!("https://localhost:{}/", address.port())).unwrap();
+    assert!(soon(WsTransport::new(&url, options).unwrap().connect()).await.is_ok());
+    for bad in ["", "no certificate", "-----BEGIN CERTIFICATE-----\n!\n"] {
+        assert_eq!(WsOptions::default().trust_pem(bad.as_bytes()), Err(WsError::BadRoot), "{bad}");
+    }
 }
 
 #[tokio::test]

@@ -21,6 +21,8 @@ use crate::{
 
 /// The first wait before connecting again, on average half of this.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
+/// How long what was said before a shutdown may take to be accepted.
+const FLUSH: Duration = Duration::from_secs(3);
 /// After a connection has lived this long, the next failure starts with the first wait again.
 const STABLE: Duration = Duration::from_secs(10);
 
@@ -59,10 +61,35 @@ impl Driver {
     pub async fn run(mut self) {
         while !self.registry.is_closed() {
             let deadline = self.pump();
-            let woken = self.wait(deadline).await;
+            self.step(deadline).await;
+        }
+        self.say_last_words().await;
+        self.part().await;
+    }
+
+    /// Waits for what happens next, and acts upon it.
+    async fn step(&mut self, deadline: Option<Timestamp>) {
+        let woken = self.wait(deadline).await;
+        if self.was_stopped() {
+            // What was read a moment ago is as old as the rest.
+            drop(woken);
+            self.renew(self.now());
+        } else {
             self.act(woken).await;
         }
-        self.part().await;
+    }
+
+    /// Goes on until what the rooms have to say is accepted, for a while at most.
+    async fn say_last_words(&mut self) {
+        let until = self.now().after(FLUSH);
+        loop {
+            let deadline = self.pump();
+            let says = self.registry.rooms().iter().any(|room| room.machine().has_last_words());
+            if !says || self.now() >= until {
+                return;
+            }
+            self.step(deadline.map(|deadline| deadline.min(until)).or(Some(until))).await;
+        }
     }
 
     fn now(&self) -> Timestamp {
@@ -74,7 +101,7 @@ impl Driver {
         let now = self.now();
         let rooms = self.registry.rooms();
         let mut deadlines = Vec::new();
-        if self.registry.takes_anew() {
+        if self.registry.takes_anew() || self.is_late(now) {
             self.renew(now);
         }
         if let State::Open(open) = &mut self.state {
@@ -119,7 +146,28 @@ impl Driver {
             State::Waiting(until) | State::Connecting(_, until) => deadlines.push(*until),
             State::Idle => {}
         }
-        deadlines.into_iter().min()
+        let deadline = deadlines.into_iter().min();
+        match &mut self.state {
+            State::Open(open) => Some(open.stalls.waits(now, deadline)),
+            _ => deadline,
+        }
+    }
+
+    /// Whether this program did not run while it waited at an open connection: what came
+    /// meanwhile is older than it says.
+    fn was_stopped(&mut self) -> bool {
+        let now = self.now();
+        match &mut self.state {
+            State::Open(open) => open.stalls.woke(now),
+            _ => false,
+        }
+    }
+
+    /// Whether it was stopped at work. A program that has more to do than it can looks the same,
+    /// and is not kept from doing it by one new connection after the other.
+    fn is_late(&self, now: Timestamp) -> bool {
+        matches!(&self.state, State::Open(open)
+            if open.stalls.works(now) && now.since(open.since) >= STABLE)
     }
 
     async fn wait(&mut self, deadline: Option<Timestamp>) -> Woken {
@@ -193,8 +241,10 @@ impl Driver {
     }
 
     fn connect(&mut self, now: Timestamp) {
-        let connecting = Box::pin(Wire::connect(self.transport.clone()));
-        self.state = State::Connecting(connecting, now.after(self.config.greeting_timeout));
+        let ClientConfig { clock, greeting_timeout, connect_timeout, .. } = &self.config;
+        let connecting = Wire::connect(self.transport.clone(), clock.clone(), *greeting_timeout);
+        let until = now.after(connect_timeout.saturating_add(*greeting_timeout));
+        self.state = State::Connecting(Box::pin(connecting), until);
         self.show(Connection::Connecting);
     }
 
@@ -267,12 +317,12 @@ impl Driver {
         Ok(())
     }
 
-    /// The last thing: rooms are wiped, and what they have to say to the relay is said, if that
-    /// takes no waiting for others.
+    /// The last thing: rooms are wiped and tell what was not sent, and the relay is told that they
+    /// are gone, if that takes no waiting for others.
     async fn part(mut self) {
         let now = self.now();
         for room in self.registry.rooms() {
-            room.machine().wipe();
+            room.machine().shut_down();
         }
         self.pump();
         if let State::Open(open) = &mut self.state {

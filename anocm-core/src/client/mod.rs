@@ -7,12 +7,19 @@
 //!
 //! Rooms of one client share its connection, which tells the relay that they belong to one guest.
 //! Who does not want that gives every room a client of its own.
+//!
+//! A relay bounds what one connection may do, and so the rooms of one client, whatever room there
+//! is elsewhere. Unless its operator says otherwise: 64 rooms at a time; ten rooms opened at once
+//! and then ten a minute; thirty rooms entered at once and then thirty a minute. What has to wait
+//! for that says so by [`RoomEvent::Delayed`](crate::RoomEvent::Delayed). Clients do not share
+//! these bounds: a program that opens many rooms spreads them over several.
 
 mod driver;
 mod open;
 mod randomness;
 mod registry;
 mod room;
+mod stall;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -33,6 +40,7 @@ use crate::{
     name::Nickname,
     room::{Machine, MachineConfig, NewRoom},
     secret::Secret,
+    setting::SettingError,
     time::Clock,
     transport::Transport,
 };
@@ -45,13 +53,22 @@ pub struct ClientConfig {
     /// embedder brings one.
     pub clock: Arc<dyn Clock>,
     /// The longest wait before connecting again; waits grow from a quarter of a second and are
-    /// random. Default: 30 seconds.
+    /// random. From 10 ms to an hour. Default: 30 seconds.
     pub longest_wait: Duration,
-    /// How long the relay may take to be reached and to greet. Default: 30 seconds.
+    /// How long the transport may take to reach the relay. From 10 ms to an hour. Default: two
+    /// and a half minutes, for those that do not give up by themselves, as that of `anocm-ws` does:
+    /// after 30 seconds, and through a proxy after two minutes.
+    pub connect_timeout: Duration,
+    /// How long the relay, once reached, may take to greet. From 10 ms to an hour. Default: 30
+    /// seconds.
     pub greeting_timeout: Duration,
-    /// How long the relay may owe an answer before the connection is given up. Default: two
-    /// minutes, in which a slow line carries the longest frame.
+    /// How long the relay may owe an answer before the connection is given up. From 10 ms to an
+    /// hour. Default: two minutes, in which a slow line carries the longest frame.
     pub answer_timeout: Duration,
+    /// The most rooms at one time, at least one; [`ClientError::TooManyRooms`] beyond it. Default:
+    /// 64, as many as a relay lets one connection be in unless its operator says otherwise: for
+    /// more, have another client, which connects by itself.
+    pub max_rooms: usize,
     /// Of every room.
     pub rooms: MachineConfig,
     randomness: Randomness,
@@ -64,11 +81,31 @@ impl ClientConfig {
         Self {
             clock,
             longest_wait: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(150),
             greeting_timeout: Duration::from_secs(30),
             answer_timeout: Duration::from_secs(120),
+            max_rooms: 64,
             rooms: MachineConfig::default(),
             randomness: Randomness::System,
         }
+    }
+
+    /// Checks that a client can work with these settings.
+    ///
+    /// # Errors
+    /// [`SettingError`] names the first field that is out of its range.
+    pub fn check(&self) -> Result<(), SettingError> {
+        let times = Duration::from_millis(10)..=Duration::from_secs(3_600);
+        for (value, field) in [
+            (self.longest_wait, "longest_wait"),
+            (self.connect_timeout, "connect_timeout"),
+            (self.greeting_timeout, "greeting_timeout"),
+            (self.answer_timeout, "answer_timeout"),
+        ] {
+            SettingError::unless_in(&times, &value, field, "from 10ms to 1h")?;
+        }
+        SettingError::unless_in(&(1..=usize::MAX), &self.max_rooms, "max_rooms", "at least 1")?;
+        self.rooms.check()
     }
 
     /// Settings that take protection away; for simulations only.
@@ -118,12 +155,18 @@ pub enum ClientError {
     /// The invite is for a room at another relay.
     #[error("the invite is for another relay")]
     OtherRelay,
-    /// The room's settings contradict each other.
-    #[error("the room's settings contradict each other")]
-    Settings,
+    /// A setting of the room cannot be.
+    #[error("the room's {0}")]
+    Setting(#[source] SettingError),
     /// This client is in that room already.
     #[error("already in that room")]
     AlreadyThere,
+    /// This client is in as many rooms as it may be: see [`ClientConfig::max_rooms`].
+    #[error("a client can be in {limit} rooms at one time: use another client for more")]
+    TooManyRooms {
+        /// As many.
+        limit: usize,
+    },
 }
 
 /// A guest's side of one relay: opens rooms and enters them. Cheap to clone.
@@ -131,7 +174,7 @@ pub enum ClientError {
 /// # Examples
 /// ```
 /// # use std::sync::Arc;
-/// # use anocm_core::{Invite, NewRoom, RelayUrl, RoomEvent, TokioClock};
+/// # use anocm_core::{NewRoom, RoomEvent, TokioClock};
 /// # use anocm_core::client::{Client, ClientConfig};
 /// # use anocm_core::relay::{Relay, RelayConfig};
 /// # use anocm_core::store::{MemoryLimits, MemoryStore};
@@ -140,9 +183,8 @@ pub enum ClientError {
 /// # let clock = Arc::new(TokioClock::new());
 /// # let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
 /// # let relay = Relay::new(store, clock, RelayConfig::default());
-/// let url = RelayUrl::parse("http://localhost/")?;
 /// let transport = Arc::new(relay.transport());
-/// let (client, driver) = Client::new(url, transport, ClientConfig::default());
+/// let (client, driver) = Client::new(transport, ClientConfig::default())?;
 /// tokio::spawn(driver.run());
 ///
 /// let mut room = client.create(&NewRoom::default())?;
@@ -164,18 +206,21 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client of the relay at `relay` (which goes into invites), reached by `transport`, and
-    /// the driver that must be polled for anything to happen.
-    #[must_use]
+    /// A client of the relay that `transport` reaches (invites name it), and the driver that must
+    /// be polled for anything to happen.
+    ///
+    /// # Errors
+    /// [`SettingError`] when the client could not work with `config`.
     pub fn new(
-        relay: RelayUrl,
         transport: Arc<dyn Transport>,
         config: ClientConfig,
-    ) -> (Self, Driver) {
+    ) -> Result<(Self, Driver), SettingError> {
+        config.check()?;
+        let relay = transport.relay().clone();
         let registry = Arc::new(Registry::default());
         let driver = Driver::new(transport, config.clone(), registry.clone());
         let alive = Arc::new(Alive::new(registry.clone()));
-        (Self { relay, config, registry, alive }, driver)
+        Ok((Self { relay, config, registry, alive }, driver))
     }
 
     /// Opens a room. Returns at once; [`RoomEvent::Entered`](crate::RoomEvent::Entered) tells
@@ -185,9 +230,11 @@ impl Client {
     /// [`ClientError`]; whatever the relay has against it comes as
     /// [`RoomEvent::Ended`](crate::RoomEvent::Ended).
     pub fn create(&self, new: &NewRoom) -> Result<Room, ClientError> {
+        new.check().map_err(ClientError::Setting)?;
         let seed = self.seed()?;
+        // Lawful settings fail for nothing but randomness.
         let machine = Machine::create(self.relay.clone(), new, self.config.rooms, seed)
-            .map_err(|_| ClientError::Settings)?;
+            .map_err(|_| ClientError::NoRandomness)?;
         self.host(machine)
     }
 
@@ -209,7 +256,7 @@ impl Client {
     }
 
     fn host(&self, machine: Machine) -> Result<Room, ClientError> {
-        let hosted = self.registry.add(machine)?;
+        let hosted = self.registry.add(machine, self.config.max_rooms)?;
         let clock = self.config.clock.clone();
         Ok(Room::new(hosted, clock, self.registry.clone(), self.alive.clone()))
     }
@@ -221,8 +268,13 @@ impl Client {
         self.registry.reconnect();
     }
 
-    /// Wipes all rooms, closes the connection, and returns when the driver has ended: so somebody
-    /// must be polling it, or have dropped it.
+    /// Sends what is still to be sent, for at most three seconds; then wipes all rooms, closes the
+    /// connection, and returns when the driver has ended: so it must be polled, or have been
+    /// dropped. What was not sent by then comes as [`RoomEvent::NotSent`](crate::RoomEvent::NotSent),
+    /// before [`RoomEvent::Ended`](crate::RoomEvent::Ended).
+    ///
+    /// Rooms that were wiped before, by [`Room::wipe`], have nothing left to say: then it takes a
+    /// second at most.
     pub async fn shutdown(&self) {
         self.registry.close();
         self.registry.ended().await;

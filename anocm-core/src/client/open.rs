@@ -2,7 +2,7 @@
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
-use super::{registry::Hosted, wire::Wire};
+use super::{registry::Hosted, stall::Stalls, wire::Wire};
 use crate::{room::Machine, secret::Payload, time::Timestamp, transport::TransportError};
 
 /// How long events may be fetched more slowly than they come before the connection is given up.
@@ -29,6 +29,7 @@ pub(super) struct Open {
     full_since: Option<Timestamp>,
     /// Since when nothing can be sent, and why. What the relay said before is still to be heard.
     pub(super) mute: Option<(Timestamp, TransportError)>,
+    pub(super) stalls: Stalls,
 }
 
 /// What woke the driver.
@@ -50,6 +51,7 @@ impl Open {
             sending: None,
             full_since: None,
             mute: None,
+            stalls: Stalls::new(now),
         }
     }
 

@@ -55,7 +55,7 @@ impl Registry {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn add(&self, machine: Machine) -> Result<Arc<Hosted>, ClientError> {
+    pub(super) fn add(&self, machine: Machine, limit: usize) -> Result<Arc<Hosted>, ClientError> {
         let mut rooms = self.lock();
         if self.is_closed() {
             return Err(ClientError::ShutDown);
@@ -66,6 +66,9 @@ impl Registry {
         };
         if rooms.iter().any(there) {
             return Err(ClientError::AlreadyThere);
+        }
+        if rooms.iter().filter(|hosted| !hosted.machine().is_over()).count() >= limit {
+            return Err(ClientError::TooManyRooms { limit });
         }
         let hosted = Arc::new(Hosted { machine: Mutex::new(machine), told: Notify::new() });
         rooms.push(hosted.clone());

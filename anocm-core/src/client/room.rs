@@ -57,7 +57,13 @@ impl Room {
     /// The next event, if there is one by now. For front ends that cannot hold `&mut self` while
     /// they wait: [`ready`](Self::ready) waits.
     pub fn try_event(&self) -> Option<RoomEvent> {
+        let now = self.clock.now();
         let mut machine = self.hosted.machine();
+        // A program that was stopped may come here before its driver runs.
+        if machine.deadline().is_some_and(|deadline| deadline <= now) {
+            machine.tick(now);
+            self.registry.wake.notify_one();
+        }
         let was_full = !machine.has_room_for_events();
         let event = machine.poll_event();
         if was_full && event.is_some() {

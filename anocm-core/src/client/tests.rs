@@ -1,5 +1,7 @@
 //! What nothing may hold up.
 
+mod settings;
+
 use std::{
     collections::VecDeque,
     pin::Pin,
@@ -36,10 +38,14 @@ const ROUNDS: u16 = 1_000;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Reaches nothing, and never gives up: rooms need no relay to begin and to end.
-struct Nowhere;
+struct Nowhere(RelayUrl);
 
 #[async_trait]
 impl Transport for Nowhere {
+    fn relay(&self) -> &RelayUrl {
+        &self.0
+    }
+
     async fn connect(&self) -> Result<Box<dyn Link>, TransportError> {
         std::future::pending().await
     }
@@ -84,7 +90,8 @@ fn a_crowd_comes_and_goes() {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build();
     let runtime = runtime.unwrap();
-    let (client, driver) = Client::new(url(), Arc::new(Nowhere), ClientConfig::default());
+    let config = ClientConfig { max_rooms: usize::MAX, ..ClientConfig::default() };
+    let (client, driver) = Client::new(Arc::new(Nowhere(url())), config).unwrap();
     runtime.spawn(driver.run());
     let (done, finished) = mpsc::channel();
     for thread in 0..THREADS {
@@ -107,17 +114,23 @@ fn a_crowd_comes_and_goes() {
 }
 
 /// Breaks the protocol after its greeting, and never finishes to close.
-struct Rude(AtomicBool);
+struct Rude(RelayUrl);
 
 #[async_trait]
 impl Transport for Rude {
+    fn relay(&self) -> &RelayUrl {
+        &self.0
+    }
+
     async fn connect(&self) -> Result<Box<dyn Link>, TransportError> {
-        Ok(Box::new(Self(AtomicBool::new(false))))
+        Ok(Box::new(RudeLink(AtomicBool::new(false))))
     }
 }
 
+struct RudeLink(AtomicBool);
+
 #[async_trait]
-impl Link for Rude {
+impl Link for RudeLink {
     async fn send(&self, _: &[Payload]) -> Result<(), TransportError> {
         Ok(())
     }
@@ -140,8 +153,8 @@ impl Link for Rude {
 
 #[tokio::test(start_paused = true)]
 async fn a_relay_that_never_lets_go_holds_up_nobody() {
-    let rude = Arc::new(Rude(AtomicBool::new(false)));
-    let (client, driver) = Client::new(url(), rude, ClientConfig::default());
+    let rude = Arc::new(Rude(url()));
+    let (client, driver) = Client::new(rude, ClientConfig::default()).unwrap();
     tokio::spawn(driver.run());
     let mut room = client.create(&NewRoom::default()).unwrap();
     let given_up = async {
@@ -157,7 +170,7 @@ async fn a_relay_that_never_lets_go_holds_up_nobody() {
 
 #[tokio::test(start_paused = true)]
 async fn everybody_who_waits_at_a_room_hears_that_it_is_over() {
-    let (client, driver) = Client::new(url(), Arc::new(Nowhere), ClientConfig::default());
+    let (client, driver) = Client::new(Arc::new(Nowhere(url())), ClientConfig::default()).unwrap();
     tokio::spawn(driver.run());
     let room = client.join(&invite(0, 0), "Bob".parse().unwrap()).unwrap();
     let all = async {
@@ -184,7 +197,8 @@ async fn who_waits_to_be_in_hears_it_and_no_event_is_lost() {
     let clock = Arc::new(TokioClock::new());
     let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
     let relay = Relay::new(store, clock, RelayConfig::default());
-    let (client, driver) = Client::new(url(), Arc::new(relay.transport()), ClientConfig::default());
+    let transport = Arc::new(relay.transport());
+    let (client, driver) = Client::new(transport, ClientConfig::default()).unwrap();
     tokio::spawn(driver.run());
     let mut room = client.create(&NewRoom::default()).unwrap();
     tokio::time::timeout(PATIENCE, room.entered()).await.unwrap().unwrap();
@@ -206,6 +220,10 @@ struct Counting<T> {
 
 #[async_trait]
 impl<T: Transport> Transport for Counting<T> {
+    fn relay(&self) -> &RelayUrl {
+        self.inner.relay()
+    }
+
     async fn connect(&self) -> Result<Box<dyn Link>, TransportError> {
         if self.connections.fetch_add(1, Ordering::Relaxed) < self.failing {
             return Err(TransportError::Unreachable);
@@ -222,7 +240,7 @@ fn counted(failing: usize, config: ClientConfig) -> (Client, Arc<AtomicUsize>) {
     let connections = Arc::new(AtomicUsize::new(0));
     let inner = relay.transport();
     let transport = Counting { inner, failing, connections: connections.clone() };
-    let (client, driver) = Client::new(url(), Arc::new(transport), config);
+    let (client, driver) = Client::new(Arc::new(transport), config).unwrap();
     tokio::spawn(driver.run());
     (client, connections)
 }

@@ -1,12 +1,12 @@
 //! Connecting, greeting, and which reply belongs to which room.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::registry::Hosted;
 use crate::{
     room::Ticket,
     secret::Payload,
-    time::Timestamp,
+    time::{Clock, Timestamp},
     transport::{Closing, Link, Transport, TransportError},
     wire::{
         ClientFrame, ClientHello, Event, Hello, MAX_FRAME, Posture, RelayFrame, RelayHello,
@@ -38,9 +38,22 @@ pub(super) enum Received {
 }
 
 impl Wire {
-    /// Opens a link and exchanges hellos.
-    pub(super) async fn connect(transport: Arc<dyn Transport>) -> Result<Self, TransportError> {
+    /// Opens a link and exchanges hellos, which may take so long.
+    pub(super) async fn connect(
+        transport: Arc<dyn Transport>,
+        clock: Arc<dyn Clock>,
+        greeting_timeout: Duration,
+    ) -> Result<Self, TransportError> {
         let link: Arc<dyn Link> = Arc::from(transport.connect().await?);
+        let until = clock.now().after(greeting_timeout);
+        tokio::select! {
+            biased;
+            greeted = Self::greet(link) => greeted,
+            () = clock.sleep_until(until) => Err(TransportError::Unreachable),
+        }
+    }
+
+    async fn greet(link: Arc<dyn Link>) -> Result<Self, TransportError> {
         link.send(&[ClientHello::default().to_frame()]).await?;
         let frame = link.recv().await?.ok_or(TransportError::Refused)?;
         match RelayHello::from_frame(&frame) {

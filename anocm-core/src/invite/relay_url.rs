@@ -55,6 +55,13 @@ impl RelayUrl {
         Self::from_parts(secure, rest)
     }
 
+    /// `http://localhost/`.
+    pub(crate) fn localhost() -> Self {
+        let host_text = "localhost".to_owned();
+        let host = Host::Name(host_text.clone());
+        Self { secure: false, host, host_text, port: default_port(false), path: "/".to_owned() }
+    }
+
     /// Reads what stands behind `://`: host, port and path.
     pub(super) fn from_parts(secure: bool, rest: &str) -> Result<Self, InviteError> {
         let (authority, path) = match rest.find('/') {

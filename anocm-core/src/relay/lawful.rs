@@ -17,9 +17,11 @@ pub(super) fn genesis(genesis: &Genesis, limits: &PolicyLimits) -> Result<(), Re
     let policy = &genesis.policy;
     let linger = crate::time::millis(limits.linger);
     let age = crate::time::millis(limits.largest_age);
+    if policy.largest > limits.largest {
+        return Err(Refusal::RetentionTooLong { largest: limits.largest });
+    }
     lawful(
-        policy.largest <= limits.largest
-            && policy.handshakes <= limits.largest.max(HANDSHAKES)
+        policy.handshakes <= limits.largest.max(HANDSHAKES)
             && policy.handshakes > Retention::Live
             && (MIN_TIME..=linger).contains(&policy.linger)
             && (MIN_TIME..=age).contains(&policy.largest_age)

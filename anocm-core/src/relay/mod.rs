@@ -31,6 +31,7 @@
 //! ```
 
 mod attachment;
+mod check;
 mod config;
 mod connection;
 mod fanout;
@@ -104,7 +105,8 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// A relay that keeps its rooms in `store`.
+    /// A relay that keeps its rooms in `store`. [`RelayConfig::check`] tells whether it can work
+    /// with `config`.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, config: RelayConfig) -> Arc<Self> {
         let most = config.max_connections.min(Semaphore::MAX_PERMITS);

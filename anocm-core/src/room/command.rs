@@ -7,7 +7,8 @@ use crate::{
     name::Nickname,
     retention::{GuestRetention, Retention, RoomRetention},
     session::Role,
-    wire::{Policy, Refusal},
+    setting::{SettingError, days},
+    wire::{MAX_SEALED, Policy, Refusal},
 };
 
 /// How a room is opened.
@@ -26,13 +27,14 @@ pub struct NewRoom {
     pub nickname: Nickname,
     /// Smallest, default and largest retention.
     pub retention: RoomRetention,
-    /// How long the room outlives its last connection.
+    /// How long the room outlives its last connection: from a second to 365 days.
     pub linger: Duration,
-    /// The age at which the room ends in any case.
+    /// The age at which the room ends in any case: from a second to 365 days.
     pub largest_age: Duration,
-    /// The most entries kept at one time.
+    /// The most entries kept at one time: from 1 to 1,000,000,000.
     pub max_entries: u32,
-    /// The most bytes of sealed entries kept at one time.
+    /// The most bytes of sealed entries kept at one time: from 64,000, the longest entry, to a
+    /// million million.
     pub max_bytes: u64,
 }
 
@@ -52,6 +54,22 @@ impl Default for NewRoom {
 }
 
 impl NewRoom {
+    /// Checks that there can be such a room. A relay may allow less.
+    ///
+    /// # Errors
+    /// [`SettingError`] names the first field that is out of its range.
+    pub fn check(&self) -> Result<(), SettingError> {
+        let (times, allowed) = (Duration::from_secs(1)..=days(365), "from 1s to 365d");
+        SettingError::unless_in(&times, &self.linger, "linger", allowed)?;
+        SettingError::unless_in(&times, &self.largest_age, "largest_age", allowed)?;
+        let entries = 1..=1_000_000_000;
+        let allowed = "from 1 to 1,000,000,000";
+        SettingError::unless_in(&entries, &self.max_entries, "max_entries", allowed)?;
+        let bytes = MAX_SEALED as u64..=1_000_000_000_000;
+        let allowed = "from 64,000 to 1,000,000,000,000 bytes";
+        SettingError::unless_in(&bytes, &self.max_bytes, "max_bytes", allowed)
+    }
+
     /// The part of it that the relay is told. Commits and joins are kept as long as the longest
     /// message may be, and at least ten minutes.
     #[must_use]
@@ -118,10 +136,12 @@ pub enum Command {
     RefreshKeys,
     /// Change one's own default and cap; messages already held are cut to the cap at once.
     SetGuestRetention(GuestRetention),
-    /// Leave the room, in good order when connected. Ends with
+    /// Leave the room, in good order when connected: after what was said before, which may take
+    /// five seconds. Ends with
     /// [`RoomEvent::Ended`](super::RoomEvent::Ended).
     Leave,
-    /// End the room for everyone. Owner only.
+    /// End the room for everyone. Owner only. What was said before is sent first, if that takes
+    /// no longer than three seconds; nothing can be said after it.
     Close,
 }
 

@@ -42,8 +42,7 @@ impl Machine {
             }
             Command::Close => {
                 self.inside()?.owner_token().ok().flatten().ok_or(CommandError::NotAllowed)?;
-                self.closing = true;
-                self.close();
+                self.begin_to_close(now);
                 None
             }
             queued => Some(self.queue(now, queued)?),
@@ -54,6 +53,9 @@ impl Machine {
 
     fn queue(&mut self, now: Timestamp, command: Command) -> Result<MessageId, CommandError> {
         self.inside()?;
+        if self.closing {
+            return Err(CommandError::NotInRoom);
+        }
         if self.broken.is_some() {
             return Err(CommandError::Broken);
         }

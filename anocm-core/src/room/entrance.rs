@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::{
-    Connection, Ended, JoinFailure, Machine, RoomEvent, Trouble,
+    Connection, Ended, JoinFailure, Machine, NewRoom, RoomEvent, Trouble,
     knock::{Candidate, Knock, returning},
     link::LONGEST_WAIT,
     machine::{Asked, Phase},
     senders::Senders,
+    wish::Wish,
 };
 use crate::{
     id::{Epoch, RoomAddress, Seq},
@@ -31,14 +32,16 @@ pub(super) enum Entrance {
         unknown: bool,
         /// How often the address was said to be in use.
         in_use: u32,
+        /// The room as it is asked for now.
+        wish: Wish,
     },
     /// The guest stands at the door.
     Knocking(Knock),
 }
 
 impl Entrance {
-    pub(super) const fn opening(session: Session, genesis: Genesis) -> Self {
-        Self::Opening { session, genesis, unknown: false, in_use: 0 }
+    pub(super) const fn opening(session: Session, genesis: Genesis, wish: Wish) -> Self {
+        Self::Opening { session, genesis, unknown: false, in_use: 0, wish }
     }
 
     /// Whether the proof of `epoch` is to tell what became of a creation or join.
@@ -128,6 +131,9 @@ impl Machine {
             Ok(Reply::Done) => self.go_inside(now, Seq::START),
             Ok(_) => self.disbelieve(now),
             Err(Refusal::AddressInUse) => self.address_in_use(),
+            Err(refusal @ (Refusal::RetentionTooLong { .. } | Refusal::Unlawful)) => {
+                self.ask_for_less(refusal);
+            }
             Err(refusal) => {
                 if let Phase::Entering(entrance) = &mut self.phase
                     && let Entrance::Opening { unknown, .. } = entrance.as_mut()
@@ -137,6 +143,27 @@ impl Machine {
                 self.not_let_in(now, refusal);
             }
         }
+    }
+
+    /// The relay allows no such room: it is asked for one that takes less.
+    fn ask_for_less(&mut self, refusal: Refusal) {
+        let Phase::Entering(entrance) = &mut self.phase else { return };
+        let Entrance::Opening { session, genesis, unknown, wish, .. } = entrance.as_mut() else {
+            return;
+        };
+        *unknown = false;
+        if !wish.lower(refusal) {
+            return self.end(Ended::NotLetIn(JoinFailure::Settings));
+        }
+        let NewRoom { retention, nickname, .. } = &wish.new;
+        let (secret, policy) = (self.rng.secret(), wish.new.policy());
+        let rng = &mut self.rng;
+        match Session::create(self.address, &secret, policy, *retention, nickname, rng) {
+            Ok(lower) => (*session, *genesis) = lower,
+            Err(_) => return self.end(Ended::NotLetIn(JoinFailure::Settings)),
+        }
+        self.less = Some(policy);
+        self.knock();
     }
 
     /// A creation whose answer was lost may have come through.
@@ -207,7 +234,9 @@ impl Machine {
             Refusal::Crowded { .. } => Duration::ZERO,
             _ => Duration::from_millis(250 + self.random_below(500)),
         };
-        self.link.retry_at = Some(now.after(wait.min(LONGEST_WAIT) + jitter));
+        let retry_in = wait.min(LONGEST_WAIT) + jitter;
+        self.link.retry_at = Some(now.after(retry_in));
+        self.tell(RoomEvent::Delayed { why: refusal, retry_in });
     }
 
     /// The guest is in the room; what follows `seq` is theirs to read.
@@ -247,6 +276,9 @@ impl Machine {
             self.tell(RoomEvent::Trouble(Trouble::Rejoined));
         } else {
             self.tell(RoomEvent::Entered);
+        }
+        if let Some(policy) = self.less.take() {
+            self.tell(RoomEvent::Trouble(Trouble::LessThanAsked { policy }));
         }
         self.tell_epoch();
         self.link.retry_at = None;

@@ -13,7 +13,7 @@ use crate::{
     session::{Departure, Member, SafetyCode},
     time::Timestamp,
     transport::TransportError,
-    wire::{CloseReason, Posture, Refusal},
+    wire::{CloseReason, Policy, Posture, Refusal},
 };
 
 /// Something that happened in a room.
@@ -22,6 +22,15 @@ use crate::{
 pub enum RoomEvent {
     /// The connection to the relay changed.
     Connection(Connection),
+    /// The relay was reached, but has this guest wait before it opens the room or lets them in; the
+    /// client tries again by itself. For example *busy*, where a connection opens or enters more
+    /// rooms in a minute than the relay allows.
+    Delayed {
+        /// Why.
+        why: Refusal,
+        /// In how long the next try comes.
+        retry_in: Duration,
+    },
     /// The guest is in the room and can talk. Comes once.
     Entered,
     /// A newcomer's view is confirmed: somebody who was in the room before was heard in
@@ -175,6 +184,11 @@ pub enum Trouble {
     ReadOnly,
     /// The log no longer reaches back far enough: the guest rejoined through the door.
     Rejoined,
+    /// The relay allows less than was asked for: the room was opened with this.
+    LessThanAsked {
+        /// What the room was opened with.
+        policy: Policy,
+    },
 }
 
 /// Why a room is over for this guest.
@@ -217,6 +231,12 @@ pub enum JoinFailure {
     /// Members took the guest's join back, again and again.
     #[error("members took the join back")]
     TakenBack,
+    /// The relay allows no room with these settings, nor with lower ones that were tried.
+    #[error(
+        "the relay allows no room with these settings, nor with lower ones that were tried; its \
+         operator can say what it allows"
+    )]
+    Settings,
     /// Others were faster, too often in a row.
     #[error("the room changes too fast to get in")]
     TooManyTries,

@@ -16,10 +16,16 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How long to wait before carrying out again what did not come about.
 const CARRY_OUT_AGAIN: Duration = Duration::from_secs(30);
 
+/// How long an owner who closes the room waits for what they said before to be accepted. Shorter
+/// than [`PATIENCE`]: the room is closed before its owner gives up.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
 /// Who is about to leave.
 #[derive(Debug, Default)]
 pub(super) struct Farewell {
     own: Option<Timestamp>,
+    /// Until when closing the room waits for what was said before.
+    words_until: Option<Timestamp>,
     others: BTreeMap<MemberId, Leaving>,
 }
 
@@ -44,6 +50,16 @@ impl Farewell {
         self.own
     }
 
+    /// When closing the room waits no longer for what was said before.
+    pub(super) const fn words_end(&self) -> Option<Timestamp> {
+        self.words_until
+    }
+
+    /// Time has passed.
+    pub(super) fn tick(&mut self, now: Timestamp) {
+        self.words_until.take_if(|until| *until <= now);
+    }
+
     /// When the next leave of somebody else is to be carried out.
     pub(super) fn carry_out_at(&self) -> Option<Timestamp> {
         self.others.values().map(|leaving| leaving.at).min()
@@ -62,7 +78,9 @@ impl Farewell {
 }
 
 impl Machine {
-    /// The guest leaves: says so, when there is somebody to say it to.
+    /// The guest leaves, and says so if the relay can be reached. Also when nobody else is in the
+    /// room as far as this guest has read: a join that was not read yet is answered by a refusal of
+    /// the statement, which is sealed again for the epoch of that join.
     pub(super) fn leave(&mut self, now: Timestamp) {
         if self.closing {
             // The last word: a room that its owner has closed is not left open.
@@ -71,8 +89,7 @@ impl Machine {
             }
             return;
         }
-        let alone = self.session().is_none_or(|session| session.members().len() < 2);
-        if alone || !self.link.up || self.broken.is_some() {
+        if self.session().is_none() || !self.link.up || self.broken.is_some() {
             return self.end(Ended::Left);
         }
         if !self.farewell.is_leaving() {
@@ -86,10 +103,26 @@ impl Machine {
         self.end(Ended::Left);
     }
 
-    /// Asks the relay to end the room, if the owner wants that and the connection is up.
+    /// The owner ends the room, once what they said before is accepted.
+    pub(super) fn begin_to_close(&mut self, now: Timestamp) {
+        if !self.closing {
+            self.closing = true;
+            self.farewell.words_until = Some(now.after(LAST_WORDS));
+        }
+    }
+
+    /// Asks the relay to end the room, if the owner wants that, the connection is up, and nothing
+    /// that was said before is on its way.
     pub(super) fn close(&mut self) {
-        let owner = self.session().and_then(|session| session.owner_token().ok().flatten());
-        if let (Some(owner), true, true) = (owner, self.closing, self.link.up) {
+        let asked = self.asked.values().any(|(asked, _)| *asked == Asked::Close);
+        if !self.closing || !self.link.up || asked || self.link.retry_at.is_some() {
+            return;
+        }
+        let says = self.broken.is_none() && self.outbox.unsent().next().is_some();
+        if says && self.farewell.words_until.is_some() {
+            return;
+        }
+        if let Some(owner) = self.session().and_then(|s| s.owner_token().ok().flatten()) {
             self.ask(Asked::Close, Request::Close { address: self.address, owner });
         }
     }

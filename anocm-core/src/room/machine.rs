@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use rand_core::Rng;
 
 use super::{
-    Ended, NewRoom, RoomEvent,
+    Ended, MachineConfig, NewRoom, RoomEvent,
     age_bound::AgeBound,
     doorkeeping::Doorkeeping,
     entrance::Entrance,
@@ -22,6 +22,7 @@ use super::{
     repair::{Broken, JunkJoins},
     roles::Strikes,
     senders::Senders,
+    wish::Wish,
     working::Working,
 };
 use crate::{
@@ -34,29 +35,11 @@ use crate::{
     session::{Newcomer, Session, SessionError},
     stack::Swept,
     time::Timestamp,
-    wire::{Event, Posture, Refusal, Reply, Request},
+    wire::{Event, Policy, Posture, Refusal, Reply, Request},
 };
 
 /// Names a request of one machine; the reply is given back under it.
 pub type Ticket = u32;
-
-/// What an embedder may set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MachineConfig {
-    /// Tell the others now and then that this guest is here. Costs one live entry a minute in a
-    /// room of up to 32 members, and one for a newcomer. Default: true.
-    pub presence: bool,
-    /// The most messages kept in the history; the oldest expire early. Default: 10,000.
-    pub max_history: usize,
-    /// The most messages waiting to be sent. Default: 256.
-    pub max_waiting: usize,
-}
-
-impl Default for MachineConfig {
-    fn default() -> Self {
-        Self { presence: true, max_history: 10_000, max_waiting: 256 }
-    }
-}
 
 /// One guest's view of one room.
 pub struct Machine {
@@ -108,6 +91,8 @@ pub struct Machine {
     /// The time of the input that is being taken in.
     pub(super) now: Timestamp,
     next_ticket: Ticket,
+    /// What the room is opened with, if that is less than was asked for.
+    pub(super) less: Option<Policy>,
     pub(super) requests: VecDeque<(Ticket, Request)>,
     pub(super) events: VecDeque<RoomEvent>,
 }
@@ -163,7 +148,7 @@ impl Machine {
         let nickname = &new.nickname;
         let (session, genesis) =
             Session::create(address, &secret, new.policy(), new.retention, nickname, &mut rng)?;
-        let entrance = Entrance::opening(session, genesis);
+        let entrance = Entrance::opening(session, genesis, Wish::new(new.clone()));
         Ok(Self::new(relay, address, config, rng, entrance))
     }
 
@@ -225,6 +210,7 @@ impl Machine {
             asked: HashMap::new(),
             now: Timestamp::ZERO,
             next_ticket: 0,
+            less: None,
             requests: VecDeque::new(),
             events: VecDeque::new(),
         }
@@ -308,6 +294,7 @@ impl Machine {
         for member in self.presence.silent(now) {
             self.tell(RoomEvent::Presence { member, here: false });
         }
+        self.farewell.tick(now);
         if self.farewell.patience_ends().is_some_and(|until| until <= now) {
             self.end(Ended::Left);
         }
@@ -345,6 +332,7 @@ impl Machine {
             self.strikes.at().filter(|_| acts),
             self.farewell.patience_ends(),
             self.take_back_at(),
+            self.farewell.words_end(),
             self.link.retry_at,
             self.link.working.as_ref().map(Working::due),
         ]

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `machine`, `link`, `output` | inputs, the connection, what comes out |
 //! | `entrance` | opening a room, getting in, getting back in |
+//! | `wish` | what a room is opened with where the relay allows less than was asked for |
 //! | `knock` | at the door: looking, joining, being too late |
 //! | `working` | the work that a relay under load asks for |
 //! | `log` | places in order: which entry is next, what is missing |
@@ -29,6 +30,7 @@ mod age_bound;
 mod applying;
 mod command;
 mod commands;
+mod config;
 mod doorkeeping;
 mod entrance;
 mod event;
@@ -51,10 +53,12 @@ mod senders;
 mod sending;
 #[cfg(test)]
 mod tests;
+mod wish;
 mod working;
 
 pub use command::{Command, CommandError, NewRoom, SendFailure};
+pub use config::MachineConfig;
 pub use event::{
     Connection, Ended, JoinFailure, Message, MessageText, RoomEvent, RoomView, Trouble,
 };
-pub use machine::{Machine, MachineConfig, Ticket};
+pub use machine::{Machine, Ticket};

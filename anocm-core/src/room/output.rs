@@ -49,6 +49,25 @@ impl Machine {
         self.end(Ended::Wiped);
     }
 
+    /// Wipes everything of this room, and tells what of it was not sent. For a program that ends.
+    pub fn shut_down(&mut self) {
+        let unsent: Vec<_> = self.outbox.unsent().collect();
+        let was_over = self.is_over();
+        self.wipe();
+        if !was_over && let Some(ended) = self.events.pop_back() {
+            let not_sent = unsent.into_iter().map(|(id, why)| RoomEvent::NotSent { id, why });
+            self.events.extend(not_sent.chain([ended]));
+        }
+    }
+
+    /// Whether something that the guest asked for is still on its way to the relay: something
+    /// said, a leave, or the end of the room.
+    #[must_use]
+    pub fn has_last_words(&self) -> bool {
+        let leaves = self.farewell.is_leaving() || self.closing;
+        !self.is_over() && (leaves || self.outbox.unsent().next().is_some())
+    }
+
     /// Whether the room is over for this guest.
     #[must_use]
     pub const fn is_over(&self) -> bool {

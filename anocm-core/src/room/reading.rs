@@ -200,6 +200,7 @@ impl Machine {
             // The wait stands still while this guest is away.
             return self.refresh_in_time(now);
         }
+        self.close();
         let current = self.link.entering == Some(epoch);
         let caught_up = self.link.head.is_some_and(|head| head <= self.log.cursor());
         if self.link.synced {

@@ -13,6 +13,7 @@ use rand_core::{Rng, SeedableRng};
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
+    invite::RelayUrl,
     secret::Payload,
     transport::{AtOnce, Closing, Link, Transport, TransportError},
 };
@@ -147,6 +148,10 @@ struct Access {
 
 #[async_trait]
 impl Transport for Access {
+    fn relay(&self) -> &RelayUrl {
+        self.relay.relay()
+    }
+
     async fn connect(&self) -> Result<Box<dyn Link>, TransportError> {
         tokio::time::sleep(self.network.delay()).await;
         if self.network.state().lines.entry(self.line).or_default().blocked {

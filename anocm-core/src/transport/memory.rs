@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 
 use super::{AtOnce, Closing, Link, Transport, TransportError};
-use crate::{secret::Payload, wire::MAX_FRAME};
+use crate::{invite::RelayUrl, secret::Payload, wire::MAX_FRAME};
 
 /// Frames that may wait in each direction before `send` waits.
 const WAITING: usize = 64;
@@ -75,24 +75,38 @@ impl Link for End {
     }
 }
 
-/// A [`Transport`] to something that serves links within this process.
-pub struct InProcess(Arc<dyn Fn(Box<dyn Link>) + Send + Sync>);
+/// A [`Transport`] to something that serves links within this process. Its relay is
+/// `http://localhost/` unless [`known_as`](Self::known_as) says how guests elsewhere reach it.
+pub struct InProcess {
+    relay: RelayUrl,
+    accept: Arc<dyn Fn(Box<dyn Link>) + Send + Sync>,
+}
 
 impl InProcess {
     /// A transport that hands the far end of each new link to `accept`, which must not block;
     /// it usually spawns a task, as `Relay::transport` does.
     #[must_use]
     pub fn new(accept: impl Fn(Box<dyn Link>) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(accept))
+        Self { relay: RelayUrl::localhost(), accept: Arc::new(accept) }
+    }
+
+    /// The same, of a relay that guests elsewhere know as `relay`.
+    #[must_use]
+    pub fn known_as(self, relay: RelayUrl) -> Self {
+        Self { relay, ..self }
     }
 }
 
 #[cfg_attr(not(target_arch = "wasm32"), async_trait)]
 #[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
 impl Transport for InProcess {
+    fn relay(&self) -> &RelayUrl {
+        &self.relay
+    }
+
     async fn connect(&self) -> Result<Box<dyn Link>, TransportError> {
         let (near, far) = pair();
-        (self.0)(Box::new(far));
+        (self.accept)(Box::new(far));
         Ok(Box::new(near))
     }
 }

@@ -5,7 +5,7 @@ mod memory;
 use async_trait::async_trait;
 pub use memory::{InProcess, pair};
 
-use crate::secret::Payload;
+use crate::{invite::RelayUrl, secret::Payload};
 
 /// How a client reaches a relay. Does no retry, no encryption of its own and no parsing.
 ///
@@ -50,6 +50,10 @@ use crate::secret::Payload;
 #[cfg_attr(not(target_arch = "wasm32"), async_trait)]
 #[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
 pub trait Transport: Send + Sync + 'static {
+    /// The relay that [`connect`](Self::connect) reaches, by the URL under which all guests know
+    /// it: invites name it. The same for as long as the transport lives.
+    fn relay(&self) -> &RelayUrl;
+
     /// Opens a link to the relay.
     async fn connect(&self) -> Result<Box<dyn Link>, TransportError>;
 }
@@ -114,9 +118,21 @@ pub enum TransportError {
     /// What was reached is not a relay, or refused the connection.
     #[error("the relay refused the connection")]
     Refused,
-    /// The relay's certificate is not to be trusted.
+    /// The relay's certificate is not to be trusted, for none of the reasons below.
     #[error("the relay's certificate is not trusted")]
     Untrusted,
+    /// The relay's certificate has expired, or this machine's clock is ahead.
+    #[error("the relay's certificate has expired, or this machine's clock is ahead")]
+    CertificateExpired,
+    /// The relay's certificate is not valid yet, or this machine's clock is behind.
+    #[error("the relay's certificate is not valid yet, or this machine's clock is behind")]
+    CertificateNotYetValid,
+    /// The relay's certificate is for another name than the one in the relay's URL.
+    #[error("the relay's certificate is for another name")]
+    CertificateOtherName,
+    /// The relay's certificate comes from an authority that is not trusted here.
+    #[error("the relay's certificate comes from an authority that is not trusted here")]
+    CertificateUnknownAuthority,
     /// The connection was cut.
     #[error("the connection was cut")]
     Cut,

@@ -93,7 +93,7 @@ pub struct Guest {
 
 impl Guest {
     pub fn opening(reach: Arc<dyn Transport>, name: &str, new: NewRoom) -> Self {
-        let (client, driver) = Client::new(url(), reach, ClientConfig::default());
+        let (client, driver) = Client::new(reach, ClientConfig::default()).unwrap();
         tokio::spawn(driver.run());
         let nickname = name.parse().unwrap();
         let room = client.create(&NewRoom { nickname, ..new }).unwrap();
@@ -101,7 +101,7 @@ impl Guest {
     }
 
     pub fn knocking(reach: Arc<dyn Transport>, invite: &Invite, name: &str) -> Self {
-        let (client, driver) = Client::new(url(), reach, ClientConfig::default());
+        let (client, driver) = Client::new(reach, ClientConfig::default()).unwrap();
         tokio::spawn(driver.run());
         let room = client.join(invite, name.parse::<Nickname>().unwrap()).unwrap();
         Self { client, room }

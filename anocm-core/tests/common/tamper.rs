@@ -6,7 +6,7 @@ use std::{
 };
 
 use anocm_core::{
-    Payload,
+    Payload, RelayUrl,
     transport::{AtOnce, Closing, Link, Transport, TransportError},
     wire::{
         ClientFrame, Event, LogItem, MAX_FRAME, RelayFrame, Reply, Request, RequestId, decode,
@@ -146,6 +146,10 @@ impl Tamper {
 
 #[async_trait]
 impl Transport for Tamper {
+    fn relay(&self) -> &RelayUrl {
+        self.relay.relay()
+    }
+
     async fn connect(&self) -> Result<Box<dyn Link>, TransportError> {
         let link: Arc<dyn Link> = Arc::from(self.relay.connect().await?);
         let mut cut = self.shared.cut.subscribe();

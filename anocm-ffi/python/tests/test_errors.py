@@ -105,8 +105,9 @@ async def test_clients_that_cannot_be(relay: Relay) -> None:
     with pytest.raises(AnocmError.BadSettings):
         anocm.Client(relay.url, options=anocm.ClientOptions(max_history=0))
     client = anocm.Client(relay.url)
-    with pytest.raises(AnocmError.RelayRefused):
-        await client.create(largest_age_seconds=0).entered()
+    for settings in ({"largest_age_seconds": 0}, {"linger_seconds": 0}, {"max_entries": 0}):
+        with pytest.raises(AnocmError.BadSettings):
+            client.create(**settings)
     async with client.create("Alice") as alice:
         twice = link(alice)
         with pytest.raises(AnocmError.AlreadyThere):

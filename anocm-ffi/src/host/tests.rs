@@ -12,6 +12,10 @@ use super::*;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
+fn relay() -> RelayUrl {
+    RelayUrl::parse("https://relay.example/").unwrap()
+}
+
 /// What the packages do, over links within this process.
 struct Host;
 
@@ -20,7 +24,7 @@ impl TransportFactory for Host {
     async fn start(&self) -> (Box<dyn Transport>, Accepted) {
         let (accept, accepted) = Accepted::new();
         let host = HostTransport::new();
-        let transport = host.dialer.lock().unwrap().take().unwrap();
+        let transport = host.take(relay()).unwrap();
         let inner = InProcess::new(accept);
         tokio::spawn(async move {
             while let Some(dial) = host.dial().await {
@@ -63,7 +67,7 @@ anocm_core::transport_conformance!(Host);
 
 /// A dialled link and the pipe at its other end.
 async fn dialled(host: &HostTransport) -> (Box<dyn Link>, Arc<Pipe>) {
-    let dialer = host.dialer.lock().unwrap().take().unwrap();
+    let dialer = host.take(relay()).unwrap();
     let connecting = tokio::spawn(async move { dialer.connect().await });
     let pipe = host.dial().await.unwrap().connected();
     let link = timeout(PATIENCE, connecting).await.unwrap().unwrap();
@@ -73,7 +77,7 @@ async fn dialled(host: &HostTransport) -> (Box<dyn Link>, Arc<Pipe>) {
 #[tokio::test]
 async fn what_the_host_says_of_a_failure_is_told() {
     let host = HostTransport::new();
-    let dialer = host.dialer.lock().unwrap().take().unwrap();
+    let dialer = host.take(relay()).unwrap();
     let connecting = tokio::spawn(async move { dialer.connect().await.err() });
     host.dial().await.unwrap().failed(TransportFailure::Untrusted);
     assert_eq!(connecting.await.unwrap(), Some(TransportError::Untrusted));
@@ -82,7 +86,7 @@ async fn what_the_host_says_of_a_failure_is_told() {
 #[tokio::test]
 async fn a_dial_that_is_let_go_of_is_a_failure() {
     let host = HostTransport::new();
-    let dialer = host.dialer.lock().unwrap().take().unwrap();
+    let dialer = host.take(relay()).unwrap();
     let connecting = tokio::spawn(async move { dialer.connect().await.err() });
     drop(host.dial().await.unwrap());
     assert_eq!(connecting.await.unwrap(), Some(TransportError::Unreachable));
@@ -91,7 +95,7 @@ async fn a_dial_that_is_let_go_of_is_a_failure() {
 #[tokio::test]
 async fn a_dial_that_nobody_waits_for_any_more_gives_a_closed_pipe() {
     let host = HostTransport::new();
-    let dialer = host.dialer.lock().unwrap().take().unwrap();
+    let dialer = host.take(relay()).unwrap();
     let connecting = tokio::spawn(async move { dialer.connect().await.err() });
     let dial = host.dial().await.unwrap();
     connecting.abort();
@@ -106,7 +110,7 @@ async fn a_dial_that_nobody_waits_for_any_more_gives_a_closed_pipe() {
 #[tokio::test]
 async fn the_host_hears_of_a_dial_that_nobody_waits_for_any_more() {
     let host = HostTransport::new();
-    let dialer = host.dialer.lock().unwrap().take().unwrap();
+    let dialer = host.take(relay()).unwrap();
     let connecting = tokio::spawn(async move { dialer.connect().await.err() });
     let dial = host.dial().await.unwrap();
     let mut given_up = std::pin::pin!(dial.given_up());

@@ -1,6 +1,10 @@
 //! The TCP connection to a relay, straight or through a SOCKS5 proxy.
 
-use std::{io, time::Duration};
+use std::{
+    io,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use anocm_core::transport::TransportError;
 use data_encoding::HEXLOWER;
@@ -19,6 +23,30 @@ pub(super) struct Dialer {
     host: String,
     port: u16,
     proxy: Option<(String, u16)>,
+    /// What the last try showed the proxy, if it came to no end.
+    unused: Mutex<Option<Credentials>>,
+}
+
+/// What makes Tor keep a connection apart from all others.
+#[derive(Clone)]
+struct Credentials {
+    user: String,
+    password: String,
+}
+
+/// Gives the credentials back if the try is given up before the proxy has answered: the proxy is
+/// building a circuit for them, and the next try need not begin anew.
+struct Try<'a> {
+    credentials: Option<Credentials>,
+    unused: &'a Mutex<Option<Credentials>>,
+}
+
+impl Drop for Try<'_> {
+    fn drop(&mut self) {
+        if let Some(credentials) = self.credentials.take() {
+            *lock(self.unused) = Some(credentials);
+        }
+    }
 }
 
 impl Dialer {
@@ -28,7 +56,7 @@ impl Dialer {
             None => None,
             Some(proxy) => Some(host_and_port(&proxy)?),
         };
-        Some(Self { host: host.to_owned(), port, proxy })
+        Some(Self { host: host.to_owned(), port, proxy, unused: Mutex::default() })
     }
 
     pub(super) async fn dial(&self) -> Result<TcpStream, TransportError> {
@@ -44,9 +72,17 @@ impl Dialer {
     /// Has the proxy connect. It gets the name, so that nobody here looks it up.
     async fn ask(&self, proxy: TcpStream) -> Result<TcpStream, TransportError> {
         let target = (self.host.as_str(), self.port);
-        let (user, password) = (random()?, random()?);
+        let left = lock(&self.unused).take();
+        let credentials = match left {
+            Some(left) => left,
+            None => Credentials { user: random()?, password: random()? },
+        };
+        let mut attempt = Try { credentials: Some(credentials.clone()), unused: &self.unused };
+        let Credentials { user, password } = &credentials;
         let socks =
-            Socks5Stream::connect_with_password_and_socket(proxy, target, &user, &password).await;
+            Socks5Stream::connect_with_password_and_socket(proxy, target, user, password).await;
+        // It came to an end: a connection has them for itself, and a failure calls for others.
+        attempt.credentials = None;
         match socks {
             Ok(stream) => Ok(stream.into_inner()),
             Err(error) => {
@@ -82,7 +118,10 @@ fn failed(why: TransportError, error: &io::Error) -> TransportError {
     why
 }
 
-/// What makes Tor keep this connection apart from all others.
+fn lock(unused: &Mutex<Option<Credentials>>) -> MutexGuard<'_, Option<Credentials>> {
+    unused.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn random() -> Result<String, TransportError> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|_| TransportError::Unreachable)?;

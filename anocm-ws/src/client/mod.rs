@@ -7,7 +7,7 @@ mod upgrade;
 use std::{fmt, sync::Arc, time::Duration};
 
 use anocm_core::{
-    RelayUrl,
+    RelayUrl, SettingError,
     transport::{Link, Transport, TransportError},
 };
 use async_trait::async_trait;
@@ -21,6 +21,11 @@ use crate::{
     link::{Intake, Io, Meter, Side, WsLink},
 };
 
+/// How long one try to connect may take.
+const STRAIGHT: Duration = Duration::from_secs(30);
+/// The same through a proxy.
+const PROXIED: Duration = Duration::from_secs(120);
+
 /// How a relay is reached.
 ///
 /// # Examples
@@ -31,32 +36,42 @@ use crate::{
 ///     ..Default::default()
 /// };
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct WsOptions {
     /// A SOCKS5 proxy as `HOST:PORT`. Everything then goes through it, loopback too, and it
     /// resolves the relay's name. Each connection shows it a random user name and password, for
-    /// which Tor uses a circuit of its own. Without one, `.onion` relays cannot be reached.
+    /// which Tor uses a circuit of its own; a try that came to no end leaves them to the next one,
+    /// which goes on with the same circuit. Without one, `.onion` relays cannot be reached.
     pub socks5: Option<String>,
     /// Certificates to trust besides the public authorities.
     pub extra_roots: Vec<CertificateDer<'static>>,
     /// A TLS configuration to use as it is, instead of this crate's; `extra_roots` then mean
     /// nothing. Turn resumption off in it: a session ticket lets a relay link two connections.
     pub tls: Option<Arc<ClientConfig>>,
-    /// How long connecting may take altogether. 30 seconds: onion services are slow.
-    pub connect_within: Duration,
+    /// How long one try to connect may take altogether, from 10 ms to 50 minutes. `None`: 30
+    /// seconds, and through a proxy two minutes, since a circuit of Tor may take a minute and more.
+    /// A client has patience of its own, see `ClientConfig::connect_timeout`.
+    pub connect_within: Option<Duration>,
     /// Pings and patience once connected.
     pub timing: Timing,
 }
 
-impl Default for WsOptions {
-    fn default() -> Self {
-        Self {
-            socks5: None,
-            extra_roots: Vec::new(),
-            tls: None,
-            connect_within: Duration::from_secs(30),
-            timing: Timing::default(),
-        }
+impl WsOptions {
+    /// Trusts the certificates in a PEM file, too.
+    ///
+    /// # Errors
+    /// [`WsError::BadRoot`] when it holds none, or one that cannot be read.
+    pub fn trust_pem(&mut self, pem: &[u8]) -> Result<(), WsError> {
+        self.extra_roots.extend(tls::certificates(pem).ok_or(WsError::BadRoot)?);
+        Ok(())
+    }
+
+    fn patience(&self) -> Result<Duration, SettingError> {
+        let usual = if self.socks5.is_some() { PROXIED } else { STRAIGHT };
+        let within = self.connect_within.unwrap_or(usual);
+        let range = Duration::from_millis(10)..=Duration::from_secs(3_000);
+        SettingError::unless_in(&range, &within, "connect_within", "from 10ms to 50m")?;
+        Ok(within)
     }
 }
 
@@ -82,6 +97,9 @@ pub enum WsError {
     /// An extra root certificate is none.
     #[error("an extra root certificate cannot be used")]
     BadRoot,
+    /// An option is out of its range.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
 }
 
 /// A [`Transport`] to one relay: `wss://` for `https` URLs, `ws://` for the `http` ones, which
@@ -112,6 +130,8 @@ impl WsTransport {
         if url.is_onion() && options.socks5.is_none() {
             return Err(WsError::OnionWithoutProxy);
         }
+        let connect_within = options.patience()?;
+        options.timing.check()?;
         let target = upgrade::Target::new(url);
         // As it is connected to: without the brackets of an IPv6 address.
         let host = url.host().trim_matches(['[', ']']);
@@ -126,20 +146,7 @@ impl WsTransport {
         };
         let dialer =
             dial::Dialer::new(host, url.port(), options.socks5).ok_or(WsError::BadProxy)?;
-        Ok(Self {
-            url: url.clone(),
-            target,
-            dialer,
-            tls,
-            connect_within: options.connect_within,
-            timing: options.timing,
-        })
-    }
-
-    /// The relay.
-    #[must_use]
-    pub fn relay(&self) -> &RelayUrl {
-        &self.url
+        Ok(Self { url: url.clone(), target, dialer, tls, connect_within, timing: options.timing })
     }
 
     async fn open(&self) -> Result<WsLink, TransportError> {
@@ -158,6 +165,10 @@ impl WsTransport {
 
 #[async_trait]
 impl Transport for WsTransport {
+    fn relay(&self) -> &RelayUrl {
+        &self.url
+    }
+
     async fn connect(&self) -> Result<Box<dyn Link>, TransportError> {
         match timeout(self.connect_within, self.open()).await {
             Ok(link) => Ok(Box::new(link?)),
@@ -169,5 +180,19 @@ impl Transport for WsTransport {
 impl fmt::Debug for WsTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("WsTransport(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_try_through_a_proxy_may_take_longer() {
+        let straight = WsOptions::default();
+        let proxied = WsOptions { socks5: Some("127.0.0.1:9050".to_owned()), ..straight.clone() };
+        let told = WsOptions { connect_within: Some(Duration::from_secs(300)), ..proxied.clone() };
+        let patience = [straight, proxied, told].map(|options| options.patience().unwrap());
+        assert_eq!(patience.map(|within| within.as_secs()), [30, 120, 300]);
     }
 }

@@ -11,7 +11,7 @@ use tokio_rustls::{
         self, ClientConfig, RootCertStore,
         client::Resumption,
         crypto::ring,
-        pki_types::{CertificateDer, ServerName},
+        pki_types::{CertificateDer, ServerName, pem::PemObject as _},
     },
 };
 
@@ -57,10 +57,27 @@ pub(super) fn config(extra: Vec<CertificateDer<'static>>) -> Option<Arc<ClientCo
     Some(Arc::new(config))
 }
 
+/// The certificates in a PEM file, of which there must be one.
+pub(super) fn certificates(pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
+    let certificates: Vec<_> =
+        CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().ok()?;
+    (!certificates.is_empty()).then_some(certificates)
+}
+
 fn classify(error: &io::Error) -> TransportError {
+    use rustls::CertificateError::{
+        Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet,
+        NotValidYetContext, UnknownIssuer,
+    };
     let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match tls {
-        Some(rustls::Error::InvalidCertificate(_)) => TransportError::Untrusted,
+        Some(rustls::Error::InvalidCertificate(why)) => match why {
+            Expired | ExpiredContext { .. } => TransportError::CertificateExpired,
+            NotValidYet | NotValidYetContext { .. } => TransportError::CertificateNotYetValid,
+            NotValidForName | NotValidForNameContext { .. } => TransportError::CertificateOtherName,
+            UnknownIssuer => TransportError::CertificateUnknownAuthority,
+            _ => TransportError::Untrusted,
+        },
         Some(_) => TransportError::Refused,
         None => TransportError::Unreachable,
     }

@@ -2,6 +2,7 @@
 
 use std::{future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
+use anocm_core::SettingError;
 use axum::{Router, middleware::map_response, response::Response};
 use http::{HeaderValue, StatusCode, header::CONNECTION};
 use hyper::server::conn::http1;
@@ -34,13 +35,13 @@ const MAX_HEAD: usize = 16 * 1_024;
 #[derive(Clone, Copy, Debug)]
 pub struct ListenOptions {
     /// The most connections that the relay takes at one time. A few more are accepted, so that
-    /// the relay can say that it is full; all others wait in the kernel. 10,000.
+    /// the relay can say that it is full; all others wait in the kernel. At least 1; 10,000.
     pub max_connections: u32,
     /// How long a connection may take for its request, and before that for what it is wrapped
-    /// in. 10 seconds.
+    /// in, from 10 ms to a day. 10 seconds.
     pub header_within: Duration,
     /// How long what was sent may wait to be acknowledged or taken, where the system can watch
-    /// that (Linux, Android). 20 seconds.
+    /// that (Linux, Android), from 10 ms to a day. 20 seconds.
     pub taken_within: Duration,
 }
 
@@ -51,6 +52,24 @@ impl Default for ListenOptions {
             header_within: Duration::from_secs(10),
             taken_within: Duration::from_secs(20),
         }
+    }
+}
+
+impl ListenOptions {
+    /// Checks that a listener can work with these.
+    ///
+    /// # Errors
+    /// [`SettingError`] names the first field that is out of its range.
+    pub fn check(&self) -> Result<(), SettingError> {
+        let field = "max_connections";
+        SettingError::unless_in(&(1..=u32::MAX), &self.max_connections, field, "at least 1")?;
+        let times = Duration::from_millis(10)..=Duration::from_secs(86_400);
+        for (value, field) in
+            [(self.header_within, "header_within"), (self.taken_within, "taken_within")]
+        {
+            SettingError::unless_in(&times, &value, field, "from 10ms to 1d")?;
+        }
+        Ok(())
     }
 }
 
@@ -93,8 +112,11 @@ impl Listener {
     /// Binds `address`; port 0 lets the system choose.
     ///
     /// # Errors
-    /// What the system says when it cannot be bound.
+    /// What the system says when it cannot be bound; a
+    /// [`SettingError`](anocm_core::SettingError) of the kind
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) when an option is out of its range.
     pub async fn bind(address: SocketAddr, options: ListenOptions) -> io::Result<Self> {
+        options.check().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         let most = options.max_connections.saturating_add(SPARE);
         Ok(Self {
             tcp: TcpListener::bind(address).await?,

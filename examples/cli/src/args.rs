@@ -1,16 +1,13 @@
 //! The command line.
 #![allow(rustdoc::bare_urls, rustdoc::broken_intra_doc_links, reason = "the help is for terminals")]
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use anocm_core::{NewRoom, Nickname, RelayUrl, Retention, RoomRetention};
+use anocm_core::{NewRoom, Nickname, RelayUrl, Retention, RoomRetention, parse_duration};
 use clap::{Args, Parser, Subcommand};
 use zeroize::Zeroizing;
 
-use crate::{
-    duration::{self, DurationError},
-    streams::complain,
-};
+use crate::streams::complain;
 
 /// Talk in anonymous, end-to-end encrypted rooms that live in memory only.
 ///
@@ -74,26 +71,26 @@ pub(crate) struct New {
     #[arg(long, value_name = "URL", value_parser = relay_url)]
     pub(crate) public: Option<RelayUrl>,
     /// How long a message is kept when its sender does not say [default: 5m].
-    #[arg(long, value_name = "TIME", value_parser = duration::retention)]
+    #[arg(long, value_name = "TIME")]
     pub(crate) keep: Option<Retention>,
     /// The shortest time a message may be kept.
-    #[arg(long, value_name = "TIME", default_value = "live", value_parser = duration::retention)]
+    #[arg(long, value_name = "TIME", default_value = "live")]
     pub(crate) smallest: Retention,
     /// The longest time a message may be kept.
-    #[arg(long, value_name = "TIME", default_value = "1d", value_parser = duration::retention)]
+    #[arg(long, value_name = "TIME", default_value = "1d")]
     pub(crate) largest: Retention,
-    /// How long the room outlives its last connection.
-    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = span)]
+    /// How long the room outlives its last connection, from 1s to 365d.
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = room_time)]
     pub(crate) linger: Duration,
-    /// The age at which the room ends in any case.
-    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = span)]
+    /// The age at which the room ends in any case, from 1s to 365d.
+    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = room_time)]
     pub(crate) max_age: Duration,
     #[command(flatten)]
     pub(crate) common: Common,
 }
 
 const AFTER_NEW: &str = "\
-TIME is 30s, 5m, 1h, 1d, plain seconds, or live: delivered to whoever is there, never kept.
+TIME is 30s, 5m, 1h 30m, 1d, plain seconds, or live: delivered to whoever is there, never kept.
 
 Examples:
   anocm new --nick Alice
@@ -131,14 +128,14 @@ pub(crate) struct Join {
     #[arg(long, hide = true, value_name = "N", conflicts_with = "link")]
     pub(crate) link_fd: Option<u16>,
     /// How long what you send is kept when you do not say; the room's default if not given.
-    #[arg(long, value_name = "TIME", value_parser = duration::retention)]
+    #[arg(long, value_name = "TIME")]
     pub(crate) keep: Option<Retention>,
     #[command(flatten)]
     pub(crate) common: Common,
 }
 
 const AFTER_JOIN: &str = "\
-TIME is 30s, 5m, 1h, 1d, plain seconds, or live: delivered to whoever is there, never kept.
+TIME is 30s, 5m, 1h 30m, 1d, plain seconds, or live: delivered to whoever is there, never kept.
 
 Examples:
   anocm join
@@ -154,11 +151,17 @@ pub(crate) struct Common {
           default_value = "guest", value_parser = nickname)]
     pub(crate) nick: Nickname,
     /// The longest that anything sent or received is kept here.
-    #[arg(long, value_name = "TIME", value_parser = duration::retention)]
+    #[arg(long, value_name = "TIME")]
     pub(crate) cap: Option<Retention>,
     /// Reach the relay through this SOCKS5 proxy, for example Tor at 127.0.0.1:9050.
     #[arg(long, value_name = "ADDR", env = "ANOCM_SOCKS5", hide_env_values = true)]
     pub(crate) socks5: Option<SocketAddr>,
+    /// Trust the certificates in this PEM file, too: those of a private authority.
+    #[arg(long, value_name = "FILE", env = "ANOCM_RELAY_CA", hide_env_values = true)]
+    pub(crate) relay_ca: Option<PathBuf>,
+    /// How long one try to connect may take, up to 50m [default: 30s; through a proxy: 2m].
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(crate) connect_within: Option<Duration>,
     /// Lines instead of a screen; the default when not on a terminal. See --help.
     ///
     /// Each line of standard input is a message or a command, each event a line of standard
@@ -182,8 +185,9 @@ pub(crate) struct Common {
     /// JSON lines in and out, for programs; see the README of this command.
     #[arg(long)]
     pub(crate) json: bool,
-    /// Give up if the room is not entered within this time [default: 1m; on a terminal: never].
-    #[arg(long, value_name = "TIME", value_parser = span)]
+    /// Give up if the room is not entered within this time [default: 1m, through a proxy 5m; on
+    /// a terminal: never].
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) enter_within: Option<Duration>,
     /// Stay in the room after the end of standard input, but not after that of the terminal.
     #[arg(long)]
@@ -207,12 +211,17 @@ fn nickname(text: &str) -> Result<Nickname, anocm_core::NicknameError> {
     text.parse()
 }
 
-fn secret(text: &str) -> Result<Zeroizing<String>, std::convert::Infallible> {
-    Ok(Zeroizing::new(text.to_owned()))
+/// A time that a room can have as its linger or largest age.
+fn room_time(text: &str) -> Result<Duration, String> {
+    let time = parse_duration(text).map_err(|error| error.to_string())?;
+    let new = NewRoom { linger: time, ..NewRoom::default() };
+    // One range for both.
+    new.check().map_err(|error| format!("must be {}", error.allowed))?;
+    Ok(time)
 }
 
-fn span(text: &str) -> Result<Duration, DurationError> {
-    duration::duration(text)
+fn secret(text: &str) -> Result<Zeroizing<String>, std::convert::Infallible> {
+    Ok(Zeroizing::new(text.to_owned()))
 }
 
 /// Reads the command line. On an error, prints it without repeating anything that could be a
@@ -275,6 +284,17 @@ mod tests {
         let room = new(&["--smallest", "10m"]).room().unwrap();
         assert_eq!(room.retention.default_retention().to_string(), "10m");
         assert!(new(&["--keep", "2h", "--largest", "1h"]).room().is_err());
+    }
+
+    #[test]
+    fn times_that_no_room_can_have_are_refused_by_the_name_of_the_option() {
+        for option in ["--linger", "--max-age"] {
+            for time in ["0", "999ms", "366d", "5M", "soon"] {
+                let refused = Cli::try_parse_from(["anocm", "new", option, time]).unwrap_err();
+                assert!(refused.to_string().contains(option), "{refused}");
+            }
+        }
+        assert_eq!(new(&["--linger", "1h 30m"]).linger, Duration::from_secs(5_400));
     }
 
     #[test]

@@ -1,9 +1,7 @@
 //! What a guest types: text, or a command behind a slash. The same in every mode.
 
-use anocm_core::Retention;
+use anocm_core::{Retention, RetentionError};
 use zeroize::Zeroizing;
-
-use crate::duration::{self, DurationError};
 
 /// What a typed line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +56,7 @@ pub(crate) enum TypeError {
     #[error("write it like this: {0}")]
     Usage(&'static str),
     #[error(transparent)]
-    Time(#[from] DurationError),
+    Time(#[from] RetentionError),
 }
 
 /// The commands, as `/help` shows them: how they are written, and what they do.
@@ -107,11 +105,11 @@ fn with_argument(word: &str, rest: &str) -> Result<Typed, TypeError> {
     Ok(match word {
         "keep" => match needed("/keep TIME, for example /keep 30s, or /keep room")? {
             "room" => Typed::Keep(None),
-            time => Typed::Keep(Some(duration::retention(time)?)),
+            time => Typed::Keep(Some(time.parse()?)),
         },
         "cap" => match needed("/cap TIME, for example /cap 1m, or /cap off")? {
             "off" => Typed::Cap(None),
-            time => Typed::Cap(Some(duration::retention(time)?)),
+            time => Typed::Cap(Some(time.parse()?)),
         },
         "nick" => Typed::Nick(needed("/nick NAME")?.to_owned()),
         "whisper" | "w" => Typed::Whisper(Zeroizing::new(needed("/whisper NAME TEXT")?.to_owned())),
@@ -171,7 +169,7 @@ mod tests {
 
     #[test]
     fn times_are_read_for_keep_and_cap() {
-        let minute = Some(duration::retention("1m").unwrap());
+        let minute = Some("1m".parse().unwrap());
         assert_eq!(parse("/keep 1m"), Ok(Typed::Keep(minute)));
         assert_eq!(parse("/KEEP 60"), Ok(Typed::Keep(minute)));
         assert_eq!(parse("/keep room"), Ok(Typed::Keep(None)));

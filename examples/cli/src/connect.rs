@@ -1,19 +1,22 @@
 //! From arguments to a room.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{fs, io, sync::Arc, time::Duration};
 
 use anocm_core::{
     GuestRetention, Invite, RelayUrl,
-    client::{Client, ClientConfig, Room},
+    client::{Client, ClientConfig, ClientError, Room},
     transport::Transport,
     wire::Posture,
 };
-use anocm_ws::client::{WsOptions, WsTransport};
+use anocm_ws::client::{WsError, WsOptions, WsTransport};
 
 use crate::{
-    args::{Join, New},
+    args::{Common, Join, New},
     relay::{Embedded, RelayError},
 };
+
+/// How much longer the client waits than its transport, which then says why.
+const SPARE: Duration = Duration::from_secs(30);
 
 /// Why there is no room to talk in.
 #[derive(Debug, thiserror::Error)]
@@ -24,10 +27,16 @@ pub(crate) enum ConnectError {
     Retention(#[from] anocm_core::RetentionError),
     #[error("this relay is an onion service: give the address of Tor, --socks5 127.0.0.1:9050")]
     NeedsTor,
+    #[error("the file of --relay-ca cannot be read: {0}")]
+    UnreadableAuthority(#[source] io::Error),
+    #[error("there is no certificate in the file of --relay-ca, which must be PEM")]
+    NoAuthority,
     #[error(transparent)]
-    Transport(#[from] anocm_ws::client::WsError),
+    Transport(#[from] WsError),
     #[error(transparent)]
-    Client(#[from] anocm_core::client::ClientError),
+    Setting(#[from] anocm_core::SettingError),
+    #[error(transparent)]
+    Client(#[from] ClientError),
 }
 
 impl ConnectError {
@@ -35,7 +44,14 @@ impl ConnectError {
     pub(crate) const fn is_usage(&self) -> bool {
         matches!(
             self,
-            Self::Retention(_) | Self::NeedsTor | Self::Relay(RelayError::NeedsPublic(_))
+            Self::Retention(_)
+                | Self::Setting(_)
+                | Self::Client(ClientError::Setting(_))
+                | Self::NeedsTor
+                | Self::UnreadableAuthority(_)
+                | Self::NoAuthority
+                | Self::Transport(WsError::Setting(_))
+                | Self::Relay(RelayError::NeedsPublic(_))
         )
     }
 }
@@ -55,15 +71,15 @@ impl Connected {
     /// Opens a room. `posture` is what this process found out about itself.
     pub(crate) async fn open(new: &New, posture: Posture) -> Result<(Self, Room), ConnectError> {
         let room = new.room()?;
-        let (url, transport, embedded) = match &new.relay {
-            Some(url) => (url.clone(), reach(url, new.common.socks5)?, None),
+        let (transport, embedded) = match &new.relay {
+            Some(url) => (reach(url, &new.common)?, None),
             None => {
                 let embedded = Embedded::start(new.listen, new.public.clone(), posture).await?;
                 let transport: Arc<dyn Transport> = Arc::new(embedded.transport());
-                (embedded.url(), transport, Some(embedded))
+                (transport, Some(embedded))
             }
         };
-        let client = start(url, transport);
+        let client = start(transport, &new.common)?;
         let room = client.create(&room)?;
         let wishes = GuestRetention { default: None, cap: new.common.cap };
         Ok((Self { client, embedded, owner: true, wishes }, room))
@@ -71,8 +87,8 @@ impl Connected {
 
     /// Enters the room of an invite.
     pub(crate) fn enter(join: &Join, invite: &Invite) -> Result<(Self, Room), ConnectError> {
-        let transport = reach(invite.relay(), join.common.socks5)?;
-        let client = start(invite.relay().clone(), transport);
+        let transport = reach(invite.relay(), &join.common)?;
+        let client = start(transport, &join.common)?;
         let room = client.join(invite, join.common.nick.clone())?;
         let wishes = GuestRetention { default: join.keep, cap: join.common.cap };
         Ok((Self { client, embedded: None, owner: false, wishes }, room))
@@ -92,17 +108,28 @@ impl Connected {
     }
 }
 
-fn start(url: RelayUrl, transport: Arc<dyn Transport>) -> Client {
-    let (client, driver) = Client::new(url, transport, ClientConfig::default());
+fn start(transport: Arc<dyn Transport>, common: &Common) -> Result<Client, ConnectError> {
+    let mut config = ClientConfig::default();
+    if let Some(within) = common.connect_within {
+        config.connect_timeout = within.saturating_add(SPARE);
+    }
+    let (client, driver) = Client::new(transport, config)?;
     tokio::spawn(driver.run());
-    client
+    Ok(client)
 }
 
-fn reach(url: &RelayUrl, socks5: Option<SocketAddr>) -> Result<Arc<dyn Transport>, ConnectError> {
-    if url.is_onion() && socks5.is_none() {
+fn reach(url: &RelayUrl, common: &Common) -> Result<Arc<dyn Transport>, ConnectError> {
+    if url.is_onion() && common.socks5.is_none() {
         return Err(ConnectError::NeedsTor);
     }
-    let options =
-        WsOptions { socks5: socks5.map(|address| address.to_string()), ..WsOptions::default() };
+    let mut options = WsOptions {
+        socks5: common.socks5.map(|address| address.to_string()),
+        connect_within: common.connect_within,
+        ..WsOptions::default()
+    };
+    if let Some(file) = &common.relay_ca {
+        let pem = fs::read(file).map_err(ConnectError::UnreadableAuthority)?;
+        options.trust_pem(&pem).map_err(|_| ConnectError::NoAuthority)?;
+    }
     Ok(Arc::new(WsTransport::new(url, options)?))
 }

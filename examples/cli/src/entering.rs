@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use anocm_core::{RoomEvent, room::Connection, transport::TransportError};
+use anocm_core::{RoomEvent, room::Connection, transport::TransportError, wire::Refusal};
 use tokio::time::Instant;
 
 /// A script waits for an answer; whoever sits at a terminal sees what happens and can stop.
 const SCRIPT_WAITS: Duration = Duration::from_secs(60);
+/// The same through a proxy: Tor may need more than a minute for its first answer.
+const SCRIPT_WAITS_BEHIND_PROXY: Duration = Duration::from_secs(300);
 
 /// The time to get in, and the last trouble on the way.
 #[derive(Clone, Copy, Debug, Default)]
@@ -21,12 +23,19 @@ enum Obstacle {
     NoAnswer,
     Transport(TransportError),
     NotLetIn,
+    Refused(Refusal),
 }
 
 impl Entering {
     /// As asked for, or else as fits for a terminal or a script.
     pub(crate) fn new(asked: Option<Duration>, at_terminal: bool) -> Self {
         let usual = (!at_terminal).then_some(SCRIPT_WAITS);
+        Self { within: asked.or(usual), ..Self::default() }
+    }
+
+    /// The same through a proxy, which may be slow.
+    pub(crate) fn through_proxy(asked: Option<Duration>, at_terminal: bool) -> Self {
+        let usual = (!at_terminal).then_some(SCRIPT_WAITS_BEHIND_PROXY);
         Self { within: asked.or(usual), ..Self::default() }
     }
 
@@ -41,6 +50,7 @@ impl Entering {
             RoomEvent::Connection(Connection::Waiting { why, .. }) => {
                 self.obstacle = Obstacle::Transport(*why);
             }
+            RoomEvent::Delayed { why, .. } => self.obstacle = Obstacle::Refused(*why),
             RoomEvent::Connection(Connection::CatchingUp | Connection::Online) => {
                 self.obstacle = Obstacle::NotLetIn;
             }
@@ -54,6 +64,7 @@ impl Entering {
         let why = match self.obstacle {
             Obstacle::NoAnswer => "nobody answers".to_owned(),
             Obstacle::Transport(why) => why.to_string(),
+            Obstacle::Refused(why) => format!("the relay refused: {why}"),
             Obstacle::NotLetIn => "the relay was reached, but the room not entered".to_owned(),
         };
         format!("not in the room within {within:?}: {why}")
@@ -72,6 +83,8 @@ mod tests {
         let second = Duration::from_secs(1);
         assert_eq!(left(None, false), Some(SCRIPT_WAITS));
         assert_eq!(left(None, true), None);
+        let proxied = Entering::through_proxy(None, false).deadline().map(|at| at - Instant::now());
+        assert_eq!(proxied, Some(SCRIPT_WAITS_BEHIND_PROXY));
         assert_eq!(left(Some(second), false), Some(second));
         assert_eq!(left(Some(second), true), Some(second));
         // Longer than a clock can count is for ever.

@@ -215,7 +215,11 @@ async fn converse(
     (lines, stops): (Option<Lines>, Stops),
     warning: Option<&str>,
 ) -> io::Result<Outcome> {
-    let entering = Entering::new(common.enter_within, io::stdin().is_terminal());
+    let at_terminal = io::stdin().is_terminal();
+    let entering = match common.socks5 {
+        Some(_) => Entering::through_proxy(common.enter_within, at_terminal),
+        None => Entering::new(common.enter_within, at_terminal),
+    };
     let manner = Manner { stay: common.stay, wishes: connected.wishes, entering };
     if let Mode::Screen = mode {
         let notices = [connected.reach().as_deref(), warning].map(|text| text.map(str::to_owned));

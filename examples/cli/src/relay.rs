@@ -71,14 +71,9 @@ impl Embedded {
         Ok(Self { relay, server, url, listens, here_only })
     }
 
-    /// What goes into links.
-    pub(crate) fn url(&self) -> RelayUrl {
-        self.url.clone()
-    }
-
     /// The way to it from within this program.
     pub(crate) fn transport(&self) -> InProcess {
-        self.relay.transport()
+        self.relay.transport().known_as(self.url.clone())
     }
 
     /// Who can reach it, said plainly.
@@ -106,6 +101,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
+    use anocm_core::transport::Transport as _;
 
     #[tokio::test]
     async fn a_relay_for_others_needs_an_address_that_works_for_them() {
@@ -114,7 +110,7 @@ mod tests {
         assert!(matches!(refused, Err(RelayError::NeedsPublic(_))));
         let public = RelayUrl::parse("http://abcdefghijklmnop.onion/").unwrap();
         let relay = Embedded::start(everywhere, Some(public.clone()), Posture::Kept).await.unwrap();
-        assert_eq!(relay.url(), public);
+        assert_eq!(*relay.transport().relay(), public);
         relay.stop().await;
     }
 
@@ -123,7 +119,7 @@ mod tests {
         let relay =
             Embedded::start("127.0.0.1:0".parse().unwrap(), None, Posture::Kept).await.unwrap();
         let url = RelayUrl::parse(&format!("http://{}/", relay.listens)).unwrap();
-        assert_eq!(relay.url(), url);
+        assert_eq!(*relay.transport().relay(), url);
         assert_ne!(relay.listens.port(), 0);
         assert!(relay.reach().contains("this machine only"));
         relay.stop().await;

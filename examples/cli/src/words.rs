@@ -69,6 +69,9 @@ pub(crate) fn tell(event: &RoomEvent, view: &RoomView) -> Option<Told> {
             Told::new(if *here { "here" } else { "away" }, label_of(view, *member))
         }
         RoomEvent::Trouble(trouble) => Told::bad("trouble", self::trouble(trouble, view)),
+        RoomEvent::Delayed { why, retry_in } => {
+            Told::new("delayed", format!("trying again in {}: {why}", countdown(*retry_in)))
+        }
         RoomEvent::Recovered => Told::new("recovered", "what was broken works again"),
         RoomEvent::Posture(posture) => {
             Told { bad: *posture == Posture::Broken, ..Told::new("relay", self::posture(*posture)) }
@@ -132,6 +135,13 @@ fn trouble(trouble: &Trouble, view: &RoomView) -> String {
         Trouble::Rejoined => {
             "you were away too long and came in again; what was said meanwhile is gone".to_owned()
         }
+        Trouble::LessThanAsked { policy } => format!(
+            "the relay allows less than was asked for: messages are kept for {} at most, the room \
+             ends after {}, and {} after its last connection",
+            policy.largest,
+            countdown(policy.largest_age()),
+            countdown(policy.linger()),
+        ),
         _ => "of a kind this program does not know".to_owned(),
     }
 }

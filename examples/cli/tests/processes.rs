@@ -340,9 +340,25 @@ fn a_certificate_that_is_not_trusted_is_said_plainly() {
     let server = Server::start(&["--tls-cert", chain, "--tls-key", key]);
     let mut alice = Anocm::start(&["new", "--plain", "--relay", &server.url]);
     let line = alice.wait("connection: trying again in ");
-    assert!(line.ends_with("the relay's certificate is not trusted"), "{line}");
+    assert!(line.ends_with("from an authority that is not trusted here"), "{line}");
     signal(alice.pid(), Signal::INT);
     assert_eq!(alice.end().code(), Some(1));
+    // A private authority is trusted by whoever is told so.
+    let mut bob = Anocm::start(&["new", "--plain", "--relay", &server.url, "--relay-ca", chain]);
+    bob.wait("connection: online");
+    assert_eq!(bob.finish().code(), Some(0));
+    let mut carol = Anocm::start(&["new", "--relay", &server.url, "--relay-ca", key]);
+    assert_eq!(carol.end().code(), Some(2));
+    assert!(carol.errors().contains("--relay-ca"), "{}", carol.errors());
+}
+
+#[test]
+fn a_room_is_opened_where_the_operator_allows_less_than_is_asked_for() {
+    let server = Server::start(&["--max-retention", "1h", "--max-age", "1d"]);
+    let (mut alice, _) = Anocm::open(&["--relay", &server.url]);
+    let less = "trouble: the relay allows less than was asked for: messages are kept for 1h";
+    assert!(alice.seen().iter().any(|line| line.starts_with(less)), "{:?}", alice.seen());
+    assert_eq!(alice.finish().code(), Some(0));
 }
 
 #[allow(clippy::disallowed_methods, reason = "a certificate for the server to read")]

@@ -134,7 +134,7 @@ pub(crate) struct Fanout {
     in_flight: u32,
 
     /// How long the relay keeps messages: live is not at all
-    #[arg(long, value_name = "TIME", default_value = "live", value_parser = units::retention)]
+    #[arg(long, value_name = "TIME", default_value = "live")]
     pub(crate) keep: Retention,
 
     /// Threads of this program
@@ -225,7 +225,7 @@ pub(crate) struct Talk {
     pub(crate) span: Duration,
 
     /// How long messages are kept: live is not at all
-    #[arg(long, value_name = "TIME", default_value = "live", value_parser = units::retention)]
+    #[arg(long, value_name = "TIME", default_value = "live")]
     pub(crate) keep: Retention,
 
     /// How long each may take to get in

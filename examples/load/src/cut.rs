@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anocm_core::{
-    Payload,
+    Payload, RelayUrl,
     transport::{AtOnce, Closing, Link, Transport, TransportError},
 };
 use tokio::sync::watch;
@@ -33,6 +33,10 @@ impl Cuttable {
 
 #[async_trait::async_trait]
 impl Transport for Cuttable {
+    fn relay(&self) -> &RelayUrl {
+        self.inner.relay()
+    }
+
     async fn connect(&self) -> Result<Box<dyn Link>, TransportError> {
         let mut axe = self.axe.clone();
         let inner = self.inner.connect().await?;

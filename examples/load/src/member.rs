@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anocm_core::{
-    Invite, NewRoom, Nickname, RelayUrl, RoomEvent,
+    Invite, NewRoom, Nickname, RelayUrl, RoomEvent, SettingError,
     client::{Client, ClientConfig, ClientError, Room},
     room::{CommandError, Ended},
 };
@@ -25,6 +25,8 @@ pub(crate) enum MemberError {
     Client(#[from] ClientError),
     #[error("a command was refused: {0}")]
     Command(#[from] CommandError),
+    #[error(transparent)]
+    Setting(#[from] SettingError),
     #[error(transparent)]
     Transport(#[from] WsError),
     #[error("a room could not be entered, or ended: {}", why(*.0))]
@@ -60,12 +62,13 @@ impl Member {
         begin: impl FnOnce(&Client) -> Result<Room, ClientError>,
     ) -> Result<Self, MemberError> {
         let timing = Timing { dead_after: PATIENCE, ..Timing::default() };
-        let options = WsOptions { connect_within: PATIENCE, timing, ..WsOptions::default() };
+        let options = WsOptions { connect_within: Some(PATIENCE), timing, ..WsOptions::default() };
         let (transport, axe) = Cuttable::new(Arc::new(WsTransport::new(relay, options)?));
         let mut config = ClientConfig::default();
+        config.connect_timeout = PATIENCE;
         config.greeting_timeout = PATIENCE;
         config.answer_timeout = PATIENCE;
-        let (client, driver) = Client::new(relay.clone(), Arc::new(transport), config);
+        let (client, driver) = Client::new(Arc::new(transport), config)?;
         let driving = tokio::spawn(driver.run());
         Ok(Self { room: begin(&client)?, client, axe, driving })
     }

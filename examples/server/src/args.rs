@@ -38,7 +38,7 @@ Examples:
   As a Tor onion service (HiddenServicePort 80 127.0.0.1:8080):
       anocm-server --listen 127.0.0.1:8080
 
-Durations are a number and ms, s, m, h or d; sizes a number and KiB, MiB or GiB.
+Durations are 30s, 5m, 1h 30m, 1d or plain seconds; sizes a number and KiB, MiB or GiB.
 Every option can also be given by the environment variable named with it.
 
 SIGHUP reads certificate and key again, for connections that come from then on; it ends nothing.
@@ -84,14 +84,19 @@ pub(crate) struct Args {
 }
 
 /// What to do instead of serving.
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Task {
     /// Say whether this machine lets a relay keep its promise, and what to do if not.
     ///
     /// Looks, as every start does, whether memory could come onto a disk: by core dumps, by swap
     /// space, by hibernation. Ends with 0 when all is well and with 1 when not. Guests are told the
-    /// worst of it as the relay's posture.
-    Doctor,
+    /// worst of it as the relay's posture. Of a certificate it says whether guests refuse it, now or
+    /// within two weeks.
+    Doctor {
+        /// Certificate chain in PEM to look at, too
+        #[arg(long, env = "ANOCM_TLS_CERT", value_name = "FILE")]
+        tls_cert: Option<PathBuf>,
+    },
 }
 
 #[derive(clap::Args, Debug)]

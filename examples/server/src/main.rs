@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod certificate;
 mod doctor;
 mod http;
 mod metrics;
@@ -18,11 +19,11 @@ use std::{
     net::SocketAddr,
     process::ExitCode,
     sync::Arc,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use anocm_core::{
-    ContinuousClock, TokioClock,
+    ContinuousClock, SettingError, TokioClock,
     relay::Relay,
     store::{MemoryStore, Store},
     wire::Posture,
@@ -46,6 +47,8 @@ enum Failure {
     Listen { address: SocketAddr, source: io::Error },
     #[error(transparent)]
     Tls(#[from] tls::TlsError),
+    #[error(transparent)]
+    Setting(#[from] SettingError),
     #[error("cannot keep rooms there")]
     Store(#[from] args::StoreFailure),
     #[error("what {0} has stopped")]
@@ -55,8 +58,8 @@ enum Failure {
 fn main() -> ExitCode {
     let args = Args::read();
     let report = anocm_guard::harden();
-    if let Some(Task::Doctor) = args.task {
-        return doctor::tell(&report);
+    if let Some(Task::Doctor { tls_cert }) = &args.task {
+        return doctor::tell(&report, tls_cert.as_deref());
     }
     log(args.log);
     if let Some(warning) = report.warning() {
@@ -76,12 +79,19 @@ fn main() -> ExitCode {
 async fn run(args: Args, posture: Posture) -> Result<(), Failure> {
     raise_file_limit(args.connections().max_connections);
     let certificates = match (&args.listening.tls_cert, &args.listening.tls_key) {
-        (Some(chain), Some(key)) => Some(Certificates::read(chain, key)?),
+        (Some(chain), Some(key)) => {
+            let certificates = Certificates::read(chain, key)?;
+            if let Some(concern) = certificate::concern(chain, now()) {
+                tracing::warn!("{concern}");
+            }
+            Some(certificates)
+        }
         _ => None,
     };
     let tls = certificates.as_ref().map(Certificates::acceptor).transpose()?;
     let clock = Arc::new(TokioClock::new());
     let mut config = args.relay();
+    config.check()?;
     let redis = args.redis()?;
     let rooms_end = redis.is_none();
     let store: Arc<dyn Store> = if let Some(options) = redis {
@@ -116,6 +126,11 @@ async fn run(args: Args, posture: Posture) -> Result<(), Failure> {
     Running { relay, listener, stop, certificates, metrics, rooms_end, shutdown_within }
         .until_told(&mut signals)
         .await
+}
+
+#[expect(clippy::disallowed_methods, reason = "certificates go by the calendar")]
+fn now() -> SystemTime {
+    SystemTime::now()
 }
 
 fn web_socket(relay: &Arc<Relay>, args: &Args) -> Router {

@@ -6,7 +6,7 @@ use anocm_core::relay::Relay;
 use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
 
 use crate::{
-    Failure,
+    Failure, certificate,
     signals::{Signals, Told},
     tls::Certificates,
 };
@@ -63,7 +63,13 @@ impl Running {
         match &self.certificates {
             None => tracing::info!("SIGHUP: there are no certificates to read again"),
             Some(certificates) => match certificates.reload() {
-                Ok(()) => tracing::info!("SIGHUP: new connections get the certificate read now"),
+                Ok(()) => {
+                    tracing::info!("SIGHUP: new connections get the certificate read now");
+                    if let Some(concern) = certificate::concern(certificates.chain(), crate::now())
+                    {
+                        tracing::warn!("{concern}");
+                    }
+                }
                 Err(error) => {
                     let why = crate::in_one_line(&error);
                     tracing::warn!("SIGHUP: the certificate stays as it was: {why}");

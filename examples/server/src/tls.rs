@@ -61,6 +61,11 @@ impl Certificates {
         Ok(())
     }
 
+    /// The file of the chain.
+    pub(crate) fn chain(&self) -> &Path {
+        &self.chain
+    }
+
     /// Does TLS with what was read last.
     pub(crate) fn acceptor(&self) -> Result<TlsAcceptor, TlsError> {
         let mut config = ServerConfig::builder_with_provider(Arc::clone(&self.provider))

@@ -77,7 +77,7 @@ async fn the_server_does_tls_itself() {
     assert!(server.url.starts_with("https://"), "{}", server.url);
     assert!(connect(&server, &trusting).await.is_ok());
     let stranger = connect(&server, &WsOptions::default()).await;
-    assert_eq!(stranger.err(), Some(TransportError::Untrusted));
+    assert_eq!(stranger.err(), Some(TransportError::CertificateUnknownAuthority));
 }
 
 #[tokio::test]
@@ -89,7 +89,10 @@ async fn a_certificate_is_renewed_and_no_connection_ends() {
     let second = files.renew();
     server.signal(Signal::HUP);
     shows(&server, &second).await;
-    assert_eq!(connect(&server, &first).await.err(), Some(TransportError::Untrusted));
+    assert_eq!(
+        connect(&server, &first).await.err(),
+        Some(TransportError::CertificateUnknownAuthority)
+    );
     assert!(greets(&*alice).await);
 
     // What cannot be used leaves everything as it was.

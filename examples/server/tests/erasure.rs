@@ -13,9 +13,11 @@ use anocm_core::{
     Command, NewRoom, RelayUrl, Retention, RoomEvent,
     client::{Client, ClientConfig, Room},
     testing::network::{Direction, Network},
+    transport::{Link, Transport, TransportError},
 };
 use anocm_guard::testing::{occurrences, was_run_as_root};
 use anocm_ws::client::{WsOptions, WsTransport};
+use async_trait::async_trait;
 use common::{Server, redis};
 
 const MESSAGES: usize = 1_000;
@@ -36,11 +38,25 @@ async fn until(room: &mut Room, expected: impl Fn(&RoomEvent) -> bool) -> usize 
     }
 }
 
+/// Reaches one of several relays that are known by one URL.
+struct KnownAs<T>(RelayUrl, T);
+
+#[async_trait]
+impl<T: Transport> Transport for KnownAs<T> {
+    fn relay(&self) -> &RelayUrl {
+        &self.0
+    }
+
+    async fn connect(&self) -> Result<Box<dyn Link>, TransportError> {
+        self.1.connect().await
+    }
+}
+
 /// A guest of the relays that are known by one URL, at one of them.
 fn guest(network: &Network, line: usize, known_as: &RelayUrl, url: &RelayUrl) -> Client {
     let transport = Arc::new(WsTransport::new(url, WsOptions::default()).unwrap());
-    let transport = Arc::new(network.transport(line, transport));
-    let (client, driver) = Client::new(known_as.clone(), transport, ClientConfig::default());
+    let transport = Arc::new(KnownAs(known_as.clone(), network.transport(line, transport)));
+    let (client, driver) = Client::new(transport, ClientConfig::default()).unwrap();
     tokio::spawn(driver.run());
     client
 }

@@ -43,6 +43,30 @@ fn the_doctor_looks_at_everything_and_ends_as_it_found_it() {
     assert_eq!(code, Some(i32::from(!well)));
 }
 
+/// What `doctor` says of a certificate that is valid in these years.
+#[allow(clippy::disallowed_methods, reason = "a certificate to be read")]
+fn doctor_of_certificate(from: i32, until: i32) -> String {
+    let mut params = rcgen::CertificateParams::new(["relay.example".to_owned()]).unwrap();
+    params.not_before = rcgen::date_time_ymd(from, 1, 1);
+    params.not_after = rcgen::date_time_ymd(until, 1, 1);
+    let made = params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), made.pem()).unwrap();
+    let output = program(&["doctor", "--tls-cert"]).arg(file.path()).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let line = text.lines().find(|line| line.contains("the certificate")).unwrap();
+    let (state, _) = line.split_once(' ').unwrap();
+    assert!(state == "kept" || output.status.code() == Some(1));
+    state.to_owned()
+}
+
+#[test]
+fn the_doctor_knows_a_certificate_that_guests_refuse() {
+    assert_eq!(doctor_of_certificate(2000, 2020), "broken");
+    assert_eq!(doctor_of_certificate(2200, 2220), "broken");
+    assert_eq!(doctor_of_certificate(2000, 2220), "kept");
+}
+
 #[tokio::test]
 async fn guests_are_told_what_the_doctor_says() {
     let worst = doctor().0.into_iter().map(|(state, _)| state).max().unwrap();

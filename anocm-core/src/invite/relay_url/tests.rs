@@ -115,3 +115,8 @@ proptest! {
         let _ = RelayUrl::parse(&format!("https://{tail}"));
     }
 }
+
+#[test]
+fn localhost_is_what_its_text_says() {
+    assert_eq!(RelayUrl::localhost(), RelayUrl::parse("http://localhost/").unwrap());
+}

@@ -232,8 +232,9 @@ async fn a_policy_beyond_the_relays_limits_is_refused() {
         ..RelayConfig::default()
     });
     let mut alice = world.guest().await;
-    let changes: [fn(&mut Policy); 11] = [
-        |policy| policy.largest = kept(61 * MINUTE),
+    let refused = alice.ask(create(ROOM, Policy { largest: kept(61 * MINUTE), ..policy() })).await;
+    assert_eq!(refused, Err(Refusal::RetentionTooLong { largest: kept(60 * MINUTE) }));
+    let changes: [fn(&mut Policy); 10] = [
         |policy| policy.handshakes = kept(61 * MINUTE),
         |policy| policy.handshakes = Retention::Live,
         |policy| policy.linger += 1,

@@ -9,7 +9,6 @@ use crate::{
     TokioClock,
     client::{Client, ClientConfig, Room},
     id::{Epoch, Seq},
-    invite::RelayUrl,
     relay::{Relay, RelayConfig},
     room::{Message, NewRoom, RoomEvent, Trouble},
     secret::{Payload, Secret, Token},
@@ -102,9 +101,8 @@ impl Stage {
     }
 
     fn client(&self) -> Client {
-        let url = RelayUrl::parse("http://localhost/").unwrap();
         let reach = Arc::new(self.relay.transport());
-        let (client, driver) = Client::new(url, reach, ClientConfig::default());
+        let (client, driver) = Client::new(reach, ClientConfig::default()).unwrap();
         tokio::spawn(driver.run());
         client
     }

@@ -19,7 +19,6 @@ mod world;
 use std::{fmt, time::Duration};
 
 use self::world::World;
-use crate::invite::RelayUrl;
 
 /// What may happen, and how much of it.
 #[derive(Clone, Copy, Debug)]
@@ -87,9 +86,8 @@ pub fn simulate(seed: u64, plan: Plan) -> Result<Report, Violation> {
         .start_paused(true)
         .build()
         .map_err(|error| violation(error.to_string()))?;
-    let url = RelayUrl::parse("http://localhost/").map_err(|error| violation(error.to_string()))?;
     runtime.block_on(async {
-        let mut world = World::new(seed, plan, url);
+        let mut world = World::new(seed, plan);
         let result = world.play().await;
         result.map_err(|what| violation(format!("{what}\nscript:\n{}", world.script())))
     })

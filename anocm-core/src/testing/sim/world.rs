@@ -15,7 +15,7 @@ use rand_core::{Rng, SeedableRng};
 use super::{Plan, Report, check, guest::Guest};
 use crate::{
     client::{Client, ClientConfig},
-    invite::{Invite, RelayUrl},
+    invite::Invite,
     name::Nickname,
     relay::{Relay, RelayConfig},
     room::NewRoom,
@@ -34,7 +34,6 @@ pub(super) struct World {
     pub(super) guests: Vec<Guest>,
     pub(super) said: usize,
     relay: Arc<Relay>,
-    url: RelayUrl,
     clock: Arc<TokioClock>,
     leaked: Arc<AtomicBool>,
     script: String,
@@ -42,7 +41,7 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(seed: u64, plan: Plan, url: RelayUrl) -> Self {
+    pub(super) fn new(seed: u64, plan: Plan) -> Self {
         let clock = Arc::new(TokioClock::new());
         let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
         let relay = Relay::new(store, clock.clone(), RelayConfig::default());
@@ -61,7 +60,6 @@ impl World {
             guests: Vec::new(),
             said: 0,
             relay,
-            url,
             clock,
             leaked,
             script: String::new(),
@@ -106,20 +104,20 @@ impl World {
         tokio::time::sleep(duration).await;
     }
 
-    fn client(&mut self, line: usize) -> Client {
+    fn client(&mut self, line: usize) -> Result<Client, String> {
         let mut config = ClientConfig::new(self.clock.clone());
         let mut seed = [0; 32];
         self.rng.fill_bytes(&mut seed);
         config.dangerous().seed(seed);
         let transport = Arc::new(self.network.transport(line, Arc::new(self.relay.transport())));
-        let (client, driver) = Client::new(self.url.clone(), transport, config);
+        let (client, driver) = Client::new(transport, config).map_err(|error| error.to_string())?;
         tokio::spawn(driver.run());
-        client
+        Ok(client)
     }
 
     async fn open(&mut self) -> Result<(), String> {
         self.note("guest 0 opens the room");
-        let client = self.client(0);
+        let client = self.client(0)?;
         let room = client.create(&NewRoom::default()).map_err(|error| error.to_string())?;
         self.guests.push(Guest::new(client, room));
         self.pause(Duration::from_secs(3)).await;
@@ -149,8 +147,9 @@ impl World {
     pub(super) fn join(&mut self, invite: &Invite) {
         let number = self.guests.len();
         let nickname = format!("guest {number}").parse::<Nickname>().unwrap_or_default();
-        let client = self.client(number);
-        if let Ok(room) = client.join(invite, nickname) {
+        if let Ok(client) = self.client(number)
+            && let Ok(room) = client.join(invite, nickname)
+        {
             self.guests.push(Guest::new(client, room));
         }
     }

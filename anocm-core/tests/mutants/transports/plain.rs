@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, atomic::AtomicUsize};
 
 use anocm_core::{
-    Payload,
+    Payload, RelayUrl,
     transport::{AtOnce, Closing, Link, Transport, TransportError},
     wire::MAX_FRAME,
 };
@@ -16,6 +16,7 @@ use super::{
 
 /// Links within this process.
 pub(super) struct Plain {
+    relay: RelayUrl,
     fault: Option<Fault>,
     accept: Box<dyn Fn(Box<dyn Link>) + Send + Sync>,
     waiting_in_all: Arc<AtomicUsize>,
@@ -29,7 +30,8 @@ impl Plain {
         accept: impl Fn(Box<dyn Link>) + Send + Sync + 'static,
     ) -> Self {
         let (waiting_in_all, pipes) = Default::default();
-        Self { fault, accept: Box::new(accept), waiting_in_all, pipes }
+        let relay = RelayUrl::parse("http://localhost/").unwrap();
+        Self { relay, fault, accept: Box::new(accept), waiting_in_all, pipes }
     }
 
     fn pipe(&self) -> Arc<Pipe> {
@@ -47,6 +49,10 @@ impl Plain {
 
 #[async_trait]
 impl Transport for Plain {
+    fn relay(&self) -> &RelayUrl {
+        &self.relay
+    }
+
     async fn connect(&self) -> Result<Box<dyn Link>, TransportError> {
         let (up, down) = (self.pipe(), self.pipe());
         let end = |to: &Arc<Pipe>, from: &Arc<Pipe>| End {

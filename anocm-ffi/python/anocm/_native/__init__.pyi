@@ -22,9 +22,13 @@ class TransportFailure(enum.Enum):
     PROXY_UNREACHABLE = 1
     REFUSED = 2
     UNTRUSTED = 3
-    CUT = 4
-    TOO_LONG = 5
-    PROTOCOL = 6
+    CERTIFICATE_EXPIRED = 4
+    CERTIFICATE_NOT_YET_VALID = 5
+    CERTIFICATE_OTHER_NAME = 6
+    CERTIFICATE_UNKNOWN_AUTHORITY = 7
+    CUT = 8
+    TOO_LONG = 9
+    PROTOCOL = 10
 
 class Connection:
     class CONNECTING(Connection):
@@ -53,6 +57,8 @@ class JoinFailure:
     class REFUSED(JoinFailure):
         why: str
         def __init__(self, why: str) -> None: ...
+    class SETTINGS(JoinFailure):
+        def __init__(self) -> None: ...
     class TOO_MANY_TRIES(JoinFailure):
         def __init__(self) -> None: ...
     class TAKEN_BACK(JoinFailure):
@@ -93,6 +99,7 @@ class AnocmError(Exception):
     class TransportInUse(AnocmError): ...
     class OtherRelay(AnocmError): ...
     class AlreadyThere(AnocmError): ...
+    class TooManyRooms(AnocmError): ...
     class ShutDown(AnocmError): ...
     class NoSuchRoom(AnocmError): ...
     class LinkReplaced(AnocmError): ...
@@ -155,11 +162,22 @@ class Trouble:
         def __init__(self) -> None: ...
     class REJOINED(Trouble):
         def __init__(self) -> None: ...
+    class LESS_THAN_ASKED(Trouble):
+        largest: Retention
+        linger_seconds: int
+        largest_age_seconds: int
+        max_entries: int
+        max_bytes: int
+        def __init__(self, largest: Retention, linger_seconds: int, largest_age_seconds: int, max_entries: int, max_bytes: int) -> None: ...
 
 class RoomEvent:
     class CONNECTION(RoomEvent):
         state: Connection
         def __init__(self, state: Connection) -> None: ...
+    class DELAYED(RoomEvent):
+        why: str
+        retry_in_ms: int
+        def __init__(self, why: str, retry_in_ms: int) -> None: ...
     class ENTERED(RoomEvent):
         def __init__(self) -> None: ...
     class CONFIRMED(RoomEvent):
@@ -225,14 +243,18 @@ class ClientOptions:
     socks5: Optional[str]
     """A SOCKS5 proxy as `HOST:PORT`, Tor's for example. Everything then goes through it, and it
     resolves the relay's name. Without one, `.onion` relays cannot be reached."""
+    connect_within_seconds: Optional[int]
+    """How many seconds one try to connect may take, 1 to 3,000. When absent: 30, and through a
+    proxy 120, since a circuit of Tor may take a minute and more."""
     extra_roots: list[bytes]
-    """Certificates to trust besides the public authorities, in DER."""
+    """Certificates to trust besides the public authorities: each in DER, or any number of them
+    in PEM."""
     presence: bool
     """Tell the others now and then that this guest is here: one live entry a minute."""
     max_history: int
     """The most messages kept in a room's history, at least one; the oldest expire early, those
     among them that were not fetched yet too."""
-    def __init__(self, *, socks5: Optional[str] = ..., extra_roots: list[bytes] = ..., presence: bool = ..., max_history: int = ...) -> None: ...
+    def __init__(self, *, socks5: Optional[str] = ..., connect_within_seconds: Optional[int] = ..., extra_roots: list[bytes] = ..., presence: bool = ..., max_history: int = ...) -> None: ...
 
 class Colour:
     red: int

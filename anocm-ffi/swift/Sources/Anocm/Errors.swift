@@ -7,6 +7,7 @@ extension AnocmError {
             .BadRetention(let message), .BadSettings(let message), .BadProxy(let message),
             .BadCertificate(let message), .OnionNeedsProxy(let message),
             .TransportInUse(let message), .OtherRelay(let message), .AlreadyThere(let message),
+            .TooManyRooms(let message),
             .ShutDown(let message), .NoSuchRoom(let message), .LinkReplaced(let message),
             .BadDoor(let message), .RelayRefused(let message), .RoomTooBusy(let message),
             .DishonestRelay(let message), .RoomOver(let message), .NotInRoom(let message),

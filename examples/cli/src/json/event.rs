@@ -61,6 +61,11 @@ pub(super) enum Event<'a> {
         body: String,
         retention_ms: u32,
     },
+    Delayed {
+        code: &'static str,
+        why: String,
+        retry_in_ms: u64,
+    },
     NotSent {
         id: String,
         code: &'static str,
@@ -136,6 +141,11 @@ impl Event<'_> {
             RoomEvent::Connection(connection) => {
                 Self::Connection { connection: Link::of(*connection) }
             }
+            RoomEvent::Delayed { why, retry_in } => Self::Delayed {
+                code: why.name(),
+                why: why.to_string(),
+                retry_in_ms: u64::try_from(retry_in.as_millis()).unwrap_or(u64::MAX),
+            },
             RoomEvent::Entered => Self::Entered { view: View::of(view) },
             RoomEvent::Confirmed => Self::Confirmed,
             RoomEvent::Message(message) => Self::Message(Said::of(message, now)),
@@ -205,6 +215,7 @@ impl Event<'_> {
             Trouble::DishonestRelay => ("dishonest_relay", None, None, None),
             Trouble::ReadOnly => ("read_only", None, None, None),
             Trouble::Rejoined => ("rejoined", None, None, None),
+            Trouble::LessThanAsked { .. } => ("less_than_asked", None, None, None),
             _ => ("unknown", None, None, None),
         };
         Self::Trouble { kind, member: member.map(|member| hex(member.as_bytes())), count, seq }

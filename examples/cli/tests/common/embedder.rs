@@ -147,7 +147,7 @@ impl Guest {
 /// A running client of the relay of an invite.
 fn client(invite: &Invite) -> Client {
     let transport = Arc::new(WsTransport::new(invite.relay(), WsOptions::default()).unwrap());
-    let (client, driver) = Client::new(invite.relay().clone(), transport, ClientConfig::default());
+    let (client, driver) = Client::new(transport, ClientConfig::default()).unwrap();
     tokio::spawn(driver.run());
     client
 }

@@ -40,7 +40,7 @@ impl Speaker {
         let runtime = runtime.unwrap();
         let url = RelayUrl::parse(&server.url).unwrap();
         let transport = Arc::new(WsTransport::new(&url, WsOptions::default()).unwrap());
-        let (client, driver) = Client::new(url, transport, ClientConfig::default());
+        let (client, driver) = Client::new(transport, ClientConfig::default()).unwrap();
         runtime.spawn(driver.run());
         // A tenth is for other things than messages.
         let max_entries = u32::try_from(messages * 2).unwrap();

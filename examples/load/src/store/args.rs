@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use anocm_core::Retention;
+use anocm_core::{Retention, RetentionError};
 use clap::{Args, ValueEnum, value_parser};
 
 use crate::{args, measure::Load, units};
@@ -102,7 +102,7 @@ impl Store {
 }
 
 fn kept(text: &str) -> Result<Retention, String> {
-    match units::retention(text)? {
+    match text.parse().map_err(|error: RetentionError| error.to_string())? {
         Retention::Live => Err("messages that are not kept take nothing".to_owned()),
         kept @ Retention::For(_) => Ok(kept),
     }

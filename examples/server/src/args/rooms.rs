@@ -11,14 +11,14 @@ use crate::units;
 #[derive(Args, Debug)]
 #[command(next_help_heading = "What rooms may ask for")]
 pub(super) struct Rooms {
-    /// Longest time a message may be kept; 0s only passes on, 30d is the most there is
+    /// Longest time a message may be kept; live only passes on, 30d is the most there is
     #[arg(long, env = "ANOCM_MAX_RETENTION", value_name = "DURATION")]
-    #[arg(default_value = "30d", value_parser = retention)]
+    #[arg(default_value = "30d")]
     max_retention: Retention,
 
     /// Longest time a room may outlive its last connection; ten minutes before anybody has joined
     #[arg(long, env = "ANOCM_MAX_LINGER", value_name = "DURATION")]
-    #[arg(default_value = "1d", value_parser = units::duration)]
+    #[arg(default_value = "1d", value_parser = units::timeout)]
     max_linger: Duration,
 
     /// Largest age of a room
@@ -45,8 +45,4 @@ impl Rooms {
         policy.max_entries = self.max_room_entries;
         policy.max_bytes = u64::try_from(self.max_room_memory).unwrap_or(u64::MAX);
     }
-}
-
-fn retention(text: &str) -> Result<Retention, String> {
-    Retention::keep(units::duration(text)?).map_err(|error| error.to_string())
 }

@@ -1,0 +1,118 @@
+//! Spans of time as people write them: the one grammar of every option, command and setting.
+
+use std::time::Duration;
+
+/// The longest span that is read: a hundred years, which every clock can add to the present.
+const LONGEST: Duration = Duration::from_secs(36_525 * 86_400);
+
+/// Why a text is no span of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DurationError {
+    /// Not a number with a unit.
+    #[error("write a time like 500ms, 30s, 5m, 1h 30m, 1d, or plain seconds")]
+    Malformed,
+    /// Longer than a hundred years.
+    #[error("longer than a hundred years")]
+    TooLong,
+}
+
+/// Reads a span of time: numbers with a unit (`ms`, `s`, `m`, `h`, `d`, `w`, or their names), one
+/// after the other, or a whole number of seconds. At most a hundred years. Months and years, which
+/// are of no fixed length, are no units: `5M` is most likely meant to be `5m`.
+///
+/// What [`Retention`](crate::Retention) and this library's programs print is read back.
+///
+/// # Errors
+/// [`DurationError`] when the text is none, or the span too long.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use anocm_core::{DurationError, parse_duration};
+///
+/// assert_eq!(parse_duration("1h 30m"), Ok(Duration::from_secs(5_400)));
+/// assert_eq!(parse_duration("1.5s"), Ok(Duration::from_millis(1_500)));
+/// assert_eq!(parse_duration("90"), Ok(Duration::from_secs(90)));
+/// assert_eq!(parse_duration("soon"), Err(DurationError::Malformed));
+/// ```
+pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
+    let text = text.trim();
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let span = if is_number {
+        // A number of seconds that does not fit is longer than any span.
+        Duration::from_secs(text.parse().map_err(|_| DurationError::TooLong)?)
+    } else if units(text).any(|unit| unit.starts_with("mo") || unit.starts_with(['M', 'y'])) {
+        return Err(DurationError::Malformed);
+    } else {
+        humantime::parse_duration(text).map_err(|error| match error {
+            humantime::DurationError::NumberOverflow => DurationError::TooLong,
+            _ => DurationError::Malformed,
+        })?
+    };
+    if span <= LONGEST { Ok(span) } else { Err(DurationError::TooLong) }
+}
+
+fn units(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_alphabetic()).filter(|unit| !unit.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn reads_what_people_write() {
+        for (text, millis) in [
+            ("500ms", 500),
+            ("30s", 30_000),
+            ("5m", 300_000),
+            (" 5 m ", 300_000),
+            ("1h", 3_600_000),
+            ("1h30m", 5_400_000),
+            ("1h 30m", 5_400_000),
+            ("1d", 86_400_000),
+            ("2 days", 172_800_000),
+            ("1w", 604_800_000),
+            ("1.500s", 1_500),
+            ("90", 90_000),
+            ("0", 0),
+            ("0s", 0),
+        ] {
+            assert_eq!(parse_duration(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_the_rest_and_says_why() {
+        for text in
+            ["", " ", "s", "m", "5x", "5mm", "-1", "-1s", "+5", "1.5", "½", "٣s", "5M", "1 month"]
+        {
+            assert_eq!(parse_duration(text), Err(DurationError::Malformed), "{text}");
+        }
+        for text in ["36526d", "99999999999999999999", "18446744073709551615d", "5218w"] {
+            assert_eq!(parse_duration(text), Err(DurationError::TooLong), "{text}");
+        }
+        for text in ["1y", "2 years", "1yr"] {
+            assert_eq!(parse_duration(text), Err(DurationError::Malformed), "{text}");
+        }
+        assert_eq!(parse_duration("36525d"), Ok(LONGEST));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "\\PC{0,16}") {
+            let _ = parse_duration(&text);
+        }
+
+        #[test]
+        fn whole_numbers_and_units_mean_what_they_say(count in 0_u64..10_000) {
+            for (unit, seconds) in [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)] {
+                let read = parse_duration(&format!("{count}{unit}"));
+                prop_assert_eq!(read, Ok(Duration::from_secs(count * seconds)));
+            }
+        }
+    }
+}
