@@ -242,7 +242,20 @@ fn items(found: Value, now: u64) -> Result<Vec<LogItem>, Malformed> {
             codec::item(Seq::new(seq), &codec::bytes(value)?, now)
         })
         .collect::<Result<Vec<_>, _>>()?;
-    Ok(items.into_iter().flatten().collect())
+    Ok(no_older_later(items.into_iter().flatten().collect()))
+}
+
+/// Entries in order, none of which is older than one before it. Each was timed by the relay that
+/// appended it, and two relays' clocks may be some milliseconds apart: then the earlier entry is
+/// told as old as the later one, so that none is kept for longer.
+fn no_older_later(mut items: Vec<LogItem>) -> Vec<LogItem> {
+    let mut oldest = 0;
+    for item in items.iter_mut().rev() {
+        oldest = oldest.max(item.age);
+        item.age = oldest;
+    }
+    items.retain(|item| item.age < u64::from(item.entry.retention.as_millis()));
+    items
 }
 
 /// What has happened to a room since it was `at` a point; without one, where it is.
@@ -298,4 +311,35 @@ fn is_all(at: &At, now: &At, items: &[LogItem]) -> bool {
     goes_on
         && places.eq(at.head.value() + 1..=now.head.value())
         && u64::try_from(begun).is_ok_and(|begun| at.turn + begun == now.turn)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use anocm_core::{
+        Epoch, Payload, Retention,
+        wire::{Entry, EntryKind},
+    };
+
+    use super::*;
+
+    fn item(seq: u64, age: u64) -> LogItem {
+        let entry = Entry {
+            kind: EntryKind::Message,
+            epoch: Epoch::FIRST,
+            retention: Retention::keep(Duration::from_secs(1)).unwrap(),
+            sealed: Payload::default(),
+        };
+        LogItem { seq: Seq::new(seq), age, entry }
+    }
+
+    #[test]
+    fn no_entry_is_told_as_younger_than_a_later_one() {
+        let read = [item(1, 999), item(2, 500), item(4, 510), item(5, 490), item(6, 0)];
+        let ages = |items: Vec<LogItem>| items.iter().map(|item| item.age).collect::<Vec<_>>();
+        assert_eq!(ages(no_older_later(read.to_vec())), [999, 510, 510, 490, 0]);
+        // What is over by that is over.
+        assert_eq!(ages(no_older_later(vec![item(1, 990), item(2, 1_000)])), [0; 0]);
+    }
 }

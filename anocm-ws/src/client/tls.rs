@@ -66,8 +66,8 @@ pub(super) fn certificates(pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
 
 fn classify(error: &io::Error) -> TransportError {
     use rustls::CertificateError::{
-        Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet,
-        NotValidYetContext, UnknownIssuer,
+        BadSignature, Expired, ExpiredContext, NotValidForName, NotValidForNameContext,
+        NotValidYet, NotValidYetContext, UnknownIssuer,
     };
     let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match tls {
@@ -75,7 +75,8 @@ fn classify(error: &io::Error) -> TransportError {
             Expired | ExpiredContext { .. } => TransportError::CertificateExpired,
             NotValidYet | NotValidYetContext { .. } => TransportError::CertificateNotYetValid,
             NotValidForName | NotValidForNameContext { .. } => TransportError::CertificateOtherName,
-            UnknownIssuer => TransportError::CertificateUnknownAuthority,
+            // An authority of the same name with another key is another authority.
+            UnknownIssuer | BadSignature => TransportError::CertificateUnknownAuthority,
             _ => TransportError::Untrusted,
         },
         Some(_) => TransportError::Refused,

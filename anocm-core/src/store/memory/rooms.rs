@@ -185,13 +185,14 @@ impl Rooms {
         self.deadlines.first().map(|&(due, _)| due)
     }
 
-    /// Notes for how long the relay did not run. Nothing of that interval is anybody's absence.
+    /// Notes for how long the relay did not run. Nothing of that interval is an absence of guests.
+    /// Once until the next heartbeat: without a relay, rooms linger out.
     fn notice_stop(&mut self, now: Timestamp) {
         let Some(ran) = self.ran else { return };
         let silence = now.since(ran);
         if silence > STOPPED {
             self.stopped = self.stopped.saturating_add(silence);
-            self.ran = Some(now);
+            self.ran = None;
         }
     }
 

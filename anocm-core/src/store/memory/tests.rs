@@ -272,6 +272,20 @@ async fn time_in_which_the_relay_did_not_run_is_no_absence_and_yet_entries_expir
 }
 
 #[tokio::test]
+async fn without_a_relay_rooms_linger_out() {
+    let clock = Arc::new(ManualClock::new());
+    let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
+    store.create(&address(1), genesis()).await.unwrap();
+    store.heartbeat();
+    let linger = Duration::from_secs(120);
+    clock.advance(linger);
+    // The relay may have been stopped.
+    assert!(store.door(&address(1)).await.is_ok());
+    clock.advance(linger);
+    assert_eq!(store.door(&address(1)).await, Err(StoreError::NoSuchRoom));
+}
+
+#[tokio::test]
 async fn a_stopped_relay_does_not_keep_a_room_beyond_its_age() {
     let clock = Arc::new(ManualClock::new());
     let store = MemoryStore::new(clock.clone(), MemoryLimits::default());

@@ -37,7 +37,17 @@ pub async fn append(attack: &mut Attack<'_>, entry: Entry, next: NextEpoch) {
 async fn ask(attack: &mut Attack<'_>, entry: Entry, next: NextEpoch) -> Result<Reply, Refusal> {
     let address = *attack.invite.address();
     let door = keys::token(door(attack).token);
-    attack.line.ask(Request::Join { address, door, entry, next }).await.unwrap()
+    let join = Request::Join { address, door, entry, next };
+    match attack.line.ask(join.clone()).await.unwrap() {
+        // What takes much memory costs work, which an attacker does.
+        Err(Refusal::WorkNeeded(puzzle)) => {
+            let solution = anocm_core::solve(puzzle, &address).unwrap();
+            let worked = attack.line.ask(Request::Work { address, solution }).await.unwrap();
+            assert_eq!(worked, Ok(Reply::Done));
+            attack.line.ask(join).await.unwrap()
+        }
+        answer => answer,
+    }
 }
 
 pub fn door(attack: &Attack<'_>) -> Door {
