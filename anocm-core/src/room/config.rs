@@ -22,7 +22,11 @@ impl Default for MachineConfig {
 }
 
 impl MachineConfig {
-    pub(crate) fn check(&self) -> Result<(), SettingError> {
+    /// Whether a room can work with these settings.
+    ///
+    /// # Errors
+    /// [`SettingError`] names the field that is out of its range.
+    pub fn check(&self) -> Result<(), SettingError> {
         for (value, field) in
             [(self.max_history, "rooms.max_history"), (self.max_waiting, "rooms.max_waiting")]
         {
