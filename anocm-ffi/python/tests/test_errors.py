@@ -105,9 +105,12 @@ async def test_clients_that_cannot_be(relay: Relay) -> None:
     with pytest.raises(AnocmError.BadSettings):
         anocm.Client(relay.url, options=anocm.ClientOptions(max_history=0))
     client = anocm.Client(relay.url)
-    for settings in ({"largest_age_seconds": 0}, {"linger_seconds": 0}, {"max_entries": 0}):
-        with pytest.raises(AnocmError.BadSettings):
-            client.create(**settings)
+    with pytest.raises(AnocmError.BadSettings):
+        client.create(largest_age_seconds=0)
+    with pytest.raises(AnocmError.BadSettings):
+        client.create(linger_seconds=0)
+    with pytest.raises(AnocmError.BadSettings):
+        client.create(max_entries=0)
     async with client.create("Alice") as alice:
         twice = link(alice)
         with pytest.raises(AnocmError.AlreadyThere):

@@ -86,9 +86,9 @@ class ErrorsTest {
             Client("https://relay.example/", options)
         }
         throws<AnocmException.OnionNeedsProxy> { Client("http://${"a".repeat(56)}.onion/") }
-        throws<AnocmException.RelayRefused> {
-            client.create(NewRoom(largestAgeSeconds = 0u)).entered()
-        }
+        throws<AnocmException.BadSettings> { client.create(NewRoom(largestAgeSeconds = 0u)) }
+        throws<AnocmException.BadSettings> { client.create(NewRoom(lingerSeconds = 0u)) }
+        throws<AnocmException.BadSettings> { client.create(NewRoom(maxEntries = 0u)) }
         val alice = client.create(NewRoom())
         alice.entered()
         throws<AnocmException.AlreadyThere> { client.join(alice.link, "Again") }
