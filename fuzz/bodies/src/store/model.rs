@@ -138,13 +138,13 @@ impl Model {
         entry: Entry,
         next: Option<NextEpoch>,
     ) -> Result<Seq, StoreError> {
+        if next.is_some() != entry.kind.begins_epoch() {
+            return Err(StoreError::Mismatched);
+        }
         let now = self.now;
         let at = self.at(address)?;
         let (before, spare) = (self.before(), self.spare(at));
         let room = &mut self.rooms[at];
-        if next.is_some() != entry.kind.begins_epoch() {
-            return Err(StoreError::Mismatched);
-        }
         let current = room.door.epoch();
         if entry.epoch != current {
             return Err(StoreError::StaleEpoch { current });
