@@ -347,7 +347,7 @@ impl Model {
         let over = |room: &Room| now >= room.lonely().min(room.old());
         while let Some(at) = self.rooms.iter().position(over) {
             let room = self.rooms.remove(at);
-            let is_old = room.old() < room.lonely();
+            let is_old = room.old() <= room.lonely();
             let reason = if is_old { CloseReason::Age } else { CloseReason::Gone };
             self.tell(&room.watches, &Watched::Closed(reason));
         }
