@@ -63,7 +63,7 @@ impl Feeding {
             let (at, item) = tokio::select! {
                 biased;
                 () = self.upkeep.step() => continue,
-                // Before the feed: what is told from this moment on may be told to nobody.
+                // Before the feed: from this moment on no connection may be told.
                 () = self.clock.sleep_until(wake) => continue,
                 taken = next(&mut self.next, &mut self.watch, &*self.clock), if may_tell => taken,
                 () = self.hub.changed.notified() => continue,

@@ -76,7 +76,7 @@ impl Connection<'_> {
         lawful::genesis(&genesis, &self.relay.config.policy)?;
         self.check_place(address)?;
         let takes = genesis.first.group_info.len().saturating_add(PER_ROOM);
-        // Nobody is to work in vain. The store decides.
+        // A client must not solve a puzzle in vain. The store decides.
         let memory = self.relay.store.status().memory;
         if memory.is_some_and(|memory| !memory.has(takes)) {
             return Err(Refusal::Full);

@@ -1,6 +1,6 @@
 //! What a hub asks of the store: touches, and looks at the door after something was voided or lost.
 //!
-//! Polled beside the feed and never awaited in it: a store that hangs keeps nobody from hearing.
+//! Polled beside the feed and never awaited in it: a store that hangs delays no delivery.
 
 use std::{future::pending, sync::Arc, time::Duration};
 

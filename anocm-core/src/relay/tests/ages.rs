@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// So much fits into a link that nobody reads; what is said beyond that waits in the relay.
+/// So much fits into a link that is not read; what is said beyond that waits in the relay.
 const LINK: u64 = 64;
 
 /// A guest who takes nothing, while the others say so much that some of it waits in the relay.

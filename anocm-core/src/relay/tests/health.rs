@@ -193,7 +193,7 @@ async fn a_relay_that_was_stopped_ends_no_room_when_it_goes_on() {
     drop(bob);
     is_stopped_for(60 * MINUTE).await;
     assert_eq!(alice.say(0, kept(MINUTE)).await, Ok(1));
-    // Nor one in which nobody is at that moment.
+    // Nor a room without a connection at that moment.
     drop(alice);
     tokio::time::sleep(MINUTE).await;
     is_stopped_for(60 * MINUTE).await;

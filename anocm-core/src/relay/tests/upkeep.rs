@@ -54,7 +54,7 @@ async fn a_door_that_was_looked_at_before_the_epoch_ended_settles_nothing() {
     let seq = stage.commit(0).await;
     stage.store.door.shut();
     stage.store.void(&ROOM, seq, next(0)).await.unwrap();
-    // The door is that of epoch 0 until somebody commits, and is given back only then.
+    // The door is that of epoch 0 until a member commits, and is given back only then.
     stage.store.door.reached().await;
     let again = stage.commit(0).await;
     assert_eq!(stage.bob.entry().await.seq, seq);

@@ -3,6 +3,7 @@
 pub(crate) mod case;
 mod feeds;
 mod model;
+mod room;
 
 use std::{
     sync::{Arc, Weak},

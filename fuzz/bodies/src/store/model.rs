@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use anocm_core::{
-    Epoch, RoomAddress, Seq, TokenHash,
+    Epoch, RoomAddress, Seq,
     store::{
-        EpochRecord, MemoryLimits, PAGE_BYTES, SETTLES, StoreError, StoredDoor, TakeBack,
-        UNJOINED_LINGER, Watched,
+        EpochRecord, MemoryLimits, PAGE_BYTES, SETTLES, StoreError, StoredDoor, TakeBack, Watched,
     },
-    wire::{CloseReason, Entry, EntryKind, Genesis, LogItem, NextEpoch, Page, Policy},
+    wire::{CloseReason, Entry, EntryKind, Genesis, LogItem, NextEpoch, Page},
 };
+
+use super::room::Room;
 
 pub(super) struct Model {
     now: u64,
@@ -19,27 +20,11 @@ pub(super) struct Model {
     told: Vec<Vec<(u64, Watched)>>,
 }
 
-struct Room {
-    address: RoomAddress,
-    opened: u64,
-    touched: u64,
-    door: StoredDoor,
-    /// Each join that was voided: the door that this shut, and when.
-    voided: Vec<(TokenHash, u64)>,
-    /// With the time of their acceptance.
-    kept: Vec<(u64, Seq, Entry)>,
-    watches: Vec<usize>,
-    joined: bool,
-    /// What it has taken beyond what there was for messages, and not given back, since less than
-    /// half of the memory was taken.
-    drawn: usize,
-}
-
 /// How much more a room may take.
 #[derive(Clone, Copy)]
-struct Spare {
-    messages: usize,
-    epochs: usize,
+pub(super) struct Spare {
+    pub(super) messages: usize,
+    pub(super) epochs: usize,
 }
 
 /// What was taken before something changed.
@@ -361,96 +346,5 @@ impl Model {
             expired.iter().for_each(|(_, _, entry)| room.forget_end_of(entry));
         }
         self.balance(&before, usize::MAX);
-    }
-}
-
-impl Room {
-    fn check_bounds(
-        &self,
-        entry: &Entry,
-        next: Option<&NextEpoch>,
-        spare: Spare,
-    ) -> Result<(), StoreError> {
-        let spare = if entry.kind.begins_epoch() { spare.epochs } else { spare.messages };
-        let mut needs = 0;
-        if !entry.retention.is_live() {
-            needs = entry.sealed.len() + MemoryLimits::PER_ENTRY;
-            let (entries, bytes) = bounds(&self.door.policy, entry);
-            let sealed = self.sealed() + entry.sealed.len();
-            if self.kept.len() >= entries as usize || sealed as u64 > bytes {
-                return Err(StoreError::Full);
-            }
-        }
-        if let Some(next) = next {
-            needs = (needs + next.group_info.len()).saturating_sub(self.door.group_info.len());
-        }
-        if needs > spare { Err(StoreError::Full) } else { Ok(()) }
-    }
-
-    fn begin(&mut self, epoch: Epoch, began: Seq, settled: bool, next: NextEpoch) {
-        let NextEpoch { member, door, group_info } = next;
-        self.door.door = door;
-        self.door.group_info = group_info;
-        self.door.epochs.push(EpochRecord { epoch, member, door, began, settled });
-    }
-
-    /// Of a kept entry that ended an epoch which is known: when it was accepted, its kind, and the
-    /// record of the epoch.
-    fn ended_at(&self, seq: Seq) -> Result<(u64, EntryKind, EpochRecord), StoreError> {
-        let kept =
-            self.kept.iter().find(|(_, kept, entry)| *kept == seq && entry.kind.begins_epoch());
-        let ended = kept.and_then(|(accepted, _, entry)| {
-            let record = self.door.epochs.iter().find(|record| record.epoch == entry.epoch)?;
-            Some((*accepted, entry.kind, *record))
-        });
-        ended.ok_or(StoreError::StaleEpoch { current: self.door.epoch() })
-    }
-
-    /// How long the door is shut still: each time for twice as long, while it is the same one.
-    fn shut(&self, now: u64) -> Duration {
-        let Some(&(door, since)) = self.voided.last() else { return Duration::ZERO };
-        if door != self.door.door {
-            return Duration::ZERO;
-        }
-        let times = self.voided.iter().rev().take_while(|voided| voided.0 == door).count();
-        let seconds = [10, 20, 40, 80].get(times - 1).copied().unwrap_or(120);
-        Duration::from_millis((since + seconds * 1_000).saturating_sub(now))
-    }
-
-    /// An entry is not kept any more, and with it the record of the epoch that it ended.
-    fn forget_end_of(&mut self, entry: &Entry) {
-        if entry.kind.begins_epoch() {
-            self.door.epochs.retain(|record| record.epoch != entry.epoch);
-        }
-    }
-
-    /// What counts towards the store's bound.
-    fn bytes(&self) -> usize {
-        let kept = self.sealed() + self.kept.len() * MemoryLimits::PER_ENTRY;
-        kept + self.door.group_info.len() + MemoryLimits::PER_ROOM
-    }
-
-    fn sealed(&self) -> usize {
-        self.kept.iter().map(|(_, _, entry)| entry.sealed.len()).sum()
-    }
-
-    fn lonely(&self) -> u64 {
-        let most = UNJOINED_LINGER.as_millis() as u64;
-        let linger = self.door.policy.linger;
-        self.touched + if self.joined { linger } else { linger.min(most) }
-    }
-
-    fn old(&self) -> u64 {
-        self.opened + self.door.policy.largest_age
-    }
-}
-
-/// The last tenth is for what begins an epoch.
-fn bounds(policy: &Policy, entry: &Entry) -> (u32, u64) {
-    let (entries, bytes) = (policy.max_entries, policy.max_bytes);
-    if entry.kind.begins_epoch() {
-        (entries, bytes)
-    } else {
-        (entries - entries / 10, bytes - bytes / 10)
     }
 }
