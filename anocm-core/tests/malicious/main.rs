@@ -16,7 +16,7 @@
     clippy::indexing_slicing,
     reason = "a test that cannot go on ends"
 )]
-#![allow(clippy::type_complexity, reason = "the columns of a table")]
+#![expect(clippy::type_complexity, reason = "the columns of a table")]
 
 #[path = "../common/mod.rs"]
 mod common;

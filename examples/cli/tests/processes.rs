@@ -361,7 +361,7 @@ fn a_room_is_opened_where_the_operator_allows_less_than_is_asked_for() {
     assert_eq!(alice.finish().code(), Some(0));
 }
 
-#[allow(clippy::disallowed_methods, reason = "a certificate for the server to read")]
+#[expect(clippy::disallowed_methods, reason = "a certificate for the server to read")]
 fn write(path: &std::path::Path, text: &str) {
     std::fs::write(path, text).unwrap();
 }

@@ -87,7 +87,7 @@ mod tests {
         SystemTime::UNIX_EPOCH + Duration::from_secs(1_781_524_800)
     }
 
-    #[allow(clippy::disallowed_methods, reason = "a certificate to be read")]
+    #[expect(clippy::disallowed_methods, reason = "a certificate to be read")]
     fn of(from: (i32, u8, u8), until: (i32, u8, u8)) -> Option<Concern> {
         let mut params = CertificateParams::new(["relay.example".to_owned()]).unwrap();
         params.not_before = date_time_ymd(from.0, from.1, from.2);

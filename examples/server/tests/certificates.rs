@@ -45,7 +45,7 @@ impl Files {
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "a certificate for the server to read")]
+#[expect(clippy::disallowed_methods, reason = "a certificate for the server to read")]
 fn write(path: &std::path::Path, text: &str) {
     std::fs::write(path, text).unwrap();
 }

@@ -44,7 +44,7 @@ fn the_doctor_looks_at_everything_and_ends_as_it_found_it() {
 }
 
 /// What `doctor` says of a certificate that is valid in these years.
-#[allow(clippy::disallowed_methods, reason = "a certificate to be read")]
+#[expect(clippy::disallowed_methods, reason = "a certificate to be read")]
 fn doctor_of_certificate(from: i32, until: i32) -> String {
     let mut params = rcgen::CertificateParams::new(["relay.example".to_owned()]).unwrap();
     params.not_before = rcgen::date_time_ymd(from, 1, 1);
