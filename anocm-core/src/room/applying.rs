@@ -5,6 +5,7 @@ use super::{
     machine::Phase,
     outbox::{Job, Own},
     past::By,
+    repair::Flaw,
     senders::Heard,
 };
 use crate::{
@@ -74,6 +75,12 @@ impl Machine {
         }
         let context = session.context();
         let at = (item.seq, item.entry.kind);
+        if item.entry.kind == EntryKind::Join {
+            return match session.stage_join(&item.entry) {
+                Ok(join) => self.stage(now, item.seq, join),
+                Err(why) => self.refused(now, at, &why),
+            };
+        }
         match session.open(&item.entry) {
             Ok(Opened::Message { sender, envelope }) => {
                 let at = now.before(std::time::Duration::from_millis(item.age));
@@ -84,9 +91,7 @@ impl Machine {
                 self.followed(item.seq, &applied, context);
                 self.applied(now, applied, false);
             }
-            Err(OpenError::Forbidden { by }) => self.forbidden(now, at, by, true),
-            Err(OpenError::Garbled { by }) => self.forbidden(now, at, by, false),
-            Err(_) if item.entry.kind.begins_epoch() => self.forbidden(now, at, None, true),
+            Err(why) if item.entry.kind.begins_epoch() => self.refused(now, at, &why),
             Err(why) => {
                 self.unreadable(item.seq);
                 if why == OpenError::Spoilt {
@@ -94,6 +99,16 @@ impl Machine {
                 }
             }
         }
+    }
+
+    /// This guest cannot follow the commit or join that stands there.
+    fn refused(&mut self, now: Timestamp, at: (Seq, EntryKind), why: &OpenError) {
+        let (by, flaw) = match *why {
+            OpenError::Forbidden { by } => (by, Flaw::Unlawful),
+            OpenError::Garbled { by } => (by, Flaw::Garbled),
+            _ => (None, Flaw::Unlawful),
+        };
+        self.forbidden(now, at, by, flaw);
     }
 
     /// What stands at `seq` holds no message that can be read.
@@ -132,7 +147,12 @@ impl Machine {
     }
 
     /// Remembers the commit or join at `seq`, and what the epoch before it agreed on.
-    fn followed(&mut self, seq: Seq, applied: &Applied, before: Result<[u8; 32], SessionError>) {
+    pub(super) fn followed(
+        &mut self,
+        seq: Seq,
+        applied: &Applied,
+        before: Result<[u8; 32], SessionError>,
+    ) {
         let by = match (&applied.joined, applied.again) {
             (Some(_), true) => By::Returning,
             (Some(member), false) => By::Newcomer(member.key),
@@ -273,7 +293,7 @@ impl Machine {
     }
 
     /// The membership or the settings changed: a new epoch began.
-    fn applied(&mut self, now: Timestamp, applied: Applied, own: bool) {
+    pub(super) fn applied(&mut self, now: Timestamp, applied: Applied, own: bool) {
         if applied.removed_me {
             return self.end(Ended::Removed { by: applied.by });
         }

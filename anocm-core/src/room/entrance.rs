@@ -298,6 +298,7 @@ impl Machine {
                 let knock = Knock::new(secret, returning(*session));
                 self.phase = Phase::Entering(Box::new(Entrance::Knocking(knock)));
                 self.broken = None;
+                self.staged = None;
                 self.link.entering = None;
                 self.link.synced = false;
                 self.outbox.new_session();

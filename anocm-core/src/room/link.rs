@@ -100,6 +100,7 @@ impl Machine {
     }
 
     fn disconnected_quietly(&mut self) {
+        self.unstage();
         self.requests.clear();
         self.asked.clear();
         let posture = self.link.posture;

@@ -22,6 +22,7 @@ use super::{
     repair::{Broken, JunkJoins},
     roles::Strikes,
     senders::Senders,
+    staging::Staged,
     wish::Wish,
     working::Working,
 };
@@ -50,6 +51,8 @@ pub struct Machine {
     pub(super) phase: Phase,
     pub(super) link: LinkState,
     pub(super) log: Log,
+    /// A join that is followed once the relay has admitted this guest to the epoch it begins.
+    pub(super) staged: Option<Staged>,
     pub(super) age_bound: AgeBound,
     pub(super) outbox: Outbox,
     pub(super) senders: Senders,
@@ -181,6 +184,7 @@ impl Machine {
             phase: Phase::Entering(Box::new(entrance)),
             link: LinkState::down(Posture::Unknown),
             log: Log::default(),
+            staged: None,
             age_bound: AgeBound::default(),
             outbox: Outbox::default(),
             senders: Senders::default(),
@@ -381,6 +385,7 @@ impl Machine {
         self.phase = Phase::Over;
         self.ended = Some(ended);
         self.log = Log::default();
+        self.staged = None;
         self.age_bound = AgeBound::default();
         self.outbox = Outbox::default();
         self.senders = Senders::default();

@@ -51,6 +51,7 @@ mod repair;
 mod roles;
 mod senders;
 mod sending;
+mod staging;
 #[cfg(test)]
 mod tests;
 mod wish;

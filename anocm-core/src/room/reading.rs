@@ -15,21 +15,17 @@ use crate::{
 };
 
 impl Machine {
-    /// Proves membership of the session's epoch, unless that was done on this connection.
+    /// Proves membership of the session's epoch, or of the one that a staged join begins, unless that was done on this connection.
     pub(super) fn enter(&mut self) {
-        let Some(session) = self.session() else {
+        let Some(epoch) = self.epoch_to_prove() else {
             return;
         };
-        let epoch = session.epoch();
         if !self.link.up || self.link.entering == Some(epoch) {
             return;
         }
-        let token = if self.link.as_owner == Some(epoch) {
-            session.owner_token().ok().flatten()
-        } else {
-            session.member_token().ok().cloned()
+        let Some(member) = self.token_to_prove() else {
+            return;
         };
-        let Some(member) = token else { return };
         self.link.entering = Some(epoch);
         self.link.head = None;
         self.ask(Asked::Enter(epoch), Request::Enter { address: self.address, epoch, member });
@@ -38,7 +34,8 @@ impl Machine {
 
     /// Reads on from the cursor, unless that is being done.
     pub(super) fn read(&mut self) {
-        if self.session().is_some() && self.link.up && !self.link.reading {
+        let may_read = self.session().is_some() && self.staged.is_none() && self.link.up;
+        if may_read && !self.link.reading {
             self.link.reading = true;
             self.link.wanted = self.log.next_waiting();
             let request = Request::Read { address: self.address, after: self.log.cursor() };
@@ -51,12 +48,18 @@ impl Machine {
         if matches!(self.phase, Phase::Entering(_)) {
             return self.entrance_answered(now, epoch, result);
         }
-        if self.session().is_none_or(|session| session.epoch() != epoch) {
+        if self.epoch_to_prove() != Some(epoch) {
             // The proof of an epoch that has ended since; the next one is on its way.
             return;
         }
         match result {
             Ok(Reply::Entered(entered)) if entered.current >= epoch => {
+                let was_staged = self.follow_staged(now);
+                if self.session().is_none_or(|session| session.epoch() != epoch) {
+                    return;
+                }
+                // A page that is on its way was asked for by the proof of an earlier epoch.
+                self.link.lagging |= self.link.reading;
                 self.link.behind = entered.current != epoch;
                 self.look_again();
                 if self.link.behind {
@@ -65,11 +68,15 @@ impl Machine {
                     self.at_head(now, entered.head);
                     self.put_hashes_right(epoch);
                 }
+                if was_staged {
+                    self.follow(now);
+                }
                 if self.link.behind || entered.head > self.log.cursor() {
                     self.read();
                 }
             }
             Ok(_) => self.disbelieve(now),
+            Err(Refusal::NotAdmitted) if self.staged_not_admitted(now) => {}
             Err(Refusal::NotAdmitted) => self.not_admitted(now, epoch),
             Err(refusal) => self.try_again(now, refusal.retry_after()),
         }
@@ -142,6 +149,10 @@ impl Machine {
             return self.disbelieve(now);
         }
         self.follow(now);
+        if self.staged.is_some() {
+            // It is read on from there when the next epoch is proven.
+            return;
+        }
         let lagging = std::mem::take(&mut self.link.lagging);
         if (more || lagging) && self.link.entering.is_some() {
             self.read();
@@ -173,14 +184,14 @@ impl Machine {
         self.log.told(now, item);
         self.follow(now);
         // While a forbidden commit stands, the log is not open beyond it.
-        if self.log.has_gap() && self.broken.is_none() {
+        if self.log.has_gap() && self.broken.is_none() && self.staged.is_none() {
             self.read();
         }
     }
 
     /// Takes every entry whose turn has come.
     fn follow(&mut self, now: Timestamp) {
-        while matches!(self.phase, Phase::Inside(_)) {
+        while matches!(self.phase, Phase::Inside(_)) && self.staged.is_none() {
             match self.log.next(now) {
                 Some(Place::Item(item)) => self.apply(now, item),
                 Some(Place::Holes(seqs)) => self.holes(now, &seqs),

@@ -28,17 +28,28 @@ pub(super) struct Broken {
     seq: Seq,
     by: Option<MemberKey>,
     kind: EntryKind,
-    /// Whether every member refuses it alike: not so where it does not decrypt for this one.
-    alike: bool,
+    flaw: Flaw,
     /// When this guest asks, as a member, to have it taken back.
     take_back_at: Option<Timestamp>,
+}
+
+/// Why this guest does not follow a commit or join.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flaw {
+    /// The rules forbid it: every member refuses it alike.
+    Unlawful,
+    /// Its path does not decrypt for this member. Others may have followed it.
+    Garbled,
+    /// The relay does not admit this member to the epoch that it begins. Others may have been
+    /// admitted.
+    NotAdmitted,
 }
 
 impl Broken {
     /// Whether the owner takes it back at once. A join that only some can follow is settled by
     /// them, and then this guest goes back to the door.
     fn is_for_the_owner(&self) -> bool {
-        self.alike || self.kind != EntryKind::Join
+        self.flaw == Flaw::Unlawful || self.kind != EntryKind::Join
     }
 }
 
@@ -67,13 +78,13 @@ impl Machine {
         now: Timestamp,
         (seq, kind): (Seq, EntryKind),
         by: Option<MemberId>,
-        alike: bool,
+        flaw: Flaw,
     ) {
         if self.is_broken_at(seq) {
             return;
         }
         let key = by.and_then(|by| self.session()?.member(by).map(|member| member.key));
-        self.broken = Some(Broken { seq, by: key, kind, alike, take_back_at: None });
+        self.broken = Some(Broken { seq, by: key, kind, flaw, take_back_at: None });
         self.log.count_unreadable();
         self.tell(RoomEvent::Trouble(Trouble::Broken { by }));
         self.void_again(now);
@@ -130,6 +141,7 @@ impl Machine {
             return;
         }
         // The relay hears this of those who have proven the epoch that is to go on.
+        self.unstage();
         self.link.retry_at = None;
         self.enter();
         let (Some(broken), Phase::Inside(session)) = (&mut self.broken, &self.phase) else {
@@ -163,7 +175,8 @@ impl Machine {
                 broken.take_back_at = Some(now.after(retry_after + wait));
             }
             // Members have accepted it: the room has gone on without this guest.
-            Err(Refusal::Unlawful) if !broken.alike => self.rejoin(now),
+            Err(Refusal::Unlawful) if broken.flaw == Flaw::NotAdmitted => self.enter_as_owner(now),
+            Err(Refusal::Unlawful) if broken.flaw == Flaw::Garbled => self.rejoin(now),
             Ok(_) => {
                 self.link.attempts = 0;
                 self.out_of_step(now, None);
@@ -172,14 +185,29 @@ impl Machine {
         }
     }
 
+    /// A member who works together with the newcomer has settled a join that tells the relay a
+    /// false member hash. The owner's own token admits the owner, and everybody else goes back to
+    /// the door.
+    fn enter_as_owner(&mut self, now: Timestamp) {
+        let Some(session) = self.session() else { return };
+        if !matches!(session.owner_token(), Ok(Some(_))) {
+            return self.rejoin(now);
+        }
+        self.link.as_owner = Some(session.epoch().next());
+        self.out_of_step(now, None);
+    }
+
     /// The relay took back the entry at `seq`; the room goes on in `epoch`.
     pub(super) fn voided(&mut self, now: Timestamp, seq: Seq, epoch: Epoch) {
         self.log.voided(seq);
+        let was_staged = self.staged_taken_back(seq);
         let Some(current) = self.session().map(Session::epoch) else {
             return;
         };
         match &self.broken {
             Some(broken) if broken.seq == seq && epoch == current => self.goes_on(now),
+            // The epoch that it began was not proven yet.
+            _ if was_staged && epoch == current => self.goes_on(now),
             // An entry that was valid to this guest is gone, and the keys before it are erased.
             _ if seq <= self.log.cursor() && epoch < current => self.taken_back(now, seq, epoch),
             _ => {}

@@ -55,7 +55,7 @@ pub use join::{Newcomer, NotJoined};
 pub(crate) use keys::door_token;
 pub use leave::LeaveStatement;
 pub use member::{MAX_MODERATORS, Member, MemberKey, Role, Settings};
-pub use open::{Applied, Departure, Opened};
+pub use open::{Applied, Departure, Opened, StagedJoin};
 pub use plan::Change;
 pub(crate) use rules::MAX_LEAVES;
 pub use safety::SafetyCode;

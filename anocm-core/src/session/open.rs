@@ -1,5 +1,7 @@
 //! Opening what stands in the log.
 
+use std::fmt;
+
 use openmls::prelude::{
     ContentType, MlsMessageBodyIn, MlsMessageIn, ProcessMessageError, ProcessedMessageContent,
     PublicMessageIn, Sender, StageCommitError, StagedCommit,
@@ -24,6 +26,7 @@ use crate::{
     id::{Epoch, MemberId},
     name::Nickname,
     retention::Retention,
+    secret::Token,
     wire::{Entry, EntryKind},
 };
 
@@ -79,6 +82,37 @@ pub struct Applied {
     pub removed_me: bool,
 }
 
+/// A lawful join of somebody else that is not followed yet: the session is still in the epoch before
+/// it, with that epoch's keys. Wiped on drop.
+pub struct StagedJoin {
+    commit: Box<StagedCommit>,
+    verdict: Verdict,
+    /// `None` when the join takes this very member's place.
+    next: Option<NextKeys>,
+    before: Epoch,
+}
+
+impl StagedJoin {
+    /// The epoch that it begins.
+    #[must_use]
+    pub const fn epoch(&self) -> Epoch {
+        self.before.next()
+    }
+
+    /// What proves the membership of that epoch to the relay. `None` when the join takes this very
+    /// member's place.
+    #[must_use]
+    pub fn member_token(&self) -> Option<&Token> {
+        self.next.as_ref().map(|next| &next.epoch.member)
+    }
+}
+
+impl fmt::Debug for StagedJoin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StagedJoin").field("epoch", &self.epoch()).finish_non_exhaustive()
+    }
+}
+
 /// A commit or join that every member accepts.
 enum Judged {
     Theirs(Box<StagedCommit>, Verdict),
@@ -101,6 +135,37 @@ impl Session {
         } else {
             self.open_commit(&bytes, entry).map(Opened::Applied)
         }
+    }
+
+    /// Checks a join of somebody else against the room's rules, and derives what the epoch that it
+    /// begins is proven with, without following it: the keys of this epoch are kept, so that the
+    /// room can go on in it if the relay does not admit its members to the next.
+    ///
+    /// # Errors
+    /// [`OpenError`], as of [`open`](Self::open).
+    pub fn stage_join(&mut self, entry: &Entry) -> Result<StagedJoin, OpenError> {
+        if entry.kind != EntryKind::Join {
+            return Err(OpenError::Forbidden { by: None });
+        }
+        let bytes = self.unseal(entry)?;
+        match self.judge_commit(&bytes, entry)? {
+            Judged::Theirs(commit, verdict) => {
+                let next = self.next_keys(&commit, &verdict)?;
+                Ok(StagedJoin { commit, verdict, next, before: self.epoch })
+            }
+            Judged::Own => Err(OpenError::Forbidden { by: None }),
+        }
+    }
+
+    /// Follows a join that was staged in this epoch.
+    ///
+    /// # Errors
+    /// `Internal`, also when the session has moved on since.
+    pub fn merge_join(&mut self, join: StagedJoin) -> Result<Applied, OpenError> {
+        if join.before != self.epoch {
+            return Err(OpenError::Internal);
+        }
+        Ok(self.merge(*join.commit, join.verdict, join.next)?)
     }
 
     /// Whether this member would accept the commit or join. Changes nothing.
@@ -159,7 +224,10 @@ impl Session {
 
     fn open_commit(&mut self, bytes: &[u8], entry: &Entry) -> Result<Applied, OpenError> {
         match self.judge_commit(bytes, entry)? {
-            Judged::Theirs(staged, verdict) => Ok(self.apply(*staged, verdict)?),
+            Judged::Theirs(staged, verdict) => {
+                let next = self.next_keys(&staged, &verdict)?;
+                Ok(self.merge(*staged, verdict, next)?)
+            }
             Judged::Own => self.accept().map_err(|_| OpenError::Internal),
         }
     }
@@ -219,15 +287,26 @@ impl Session {
         self.roster.at(*index).map(|(member, _)| member.id)
     }
 
-    /// Merges an accepted commit of somebody else. All that outsiders could make fail comes first.
-    fn apply(&mut self, staged: StagedCommit, verdict: Verdict) -> Result<Applied, Fault> {
-        let next = if staged.self_removed() {
-            None
-        } else {
-            let new_door = verdict.new_door;
-            let next = NextKeys::export(&staged, &self.provider, &self.address, new_door)?;
-            Some(next)
-        };
+    /// The keys of the epoch that an accepted commit of somebody else begins; `None` when it removes
+    /// this member.
+    fn next_keys(
+        &self,
+        staged: &StagedCommit,
+        verdict: &Verdict,
+    ) -> Result<Option<NextKeys>, Fault> {
+        if staged.self_removed() {
+            return Ok(None);
+        }
+        NextKeys::export(staged, &self.provider, &self.address, verdict.new_door).map(Some)
+    }
+
+    /// Merges an accepted commit of somebody else. All that outsiders could make fail came before.
+    fn merge(
+        &mut self,
+        staged: StagedCommit,
+        verdict: Verdict,
+        next: Option<NextKeys>,
+    ) -> Result<Applied, Fault> {
         let live = self.live.as_mut().ok_or(Fault)?;
         live.group.merge_staged_commit(&self.provider, staged).map_err(|_| Fault)?;
         self.pending = None;

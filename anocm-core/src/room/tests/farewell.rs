@@ -76,6 +76,7 @@ fn unread_join() -> Bench {
     bench.connects(bob);
     bench.pass(5);
     assert_eq!((bench[ALICE].members(), bench[BOB].members()), (1, 2));
+    bench[ALICE].honest();
     bench
 }
 

@@ -17,5 +17,6 @@ mod newcomers;
 mod relay;
 mod retention;
 mod roles;
+mod staging;
 mod strikes;
 mod working;

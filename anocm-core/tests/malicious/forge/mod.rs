@@ -56,17 +56,30 @@ impl Forger {
     }
 
     pub async fn joins_as(relay: &dyn Transport, invite: &Invite, shape: Shape) -> Self {
+        let mut forger = Self::joins_telling(relay, invite, shape, |_| ()).await;
+        forger.enters().await;
+        forger
+    }
+
+    /// Joins, and tells the relay of the epoch that begins what she likes. Does not enter.
+    pub async fn joins_telling(
+        relay: &dyn Transport,
+        invite: &Invite,
+        shape: Shape,
+        lie: impl FnOnce(&mut NextEpoch),
+    ) -> Self {
         let mut line = Line::reach(relay).await;
         let shown = looks(&mut line, invite).await;
         let made = join::make(invite, &shown, shape);
-        let (entry, next) = made.sealed(invite, &shown);
+        let (entry, mut next) = made.sealed(invite, &shown);
+        lie(&mut next);
         let door = Door::derive(invite.address(), invite.secret().expose());
         let (address, token) = (*invite.address(), keys::token(door.token));
         let joined = line.ask(Request::Join { address, door: token, entry, next }).await;
         let Some(Ok(Reply::Accepted { seq })) = joined else {
             panic!("the join was not accepted: {joined:?}");
         };
-        let mut forger = Self {
+        Self {
             line,
             invite: invite.clone(),
             door,
@@ -79,9 +92,7 @@ impl Forger {
             tokens: Vec::new(),
             envelopes: Vec::new(),
             counter: 0,
-        };
-        forger.enters().await;
-        forger
+        }
     }
 
     pub fn address(&self) -> RoomAddress {

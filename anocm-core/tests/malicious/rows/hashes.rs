@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use anocm_core::{Epoch, NewRoom, Payload, TokenHash, wire::NextEpoch};
+use anocm_core::{
+    Epoch, NewRoom, Payload, TokenHash,
+    wire::{self, NextEpoch, Reply, Request},
+};
 
 use super::{joins, messages::SMALL};
 use crate::{
@@ -16,9 +19,10 @@ use crate::{
         who::{Who, random},
     },
     trial::{
+        Attack,
         By::{LinkHolder, Member},
         Row,
-        Then::{self, AwaitsOwner, GoesOn},
+        Then::AwaitsOwner,
         row,
     },
 };
@@ -27,8 +31,6 @@ use crate::{
 const BACK_WITHIN: Duration = Duration::from_secs(200);
 const OWNER_PUTS_RIGHT: &str =
     "While the owner is away, a member can end the room for everybody in this way";
-
-const ENDS: &str = "the link is enough to end a room in this way";
 
 fn hash(bytes: [u8; 32]) -> TokenHash {
     keys::token(bytes).hash()
@@ -186,26 +188,19 @@ fn with_external_key(mut info: Vec<u8>, key: [u8; 32]) -> Vec<u8> {
 /// The same by a join that is lawful in all else.
 fn by_join() -> Vec<Row> {
     type Lie = fn(&mut NextEpoch);
-    let lies: [(&str, Then, Lie); 5] = [
-        ("zeros as the member hash", GoesOn, |next| next.member = TokenHash::new([0; 32])),
-        ("the door hash as the member hash", GoesOn, |next| next.member = next.door),
-        ("random group information", GoesOn, |next| {
+    let lies: [(&str, Lie); 5] = [
+        ("zeros as the member hash", |next| next.member = TokenHash::new([0; 32])),
+        ("the door hash as the member hash", |next| next.member = next.door),
+        ("random group information", |next| {
             next.group_info = Payload::from(random::<4_000>().to_vec());
         }),
-        (
-            "the hash of a token of her own and random group information",
-            AwaitsOwner(ENDS),
-            |next| {
-                next.member = hash([7; 32]);
-                next.group_info = Payload::from(random::<4_000>().to_vec());
-            },
-        ),
-        ("random group information and a random member hash", AwaitsOwner(ENDS), |next| {
+        ("the hash of a token of her own and random group information", of_her_own),
+        ("random group information and a random member hash", |next| {
             next.member = TokenHash::new(random());
             next.group_info = Payload::from(random::<4_000>().to_vec());
         }),
     ];
-    lies.map(|(what, then, lie)| {
+    let told = lies.map(|(what, lie)| {
         row!(LinkHolder, format!("a lawful join that tells the relay {what}"), |attack| {
             let shown = looks(&mut attack.line, &attack.invite).await;
             let made = join::make(&attack.invite, &shown, Shape::of(Who::random()));
@@ -213,9 +208,63 @@ fn by_join() -> Vec<Row> {
             lie(&mut next);
             joins::append(attack, entry, next).await;
         })
-        .then(then)
-    })
-    .into()
+    });
+    told.into_iter().chain(stays()).collect()
+}
+
+const HER_OWN: [u8; 32] = [7; 32];
+
+/// With this only she is admitted, and nobody gets in through the door.
+fn of_her_own(next: &mut NextEpoch) {
+    next.member = hash(HER_OWN);
+    next.group_info = Payload::from(random::<4_000>().to_vec());
+}
+
+/// Joins in such a way, and enters by the token of her own over `line`, or over that of the join.
+async fn shuts_out(attack: &mut Attack<'_>, by_member: bool) -> Forger {
+    let shape = Shape::of(Who::random());
+    let mut eve = Forger::joins_telling(attack.relay, &attack.invite, shape, of_her_own).await;
+    let (address, epoch) = (eve.address(), eve.epoch());
+    let line = if by_member { &mut attack.mallory.as_mut().unwrap().line } else { &mut eve.line };
+    let enter = Request::Enter { address, epoch, member: keys::token(HER_OWN) };
+    let entered = line.ask(enter).await;
+    assert!(matches!(entered, Some(Ok(Reply::Entered(_)))), "{entered:?}");
+    eve
+}
+
+/// Who goes on in the epoch to which nobody else is admitted.
+fn stays() -> Vec<Row> {
+    vec![
+        row!(LinkHolder, "a lawful join that only she is admitted to, and words in it", |attack| {
+            let mut eve = shuts_out(attack, false).await;
+            for _ in 0..3 {
+                let entry = eve.says(0, b"\x05Hello");
+                eve.publishes(entry, None).await.unwrap().unwrap();
+            }
+            attack.lines.push(eve.line);
+        }),
+        row!(LinkHolder, "a lawful join that only she is admitted to, and a commit", |attack| {
+            let mut eve = shuts_out(attack, false).await;
+            tells(&mut eve, |_, next| of_her_own(next)).await;
+            attack.lines.push(eve.line);
+        }),
+        row!(LinkHolder, "a lawful join that only she is admitted to, and another", |attack| {
+            let eve = shuts_out(attack, false).await;
+            let (address, epoch, policy) = (eve.address(), eve.epoch(), eve.policy);
+            let group_info = eve.seals_info(epoch, &eve.group_info());
+            let shown = wire::Door { address, epoch, group_info, policy };
+            let made = join::make(&attack.invite, &shown, Shape::of(Who::random()));
+            let (entry, mut next) = made.sealed(&attack.invite, &shown);
+            of_her_own(&mut next);
+            joins::append(attack, entry, next).await;
+            attack.lines.push(eve.line);
+        }),
+        row!(Member, "a lawful join that only one is admitted to, kept by a member", |attack| {
+            let eve = shuts_out(attack, true).await;
+            attack.lines.push(eve.line);
+        })
+        .then(AwaitsOwner(OWNER_PUTS_RIGHT)),
+    ]
 }
 
 pub fn rows() -> Vec<Row> {

@@ -1,0 +1,148 @@
+//! A join is followed when the relay has admitted this guest to the epoch that it begins, and not
+//! before.
+
+use super::{
+    bench::{ALICE, BOB, Bench, CAROL},
+    guest::is_enter,
+};
+use crate::{
+    id::Epoch,
+    retention::Retention,
+    room::{Command, RoomEvent, Trouble},
+    wire::{Event, Refusal, Request},
+};
+
+/// Alice and Bob, and Carol about to join. The epoch that her join begins.
+fn before_carol() -> (Bench, Epoch) {
+    let mut bench = Bench::with(2);
+    assert_eq!(bench.newcomer(), CAROL);
+    let next = bench.relay.epoch().next();
+    (bench, next)
+}
+
+fn proves(epoch: Epoch) -> impl Fn(&Request) -> bool + Copy {
+    move |request| matches!(request, Request::Enter { epoch: asked, .. } if *asked == epoch)
+}
+
+/// Bob waits for the answer to his proof of the epoch that Carol's join has begun.
+fn bob_waits() -> (Bench, Epoch) {
+    let (mut bench, next) = before_carol();
+    bob_waits_in(&mut bench, next);
+    (bench, next)
+}
+
+fn bob_waits_in(bench: &mut Bench, next: Epoch) {
+    bench[BOB].answers(move |request, _| !proves(next)(request));
+    bench.connects(CAROL);
+    bench.pass(1);
+    assert_eq!((bench[BOB].members(), bench[ALICE].members()), (2, 3));
+}
+
+fn says_live(bench: &mut Bench, who: usize, text: &str) {
+    let retention = Some(Retention::Live);
+    bench.does(who, Command::Say { text: text.to_owned(), retention });
+}
+
+fn recovered(bench: &Bench, who: usize) -> bool {
+    bench[who].events.iter().any(|event| matches!(event, RoomEvent::Recovered))
+}
+
+#[test]
+fn who_is_not_admitted_to_the_next_epoch_keeps_the_keys_of_this_one() {
+    let (mut bench, next) = before_carol();
+    bench[BOB].instead(move |request| proves(next)(request).then_some(Err(Refusal::NotAdmitted)));
+    bench.connects(CAROL);
+    bench.pass(2);
+    let view = bench[BOB].machine.view();
+    assert_eq!((view.members.len(), view.epoch.next(), view.broken), (2, next, true));
+    assert_eq!(bench[BOB].troubles(), [Trouble::Broken { by: None }]);
+    // He asks in his own epoch to have it taken back.
+    bench.pass(3);
+    let is_void = |request: &Request| matches!(request, Request::Void { .. });
+    assert_eq!(bench[BOB].count(is_void), 1);
+    // A relay that did not know it yet, as after a failover, does now.
+    bench[BOB].honest();
+    bench.pass(20);
+    assert!(recovered(&bench, BOB) && bench[BOB].is_online());
+    assert_eq!(bench[BOB].members(), 3);
+    bench.says(CAROL, "hello", 60);
+    assert_eq!(bench[BOB].heard(), ["hello"]);
+}
+
+#[test]
+fn what_is_told_before_the_next_epoch_is_proven_is_heard_after_it() {
+    let (mut bench, _) = bob_waits();
+    says_live(&mut bench, ALICE, "now");
+    bench.says(CAROL, "kept", 60);
+    assert!(bench[BOB].heard().is_empty());
+    bench[BOB].honest();
+    bench.late_answer_arrives(BOB);
+    assert_eq!((bench[BOB].heard(), bench[BOB].members()), (vec!["now", "kept"], 3));
+    assert!(bench[BOB].is_online());
+    bench.pass(10);
+    assert_eq!(bench[BOB].troubles(), []);
+}
+
+#[test]
+fn what_one_says_meanwhile_is_sealed_for_the_next_epoch() {
+    let (mut bench, next) = bob_waits();
+    bench.says(BOB, "to all", 60);
+    assert!(bench[CAROL].heard().is_empty());
+    bench[BOB].honest();
+    bench.late_answer_arrives(BOB);
+    let sealed_for = bench[BOB].asked.iter().filter_map(|(_, request)| match request {
+        Request::Publish { entry, .. } if !entry.retention.is_live() => Some(entry.epoch),
+        _ => None,
+    });
+    assert_eq!(sealed_for.collect::<Vec<_>>(), [next]);
+    assert_eq!((bench[CAROL].heard(), bench[BOB].heard()), (vec!["to all"], vec!["to all"]));
+}
+
+#[test]
+fn who_is_cut_off_before_the_next_epoch_is_proven_reads_the_join_again() {
+    let (mut bench, _) = bob_waits();
+    bench.says(ALICE, "kept", 60);
+    bench.cut(BOB);
+    bench[BOB].honest();
+    bench.connects(BOB);
+    assert_eq!((bench[BOB].heard(), bench[BOB].members()), (vec!["kept"], 3));
+    bench.pass(10);
+    assert!(bench[BOB].is_online());
+    // What was live is gone.
+    assert!(bench[BOB].troubles().iter().all(|trouble| matches!(trouble, Trouble::Missed { .. })));
+}
+
+#[test]
+fn a_join_that_is_taken_back_before_its_epoch_is_proven_was_never_there() {
+    let (mut bench, next) = before_carol();
+    let seq = bench.relay.head().next();
+    bob_waits_in(&mut bench, next);
+    let address = *bench[BOB].machine.address();
+    let epoch = bench[BOB].machine.view().epoch;
+    bench[BOB].forget();
+    // The relay is in Bob's epoch again, as far as he is told.
+    bench[BOB].instead(|request| is_enter(request).then_some(Err(Refusal::Unavailable)));
+    bench.tell(BOB, Event::Voided { address, seq, epoch });
+    assert_eq!((bench[BOB].count(proves(epoch)), bench[BOB].count(proves(next))), (1, 0));
+    bench[BOB].honest();
+    // The answer to the proof of an epoch that is not to be.
+    bench.late_answer_arrives(BOB);
+    assert_eq!(bench[BOB].machine.view().epoch, epoch);
+    assert_eq!((bench[BOB].ended(), bench[BOB].troubles()), (None, vec![]));
+}
+
+#[test]
+fn the_next_epoch_is_proven_again_when_the_relay_is_busy() {
+    let (mut bench, next) = before_carol();
+    let mut refused = 0;
+    bench[BOB].instead(move |request| {
+        let refuses = proves(next)(request) && refused < 3;
+        refused += u32::from(refuses);
+        refuses.then_some(Err(Refusal::Busy { retry_after: 700 }))
+    });
+    bench.connects(CAROL);
+    bench.pass(20);
+    assert_eq!((bench[BOB].count(proves(next)), bench[BOB].members()), (4, 3));
+    assert!(bench[BOB].is_online());
+    assert_eq!(bench[BOB].troubles(), []);
+}
