@@ -73,9 +73,9 @@ impl Kind {
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 For each kind an anocm-server is started with the limits that it has by itself ('full': with 4 MiB
-of memory, 'hoard': with 64 MiB). A few guests talk there in a room of their own: undisturbed, then beside the abusers
-for as long as those take, then while all of those leave at once, then undisturbed again. The
-ratio is that of the p99 with the abusers over the p99 without.
+of memory, 'hoard': with 64 MiB). A few guests talk there in a room of their own: undisturbed, then
+beside the abusers for as long as those take, then while all of those leave at once, then
+undisturbed again. The ratio is that of the p99 with the abusers over the p99 without.
 
 The abusers are a process of their own with the lowest priority (nice 19), so that what the talk
 is delayed by is the server's doing and not that of whoever abuses it. Where all share few
@@ -118,7 +118,8 @@ pub(crate) struct Abuse {
     pub(crate) stay: bool,
 
     /// Abuse another relay on this machine first, to tell what the machine does from what the
-    /// relay does. --strict then judges by the better ratio
+    /// relay does. --strict then judges by the better ratio, and does this by itself, in a second
+    /// run, where the first one is too slow
     #[arg(long)]
     pub(crate) control: bool,
 

@@ -89,8 +89,13 @@ struct Course {
 pub(crate) async fn run(args: &Abuse, printer: &Printer) -> Result<(), Failure> {
     let mut troubles = Vec::new();
     for kind in args.kinds() {
-        let course = Course::run(args, kind).await?;
+        let mut course = Course::run(args, kind, args.control).await?;
         printer.record(&course.row(args)?)?;
+        if args.strict && !args.control && course.is_slow()? {
+            // Whether it is the relay or the machine is told by a relay that nobody abuses.
+            course = Course::run(args, kind, true).await?;
+            printer.record(&course.row(args)?)?;
+        }
         let found = course.troubles(args.strict)?;
         troubles.extend(found.into_iter().map(|trouble| format!("{}: {trouble}", kind.name())));
     }
@@ -137,13 +142,13 @@ async fn elsewhere(
 }
 
 impl Course {
-    async fn run(args: &Abuse, kind: Kind) -> Result<Self, Failure> {
+    async fn run(args: &Abuse, kind: Kind, control: bool) -> Result<Self, Failure> {
         let abusers = abusers(args, kind)?;
         let relay = Relay::as_operated(args.server.as_deref(), &args.options(kind)).await?;
         let server = relay.watched()?;
         let talk = Conversation::begin(&relay.target()?, args.guests, args.rate).await?;
         let (before, ()) = Phase::pass(&talk, server, sleep(args.span)).await?;
-        let elsewhere = match args.control {
+        let elsewhere = match control {
             true => Some(elsewhere(args, kind, abusers, &talk, server).await?),
             false => None,
         };
@@ -215,11 +220,19 @@ impl Course {
         Ok(met.fold(row, |row, (name, count)| row.with(name.clone(), *count)))
     }
 
+    /// The better ratio: what the machine alone does is not the relay's doing.
+    fn judged_ratio(&self) -> Result<Option<f64>, MeasureError> {
+        let control = self.control_ratio();
+        Ok(self.ratio()?.map(|ratio| control.map_or(ratio, |control| control.min(ratio))))
+    }
+
+    fn is_slow(&self) -> Result<bool, MeasureError> {
+        Ok(self.judged_ratio()?.is_some_and(|ratio| ratio > RATIO))
+    }
+
     /// What does not hold.
     fn troubles(self, strict: bool) -> Result<Vec<String>, MeasureError> {
-        let undisturbed = self.ratio()?;
-        // What the machine alone does is not the relay's doing.
-        let ratio = undisturbed.map(|ratio| self.control_ratio().map_or(ratio, |to| to.min(ratio)));
+        let ratio = self.judged_ratio()?;
         let mut troubles = self.troubles;
         troubles.extend(self.report.troubles);
         if self.lost > 0 {
