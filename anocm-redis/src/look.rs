@@ -129,6 +129,11 @@ pub(crate) async fn create(
     run(servers, address, Name::Create, &arguments).await.map(drop)
 }
 
+/// Touches a room, also when it has lingered out.
+pub(crate) async fn touch_late(servers: &Servers, address: &RoomAddress) -> Result<(), StoreError> {
+    run(servers, address, Name::Touch, &[b"1"]).await.map(drop)
+}
+
 /// Opens a room anew as it was known. False when another one is there.
 pub(crate) async fn revive(
     servers: &Servers,

@@ -1,5 +1,6 @@
 //! The scripts: what a relay asks of the server, each one atomic step.
 
+use anocm_core::store::UNJOINED_LINGER;
 use sha1_smol::Sha1;
 
 const PRELUDE: &str = include_str!("scripts/prelude.lua");
@@ -9,8 +10,8 @@ const PRELUDE: &str = include_str!("scripts/prelude.lua");
 pub(crate) enum Name {
     Create,
     Append,
-    /// The same for what takes no space: goes on when memory is full.
-    AppendLive,
+    /// The same for what goes on when memory is full: it takes no space, or begins an epoch.
+    AppendReserved,
     State,
     Door,
     Read,
@@ -34,7 +35,7 @@ const READS: &str = " flags=no-writes,allow-oom";
 const ALL: [(Name, &str, &str); 15] = [
     (Name::Create, TAKES_SPACE, include_str!("scripts/create.lua")),
     (Name::Append, TAKES_SPACE, include_str!("scripts/append.lua")),
-    (Name::AppendLive, MAKES_SPACE, include_str!("scripts/append.lua")),
+    (Name::AppendReserved, MAKES_SPACE, include_str!("scripts/append.lua")),
     (Name::State, READS, include_str!("scripts/state.lua")),
     (Name::Door, READS, include_str!("scripts/door.lua")),
     (Name::Read, READS, include_str!("scripts/read.lua")),
@@ -92,9 +93,12 @@ pub(crate) struct Scripts(Vec<Script>);
 
 impl Scripts {
     pub(crate) fn new(pubsub: PubSub) -> Self {
-        let publish = pubsub.publish();
+        let (publish, unjoined) = (pubsub.publish(), UNJOINED_LINGER.as_millis());
         let script = |(_, flags, body): &(Name, &str, &str)| {
-            let source = format!("#!lua{flags}\nlocal PUBLISH = '{publish}'\n{PRELUDE}\n{body}");
+            let source = format!(
+                "#!lua{flags}\nlocal PUBLISH, UNJOINED_LINGER = '{publish}', {unjoined}\n\
+                 {PRELUDE}\n{body}"
+            );
             let sha1 = Sha1::from(&source).digest().to_string();
             Script { source, sha1 }
         };

@@ -9,7 +9,7 @@ use anocm_core::{
     Epoch, Payload, RoomAddress, Seq,
     store::{
         EpochRecord, Level, SETTLES, SHUT_FIRST, SHUT_LONGEST, Store, StoreError, StoreStatus,
-        StoredDoor, TakeBack, Watch,
+        StoredDoor, TakeBack, UNJOINED_LINGER, Watch,
     },
     wire::{CloseReason, Entry, EntryKind, Genesis, NextEpoch, Page, Posture},
 };
@@ -147,7 +147,7 @@ impl Store for RedisStore {
         let instance: codec::Instance = mark()?;
         let policy = genesis.policy;
         look::create(&self.servers, address, &instance, &genesis).await?;
-        let ends = policy.linger().min(policy.largest_age());
+        let ends = policy.linger().min(policy.largest_age()).min(UNJOINED_LINGER);
         self.janitor.expect(Shard::of(address), ends);
         Ok(())
     }
@@ -190,8 +190,8 @@ impl Store for RedisStore {
             arguments.push(&next.group_info);
         }
         let is_live = entry.retention.is_live();
-        let takes_space = !is_live || next.is_some();
-        let name = if takes_space { Name::Append } else { Name::AppendLive };
+        let is_reserved = is_live || next.is_some();
+        let name = if is_reserved { Name::AppendReserved } else { Name::Append };
         self.washer.note();
         let answer = self.run(address, name, &arguments).await;
         self.washer.note();
@@ -262,7 +262,7 @@ impl Store for RedisStore {
     }
 
     async fn touch(&self, address: &RoomAddress) -> Result<(), StoreError> {
-        let mut answer = match self.run(address, Name::Touch, &[]).await {
+        let mut answer = match self.run(address, Name::Touch, &[b"0"]).await {
             Err(StoreError::NoSuchRoom) => {
                 // Those who watch are told, also when nobody has announced it.
                 self.channels.doubt(address);
@@ -316,6 +316,10 @@ impl Store for RedisStore {
         erased
     }
 
+    fn heartbeat(&self) {
+        self.servers.heartbeat();
+    }
+
     async fn posture(&self) -> Posture {
         let stated = *self.stated.lock().unwrap_or_else(PoisonError::into_inner);
         self.watchman.posture().max(stated)
@@ -325,6 +329,7 @@ impl Store for RedisStore {
         let wide = |n| u64::try_from(n).unwrap_or(u64::MAX);
         let mut status = StoreStatus::default();
         status.health = self.watchman.health();
+        status.memory = self.watchman.memory();
         let (used, limit) = (self.janitor.rooms(), self.servers.options().max_rooms);
         status.rooms = Some(Level { used: wide(used), limit: wide(limit) });
         status

@@ -209,8 +209,9 @@ async fn a_full_server_refuses_and_loses_nothing() {
         .unwrap();
     let () = server.ask(&["CONFIG", "SET", "maxmemory", &(used + (4 << 20)).to_string()]);
     let store = store(&server).await;
-    let here = address(7);
+    let (here, there) = (address(7), address(9));
     create(&store, &here, policy(60 * SECOND)).await;
+    create(&store, &there, policy(60 * SECOND)).await;
     let mut watch = store.watch(&here).await.unwrap();
     let mut taken = 0;
     loop {
@@ -224,6 +225,9 @@ async fn a_full_server_refuses_and_loses_nothing() {
         }
     }
     assert!(taken > 550, "{taken}");
+    // A member can be removed all the same: there is a tenth more for that.
+    let commit = |epoch| entry(EntryKind::Commit, epoch, kept(60 * SECOND), &[4; 1_000]);
+    store.append(&there, commit(0), Some(next(1))).await.unwrap();
     // So that it stays full whatever buffers come and go.
     let () = server.ask(&["CONFIG", "SET", "maxmemory", &(used + (3 << 20)).to_string()]);
     let other = address(8);
@@ -233,6 +237,10 @@ async fn a_full_server_refuses_and_loses_nothing() {
         first: next(mark),
     };
     assert_eq!(store.create(&other, genesis(1)).await, Err(StoreError::Full));
+    // That tenth is taken as well now.
+    let refused = store.append(&there, commit(1), Some(next(2))).await;
+    assert_eq!(refused, Err(StoreError::Full));
+    assert_eq!(store.door(&there).await.unwrap().epoch(), Epoch::new(1));
     // What takes no space goes on, and nothing that was taken is lost.
     say(&store, &here, Retention::Live, &[2; 1_000]).await.unwrap();
     store.touch(&here).await.unwrap();

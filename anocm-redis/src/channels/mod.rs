@@ -100,11 +100,16 @@ impl Channels {
     }
 
     /// Brings a room back that somebody watches and that the server has expired, because its clock
-    /// was set. False when the room has ended.
+    /// was set, or that has lingered out because this relay did not run. False when the room has
+    /// ended.
     async fn revive(&self, address: &RoomAddress) -> bool {
         let known = self.get(address).and_then(|room| room.as_it_was());
         let Some((at, record)) = known else { return false };
-        self.servers.has_jumped(Shard::of(address)).await
+        let stood_still = self.servers.has_stood_still();
+        if stood_still && look::touch_late(&self.servers, address).await.is_ok() {
+            return true;
+        }
+        (stood_still || self.servers.has_jumped(Shard::of(address)).await)
             && look::revive(&self.servers, address, &at, &record).await.unwrap_or(false)
     }
 

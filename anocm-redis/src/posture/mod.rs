@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use anocm_core::{store::Health, wire::Posture};
+use anocm_core::{
+    store::{Health, Level},
+    wire::Posture,
+};
 use futures_util::future::join_all;
 use redis::{Cmd, FromRedisValue, Value, cmd};
 use tokio::{
@@ -44,6 +47,8 @@ struct State {
     snapshots: HashMap<String, u64>,
     /// Servers that others have named, by where they are. They keep their connections.
     named: HashMap<String, Arc<Node>>,
+    /// How much memory the fullest of the servers that have rooms has taken, of its `maxmemory`.
+    memory: Option<Level>,
     /// Goes on looking.
     task: Option<JoinHandle<()>>,
 }
@@ -68,6 +73,7 @@ struct Holder {
 /// What a server has said of itself, and which others it has named.
 struct Told {
     said: Said,
+    memory: Option<Level>,
     named: Vec<(Known, String, u16)>,
 }
 
@@ -102,6 +108,12 @@ impl Watchman {
     /// Whether all servers that have rooms answered when they were last asked.
     pub(crate) fn health(&self) -> Health {
         if self.lock().verdict.is_away { Health::Unreachable } else { Health::Ready }
+    }
+
+    /// How much memory the fullest of the servers that have rooms has taken, as seen within the last
+    /// seconds.
+    pub(crate) fn memory(&self) -> Option<Level> {
+        self.lock().memory
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -140,6 +152,7 @@ impl Watchman {
         let mut found: HashSet<String> = round.iter().map(|holder| holder.node.name()).collect();
         let patience = servers.options().connect_timeout + ANSWERS;
         let mut verdict = Verdict::default();
+        let mut memory = None;
         while !round.is_empty() {
             let asking = round
                 .iter()
@@ -156,6 +169,9 @@ impl Watchman {
                     }
                 };
                 verdict.add(judge(&name, &told.said));
+                if holder.known == Known::HasRooms {
+                    memory = fuller(memory, told.memory);
+                }
                 for (known, host, port) in told.named {
                     let Some(node) = self.named(servers, &holder.node, host, port) else {
                         continue;
@@ -167,7 +183,10 @@ impl Watchman {
             }
             round = next;
         }
-        self.lock().named.retain(|name, _| found.contains(name));
+        let mut state = self.lock();
+        state.named.retain(|name, _| found.contains(name));
+        state.memory = memory;
+        drop(state);
         verdict.sort();
         verdict
     }
@@ -183,6 +202,7 @@ impl Watchman {
         let info = text(node, cmd("INFO").arg("server")).await?;
         let persistence = text(node, cmd("INFO").arg("persistence")).await?;
         let replication = text(node, cmd("INFO").arg("replication")).await?;
+        let memory = text(node, cmd("INFO").arg("memory")).await?;
         let mut named: Vec<_> = replication.lines().filter_map(replica).collect();
         let is_replica = field(&replication, "role") == Some("slave");
         if is_replica {
@@ -208,7 +228,7 @@ impl Watchman {
             snapshots: self.new_snapshots(run, number("rdb_saves").unwrap_or(0)),
             modules: modules(node).await?,
         };
-        Ok(Told { said, named })
+        Ok(Told { said, memory: level(&memory), named })
     }
 
     /// How many snapshots a server has taken since it was looked at first.
@@ -217,6 +237,20 @@ impl Watchman {
         let first = *state.snapshots.entry(run).or_insert(count);
         count.saturating_sub(first)
     }
+}
+
+/// How much of its `maxmemory` a server has taken, by what `INFO memory` says. `None` without a
+/// limit.
+fn level(memory: &str) -> Option<Level> {
+    let bytes = |name| field(memory, name)?.parse().ok();
+    let (used, limit) = (bytes("used_memory")?, bytes("maxmemory")?);
+    (limit > 0).then_some(Level { used, limit })
+}
+
+/// The one of which more is taken.
+fn fuller(one: Option<Level>, other: Option<Level>) -> Option<Level> {
+    let share = |level: &Level| (u128::from(level.used) << 64) / u128::from(level.limit.max(1));
+    [one, other].into_iter().flatten().max_by_key(share)
 }
 
 /// What it means that a server does not say how it is.
@@ -325,6 +359,22 @@ mod tests {
         let info = "role:slave\r\nmaster_host:10.0.0.1\r\nmaster_port:6379\r\n";
         assert_eq!(master(info), Some(("10.0.0.1".to_owned(), 6_379)));
         assert_eq!(master("role:master\r\n"), None);
+    }
+
+    #[test]
+    fn of_two_servers_the_fuller_one_counts() {
+        let info = |used, most| {
+            format!(
+                "# Memory\r\nused_memory:{used}\r\nused_memory_human:1K\r\nmaxmemory:{most}\r\n"
+            )
+        };
+        let (half, tenth) = (level(&info(500, 1_000)), level(&info(1_000, 10_000)));
+        assert_eq!(half, Some(Level { used: 500, limit: 1_000 }));
+        for pair in [(half, tenth), (tenth, half), (half, None), (None, half)] {
+            assert_eq!(fuller(pair.0, pair.1), half);
+        }
+        assert_eq!(level(&info(500, 0)), None);
+        assert_eq!(fuller(None, None), None);
     }
 
     #[test]

@@ -30,6 +30,9 @@ if tonumber(ARGV[1]) ~= epoch then
 end
 
 local retention, size, begins = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[10] ~= nil
+if begins and reserve_is_taken() then
+  return {'full'}
+end
 local seq, death = head + 1, now + retention
 local index = room .. ':x'
 if retention > 0 then
@@ -84,6 +87,9 @@ if begins then
   redis.call('HSET', room, 'epoch', epoch + 1, 'turn', turn, 'head', seq, 'bytes', bytes,
     'began', seq, 'settled', is_join and 0 or 1, 'member', ARGV[10], 'door', ARGV[11],
     'mark', ARGV[5], 'fork', ARGV[5])
+  if is_join then
+    redis.call('HSET', room, 'joined', 1)
+  end
 else
   redis.call('HSET', room, 'head', seq, 'bytes', bytes, 'mark', ARGV[5])
 end

@@ -14,8 +14,9 @@ if not janitor.erase(room, shard, 1000) then
   return {'in use'}
 end
 local linger, age = tonumber(ARGV[6]), tonumber(ARGV[7])
-local ends = now + math.min(linger, age)
-local holds = math.min(ends + slack(linger), now + age)
+local short = lingers(linger, false)
+local ends = now + math.min(short, age)
+local holds = math.min(ends + slack(short), now + age)
 redis.call('HSET', room,
   -- What every append looks at comes first.
   'epoch', 0, 'head', 0, 'turn', 0, 'until', ends, 'holds', holds, 'bytes', 0,

@@ -109,9 +109,23 @@ local function cleaning()
   return janitor
 end
 
+-- Whether more than a tenth beyond the server's `maxmemory` is taken. What begins an epoch may have
+-- that tenth: members must be removed where messages are refused.
+local function reserve_is_taken()
+  local memory = redis.call('INFO', 'memory')
+  local used = tonumber(string.match(memory, '\nused_memory:(%d+)'))
+  local most = tonumber(string.match(memory, '\nmaxmemory:(%d+)'))
+  return most > 0 and used > most + math.floor(most / 10)
+end
+
 -- How much longer than its room a key is held, so that not every touch has to visit every key.
 local function slack(linger)
   return math.min(10000, math.max(2000, math.floor(linger / 4)))
+end
+
+-- For how long a room is kept when nobody touches it: one that nobody has joined for less.
+local function lingers(linger, is_joined)
+  return is_joined and linger or math.min(linger, UNJOINED_LINGER)
 end
 
 -- The list of rooms lives at least as long as they do.

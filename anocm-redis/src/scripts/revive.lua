@@ -11,6 +11,9 @@ if seen[1] then
   return {'ok', seen[2] == ARGV[1] and not gone(seen[1]) and 1 or 0}
 end
 local linger, age, opened = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[12])
+-- Whether anybody has joined is not known. Epochs begin with a join, as a rule.
+local is_joined = ARGV[13] ~= '0'
+linger = lingers(linger, is_joined)
 local ends = math.min(now + linger, opened + age)
 if gone(ends) then
   return {'gone'}
@@ -23,8 +26,11 @@ redis.call('HSET', room,
   'max_entries', ARGV[10], 'max_bytes', ARGV[11], 'instance', ARGV[1],
   'mark', ARGV[17], 'fork', ARGV[18], 'due', ends,
   'began', ARGV[14], 'settled', ARGV[19], 'member', ARGV[4], 'door', ARGV[3], 'owner', ARGV[2],
-  'held', holds, 'opened', opened, 'linger', linger, 'age', age,
+  'held', holds, 'opened', opened, 'linger', ARGV[6], 'age', age,
   'largest', ARGV[8], 'handshakes', ARGV[9])
+if is_joined then
+  redis.call('HSET', room, 'joined', 1)
+end
 if ARGV[20] then
   redis.call('HSET', room, 'shut', ARGV[20], 'shut_until', ARGV[21], 'shut_for', ARGV[22])
 end

@@ -1,13 +1,17 @@
 -- Somebody is connected: the linger starts anew. Says how far the room has come, and until when
 -- the keys of entries have to be held from now on (0: as they are).
 -- KEYS: room, shard
+-- ARGV: 1 whether the relay did not run lately (1), so that nobody could touch
 local room, shard = KEYS[1], KEYS[2]
 local seen = redis.call('HMGET', room, 'until', 'holds', 'held', 'opened', 'linger', 'age',
-  'instance', 'head', 'turn', 'mark', 'fork')
+  'instance', 'head', 'turn', 'mark', 'fork', 'joined')
 if gone(seen[1]) then
-  return {'gone'}
+  local lingered_out = seen[1] and seen[1] ~= '0' and now < seen[4] + seen[6]
+  if not (lingered_out and ARGV[1] == '1') then
+    return {'gone'}
+  end
 end
-local linger, oldest = tonumber(seen[5]), seen[4] + seen[6]
+local linger, oldest = lingers(tonumber(seen[5]), seen[12]), seen[4] + seen[6]
 local ends = math.min(now + linger, oldest)
 -- A relay whose own clock stood still for a moment takes no time from the others.
 ends = math.max(ends, tonumber(seen[1]))

@@ -27,6 +27,8 @@ const DRIFT: u64 = 2_000;
 /// For how long after a forward step a room that is missing may have been expired by the server
 /// because of it, in milliseconds.
 const AFTERMATH: u64 = 60_000;
+/// A relay from which no heartbeat comes for longer did not run, in milliseconds.
+const STOPPED: u64 = 2_000;
 
 /// When a question was sent and answered, by the relay's clock.
 #[derive(Clone, Copy, Debug)]
@@ -73,16 +75,60 @@ impl SlotClock {
     }
 }
 
+/// When the relay ran.
+#[derive(Clone, Copy, Default)]
+struct Running {
+    /// Its last heartbeat. `None` before the first one, and once it was missed.
+    last: Option<Timestamp>,
+    /// When it was last found not to have run for a while.
+    stopped: Option<Timestamp>,
+}
+
+impl Running {
+    /// Whether it did not run lately. Found out by whoever looks first: the heartbeat itself may
+    /// be the last to go on.
+    fn has_stood_still(&mut self, now: Timestamp) -> bool {
+        let since = |at: Timestamp| now.as_millis().saturating_sub(at.as_millis());
+        if self.last.take_if(|last| since(*last) > STOPPED).is_some() {
+            self.stopped = Some(now);
+        }
+        self.stopped.is_some_and(|at| since(at) < AFTERMATH)
+    }
+}
+
 /// The time in every slot.
 pub(crate) struct Clocks {
     clock: ContinuousClock,
+    running: Mutex<Running>,
     // Short sections, none across an await.
     slots: Mutex<Vec<Option<SlotClock>>>,
 }
 
 impl Clocks {
     pub(crate) fn new() -> Self {
-        Self { clock: ContinuousClock::new(), slots: Mutex::new(vec![None; SHARDS]) }
+        Self {
+            clock: ContinuousClock::new(),
+            running: Mutex::default(),
+            slots: Mutex::new(vec![None; SHARDS]),
+        }
+    }
+
+    /// The relay runs.
+    pub(crate) fn heartbeat(&self) {
+        let now = self.here();
+        let mut running = self.running();
+        running.has_stood_still(now);
+        running.last = Some(now);
+    }
+
+    /// Whether the relay did not run lately, so that nobody could touch its rooms.
+    pub(crate) fn has_stood_still(&self) -> bool {
+        let now = self.here();
+        self.running().has_stood_still(now)
+    }
+
+    fn running(&self) -> MutexGuard<'_, Running> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn slots(&self) -> MutexGuard<'_, Vec<Option<SlotClock>>> {
@@ -250,6 +296,29 @@ mod tests {
         let step = Some(Step { by: 3_600_000, old: None, new: -3_599_500 });
         let told = told(WALL + 3_600_500);
         assert_eq!(judge(Some(clock), asked(2_000, 2_000), told).1, step);
+    }
+
+    #[test]
+    fn a_missed_heartbeat_is_noticed_once_and_remembered_for_a_minute() {
+        let mut running = Running::default();
+        let mut stood_still = |at, beats: bool| {
+            let now = Timestamp::from_millis(at);
+            let stood_still = running.has_stood_still(now);
+            if beats {
+                running.last = Some(now);
+            }
+            stood_still
+        };
+        // Without a relay there is nothing to be missed.
+        assert!(!stood_still(10_000, true));
+        assert!(!stood_still(12_000, true));
+        assert!(stood_still(14_001, false) && stood_still(14_002, true));
+        assert!(stood_still(15_500, true));
+        for at in (17_000..70_000).step_by(1_000) {
+            stood_still(at, true);
+        }
+        assert!(stood_still(74_000, false));
+        assert!(!stood_still(140_000, false));
     }
 
     #[test]

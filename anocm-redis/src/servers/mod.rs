@@ -162,6 +162,16 @@ impl Servers {
         self.clocks.here()
     }
 
+    /// The relay runs.
+    pub(crate) fn heartbeat(&self) {
+        self.clocks.heartbeat();
+    }
+
+    /// Whether the relay did not run lately, so that nobody could touch its rooms.
+    pub(crate) fn has_stood_still(&self) -> bool {
+        self.clocks.has_stood_still()
+    }
+
     /// Whether the server's clock was set lately, by which it may have expired rooms of this slot.
     pub(crate) async fn has_jumped(&self, shard: Shard) -> bool {
         let topology = self.topology();

@@ -15,10 +15,9 @@ use anocm_core::{
     },
 };
 use anocm_ws::client::{WsOptions, WsTransport};
-use common::{LONG, Server};
+use common::{LONG, Server, redis};
 use rustix::process::Signal;
 
-const ROOM: RoomAddress = RoomAddress::new([7; 16]);
 const LINGER: Duration = Duration::from_secs(1);
 /// Longer than the linger, and than what a relay takes for a pause.
 const STOPPED: Duration = Duration::from_secs(4);
@@ -50,21 +49,35 @@ async fn ask(link: &dyn Link, request: Request) -> RelayFrame {
 
 #[tokio::test]
 async fn a_process_that_was_stopped_ends_no_room_when_it_goes_on() {
-    let server = Server::start(&[]);
+    is_stopped(&Server::start(&[]), STOPPED).await;
+}
+
+#[tokio::test]
+async fn nor_one_whose_rooms_are_in_redis() {
+    let store = redis::Server::start(&[]);
+    let url = store.url();
+    // The server holds keys for some seconds more than a room lingers, and then no longer.
+    for stopped in [STOPPED, 3 * STOPPED] {
+        is_stopped(&Server::start(&["--store", &url]), stopped).await;
+    }
+}
+
+async fn is_stopped(server: &Server, stopped: Duration) {
     let url = RelayUrl::parse(&server.url).unwrap();
     let transport = WsTransport::new(&url, WsOptions::default()).unwrap();
     let alice = transport.connect().await.unwrap();
     alice.send(&[ClientHello::default().to_frame()]).await.unwrap();
     alice.recv().await.unwrap().unwrap();
-    let created = ask(&*alice, Request::Create { address: ROOM, genesis: genesis() }).await;
+    let address = RoomAddress::new([u8::try_from(stopped.as_secs()).unwrap(); 16]);
+    let created = ask(&*alice, Request::Create { address, genesis: genesis() }).await;
     assert!(matches!(created, RelayFrame::Reply { result: Ok(Reply::Done), .. }), "{created:?}");
 
     server.signal(Signal::STOP);
     // The process has no other clock than the system's.
-    tokio::time::sleep(STOPPED).await;
+    tokio::time::sleep(stopped).await;
     server.signal(Signal::CONT);
     let (epoch, member) = (Epoch::FIRST, token());
-    let entered = ask(&*alice, Request::Enter { address: ROOM, epoch, member }).await;
+    let entered = ask(&*alice, Request::Enter { address, epoch, member }).await;
     let RelayFrame::Reply { result: Ok(Reply::Entered(_)), .. } = entered else {
         panic!("the room is gone: {entered:?}")
     };

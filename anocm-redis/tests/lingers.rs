@@ -1,0 +1,93 @@
+//! For how long a room outlives those who touch it: less while nobody has joined it, and not the
+//! time in which the relay did not run.
+#![expect(clippy::unwrap_used, reason = "a test, helpers included")]
+
+mod common;
+
+use std::time::Duration;
+
+use anocm_core::{
+    Retention, RoomAddress, Seq,
+    store::{Store as _, StoreError, UNJOINED_LINGER, Watched},
+    wire::{CloseReason, EntryKind, NextEpoch, Policy},
+};
+use common::{
+    Server,
+    rooms::{SECOND, create, entry, kept, next, policy, say, store, told, told_entry},
+};
+
+const HERE: RoomAddress = RoomAddress::new([7; 16]);
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+
+/// How long the longest key of a room lives from now on.
+fn lives(server: &Server) -> Duration {
+    let keys = server.keys();
+    let longest = keys.iter().map(|(_, left)| *left).max().unwrap();
+    Duration::from_millis(longest.try_into().unwrap())
+}
+
+#[tokio::test]
+async fn a_room_that_nobody_has_joined_lingers_for_ten_minutes_at_most() {
+    let server = Server::start(&[]);
+    let store = store(&server).await;
+    let policy = Policy { largest_age: 7 * 86_400_000, ..policy(DAY) };
+    create(&store, &HERE, policy).await;
+    store.touch(&HERE).await.unwrap();
+    let slack = 20 * SECOND;
+    assert!(lives(&server) < UNJOINED_LINGER + slack, "{:?}", lives(&server));
+    // Nor by a commit of the one who opened it.
+    let commit = entry(EntryKind::Commit, 0, kept(20 * SECOND), &[2; 1_000]);
+    let same_door = |mark| NextEpoch { door: next(0).door, ..next(mark) };
+    store.append(&HERE, commit, Some(same_door(1))).await.unwrap();
+    store.touch(&HERE).await.unwrap();
+    assert!(lives(&server) < UNJOINED_LINGER + slack, "{:?}", lives(&server));
+    let join = entry(EntryKind::Join, 1, kept(20 * SECOND), &[3; 1_000]);
+    store.append(&HERE, join, Some(same_door(2))).await.unwrap();
+    store.touch(&HERE).await.unwrap();
+    assert!(lives(&server) > DAY - slack, "{:?}", lives(&server));
+    store.close(&HERE, CloseReason::Owner).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_relay_that_did_not_run_for_a_while_ends_no_room_in_which_somebody_is() {
+    let server = Server::start(&[]);
+    // Here its heartbeats are missed; a process that is stopped is in the server's tests. Keys are
+    // held for some seconds more than a room, and then no longer.
+    for stands_still in [5 * SECOND, 12 * SECOND] {
+        let store = store(&server).await;
+        create(&store, &HERE, policy(3 * SECOND)).await;
+        let mut watch = store.watch(&HERE).await.unwrap();
+        store.door(&HERE).await.unwrap();
+        store.heartbeat();
+        let first = say(&store, &HERE, kept(20 * SECOND), &[1; 1_000]).await.unwrap();
+        assert_eq!(told_entry(&mut watch).await.seq, first);
+        tokio::time::sleep(stands_still).await;
+        // Whatever comes first: a guest may be quicker than the relay's own touch.
+        let second = say(&store, &HERE, Retention::Live, &[2; 1_000]).await.unwrap();
+        assert_eq!(second, first.next());
+        assert_eq!(told_entry(&mut watch).await.seq, second);
+        store.heartbeat();
+        store.touch(&HERE).await.unwrap();
+        let page = store.read(&HERE, Seq::START, Seq::new(u64::MAX)).await.unwrap();
+        if stands_still < 8 * SECOND {
+            // The server has not expired it yet.
+            assert_eq!(page.items.iter().map(|item| item.seq).collect::<Vec<_>>(), [first]);
+        }
+        store.close(&HERE, CloseReason::Owner).await.unwrap();
+        assert_eq!(told(&mut watch).await, Watched::Closed(CloseReason::Owner));
+    }
+}
+
+#[tokio::test]
+async fn a_room_in_which_nobody_is_lingers_out_whether_the_relay_ran_or_not() {
+    let server = Server::start(&[]);
+    let store = store(&server).await;
+    store.heartbeat();
+    create(&store, &HERE, policy(3 * SECOND)).await;
+    say(&store, &HERE, kept(20 * SECOND), &[1; 1_000]).await.unwrap();
+    tokio::time::sleep(5 * SECOND).await;
+    // Nobody watches it, so that there is nobody whom the relay kept from touching it.
+    assert_eq!(store.door(&HERE).await.unwrap_err(), StoreError::NoSuchRoom);
+    tokio::time::sleep(6 * SECOND).await;
+    assert_eq!(server.keys_of_rooms(), [""; 0]);
+}
