@@ -186,6 +186,10 @@ impl Connection<'_> {
         if !proven.settled && self.has_proven_before(address, epoch, &door) {
             // Before the answer: from here on no other member can take the join back.
             self.relay.store.settle(address, proven.began).await.map_err(refusal)?;
+            // It may have been taken back before that.
+            door = self.door(address).await?;
+            let still = record(&door, epoch).filter(|record| record.member == proven.member);
+            proven = still.ok_or(Refusal::NotAdmitted)?;
         }
         self.prove(address, proven, &door)?;
         if epoch == door.epoch() {

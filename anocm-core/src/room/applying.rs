@@ -27,8 +27,9 @@ struct Said {
 }
 
 impl Machine {
-    /// Takes the entry whose turn has come.
-    pub(super) fn apply(&mut self, now: Timestamp, mut item: LogItem) {
+    /// Takes the entry whose turn has come; for so much of its age, in milliseconds, it `waited`
+    /// for that.
+    pub(super) fn apply(&mut self, now: Timestamp, mut item: LogItem, waited: u64) {
         self.bound_age(now, &mut item);
         let Phase::Inside(session) = &mut self.phase else {
             return;
@@ -49,7 +50,9 @@ impl Machine {
         }
         let retention = item.entry.retention;
         if !retention.is_live() && item.age >= u64::from(retention.as_millis()) {
-            self.distrust();
+            if item.age.saturating_sub(waited) >= u64::from(retention.as_millis()) {
+                self.distrust();
+            }
             // A membership change is followed however old it is: nothing that was said is in it.
             if !item.entry.kind.begins_epoch() {
                 self.missed = self.missed.saturating_add(1);
@@ -67,20 +70,21 @@ impl Machine {
         let Phase::Inside(session) = &mut self.phase else {
             return;
         };
-        if item.entry.kind.begins_epoch() {
-            // Somebody else was faster; one's own change is made again for the new epoch.
-            session.discard();
-            self.outbox.drop_renewals();
-            self.outbox.reseal_change();
-        }
-        let context = session.context();
         let at = (item.seq, item.entry.kind);
         if item.entry.kind == EntryKind::Join {
+            let accepted = now.before(std::time::Duration::from_millis(item.age));
             return match session.stage_join(&item.entry) {
-                Ok(join) => self.stage(now, item.seq, join),
+                Ok(join) => self.stage(now, item.seq, accepted, join),
                 Err(why) => self.refused(now, at, &why),
             };
         }
+        if item.entry.kind.begins_epoch() {
+            self.was_overtaken();
+        }
+        let Phase::Inside(session) = &mut self.phase else {
+            return;
+        };
+        let context = session.context();
         match session.open(&item.entry) {
             Ok(Opened::Message { sender, envelope }) => {
                 let at = now.before(std::time::Duration::from_millis(item.age));
@@ -98,6 +102,15 @@ impl Machine {
                     self.spoilt(now);
                 }
             }
+        }
+    }
+
+    /// Somebody else was faster; one's own change is made again for the new epoch.
+    pub(super) fn was_overtaken(&mut self) {
+        if let Phase::Inside(session) = &mut self.phase {
+            session.discard();
+            self.outbox.drop_renewals();
+            self.outbox.reseal_change();
         }
     }
 
@@ -300,7 +313,7 @@ impl Machine {
         if !own && applied.joined.is_none() {
             self.confirm(applied.by);
         }
-        self.link.behind = false;
+        self.link.behind = self.link.as_owner > Some(applied.epoch);
         self.renewal.done();
         let commits = applied.joined.is_none();
         let by_me = self.session().is_some_and(|session| session.me() == applied.by);

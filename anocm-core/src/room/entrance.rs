@@ -300,6 +300,7 @@ impl Machine {
                 self.broken = None;
                 self.staged = None;
                 self.link.entering = None;
+                self.link.as_owner = None;
                 self.link.synced = false;
                 self.outbox.new_session();
                 self.show(Connection::CatchingUp);

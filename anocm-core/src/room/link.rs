@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Connection, Ended, Machine, RoomEvent, machine::Phase, working::Working};
+use super::{
+    Connection, Ended, Machine, RoomEvent,
+    machine::{Phase, Ticket},
+    working::Working,
+};
 use crate::{
     id::{Epoch, Seq},
     time::Timestamp,
@@ -18,7 +22,12 @@ pub(super) struct LinkState {
     pub(super) up: bool,
     /// The epoch this connection has proven, or is about to.
     pub(super) entering: Option<Epoch>,
-    /// The epoch to which the member token did not admit the owner, whose own token must do.
+    /// The last proof that was asked for: answers to earlier ones are of something else.
+    pub(super) proof: Option<Ticket>,
+    /// The epoch that the room was in when an epoch was proven last.
+    pub(super) current: Option<Epoch>,
+    /// The epoch which the owner enters by the own token, since member tokens did not do on the way
+    /// to it.
     pub(super) as_owner: Option<Epoch>,
     /// Whether the current epoch was proven and everything up to its head was taken in.
     pub(super) synced: bool,
@@ -45,6 +54,8 @@ impl LinkState {
         Self {
             up: false,
             entering: None,
+            proof: None,
+            current: None,
             as_owner: None,
             synced: false,
             head: None,

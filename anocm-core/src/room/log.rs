@@ -3,12 +3,14 @@
 use std::{
     collections::{BTreeMap, btree_map},
     ops::RangeInclusive,
+    time::Duration,
 };
 
 use crate::{
     id::Seq,
+    secret::Payload,
     time::{Timestamp, millis},
-    wire::{LogItem, Page},
+    wire::{EntryKind, LogItem, Page},
 };
 
 /// Entries that may wait for the place before them, and their sealed bytes. More than that is read
@@ -24,6 +26,8 @@ pub(super) struct Log {
     waiting: BTreeMap<Seq, Option<(LogItem, Timestamp)>>,
     /// The sealed bytes of that.
     bytes: usize,
+    /// When the first message of that is past its time, or earlier.
+    expires: Option<Timestamp>,
     /// Every place up to here is spoken for: one without an entry is a hole.
     known: Seq,
     holes: u64,
@@ -32,8 +36,12 @@ pub(super) struct Log {
 /// What is at the next place.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// An entry.
-    Item(LogItem),
+    /// An entry, as old as it is by now.
+    Item {
+        item: LogItem,
+        /// For how much of its age it waited here, in milliseconds.
+        waited: u64,
+    },
     /// Nothing, here and up to the last of these: it was live or has expired.
     Holes(RangeInclusive<Seq>),
     /// What was taken back.
@@ -75,8 +83,31 @@ impl Log {
     fn wait(&mut self, now: Timestamp, item: LogItem) {
         let bytes = item.entry.sealed.len();
         if let btree_map::Entry::Vacant(place) = self.waiting.entry(item.seq) {
+            self.expires = [self.expires, ends(&item, now)].into_iter().flatten().min();
             place.insert(Some((item, now)));
             self.bytes = self.bytes.saturating_add(bytes);
+        }
+    }
+
+    /// When [`expire`](Self::expire) is to be called next.
+    pub(super) const fn deadline(&self) -> Option<Timestamp> {
+        self.expires
+    }
+
+    /// Wipes messages whose time has passed while they waited. They still have their places.
+    pub(super) fn expire(&mut self, now: Timestamp) {
+        if self.expires.is_none_or(|at| at > now) {
+            return;
+        }
+        self.expires = None;
+        for (item, arrived) in self.waiting.values_mut().flatten() {
+            let Some(end) = ends(item, *arrived) else { continue };
+            if end > now {
+                self.expires = Some(self.expires.map_or(end, |first| first.min(end)));
+            } else {
+                self.bytes = self.bytes.saturating_sub(item.entry.sealed.len());
+                item.entry.sealed = Payload::default();
+            }
         }
     }
 
@@ -121,9 +152,10 @@ impl Log {
         let last = match self.waiting.remove(&seq) {
             Some(Some((mut item, arrived))) => {
                 self.bytes = self.bytes.saturating_sub(item.entry.sealed.len());
-                item.age = item.age.saturating_add(millis(now.since(arrived)));
+                let waited = millis(now.since(arrived));
+                item.age = item.age.saturating_add(waited);
                 self.cursor = seq;
-                return Some(Place::Item(item));
+                return Some(Place::Item { item, waited });
             }
             Some(None) => {
                 self.cursor = seq;
@@ -149,6 +181,7 @@ impl Log {
     pub(super) fn forget_waiting(&mut self) {
         self.waiting.clear();
         self.bytes = 0;
+        self.expires = None;
     }
 
     /// Whether something waits for a place that nobody has told.
@@ -161,15 +194,19 @@ impl Log {
     }
 }
 
+/// When a message that arrived so is past its time. Membership changes are followed however old
+/// they are, and what is live or was wiped holds nothing that could be.
+fn ends(item: &LogItem, arrived: Timestamp) -> Option<Timestamp> {
+    let entry = &item.entry;
+    let expires = entry.kind == EntryKind::Message && !entry.retention.is_live();
+    let left = u64::from(entry.retention.as_millis()).saturating_sub(item.age);
+    (expires && !entry.sealed.is_empty()).then(|| arrived.after(Duration::from_millis(left)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        id::Epoch,
-        retention::Retention,
-        secret::Payload,
-        wire::{Entry, EntryKind},
-    };
+    use crate::{id::Epoch, retention::Retention, wire::Entry};
 
     const NOW: Timestamp = Timestamp::from_millis(1_000);
 
@@ -191,7 +228,7 @@ mod tests {
     fn take(log: &mut Log) -> Vec<String> {
         std::iter::from_fn(|| log.next(NOW))
             .map(|place| match place {
-                Place::Item(item) => item.seq.value().to_string(),
+                Place::Item { item, .. } => item.seq.value().to_string(),
                 Place::Voided => "void".to_owned(),
                 Place::Holes(seqs) if seqs.start() == seqs.end() => {
                     format!("-{}", seqs.start().value())
@@ -260,10 +297,42 @@ mod tests {
         let later = Timestamp::from_millis(NOW.as_millis() + 7);
         log.read(later, page(&[1], 1, false)).unwrap();
         let ages = std::iter::from_fn(|| log.next(later)).map(|place| match place {
-            Place::Item(item) => item.age,
+            Place::Item { item, waited } => (item.age, waited),
             other => panic!("{other:?}"),
         });
-        assert_eq!(ages.collect::<Vec<_>>(), [0, 10, u64::MAX]);
+        assert_eq!(ages.collect::<Vec<_>>(), [(0, 0), (10, 7), (u64::MAX, 7)]);
+    }
+
+    #[test]
+    fn a_message_is_wiped_at_its_time_though_it_waits_and_keeps_its_place() {
+        let mut log = Log::default();
+        let kept = |seq, kind, seconds, age| {
+            let mut item = item(seq);
+            let retention = Retention::keep(Duration::from_secs(seconds)).unwrap();
+            item.age = age;
+            (item.entry.kind, item.entry.retention) = (kind, retention);
+            item.entry.sealed = Payload::from(vec![1; 100]);
+            item
+        };
+        log.told(NOW, kept(2, EntryKind::Message, 5, 1_000));
+        log.told(NOW, kept(3, EntryKind::Commit, 1, 0));
+        log.told(NOW, kept(4, EntryKind::Message, 60, 0));
+        log.told(NOW, item(5));
+        assert_eq!(log.deadline(), Some(NOW.after(Duration::from_secs(4))));
+        log.expire(NOW.after(Duration::from_millis(3_999)));
+        assert_eq!(log.bytes, 301);
+        let later = NOW.after(Duration::from_secs(4));
+        log.expire(later);
+        assert_eq!((log.bytes, log.deadline()), (201, Some(NOW.after(Duration::from_secs(60)))));
+        log.read(later, page(&[1], 1, false)).unwrap();
+        let rest = std::iter::from_fn(|| log.next(later)).map(|place| match place {
+            Place::Item { item, .. } => item.entry.sealed.len(),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(rest.collect::<Vec<_>>(), [1, 0, 100, 100, 1]);
+        // What is due comes early once; it finds nothing then.
+        log.expire(NOW.after(Duration::from_secs(60)));
+        assert_eq!((log.bytes, log.deadline()), (0, None));
     }
 
     #[test]

@@ -69,6 +69,10 @@ pub struct Machine {
     pub(super) repaired_at: Option<Seq>,
     pub(super) junk_joins: JunkJoins,
     pub(super) past: Past,
+    /// When this guest was last in step with the room.
+    pub(super) in_step_at: Timestamp,
+    /// How often the owner has entered an epoch by the own token since then.
+    pub(super) walks: u32,
     /// How the room came to be over.
     pub(super) ended: Option<Ended>,
     /// The owner wants the room to end.
@@ -123,6 +127,8 @@ pub(super) enum Asked {
     Void,
     /// A join that a member wants taken back.
     TakeBack,
+    /// Which epoch the room is in.
+    CurrentEpoch,
     /// A proof by the owner's own token, on the way back in.
     Prove,
     Close,
@@ -200,6 +206,8 @@ impl Machine {
             repaired_at: None,
             junk_joins: JunkJoins::default(),
             past: Past::default(),
+            in_step_at: Timestamp::ZERO,
+            walks: 0,
             ended: None,
             closing: false,
             confirmed: false,
@@ -242,11 +250,12 @@ impl Machine {
             (Asked::Look, result) => self.looked(now, result),
             (Asked::Inspect(epoch), result) => self.inspected(now, epoch, &result),
             (Asked::Join(epoch), result) => self.joined(now, epoch, result),
-            (Asked::Enter(epoch), result) => self.entered(now, epoch, result),
+            (Asked::Enter(epoch), result) => self.entered(now, ticket, epoch, result),
             (Asked::Read, result) => self.page(now, result),
             (Asked::Append, result) => self.appended(now, ticket, result),
             (Asked::Void, result) => self.void_answered(now, &result),
             (Asked::TakeBack, result) => self.take_back_answered(now, &result),
+            (Asked::CurrentEpoch, result) => self.current_epoch(now, &result),
             (Asked::Close, result) => self.close_answered(now, &result),
             // If the work is not good enough, what it was for is refused again.
             (Asked::Detach | Asked::Work | Asked::Prove, _) => {}
@@ -293,6 +302,7 @@ impl Machine {
         for id in self.history.expire(now) {
             self.expired(id);
         }
+        self.log.expire(now);
         let expired = self.outbox.expire(now);
         self.given_up(expired);
         for member in self.presence.silent(now) {
@@ -326,6 +336,7 @@ impl Machine {
         let speaks = acts && self.config.presence && self.outbox.is_idle();
         [
             self.history.deadline(),
+            self.log.deadline(),
             self.outbox.deadline(),
             self.presence.silence_at(),
             self.presence.say_at(members).filter(|_| speaks),
@@ -362,51 +373,6 @@ impl Machine {
         self.asked.insert(self.next_ticket, (asked, self.now));
         self.requests.push_back((self.next_ticket, request));
         self.next_ticket
-    }
-
-    /// The last thing that happens: everything is wiped.
-    pub(super) fn end(&mut self, ended: Ended) {
-        if self.is_over() {
-            return;
-        }
-        // What was said and not yet fetched is wiped like the rest.
-        let wiped = ended == Ended::Wiped;
-        // Into a new buffer: in the old one stands what was fetched from it.
-        let mut events = std::mem::take(&mut self.events);
-        self.events = events
-            .drain(..)
-            .filter(|event| {
-                !wiped && !matches!(event, RoomEvent::Message(_) | RoomEvent::Custom { .. })
-            })
-            .collect();
-        let unsent: Vec<_> = self.outbox.unsent().filter(|_| !wiped).collect();
-        self.given_up(unsent);
-        self.tell(RoomEvent::Ended(ended));
-        self.phase = Phase::Over;
-        self.ended = Some(ended);
-        self.log = Log::default();
-        self.staged = None;
-        self.age_bound = AgeBound::default();
-        self.outbox = Outbox::default();
-        self.senders = Senders::default();
-        self.history = History::default();
-        self.presence = Presence::default();
-        self.farewell = Farewell::default();
-        self.doorkeeping = Doorkeeping::default();
-        self.renewal = Renewal::default();
-        self.key_refresh = KeyRefresh::default();
-        self.strikes = Strikes::default();
-        self.elders = Vec::new();
-        self.link.synced = false;
-        self.link.retry_at = None;
-        self.link.working = None;
-        self.broken = None;
-        self.past = Past::default();
-        self.requests = VecDeque::new();
-        self.asked = HashMap::new();
-        if self.link.up && !matches!(ended, Ended::Closed(_) | Ended::NotLetIn(_)) {
-            self.ask(Asked::Detach, Request::Detach { address: self.address });
-        }
     }
 
     /// A random whole number below `bound`, which must not be zero.

@@ -6,7 +6,7 @@
 //!
 //! | file | what it decides |
 //! |---|---|
-//! | `machine`, `link`, `output` | inputs, the connection, what comes out |
+//! | `machine`, `link`, `output`, `end` | inputs, the connection, what comes out |
 //! | `entrance` | opening a room, getting in, getting back in |
 //! | `wish` | what a room is opened with where the relay allows less than was asked for |
 //! | `knock` | at the door: looking, joining, being too late |
@@ -15,8 +15,9 @@
 //! | `age_bound` | how old an entry can be, whatever age is claimed |
 //! | `reading` | proving an epoch, catching up |
 //! | `applying` | what an entry at its place does |
+//! | `staging` | joins, which are followed when the epoch that they begin is proven |
 //! | `outbox`, `sending` | what waits to be said, and the one append in flight |
-//! | `repair` | forbidden commits, the owner's void |
+//! | `repair`, `past` | commits and joins that cannot be followed; what may be taken back |
 //! | `renewal` | fresh keys after somebody has spoilt something |
 //! | `key_refresh` | fresh keys of one's own, now and then |
 //! | `roles` | moderators who left are struck off the list |
@@ -32,6 +33,7 @@ mod command;
 mod commands;
 mod config;
 mod doorkeeping;
+mod end;
 mod entrance;
 mod event;
 mod farewell;

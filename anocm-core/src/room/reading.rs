@@ -6,10 +6,11 @@ use super::{
     Connection, Machine, RoomEvent, Trouble,
     link::LONGEST_WAIT,
     log::Place,
-    machine::{Asked, Phase},
+    machine::{Asked, Phase, Ticket},
 };
 use crate::{
     id::{Epoch, Seq},
+    session::Session,
     time::Timestamp,
     wire::{LogItem, Page, Refusal, Reply, Request},
 };
@@ -28,8 +29,13 @@ impl Machine {
         };
         self.link.entering = Some(epoch);
         self.link.head = None;
-        self.ask(Asked::Enter(epoch), Request::Enter { address: self.address, epoch, member });
+        let enter = Request::Enter { address: self.address, epoch, member };
+        self.link.proof = Some(self.ask(Asked::Enter(epoch), enter));
         self.close();
+    }
+
+    fn proof_is_on_its_way(&self) -> bool {
+        self.link.proof.is_some_and(|ticket| self.asked.contains_key(&ticket))
     }
 
     /// Reads on from the cursor, unless that is being done.
@@ -44,29 +50,39 @@ impl Machine {
     }
 
     /// The answer to a proof.
-    pub(super) fn entered(&mut self, now: Timestamp, epoch: Epoch, result: Result<Reply, Refusal>) {
+    pub(super) fn entered(
+        &mut self,
+        now: Timestamp,
+        ticket: Ticket,
+        epoch: Epoch,
+        result: Result<Reply, Refusal>,
+    ) {
         if matches!(self.phase, Phase::Entering(_)) {
             return self.entrance_answered(now, epoch, result);
         }
-        if self.epoch_to_prove() != Some(epoch) {
-            // The proof of an epoch that has ended since; the next one is on its way.
+        if self.link.proof != Some(ticket) || self.epoch_to_prove() != Some(epoch) {
+            // The proof of an epoch that has ended since, or of one that was not to be; the next
+            // one is on its way. Two joins may begin epochs of the same number.
             return;
         }
         match result {
             Ok(Reply::Entered(entered)) if entered.current >= epoch => {
                 let was_staged = self.follow_staged(now);
-                if self.session().is_none_or(|session| session.epoch() != epoch) {
+                let Some(reached) = self.session().map(Session::epoch) else {
                     return;
-                }
+                };
+                self.link.current = Some(entered.current);
                 // A page that is on its way was asked for by the proof of an earlier epoch.
                 self.link.lagging |= self.link.reading;
+                if reached != epoch {
+                    return self.walk(reached, epoch, entered.head);
+                }
                 self.link.behind = entered.current != epoch;
                 self.look_again();
                 if self.link.behind {
                     self.void_again(now);
                 } else {
                     self.at_head(now, entered.head);
-                    self.put_hashes_right(epoch);
                 }
                 if was_staged {
                     self.follow(now);
@@ -77,8 +93,18 @@ impl Machine {
             }
             Ok(_) => self.disbelieve(now),
             Err(Refusal::NotAdmitted) if self.staged_not_admitted(now) => {}
-            Err(Refusal::NotAdmitted) => self.not_admitted(now, epoch),
+            Err(Refusal::NotAdmitted) => self.not_admitted(now),
             Err(refusal) => self.try_again(now, refusal.retry_after()),
+        }
+    }
+
+    /// The owner was admitted to `epoch` by the own token, and reads all that led there.
+    fn walk(&mut self, reached: Epoch, epoch: Epoch, head: Seq) {
+        if reached < epoch {
+            self.link.head = Some(head);
+            self.link.behind = true;
+            self.look_again();
+            self.read();
         }
     }
 
@@ -145,6 +171,7 @@ impl Machine {
             self.distrust();
         }
         let lawful = page.items.iter().all(|item| item.entry.has_lawful_size());
+        page.items.iter_mut().for_each(|item| self.bound_age(now, item));
         if !lawful || self.log.read(now, page).is_err() {
             return self.disbelieve(now);
         }
@@ -154,13 +181,19 @@ impl Machine {
             return;
         }
         let lagging = std::mem::take(&mut self.link.lagging);
-        if (more || lagging) && self.link.entering.is_some() {
-            self.read();
+        if more || lagging {
+            // If nothing is proven, a proof is about to be repeated, and reading with it.
+            if self.link.entering.is_some() {
+                self.read();
+            }
         } else if self.broken.is_some() {
             self.try_again(now, None);
         } else if self.link.behind {
-            // The log no longer holds the commit that ended this guest's epoch.
-            self.rejoin(now);
+            // The log no longer holds the commit that ended this guest's epoch, unless this was
+            // asked for by an earlier proof.
+            if !self.proof_is_on_its_way() {
+                self.rejoin(now);
+            }
         } else if self.session().is_some_and(|s| self.outbox.is_stale(s.epoch())) {
             self.try_again(now, None);
         } else if self.log.has_gap() {
@@ -177,10 +210,11 @@ impl Machine {
     }
 
     /// An entry was told.
-    pub(super) fn told(&mut self, now: Timestamp, item: LogItem) {
+    pub(super) fn told(&mut self, now: Timestamp, mut item: LogItem) {
         if !item.entry.has_lawful_size() {
             return self.disbelieve(now);
         }
+        self.bound_age(now, &mut item);
         self.log.told(now, item);
         self.follow(now);
         // While a forbidden commit stands, the log is not open beyond it.
@@ -193,7 +227,7 @@ impl Machine {
     fn follow(&mut self, now: Timestamp) {
         while matches!(self.phase, Phase::Inside(_)) && self.staged.is_none() {
             match self.log.next(now) {
-                Some(Place::Item(item)) => self.apply(now, item),
+                Some(Place::Item { item, waited }) => self.apply(now, item, waited),
                 Some(Place::Holes(seqs)) => self.holes(now, &seqs),
                 Some(Place::Voided) => self.outbox.not_accepted_at(self.log.cursor()),
                 None => break,
@@ -215,10 +249,13 @@ impl Machine {
         let current = self.link.entering == Some(epoch);
         let caught_up = self.link.head.is_some_and(|head| head <= self.log.cursor());
         if self.link.synced {
+            self.in_step_at = now;
+            self.walks = 0;
             self.tell_missed();
         }
         if current && caught_up && self.broken.is_none() && !self.link.synced {
             self.link.synced = true;
+            self.put_hashes_right(epoch);
             self.tell_missed();
             self.show(Connection::Online);
         }

@@ -20,6 +20,9 @@ use crate::{
 /// which they came.
 const JUNK_JOINS: usize = 3;
 const JUNK_WITHIN: Duration = Duration::from_secs(600);
+/// How often the owner, who is not admitted, enters the epoch that the room is in by the own token,
+/// while somebody moves the room on meanwhile.
+const MAX_WALKS: u32 = 8;
 /// Members ask within this of each other, so that as a rule one does.
 const SPREAD: u64 = 1_000;
 
@@ -29,6 +32,8 @@ pub(super) struct Broken {
     by: Option<MemberKey>,
     kind: EntryKind,
     flaw: Flaw,
+    /// The relay did not know what was to be taken back.
+    unknown: bool,
     /// When this guest asks, as a member, to have it taken back.
     take_back_at: Option<Timestamp>,
 }
@@ -40,16 +45,22 @@ pub(super) enum Flaw {
     Unlawful,
     /// Its path does not decrypt for this member. Others may have followed it.
     Garbled,
-    /// The relay does not admit this member to the epoch that it begins. Others may have been
-    /// admitted.
-    NotAdmitted,
+    /// The relay does not admit members to the epoch that it begins.
+    NotAdmitted {
+        /// Others may have gone past it, through the door.
+        passed: bool,
+    },
 }
 
 impl Broken {
     /// Whether the owner takes it back at once. A join that only some can follow is settled by
     /// them, and then this guest goes back to the door.
     fn is_for_the_owner(&self) -> bool {
-        self.flaw == Flaw::Unlawful || self.kind != EntryKind::Join
+        match self.flaw {
+            Flaw::Unlawful => true,
+            Flaw::Garbled => self.kind != EntryKind::Join,
+            Flaw::NotAdmitted { passed } => !passed,
+        }
     }
 }
 
@@ -84,7 +95,7 @@ impl Machine {
             return;
         }
         let key = by.and_then(|by| self.session()?.member(by).map(|member| member.key));
-        self.broken = Some(Broken { seq, by: key, kind, flaw, take_back_at: None });
+        self.broken = Some(Broken { seq, by: key, kind, flaw, unknown: false, take_back_at: None });
         self.log.count_unreadable();
         self.tell(RoomEvent::Trouble(Trouble::Broken { by }));
         self.void_again(now);
@@ -131,7 +142,8 @@ impl Machine {
 
     /// When this guest asks to have a join taken back.
     pub(super) fn take_back_at(&self) -> Option<Timestamp> {
-        let broken = self.broken.as_ref().filter(|_| self.link.up);
+        // First the answer that may admit this guest after all.
+        let broken = self.broken.as_ref().filter(|_| self.link.up && self.staged.is_none());
         broken.and_then(|broken| broken.take_back_at)
     }
 
@@ -141,7 +153,6 @@ impl Machine {
             return;
         }
         // The relay hears this of those who have proven the epoch that is to go on.
-        self.unstage();
         self.link.retry_at = None;
         self.enter();
         let (Some(broken), Phase::Inside(session)) = (&mut self.broken, &self.phase) else {
@@ -175,26 +186,23 @@ impl Machine {
                 broken.take_back_at = Some(now.after(retry_after + wait));
             }
             // Members have accepted it: the room has gone on without this guest.
-            Err(Refusal::Unlawful) if broken.flaw == Flaw::NotAdmitted => self.enter_as_owner(now),
             Err(Refusal::Unlawful) if broken.flaw == Flaw::Garbled => self.rejoin(now),
+            // A member has kept it, who works together with its sender: it stands for good.
+            Err(Refusal::Unlawful) if broken.flaw != Flaw::Unlawful => self.not_admitted(now),
+            // As a rule another member was faster, and this guest is about to hear of it.
+            Err(Refusal::StaleEpoch { .. }) if broken.flaw != Flaw::Unlawful && broken.unknown => {
+                self.rejoin(now);
+            }
+            Err(Refusal::StaleEpoch { .. }) => {
+                broken.unknown = true;
+                self.out_of_step(now, None);
+            }
             Ok(_) => {
                 self.link.attempts = 0;
                 self.out_of_step(now, None);
             }
             Err(_) => self.out_of_step(now, None),
         }
-    }
-
-    /// A member who works together with the newcomer has settled a join that tells the relay a
-    /// false member hash. The owner's own token admits the owner, and everybody else goes back to
-    /// the door.
-    fn enter_as_owner(&mut self, now: Timestamp) {
-        let Some(session) = self.session() else { return };
-        if !matches!(session.owner_token(), Ok(Some(_))) {
-            return self.rejoin(now);
-        }
-        self.link.as_owner = Some(session.epoch().next());
-        self.out_of_step(now, None);
     }
 
     /// The relay took back the entry at `seq`; the room goes on in `epoch`.
@@ -210,6 +218,7 @@ impl Machine {
             _ if was_staged && epoch == current => self.goes_on(now),
             // An entry that was valid to this guest is gone, and the keys before it are erased.
             _ if seq <= self.log.cursor() && epoch < current => self.taken_back(now, seq, epoch),
+            _ if was_staged => self.disbelieve(now),
             _ => {}
         }
     }
@@ -249,6 +258,8 @@ impl Machine {
     fn goes_on(&mut self, now: Timestamp) {
         self.repaired(now);
         self.link.behind = false;
+        self.link.attempts = 0;
+        self.link.as_owner = None;
         self.link.entering = None;
         self.link.retry_at = None;
         self.outbox.not_stale();
@@ -275,17 +286,41 @@ impl Machine {
         }
     }
 
-    /// The member token of `epoch` does not admit this guest. A commit may have brought the relay a
-    /// false hash: then the owner's own token admits the owner, and everybody else comes back in
-    /// through the door.
-    pub(super) fn not_admitted(&mut self, now: Timestamp, epoch: Epoch) {
-        let owner = self.session().and_then(|session| session.owner_token().ok().flatten());
-        if owner.is_none() || self.link.as_owner == Some(epoch) {
+    /// The token that was shown does not admit this guest. A commit may have brought the relay a
+    /// false hash: then the owner's own token admits the owner to the epoch that the room is in, and
+    /// everybody else comes back in through the door.
+    pub(super) fn not_admitted(&mut self, now: Timestamp) {
+        let Phase::Inside(session) = &self.phase else { return };
+        // All that came about since is still in the log, with a margin.
+        let kept = self.in_step_at.after(session.settings().policy.handshakes.lifetime() / 2);
+        let may_walk = self.walks < MAX_WALKS && now < kept;
+        let owner = session.owner_token().ok().flatten().filter(|_| may_walk);
+        let (Some(token), Ok(restored)) = (owner, session.restored(&mut self.rng)) else {
             return self.rejoin(now);
+        };
+        self.walks += 1;
+        self.link.retry_at = None;
+        // Nothing stands there to be taken back, and the refusal tells which epoch the room is in.
+        let nothing = Seq::START;
+        let request = Request::Void { address: self.address, token, seq: nothing, restored };
+        self.ask(Asked::CurrentEpoch, request);
+    }
+
+    /// The epoch that the room is in, which the owner enters by the own token.
+    pub(super) fn current_epoch(&mut self, now: Timestamp, result: &Result<Reply, Refusal>) {
+        let Some(epoch) = self.session().map(Session::epoch) else { return };
+        match result {
+            Err(Refusal::StaleEpoch { current }) if *current >= epoch => {
+                self.link.as_owner = Some(*current);
+                self.link.entering = None;
+                self.enter();
+            }
+            Err(refusal) if refusal.retry_after().is_some() => {
+                self.out_of_step(now, refusal.retry_after());
+            }
+            Err(Refusal::Unavailable) => self.out_of_step(now, None),
+            _ => self.rejoin(now),
         }
-        self.link.as_owner = Some(epoch);
-        self.link.entering = None;
-        self.enter();
     }
 
     /// The owner was admitted by their own token only: a commit replaces the hashes, so that the

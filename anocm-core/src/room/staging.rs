@@ -11,48 +11,60 @@ use crate::{
     secret::Token,
     session::{Session, StagedJoin},
     time::Timestamp,
-    wire::EntryKind,
+    wire::{EntryKind, SETTLES},
 };
 
 /// A join that this guest would follow, and its place.
 pub(super) struct Staged {
     seq: Seq,
+    /// When the relay accepted it.
+    accepted: Timestamp,
     join: StagedJoin,
 }
 
 impl Machine {
     /// The join at `seq` is lawful: asks the relay for the epoch that it begins. Until the answer
     /// is there, the log is not followed any further.
-    pub(super) fn stage(&mut self, now: Timestamp, seq: Seq, join: StagedJoin) {
-        if join.member_token().is_none() {
+    pub(super) fn stage(
+        &mut self,
+        now: Timestamp,
+        seq: Seq,
+        accepted: Timestamp,
+        join: StagedJoin,
+    ) {
+        if join.member_token().is_none() || self.link.as_owner >= Some(join.epoch()) {
             return self.merge(now, seq, join);
         }
-        self.staged = Some(Staged { seq, join });
+        self.staged = Some(Staged { seq, accepted, join });
         self.link.synced = false;
         self.enter();
     }
 
-    /// The epoch to be proven to the relay: the session's, or the one that a staged join begins.
+    /// The epoch to be proven to the relay: the session's, the one that a staged join begins, or
+    /// the one that the owner is on the way to.
     pub(super) fn epoch_to_prove(&self) -> Option<Epoch> {
         let staged = self.staged.as_ref().map(|staged| staged.join.epoch());
-        staged.or_else(|| self.session().map(Session::epoch))
+        staged.or_else(|| {
+            let epoch = self.session().map(Session::epoch)?;
+            Some(self.link.as_owner.map_or(epoch, |as_owner| as_owner.max(epoch)))
+        })
     }
 
     /// What proves that epoch. The owner's own token where the member token did not do.
     pub(super) fn token_to_prove(&self) -> Option<Token> {
+        if let Some(staged) = &self.staged {
+            return staged.join.member_token().cloned();
+        }
         let session = self.session()?;
-        if self.link.as_owner.is_some() && self.link.as_owner == self.epoch_to_prove() {
+        if self.link.as_owner >= Some(session.epoch()) {
             return session.owner_token().ok().flatten();
         }
-        match &self.staged {
-            Some(staged) => staged.join.member_token().cloned(),
-            None => session.member_token().ok().cloned(),
-        }
+        session.member_token().ok().cloned()
     }
 
     /// The relay has admitted this guest to the epoch of the staged join. False when there is none.
     pub(super) fn follow_staged(&mut self, now: Timestamp) -> bool {
-        let Some(Staged { seq, join }) = self.staged.take() else {
+        let Some(Staged { seq, join, .. }) = self.staged.take() else {
             return false;
         };
         self.merge(now, seq, join);
@@ -60,6 +72,7 @@ impl Machine {
     }
 
     fn merge(&mut self, now: Timestamp, seq: Seq, join: StagedJoin) {
+        self.was_overtaken();
         let Phase::Inside(session) = &mut self.phase else {
             return;
         };
@@ -70,23 +83,23 @@ impl Machine {
                 self.followed(seq, &applied, context);
                 self.applied(now, applied, false);
             }
-            Err(_) => self.forbidden(now, (seq, EntryKind::Join), None, Flaw::Unlawful),
+            Err(_) => self.rejoin(now),
         }
     }
 
     /// The relay does not admit this guest to the epoch of the staged join: it is not followed.
     /// False when there was none.
     pub(super) fn staged_not_admitted(&mut self, now: Timestamp) -> bool {
-        let Some(Staged { seq, join }) = self.staged.take() else {
+        let Some(Staged { seq, accepted, join }) = self.staged.take() else {
             return false;
         };
-        if self.link.as_owner == Some(join.epoch()) {
-            // Not even by the owner token: the room has gone on without this guest.
-            self.rejoin(now);
-        } else if self.is_broken_at(seq) {
+        if self.is_broken_at(seq) {
             self.out_of_step(now, None);
         } else {
-            self.forbidden(now, (seq, EntryKind::Join), None, Flaw::NotAdmitted);
+            let is_last = self.link.current == Some(join.epoch());
+            let passed = !is_last && now >= accepted.after(SETTLES);
+            let flaw = Flaw::NotAdmitted { passed };
+            self.forbidden(now, (seq, EntryKind::Join), None, flaw);
         }
         true
     }

@@ -7,6 +7,19 @@
 -- What is sealed is passed on as it is, and never put together with anything: of what Lua puts
 -- together, copies are left in memory that it gives back unwiped.
 local room, shard = KEYS[1], KEYS[2]
+
+-- Which record of an epoch is forgotten when there is one too many: the first one, unless it and the
+-- next are of the epoch that an unsettled join ended and of the one it began.
+local function superfluous(epochs)
+  local places = redis.call('HKEYS', epochs)
+  for i, place in ipairs(places) do
+    places[i] = tonumber(place)
+  end
+  table.sort(places)
+  local _, _, began, _, settled = struct.unpack(RECORD, redis.call('HGET', epochs, places[2]))
+  return places[began == places[1] and settled == 0 and 3 or 1]
+end
+
 local seen = redis.call('HMGET', room, 'epoch', 'head', 'turn', 'until', 'holds', 'bytes',
   'max_entries', 'max_bytes', 'instance', 'mark', 'fork', 'due')
 if gone(seen[4]) then
@@ -74,11 +87,7 @@ if begins then
     local record = struct.pack(RECORD, death, epoch, old[1], retention, old[2], is_join and 1 or 0,
       old[3], old[4])
     if redis.call('HSET', epochs, seq, record) == 1 and redis.call('HLEN', epochs) > 1023 then
-      local first = seq
-      for _, ended in ipairs(redis.call('HKEYS', epochs)) do
-        first = math.min(first, tonumber(ended))
-      end
-      redis.call('HDEL', epochs, first)
+      redis.call('HDEL', epochs, superfluous(epochs))
     end
     redis.call('PEXPIREAT', epochs, ends_at(holds))
   end

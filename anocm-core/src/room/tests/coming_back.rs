@@ -2,7 +2,7 @@
 
 use super::{
     bench::{ALICE, BOB, Bench},
-    guest::{is_enter, is_join, is_look, once},
+    guest::{is_enter, is_join, is_look, is_read, once},
 };
 use crate::{
     id::{Epoch, Seq},
@@ -140,9 +140,9 @@ fn bob_waits_to_knock_and_for_an_old_join() -> Bench {
     let mut bench = Bench::with(2);
     bench[BOB].answers(|request, _| !is_enter(request));
     bench.lapses(BOB);
-    // Another proof cannot be dealt with: there is something to try again after a while.
-    bench[BOB].instead(once(is_enter, Err(Refusal::Unavailable)));
-    bench.lapses(BOB);
+    // Something else cannot be dealt with meanwhile, and is to be tried again after a while.
+    bench[BOB].instead(once(is_read, Err(Refusal::Unavailable)));
+    bench.lags(BOB);
     bench[BOB].answers(|request, _| !is_join(request));
     bench[BOB].late[0].1 = Err(Refusal::NotAdmitted);
     bench.late_answer_arrives(BOB);

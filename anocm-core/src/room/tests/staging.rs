@@ -84,6 +84,38 @@ fn what_is_told_before_the_next_epoch_is_proven_is_heard_after_it() {
 }
 
 #[test]
+fn what_passes_its_time_while_it_waits_is_missed_and_nobody_is_accused() {
+    let (mut bench, _) = bob_waits();
+    bench.says(ALICE, "for a moment", 1);
+    bench.says(ALICE, "for a minute", 60);
+    bench.pass(2);
+    bench[BOB].honest();
+    bench.late_answer_arrives(BOB);
+    assert_eq!(bench[BOB].heard(), ["for a minute"]);
+    assert_eq!(bench[BOB].troubles(), [Trouble::Missed { count: 1 }]);
+}
+
+#[test]
+fn an_answer_about_a_join_that_was_taken_back_is_not_one_about_the_next() {
+    let (mut bench, next) = before_carol();
+    let seq = bench.relay.head().next();
+    bob_waits_in(&mut bench, next);
+    let address = *bench[BOB].machine.address();
+    let epoch = bench[BOB].machine.view().epoch;
+    // He reads on in his epoch, and finds a join at that place again.
+    bench.tell(BOB, Event::Voided { address, seq, epoch });
+    assert_eq!(bench[BOB].late.len(), 2);
+    bench[BOB].late[0].1 = Err(Refusal::NotAdmitted);
+    bench.late_answer_arrives(BOB);
+    assert!(!bench[BOB].machine.view().broken);
+    bench[BOB].honest();
+    bench.late_answer_arrives(BOB);
+    bench.pass(5);
+    assert!(bench[BOB].is_online());
+    assert_eq!((bench[BOB].members(), bench[BOB].troubles()), (3, vec![]));
+}
+
+#[test]
 fn what_one_says_meanwhile_is_sealed_for_the_next_epoch() {
     let (mut bench, next) = bob_waits();
     bench.says(BOB, "to all", 60);

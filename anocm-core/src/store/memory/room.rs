@@ -148,7 +148,7 @@ impl Room {
         let NextEpoch { member, door, group_info } = next;
         self.group_info = group_info;
         if self.epochs.len() >= MAX_EPOCHS {
-            self.epochs.remove(0);
+            self.epochs.remove(superfluous(&self.epochs));
         }
         self.epochs.push(EpochRecord { epoch, member, door, began, settled });
     }
@@ -358,4 +358,12 @@ impl Room {
 
 fn wide(n: usize) -> u64 {
     u64::try_from(n).unwrap_or(u64::MAX)
+}
+
+/// Which record is forgotten when there is one too many: the first one, unless it and the next are of
+/// the epoch that an unsettled join ended and of the one it began. Without these, the join could no
+/// longer be taken back.
+fn superfluous(epochs: &[EpochRecord]) -> usize {
+    let first_unsettled = epochs.iter().position(|record| !record.settled);
+    if first_unsettled == Some(1) { 2 } else { 0 }
 }

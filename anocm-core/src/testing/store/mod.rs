@@ -160,6 +160,7 @@ macro_rules! __store_cases {
             contract_12_past_epochs_are_known_as_long_as_their_end_is_kept
             contract_12_the_current_epoch_stays_known
             contract_12_the_last_epochs_are_known_and_no_more
+            contract_12_an_unsettled_join_is_not_displaced
             contract_13_nothing_but_a_touch_defers_the_linger
             contract_14_the_reason_that_came_first_is_told
             contract_14_an_end_that_is_due_comes_before_a_close

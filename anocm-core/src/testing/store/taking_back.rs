@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     id::{Epoch, Seq},
-    store::{SETTLES, SHUT_FIRST, StoreError, TakeBack, Watched},
+    store::{MAX_EPOCHS, SETTLES, SHUT_FIRST, StoreError, TakeBack, Watched},
     wire::{EntryKind, NextEpoch},
 };
 
@@ -65,6 +65,21 @@ pub async fn contract_20_an_unsettled_join_is_taken_back_when_it_is_old_enough(
     assert_eq!(door.group_info, next(0x41).group_info);
     assert!(!door.shut.is_zero(), "the door is open");
     assert!(case.places().await.is_empty());
+}
+
+/// Contract 12.
+pub async fn contract_12_an_unsettled_join_is_not_displaced(factory: &dyn StoreFactory) {
+    let case = Case::new(factory).await;
+    let seq = join(&case, 0, next(1)).await;
+    let last = u64::try_from(MAX_EPOCHS).unwrap_or(u64::MAX) + 2;
+    for epoch in 1..last {
+        case.commit(epoch, kept(60 * SECOND)).await;
+    }
+    let known: Vec<_> = [0, 1].into_iter().chain(5..=last).collect();
+    assert_eq!(case.known().await, known);
+    factory.pass(SETTLES).await;
+    assert_eq!(take_back(&case, seq, 0).await, Ok(()));
+    assert_eq!(case.known().await, [0]);
 }
 
 /// Contract 20.

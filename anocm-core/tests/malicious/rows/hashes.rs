@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anocm_core::{
     Epoch, NewRoom, Payload, TokenHash,
-    wire::{self, NextEpoch, Reply, Request},
+    wire::{self, Entry, EntryKind, NextEpoch, Refusal, Reply, Request},
 };
 
 use super::{joins, messages::SMALL};
@@ -232,39 +232,109 @@ async fn shuts_out(attack: &mut Attack<'_>, by_member: bool) -> Forger {
     eve
 }
 
-/// Who goes on in the epoch to which nobody else is admitted.
+/// Who goes on in the epoch to which nobody else is admitted, unless the owner was faster.
 fn stays() -> Vec<Row> {
     vec![
         row!(LinkHolder, "a lawful join that only she is admitted to, and words in it", |attack| {
             let mut eve = shuts_out(attack, false).await;
             for _ in 0..3 {
                 let entry = eve.says(0, b"\x05Hello");
-                eve.publishes(entry, None).await.unwrap().unwrap();
+                let _ = eve.publishes(entry, None).await;
             }
             attack.lines.push(eve.line);
         }),
         row!(LinkHolder, "a lawful join that only she is admitted to, and a commit", |attack| {
             let mut eve = shuts_out(attack, false).await;
-            tells(&mut eve, |_, next| of_her_own(next)).await;
+            let (entry, mut next) = eve.refresh();
+            of_her_own(&mut next);
+            let _ = eve.publishes(entry, Some(next)).await;
             attack.lines.push(eve.line);
         }),
         row!(LinkHolder, "a lawful join that only she is admitted to, and another", |attack| {
             let eve = shuts_out(attack, false).await;
-            let (address, epoch, policy) = (eve.address(), eve.epoch(), eve.policy);
-            let group_info = eve.seals_info(epoch, &eve.group_info());
-            let shown = wire::Door { address, epoch, group_info, policy };
-            let made = join::make(&attack.invite, &shown, Shape::of(Who::random()));
-            let (entry, mut next) = made.sealed(&attack.invite, &shown);
-            of_her_own(&mut next);
-            joins::append(attack, entry, next).await;
+            joins_again(attack, &eve).await;
             attack.lines.push(eve.line);
         }),
+        row!(
+            LinkHolder,
+            "a lawful join that only she is admitted to, and 1,100 epochs",
+            |attack| {
+                let mut eve = shuts_out(attack, false).await;
+                begins_many(&mut eve, 1_100).await;
+                attack.lines.push(eve.line);
+            }
+        ),
         row!(Member, "a lawful join that only one is admitted to, kept by a member", |attack| {
             let eve = shuts_out(attack, true).await;
             attack.lines.push(eve.line);
         })
         .then(AwaitsOwner(OWNER_PUTS_RIGHT)),
+        row!(Member, "a lawful join that a member keeps, and another", |attack| {
+            let eve = shuts_out(attack, true).await;
+            joins_again(attack, &eve).await;
+            attack.lines.push(eve.line);
+        })
+        .then(AwaitsOwner(OWNER_PUTS_RIGHT)),
+        row!(Member, "a commit with a false member hash and at once such a join", |attack| {
+            attack.mallory().advances_telling("Malice", of_her_own).await;
+            let mallory = attack.mallory.take().unwrap();
+            joins_again(attack, &mallory).await;
+            attack.mallory = Some(mallory);
+        })
+        .then(AwaitsOwner(OWNER_PUTS_RIGHT)),
+        row!(Member, "two commits with false hashes one after the other", |attack| {
+            let mallory = attack.mallory();
+            for _ in 0..2 {
+                mallory.advances_telling("Malice", of_her_own).await;
+                let (address, epoch) = (mallory.address(), mallory.epoch());
+                let enter = Request::Enter { address, epoch, member: keys::token(HER_OWN) };
+                let _ = mallory.line.ask(enter).await;
+            }
+        })
+        .then(AwaitsOwner(OWNER_PUTS_RIGHT)),
     ]
+}
+
+/// Somebody joins through the door that only she has the key to, and leaves one like it.
+async fn joins_again(attack: &mut Attack<'_>, eve: &Forger) {
+    let (address, epoch, policy) = (eve.address(), eve.epoch(), eve.policy);
+    let group_info = eve.seals_info(epoch, &eve.group_info());
+    let shown = wire::Door { address, epoch, group_info, policy };
+    let made = join::make(&attack.invite, &shown, Shape::of(Who::random()));
+    let (entry, mut next) = made.sealed(&attack.invite, &shown);
+    of_her_own(&mut next);
+    let _ = joins::ask(attack, entry, next).await;
+}
+
+/// Begins so many epochs more, by commits that are none, as long as the relay takes them: more than
+/// it has records of.
+async fn begins_many(eve: &mut Forger, epochs: u64) {
+    let (address, first) = (eve.address(), eve.epoch().value());
+    for epoch in (first..first + epochs).map(Epoch::new) {
+        let sealed = Payload::from(random::<300>().to_vec());
+        let retention = eve.policy.handshakes;
+        let entry = Entry { kind: EntryKind::Commit, epoch, retention, sealed };
+        let next = NextEpoch {
+            member: hash(HER_OWN),
+            door: keys::token(eve.door.token).hash(),
+            group_info: Payload::from(random::<100>().to_vec()),
+        };
+        let publish = Request::Publish { address, entry, next: Some(next) };
+        let member = keys::token(HER_OWN);
+        let enter = Request::Enter { address, epoch: epoch.next(), member };
+        for request in [publish, enter] {
+            loop {
+                match eve.line.ask(request.clone()).await {
+                    Some(Err(Refusal::Busy { retry_after })) => {
+                        let wait = Duration::from_millis(retry_after.into());
+                        tokio::time::sleep(wait).await;
+                    }
+                    Some(Ok(_)) => break,
+                    _ => return,
+                }
+            }
+        }
+    }
 }
 
 pub fn rows() -> Vec<Row> {

@@ -34,7 +34,8 @@ pub async fn append(attack: &mut Attack<'_>, entry: Entry, next: NextEpoch) {
     assert!(matches!(answer, Ok(Reply::Accepted { .. })), "{answer:?}");
 }
 
-async fn ask(attack: &mut Attack<'_>, entry: Entry, next: NextEpoch) -> Result<Reply, Refusal> {
+/// Asks the relay for a join, and works for it if need be.
+pub async fn ask(attack: &mut Attack<'_>, entry: Entry, next: NextEpoch) -> Result<Reply, Refusal> {
     let address = *attack.invite.address();
     let door = keys::token(door(attack).token);
     let join = Request::Join { address, door, entry, next };

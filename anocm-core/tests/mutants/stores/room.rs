@@ -181,7 +181,9 @@ impl Room {
         self.epochs.push(Known { record, until: None });
         let most = if self.is(OneEpochLess) { MAX_EPOCHS - 1 } else { MAX_EPOCHS };
         if self.epochs.len() > most && !self.is(EpochsUnbounded) {
-            self.epochs.remove(0);
+            let first_unsettled = self.epochs.iter().position(|known| !known.record.settled);
+            let protects = first_unsettled == Some(1) && !self.is(UnsettledIsDisplaced);
+            self.epochs.remove(if protects { 2 } else { 0 });
         }
         if !self.is(OldGroupInfo) {
             self.group_info = next.group_info;
