@@ -31,8 +31,8 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let clock = Arc::new(TokioClock::new());
-//! let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
-//! let relay = Relay::new(store, clock, RelayConfig::default());
+//! let store = MemoryStore::new(clock.clone(), MemoryLimits::default())?;
+//! let relay = Relay::new(store, clock, RelayConfig::default())?;
 //!
 //! // Alice opens a room and gets a link for it.
 //! let reach = || Arc::new(relay.transport());

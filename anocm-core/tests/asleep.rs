@@ -27,8 +27,8 @@ use tokio::sync::watch;
 #[tokio::test]
 async fn what_fell_due_meanwhile_is_not_shown_even_before_it_is_wiped() {
     let clock = Arc::new(TokioClock::new());
-    let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
-    let relay = Relay::new(store, clock, RelayConfig::default());
+    let store = MemoryStore::new(clock.clone(), MemoryLimits::default()).unwrap();
+    let relay = Relay::new(store, clock, RelayConfig::default()).unwrap();
     let clock = Arc::new(ManualClock::new());
     let config = ClientConfig::new(clock.clone());
     let (client, driver) = Client::new(Arc::new(relay.transport()), config).unwrap();
@@ -170,8 +170,8 @@ async fn a_program_that_runs_keeps_its_connection() {
 #[tokio::test]
 async fn what_fell_due_before_it_was_fetched_is_not_shown() {
     let clock = Arc::new(TokioClock::new());
-    let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
-    let relay = Relay::new(store, clock, RelayConfig::default());
+    let store = MemoryStore::new(clock.clone(), MemoryLimits::default()).unwrap();
+    let relay = Relay::new(store, clock, RelayConfig::default()).unwrap();
     let clock = Arc::new(ManualClock::new());
     let config = ClientConfig::new(clock.clone());
     let (client, driver) = Client::new(Arc::new(relay.transport()), config).unwrap();

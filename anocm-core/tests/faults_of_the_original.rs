@@ -262,9 +262,9 @@ async fn fault_12_limits_are_applied_and_nothing_costs_much() {
 #[tokio::test(start_paused = true)]
 async fn fault_13_a_cut_loses_nothing_and_two_relays_may_share_a_store() {
     let clock = Arc::new(anocm_core::TokioClock::new());
-    let store: Arc<dyn Store> = MemoryStore::new(clock.clone(), MemoryLimits::default());
-    let relays =
-        [(), ()].map(|()| Relay::new(store.clone(), clock.clone(), RelayConfig::default()));
+    let store: Arc<dyn Store> = MemoryStore::new(clock.clone(), MemoryLimits::default()).unwrap();
+    let relays = [(), ()]
+        .map(|()| Relay::new(store.clone(), clock.clone(), RelayConfig::default()).unwrap());
     let network = Network::new(1, Duration::ZERO);
     let reach = Arc::new(relays[0].transport());
     let mut alice = Guest::opening(reach, "Alice", NewRoom::default());

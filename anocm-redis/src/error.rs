@@ -1,12 +1,15 @@
 //! What can go wrong.
 
-use anocm_core::store::StoreError;
+use anocm_core::{SettingError, store::StoreError};
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 /// Why there is no store.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
+    /// A setting that cannot work.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
     /// No server was named, or one not as it should be.
     #[error("not the URL of a Redis server")]
     Url,

@@ -24,7 +24,7 @@
 //! # async fn serve() -> Result<(), anocm_redis::ConnectError> {
 //! let options = RedisOptions::new(["redis://127.0.0.1:6379"])?;
 //! let store = RedisStore::connect(options).await?;
-//! let relay = Relay::new(store, Arc::new(TokioClock::new()), RelayConfig::default());
+//! let relay = Relay::new(store, Arc::new(TokioClock::new()), RelayConfig::default())?;
 //! # Ok(()) }
 //! ```
 //!

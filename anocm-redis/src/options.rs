@@ -2,6 +2,7 @@
 
 use std::{fmt, time::Duration};
 
+use anocm_core::SettingError;
 use redis::{
     ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo,
     io::tcp::TcpSettings,
@@ -69,6 +70,20 @@ impl RedisOptions {
         })
     }
 
+    /// Checks that a store could work with this.
+    ///
+    /// # Errors
+    /// [`SettingError`] names the first field that is out of its range.
+    pub fn check(&self) -> Result<(), SettingError> {
+        let times = Duration::from_millis(10)..=Duration::from_secs(3_600);
+        for (value, field) in
+            [(self.connect_timeout, "connect_timeout"), (self.response_timeout, "response_timeout")]
+        {
+            SettingError::unless_in(&times, &value, field, "from 10ms to 1h")?;
+        }
+        SettingError::unless_in(&(1..=usize::MAX), &self.max_rooms, "max_rooms", "at least 1")
+    }
+
     /// Whether any of the URLs holds a password.
     #[must_use]
     pub fn has_password_in_url(&self) -> bool {
@@ -131,5 +146,23 @@ impl RedisOptions {
 impl fmt::Debug for RedisOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("RedisOptions(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_work_is_refused_by_its_name() {
+        let refused = |change: fn(&mut RedisOptions)| {
+            let mut options = RedisOptions::new(["redis://localhost"]).unwrap();
+            assert_eq!(options.check(), Ok(()));
+            change(&mut options);
+            options.check().unwrap_err().field
+        };
+        assert_eq!(refused(|options| options.max_rooms = 0), "max_rooms");
+        assert_eq!(refused(|options| options.connect_timeout = Duration::ZERO), "connect_timeout");
+        assert_eq!(refused(|options| options.response_timeout = Duration::MAX), "response_timeout");
     }
 }

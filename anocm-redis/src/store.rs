@@ -56,6 +56,7 @@ impl RedisStore {
     /// [`ConnectError`]: also when the servers write to a disk, or do not say whether they do and
     /// that is not allowed.
     pub async fn connect(options: RedisOptions) -> Result<Arc<Self>, ConnectError> {
+        options.check()?;
         let servers = Arc::new(Servers::connect(options).await?);
         let watchman = Watchman::hire(&servers).await?;
         let washer = Washer::hire(&servers);

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use anocm_core::{
-    RelayUrl, TokioClock,
+    RelayUrl, SettingError, TokioClock,
     relay::{Relay, RelayConfig},
     transport::{InProcess, Link, Transport, TransportError},
 };
@@ -49,15 +49,23 @@ impl RedisTransport {
         options: RedisOptions,
         config: RelayConfig,
     ) -> Result<Self, ConnectError> {
-        Ok(Self::over(known_as, RedisStore::connect(options).await?, config))
+        // Before anything is asked of the servers.
+        config.check()?;
+        Ok(Self::over(known_as, RedisStore::connect(options).await?, config)?)
     }
 
     /// Shares a store that is there.
-    #[must_use]
-    pub fn over(known_as: RelayUrl, store: Arc<RedisStore>, config: RelayConfig) -> Self {
-        let relay = Relay::new(store, Arc::new(TokioClock::new()), config);
+    ///
+    /// # Errors
+    /// [`SettingError`] when nothing could work with `config`.
+    pub fn over(
+        known_as: RelayUrl,
+        store: Arc<RedisStore>,
+        config: RelayConfig,
+    ) -> Result<Self, SettingError> {
+        let relay = Relay::new(store, Arc::new(TokioClock::new()), config)?;
         let transport = relay.transport().known_as(known_as);
-        Self { relay, transport }
+        Ok(Self { relay, transport })
     }
 
     /// Ends all connections of this transport, and returns when nothing of its relay runs any

@@ -33,7 +33,7 @@ impl Shelf {
         limits.max_rooms = usize::MAX;
         limits.max_bytes = usize::MAX;
         let told: Arc<dyn Clock> = clock.clone();
-        let store = MemoryStore::new(told, limits);
+        let store = MemoryStore::new(told, limits).unwrap();
         let rooms: Vec<_> = (0..rooms).map(address).collect();
         for room in &rooms {
             done(store.create(room, genesis()));

@@ -181,8 +181,8 @@ pub enum ClientError {
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let clock = Arc::new(TokioClock::new());
-/// # let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
-/// # let relay = Relay::new(store, clock, RelayConfig::default());
+/// # let store = MemoryStore::new(clock.clone(), MemoryLimits::default())?;
+/// # let relay = Relay::new(store, clock, RelayConfig::default())?;
 /// let transport = Arc::new(relay.transport());
 /// let (client, driver) = Client::new(transport, ClientConfig::default())?;
 /// tokio::spawn(driver.run());

@@ -195,8 +195,8 @@ async fn everybody_who_waits_at_a_room_hears_that_it_is_over() {
 #[tokio::test]
 async fn who_waits_to_be_in_hears_it_and_no_event_is_lost() {
     let clock = Arc::new(TokioClock::new());
-    let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
-    let relay = Relay::new(store, clock, RelayConfig::default());
+    let store = MemoryStore::new(clock.clone(), MemoryLimits::default()).unwrap();
+    let relay = Relay::new(store, clock, RelayConfig::default()).unwrap();
     let transport = Arc::new(relay.transport());
     let (client, driver) = Client::new(transport, ClientConfig::default()).unwrap();
     tokio::spawn(driver.run());
@@ -235,8 +235,8 @@ impl<T: Transport> Transport for Counting<T> {
 /// A client at a relay, and how often it connected.
 fn counted(failing: usize, config: ClientConfig) -> (Client, Arc<AtomicUsize>) {
     let clock = Arc::new(TokioClock::new());
-    let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
-    let relay = Relay::new(store, clock, RelayConfig::default());
+    let store = MemoryStore::new(clock.clone(), MemoryLimits::default()).unwrap();
+    let relay = Relay::new(store, clock, RelayConfig::default()).unwrap();
     let connections = Arc::new(AtomicUsize::new(0));
     let inner = relay.transport();
     let transport = Counting { inner, failing, connections: connections.clone() };

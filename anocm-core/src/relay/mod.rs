@@ -20,13 +20,15 @@
 //!     transport::Transport,
 //! };
 //!
-//! # #[tokio::main(flavor = "current_thread")] async fn main() {
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let clock = Arc::new(TokioClock::new());
-//! let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
-//! let relay = Relay::new(store, clock, RelayConfig::default());
-//! let link = relay.transport().connect().await;
-//! assert!(link.is_ok());
+//! let store = MemoryStore::new(clock.clone(), MemoryLimits::default())?;
+//! let relay = Relay::new(store, clock, RelayConfig::default())?;
+//! let link = relay.transport().connect().await?;
 //! relay.shutdown(true).await;
+//! # drop(link);
+//! # Ok(())
 //! # }
 //! ```
 
@@ -75,6 +77,7 @@ use self::{
     turns::Turns,
 };
 use crate::{
+    setting::SettingError,
     store::Store,
     time::Clock,
     transport::{Closing, InProcess, Link},
@@ -105,13 +108,19 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// A relay that keeps its rooms in `store`. [`RelayConfig::check`] tells whether it can work
-    /// with `config`.
-    #[must_use]
-    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, config: RelayConfig) -> Arc<Self> {
+    /// A relay that keeps its rooms in `store`.
+    ///
+    /// # Errors
+    /// [`SettingError`] when the relay could not work with `config`.
+    pub fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        config: RelayConfig,
+    ) -> Result<Arc<Self>, SettingError> {
+        config.check()?;
         let most = config.max_connections.min(Semaphore::MAX_PERMITS);
         let toll = Toll::new(&config, clock.now());
-        Arc::new(Self {
+        Ok(Arc::new(Self {
             store,
             clock,
             config,
@@ -128,7 +137,7 @@ impl Relay {
             watched_over: OnceLock::new(),
             seen: Mutex::default(),
             failed: CancellationToken::new(),
-        })
+        }))
     }
 
     /// Runs one connection to its end, from its hello on. Must be called on a tokio runtime.

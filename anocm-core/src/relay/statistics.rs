@@ -209,9 +209,10 @@ impl Relay {
     /// # use std::sync::Arc;
     /// # use anocm_core::{TokioClock, relay::{Relay, RelayConfig}, store::{MemoryLimits, MemoryStore}};
     /// # let clock = Arc::new(TokioClock::new());
-    /// # let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
-    /// let relay = Relay::new(store, clock, RelayConfig::default());
+    /// # let store = MemoryStore::new(clock.clone(), MemoryLimits::default())?;
+    /// let relay = Relay::new(store, clock, RelayConfig::default())?;
     /// assert_eq!(relay.statistics().connections, 0);
+    /// # Ok::<(), anocm_core::SettingError>(())
     /// ```
     #[must_use]
     pub fn statistics(&self) -> Statistics {

@@ -52,7 +52,7 @@ pub struct Machine {
     pub(super) link: LinkState,
     pub(super) log: Log,
     /// A join that is followed once the relay has admitted this guest to the epoch it begins.
-    pub(super) staged: Option<Staged>,
+    pub(super) staged: Option<Box<Staged>>,
     pub(super) age_bound: AgeBound,
     pub(super) outbox: Outbox,
     pub(super) senders: Senders,

@@ -14,7 +14,8 @@ use crate::{
     wire::{EntryKind, SETTLES},
 };
 
-/// A join that this guest would follow, and its place.
+/// A join that this guest would follow, and its place. Boxed, so that nothing of it stays in the
+/// machine when it is gone: what is moved takes along whatever stood where it has no value.
 pub(super) struct Staged {
     seq: Seq,
     /// When the relay accepted it.
@@ -35,7 +36,7 @@ impl Machine {
         if join.member_token().is_none() || self.link.as_owner >= Some(join.epoch()) {
             return self.merge(now, seq, join);
         }
-        self.staged = Some(Staged { seq, accepted, join });
+        self.staged = Some(Box::new(Staged { seq, accepted, join }));
         self.link.synced = false;
         self.enter();
     }
@@ -64,9 +65,10 @@ impl Machine {
 
     /// The relay has admitted this guest to the epoch of the staged join. False when there is none.
     pub(super) fn follow_staged(&mut self, now: Timestamp) -> bool {
-        let Some(Staged { seq, join, .. }) = self.staged.take() else {
+        let Some(staged) = self.staged.take() else {
             return false;
         };
+        let Staged { seq, join, .. } = *staged;
         self.merge(now, seq, join);
         true
     }
@@ -90,9 +92,10 @@ impl Machine {
     /// The relay does not admit this guest to the epoch of the staged join: it is not followed.
     /// False when there was none.
     pub(super) fn staged_not_admitted(&mut self, now: Timestamp) -> bool {
-        let Some(Staged { seq, accepted, join }) = self.staged.take() else {
+        let Some(staged) = self.staged.take() else {
             return false;
         };
+        let Staged { seq, accepted, join } = *staged;
         if self.is_broken_at(seq) {
             self.out_of_step(now, None);
         } else {

@@ -45,8 +45,8 @@ impl Stage {
 
     pub fn of(config: RelayConfig) -> Self {
         let clock = Arc::new(TokioClock::new());
-        let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
-        Self { relay: Relay::new(store, clock, config) }
+        let store = MemoryStore::new(clock.clone(), MemoryLimits::default()).unwrap();
+        Self { relay: Relay::new(store, clock, config).unwrap() }
     }
 
     pub fn reach(&self) -> Arc<dyn Transport> {

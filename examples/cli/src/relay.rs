@@ -25,6 +25,8 @@ pub(crate) enum RelayError {
     Listen(#[from] std::io::Error),
     #[error("cannot make a link: {0}")]
     Url(#[from] anocm_core::InviteError),
+    #[error(transparent)]
+    Setting(#[from] anocm_core::SettingError),
 }
 
 /// A relay that runs until [`stop`](Self::stop).
@@ -56,9 +58,9 @@ impl Embedded {
             None => RelayUrl::parse(&format!("http://{listens}/"))?,
         };
         let clock = Arc::new(TokioClock::new());
-        let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
+        let store = MemoryStore::new(clock.clone(), MemoryLimits::default())?;
         store.state_posture(posture);
-        let relay = Relay::new(store, clock, RelayConfig::default());
+        let relay = Relay::new(store, clock, RelayConfig::default())?;
         let serving = relay.clone();
         let accept = move |link| {
             let relay = serving.clone();

@@ -102,11 +102,11 @@ async fn run(args: Args, posture: Posture) -> Result<(), Failure> {
         store
     } else {
         // What is kept gets older while the machine sleeps.
-        let store = MemoryStore::new(Arc::new(ContinuousClock::new()), args.memory());
+        let store = MemoryStore::new(Arc::new(ContinuousClock::new()), args.memory())?;
         store.state_posture(posture);
         store
     };
-    let relay = Relay::new(store, clock, config);
+    let relay = Relay::new(store, clock, config)?;
     let site = http::site(web_socket(&relay, &args), Arc::downgrade(&relay));
     // Before the port is announced, so that whoever reads the line may send a signal.
     let mut signals = Signals::listen().map_err(Failure::Start)?;

@@ -166,8 +166,8 @@ mod tests {
     #[tokio::test]
     async fn prometheus_gets_numbers_as_it_wants_them() {
         let clock = Arc::new(TokioClock::new());
-        let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
-        let relay = Relay::new(store, clock, RelayConfig::default());
+        let store = MemoryStore::new(clock.clone(), MemoryLimits::default()).unwrap();
+        let relay = Relay::new(store, clock, RelayConfig::default()).unwrap();
         let listener = bind(([127, 0, 0, 1], 0).into()).await.unwrap();
         let address = listener.address().unwrap();
         tokio::spawn(serve(listener, Arc::downgrade(&relay)));

@@ -118,10 +118,10 @@ mod tests {
     #[tokio::test]
     async fn a_relay_that_no_longer_listens_ends_with_an_error() {
         let clock = Arc::new(TokioClock::new());
-        let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
+        let store = MemoryStore::new(clock.clone(), MemoryLimits::default()).unwrap();
         let (stop, _stopped) = oneshot::channel();
         let running = Running {
-            relay: Relay::new(store, clock, RelayConfig::default()),
+            relay: Relay::new(store, clock, RelayConfig::default()).unwrap(),
             listener: tokio::spawn(async { panic!("nothing is accepted any more") }),
             stop,
             certificates: None,

@@ -17,8 +17,8 @@ use crate::{
 /// A relay in this process that guests know as `url`.
 fn known_as(url: &str) -> Arc<dyn Transport> {
     let clock = Arc::new(TokioClock::new());
-    let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
-    let relay = Relay::new(store, clock, RelayConfig::default());
+    let store = MemoryStore::new(clock.clone(), MemoryLimits::default()).unwrap();
+    let relay = Relay::new(store, clock, RelayConfig::default()).unwrap();
     Arc::new(relay.transport().known_as(RelayUrl::parse(url).unwrap()))
 }
 
@@ -52,6 +52,20 @@ fn a_client_that_cannot_work_is_refused_by_the_name_of_the_setting() {
     assert_eq!(refused(|config| config.max_rooms = 0), "max_rooms");
     assert_eq!(refused(|config| config.rooms.max_history = 0), "rooms.max_history");
     assert_eq!(refused(|config| config.rooms.max_waiting = 0), "rooms.max_waiting");
+}
+
+#[test]
+fn a_relay_or_a_store_that_cannot_work_is_refused_by_the_name_of_the_setting() {
+    let clock = || Arc::new(TokioClock::new());
+    let store = |limits| MemoryStore::new(clock(), limits);
+    let error = store(MemoryLimits { max_rooms: 0, ..MemoryLimits::default() }).unwrap_err();
+    assert_eq!(error.to_string(), "max_rooms must be at least 1");
+    let error = store(MemoryLimits { max_bytes: 4_095, ..MemoryLimits::default() }).unwrap_err();
+    assert_eq!(error.to_string(), "max_bytes must be at least 4096");
+    let config = RelayConfig { max_connections: 0, ..RelayConfig::default() };
+    let store = store(MemoryLimits::default()).unwrap();
+    let error = Relay::new(store, clock(), config).unwrap_err();
+    assert_eq!(error.field, "max_connections");
 }
 
 #[test]

@@ -259,7 +259,8 @@ async fn an_entry_that_expires_while_it_waits_is_not_kept_either() {
 #[tokio::test(start_paused = true)]
 async fn two_relays_share_a_room_through_their_store() {
     let world = World::new();
-    let other = Relay::new(world.store.clone(), world.clock.clone(), RelayConfig::default());
+    let other =
+        Relay::new(world.store.clone(), world.clock.clone(), RelayConfig::default()).unwrap();
     let mut alice = world.alice().await;
     let mut bob = Guest::of(&other).await;
     assert_eq!(accepted(bob.ask(join(DOOR, 0)).await), Ok(1));

@@ -33,10 +33,10 @@ struct Faulty {
 
 fn faulty(faults: Faults) -> (Arc<Relay>, Arc<Faulty>) {
     let clock = Arc::new(TokioClock::new());
-    let inner = MemoryStore::new(clock.clone(), MemoryLimits::default());
+    let inner = MemoryStore::new(clock.clone(), MemoryLimits::default()).unwrap();
     inner.state_posture(Posture::Kept);
     let store = Arc::new(Faulty { inner, clock: clock.clone(), faults, asked: AtomicU64::new(0) });
-    (Relay::new(store.clone(), clock, RelayConfig::default()), store)
+    (Relay::new(store.clone(), clock, RelayConfig::default()).unwrap(), store)
 }
 
 #[async_trait]

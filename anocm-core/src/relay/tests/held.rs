@@ -186,7 +186,7 @@ impl Stage {
     pub(super) async fn new(config: RelayConfig) -> Self {
         let world = World::new();
         let store = Held::new(world.store);
-        let relay = Relay::new(store.clone(), world.clock, config);
+        let relay = Relay::new(store.clone(), world.clock, config).unwrap();
         let mut alice = Guest::of(&relay).await;
         assert_eq!(alice.ask(create(ROOM, policy())).await, Ok(Reply::Done));
         let mut bob = Guest::of(&relay).await;

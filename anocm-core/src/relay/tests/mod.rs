@@ -62,8 +62,8 @@ impl World {
 
     fn with(config: RelayConfig) -> Self {
         let clock = Arc::new(TokioClock::new());
-        let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
-        let relay = Relay::new(store.clone(), clock.clone(), config);
+        let store = MemoryStore::new(clock.clone(), MemoryLimits::default()).unwrap();
+        let relay = Relay::new(store.clone(), clock.clone(), config).unwrap();
         Self { store, clock, relay }
     }
 

@@ -115,7 +115,7 @@ async fn worlds() -> (World, Guest, Arc<Meddled>, Arc<Relay>) {
     let world = World::new();
     let alice = world.alice().await;
     let meddled = Meddled::new(world.store.clone());
-    let relay = Relay::new(meddled.clone(), world.clock.clone(), RelayConfig::default());
+    let relay = Relay::new(meddled.clone(), world.clock.clone(), RelayConfig::default()).unwrap();
     (world, alice, meddled, relay)
 }
 
@@ -330,7 +330,7 @@ async fn what_went_at_once_does_not_wait_for_an_answer_of_the_store() {
     let world = World::new();
     let mut alice = world.alice().await;
     let slow = Arc::new(Slow(world.store.clone()));
-    let relay = Relay::new(slow, world.clock.clone(), RelayConfig::default());
+    let relay = Relay::new(slow, world.clock.clone(), RelayConfig::default()).unwrap();
     let (near, far) = crate::transport::pair();
     let far = Lazy { inner: Box::new(far), left: Mutex::default() };
     tokio::spawn(async move { relay.serve(Box::new(far)).await });
@@ -352,8 +352,8 @@ async fn whoever_has_lapsed_is_not_told_what_was_said_after_that() {
     use crate::testing::ManualClock;
 
     let clock = Arc::new(ManualClock::new());
-    let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
-    let relay = Relay::new(store.clone(), clock.clone(), RelayConfig::default());
+    let store = MemoryStore::new(clock.clone(), MemoryLimits::default()).unwrap();
+    let relay = Relay::new(store.clone(), clock.clone(), RelayConfig::default()).unwrap();
     let mut alice = Guest::of(&relay).await;
     assert_eq!(alice.ask(create(ROOM, policy())).await, Ok(Reply::Done));
     let mut bob = Guest::of(&relay).await;

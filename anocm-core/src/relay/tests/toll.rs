@@ -159,9 +159,9 @@ fn hoard(n: u8, door: usize) -> Request {
 fn small_store() -> World {
     let clock = Arc::new(TokioClock::new());
     let limits = MemoryLimits { max_bytes: 8 << 20, ..MemoryLimits::default() };
-    let store = MemoryStore::new(clock.clone(), limits);
+    let store = MemoryStore::new(clock.clone(), limits).unwrap();
     let config = RelayConfig { max_effort: 4_096, ..RelayConfig::default() };
-    let relay = Relay::new(store.clone(), clock.clone(), config);
+    let relay = Relay::new(store.clone(), clock.clone(), config).unwrap();
     World { store, clock, relay }
 }
 

@@ -95,8 +95,8 @@ struct Stage {
 impl Stage {
     fn new() -> Self {
         let clock = Arc::new(TokioClock::new());
-        let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
-        let relay = Relay::new(store, clock, RelayConfig::default());
+        let store = MemoryStore::new(clock.clone(), MemoryLimits::default()).unwrap();
+        let relay = Relay::new(store, clock, RelayConfig::default()).unwrap();
         Self { reach: relay.transport(), relay }
     }
 

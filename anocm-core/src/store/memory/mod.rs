@@ -22,6 +22,7 @@ use self::{
 };
 use super::{Feeds, Store, StoreError, StoreStatus, StoredDoor, TakeBack, Watch};
 use crate::{
+    SettingError,
     id::{RoomAddress, Seq},
     time::{Clock, Timestamp},
     wire::{CloseReason, Entry, Genesis, NextEpoch, Page, Posture},
@@ -42,7 +43,7 @@ const NOTHING_DUE: Duration = Duration::from_secs(24 * 3_600);
 /// use anocm_core::{TokioClock, store::{MemoryLimits, MemoryStore}};
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let store = MemoryStore::new(Arc::new(TokioClock::new()), MemoryLimits::default());
+/// let store = MemoryStore::new(Arc::new(TokioClock::new()), MemoryLimits::default())?;
 /// # drop(store); }
 /// ```
 pub struct MemoryStore {
@@ -81,6 +82,19 @@ impl MemoryLimits {
     /// What a room counts for besides entries and door. 1 KiB.
     pub const PER_ROOM: usize = 1_024;
 
+    /// Checks that a store could work with this.
+    ///
+    /// # Errors
+    /// [`SettingError`] names the first field that is out of its range.
+    pub fn check(&self) -> Result<(), SettingError> {
+        SettingError::unless_in(&(1..=usize::MAX), &self.max_rooms, "max_rooms", "at least 1")?;
+        let bytes = Self::LEAST..=usize::MAX;
+        SettingError::unless_in(&bytes, &self.max_bytes, "max_bytes", "at least 4096")
+    }
+
+    /// Room for one small room.
+    const LEAST: usize = 4 * Self::PER_ROOM;
+
     /// Bytes of [`max_bytes`](Self::max_bytes) that are for commits, joins and voids in rooms that
     /// exist: a tenth. Each room may take the same share of it.
     #[must_use]
@@ -98,9 +112,12 @@ impl Default for MemoryLimits {
 impl MemoryStore {
     /// An empty store that tells the time by `clock`. Its [`posture`](Store::posture) is
     /// unknown until [`state_posture`](Self::state_posture) is called.
-    #[must_use]
-    pub fn new(clock: Arc<dyn Clock>, limits: MemoryLimits) -> Arc<Self> {
-        Arc::new_cyclic(|this| Self {
+    ///
+    /// # Errors
+    /// [`SettingError`] when no room could be kept within `limits`.
+    pub fn new(clock: Arc<dyn Clock>, limits: MemoryLimits) -> Result<Arc<Self>, SettingError> {
+        limits.check()?;
+        Ok(Arc::new_cyclic(|this| Self {
             clock,
             state: Mutex::new(State {
                 rooms: Rooms::new(limits),
@@ -110,7 +127,7 @@ impl MemoryStore {
             }),
             earlier: Arc::new(Notify::new()),
             this: this.clone(),
-        })
+        }))
     }
 
     /// Says what the program found out about its own memory: swap, core dumps, wiping. The

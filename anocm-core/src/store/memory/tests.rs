@@ -25,7 +25,7 @@ struct Memory(Arc<ManualClock>);
 #[async_trait::async_trait]
 impl StoreFactory for Memory {
     async fn store(&self) -> Arc<dyn Store> {
-        MemoryStore::new(self.0.clone(), MemoryLimits::default())
+        MemoryStore::new(self.0.clone(), MemoryLimits::default()).unwrap()
     }
 
     async fn pass(&self, duration: Duration) {
@@ -102,7 +102,7 @@ async fn janitor_had_its_turn() {
 #[tokio::test]
 async fn an_idle_store_lets_go_of_an_entry_at_its_deadline() {
     let clock = Arc::new(ManualClock::new());
-    let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
+    let store = MemoryStore::new(clock.clone(), MemoryLimits::default()).unwrap();
     store.create(&address(1), genesis()).await.unwrap();
     janitor_had_its_turn().await;
     let (entry, sealed) = witnessed(kept(5_000));
@@ -117,7 +117,7 @@ async fn an_idle_store_lets_go_of_an_entry_at_its_deadline() {
 
 #[tokio::test]
 async fn a_closed_room_lets_go_of_everything() {
-    let store = MemoryStore::new(Arc::new(ManualClock::new()), MemoryLimits::default());
+    let store = MemoryStore::new(Arc::new(ManualClock::new()), MemoryLimits::default()).unwrap();
     let mut genesis = genesis();
     let (group_info, door) = Payload::witnessed(vec![2; 1_000]);
     genesis.first.group_info = group_info;
@@ -135,7 +135,7 @@ async fn a_closed_room_lets_go_of_everything() {
 #[tokio::test]
 async fn the_janitor_leaves_with_the_store() {
     let clock = Arc::new(ManualClock::new());
-    let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
+    let store = MemoryStore::new(clock.clone(), MemoryLimits::default()).unwrap();
     store.create(&address(1), genesis()).await.unwrap();
     let mut watch = store.watch(&address(1)).await.unwrap();
     janitor_had_its_turn().await;
@@ -150,7 +150,7 @@ async fn the_janitor_leaves_with_the_store() {
 async fn a_full_store_refuses_rooms_and_entries_until_space_returns() {
     let clock = Arc::new(ManualClock::new());
     let limits = MemoryLimits { max_rooms: 3, max_bytes: 20_000 };
-    let store = MemoryStore::new(clock.clone(), limits);
+    let store = MemoryStore::new(clock.clone(), limits).unwrap();
     store.create(&address(1), genesis()).await.unwrap();
     let here = address(1);
     let append = || store.append(&here, message(kept(1_000)), None);
@@ -186,7 +186,7 @@ fn begins_epoch(kind: EntryKind, epoch: u64) -> Entry {
 #[tokio::test]
 async fn a_member_can_be_removed_while_the_store_is_full() {
     let limits = MemoryLimits { max_rooms: 9, max_bytes: 400_000 };
-    let store = MemoryStore::new(Arc::new(ManualClock::new()), limits);
+    let store = MemoryStore::new(Arc::new(ManualClock::new()), limits).unwrap();
     for n in [1, 2] {
         store.create(&address(n), genesis()).await.unwrap();
     }
@@ -220,7 +220,7 @@ async fn a_member_can_be_removed_while_the_store_is_full() {
 #[tokio::test]
 async fn a_room_that_only_its_maker_entered_does_not_linger_for_long() {
     let clock = Arc::new(ManualClock::new());
-    let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
+    let store = MemoryStore::new(clock.clone(), MemoryLimits::default()).unwrap();
     let mut genesis = genesis();
     (genesis.policy.linger, genesis.policy.largest_age) = (86_400_000, 600_000_000);
     for n in [1, 2, 3] {
@@ -248,7 +248,7 @@ async fn a_room_that_only_its_maker_entered_does_not_linger_for_long() {
 #[tokio::test]
 async fn time_in_which_the_relay_did_not_run_is_no_absence_and_yet_entries_expire() {
     let clock = Arc::new(ManualClock::new());
-    let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
+    let store = MemoryStore::new(clock.clone(), MemoryLimits::default()).unwrap();
     store.create(&address(1), genesis()).await.unwrap();
     store.append(&address(1), message(kept(30_000)), None).await.unwrap();
     let second = Duration::from_secs(1);
@@ -274,7 +274,7 @@ async fn time_in_which_the_relay_did_not_run_is_no_absence_and_yet_entries_expir
 #[tokio::test]
 async fn without_a_relay_rooms_linger_out() {
     let clock = Arc::new(ManualClock::new());
-    let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
+    let store = MemoryStore::new(clock.clone(), MemoryLimits::default()).unwrap();
     store.create(&address(1), genesis()).await.unwrap();
     store.heartbeat();
     let linger = Duration::from_secs(120);
@@ -288,7 +288,7 @@ async fn without_a_relay_rooms_linger_out() {
 #[tokio::test]
 async fn a_stopped_relay_does_not_keep_a_room_beyond_its_age() {
     let clock = Arc::new(ManualClock::new());
-    let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
+    let store = MemoryStore::new(clock.clone(), MemoryLimits::default()).unwrap();
     store.create(&address(1), genesis()).await.unwrap();
     store.heartbeat();
     clock.advance(Duration::from_millis(300_000));
@@ -298,7 +298,7 @@ async fn a_stopped_relay_does_not_keep_a_room_beyond_its_age() {
 #[tokio::test]
 async fn an_entry_that_waited_in_a_watch_has_grown_older() {
     let clock = Arc::new(ManualClock::new());
-    let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
+    let store = MemoryStore::new(clock.clone(), MemoryLimits::default()).unwrap();
     store.create(&address(1), genesis()).await.unwrap();
     let mut watch = store.watch(&address(1)).await.unwrap();
     store.append(&address(1), message(kept(5_000)), None).await.unwrap();
@@ -310,7 +310,7 @@ async fn an_entry_that_waited_in_a_watch_has_grown_older() {
 #[tokio::test]
 async fn the_store_tells_how_much_there_is_of_everything() {
     let limits = MemoryLimits { max_rooms: 7, max_bytes: 100_000 };
-    let store = MemoryStore::new(Arc::new(ManualClock::new()), limits);
+    let store = MemoryStore::new(Arc::new(ManualClock::new()), limits).unwrap();
     store.create(&address(1), genesis()).await.unwrap();
     store.append(&address(1), message(kept(5_000)), None).await.unwrap();
     store.append(&address(1), message(Retention::Live), None).await.unwrap();
@@ -328,7 +328,7 @@ async fn the_store_tells_how_much_there_is_of_everything() {
 fn a_store_without_a_runtime_still_forgets() {
     use futures_util::FutureExt;
     let clock = Arc::new(ManualClock::new());
-    let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
+    let store = MemoryStore::new(clock.clone(), MemoryLimits::default()).unwrap();
     let created = store.create(&address(1), genesis()).now_or_never();
     assert_eq!(created, Some(Ok(())));
     clock.advance(MINUTE);

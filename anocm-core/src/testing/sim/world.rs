@@ -43,8 +43,8 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(seed: u64, plan: Plan) -> Self {
         let clock = Arc::new(TokioClock::new());
-        let store = MemoryStore::new(clock.clone(), MemoryLimits::default());
-        let relay = Relay::new(store, clock.clone(), RelayConfig::default());
+        let store = MemoryStore::new(clock.clone(), MemoryLimits::default()).unwrap();
+        let relay = Relay::new(store, clock.clone(), RelayConfig::default()).unwrap();
         let network = Network::new(seed, plan.longest_delay);
         let leaked = Arc::new(AtomicBool::new(false));
         let found = leaked.clone();

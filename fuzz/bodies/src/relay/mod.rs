@@ -60,8 +60,8 @@ impl World {
     fn new(tight: bool) -> Self {
         let clock = Arc::new(ManualClock::new());
         let (config, limits) = if tight { tight_limits() } else { Default::default() };
-        let store = MemoryStore::new(clock.clone(), limits);
-        let relay = Relay::new(store.clone(), clock.clone(), config);
+        let store = MemoryStore::new(clock.clone(), limits).unwrap();
+        let relay = Relay::new(store.clone(), clock.clone(), config).unwrap();
         Self { clock, store, relay, guests: BTreeMap::new(), known: Known::default() }
     }
 

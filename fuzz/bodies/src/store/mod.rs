@@ -56,7 +56,7 @@ impl Play {
         let mut limits = MemoryLimits::default();
         limits.max_rooms = usize::from(case.max_rooms);
         limits.max_bytes = case.max_bytes as usize;
-        let store = MemoryStore::new(clock.clone(), limits);
+        let store = MemoryStore::new(clock.clone(), limits).unwrap();
         let model = Model::new(limits);
         Self { clock, store, model, feeds: Feeds::default(), given: Vec::new() }
     }
