@@ -166,7 +166,7 @@ async fn tend(janitor: Arc<Janitor>, servers: Arc<Servers>, shard: Shard) {
     loop {
         let sent = servers.here();
         // Those who watch a room touch it before anybody ends it.
-        let spares: &[u8] = if servers.has_stood_still() { b"1" } else { b"0" };
+        let spares: &[u8] = if servers.has_just_gone_on() { b"1" } else { b"0" };
         match servers.run(shard, Name::Tend, &[&key], &[TOGETHER.as_bytes(), spares]).await {
             Ok(value) => {
                 let Some(tended) = Tended::of(value) else { break };

@@ -40,7 +40,7 @@
 //! | `void`, `settle` | take back a commit or a join, also as a member of the epoch before; note that a join stays |
 //! | `close` | ends a room |
 //! | `tend` | overwrites and deletes what is due in a slot, 100 entries of a room at a time |
-//! | `clock`, `revive` | record that the server's clock was set; bring a room back that was expired by that |
+//! | `clock`, `revive` | record that the server's clock was set; bring a room back that was expired by that, or while the relay did not run |
 //! | `wash` | overwrites what is left in the server's buffers, and in those by which replicas are filled |
 //!
 //! # What it costs

@@ -70,15 +70,25 @@ impl Connection<'_> {
         self.rooms.get(address).is_some_and(|room| room.proofs.include(proof, door))
     }
 
-    /// Whether the connection has proven the epoch before `epoch`.
-    pub(super) fn has_proven_before(
+    /// Where the unsettled joins stand that led from an epoch that the connection has proven to
+    /// `epoch`, which it proves now. From whichever, for the owner's own token.
+    ///
+    /// Not of the epoch before alone: a commit may have told a false hash of that, so that nobody
+    /// could prove it but whoever made the hash.
+    pub(super) fn unsettled(
         &self,
         address: &RoomAddress,
         epoch: Epoch,
+        owns: bool,
         door: &StoredDoor,
-    ) -> bool {
-        let before = door.epochs.iter().find(|record| record.epoch.next() == epoch);
-        before.is_some_and(|record| self.has_proven(address, record, door))
+    ) -> Vec<Seq> {
+        let proofs = self.rooms.get(address).and_then(|room| room.proofs.still_valid(door));
+        let proven = proofs.map(Proofs::epoch);
+        let led_here = |record: &&EpochRecord| {
+            let since = owns || proven.is_some_and(|proven| proven < record.epoch);
+            !record.settled && since && record.epoch <= epoch
+        };
+        door.epochs.iter().filter(led_here).map(|record| record.began).collect()
     }
 
     /// Refuses one who has proven no epoch while the door is shut.

@@ -183,10 +183,13 @@ impl Connection<'_> {
             self.joined.remove(address);
             return Err(Refusal::NotAdmitted);
         };
-        if !proven.settled && self.has_proven_before(address, epoch, &door) {
+        let unsettled = self.unsettled(address, epoch, owns, &door);
+        for began in &unsettled {
             // Before the answer: from here on no other member can take the join back.
-            self.relay.store.settle(address, proven.began).await.map_err(refusal)?;
-            // It may have been taken back before that.
+            self.relay.store.settle(address, *began).await.map_err(refusal)?;
+        }
+        if !unsettled.is_empty() {
+            // They may have been taken back before that.
             door = self.door(address).await?;
             let still = record(&door, epoch).filter(|record| record.member == proven.member);
             proven = still.ok_or(Refusal::NotAdmitted)?;
@@ -347,8 +350,12 @@ impl Connection<'_> {
 
 /// How far the log is open to one who has proven `epoch`: up to the entry that ended it.
 fn reach(door: &StoredDoor, epoch: Epoch) -> Seq {
-    let later = door.epochs.iter().filter(|record| record.epoch > epoch);
-    later.map(|record| record.began).min().unwrap_or(door.head)
+    if epoch == door.epoch() {
+        return door.head;
+    }
+    let began = |epoch| record(door, epoch).map(|record| record.began);
+    // Where an epoch ended whose successor is not known any more is not known either.
+    began(epoch.next()).or_else(|| began(epoch)).unwrap_or(Seq::START)
 }
 
 fn frame(id: RequestId, result: Result<Reply, Refusal>) -> Payload {

@@ -55,6 +55,9 @@ impl Machine {
             }
             // A membership change is followed however old it is: nothing that was said is in it.
             if !item.entry.kind.begins_epoch() {
+                if self.outbox.accepted_in(&(item.seq..=item.seq)).is_some() {
+                    return self.own_entry_left_the_log(now, item.seq);
+                }
                 self.missed = self.missed.saturating_add(1);
                 return self.log.count_unreadable();
             }
@@ -318,6 +321,7 @@ impl Machine {
         let commits = applied.joined.is_none();
         let by_me = self.session().is_some_and(|session| session.me() == applied.by);
         self.refreshed(now, commits && by_me);
+        self.hashes_doubtful &= !(commits && by_me);
         if !own {
             self.doubt_door(now);
         }

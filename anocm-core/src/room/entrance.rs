@@ -260,6 +260,8 @@ impl Machine {
         let returned = self.outbox.has_entered();
         self.past.begin(seq, (!opened && !returned).then(|| session.key()));
         self.only_door = None;
+        // One's own join has told the relay what is right.
+        self.hashes_doubtful = false;
         let others = session.members().iter().filter(|member| member.id != session.me());
         self.renewal.done();
         self.elders = others.map(|member| member.id).collect();

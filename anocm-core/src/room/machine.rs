@@ -73,6 +73,8 @@ pub struct Machine {
     pub(super) in_step_at: Timestamp,
     /// How often the owner has entered an epoch by the own token since then.
     pub(super) walks: u32,
+    /// What the relay was told of the room may be false: the owner's next commit puts it right.
+    pub(super) hashes_doubtful: bool,
     /// How the room came to be over.
     pub(super) ended: Option<Ended>,
     /// The owner wants the room to end.
@@ -208,6 +210,7 @@ impl Machine {
             past: Past::default(),
             in_step_at: Timestamp::ZERO,
             walks: 0,
+            hashes_doubtful: false,
             ended: None,
             closing: false,
             confirmed: false,

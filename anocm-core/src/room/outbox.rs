@@ -191,6 +191,12 @@ impl Outbox {
         }
     }
 
+    /// Whether fresh keys, and nothing else, are waiting to be committed.
+    pub(super) fn has_renewal(&self) -> bool {
+        let flying = self.flight.iter().map(|flight| &flight.job);
+        self.queue.iter().chain(flying).any(|job| matches!(job, Job::Change(None, Change::Refresh)))
+    }
+
     /// The connection was cut: whatever was sent may have been accepted.
     pub(super) fn outcome_unknown(&mut self) {
         if let Some(flight) = &mut self.flight

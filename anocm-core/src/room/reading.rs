@@ -75,7 +75,7 @@ impl Machine {
                 // A page that is on its way was asked for by the proof of an earlier epoch.
                 self.link.lagging |= self.link.reading;
                 if reached != epoch {
-                    return self.walk(reached, epoch, entered.head);
+                    return self.walk(now, reached, epoch, entered.head);
                 }
                 self.link.behind = entered.current != epoch;
                 self.look_again();
@@ -99,11 +99,12 @@ impl Machine {
     }
 
     /// The owner was admitted to `epoch` by the own token, and reads all that led there.
-    fn walk(&mut self, reached: Epoch, epoch: Epoch, head: Seq) {
+    fn walk(&mut self, now: Timestamp, reached: Epoch, epoch: Epoch, head: Seq) {
         if reached < epoch {
             self.link.head = Some(head);
             self.link.behind = true;
             self.look_again();
+            self.void_again(now);
             self.read();
         }
     }
@@ -255,13 +256,13 @@ impl Machine {
         }
         if current && caught_up && self.broken.is_none() && !self.link.synced {
             self.link.synced = true;
-            self.put_hashes_right(epoch);
             self.tell_missed();
             self.show(Connection::Online);
         }
         if self.link.synced && self.outbox.is_idle() {
             self.link.attempts = 0;
         }
+        self.put_hashes_right();
         self.take_back_in_time(now);
         self.fare_well(now);
         self.keep_door(now);

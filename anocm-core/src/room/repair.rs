@@ -20,8 +20,8 @@ use crate::{
 /// which they came.
 const JUNK_JOINS: usize = 3;
 const JUNK_WITHIN: Duration = Duration::from_secs(600);
-/// How often the owner, who is not admitted, enters the epoch that the room is in by the own token,
-/// while somebody moves the room on meanwhile.
+/// How often in a row the owner, who is not admitted, asks at once which epoch the room is in, while
+/// somebody moves the room on meanwhile.
 const MAX_WALKS: u32 = 8;
 /// Members ask within this of each other, so that as a rule one does.
 const SPREAD: u64 = 1_000;
@@ -169,8 +169,15 @@ impl Machine {
     }
 
     pub(super) fn void_answered(&mut self, now: Timestamp, result: &Result<Reply, Refusal>) {
-        if self.broken.is_some() && result.is_err() {
-            self.out_of_step(now, None);
+        let Some(broken) = &mut self.broken else { return };
+        match result {
+            Ok(_) => {}
+            // As a rule a member was faster, and this guest is about to hear of it.
+            Err(Refusal::StaleEpoch { .. }) if broken.unknown => self.rejoin(now),
+            Err(refusal) => {
+                broken.unknown |= matches!(refusal, Refusal::StaleEpoch { .. });
+                self.out_of_step(now, None);
+            }
         }
     }
 
@@ -197,6 +204,8 @@ impl Machine {
                 broken.unknown = true;
                 self.out_of_step(now, None);
             }
+            // The owner has come here without having proven this epoch.
+            Err(Refusal::NotAdmitted) if self.link.as_owner.is_some() => self.rejoin(now),
             Ok(_) => {
                 self.link.attempts = 0;
                 self.out_of_step(now, None);
@@ -293,12 +302,17 @@ impl Machine {
         let Phase::Inside(session) = &self.phase else { return };
         // All that came about since is still in the log, with a margin.
         let kept = self.in_step_at.after(session.settings().policy.handshakes.lifetime() / 2);
-        let may_walk = self.walks < MAX_WALKS && now < kept;
-        let owner = session.owner_token().ok().flatten().filter(|_| may_walk);
+        let owner = session.owner_token().ok().flatten().filter(|_| now < kept);
         let (Some(token), Ok(restored)) = (owner, session.restored(&mut self.rng)) else {
             return self.rejoin(now);
         };
+        self.hashes_doubtful = true;
         self.walks += 1;
+        if self.walks > MAX_WALKS {
+            self.walks = 0;
+            return self.out_of_step(now, None);
+        }
+        self.link.synced = false;
         self.link.retry_at = None;
         // Nothing stands there to be taken back, and the refusal tells which epoch the room is in.
         let nothing = Seq::START;
@@ -311,22 +325,21 @@ impl Machine {
         let Some(epoch) = self.session().map(Session::epoch) else { return };
         match result {
             Err(Refusal::StaleEpoch { current }) if *current >= epoch => {
+                self.unstage();
                 self.link.as_owner = Some(*current);
                 self.link.entering = None;
                 self.enter();
             }
-            Err(refusal) if refusal.retry_after().is_some() => {
-                self.out_of_step(now, refusal.retry_after());
-            }
-            Err(Refusal::Unavailable) => self.out_of_step(now, None),
-            _ => self.rejoin(now),
+            Err(Refusal::StaleEpoch { .. } | Refusal::NotAdmitted) => self.rejoin(now),
+            Err(refusal) => self.out_of_step(now, refusal.retry_after()),
+            Ok(_) => self.disbelieve(now),
         }
     }
 
-    /// The owner was admitted by their own token only: a commit replaces the hashes, so that the
-    /// others get in again.
-    pub(super) fn put_hashes_right(&mut self, epoch: Epoch) {
-        if self.link.as_owner == Some(epoch) {
+    /// The owner was admitted by the own token only: a commit replaces the hashes, so that the
+    /// others get in again. If somebody else is faster, another one is made.
+    pub(super) fn put_hashes_right(&mut self) {
+        if self.hashes_doubtful && self.may_act() && !self.outbox.has_renewal() {
             self.outbox.push_first(Job::Change(None, Change::Refresh));
         }
     }

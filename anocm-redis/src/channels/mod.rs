@@ -103,12 +103,19 @@ impl Channels {
     /// was set, or that has lingered out because this relay did not run. False when the room has
     /// ended.
     async fn revive(&self, address: &RoomAddress) -> bool {
-        let known = self.get(address).and_then(|room| room.as_it_was());
-        let Some((at, record)) = known else { return false };
-        let stood_still = self.servers.has_stood_still();
-        if stood_still && look::touch_late(&self.servers, address).await.is_ok() {
-            return true;
+        let Some(room) = self.get(address) else { return false };
+        if room.as_it_was().is_none() {
+            return false;
         }
+        let stood_still = self.servers.has_stood_still();
+        if stood_still {
+            if look::touch_late(&self.servers, address).await.is_ok() {
+                return true;
+            }
+            // What was announced meanwhile, its end perhaps, waits to be heard.
+            sleep(ON_ITS_WAY).await;
+        }
+        let Some((at, record)) = room.as_it_was() else { return false };
         (stood_still || self.servers.has_jumped(Shard::of(address)).await)
             && look::revive(&self.servers, address, &at, &record).await.unwrap_or(false)
     }

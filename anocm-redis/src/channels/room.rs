@@ -86,6 +86,8 @@ struct State {
     at: Option<At>,
     /// Whether everything that happens is heard.
     hears: bool,
+    /// Whether something may have gone unheard since the room was last seen whole.
+    was_deaf: bool,
     /// Whether somebody is looking at what was missed. Until then what is heard is held back.
     looks: bool,
     /// Something was missed since that look began.
@@ -124,7 +126,9 @@ impl Room {
 
     /// Nothing is heard any more.
     pub(crate) fn is_deaf(&self) {
-        self.lock().hears = false;
+        let mut state = self.lock();
+        state.hears = false;
+        state.was_deaf = true;
     }
 
     /// The room may be gone, or another. True when somebody has to look.
@@ -173,6 +177,7 @@ impl Room {
     /// is needed.
     pub(crate) fn end_look(&self, found: Found) -> bool {
         let mut state = self.lock();
+        state.was_deaf &= found == Found::Gone;
         if !state.over {
             state.catch_up(found);
         }
@@ -247,7 +252,7 @@ impl Room {
         let at = self.floor()?;
         let state = self.lock();
         let record = state.record.clone().filter(|record| record.fork == at.fork)?;
-        (state.hears && !state.over).then_some((at, record))
+        (state.hears && !state.was_deaf && !state.over).then_some((at, record))
     }
 
     /// How far the room is known to have come, also by what was answered and not announced yet.

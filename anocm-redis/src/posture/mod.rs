@@ -47,7 +47,7 @@ struct State {
     snapshots: HashMap<String, u64>,
     /// Servers that others have named, by where they are. They keep their connections.
     named: HashMap<String, Arc<Node>>,
-    /// How much memory the fullest of the servers that have rooms has taken, of its `maxmemory`.
+    /// How much memory the servers that have rooms have taken, of their `maxmemory`.
     memory: Option<Level>,
     /// Goes on looking.
     task: Option<JoinHandle<()>>,
@@ -110,7 +110,7 @@ impl Watchman {
         if self.lock().verdict.is_away { Health::Unreachable } else { Health::Ready }
     }
 
-    /// How much memory the fullest of the servers that have rooms has taken, as seen within the last
+    /// How much memory the servers that have rooms have taken together, as seen within the last
     /// seconds.
     pub(crate) fn memory(&self) -> Option<Level> {
         self.lock().memory
@@ -152,7 +152,7 @@ impl Watchman {
         let mut found: HashSet<String> = round.iter().map(|holder| holder.node.name()).collect();
         let patience = servers.options().connect_timeout + ANSWERS;
         let mut verdict = Verdict::default();
-        let mut memory = None;
+        let mut memory = Vec::new();
         while !round.is_empty() {
             let asking = round
                 .iter()
@@ -170,7 +170,7 @@ impl Watchman {
                 };
                 verdict.add(judge(&name, &told.said));
                 if holder.known == Known::HasRooms {
-                    memory = fuller(memory, told.memory);
+                    memory.push(told.memory);
                 }
                 for (known, host, port) in told.named {
                     let Some(node) = self.named(servers, &holder.node, host, port) else {
@@ -185,7 +185,7 @@ impl Watchman {
         }
         let mut state = self.lock();
         state.named.retain(|name, _| found.contains(name));
-        state.memory = memory;
+        state.memory = together(&memory);
         drop(state);
         verdict.sort();
         verdict
@@ -243,14 +243,21 @@ impl Watchman {
 /// limit.
 fn level(memory: &str) -> Option<Level> {
     let bytes = |name| field(memory, name)?.parse().ok();
-    let (used, limit) = (bytes("used_memory")?, bytes("maxmemory")?);
+    let (used, limit): (u64, u64) = (bytes("used_memory")?, bytes("maxmemory")?);
+    // What the server itself does not count, as buffers for replicas.
+    let used = used.saturating_sub(bytes("mem_not_counted_for_evict").unwrap_or(0));
     (limit > 0).then_some(Level { used, limit })
 }
 
-/// The one of which more is taken.
-fn fuller(one: Option<Level>, other: Option<Level>) -> Option<Level> {
-    let share = |level: &Level| (u128::from(level.used) << 64) / u128::from(level.limit.max(1));
-    [one, other].into_iter().flatten().max_by_key(share)
+/// Of all of them. `None` when one does not tell, or has no limit.
+fn together(levels: &[Option<Level>]) -> Option<Level> {
+    let add = |all: Level, one: &Option<Level>| {
+        let one = (*one)?;
+        let used = all.used.saturating_add(one.used);
+        Some(Level { used, limit: all.limit.saturating_add(one.limit) })
+    };
+    let all = levels.iter().try_fold(Level { used: 0, limit: 0 }, add)?;
+    (all.limit > 0).then_some(all)
 }
 
 /// What it means that a server does not say how it is.
@@ -362,19 +369,19 @@ mod tests {
     }
 
     #[test]
-    fn of_two_servers_the_fuller_one_counts() {
+    fn memory_is_that_of_all_servers_that_have_rooms() {
         let info = |used, most| {
             format!(
                 "# Memory\r\nused_memory:{used}\r\nused_memory_human:1K\r\nmaxmemory:{most}\r\n"
             )
         };
-        let (half, tenth) = (level(&info(500, 1_000)), level(&info(1_000, 10_000)));
-        assert_eq!(half, Some(Level { used: 500, limit: 1_000 }));
-        for pair in [(half, tenth), (tenth, half), (half, None), (None, half)] {
-            assert_eq!(fuller(pair.0, pair.1), half);
-        }
+        let (one, other) = (level(&info(500, 1_000)), level(&info(1_000, 10_000)));
+        assert_eq!(one, Some(Level { used: 500, limit: 1_000 }));
+        assert_eq!(together(&[one, other]), Some(Level { used: 1_500, limit: 11_000 }));
         assert_eq!(level(&info(500, 0)), None);
-        assert_eq!(fuller(None, None), None);
+        let counted = info(500, 1_000) + "mem_not_counted_for_evict:100\r\n";
+        assert_eq!(level(&counted), Some(Level { used: 400, limit: 1_000 }));
+        assert_eq!((together(&[one, None]), together(&[])), (None, None));
     }
 
     #[test]

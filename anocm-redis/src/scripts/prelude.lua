@@ -113,8 +113,12 @@ end
 -- that tenth: members must be removed where messages are refused.
 local function reserve_is_taken()
   local memory = redis.call('INFO', 'memory')
-  local used = tonumber(string.match(memory, '\nused_memory:(%d+)'))
-  local most = tonumber(string.match(memory, '\nmaxmemory:(%d+)'))
+  local function bytes(name)
+    return tonumber(string.match(memory, '\n' .. name .. ':(%d+)')) or 0
+  end
+  local most = bytes('maxmemory')
+  -- What the server itself does not count, as buffers for replicas.
+  local used = bytes('used_memory') - bytes('mem_not_counted_for_evict')
   return most > 0 and used > most + math.floor(most / 10)
 end
 

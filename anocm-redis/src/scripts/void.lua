@@ -48,6 +48,9 @@ if ARGV[9] then
 else
   member, door = ARGV[2], ARGV[3]
 end
+if #ARGV[4] > redis.call('STRLEN', room .. ':d') and reserve_is_taken() then
+  return {'full'}
+end
 local head, members = tonumber(seen[8]), {}
 if head - seq < redis.call('ZCARD', index) then
   -- Not much has followed: found place by place.

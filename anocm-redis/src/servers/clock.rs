@@ -27,6 +27,9 @@ const DRIFT: u64 = 2_000;
 /// For how long after a forward step a room that is missing may have been expired by the server
 /// because of it, in milliseconds.
 const AFTERMATH: u64 = 60_000;
+/// For how long a relay that goes on spares rooms that lingered out meanwhile, so that those which
+/// have guests are touched first, in milliseconds.
+const SPARES: u64 = 5_000;
 /// A relay from which no heartbeat comes for longer did not run, in milliseconds.
 const STOPPED: u64 = 2_000;
 
@@ -85,14 +88,14 @@ struct Running {
 }
 
 impl Running {
-    /// Whether it did not run lately. Found out by whoever looks first: the heartbeat itself may
-    /// be the last to go on.
-    fn has_stood_still(&mut self, now: Timestamp) -> bool {
+    /// Whether it was found within so many milliseconds that it had not run. Found out by whoever
+    /// looks first: the heartbeat itself may be the last to go on.
+    fn has_stood_still(&mut self, now: Timestamp, within: u64) -> bool {
         let since = |at: Timestamp| now.as_millis().saturating_sub(at.as_millis());
         if self.last.take_if(|last| since(*last) > STOPPED).is_some() {
             self.stopped = Some(now);
         }
-        self.stopped.is_some_and(|at| since(at) < AFTERMATH)
+        self.stopped.is_some_and(|at| since(at) < within)
     }
 }
 
@@ -117,14 +120,20 @@ impl Clocks {
     pub(crate) fn heartbeat(&self) {
         let now = self.here();
         let mut running = self.running();
-        running.has_stood_still(now);
+        running.has_stood_still(now, AFTERMATH);
         running.last = Some(now);
     }
 
     /// Whether the relay did not run lately, so that nobody could touch its rooms.
     pub(crate) fn has_stood_still(&self) -> bool {
         let now = self.here();
-        self.running().has_stood_still(now)
+        self.running().has_stood_still(now, AFTERMATH)
+    }
+
+    /// Whether it has gone on only just now.
+    pub(crate) fn has_just_gone_on(&self) -> bool {
+        let now = self.here();
+        self.running().has_stood_still(now, SPARES)
     }
 
     fn running(&self) -> MutexGuard<'_, Running> {
@@ -303,7 +312,7 @@ mod tests {
         let mut running = Running::default();
         let mut stood_still = |at, beats: bool| {
             let now = Timestamp::from_millis(at);
-            let stood_still = running.has_stood_still(now);
+            let stood_still = running.has_stood_still(now, AFTERMATH);
             if beats {
                 running.last = Some(now);
             }

@@ -172,6 +172,11 @@ impl Servers {
         self.clocks.has_stood_still()
     }
 
+    /// Whether the relay has gone on only just now, after it did not run.
+    pub(crate) fn has_just_gone_on(&self) -> bool {
+        self.clocks.has_just_gone_on()
+    }
+
     /// Whether the server's clock was set lately, by which it may have expired rooms of this slot.
     pub(crate) async fn has_jumped(&self, shard: Shard) -> bool {
         let topology = self.topology();

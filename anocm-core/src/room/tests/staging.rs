@@ -3,7 +3,7 @@
 
 use super::{
     bench::{ALICE, BOB, Bench, CAROL},
-    guest::is_enter,
+    guest::{is_commit, is_enter, is_join},
 };
 use crate::{
     id::Epoch,
@@ -172,4 +172,52 @@ fn the_next_epoch_is_proven_again_when_the_relay_is_busy() {
     assert_eq!((bench[BOB].count(proves(next)), bench[BOB].members()), (4, 3));
     assert!(bench[BOB].is_online());
     assert_eq!(bench[BOB].troubles(), []);
+}
+
+#[test]
+fn an_owner_in_step_who_is_not_admitted_puts_right_what_the_relay_was_told() {
+    let mut bench = Bench::with(2);
+    let next = bench.relay.epoch().next();
+    let mut refused = false;
+    // The member token does not do; the owner's, which comes next, does.
+    bench[ALICE].instead(move |request| match request {
+        Request::Enter { epoch, .. } if *epoch == next && !refused => {
+            refused = true;
+            Some(Err(Refusal::NotAdmitted))
+        }
+        Request::Void { .. } => Some(Err(Refusal::StaleEpoch { current: next })),
+        _ => None,
+    });
+    bench.does(BOB, Command::RefreshKeys);
+    bench.pass(1);
+    assert_eq!((bench[ALICE].count(is_commit), bench[ALICE].count(proves(next))), (1, 2));
+    assert_eq!(bench.relay.epoch(), next.next());
+    bench.pass(60);
+    assert_eq!(bench[ALICE].count(is_commit), 1);
+    assert_eq!((bench[ALICE].troubles(), bench[BOB].troubles()), (vec![], vec![]));
+}
+
+#[test]
+fn an_owner_reads_on_to_the_epoch_that_the_room_is_in() {
+    let mut bench = Bench::with(2);
+    let first = bench.relay.epoch();
+    bench.cut(ALICE);
+    for name in ["Bobby", "Rob", "Bert"] {
+        bench.does(BOB, Command::Rename(name.parse().unwrap()));
+        bench.says(BOB, name, 60);
+    }
+    let current = bench.relay.epoch();
+    assert_eq!(current.value(), first.value() + 3);
+    // Nobody is admitted to what is on the way.
+    bench[ALICE].instead(move |request| match request {
+        Request::Enter { epoch, .. } if *epoch < current => Some(Err(Refusal::NotAdmitted)),
+        Request::Void { .. } => Some(Err(Refusal::StaleEpoch { current })),
+        _ => None,
+    });
+    bench.connects(ALICE);
+    bench.pass(1);
+    assert!(bench[ALICE].is_online());
+    assert_eq!(bench[ALICE].heard(), ["Bobby", "Rob", "Bert"]);
+    assert_eq!((bench[ALICE].count(is_commit), bench[ALICE].count(is_join)), (1, 0));
+    assert_eq!(bench[ALICE].troubles(), []);
 }

@@ -364,6 +364,8 @@ fn wide(n: usize) -> u64 {
 /// the epoch that an unsettled join ended and of the one it began. Without these, the join could no
 /// longer be taken back.
 fn superfluous(epochs: &[EpochRecord]) -> usize {
-    let first_unsettled = epochs.iter().position(|record| !record.settled);
-    if first_unsettled == Some(1) { 2 } else { 0 }
+    match epochs {
+        [ended, begun, ..] if !begun.settled && begun.epoch == ended.epoch.next() => 2,
+        _ => 0,
+    }
 }

@@ -87,7 +87,8 @@ pub fn simulate(seed: u64, plan: Plan) -> Result<Report, Violation> {
         .build()
         .map_err(|error| violation(error.to_string()))?;
     runtime.block_on(async {
-        let mut world = World::new(seed, plan);
+        let world = World::new(seed, plan);
+        let mut world = world.map_err(|error| violation(error.to_string()))?;
         let result = world.play().await;
         result.map_err(|what| violation(format!("{what}\nscript:\n{}", world.script())))
     })

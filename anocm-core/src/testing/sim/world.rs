@@ -14,6 +14,7 @@ use rand_core::{Rng, SeedableRng};
 
 use super::{Plan, Report, check, guest::Guest};
 use crate::{
+    SettingError,
     client::{Client, ClientConfig},
     invite::Invite,
     name::Nickname,
@@ -41,10 +42,10 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(seed: u64, plan: Plan) -> Self {
+    pub(super) fn new(seed: u64, plan: Plan) -> Result<Self, SettingError> {
         let clock = Arc::new(TokioClock::new());
-        let store = MemoryStore::new(clock.clone(), MemoryLimits::default()).unwrap();
-        let relay = Relay::new(store, clock.clone(), RelayConfig::default()).unwrap();
+        let store = MemoryStore::new(clock.clone(), MemoryLimits::default())?;
+        let relay = Relay::new(store, clock.clone(), RelayConfig::default())?;
         let network = Network::new(seed, plan.longest_delay);
         let leaked = Arc::new(AtomicBool::new(false));
         let found = leaked.clone();
@@ -53,7 +54,7 @@ impl World {
                 found.store(true, Ordering::Relaxed);
             }
         }));
-        Self {
+        Ok(Self {
             plan,
             rng: ChaCha20Rng::seed_from_u64(seed ^ 0xa0c3),
             network,
@@ -64,7 +65,7 @@ impl World {
             leaked,
             script: String::new(),
             started: tokio::time::Instant::now(),
-        }
+        })
     }
 
     pub(super) async fn play(&mut self) -> Result<Report, String> {

@@ -60,8 +60,9 @@ impl World {
     fn new(tight: bool) -> Self {
         let clock = Arc::new(ManualClock::new());
         let (config, limits) = if tight { tight_limits() } else { Default::default() };
-        let store = MemoryStore::new(clock.clone(), limits).unwrap();
-        let relay = Relay::new(store.clone(), clock.clone(), config).unwrap();
+        let store = MemoryStore::new(clock.clone(), limits).expect("lawful limits");
+        let relay =
+            Relay::new(store.clone(), clock.clone(), config).expect("a lawful configuration");
         Self { clock, store, relay, guests: BTreeMap::new(), known: Known::default() }
     }
 

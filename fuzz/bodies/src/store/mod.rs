@@ -54,9 +54,9 @@ impl Play {
     fn new(case: &Case) -> Self {
         let clock = Arc::new(ManualClock::new());
         let mut limits = MemoryLimits::default();
-        limits.max_rooms = usize::from(case.max_rooms);
-        limits.max_bytes = case.max_bytes as usize;
-        let store = MemoryStore::new(clock.clone(), limits).unwrap();
+        limits.max_rooms = usize::from(case.max_rooms).max(1);
+        limits.max_bytes = (case.max_bytes as usize).max(4_096);
+        let store = MemoryStore::new(clock.clone(), limits).expect("lawful limits");
         let model = Model::new(limits);
         Self { clock, store, model, feeds: Feeds::default(), given: Vec::new() }
     }
