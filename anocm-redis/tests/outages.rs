@@ -6,9 +6,9 @@ mod common;
 use std::{sync::Arc, time::Duration};
 
 use anocm_core::{
-    Epoch, Retention, RoomAddress, Seq,
+    Epoch, Payload, Retention, RoomAddress, Seq,
     store::{Store as _, StoreError, Watch, Watched},
-    wire::{CloseReason, EntryKind, Posture},
+    wire::{CloseReason, EntryKind, NextEpoch, Posture},
 };
 use anocm_redis::RedisStore;
 use common::{
@@ -241,6 +241,10 @@ async fn a_full_server_refuses_and_loses_nothing() {
     let refused = store.append(&there, commit(1), Some(next(2))).await;
     assert_eq!(refused, Err(StoreError::Full));
     assert_eq!(store.door(&there).await.unwrap().epoch(), Epoch::new(1));
+    // What is restored may take no more than what was there.
+    let more = NextEpoch { group_info: Payload::from(vec![5; 2_000]), ..next(0) };
+    assert_eq!(store.void(&there, Seq::new(1), more).await, Err(StoreError::Full));
+    assert_eq!(store.void(&there, Seq::new(1), next(0)).await, Ok(()));
     // What takes no space goes on, and nothing that was taken is lost.
     say(&store, &here, Retention::Live, &[2; 1_000]).await.unwrap();
     store.touch(&here).await.unwrap();

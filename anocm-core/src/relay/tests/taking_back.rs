@@ -45,6 +45,26 @@ async fn a_join_that_a_member_has_followed_is_not_taken_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_made_a_false_hash_cannot_take_back_the_join_that_came_after_it() {
+    let world = World::new();
+    let mut alice = world.alice().await;
+    let mut mallory = world.member().await;
+    // Nobody but her can prove this epoch.
+    let hers = NextEpoch { member: token(0x66).hash(), ..next(1) };
+    let commit = entry(EntryKind::Commit, 0, policy().handshakes);
+    mallory.publish(commit, Some(hers)).await.unwrap();
+    let mut carol = world.guest().await;
+    let seq = accepted(carol.ask(join(DOOR, 1)).await).unwrap();
+    carol.enter(2).await.unwrap();
+    assert_eq!(alice.enter(1).await, Err(Refusal::NotAdmitted));
+    alice.enter(2).await.unwrap();
+    assert!(mallory.ask(enter(1, 0x66)).await.is_ok());
+    tokio::time::sleep(unsettled(4)).await;
+    let taken_back = mallory.ask(void(0x66, seq, 9)).await;
+    assert_eq!(taken_back, Err(Refusal::Unlawful));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_owner_who_comes_back_settles_their_own_join() {
     for proves in [true, false] {
         let world = World::new();

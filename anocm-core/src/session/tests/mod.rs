@@ -3,6 +3,7 @@
 mod cost;
 mod forge;
 mod forgery;
+mod full_tree;
 mod gatecrashing;
 pub(crate) mod hostile;
 mod invites;

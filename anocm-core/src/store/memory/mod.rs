@@ -42,9 +42,12 @@ const NOTHING_DUE: Duration = Duration::from_secs(24 * 3_600);
 /// use std::sync::Arc;
 /// use anocm_core::{TokioClock, store::{MemoryLimits, MemoryStore}};
 ///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), anocm_core::SettingError> {
 /// let store = MemoryStore::new(Arc::new(TokioClock::new()), MemoryLimits::default())?;
-/// # drop(store); }
+/// # drop(store);
+/// # Ok(())
+/// # }
 /// ```
 pub struct MemoryStore {
     clock: Arc<dyn Clock>,

@@ -15,7 +15,7 @@
 //! #[async_trait::async_trait]
 //! impl StoreFactory for Memory {
 //!     async fn store(&self) -> Arc<dyn Store> {
-//!         MemoryStore::new(self.0.clone(), MemoryLimits::default())?
+//!         MemoryStore::new(self.0.clone(), MemoryLimits::default()).unwrap()
 //!     }
 //!     async fn pass(&self, duration: Duration) {
 //!         self.0.advance(duration);
