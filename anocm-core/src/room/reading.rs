@@ -16,7 +16,8 @@ use crate::{
 };
 
 impl Machine {
-    /// Proves membership of the session's epoch, or of the one that a staged join begins, unless that was done on this connection.
+    /// Proves membership of the session's epoch, or of the one that a staged join begins, unless
+    /// that was done on this connection.
     pub(super) fn enter(&mut self) {
         let Some(epoch) = self.epoch_to_prove() else {
             return;
@@ -34,6 +35,7 @@ impl Machine {
         self.close();
     }
 
+    /// Whether the last proof that was asked for is not answered yet.
     fn proof_is_on_its_way(&self) -> bool {
         self.link.proof.is_some_and(|ticket| self.asked.contains_key(&ticket))
     }
