@@ -70,25 +70,22 @@ impl Connection<'_> {
         self.rooms.get(address).is_some_and(|room| room.proofs.include(proof, door))
     }
 
-    /// Where the unsettled joins stand that led from an epoch that the connection has proven to
-    /// `epoch`, which it proves now. From whichever, for the owner's own token.
+    /// Whether a proof of the unsettled epoch of `record` settles it: of a connection that has
+    /// proven the epoch before, or the one before that.
     ///
-    /// Not of the epoch before alone: a commit may have told a false hash of that, so that nobody
-    /// could prove it but whoever made the hash.
-    pub(super) fn unsettled(
+    /// Not the epoch before alone: a commit may have told a false hash of that, so that nobody could
+    /// prove it but whoever made the hash. Nor any earlier one: its members may have left since.
+    pub(super) fn settles(
         &self,
         address: &RoomAddress,
-        epoch: Epoch,
-        owns: bool,
+        record: &EpochRecord,
         door: &StoredDoor,
-    ) -> Vec<Seq> {
-        let proofs = self.rooms.get(address).and_then(|room| room.proofs.still_valid(door));
-        let proven = proofs.map(Proofs::epoch);
-        let led_here = |record: &&EpochRecord| {
-            let since = owns || proven.is_some_and(|proven| proven < record.epoch);
-            !record.settled && since && record.epoch <= epoch
+    ) -> bool {
+        let near = |before: &&EpochRecord| {
+            before.epoch < record.epoch && before.epoch.next().next() >= record.epoch
         };
-        door.epochs.iter().filter(led_here).map(|record| record.began).collect()
+        let mut before = door.epochs.iter().filter(near);
+        !record.settled && before.any(|before| self.has_proven(address, before, door))
     }
 
     /// Refuses one who has proven no epoch while the door is shut.

@@ -183,13 +183,10 @@ impl Connection<'_> {
             self.joined.remove(address);
             return Err(Refusal::NotAdmitted);
         };
-        let unsettled = self.unsettled(address, epoch, owns, &door);
-        for began in &unsettled {
+        if self.settles(address, &proven, &door) {
             // Before the answer: from here on no other member can take the join back.
-            self.relay.store.settle(address, *began).await.map_err(refusal)?;
-        }
-        if !unsettled.is_empty() {
-            // They may have been taken back before that.
+            self.relay.store.settle(address, proven.began).await.map_err(refusal)?;
+            // It may have been taken back before that.
             door = self.door(address).await?;
             let still = record(&door, epoch).filter(|record| record.member == proven.member);
             proven = still.ok_or(Refusal::NotAdmitted)?;

@@ -321,7 +321,10 @@ impl Machine {
         let commits = applied.joined.is_none();
         let by_me = self.session().is_some_and(|session| session.me() == applied.by);
         self.refreshed(now, commits && by_me);
-        self.hashes_doubtful &= !(commits && by_me);
+        // One that stands before what was false puts nothing right.
+        if commits && by_me && self.link.as_owner < Some(applied.epoch) {
+            self.puts_right_at = None;
+        }
         if !own {
             self.doubt_door(now);
         }

@@ -261,7 +261,7 @@ impl Machine {
         self.past.begin(seq, (!opened && !returned).then(|| session.key()));
         self.only_door = None;
         // One's own join has told the relay what is right.
-        self.hashes_doubtful = false;
+        self.puts_right_at = None;
         let others = session.members().iter().filter(|member| member.id != session.me());
         self.renewal.done();
         self.elders = others.map(|member| member.id).collect();

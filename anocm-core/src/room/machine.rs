@@ -73,8 +73,9 @@ pub struct Machine {
     pub(super) in_step_at: Timestamp,
     /// How often the owner has entered an epoch by the own token since then.
     pub(super) walks: u32,
-    /// What the relay was told of the room may be false: the owner's next commit puts it right.
-    pub(super) hashes_doubtful: bool,
+    /// What the relay was told of the room may be false. The owner's next commit puts it right,
+    /// which is due then.
+    pub(super) puts_right_at: Option<Timestamp>,
     /// How the room came to be over.
     pub(super) ended: Option<Ended>,
     /// The owner wants the room to end.
@@ -210,7 +211,7 @@ impl Machine {
             past: Past::default(),
             in_step_at: Timestamp::ZERO,
             walks: 0,
-            hashes_doubtful: false,
+            puts_right_at: None,
             ended: None,
             closing: false,
             confirmed: false,
@@ -348,6 +349,7 @@ impl Machine {
             self.renewal.due().filter(|_| acts),
             self.key_refresh.due().filter(|_| acts),
             self.strikes.at().filter(|_| acts),
+            self.puts_right_at.filter(|_| acts && !self.outbox.has_renewal()),
             self.farewell.patience_ends(),
             self.take_back_at(),
             self.farewell.words_end(),

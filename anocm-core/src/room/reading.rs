@@ -264,7 +264,7 @@ impl Machine {
         if self.link.synced && self.outbox.is_idle() {
             self.link.attempts = 0;
         }
-        self.put_hashes_right();
+        self.put_hashes_right(now);
         self.take_back_in_time(now);
         self.fare_well(now);
         self.keep_door(now);

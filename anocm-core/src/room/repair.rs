@@ -23,6 +23,9 @@ const JUNK_WITHIN: Duration = Duration::from_secs(600);
 /// How often in a row the owner, who is not admitted, asks at once which epoch the room is in, while
 /// somebody moves the room on meanwhile.
 const MAX_WALKS: u32 = 8;
+/// A commit that was to put right what the relay was told, and was refused or overtaken, is made
+/// again after this.
+const PUTS_RIGHT_AGAIN: Duration = Duration::from_secs(10);
 /// Members ask within this of each other, so that as a rule one does.
 const SPREAD: u64 = 1_000;
 
@@ -306,7 +309,7 @@ impl Machine {
         let (Some(token), Ok(restored)) = (owner, session.restored(&mut self.rng)) else {
             return self.rejoin(now);
         };
-        self.hashes_doubtful = true;
+        self.puts_right_at.get_or_insert(now);
         self.walks += 1;
         if self.walks > MAX_WALKS {
             self.walks = 0;
@@ -338,8 +341,10 @@ impl Machine {
 
     /// The owner was admitted by the own token only: a commit replaces the hashes, so that the
     /// others get in again. If somebody else is faster, another one is made.
-    pub(super) fn put_hashes_right(&mut self) {
-        if self.hashes_doubtful && self.may_act() && !self.outbox.has_renewal() {
+    pub(super) fn put_hashes_right(&mut self, now: Timestamp) {
+        let due = self.puts_right_at.is_some_and(|at| at <= now);
+        if due && self.may_act() && !self.outbox.has_renewal() {
+            self.puts_right_at = Some(now.after(PUTS_RIGHT_AGAIN));
             self.outbox.push_first(Job::Change(None, Change::Refresh));
         }
     }

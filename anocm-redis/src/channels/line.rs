@@ -200,7 +200,7 @@ impl Listener {
                 // Whatever that server has to tell, it is not what happens to the rooms.
                 _ = demoted.changed() => return Over::Lost,
                 _ = tick.tick() => {
-                    if ping(&mut connection).await.is_err()
+                    if !self.answers(&mut connection).await
                         || self.sweep(&mut connection).await.is_err()
                     {
                         return Over::Lost;
@@ -208,6 +208,16 @@ impl Listener {
                 }
             }
         }
+    }
+
+    /// Whether the server answers. An answer for which the time was over when this process went on
+    /// is asked for once more.
+    async fn answers(&self, connection: &mut MultiplexedConnection) -> bool {
+        let goes_on = || {
+            let channels = self.channels.upgrade();
+            channels.is_some_and(|channels| channels.servers.has_just_gone_on())
+        };
+        ping(connection).await.is_ok() || goes_on() && ping(connection).await.is_ok()
     }
 
     /// Subscribes to rooms.

@@ -103,12 +103,10 @@ impl Channels {
     /// was set, or that has lingered out because this relay did not run. False when the room has
     /// ended.
     async fn revive(&self, address: &RoomAddress) -> bool {
-        let Some(room) = self.get(address) else { return false };
-        if room.as_it_was().is_none() {
-            return false;
-        }
+        let Some(room) = self.get(address).filter(|room| !room.is_over()) else { return false };
         let stood_still = self.servers.has_stood_still();
         if stood_still {
+            // One that is still there has lingered out, and nobody has ended it.
             if look::touch_late(&self.servers, address).await.is_ok() {
                 return true;
             }

@@ -88,6 +88,8 @@ struct State {
     hears: bool,
     /// Whether something may have gone unheard since the room was last seen whole.
     was_deaf: bool,
+    /// Whether all that has happened since the look under way began is heard.
+    listens: bool,
     /// Whether somebody is looking at what was missed. Until then what is heard is held back.
     looks: bool,
     /// Something was missed since that look began.
@@ -128,6 +130,7 @@ impl Room {
     pub(crate) fn is_deaf(&self) {
         let mut state = self.lock();
         state.hears = false;
+        state.listens = false;
         state.was_deaf = true;
     }
 
@@ -170,6 +173,7 @@ impl Room {
     pub(crate) fn begin_look(&self) -> Option<At> {
         let mut state = self.lock();
         state.again = false;
+        state.listens = state.hears;
         state.at
     }
 
@@ -177,7 +181,7 @@ impl Room {
     /// is needed.
     pub(crate) fn end_look(&self, found: Found) -> bool {
         let mut state = self.lock();
-        state.was_deaf &= found == Found::Gone;
+        state.was_deaf &= found == Found::Gone || !state.listens;
         if !state.over {
             state.catch_up(found);
         }
@@ -252,7 +256,8 @@ impl Room {
         let at = self.floor()?;
         let state = self.lock();
         let record = state.record.clone().filter(|record| record.fork == at.fork)?;
-        (state.hears && !state.was_deaf && !state.over).then_some((at, record))
+        let ends = state.held.iter().any(|held| matches!(held.what, What::Closed(_)));
+        (state.hears && !state.was_deaf && !state.over && !ends).then_some((at, record))
     }
 
     /// How far the room is known to have come, also by what was answered and not announced yet.

@@ -1,5 +1,5 @@
--- Brings a room back that the server expired because its clock was set, as a relay knows it that
--- has heard all that happened to it. Gives 1 when it is there.
+-- Brings a room back that the server expired because its clock was set, or while the relay did not
+-- run, as a relay knows it that has heard all that happened to it. Gives 1 when it is there.
 -- KEYS: room, shard
 -- ARGV: 1 to 11 as for `create`, 12 when it was opened, 13 epoch, 14 where that began, 15 head,
 --       16 turn, 17 mark, 18 fork, 19 whether the epoch is settled; and if the door was ever shut, 20
