@@ -73,8 +73,8 @@ impl Connection<'_> {
     /// Whether a proof of the unsettled epoch of `record` settles it: of a connection that has
     /// proven the epoch before, or the one before that.
     ///
-    /// Not the epoch before alone: a commit may have told a false hash of that, so that nobody could
-    /// prove it but whoever made the hash. Nor any earlier one: its members may have left since.
+    /// Not the epoch before alone: a commit may have told the relay a false hash of it, and then only
+    /// the committer can prove it. Nor any earlier one: its members may have left since.
     pub(super) fn settles(
         &self,
         address: &RoomAddress,

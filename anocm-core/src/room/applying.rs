@@ -108,7 +108,8 @@ impl Machine {
         }
     }
 
-    /// Somebody else was faster; one's own change is made again for the new epoch.
+    /// Another member's commit or join was accepted first: the own change is made again for the
+    /// new epoch.
     pub(super) fn was_overtaken(&mut self) {
         if let Phase::Inside(session) = &mut self.phase {
             session.discard();

@@ -20,8 +20,8 @@ use crate::{
 /// which they came.
 const JUNK_JOINS: usize = 3;
 const JUNK_WITHIN: Duration = Duration::from_secs(600);
-/// How often in a row the owner, who is not admitted, asks at once which epoch the room is in, while
-/// somebody moves the room on meanwhile.
+/// How often in a row an owner who is not admitted asks at once for the current epoch, while commits
+/// or joins move the room on. After that it backs off.
 const MAX_WALKS: u32 = 8;
 /// A commit that was to put right what the relay was told, and was refused or overtaken, is made
 /// again after this.
@@ -339,8 +339,8 @@ impl Machine {
         }
     }
 
-    /// The owner was admitted by the own token only: a commit replaces the hashes, so that the
-    /// others get in again. If somebody else is faster, another one is made.
+    /// The owner was admitted by the owner token only: an own commit replaces the hashes at the relay,
+    /// so that members are admitted again. One that is overtaken is made again.
     pub(super) fn put_hashes_right(&mut self, now: Timestamp) {
         let due = self.puts_right_at.is_some_and(|at| at <= now);
         if due && self.may_act() && !self.outbox.has_renewal() {

@@ -1,9 +1,9 @@
-//! Joins of others, staged until the relay has admitted this guest to the epoch that they begin.
+//! External joins, staged until the relay admits this member to the epoch that they begin.
 //!
-//! What a join tells the relay of the next epoch is the newcomer's word, and no member can check
-//! it: with a false member hash nobody is admitted to an epoch that is lawful in all else. A guest
-//! who had followed such a join would have erased the keys by which the room can go on. So the next
-//! epoch is proven first, and the join merged only when the relay has admitted this guest.
+//! The hashes and group information that a join brings the relay are chosen by the newcomer, and
+//! members cannot check them: with a false member hash the relay admits no member to the next epoch,
+//! though the join is valid. A member that merged it would have erased the keys by which the room can
+//! go on. So the next epoch is proven first, and the join is merged when the relay admits this member.
 
 use super::{Machine, machine::Phase, repair::Flaw};
 use crate::{

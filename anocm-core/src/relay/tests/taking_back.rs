@@ -49,7 +49,7 @@ async fn who_made_a_false_hash_cannot_take_back_the_join_that_came_after_it() {
     let world = World::new();
     let mut alice = world.alice().await;
     let mut mallory = world.member().await;
-    // Nobody but her can prove this epoch.
+    // Only Mallory can prove this epoch.
     let hers = NextEpoch { member: token(0x66).hash(), ..next(1) };
     let commit = entry(EntryKind::Commit, 0, policy().handshakes);
     mallory.publish(commit, Some(hers)).await.unwrap();
