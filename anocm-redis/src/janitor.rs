@@ -144,14 +144,16 @@ impl Tended {
 
 async fn work(janitor: Weak<Janitor>, servers: Weak<Servers>) {
     while let Some(at_work) = janitor.upgrade() {
+        let Some(servers) = servers.upgrade() else { return };
+        servers.looks_after_rooms();
         match at_work.due() {
             Ok(due) => {
-                let Some(servers) = servers.upgrade() else { return };
                 for shard in due {
                     tokio::spawn(tend(Arc::clone(&at_work), Arc::clone(&servers), shard));
                 }
             }
             Err(first) => {
+                drop(servers);
                 tokio::select! {
                     () = sleep_until(first) => {}
                     () = at_work.earlier.notified() => {}

@@ -129,9 +129,16 @@ pub(crate) async fn create(
     run(servers, address, Name::Create, &arguments).await.map(drop)
 }
 
-/// Touches a room, also when it has lingered out.
-pub(crate) async fn touch_late(servers: &Servers, address: &RoomAddress) -> Result<(), StoreError> {
-    run(servers, address, Name::Touch, &[b"1"]).await.map(drop)
+/// Touches a room, also when it has lingered out. False when it is not there.
+pub(crate) async fn touch_late(
+    servers: &Servers,
+    address: &RoomAddress,
+    instance: &Instance,
+) -> Result<bool, StoreError> {
+    match run(servers, address, Name::Touch, &[instance]).await {
+        Err(StoreError::NoSuchRoom) => Ok(false),
+        touched => touched.map(|_| true),
+    }
 }
 
 /// Opens a room anew as it was known. False when another one is there.
@@ -156,8 +163,10 @@ pub(crate) async fn revive(
         arguments.push(door.as_bytes());
         arguments.extend(times.iter().map(String::as_bytes));
     }
-    let mut answer = run(servers, address, Name::Revive, &arguments).await?;
-    Ok(answer.number()? == 1)
+    match run(servers, address, Name::Revive, &arguments).await {
+        Err(StoreError::NoSuchRoom) => Ok(false),
+        answer => Ok(answer?.number()? == 1),
+    }
 }
 
 fn numbers(policy: &Policy) -> [String; 6] {

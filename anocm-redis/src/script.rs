@@ -10,7 +10,8 @@ const PRELUDE: &str = include_str!("scripts/prelude.lua");
 pub(crate) enum Name {
     Create,
     Append,
-    /// The same for what goes on when memory is full: it takes no space, or begins an epoch.
+    /// The same for what goes on when memory is full: it takes no space, or begins an epoch. Of what
+    /// does not, says why it is refused.
     AppendReserved,
     State,
     Door,
@@ -28,7 +29,7 @@ pub(crate) enum Name {
 
 /// Refused by the server when its memory is full.
 const TAKES_SPACE: &str = "";
-/// Goes on when its memory is full, since it makes space or hardly takes any.
+/// Goes on when its memory is full: it makes space, hardly takes any, or looks at the reserve.
 const MAKES_SPACE: &str = " flags=allow-oom";
 const READS: &str = " flags=no-writes,allow-oom";
 
@@ -47,7 +48,7 @@ const ALL: [(Name, &str, &str); 15] = [
     (Name::Tend, MAKES_SPACE, include_str!("scripts/tend.lua")),
     (Name::Wash, MAKES_SPACE, include_str!("scripts/wash.lua")),
     (Name::Clock, MAKES_SPACE, include_str!("scripts/clock.lua")),
-    (Name::Revive, TAKES_SPACE, include_str!("scripts/revive.lua")),
+    (Name::Revive, MAKES_SPACE, include_str!("scripts/revive.lua")),
 ];
 
 /// How a room's watchers are told.
@@ -95,9 +96,10 @@ impl Scripts {
     pub(crate) fn new(pubsub: PubSub) -> Self {
         let (publish, unjoined) = (pubsub.publish(), UNJOINED_LINGER.as_millis());
         let script = |(_, flags, body): &(Name, &str, &str)| {
+            let allows_oom = flags.contains("allow-oom");
             let source = format!(
                 "#!lua{flags}\nlocal PUBLISH, UNJOINED_LINGER = '{publish}', {unjoined}\n\
-                 {PRELUDE}\n{body}"
+                 local ALLOWS_OOM = {allows_oom}\n{PRELUDE}\n{body}"
             );
             let sha1 = Sha1::from(&source).digest().to_string();
             Script { source, sha1 }

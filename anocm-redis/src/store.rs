@@ -194,7 +194,11 @@ impl Store for RedisStore {
         let is_reserved = is_live || next.is_some();
         let name = if is_reserved { Name::AppendReserved } else { Name::Append };
         self.washer.note();
-        let answer = self.run(address, name, &arguments).await;
+        let mut answer = self.run(address, name, &arguments).await;
+        if !is_reserved && matches!(answer, Err(StoreError::Full)) {
+            // By the server, before the script has looked at the room.
+            answer = self.run(address, Name::AppendReserved, &arguments).await;
+        }
         self.washer.note();
         let mut answer = answer?;
         if !is_live {
@@ -263,7 +267,7 @@ impl Store for RedisStore {
     }
 
     async fn touch(&self, address: &RoomAddress) -> Result<(), StoreError> {
-        let mut answer = match self.run(address, Name::Touch, &[b"0"]).await {
+        let mut answer = match self.run(address, Name::Touch, &[b""]).await {
             Err(StoreError::NoSuchRoom) => {
                 // Those who watch are told, also when nobody has announced it.
                 self.channels.doubt(address);

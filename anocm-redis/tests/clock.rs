@@ -28,6 +28,7 @@ use common::{
     Log, Server, WallClock,
     rooms::{SECOND, create, entry, kept, next, policy, say, store, told, told_entry},
 };
+use futures_util::future::join_all;
 use tokio::task::JoinHandle;
 
 const HERE: RoomAddress = RoomAddress::new([7; 16]);
@@ -233,4 +234,45 @@ async fn a_room_that_its_owner_closes_is_not_brought_back_by_a_step() {
     assert_eq!(told(&mut watch).await, Watched::Closed(CloseReason::Owner));
     assert_eq!(store.touch(&HERE).await, Err(StoreError::NoSuchRoom));
     assert_eq!(server.keys_of_rooms(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nor_by_a_guest_who_asks_while_another_relay_closes_it() {
+    let Some(clock) = WallClock::new() else { return };
+    let server = Server::start_in(clock.environment(), &[]);
+    let (here, there) = (store(&server).await, store(&server).await);
+    let rooms: Vec<_> = (0..40).map(|mark| RoomAddress::new([mark; 16])).collect();
+    let mut watches = Vec::new();
+    for room in &rooms {
+        create(&here, room, policy(30 * SECOND)).await;
+        watches.push(here.watch(room).await.unwrap());
+        here.door(room).await.unwrap();
+    }
+    // Rooms are missing because of this, and brought back.
+    clock.set(60);
+    for room in &rooms {
+        here.door(room).await.unwrap();
+    }
+    for (room, watch) in rooms.iter().zip(&mut watches) {
+        let asks = || async { while here.door(room).await.is_ok() {} };
+        let guests = join_all((0..8).map(|_| asks()));
+        let (closed, _) = tokio::join!(there.close(room, CloseReason::Owner), guests);
+        assert_eq!(closed, Ok(()));
+        assert_eq!(told(watch).await, Watched::Closed(CloseReason::Owner));
+        assert_eq!(there.door(room).await.map(|_| ()), Err(StoreError::NoSuchRoom));
+    }
+    assert_eq!(server.keys_of_rooms(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_room_comes_back_also_when_memory_is_full() {
+    let Some(stage) = Stage::new().await else { return };
+    let used: String = stage.server.ask(&["INFO", "memory"]);
+    let used = used.lines().find_map(|line| line.strip_prefix("used_memory:")).unwrap();
+    let most = used.trim().parse::<u64>().unwrap() * 100 / 105;
+    let () = stage.server.ask(&["CONFIG", "SET", "maxmemory", &most.to_string()]);
+    stage.clock.set(3_600);
+    tokio::time::sleep(3 * SECOND).await;
+    assert_eq!(stage.store.door(&HERE).await.unwrap().epoch(), Epoch::FIRST);
+    stage.end().await;
 }

@@ -75,6 +75,28 @@ async fn a_relay_that_did_not_run_for_a_while_ends_no_room_in_which_somebody_is(
 }
 
 #[tokio::test]
+async fn a_relay_that_did_not_run_does_not_take_another_room_for_its_own() {
+    let server = Server::start(&[]);
+    let (ours, theirs) = (store(&server).await, store(&server).await);
+    create(&ours, &HERE, policy(30 * SECOND)).await;
+    let mut watch = ours.watch(&HERE).await.unwrap();
+    ours.door(&HERE).await.unwrap();
+    ours.heartbeat();
+    // Its room is lost without a word, and another one is opened at its address.
+    for key in server.keys_of_rooms() {
+        let () = server.ask(&["UNLINK", &key]);
+    }
+    create(&theirs, &HERE, policy(30 * SECOND)).await;
+    tokio::time::sleep(3 * SECOND).await;
+    ours.touch(&HERE).await.unwrap();
+    assert_eq!(told(&mut watch).await, Watched::Closed(CloseReason::Gone));
+    // Who watches now watches that one.
+    let mut watch = ours.watch(&HERE).await.unwrap();
+    let seq = say(&theirs, &HERE, Retention::Live, &[1; 1_000]).await.unwrap();
+    assert_eq!(told_entry(&mut watch).await.seq, seq);
+}
+
+#[tokio::test]
 async fn a_room_in_which_nobody_is_lingers_out_whether_the_relay_ran_or_not() {
     let server = Server::start(&[]);
     let store = store(&server).await;

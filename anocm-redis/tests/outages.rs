@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use anocm_core::{
     Epoch, Payload, Retention, RoomAddress, Seq,
-    store::{Store as _, StoreError, Watch, Watched},
+    store::{SETTLES, Store as _, StoreError, TakeBack, Watch, Watched},
     wire::{CloseReason, EntryKind, NextEpoch, Posture},
 };
 use anocm_redis::RedisStore;
@@ -196,17 +196,76 @@ async fn a_server_that_pauses_is_waited_for() {
     }
 }
 
+fn used_memory(server: &Server) -> u64 {
+    let used: String = server.ask(&["INFO", "memory"]);
+    let used = used.lines().find_map(|line| line.strip_prefix("used_memory:"));
+    used.unwrap().trim().parse().unwrap()
+}
+
+/// From now on more is taken than there may be, by so many hundredths of that.
+fn fill(server: &Server, hundredths: u64) {
+    let most = used_memory(server) * 100 / (100 + hundredths);
+    let () = server.ask(&["CONFIG", "SET", "maxmemory", &most.to_string()]);
+}
+
+#[tokio::test]
+async fn what_was_before_a_join_is_restored_also_when_the_reserve_is_taken() {
+    let server = Server::start(&[]);
+    let store = store(&server).await;
+    let door =
+        |mark, bytes| NextEpoch { group_info: Payload::from(vec![mark; bytes]), ..next(mark) };
+    let here = address(7);
+    create(&store, &here, policy(60 * SECOND)).await;
+    let same_door = |mark, bytes| NextEpoch { door: next(1).door, ..door(mark, bytes) };
+    let begins = async |kind, epoch, next| {
+        let handshake = entry(kind, epoch, kept(60 * SECOND), &[4; 1_000]);
+        store.append(&here, handshake, Some(next)).await
+    };
+    begins(EntryKind::Commit, 0, door(1, 60_000)).await.unwrap();
+    // The door is made small twice, so that there is space for something else.
+    let junk = begins(EntryKind::Join, 1, same_door(2, 1_000)).await.unwrap();
+    begins(EntryKind::Commit, 2, door(3, 2_000)).await.unwrap();
+    fill(&server, 20);
+    assert_eq!(begins(EntryKind::Commit, 3, door(4, 1_000)).await, Err(StoreError::Full));
+    tokio::time::sleep(SETTLES).await;
+    let take_back = async |bytes| {
+        let by = TakeBack { member: next(1).member, group_info: door(1, bytes).group_info };
+        store.take_back(&here, junk, by).await
+    };
+    // As much as there was before, and no more.
+    assert_eq!(take_back(63_000).await, Err(StoreError::Full));
+    let before = used_memory(&server);
+    assert_eq!(take_back(60_000).await, Ok(()));
+    let after = used_memory(&server);
+    assert!(after < before + 8_000, "{before}, {after}");
+    let restored = store.door(&here).await.unwrap();
+    assert_eq!((restored.epoch(), restored.group_info.len()), (Epoch::new(1), 60_000));
+    store.close(&here, CloseReason::Owner).await.unwrap();
+    assert_eq!(server.keys_of_rooms(), [""; 0]);
+}
+
+#[tokio::test]
+async fn of_several_reasons_a_full_server_is_the_last() {
+    let server = Server::start(&[]);
+    let store = store(&server).await;
+    let here = address(7);
+    create(&store, &here, policy(60 * SECOND)).await;
+    let commit = entry(EntryKind::Commit, 0, kept(60 * SECOND), &[4; 1_000]);
+    store.append(&here, commit, Some(next(1))).await.unwrap();
+    fill(&server, 5);
+    let said = async |here, epoch| {
+        let message = entry(EntryKind::Message, epoch, kept(60 * SECOND), &[1; 1_000]);
+        store.append(&here, message, None).await
+    };
+    assert_eq!(said(address(8), 0).await, Err(StoreError::NoSuchRoom));
+    assert_eq!(said(here, 0).await, Err(StoreError::StaleEpoch { current: Epoch::new(1) }));
+    assert_eq!(said(here, 1).await, Err(StoreError::Full));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_server_refuses_and_loses_nothing() {
     let server = Server::start(&[]);
-    let used: String = server.ask(&["INFO", "memory"]);
-    let used: u64 = used
-        .lines()
-        .find_map(|line| line.strip_prefix("used_memory:"))
-        .unwrap()
-        .trim()
-        .parse()
-        .unwrap();
+    let used = used_memory(&server);
     let () = server.ask(&["CONFIG", "SET", "maxmemory", &(used + (4 << 20)).to_string()]);
     let store = store(&server).await;
     let (here, there) = (address(7), address(9));

@@ -61,8 +61,9 @@ use crate::{
 /// 12. The hashes of past epochs stay in the door's history as long as the entry that
 ///     ended them is kept, of the last [`MAX_EPOCHS`] epochs at most, the current one included. The
 ///     current epoch stays known as long as the room. If the first epochs that are known are that
-///     which an unsettled join ended and the one it began, later ones are forgotten in their place:
-///     or whoever made the join could keep it from being taken back by many epochs more.
+///     which an unsettled join ended and the one it began, the last ones before the current epoch are
+///     forgotten in their place: or the sender could keep the join, or one that follows it, from
+///     being taken back by many epochs more.
 /// 13. The linger is counted from `create` and anew from each `touch`, and from nothing else: no
 ///     other method counts as a touch. A touch does not defer the largest age.
 /// 14. [`Watched::Closed`] gives the reason that came first, however late the store finds out:

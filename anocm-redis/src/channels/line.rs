@@ -13,7 +13,7 @@ use redis::{
     cmd, pipe,
 };
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, oneshot},
     time::{interval, sleep},
 };
 use zeroize::Zeroizing;
@@ -35,18 +35,26 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How long to wait before another connection is tried, at first and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
-/// The near end of a line: rooms that are sent here are subscribed to.
+/// The near end of a line.
 pub(super) struct Line {
     pub(super) node: Arc<Node>,
-    pub(super) rooms: mpsc::UnboundedSender<RoomAddress>,
+    pub(super) wishes: mpsc::UnboundedSender<Wish>,
+}
+
+/// What a line is to do.
+pub(super) enum Wish {
+    /// To subscribe to a room.
+    Hear(RoomAddress),
+    /// To say when everything was heard that was announced until now. Dropped when the line is cut.
+    Answer(oneshot::Sender<()>),
 }
 
 /// The far end.
 struct Listener {
     channels: Weak<Channels>,
     node: Arc<Node>,
-    rooms: mpsc::UnboundedReceiver<RoomAddress>,
-    /// Those that are heard over this line, or will be once it is up.
+    wishes: mpsc::UnboundedReceiver<Wish>,
+    /// Rooms that are heard over this line, or will be once it is up.
     mine: HashSet<RoomAddress>,
     config: AsyncConnectionConfig,
     /// The connection was lost (`None`), or the server has dropped a channel.
@@ -55,7 +63,7 @@ struct Listener {
 
 impl Line {
     pub(super) fn start(channels: &Arc<Channels>, node: &Arc<Node>) -> Self {
-        let (to, rooms) = mpsc::unbounded_channel();
+        let (to, wishes) = mpsc::unbounded_channel();
         let (loses, lost) = mpsc::unbounded_channel();
         let ear = Ear { channels: Arc::downgrade(channels), loses, begun: Mutex::default() };
         let config = AsyncConnectionConfig::new()
@@ -65,13 +73,13 @@ impl Line {
         let listener = Listener {
             channels: Arc::downgrade(channels),
             node: Arc::clone(node),
-            rooms,
+            wishes,
             mine: HashSet::new(),
             config,
             lost,
         };
         tokio::spawn(listener.run());
-        Self { node: Arc::clone(node), rooms: to }
+        Self { node: Arc::clone(node), wishes: to }
     }
 }
 
@@ -147,8 +155,10 @@ impl Listener {
         while let Over::Lost = self.listen(&mut pause).await {
             let Some(channels) = self.channels.upgrade() else { return };
             self.mine.iter().for_each(|address| channels.is_deaf(address));
-            while let Ok(address) = self.rooms.try_recv() {
-                self.mine.insert(address);
+            while let Ok(wish) = self.wishes.try_recv() {
+                if let Wish::Hear(address) = wish {
+                    self.mine.insert(address);
+                }
             }
             channels.servers.look().await;
             self.give_away(&channels);
@@ -161,9 +171,9 @@ impl Listener {
             pause = (2 * pause).min(PAUSES.1);
         }
         // Whoever was sent here in the last moment has to go elsewhere.
-        self.rooms.close();
-        while let Some(address) = self.rooms.recv().await {
-            if let Some(channels) = self.channels.upgrade() {
+        self.wishes.close();
+        while let Some(wish) = self.wishes.recv().await {
+            if let (Wish::Hear(address), Some(channels)) = (wish, self.channels.upgrade()) {
                 channels.subscribe(&address);
             }
         }
@@ -176,20 +186,20 @@ impl Listener {
         let Ok(mut connection) = self.node.connect(&self.config).await else {
             return Over::Lost;
         };
-        let mut rooms: Vec<_> = self.mine.iter().copied().collect();
+        let rooms: Vec<_> = self.mine.iter().copied().collect();
         if self.join(&mut connection, &rooms).await.is_err() {
             return Over::Lost;
         }
         *pause = PAUSES.0;
         let mut tick = interval(TICK);
+        let mut wishes = Vec::new();
         loop {
-            rooms.clear();
             tokio::select! {
-                count = self.rooms.recv_many(&mut rooms, TOGETHER) => {
+                count = self.wishes.recv_many(&mut wishes, TOGETHER) => {
                     if count == 0 {
                         return Over::Done;
                     }
-                    if self.join(&mut connection, &rooms).await.is_err() {
+                    if self.grant(&mut connection, wishes.drain(..)).await.is_err() {
                         return Over::Lost;
                     }
                 }
@@ -208,6 +218,31 @@ impl Listener {
                 }
             }
         }
+    }
+
+    /// Does what was wished for.
+    async fn grant(
+        &mut self,
+        connection: &mut MultiplexedConnection,
+        wishes: impl Iterator<Item = Wish>,
+    ) -> Result<(), Broken> {
+        let (mut rooms, mut waiting) = (Vec::new(), Vec::new());
+        for wish in wishes {
+            match wish {
+                Wish::Hear(address) => rooms.push(address),
+                Wish::Answer(answers) => waiting.push(answers),
+            }
+        }
+        self.join(connection, &rooms).await?;
+        if !waiting.is_empty() {
+            // What was announced before comes before the answer.
+            ping(connection).await?;
+            // Who gave up waiting is not told.
+            for answers in waiting {
+                let _ = answers.send(());
+            }
+        }
+        Ok(())
     }
 
     /// Whether the server answers. An answer for which the time was over when this process went on

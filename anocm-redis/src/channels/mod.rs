@@ -23,9 +23,12 @@ use anocm_core::{
     store::{StoreError, Watch},
     wire::CloseReason,
 };
-use tokio::time::{sleep, timeout};
+use tokio::{
+    sync::oneshot,
+    time::{sleep, timeout},
+};
 
-use self::line::Line;
+use self::line::{Line, Wish};
 pub(crate) use self::room::{At, Found, Record, Room, Shut};
 use crate::{codec, keys::Shard, look, servers::Servers};
 
@@ -94,7 +97,7 @@ impl Channels {
         F: Future<Output = Result<T, StoreError>>,
     {
         match ask().await {
-            Err(StoreError::NoSuchRoom) if self.revive(address).await => ask().await,
+            Err(StoreError::NoSuchRoom) if self.revive(address).await? => ask().await,
             answer => answer,
         }
     }
@@ -102,20 +105,42 @@ impl Channels {
     /// Brings a room back that somebody watches and that the server has expired, because its clock
     /// was set, or that has lingered out because this relay did not run. False when the room has
     /// ended.
-    async fn revive(&self, address: &RoomAddress) -> bool {
-        let Some(room) = self.get(address).filter(|room| !room.is_over()) else { return false };
+    async fn revive(&self, address: &RoomAddress) -> Result<bool, StoreError> {
+        let room = self.get(address).filter(|room| !room.is_over());
+        let Some((room, at)) = room.and_then(|room| room.floor().map(|at| (room, at))) else {
+            return Ok(false);
+        };
         let stood_still = self.servers.has_stood_still();
-        if stood_still {
-            // One that is still there has lingered out, and nobody has ended it.
-            if look::touch_late(&self.servers, address).await.is_ok() {
-                return true;
-            }
-            // What was announced meanwhile, its end perhaps, waits to be heard.
-            sleep(ON_ITS_WAY).await;
+        // One that is still there has lingered out, and nobody has ended it.
+        if stood_still && look::touch_late(&self.servers, address, &at.instance).await? {
+            return Ok(true);
         }
-        let Some((at, record)) = room.as_it_was() else { return false };
-        (stood_still || self.servers.has_jumped(Shard::of(address)).await)
-            && look::revive(&self.servers, address, &at, &record).await.unwrap_or(false)
+        if !stood_still && !self.servers.has_jumped(Shard::of(address)).await {
+            return Ok(false);
+        }
+        // What was announced meanwhile, its end perhaps, may be on its way.
+        if !self.has_heard_all(address).await {
+            return Err(StoreError::Unavailable);
+        }
+        match room.as_it_was() {
+            Some((at, record)) => look::revive(&self.servers, address, &at, &record).await,
+            None => Ok(false),
+        }
+    }
+
+    /// Whether everything was heard that was announced of a room until now: its line answers after
+    /// that.
+    async fn has_heard_all(&self, address: &RoomAddress) -> bool {
+        let Some(node) = self.servers.topology().owner(Shard::of(address)).cloned() else {
+            return false;
+        };
+        let (answers, answered) = oneshot::channel();
+        let asked = {
+            let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut same = lines.iter().filter(|line| Arc::ptr_eq(&line.node, &node));
+            same.next().is_some_and(|line| line.wishes.send(Wish::Answer(answers)).is_ok())
+        };
+        asked && answered.await.is_ok()
     }
 
     fn enter(&self, address: &RoomAddress) -> (Arc<Room>, bool) {
@@ -135,15 +160,15 @@ impl Channels {
             return self.again_later(address);
         };
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.retain(|line| !line.rooms.is_closed());
+        lines.retain(|line| !line.wishes.is_closed());
         let sent = lines
             .iter()
             .find(|line| Arc::ptr_eq(&line.node, &node))
-            .is_some_and(|line| line.rooms.send(*address).is_ok());
+            .is_some_and(|line| line.wishes.send(Wish::Hear(*address)).is_ok());
         if !sent {
             let line = Line::start(self, &node);
             // The other end has just begun to listen.
-            let _ = line.rooms.send(*address);
+            let _ = line.wishes.send(Wish::Hear(*address));
             lines.push(line);
         }
     }
@@ -230,8 +255,16 @@ impl Channels {
                     sleep(RETRY).await;
                     continue;
                 };
-                if found == Found::Gone && channels.revive(&room.address).await {
-                    continue;
+                if found == Found::Gone {
+                    match channels.revive(&room.address).await {
+                        Ok(false) => {}
+                        Ok(true) => continue,
+                        Err(_) => {
+                            drop(channels);
+                            sleep(RETRY).await;
+                            continue;
+                        }
+                    }
                 }
                 if room.end_look(found) {
                     if room.is_over() {

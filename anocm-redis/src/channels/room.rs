@@ -296,7 +296,10 @@ impl State {
             _ => 0,
         };
         let held: usize = self.held.iter().map(bytes).sum();
-        if self.held.len() < MOST_HELD && held + bytes(&announced) <= MOST_HELD_BYTES {
+        // The end is in no log.
+        let is_end = matches!(announced.what, What::Closed(_));
+        let fits = self.held.len() < MOST_HELD && held + bytes(&announced) <= MOST_HELD_BYTES;
+        if fits || is_end {
             self.held.push(announced);
         } else {
             // What is in the log is found there.

@@ -9,7 +9,8 @@
 local room, shard = KEYS[1], KEYS[2]
 
 -- Which record of an epoch is forgotten when there is one too many: the first one, unless it and the
--- next are of the epoch that an unsettled join ended and of the one it began.
+-- next are of the epoch that an unsettled join ended and of the one it began. Then the last one before
+-- the epoch that has just ended, so that what follows the join stays known.
 local function superfluous(epochs)
   local places = redis.call('HKEYS', epochs)
   for i, place in ipairs(places) do
@@ -17,7 +18,7 @@ local function superfluous(epochs)
   end
   table.sort(places)
   local _, _, began, _, settled = struct.unpack(RECORD, redis.call('HGET', epochs, places[2]))
-  return places[began == places[1] and settled == 0 and 3 or 1]
+  return places[began == places[1] and settled == 0 and #places - 1 or 1]
 end
 
 local seen = redis.call('HMGET', room, 'epoch', 'head', 'turn', 'until', 'holds', 'bytes',
@@ -43,7 +44,8 @@ if tonumber(ARGV[1]) ~= epoch then
 end
 
 local retention, size, begins = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[10] ~= nil
-if begins and reserve_is_taken() then
+local takes = ALLOWS_OOM and (begins or retention > 0)
+if takes and is_taken(begins and 1 or 0) then
   return {'full'}
 end
 local seq, death = head + 1, now + retention
@@ -79,7 +81,7 @@ if retention > 0 then
 end
 
 if begins then
-  local old = redis.call('HMGET', room, 'began', 'settled', 'member', 'door')
+  local old = redis.call('HMGET', room, 'began', 'settled', 'member', 'door', 'spare_until')
   -- The kind of an entry stands behind its time of death: 2 is a join.
   local is_join = string.byte(ARGV[4], 7) == 2
   if retention > 0 then
@@ -91,11 +93,14 @@ if begins then
     end
     redis.call('PEXPIREAT', epochs, ends_at(holds))
   end
-  cleaning().replace(room, ARGV[12], holds)
+  local janitor = cleaning()
+  local spare = redis.call('STRLEN', room .. ':d') + spared(room, old[5]) - #ARGV[12]
+  janitor.replace(room, ARGV[12], holds)
+  janitor.spare(room, spare, holds)
   turn = turn + 1
   redis.call('HSET', room, 'epoch', epoch + 1, 'turn', turn, 'head', seq, 'bytes', bytes,
     'began', seq, 'settled', is_join and 0 or 1, 'member', ARGV[10], 'door', ARGV[11],
-    'mark', ARGV[5], 'fork', ARGV[5])
+    'mark', ARGV[5], 'fork', ARGV[5], 'spare_until', death)
   if is_join then
     redis.call('HSET', room, 'joined', 1)
   end

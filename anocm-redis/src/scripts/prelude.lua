@@ -89,7 +89,7 @@ local function cleaning()
     janitor.wipe(room .. ':d')
     local none = string.rep('\0', 32)
     redis.call('HSET', room, 'owner', none, 'door', none, 'member', none, 'shut', none)
-    redis.call('DEL', room, room .. ':e')
+    redis.call('DEL', room, room .. ':e', room .. ':s')
     redis.call('ZREM', shard, string.sub(room, #shard + 1))
     return true
   end
@@ -106,12 +106,21 @@ local function cleaning()
     redis.call('SET', room .. ':d', info, 'PXAT', ends_at(ends))
   end
 
+  -- Keeps so many bytes, zeros, beside the group information of a room: what that took before and does
+  -- not take now. A void has them, also when memory is full.
+  function janitor.spare(room, bytes, ends)
+    if bytes > 0 then
+      redis.call('SET', room .. ':s', string.rep('\0', bytes), 'PXAT', ends_at(ends))
+    else
+      redis.call('DEL', room .. ':s')
+    end
+  end
+
   return janitor
 end
 
--- Whether more than a tenth beyond the server's `maxmemory` is taken. What begins an epoch may have
--- that tenth: members must be removed where messages are refused.
-local function reserve_is_taken()
+-- Whether the server has more than its `maxmemory`, and so many tenths of that beyond it.
+local function is_taken(tenths)
   local memory = redis.call('INFO', 'memory')
   local function bytes(name)
     return tonumber(string.match(memory, '\n' .. name .. ':(%d+)')) or 0
@@ -119,7 +128,18 @@ local function reserve_is_taken()
   local most = bytes('maxmemory')
   -- What the server itself does not count, as buffers for replicas.
   local used = bytes('used_memory') - bytes('mem_not_counted_for_evict')
-  return most > 0 and used > most + math.floor(most / 10)
+  return most > 0 and used > most + math.floor(most / 10) * tenths
+end
+
+-- Whether the tenth is taken that what begins an epoch may have: members must be removed where
+-- messages are refused.
+local function reserve_is_taken()
+  return is_taken(1)
+end
+
+-- What is spare of a room's group information for a void, by until when that is.
+local function spared(room, ends)
+  return now < tonumber(ends or 0) and redis.call('STRLEN', room .. ':s') or 0
 end
 
 -- How much longer than its room a key is held, so that not every touch has to visit every key.

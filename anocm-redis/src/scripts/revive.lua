@@ -18,9 +18,12 @@ local ends = math.min(now + linger, opened + age)
 if gone(ends) then
   return {'gone'}
 end
+if reserve_is_taken() then
+  return {'full'}
+end
 local holds = math.min(ends + slack(linger), opened + age)
 -- Entries have gone with it: nothing may be left that nobody would find.
-redis.call('DEL', room .. ':x', room .. ':e')
+redis.call('DEL', room .. ':x', room .. ':e', room .. ':s')
 redis.call('HSET', room,
   'epoch', ARGV[13], 'head', ARGV[15], 'turn', ARGV[16], 'until', ends, 'holds', holds, 'bytes', 0,
   'max_entries', ARGV[10], 'max_bytes', ARGV[11], 'instance', ARGV[1],

@@ -1,15 +1,23 @@
 -- Somebody is connected: the linger starts anew. Says how far the room has come, and until when
 -- the keys of entries have to be held from now on (0: as they are).
 -- KEYS: room, shard
--- ARGV: 1 whether the relay did not run lately (1), so that nobody could touch
+-- ARGV: 1 of a room that may have lingered out since the relay did not run, its instance
 local room, shard = KEYS[1], KEYS[2]
 local seen = redis.call('HMGET', room, 'until', 'holds', 'held', 'opened', 'linger', 'age',
-  'instance', 'head', 'turn', 'mark', 'fork', 'joined')
+  'instance', 'head', 'turn', 'mark', 'fork', 'joined', 'spare_until')
 if gone(seen[1]) then
   local lingered_out = seen[1] and seen[1] ~= '0' and now < seen[4] + seen[6]
-  if not (lingered_out and ARGV[1] == '1') then
+  if not (lingered_out and ARGV[1] == seen[7]) then
     return {'gone'}
   end
+end
+if ARGV[1] ~= '' and ARGV[1] ~= seen[7] then
+  -- Another one has been opened here since.
+  return {'gone'}
+end
+if seen[13] and now >= tonumber(seen[13]) then
+  redis.call('DEL', room .. ':s')
+  redis.call('HDEL', room, 'spare_until')
 end
 local linger, oldest = lingers(tonumber(seen[5]), seen[12]), seen[4] + seen[6]
 local ends = math.min(now + linger, oldest)
@@ -27,7 +35,7 @@ local holds = math.min(ends + slack(linger), oldest)
 holds = math.max(holds, tonumber(seen[2]))
 redis.call('HSET', room, 'holds', holds)
 hold(shard, holds)
-for _, key in ipairs({room, room .. ':d', room .. ':e', room .. ':x'}) do
+for _, key in ipairs({room, room .. ':d', room .. ':e', room .. ':s', room .. ':x'}) do
   redis.call('PEXPIREAT', key, ends_at(holds))
 end
 return {'ok', seen[7], tonumber(seen[8]), tonumber(seen[9]), seen[10], seen[11], holds}

@@ -6,7 +6,7 @@
 --       9 the member hash that was shown, 10 how old the join must be
 local room, janitor = KEYS[1], cleaning()
 local seen = redis.call('HMGET', room, 'until', 'epoch', 'began', 'turn', 'holds', 'instance', 'mark',
-  'head', 'settled', 'shut', 'shut_for')
+  'head', 'settled', 'shut', 'shut_for', 'spare_until')
 if gone(seen[1]) then
   return {'gone'}
 end
@@ -48,9 +48,9 @@ if ARGV[9] then
 else
   member, door = ARGV[2], ARGV[3]
 end
--- A small door is always restored: what is voided may have taken more.
-local most = math.max(redis.call('STRLEN', room .. ':d'), 16384)
-if #ARGV[4] > most and reserve_is_taken() then
+-- The group information that is restored takes as a rule what was spared for it.
+local spare = redis.call('STRLEN', room .. ':d') + spared(room, seen[12]) - #ARGV[4]
+if spare < 0 and reserve_is_taken() then
   return {'full'}
 end
 local head, members = tonumber(seen[8]), {}
@@ -82,6 +82,7 @@ for _, ended in ipairs(redis.call('HKEYS', epochs)) do
   end
 end
 janitor.replace(room, ARGV[4], tonumber(seen[5]))
+janitor.spare(room, spare, tonumber(seen[5]))
 local turn = tonumber(seen[4]) + 1
 redis.call('HSET', room, 'epoch', epoch, 'turn', turn, 'began', began, 'settled', settled,
   'member', member, 'door', door, 'mark', ARGV[5], 'fork', ARGV[5])

@@ -66,6 +66,8 @@ struct SlotClock {
     /// At this time by the relay's clock, that of rooms was the other one.
     here: Timestamp,
     there: u64,
+    /// By how much that may be too early, in milliseconds: the answer took so long.
+    unsure: u64,
     /// When the server's clock was last seen to have gone forward by a step.
     jumped: Option<Timestamp>,
 }
@@ -97,12 +99,24 @@ impl Running {
         }
         self.stopped.is_some_and(|at| since(at) < within)
     }
+
+    fn beat(&mut self, now: Timestamp) {
+        self.has_stood_still(now, AFTERMATH);
+        self.last = Some(now);
+    }
+}
+
+fn lock(running: &Mutex<Running>) -> MutexGuard<'_, Running> {
+    running.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The time in every slot.
 pub(crate) struct Clocks {
     clock: ContinuousClock,
+    /// By the heartbeats of the relay, once it has connections.
     running: Mutex<Running>,
+    /// By what erases rooms, also those of other relays.
+    erasing: Mutex<Running>,
     // Short sections, none across an await.
     slots: Mutex<Vec<Option<SlotClock>>>,
 }
@@ -112,32 +126,30 @@ impl Clocks {
         Self {
             clock: ContinuousClock::new(),
             running: Mutex::default(),
+            erasing: Mutex::default(),
             slots: Mutex::new(vec![None; SHARDS]),
         }
     }
 
     /// The relay runs.
     pub(crate) fn heartbeat(&self) {
-        let now = self.here();
-        let mut running = self.running();
-        running.has_stood_still(now, AFTERMATH);
-        running.last = Some(now);
+        lock(&self.running).beat(self.here());
+    }
+
+    /// What erases rooms runs.
+    pub(crate) fn looks_after_rooms(&self) {
+        lock(&self.erasing).beat(self.here());
     }
 
     /// Whether the relay did not run lately, so that nobody could touch its rooms.
     pub(crate) fn has_stood_still(&self) -> bool {
-        let now = self.here();
-        self.running().has_stood_still(now, AFTERMATH)
+        lock(&self.running).has_stood_still(self.here(), AFTERMATH)
     }
 
     /// Whether it has gone on only just now.
     pub(crate) fn has_just_gone_on(&self) -> bool {
         let now = self.here();
-        self.running().has_stood_still(now, SPARES)
-    }
-
-    fn running(&self) -> MutexGuard<'_, Running> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+        [&self.running, &self.erasing].iter().any(|runs| lock(runs).has_stood_still(now, SPARES))
     }
 
     fn slots(&self) -> MutexGuard<'_, Vec<Option<SlotClock>>> {
@@ -192,6 +204,7 @@ fn judge(known: Option<SlotClock>, asked: Asked, told: Told) -> (SlotClock, Opti
     let lost = known.filter(|_| told.offset.is_none()).map(|known| known.offset);
     let offset = told.offset.or(lost).unwrap_or(0);
     let time = told.wall.saturating_add_signed(offset);
+    let took = asked.answered.as_millis().saturating_sub(asked.sent.as_millis());
     let Some(known) = known.filter(|known| known.offset == offset) else {
         // The first that is heard, or another relay has recorded a step.
         // As if it had looked at the last moment: what is learnt later brings the time forward and
@@ -200,13 +213,15 @@ fn judge(known: Option<SlotClock>, asked: Asked, told: Told) -> (SlotClock, Opti
         let is_forward = known.is_some_and(|known| offset < known.offset);
         let jumped = known.and_then(|known| known.jumped);
         let jumped = if is_forward { Some(asked.answered) } else { jumped };
-        return (SlotClock { offset, here, there: time, jumped }, None);
+        let unsure = took;
+        return (SlotClock { offset, here, there: time, unsure, jumped }, None);
     };
     // The server looked at its clock at some time in between.
     let nearest = time.clamp(known.at(asked.sent), known.at(asked.answered));
     let since = asked.answered.as_millis().saturating_sub(known.here.as_millis());
     let apart = time.abs_diff(nearest);
-    if apart <= TOLERANCE + since / DRIFT {
+    let unsure = if time > nearest { known.unsure } else { 0 };
+    if apart <= TOLERANCE + unsure + since / DRIFT {
         let apart = if apart <= ROUNDING { 0 } else { apart };
         // Follows the server where it runs faster or slower.
         let there = known.at(asked.answered);
@@ -214,7 +229,8 @@ fn judge(known: Option<SlotClock>, asked: Asked, told: Told) -> (SlotClock, Opti
             if time < nearest { there.saturating_sub(apart) } else { there.saturating_add(apart) };
         let again = Step { by: 0, old: None, new: offset };
         let again = lost.filter(|lost| *lost != 0).map(|_| again);
-        return (SlotClock { here: asked.answered, there, ..known }, again);
+        let unsure = known.unsure.min(took);
+        return (SlotClock { here: asked.answered, there, unsure, ..known }, again);
     }
     let by = i64::try_from(apart).unwrap_or(i64::MAX);
     let by = if time < nearest { -by } else { by };
@@ -260,6 +276,21 @@ mod tests {
         assert_eq!(clock.at(Timestamp::from_millis(1_400)), WALL);
         let (clock, step) = judge(Some(clock), asked(1_500, 1_500), told(WALL + 150));
         assert_eq!((clock.at(Timestamp::from_millis(1_500)), step), (WALL + 150, None));
+    }
+
+    #[test]
+    fn an_answer_that_was_slow_at_first_is_no_step_later() {
+        // The server looked at the beginning of these five seconds.
+        let (clock, _) = judge(None, asked(1_000, 6_000), told(WALL));
+        let (clock, step) = judge(Some(clock), asked(6_500, 6_500), told(WALL + 5_500));
+        assert_eq!((clock.at(Timestamp::from_millis(6_500)), step), (WALL + 5_500, None));
+        // From then on it is known well.
+        let (_, step) = judge(Some(clock), asked(7_000, 7_000), told(WALL + 6_060));
+        assert!(step.is_some_and(|step| step.by == 60), "{step:?}");
+        // It may be too early and not too late.
+        let (clock, _) = judge(None, asked(1_000, 6_000), told(WALL));
+        let (_, step) = judge(Some(clock), asked(6_500, 6_500), told(WALL + 440));
+        assert!(step.is_some_and(|step| step.by == -60), "{step:?}");
     }
 
     #[test]

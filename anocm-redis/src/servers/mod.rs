@@ -167,6 +167,11 @@ impl Servers {
         self.clocks.heartbeat();
     }
 
+    /// What erases rooms runs, as it does each second.
+    pub(crate) fn looks_after_rooms(&self) {
+        self.clocks.looks_after_rooms();
+    }
+
     /// Whether the relay did not run lately, so that nobody could touch its rooms.
     pub(crate) fn has_stood_still(&self) -> bool {
         self.clocks.has_stood_still()

@@ -18,6 +18,7 @@ use anocm_ws::client::{WsOptions, WsTransport};
 use common::{LONG, Server, redis};
 use rustix::process::Signal;
 
+const SECOND: Duration = Duration::from_secs(1);
 const LINGER: Duration = Duration::from_secs(3);
 /// Longer than the linger, and than what a relay takes for a pause.
 const STOPPED: Duration = Duration::from_secs(6);
@@ -49,17 +50,26 @@ async fn ask(link: &dyn Link, request: Request) -> RelayFrame {
 
 #[tokio::test]
 async fn a_process_that_was_stopped_ends_no_room_when_it_goes_on() {
-    is_stopped(&Server::start(&[]), STOPPED).await;
+    are_stopped(&[Server::start(&[])], STOPPED).await;
 }
 
 #[tokio::test]
 async fn nor_one_whose_rooms_are_in_redis() {
     let store = redis::Server::start(&[]);
     // The server holds keys for some seconds more than a room lingers.
-    is_stopped(&Server::start(&["--store", &store.url()]), STOPPED).await;
+    are_stopped(&[Server::start(&["--store", &store.url()])], STOPPED).await;
 }
 
-async fn is_stopped(server: &Server, stopped: Duration) {
+#[tokio::test]
+async fn nor_does_a_relay_beside_it_that_has_no_connections() {
+    let store = redis::Server::start(&[]);
+    let start = || Server::start(&["--store", &store.url()]);
+    are_stopped(&[start(), start()], STOPPED + SECOND).await;
+}
+
+/// The first of these relays has a guest.
+async fn are_stopped(servers: &[Server], stopped: Duration) {
+    let [server, ..] = servers else { panic!("no relay") };
     let url = RelayUrl::parse(&server.url).unwrap();
     let transport = WsTransport::new(&url, WsOptions::default()).unwrap();
     let alice = transport.connect().await.unwrap();
@@ -69,10 +79,11 @@ async fn is_stopped(server: &Server, stopped: Duration) {
     let created = ask(&*alice, Request::Create { address, genesis: genesis() }).await;
     assert!(matches!(created, RelayFrame::Reply { result: Ok(Reply::Done), .. }), "{created:?}");
 
-    server.signal(Signal::STOP);
+    servers.iter().for_each(|server| server.signal(Signal::STOP));
     // The process has no other clock than the system's.
     tokio::time::sleep(stopped).await;
-    server.signal(Signal::CONT);
+    // That with the guest is the last to go on.
+    servers.iter().rev().for_each(|server| server.signal(Signal::CONT));
     let (epoch, member) = (Epoch::FIRST, token());
     let entered = ask(&*alice, Request::Enter { address, epoch, member }).await;
     let RelayFrame::Reply { result: Ok(Reply::Entered(_)), .. } = entered else {

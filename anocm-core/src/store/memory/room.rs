@@ -23,6 +23,9 @@ pub(super) struct Room {
     policy: Policy,
     owner: TokenHash,
     group_info: Payload,
+    /// How many bytes a void has for the group information beside what that takes now, since it took
+    /// more before; and until when.
+    spare: (usize, Timestamp),
     shut: Shut,
     head: Seq,
     /// Never empty; the last is the current epoch.
@@ -72,6 +75,7 @@ impl Room {
             policy: genesis.policy,
             owner: genesis.owner,
             group_info,
+            spare: (0, now),
             shut: Shut::default(),
             head: Seq::START,
             epochs: vec![first],
@@ -98,13 +102,15 @@ impl Room {
         if entry.epoch != current {
             return Err(StoreError::StaleEpoch { current });
         }
-        self.check_bounds(&entry, next.as_ref(), spare)?;
+        self.check_bounds(&entry, next.as_ref(), now, spare)?;
 
         let seq = self.head.next();
         self.head = seq;
         self.joined |= entry.kind == EntryKind::Join;
         if let Some(next) = next {
             let settled = entry.kind != EntryKind::Join;
+            let until = now.after(entry.retention.lifetime());
+            self.spare = (self.left_spare(&next, now), until);
             self.begin_epoch(current.next(), seq, settled, next);
             if entry.retention.is_live() {
                 // The entry that ended the epoch is not kept, so neither is its record.
@@ -122,6 +128,7 @@ impl Room {
         &self,
         entry: &Entry,
         next: Option<&NextEpoch>,
+        now: Timestamp,
         spare: Spare,
     ) -> Result<(), StoreError> {
         let mut needs = 0;
@@ -136,12 +143,23 @@ impl Room {
         }
         if let Some(next) = next {
             needs = needs.saturating_add(next.group_info.len());
-            needs = needs.saturating_sub(self.group_info.len());
+            needs = needs.saturating_sub(self.takes_for_door(now));
         }
         if needs > spare {
             return Err(StoreError::Full);
         }
         Ok(())
+    }
+
+    /// Bytes that the group information takes, with what is spare.
+    fn takes_for_door(&self, now: Timestamp) -> usize {
+        let (bytes, until) = self.spare;
+        self.group_info.len().saturating_add(if now < until { bytes } else { 0 })
+    }
+
+    /// What is spare when this is the group information.
+    fn left_spare(&self, next: &NextEpoch, now: Timestamp) -> usize {
+        self.takes_for_door(now).saturating_sub(next.group_info.len())
     }
 
     fn begin_epoch(&mut self, epoch: Epoch, began: Seq, settled: bool, next: NextEpoch) {
@@ -173,10 +191,11 @@ impl Room {
         let Some(&EpochRecord { epoch, began, settled, .. }) = self.epochs.get(at) else {
             return Err(StoreError::StaleEpoch { current: self.epoch() });
         };
-        let grows = restored.group_info.len().saturating_sub(self.group_info.len());
+        let grows = restored.group_info.len().saturating_sub(self.takes_for_door(now));
         if grows > spare.epochs {
             return Err(StoreError::Full);
         }
+        self.spare.0 = self.left_spare(&restored, now);
         self.epochs.truncate(at);
         self.begin_epoch(epoch, began, settled, restored);
         if join {
@@ -241,6 +260,9 @@ impl Room {
 
     /// Forgets every entry whose time has come, and the epochs that they ended.
     pub(super) fn expire(&mut self, now: Timestamp) {
+        if self.spare.1 <= now {
+            self.spare.0 = 0;
+        }
         while let Some(&(due, seq)) = self.expiries.first()
             && due <= now
         {
@@ -318,17 +340,23 @@ impl Room {
 
     /// When something about the room has to be forgotten next.
     pub(super) fn deadline(&self, stopped: Duration) -> Timestamp {
+        let spare = Some(self.spare.1).filter(|_| self.spare.0 > 0);
+        let entry = self.expiries.first().map(|&(due, _)| due);
         let end = self.lonely(stopped).min(self.old());
-        self.expiries.first().map_or(end, |&(due, _)| due.min(end))
+        [spare, entry].into_iter().flatten().fold(end, Timestamp::min)
     }
 
     /// What counts towards the store's bound: sealed entries, the door, and what it takes to keep
     /// them.
     pub(super) fn bytes(&self) -> usize {
         let kept = self.kept.len().saturating_mul(PER_ENTRY);
-        [self.sealed, kept, self.group_info.len(), MemoryLimits::PER_ROOM]
-            .into_iter()
-            .fold(0, usize::saturating_add)
+        let door = self.group_info.len().saturating_add(self.spare.0);
+        [self.sealed, kept, door, MemoryLimits::PER_ROOM].into_iter().fold(0, usize::saturating_add)
+    }
+
+    #[cfg(test)]
+    pub(super) const fn spare_bytes(&self) -> usize {
+        self.spare.0
     }
 
     /// Hash of the door token of the current epoch.
@@ -360,12 +388,15 @@ fn wide(n: usize) -> u64 {
     u64::try_from(n).unwrap_or(u64::MAX)
 }
 
-/// Which record is forgotten when there is one too many: the first one, unless it and the next are of
-/// the epoch that an unsettled join ended and of the one it began. Without these, the join could no
-/// longer be taken back.
+/// Which record is forgotten when one more epoch begins than are remembered: the first one, unless it
+/// and the next are of the epoch that an unsettled join ended and of the one it began. Without these
+/// the join could no longer be taken back, nor one that follows it: then the last one before the
+/// current epoch.
 fn superfluous(epochs: &[EpochRecord]) -> usize {
     match epochs {
-        [ended, begun, ..] if !begun.settled && begun.epoch == ended.epoch.next() => 2,
+        [ended, begun, ..] if !begun.settled && begun.epoch == ended.epoch.next() => {
+            epochs.len().saturating_sub(2)
+        }
         _ => 0,
     }
 }

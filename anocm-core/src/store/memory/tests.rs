@@ -11,7 +11,7 @@ use crate::{
     id::{Epoch, RoomAddress, Seq},
     retention::Retention,
     secret::{Payload, Secret, Token},
-    store::{Feeds, Level, Store, StoreError, UNJOINED_LINGER, Watched},
+    store::{Feeds, Level, SETTLES, Store, StoreError, TakeBack, UNJOINED_LINGER, Watched},
     testing::{ManualClock, store::StoreFactory},
     time::Timestamp,
     wire::{CloseReason, Entry, EntryKind, Genesis, NextEpoch, Policy},
@@ -218,6 +218,48 @@ async fn a_member_can_be_removed_while_the_store_is_full() {
 }
 
 #[tokio::test]
+async fn what_was_before_a_join_is_restored_also_when_the_reserve_is_taken() {
+    let clock = Arc::new(ManualClock::new());
+    let limits = MemoryLimits { max_rooms: 9, max_bytes: 400_000 };
+    let store = MemoryStore::new(clock.clone(), limits).unwrap();
+    let here = address(1);
+    store.create(&here, Genesis { first: next(60_000), ..genesis() }).await.unwrap();
+    let before = store.status().memory.unwrap().used;
+    // The door is made small twice, so that there is space for something else.
+    for (kind, epoch, size) in [(EntryKind::Join, 0, 1_000), (EntryKind::Commit, 1, 2_000)] {
+        store.append(&here, begins_epoch(kind, epoch), Some(next(size))).await.unwrap();
+    }
+    store.create(&address(3), Genesis { first: next(290_000), ..genesis() }).await.unwrap();
+    for epoch in 0..13 {
+        let _ = store
+            .append(&address(3), begins_epoch(EntryKind::Commit, epoch), Some(next(290_000)))
+            .await;
+    }
+    clock.advance(SETTLES);
+    let take_back = |size| {
+        let group_info = next(size).group_info;
+        store.take_back(&here, Seq::new(1), TakeBack { member: next(0).member, group_info })
+    };
+    assert_eq!(take_back(120_000).await, Err(StoreError::Full));
+    assert_eq!(take_back(60_000).await, Ok(()));
+    let restored = store.door(&here).await.unwrap();
+    assert_eq!((restored.epoch(), restored.group_info.len()), (Epoch::FIRST, 60_000));
+
+    // What is spare returns with time.
+    store.close(&address(3), CloseReason::Owner).await.unwrap();
+    assert_eq!(store.status().memory.unwrap().used, before);
+    store.append(&here, begins_epoch(EntryKind::Commit, 0), Some(next(1_000))).await.unwrap();
+    assert!(store.status().memory.unwrap().used > before);
+    store.touch(&here).await.unwrap();
+    clock.advance(MINUTE - Duration::from_millis(1));
+    store.touch(&here).await.unwrap();
+    assert!(store.status().memory.unwrap().used > before);
+    clock.advance(Duration::from_millis(1));
+    store.touch(&here).await.unwrap();
+    assert_eq!(store.status().memory.unwrap().used, before - 59_000);
+}
+
+#[tokio::test]
 async fn a_room_that_only_its_maker_entered_does_not_linger_for_long() {
     let clock = Arc::new(ManualClock::new());
     let store = MemoryStore::new(clock.clone(), MemoryLimits::default()).unwrap();
@@ -409,7 +451,10 @@ proptest! {
                     Ok((room.read(Seq::START, Seq::new(u64::MAX), now), room.stored_door(now)))
                 });
                 let Ok((page, door)) = seen else { continue };
-                counted += PER_ROOM + door.group_info.len();
+                let spare = rooms.with(&address(n), now, |room, _| Ok(room.spare_bytes())).unwrap();
+                // No door is larger.
+                prop_assert!(spare <= 2_000 - door.group_info.len());
+                counted += PER_ROOM + door.group_info.len() + spare;
                 let sealed = page.items.iter().map(|item| item.entry.sealed.len());
                 counted += sealed.map(|sealed| sealed + PER_ENTRY).sum::<usize>();
                 for item in &page.items {

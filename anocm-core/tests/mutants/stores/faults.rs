@@ -127,6 +127,7 @@ faults! {
     EpochsUnbounded: contract_12_the_last_epochs_are_known_and_no_more;
     OneEpochLess: contract_12_the_last_epochs_are_known_and_no_more;
     UnsettledIsDisplaced: contract_12_an_unsettled_join_is_not_displaced;
+    WhatFollowsIsDisplaced: contract_12_an_unsettled_join_is_not_displaced;
 
     // 13 and 14: touches, and the reason of the end.
     AppendTouches: contract_13_nothing_but_a_touch_defers_the_linger;

@@ -183,7 +183,9 @@ impl Room {
         if self.epochs.len() > most && !self.is(EpochsUnbounded) {
             let first_unsettled = self.epochs.iter().position(|known| !known.record.settled);
             let protects = first_unsettled == Some(1) && !self.is(UnsettledIsDisplaced);
-            self.epochs.remove(if protects { 2 } else { 0 });
+            let last_before = self.epochs.len().saturating_sub(3);
+            let later = if self.is(WhatFollowsIsDisplaced) { 2 } else { last_before };
+            self.epochs.remove(if protects { later } else { 0 });
         }
         if !self.is(OldGroupInfo) {
             self.group_info = next.group_info;
