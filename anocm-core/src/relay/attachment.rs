@@ -6,7 +6,7 @@ use super::{
     connection::Connection,
     hub::{Hub, Subscriber},
     hubs::Joining,
-    proof::{Proof, Proofs},
+    proof::{Proof, Proofs, record},
     requests::{busy, refusal},
 };
 use crate::{
@@ -22,13 +22,15 @@ const IS_TOLD: Duration = Duration::from_secs(1);
 pub(super) struct Attachment {
     pub(super) proofs: Proofs,
     pub(super) policy: Policy,
+    /// Whether it has entered by the owner token, and not joined since.
+    pub(super) owner: bool,
     /// Where it watches, if it ever did.
     pub(super) hub: Option<Arc<Hub>>,
 }
 
 impl Attachment {
     pub(super) fn new(proofs: Proofs, policy: Policy) -> Self {
-        Self { proofs, policy, hub: None }
+        Self { proofs, policy, owner: false, hub: None }
     }
 }
 
@@ -86,6 +88,30 @@ impl Connection<'_> {
         };
         let mut before = door.epochs.iter().filter(near);
         !record.settled && before.any(|before| self.has_proven(address, before, door))
+    }
+
+    /// Before a commit to `epoch` over a connection that has entered by the owner token, also one
+    /// that comes too late: settles every join that led to that epoch.
+    ///
+    /// The owner's client has read on to the epoch, and takes back what it refuses to follow. It has
+    /// not proven each epoch on the way where a member told a false hash of it. That member has, and
+    /// could else take back the joins that came after.
+    pub(super) async fn settle_all(
+        &self,
+        address: &RoomAddress,
+        epoch: Epoch,
+    ) -> Result<(), Refusal> {
+        let door = self.door(address).await?;
+        let reached = record(&door, epoch);
+        if !reached.is_some_and(|reached| self.has_proven(address, &reached, &door)) {
+            // Not the epoch of that number any more that was proven.
+            return Ok(());
+        }
+        let led_there = |record: &&EpochRecord| !record.settled && record.epoch <= epoch;
+        for record in door.epochs.iter().filter(led_there) {
+            self.relay.store.settle(address, record.began).await.map_err(refusal)?;
+        }
+        Ok(())
     }
 
     /// Refuses one who has proven no epoch while the door is shut.

@@ -14,8 +14,8 @@ use crate::{
     store::{StoreError, StoredDoor, TakeBack},
     time::{Timestamp, millis},
     wire::{
-        CloseReason, Door, Entered, Entry, Event, Genesis, NextEpoch, Page, Refusal, RelayFrame,
-        Reply, Request, RequestId, encode,
+        CloseReason, Door, Entered, Entry, EntryKind, Event, Genesis, NextEpoch, Page, Refusal,
+        RelayFrame, Reply, Request, RequestId, encode,
     },
 };
 
@@ -156,6 +156,10 @@ impl Connection<'_> {
         let appended = self.relay.store.append(address, entry, Some(next)).await;
         self.end_turn(address, appended.is_ok());
         let seq = appended.map_err(refusal)?;
+        if let Some(room) = self.rooms.get_mut(address) {
+            // Through the door, without having read what led there.
+            room.owner = false;
+        }
         self.pay(address);
         self.relay.toll.joined(address, self.relay.clock.now());
         self.keep_place(address);
@@ -192,6 +196,9 @@ impl Connection<'_> {
             proven = still.ok_or(Refusal::NotAdmitted)?;
         }
         self.prove(address, proven, &door)?;
+        if let Some(room) = self.rooms.get_mut(address) {
+            room.owner |= owns;
+        }
         if epoch == door.epoch() {
             door = self.watch(address, epoch).await?;
             let still = record(&door, epoch).filter(|record| record.member == proven.member);
@@ -252,6 +259,9 @@ impl Connection<'_> {
     ) -> Result<(), Refusal> {
         lawful::publication(&entry, next.as_ref())?;
         let room = self.rooms.get(address).ok_or(Refusal::NotAdmitted)?;
+        if room.owner && entry.kind == EntryKind::Commit {
+            self.settle_all(address, entry.epoch).await?;
+        }
         let policy = room.policy;
         let is_sure = room.hub.as_ref().is_some_and(|hub| hub.has_proven(self.id, entry.epoch));
         if !is_sure {

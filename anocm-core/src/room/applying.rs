@@ -322,8 +322,10 @@ impl Machine {
         let commits = applied.joined.is_none();
         let by_me = self.session().is_some_and(|session| session.me() == applied.by);
         self.refreshed(now, commits && by_me);
-        // One that stands before what was false puts nothing right.
-        if commits && by_me && self.link.as_owner < Some(applied.epoch) {
+        // One that stands before what was false puts nothing right, and one over a connection that
+        // was not entered by the owner token settles nothing.
+        let comes_after = self.link.as_owner < Some(applied.epoch);
+        if commits && by_me && comes_after && self.link.is_owners {
             self.puts_right_at = None;
         }
         if !own {

@@ -260,6 +260,7 @@ impl Machine {
         let returned = self.outbox.has_entered();
         self.past.begin(seq, (!opened && !returned).then(|| session.key()));
         self.only_door = None;
+        self.owner = Some(session.settings().owner);
         // One's own join has told the relay what is right.
         self.puts_right_at = None;
         let others = session.members().iter().filter(|member| member.id != session.me());
@@ -302,7 +303,8 @@ impl Machine {
                 self.broken = None;
                 self.staged = None;
                 self.link.entering = None;
-                self.link.as_owner = None;
+                self.link.owner_is_done();
+                self.link.is_owners = false;
                 self.link.synced = false;
                 self.outbox.new_session();
                 self.show(Connection::CatchingUp);

@@ -77,7 +77,7 @@ impl Machine {
             self.link.retry_at = Some(now.after(OLD_DOOR + jitter));
             return;
         }
-        let only = self.only_door.take();
+        let (only, owner) = (self.only_door, self.owner);
         let Phase::Entering(entrance) = &mut self.phase else {
             return;
         };
@@ -98,7 +98,13 @@ impl Machine {
             Newcomer::New(nickname) | Newcomer::Returning(_, nickname) => nickname.clone(),
         };
         match Session::join(&door, &knock.secret, newcomer, &mut self.rng) {
+            // The group of another, under this room's address.
+            Ok((session, _)) if owner.is_some_and(|owner| session.settings().owner != owner) => {
+                knock.newcomer = Some(super::knock::returning(session));
+                self.kept_out(now, JoinFailure::BadDoor);
+            }
             Ok((session, outgoing)) => {
+                self.only_door = None;
                 let owner = session.owner_token().ok().flatten().filter(|_| returning);
                 knock.candidate =
                     Some(Candidate { session, outgoing, unknown: false, stale: false });

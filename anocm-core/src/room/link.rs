@@ -29,6 +29,12 @@ pub(super) struct LinkState {
     /// The epoch which the owner enters by the own token, since member tokens did not do on the way
     /// to it.
     pub(super) as_owner: Option<Epoch>,
+    /// Whether the relay has admitted the owner to it.
+    pub(super) admitted: bool,
+    /// Whether this connection has shown the owner token, and has not joined since.
+    pub(super) is_owners: bool,
+    /// The epoch to which the log did not lead the owner who was admitted to it.
+    pub(super) in_vain: Option<Epoch>,
     /// Whether the current epoch was proven and everything up to its head was taken in.
     pub(super) synced: bool,
     /// Where the log ended when the current epoch was proven.
@@ -50,6 +56,24 @@ pub(super) struct LinkState {
 }
 
 impl LinkState {
+    /// The owner is to enter this epoch by the own token.
+    pub(super) const fn goes_as_owner(&mut self, epoch: Option<Epoch>) {
+        self.as_owner = epoch;
+        self.admitted = false;
+        self.entering = None;
+    }
+
+    /// Whether what the log holds is followed: not before the owner is admitted to where it leads.
+    pub(super) const fn may_follow(&self) -> bool {
+        self.as_owner.is_none() || self.admitted
+    }
+
+    /// The owner goes on by member tokens.
+    pub(super) const fn owner_is_done(&mut self) {
+        self.as_owner = None;
+        self.in_vain = None;
+    }
+
     pub(super) const fn down(posture: Posture) -> Self {
         Self {
             up: false,
@@ -57,6 +81,9 @@ impl LinkState {
             proof: None,
             current: None,
             as_owner: None,
+            admitted: false,
+            is_owners: false,
+            in_vain: None,
             synced: false,
             head: None,
             reading: false,

@@ -138,7 +138,7 @@ impl Log {
         let gone = self.waiting.split_off(&seq);
         let bytes: usize = gone.values().flatten().map(|(item, _)| item.entry.sealed.len()).sum();
         self.bytes = self.bytes.saturating_sub(bytes);
-        if seq > self.cursor {
+        if seq > self.cursor && !self.is_full() {
             self.waiting.insert(seq, None);
         }
     }

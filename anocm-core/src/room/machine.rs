@@ -33,11 +33,14 @@ use crate::{
     name::Nickname,
     retention::GuestRetention,
     secret::Secret,
-    session::{Newcomer, Session, SessionError},
+    session::{MemberKey, Newcomer, Session, SessionError},
     stack::Swept,
     time::Timestamp,
     wire::{Event, Policy, Posture, Refusal, Reply, Request},
 };
+
+/// So many proofs may be on their way before the relay is not believed that the last one has lapsed.
+const MAX_PROOFS: usize = 8;
 
 /// Names a request of one machine; the reply is given back under it.
 pub type Ticket = u32;
@@ -92,6 +95,8 @@ pub struct Machine {
     pub(super) missed: u64,
     /// The epoch in which this guest last had to go back to the door.
     pub(super) left_in: Option<Epoch>,
+    /// Who owns the room, which never changes.
+    pub(super) owner: Option<MemberKey>,
     /// The only door by which this guest comes back: its epoch, and what that agrees on.
     pub(super) only_door: Option<(Epoch, [u8; 32])>,
     /// When this guest last went through the door again, and how often in a row.
@@ -221,6 +226,7 @@ impl Machine {
             refused_links: 0,
             missed: 0,
             left_in: None,
+            owner: None,
             only_door: None,
             rejoined: None,
             asked: HashMap::new(),
@@ -277,6 +283,8 @@ impl Machine {
         match event {
             Event::Entry { item, .. } => self.told(now, item),
             Event::Voided { seq, epoch, .. } => self.voided(now, seq, epoch),
+            // The answers to these are on their way.
+            Event::Lapsed { .. } if self.proofs_on_their_way() >= MAX_PROOFS => {}
             Event::Lapsed { .. } => {
                 self.link.entering = None;
                 self.link.synced = false;

@@ -40,6 +40,11 @@ impl Machine {
         self.link.proof.is_some_and(|ticket| self.asked.contains_key(&ticket))
     }
 
+    /// How many proofs were asked for that are not answered yet.
+    pub(super) fn proofs_on_their_way(&self) -> usize {
+        self.asked.values().filter(|(asked, _)| matches!(asked, Asked::Enter(_))).count()
+    }
+
     /// Reads on from the cursor, unless that is being done.
     pub(super) fn read(&mut self) {
         let may_read = self.session().is_some() && self.staged.is_none() && self.link.up;
@@ -70,6 +75,9 @@ impl Machine {
         match result {
             Ok(Reply::Entered(entered)) if entered.current >= epoch => {
                 let was_staged = self.follow_staged(now);
+                if !was_staged && self.link.as_owner == Some(epoch) {
+                    (self.link.admitted, self.link.is_owners) = (true, true);
+                }
                 let Some(reached) = self.session().map(Session::epoch) else {
                     return;
                 };
@@ -194,8 +202,16 @@ impl Machine {
         } else if self.link.behind {
             // The log no longer holds the commit that ended this guest's epoch, unless this was
             // asked for by an earlier proof.
-            if !self.proof_is_on_its_way() {
-                self.rejoin(now);
+            if self.proof_is_on_its_way() {
+                return;
+            }
+            match self.link.as_owner {
+                // Or the room is not any more in the epoch that the owner was admitted to.
+                Some(walked) => {
+                    self.link.in_vain = Some(walked);
+                    self.not_admitted(now);
+                }
+                None => self.rejoin(now),
             }
         } else if self.session().is_some_and(|s| self.outbox.is_stale(s.epoch())) {
             self.try_again(now, None);
@@ -228,7 +244,10 @@ impl Machine {
 
     /// Takes every entry whose turn has come.
     fn follow(&mut self, now: Timestamp) {
-        while matches!(self.phase, Phase::Inside(_)) && self.staged.is_none() {
+        while matches!(self.phase, Phase::Inside(_))
+            && self.staged.is_none()
+            && self.link.may_follow()
+        {
             match self.log.next(now) {
                 Some(Place::Item { item, waited }) => self.apply(now, item, waited),
                 Some(Place::Holes(seqs)) => self.holes(now, &seqs),

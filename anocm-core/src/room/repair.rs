@@ -24,8 +24,9 @@ const JUNK_WITHIN: Duration = Duration::from_secs(600);
 /// or joins move the room on. After that it backs off.
 const MAX_WALKS: u32 = 8;
 /// A commit that was to put right what the relay was told, and was refused or overtaken, is made
-/// again after this.
-const PUTS_RIGHT_AGAIN: Duration = Duration::from_secs(10);
+/// again after this: before the joins that it settles can be taken back.
+const PUTS_RIGHT_AGAIN: Duration = Duration::from_secs(2);
+const _: () = assert!(PUTS_RIGHT_AGAIN.as_secs() < SETTLES.as_secs());
 /// Members ask within this of each other, so that as a rule one does.
 const SPREAD: u64 = 1_000;
 
@@ -37,6 +38,8 @@ pub(super) struct Broken {
     flaw: Flaw,
     /// The relay did not know what was to be taken back.
     unknown: bool,
+    /// The relay has a false hash of this guest's epoch, and so can be told by the owner alone.
+    needs_owner: bool,
     /// When this guest asks, as a member, to have it taken back.
     take_back_at: Option<Timestamp>,
 }
@@ -60,6 +63,7 @@ impl Broken {
     /// them, and then this guest goes back to the door.
     fn is_for_the_owner(&self) -> bool {
         match self.flaw {
+            _ if self.needs_owner => true,
             Flaw::Unlawful => true,
             Flaw::Garbled => self.kind != EntryKind::Join,
             Flaw::NotAdmitted { passed } => !passed,
@@ -98,7 +102,8 @@ impl Machine {
             return;
         }
         let key = by.and_then(|by| self.session()?.member(by).map(|member| member.key));
-        self.broken = Some(Broken { seq, by: key, kind, flaw, unknown: false, take_back_at: None });
+        let (unknown, needs_owner, take_back_at) = (false, false, None);
+        self.broken = Some(Broken { seq, by: key, kind, flaw, unknown, needs_owner, take_back_at });
         self.log.count_unreadable();
         self.tell(RoomEvent::Trouble(Trouble::Broken { by }));
         self.void_again(now);
@@ -208,7 +213,10 @@ impl Machine {
                 self.out_of_step(now, None);
             }
             // The owner has come here without having proven this epoch.
-            Err(Refusal::NotAdmitted) if self.link.as_owner.is_some() => self.rejoin(now),
+            Err(Refusal::NotAdmitted) if self.link.as_owner.is_some() => {
+                broken.needs_owner = true;
+                self.void_again(now);
+            }
             Ok(_) => {
                 self.link.attempts = 0;
                 self.out_of_step(now, None);
@@ -231,6 +239,8 @@ impl Machine {
             // An entry that was valid to this guest is gone, and the keys before it are erased.
             _ if seq <= self.log.cursor() && epoch < current => self.taken_back(now, seq, epoch),
             _ if was_staged => self.disbelieve(now),
+            // The epoch that the owner is on the way to.
+            _ if self.link.as_owner > Some(epoch) => self.not_admitted(now),
             _ => {}
         }
     }
@@ -249,9 +259,12 @@ impl Machine {
             self.rejoin(now);
             self.left_in = Some(epoch);
         } else if let Some(context) = undone {
+            // The owner knows of a member who told the relay false hashes, and may have begun another
+            // epoch already.
+            let any_door = self.puts_right_at.is_some();
             self.rejoin(now);
             self.left_in = Some(epoch);
-            self.only_door = Some((epoch, context));
+            self.only_door = (!any_door).then_some((epoch, context));
         } else {
             self.end(Ended::DishonestRelay);
         }
@@ -271,7 +284,7 @@ impl Machine {
         self.repaired(now);
         self.link.behind = false;
         self.link.attempts = 0;
-        self.link.as_owner = None;
+        self.link.owner_is_done();
         self.link.entering = None;
         self.link.retry_at = None;
         self.outbox.not_stale();
@@ -327,10 +340,11 @@ impl Machine {
     pub(super) fn current_epoch(&mut self, now: Timestamp, result: &Result<Reply, Refusal>) {
         let Some(epoch) = self.session().map(Session::epoch) else { return };
         match result {
-            Err(Refusal::StaleEpoch { current }) if *current >= epoch => {
+            Err(Refusal::StaleEpoch { current })
+                if *current >= epoch && self.link.in_vain != Some(*current) =>
+            {
                 self.unstage();
-                self.link.as_owner = Some(*current);
-                self.link.entering = None;
+                self.link.goes_as_owner(Some(*current));
                 self.enter();
             }
             Err(Refusal::StaleEpoch { .. } | Refusal::NotAdmitted) => self.rejoin(now),
@@ -343,9 +357,16 @@ impl Machine {
     /// so that members are admitted again. One that is overtaken is made again.
     pub(super) fn put_hashes_right(&mut self, now: Timestamp) {
         let due = self.puts_right_at.is_some_and(|at| at <= now);
-        if due && self.may_act() && !self.outbox.has_renewal() {
-            self.puts_right_at = Some(now.after(PUTS_RIGHT_AGAIN));
-            self.outbox.push_first(Job::Change(None, Change::Refresh));
+        if !due || !self.may_act() || self.outbox.has_renewal() {
+            return;
         }
+        if !self.link.is_owners {
+            // Only over a connection that has shown the owner token a commit settles joins.
+            self.link.goes_as_owner(self.session().map(Session::epoch));
+            self.link.synced = false;
+            return self.enter();
+        }
+        self.puts_right_at = Some(now.after(PUTS_RIGHT_AGAIN));
+        self.outbox.push_first(Job::Change(None, Change::Refresh));
     }
 }

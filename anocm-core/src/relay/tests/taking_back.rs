@@ -65,6 +65,75 @@ async fn who_made_a_false_hash_cannot_take_back_the_join_that_came_after_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_commit_of_the_owner_settles_the_joins_that_the_owner_could_not_prove() {
+    for commits in [true, false] {
+        let world = World::new();
+        let mut alice = world.alice().await;
+        let mut mallory = world.member().await;
+        // Only Mallory can prove the epochs after the first one.
+        let hers = |epoch| NextEpoch { member: token(0x66).hash(), ..next(epoch) };
+        let handshake = |kind, epoch| entry(kind, epoch, policy().handshakes);
+        for epoch in [0, 1] {
+            let commit = handshake(EntryKind::Commit, epoch);
+            mallory.publish(commit, Some(hers(epoch + 1))).await.unwrap();
+            assert!(mallory.ask(enter(epoch + 1, 0x66)).await.is_ok());
+        }
+        let (address, door) = (ROOM, token(DOOR));
+        let entry = handshake(EntryKind::Join, 2);
+        let joined = Request::Join { address, door, entry, next: hers(3) };
+        let seq = accepted(world.guest().await.ask(joined).await).unwrap();
+        assert_eq!(alice.enter(3).await, Err(Refusal::NotAdmitted));
+        assert!(alice.ask(enter(3, OWNER)).await.is_ok());
+        if commits {
+            // It comes too late, and settles what led there all the same.
+            mallory.ask(enter(3, 0x66)).await.unwrap();
+            mallory.commit(3).await.unwrap();
+            let late = Refusal::StaleEpoch { current: Epoch::new(4) };
+            assert_eq!(alice.commit(3).await, Err(late));
+        }
+        tokio::time::sleep(unsettled(4)).await;
+        let expected = if commits { Err(Refusal::Unlawful) } else { Ok(Reply::Done) };
+        assert_eq!(mallory.ask(void(0x66, seq, 9)).await, expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_does_an_owner_who_came_through_the_door_settle_what_led_there() {
+    let world = World::new();
+    drop(world.alice().await);
+    let mut bob = world.member().await;
+    let seq = accepted(world.guest().await.ask(join(DOOR, 0)).await).unwrap();
+    let mut alice = world.guest().await;
+    assert!(alice.ask(enter(1, OWNER)).await.is_ok());
+    accepted(alice.ask(join(DOOR, 1)).await).unwrap();
+    alice.enter(2).await.unwrap();
+    assert!(alice.commit(2).await.is_ok());
+    tokio::time::sleep(unsettled(4)).await;
+    assert_eq!(takes_back(&mut bob, seq).await, Ok(Reply::Done));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_left_can_keep_a_junk_join_as_long_as_no_other_change_follows() {
+    for changes in [0, 1] {
+        let world = World::new();
+        let mut alice = world.alice().await;
+        let mut mallory = world.member().await;
+        // What removes Mallory, and what others do after that.
+        for epoch in 0..=changes {
+            assert!(alice.commit(epoch).await.is_ok());
+            assert!(alice.enter(epoch + 1).await.is_ok());
+        }
+        let joined = world.guest().await.ask(join(DOOR, changes + 1)).await;
+        let seq = accepted(joined).unwrap();
+        assert!(mallory.enter(changes + 2).await.is_ok());
+        tokio::time::sleep(unsettled(4)).await;
+        let kept = alice.ask(void(changes + 1, seq, 9)).await;
+        let expected = if changes == 0 { Err(Refusal::Unlawful) } else { Ok(Reply::Done) };
+        assert_eq!(kept, expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_owner_who_comes_back_settles_their_own_join() {
     for proves in [true, false] {
         let world = World::new();

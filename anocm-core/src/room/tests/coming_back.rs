@@ -1,5 +1,8 @@
 //! Who was inside comes back in, and is not led anywhere else.
 
+use chacha20::ChaCha20Rng;
+use rand_core::SeedableRng;
+
 use super::{
     bench::{ALICE, BOB, Bench},
     guest::{is_enter, is_join, is_look, is_read, once},
@@ -7,7 +10,8 @@ use super::{
 use crate::{
     id::{Epoch, Seq},
     room::{Command, Ended, JoinFailure, Trouble},
-    wire::{Entered, Refusal, Reply, Request},
+    session::{Change, Session},
+    wire::{Door, Entered, Refusal, Reply, Request},
 };
 
 /// Nothing can be kept for now, or no longer.
@@ -37,6 +41,39 @@ fn whoever_was_inside_waits_at_the_door_of_a_full_room() {
         assert!(bench[BOB].is_online());
         bob_talks(&mut bench);
     }
+}
+
+#[test]
+fn the_group_of_another_under_the_rooms_address_is_no_door_for_who_was_inside() {
+    let mut bench = Bench::with(2);
+    let view = bench[BOB].machine.view();
+    let (invite, door) = (view.invite.unwrap(), bench.relay.door());
+    let mut rng = ChaCha20Rng::seed_from_u64(9);
+    let (mut forged, _) = Session::create(
+        door.address,
+        invite.secret(),
+        door.policy,
+        view.retention,
+        &"Mallory".parse().unwrap(),
+        &mut rng,
+    )
+    .unwrap();
+    let mut next = None;
+    while forged.epoch() <= door.epoch {
+        next = Some(forged.propose(Change::Refresh, &mut rng).unwrap().next);
+        forged.accept().unwrap();
+    }
+    let group_info = next.unwrap().group_info;
+    let shown = Door { epoch: forged.epoch(), group_info, ..door };
+    bench[BOB].instead(move |request| is_look(request).then(|| Ok(Reply::Door(shown.clone()))));
+    bench.sends_back(BOB);
+    bench.pass(60);
+    assert_eq!((bench[BOB].count(is_join), bench[BOB].ended()), (0, None));
+    assert!(bench[BOB].count(is_look) > 5);
+    bench[BOB].honest();
+    bench.pass(10);
+    assert!(bench[BOB].is_online());
+    bob_talks(&mut bench);
 }
 
 #[test]

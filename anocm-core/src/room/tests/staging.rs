@@ -111,6 +111,25 @@ fn of_two_proofs_the_answer_to_the_last_one_counts() {
 }
 
 #[test]
+fn a_relay_that_does_not_answer_is_not_asked_without_end() {
+    let (mut bench, next) = bob_waits();
+    for _ in 0..1_000 {
+        bench.lapses(BOB);
+    }
+    assert_eq!(bench[BOB].count(proves(next)), 8);
+    bench[BOB].honest();
+    for _ in 0..8 {
+        bench.late_answer_arrives(BOB);
+    }
+    assert!(bench[BOB].is_online());
+    // Of one that was answered it is not.
+    bench[BOB].forget();
+    bench.lapses(BOB);
+    assert_eq!(bench[BOB].count(is_enter), 1);
+    assert!(bench[BOB].is_online());
+}
+
+#[test]
 fn what_one_says_meanwhile_is_sealed_for_the_next_epoch() {
     let (mut bench, next) = bob_waits();
     bench.says(BOB, "to all", 60);
@@ -195,6 +214,76 @@ fn an_owner_in_step_who_is_not_admitted_puts_right_what_the_relay_was_told() {
     bench.pass(60);
     assert_eq!(bench[ALICE].count(is_commit), 1);
     assert_eq!((bench[ALICE].troubles(), bench[BOB].troubles()), (vec![], vec![]));
+}
+
+#[test]
+fn an_owner_puts_it_right_over_a_connection_that_has_shown_the_owner_token() {
+    let mut bench = Bench::with(2);
+    let next = bench.relay.epoch().next();
+    let mut proofs = 0;
+    bench[ALICE].instead(move |request| match request {
+        Request::Enter { epoch, .. } if *epoch == next => {
+            proofs += 1;
+            (proofs == 1).then_some(Err(Refusal::NotAdmitted))
+        }
+        Request::Void { .. } => Some(Err(Refusal::StaleEpoch { current: next })),
+        // What puts it right does not get through.
+        Request::Publish { .. } => Some(Err(Refusal::Unavailable)),
+        _ => None,
+    });
+    bench.does(BOB, Command::RefreshKeys);
+    bench.cut(ALICE);
+    bench[ALICE].honest();
+    bench[ALICE].forget();
+    bench.connects(ALICE);
+    bench.pass(10);
+    let of = |epoch: Epoch| {
+        let proofs = bench[ALICE].asked.iter().filter_map(move |(_, request)| match request {
+            Request::Enter { epoch: proven, member, .. } if *proven == epoch => Some(member.hash()),
+            _ => None,
+        });
+        proofs.collect::<Vec<_>>()
+    };
+    // One may still be sent as it was; of the last one the epoch was proven by both tokens.
+    let [member, owner] = of(Epoch::new(bench.relay.epoch().value() - 1))[..] else {
+        panic!("no proof")
+    };
+    assert_ne!(member, owner);
+    assert!(bench[ALICE].is_online());
+}
+
+#[test]
+fn an_owner_follows_nothing_before_being_admitted_to_where_it_leads() {
+    let mut bench = Bench::with(2);
+    let next = bench.relay.epoch().next();
+    // The member token does not do, and the answer to the owner token is late.
+    let mut proofs = 0;
+    bench[ALICE].answers(move |request, answer| match request {
+        Request::Enter { epoch, .. } if *epoch == next => {
+            proofs += 1;
+            if proofs == 1 {
+                *answer = Err(Refusal::NotAdmitted);
+            }
+            proofs != 2
+        }
+        Request::Void { .. } => {
+            *answer = Err(Refusal::StaleEpoch { current: next });
+            true
+        }
+        _ => true,
+    });
+    bench.does(BOB, Command::RefreshKeys);
+    assert_eq!((bench[ALICE].count(proves(next)), bench[ALICE].late.len()), (2, 1));
+    let before = bench[ALICE].machine.view().epoch;
+    bench[ALICE].watches = true;
+    let carol = bench.newcomer();
+    bench.connects(carol);
+    assert_eq!(bench[ALICE].machine.view().epoch, before);
+    bench[ALICE].honest();
+    bench.late_answer_arrives(ALICE);
+    bench.pass(30);
+    assert!(bench[ALICE].is_online());
+    assert_eq!((bench[ALICE].members(), bench[carol].members()), (3, 3));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anocm_core::{
-    Epoch, NewRoom, Payload, TokenHash,
+    Epoch, NewRoom, Payload, Seq, TokenHash,
     wire::{self, Entry, EntryKind, NextEpoch, Refusal, Reply, Request},
 };
 
@@ -279,6 +279,26 @@ fn stays() -> Vec<Row> {
             attack.mallory().advances_telling("Malice", of_her_own).await;
             let mallory = attack.mallory.take().unwrap();
             joins_again(attack, &mallory).await;
+            attack.mallory = Some(mallory);
+        })
+        .then(AwaitsOwner(OWNER_PUTS_RIGHT)),
+        row!(Member, "such a join taken back by her when the owner has put it right", |attack| {
+            attack.mallory().advances_telling("Malice", of_her_own).await;
+            let mut mallory = attack.mallory.take().unwrap();
+            let (address, epoch, head) = (mallory.address(), mallory.epoch(), mallory.cursor);
+            let member = || keys::token(HER_OWN);
+            let enter = Request::Enter { address, epoch, member: member() };
+            let entered = mallory.line.ask(enter).await;
+            assert!(matches!(entered, Some(Ok(_))), "{entered:?}");
+            joins_again(attack, &mallory).await;
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            for seq in head.value()..head.value() + 4 {
+                let group_info = mallory.seals_info(epoch, &mallory.group_info());
+                let door = keys::token(mallory.door.token).hash();
+                let restored = NextEpoch { member: hash(HER_OWN), door, group_info };
+                let void = Request::Void { address, token: member(), seq: Seq::new(seq), restored };
+                let _ = mallory.line.ask(void).await;
+            }
             attack.mallory = Some(mallory);
         })
         .then(AwaitsOwner(OWNER_PUTS_RIGHT)),
