@@ -2,7 +2,7 @@
 
 use anocm_core::{
     Epoch, Payload, Retention,
-    wire::{Entry, EntryKind, NextEpoch},
+    wire::{Entry, EntryKind, NextEpoch, Request},
 };
 use openmls::{
     group::{CommitBuilder, Initial},
@@ -100,6 +100,24 @@ impl Forger {
 
     /// The same, and tells the relay of the epoch that begins what she likes. Does not enter.
     pub async fn advances_telling(&mut self, name: &str, lie: impl FnOnce(&mut NextEpoch)) -> bool {
+        let (entry, next) = self.renames(name, lie);
+        if !matches!(self.publishes(entry, Some(next)).await, Some(Ok(_))) {
+            self.group.clear_pending_commit(self.provider.storage()).unwrap();
+            return false;
+        }
+        self.group.merge_pending_commit(&self.provider).unwrap();
+        true
+    }
+
+    /// The same, to be sent later: goes on as if it had been taken.
+    pub fn advances_unsent(&mut self, name: &str, lie: impl FnOnce(&mut NextEpoch)) -> Request {
+        let (entry, next) = self.renames(name, lie);
+        self.group.merge_pending_commit(&self.provider).unwrap();
+        Request::Publish { address: self.address(), entry, next: Some(next) }
+    }
+
+    /// A lawful commit of another name, which waits; and what she likes to tell the relay of it.
+    fn renames(&mut self, name: &str, lie: impl FnOnce(&mut NextEpoch)) -> (Entry, NextEpoch) {
         self.group.set_aad(crate::NO_NOTICE.to_vec());
         let leaf = LeafNodeParameters::builder()
             .with_extensions(leaf_extensions(card(name, self.who.whisper)))
@@ -120,12 +138,7 @@ impl Forger {
         let entry = self.seals(EntryKind::Commit, &commit);
         let mut next = self.lawful_next(&info);
         lie(&mut next);
-        if !matches!(self.publishes(entry, Some(next)).await, Some(Ok(_))) {
-            self.group.clear_pending_commit(self.provider.storage()).unwrap();
-            return false;
-        }
-        self.group.merge_pending_commit(&self.provider).unwrap();
-        true
+        (entry, next)
     }
 
     /// What a lawful client tells the relay of the commit that waits.

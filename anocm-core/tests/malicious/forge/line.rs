@@ -41,9 +41,19 @@ impl Line {
 
     /// Sends without waiting for an answer.
     pub async fn sends(&mut self, request: Request) {
-        self.next += 1;
-        let frame = encode(&ClientFrame { id: self.next, request });
-        let _ = self.link.send(&[frame]).await;
+        self.sends_at_once([request]).await;
+    }
+
+    /// Sends several, so that nobody does anything in between.
+    pub async fn sends_at_once(&mut self, requests: impl IntoIterator<Item = Request>) {
+        let frames: Vec<_> = requests
+            .into_iter()
+            .map(|request| {
+                self.next += 1;
+                encode(&ClientFrame { id: self.next, request })
+            })
+            .collect();
+        let _ = self.link.send(&frames).await;
     }
 
     pub async fn sends_bytes(&mut self, bytes: &[u8]) {
