@@ -111,7 +111,7 @@ async fn without_any_relay_the_server_forgets_by_itself_but_for_its_buffers() {
     let server = Server::start(&[]);
     let store = store(&server).await;
     let here = address(0xA7);
-    create(&store, &here, policy(SECOND)).await;
+    create(&store, &here, policy(3 * SECOND)).await;
     say_all(&store, &here, 0..200, kept(50 * SECOND)).await;
     let all = markers(0..200);
     assert!(found(&server, &all).len() >= all.len());
@@ -126,7 +126,7 @@ async fn without_any_relay_the_server_forgets_by_itself_but_for_its_buffers() {
 async fn is_forgotten_by_all(store: &RedisStore, servers: &[&Server]) {
     let here = address(0xA7);
     create(store, &here, policy(60 * SECOND)).await;
-    say_all(store, &here, 0..20, kept(5 * SECOND)).await;
+    say_all(store, &here, 0..20, kept(12 * SECOND)).await;
     // Less than the server holds back for replicas that were away: nothing pushes it out.
     let due = markers(0..20);
     let have_it = || servers.iter().filter(|server| found(server, &due).len() >= due.len()).count();

@@ -14,9 +14,9 @@ use std::{
 };
 
 use anocm_core::{
-    Retention, RoomAddress, Seq,
+    Payload, Retention, RoomAddress, Seq,
     store::Store as _,
-    wire::{CloseReason, EntryKind},
+    wire::{CloseReason, EntryKind, NextEpoch, Policy},
 };
 use common::{
     Server,
@@ -95,7 +95,7 @@ async fn a_room_of_many_entries_is_held_step_by_step() {
     let server = Server::start(&[]);
     let store = store(&server).await;
     let here = address(1);
-    create(&store, &here, policy(4 * SECOND)).await;
+    create(&store, &here, policy(6 * SECOND)).await;
     let texts: Vec<_> = (0..1_700_u32).map(|n| n.to_be_bytes().repeat(250)).collect();
     for texts in texts.chunks(100) {
         join_all(texts.iter().map(|text| say(&store, &here, kept(60 * SECOND), text))).await;
@@ -116,11 +116,45 @@ async fn a_room_of_many_entries_is_held_step_by_step() {
 }
 
 #[tokio::test]
+async fn what_a_door_took_is_kept_for_it_while_that_can_be_restored() {
+    let server = Server::start(&[]);
+    let store = store(&server).await;
+    let here = address(1);
+    let policy = Policy { handshakes: kept(2 * SECOND), ..policy(60 * SECOND) };
+    create(&store, &here, policy).await;
+    let commit = async |epoch, bytes| {
+        let commit = entry(EntryKind::Commit, epoch, kept(2 * SECOND), &[3; 1_000]);
+        let next = NextEpoch { group_info: Payload::from(vec![1; bytes]), ..next(1) };
+        store.append(&here, commit, Some(next)).await.unwrap();
+    };
+    let spare = || {
+        let key = server.keys_of_rooms().into_iter().find(|key| key.ends_with(":s"));
+        key.map_or(0, |key| server.ask::<usize>(&["STRLEN", &key]))
+    };
+    assert_eq!(spare(), 0);
+    commit(0, 60_000).await;
+    assert_eq!(spare(), 0);
+    for (epoch, bytes) in [(1, 1_000), (2, 5_000), (3, 60_000), (4, 2_000)] {
+        commit(epoch, bytes).await;
+        assert_eq!(spare(), 60_000 - bytes);
+    }
+    assert_all_end_within(&server, 75 * SECOND);
+    // For as long as an entry is kept at least, and for twice that at most, also when the room goes on.
+    for epoch in 5..10 {
+        tokio::time::sleep(SECOND).await;
+        commit(epoch, 2_000).await;
+    }
+    assert_eq!(spare(), 0);
+    store.close(&here, CloseReason::Owner).await.unwrap();
+    assert_eq!(server.keys_of_rooms(), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn an_index_that_was_empty_for_a_moment_ends_like_any_other() {
     let server = Server::start(&[]);
     let store = store(&server).await;
     let here = address(1);
-    let one = anocm_core::wire::Policy { max_entries: 1, ..policy(60 * SECOND) };
+    let one = Policy { max_entries: 1, ..policy(60 * SECOND) };
     create(&store, &here, one).await;
     // Each comes when the one before is due, and makes place for itself before any janitor does.
     for _ in 0..3 {

@@ -153,13 +153,13 @@ impl Connection<'_> {
         if next.door != door.door {
             return Err(Refusal::Unlawful);
         }
+        if let Some(room) = self.rooms.get_mut(address) {
+            // Through the door, without having read what led there; also if the answer is lost.
+            room.owner = false;
+        }
         let appended = self.relay.store.append(address, entry, Some(next)).await;
         self.end_turn(address, appended.is_ok());
         let seq = appended.map_err(refusal)?;
-        if let Some(room) = self.rooms.get_mut(address) {
-            // Through the door, without having read what led there.
-            room.owner = false;
-        }
         self.pay(address);
         self.relay.toll.joined(address, self.relay.clock.now());
         self.keep_place(address);

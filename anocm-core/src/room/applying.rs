@@ -318,6 +318,7 @@ impl Machine {
             self.confirm(applied.by);
         }
         self.link.behind = self.link.as_owner > Some(applied.epoch);
+        self.link.in_vain = None;
         self.renewal.done();
         let commits = applied.joined.is_none();
         let by_me = self.session().is_some_and(|session| session.me() == applied.by);

@@ -93,19 +93,19 @@ impl Machine {
         let Some(newcomer) = knock.newcomer.take() else {
             return;
         };
-        let returning = matches!(newcomer, Newcomer::Returning(..));
+        let was_inside = matches!(newcomer, Newcomer::Returning(..));
         let nickname = match &newcomer {
             Newcomer::New(nickname) | Newcomer::Returning(_, nickname) => nickname.clone(),
         };
         match Session::join(&door, &knock.secret, newcomer, &mut self.rng) {
             // The group of another, under this room's address.
             Ok((session, _)) if owner.is_some_and(|owner| session.settings().owner != owner) => {
-                knock.newcomer = Some(super::knock::returning(session));
+                knock.newcomer = Some(returning(session));
                 self.kept_out(now, JoinFailure::BadDoor);
             }
             Ok((session, outgoing)) => {
                 self.only_door = None;
-                let owner = session.owner_token().ok().flatten().filter(|_| returning);
+                let owner = session.owner_token().ok().flatten().filter(|_| was_inside);
                 knock.candidate =
                     Some(Candidate { session, outgoing, unknown: false, stale: false });
                 if let Some(member) = owner {

@@ -206,6 +206,8 @@ impl Machine {
                 return;
             }
             match self.link.as_owner {
+                // Which epoch the room is in was asked already.
+                Some(_) if !self.link.admitted => {}
                 // Or the room is not any more in the epoch that the owner was admitted to.
                 Some(walked) => {
                     self.link.in_vain = Some(walked);

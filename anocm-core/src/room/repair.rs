@@ -212,9 +212,16 @@ impl Machine {
                 broken.unknown = true;
                 self.out_of_step(now, None);
             }
-            // The owner has come here without having proven this epoch.
+            // The owner has come here without having proven this epoch. Others may have gone on from
+            // what comes last no more than this guest has.
             Err(Refusal::NotAdmitted) if self.link.as_owner.is_some() => {
-                broken.needs_owner = true;
+                let next = self.session().map(|session| session.epoch().next());
+                if self.link.current != next {
+                    return self.rejoin(now);
+                }
+                if let Some(broken) = &mut self.broken {
+                    broken.needs_owner = true;
+                }
                 self.void_again(now);
             }
             Ok(_) => {
@@ -240,7 +247,10 @@ impl Machine {
             _ if seq <= self.log.cursor() && epoch < current => self.taken_back(now, seq, epoch),
             _ if was_staged => self.disbelieve(now),
             // The epoch that the owner is on the way to.
-            _ if self.link.as_owner > Some(epoch) => self.not_admitted(now),
+            _ if self.link.as_owner > Some(epoch) => {
+                self.link.admitted = false;
+                self.not_admitted(now);
+            }
             _ => {}
         }
     }

@@ -115,17 +115,25 @@ impl Channels {
         if stood_still && look::touch_late(&self.servers, address, &at.instance).await? {
             return Ok(true);
         }
-        if !stood_still && !self.servers.has_jumped(Shard::of(address)).await {
+        if !stood_still && !self.servers.has_jumped(Shard::of(address)).await? {
             return Ok(false);
         }
         // What was announced meanwhile, its end perhaps, may be on its way.
         if !self.has_heard_all(address).await {
             return Err(StoreError::Unavailable);
         }
-        match room.as_it_was() {
-            Some((at, record)) => look::revive(&self.servers, address, &at, &record).await,
-            None => Ok(false),
+        let Some((at, record)) = room.as_it_was() else { return Ok(false) };
+        let is_back = match look::revive(&self.servers, address, &at, &record).await {
+            // Not for now.
+            Err(StoreError::Full) => return Err(StoreError::Unavailable),
+            is_back => is_back?,
+        };
+        // It may have been brought back before this, and closed.
+        if is_back && self.has_heard_all(address).await && room.is_over() {
+            look::erase(&self.servers, address, CloseReason::Gone, &at.instance).await?;
+            return Ok(false);
         }
+        Ok(is_back)
     }
 
     /// Whether everything was heard that was announced of a room until now: its line answers after

@@ -364,10 +364,16 @@ impl State {
             }
             Found::Gone => return self.end(CloseReason::Gone),
         }
-        for announced in std::mem::take(&mut self.held) {
+        let mut held = std::mem::take(&mut self.held).into_iter();
+        while let Some(announced) = held.next() {
             if !self.take(&announced) {
-                // It is in what the next look finds, as is all behind it; or it was lost.
+                // It is in what the next look finds, as is all behind it; or it was lost. The end is
+                // in none.
                 self.again = true;
+                let is_end = |held: &Announced| matches!(held.what, What::Closed(_));
+                for end in held.filter(is_end) {
+                    self.take(&end);
+                }
                 return;
             }
             if self.over {

@@ -81,7 +81,8 @@ if retention > 0 then
 end
 
 if begins then
-  local old = redis.call('HMGET', room, 'began', 'settled', 'member', 'door', 'spare_until')
+  local old = redis.call('HMGET', room, 'began', 'settled', 'member', 'door', 'handshakes',
+    'replaced_from', 'replaced', 'replaced_earlier')
   -- The kind of an entry stands behind its time of death: 2 is a join.
   local is_join = string.byte(ARGV[4], 7) == 2
   if retention > 0 then
@@ -94,13 +95,15 @@ if begins then
     redis.call('PEXPIREAT', epochs, ends_at(holds))
   end
   local janitor = cleaning()
-  local spare = redis.call('STRLEN', room .. ':d') + spared(room, old[5]) - #ARGV[12]
+  local from, largest, earlier = restorable(tonumber(old[5]), old[6], old[7], old[8])
+  largest = math.max(largest, redis.call('STRLEN', room .. ':d'))
   janitor.replace(room, ARGV[12], holds)
-  janitor.spare(room, spare, holds)
+  janitor.spare(room, math.max(largest, earlier, #ARGV[12]) - #ARGV[12], holds)
   turn = turn + 1
   redis.call('HSET', room, 'epoch', epoch + 1, 'turn', turn, 'head', seq, 'bytes', bytes,
     'began', seq, 'settled', is_join and 0 or 1, 'member', ARGV[10], 'door', ARGV[11],
-    'mark', ARGV[5], 'fork', ARGV[5], 'spare_until', death)
+    'mark', ARGV[5], 'fork', ARGV[5],
+    'replaced_from', from, 'replaced', largest, 'replaced_earlier', earlier)
   if is_join then
     redis.call('HSET', room, 'joined', 1)
   end

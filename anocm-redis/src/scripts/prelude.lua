@@ -109,11 +109,15 @@ local function cleaning()
   -- Keeps so many bytes, zeros, beside the group information of a room: what that took before and does
   -- not take now. A void has them, also when memory is full.
   function janitor.spare(room, bytes, ends)
-    if bytes > 0 then
-      redis.call('SET', room .. ':s', string.rep('\0', bytes), 'PXAT', ends_at(ends))
-    else
-      redis.call('DEL', room .. ':s')
+    local key = room .. ':s'
+    if redis.call('STRLEN', key) ~= bytes then
+      redis.call('DEL', key)
+      if bytes > 0 then
+        -- The server fills what comes before this.
+        redis.call('SETRANGE', key, bytes - 1, '\0')
+      end
     end
+    redis.call('PEXPIREAT', key, ends_at(ends))
   end
 
   return janitor
@@ -137,9 +141,17 @@ local function reserve_is_taken()
   return is_taken(1)
 end
 
--- What is spare of a room's group information for a void, by until when that is.
-local function spared(room, ends)
-  return now < tonumber(ends or 0) and redis.call('STRLEN', room .. ':s') or 0
+-- How large group information may be that a void restores: the largest of what entries have replaced
+-- that are kept. Known of two spans as long as such an entry is kept, the one under way and the one
+-- before: `from` is when the first began, `largest` and `earlier` what was replaced in each.
+local function restorable(span, from, largest, earlier)
+  from, largest, earlier = tonumber(from or 0), tonumber(largest or 0), tonumber(earlier or 0)
+  if now >= from + 2 * span then
+    return now, 0, 0
+  elseif now >= from + span then
+    return from + span, 0, largest
+  end
+  return from, largest, earlier
 end
 
 -- How much longer than its room a key is held, so that not every touch has to visit every key.

@@ -4,7 +4,8 @@
 -- ARGV: 1 of a room that may have lingered out since the relay did not run, its instance
 local room, shard = KEYS[1], KEYS[2]
 local seen = redis.call('HMGET', room, 'until', 'holds', 'held', 'opened', 'linger', 'age',
-  'instance', 'head', 'turn', 'mark', 'fork', 'joined', 'spare_until')
+  'instance', 'head', 'turn', 'mark', 'fork', 'joined', 'handshakes',
+  'replaced_from', 'replaced', 'replaced_earlier')
 if gone(seen[1]) then
   local lingered_out = seen[1] and seen[1] ~= '0' and now < seen[4] + seen[6]
   if not (lingered_out and ARGV[1] == seen[7]) then
@@ -15,9 +16,10 @@ if ARGV[1] ~= '' and ARGV[1] ~= seen[7] then
   -- Another one has been opened here since.
   return {'gone'}
 end
-if seen[13] and now >= tonumber(seen[13]) then
+local _, largest, earlier = restorable(tonumber(seen[13]), seen[14], seen[15], seen[16])
+if seen[14] and math.max(largest, earlier) == 0 then
   redis.call('DEL', room .. ':s')
-  redis.call('HDEL', room, 'spare_until')
+  redis.call('HDEL', room, 'replaced_from', 'replaced', 'replaced_earlier')
 end
 local linger, oldest = lingers(tonumber(seen[5]), seen[12]), seen[4] + seen[6]
 local ends = math.min(now + linger, oldest)

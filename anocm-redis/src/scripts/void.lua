@@ -6,7 +6,8 @@
 --       9 the member hash that was shown, 10 how old the join must be
 local room, janitor = KEYS[1], cleaning()
 local seen = redis.call('HMGET', room, 'until', 'epoch', 'began', 'turn', 'holds', 'instance', 'mark',
-  'head', 'settled', 'shut', 'shut_for', 'spare_until')
+  'head', 'settled', 'shut', 'shut_for', 'handshakes',
+  'replaced_from', 'replaced', 'replaced_earlier')
 if gone(seen[1]) then
   return {'gone'}
 end
@@ -48,9 +49,10 @@ if ARGV[9] then
 else
   member, door = ARGV[2], ARGV[3]
 end
--- The group information that is restored takes as a rule what was spared for it.
-local spare = redis.call('STRLEN', room .. ':d') + spared(room, seen[12]) - #ARGV[4]
-if spare < 0 and reserve_is_taken() then
+-- What is restored takes as a rule what was kept for it.
+local _, largest, earlier = restorable(tonumber(seen[12]), seen[13], seen[14], seen[15])
+largest = math.max(largest, earlier)
+if #ARGV[4] > math.max(redis.call('STRLEN', room .. ':d'), largest) and reserve_is_taken() then
   return {'full'}
 end
 local head, members = tonumber(seen[8]), {}
@@ -82,7 +84,7 @@ for _, ended in ipairs(redis.call('HKEYS', epochs)) do
   end
 end
 janitor.replace(room, ARGV[4], tonumber(seen[5]))
-janitor.spare(room, spare, tonumber(seen[5]))
+janitor.spare(room, math.max(largest, #ARGV[4]) - #ARGV[4], tonumber(seen[5]))
 local turn = tonumber(seen[4]) + 1
 redis.call('HSET', room, 'epoch', epoch, 'turn', turn, 'began', began, 'settled', settled,
   'member', member, 'door', door, 'mark', ARGV[5], 'fork', ARGV[5])

@@ -183,11 +183,11 @@ impl Servers {
     }
 
     /// Whether the server's clock was set lately, by which it may have expired rooms of this slot.
-    pub(crate) async fn has_jumped(&self, shard: Shard) -> bool {
+    pub(crate) async fn has_jumped(&self, shard: Shard) -> Result<bool, Fault> {
         let topology = self.topology();
-        let Some(node) = topology.owner(shard) else { return false };
-        let looked = self.look_at_clock(node, shard).await;
-        looked.is_ok() && self.clocks.has_jumped(shard)
+        let node = topology.owner(shard).ok_or(Fault::NotHere)?;
+        self.look_at_clock(node, shard).await?;
+        Ok(self.clocks.has_jumped(shard))
     }
 
     /// Takes what a server said of its clock, and has a step of it recorded there.

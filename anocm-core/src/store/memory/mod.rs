@@ -1,6 +1,7 @@
 //! The store in this process's memory.
 
 mod ledger;
+mod replaced;
 mod room;
 mod rooms;
 mod shut;

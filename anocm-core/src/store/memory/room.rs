@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::{MemoryLimits, shut::Shut};
+use super::{MemoryLimits, replaced::Replaced, shut::Shut};
 use crate::{
     id::{Epoch, Seq},
     secret::{Payload, TokenHash},
@@ -23,9 +23,8 @@ pub(super) struct Room {
     policy: Policy,
     owner: TokenHash,
     group_info: Payload,
-    /// How many bytes a void has for the group information beside what that takes now, since it took
-    /// more before; and until when.
-    spare: (usize, Timestamp),
+    /// What commits and joins have replaced, which a void may restore.
+    replaced: Replaced,
     shut: Shut,
     head: Seq,
     /// Never empty; the last is the current epoch.
@@ -75,7 +74,7 @@ impl Room {
             policy: genesis.policy,
             owner: genesis.owner,
             group_info,
-            spare: (0, now),
+            replaced: Replaced::new(now, genesis.policy.handshakes.lifetime()),
             shut: Shut::default(),
             head: Seq::START,
             epochs: vec![first],
@@ -102,15 +101,14 @@ impl Room {
         if entry.epoch != current {
             return Err(StoreError::StaleEpoch { current });
         }
-        self.check_bounds(&entry, next.as_ref(), now, spare)?;
+        self.check_bounds(&entry, next.as_ref(), spare)?;
 
         let seq = self.head.next();
         self.head = seq;
         self.joined |= entry.kind == EntryKind::Join;
         if let Some(next) = next {
             let settled = entry.kind != EntryKind::Join;
-            let until = now.after(entry.retention.lifetime());
-            self.spare = (self.left_spare(&next, now), until);
+            self.replaced.by_another(self.group_info.len(), now);
             self.begin_epoch(current.next(), seq, settled, next);
             if entry.retention.is_live() {
                 // The entry that ended the epoch is not kept, so neither is its record.
@@ -128,7 +126,6 @@ impl Room {
         &self,
         entry: &Entry,
         next: Option<&NextEpoch>,
-        now: Timestamp,
         spare: Spare,
     ) -> Result<(), StoreError> {
         let mut needs = 0;
@@ -143,7 +140,7 @@ impl Room {
         }
         if let Some(next) = next {
             needs = needs.saturating_add(next.group_info.len());
-            needs = needs.saturating_sub(self.takes_for_door(now));
+            needs = needs.saturating_sub(self.takes_for_door());
         }
         if needs > spare {
             return Err(StoreError::Full);
@@ -151,15 +148,9 @@ impl Room {
         Ok(())
     }
 
-    /// Bytes that the group information takes, with what is spare.
-    fn takes_for_door(&self, now: Timestamp) -> usize {
-        let (bytes, until) = self.spare;
-        self.group_info.len().saturating_add(if now < until { bytes } else { 0 })
-    }
-
-    /// What is spare when this is the group information.
-    fn left_spare(&self, next: &NextEpoch, now: Timestamp) -> usize {
-        self.takes_for_door(now).saturating_sub(next.group_info.len())
+    /// Bytes that are the group information's: what it takes, or took and may take again.
+    fn takes_for_door(&self) -> usize {
+        self.group_info.len().max(self.replaced.largest())
     }
 
     fn begin_epoch(&mut self, epoch: Epoch, began: Seq, settled: bool, next: NextEpoch) {
@@ -191,11 +182,10 @@ impl Room {
         let Some(&EpochRecord { epoch, began, settled, .. }) = self.epochs.get(at) else {
             return Err(StoreError::StaleEpoch { current: self.epoch() });
         };
-        let grows = restored.group_info.len().saturating_sub(self.takes_for_door(now));
+        let grows = restored.group_info.len().saturating_sub(self.takes_for_door());
         if grows > spare.epochs {
             return Err(StoreError::Full);
         }
-        self.spare.0 = self.left_spare(&restored, now);
         self.epochs.truncate(at);
         self.begin_epoch(epoch, began, settled, restored);
         if join {
@@ -260,9 +250,7 @@ impl Room {
 
     /// Forgets every entry whose time has come, and the epochs that they ended.
     pub(super) fn expire(&mut self, now: Timestamp) {
-        if self.spare.1 <= now {
-            self.spare.0 = 0;
-        }
+        self.replaced.expire(now);
         while let Some(&(due, seq)) = self.expiries.first()
             && due <= now
         {
@@ -340,23 +328,18 @@ impl Room {
 
     /// When something about the room has to be forgotten next.
     pub(super) fn deadline(&self, stopped: Duration) -> Timestamp {
-        let spare = Some(self.spare.1).filter(|_| self.spare.0 > 0);
         let entry = self.expiries.first().map(|&(due, _)| due);
         let end = self.lonely(stopped).min(self.old());
-        [spare, entry].into_iter().flatten().fold(end, Timestamp::min)
+        [self.replaced.due(), entry].into_iter().flatten().fold(end, Timestamp::min)
     }
 
     /// What counts towards the store's bound: sealed entries, the door, and what it takes to keep
     /// them.
     pub(super) fn bytes(&self) -> usize {
         let kept = self.kept.len().saturating_mul(PER_ENTRY);
-        let door = self.group_info.len().saturating_add(self.spare.0);
-        [self.sealed, kept, door, MemoryLimits::PER_ROOM].into_iter().fold(0, usize::saturating_add)
-    }
-
-    #[cfg(test)]
-    pub(super) const fn spare_bytes(&self) -> usize {
-        self.spare.0
+        [self.sealed, kept, self.takes_for_door(), MemoryLimits::PER_ROOM]
+            .into_iter()
+            .fold(0, usize::saturating_add)
     }
 
     /// Hash of the door token of the current epoch.

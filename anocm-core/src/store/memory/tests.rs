@@ -251,10 +251,12 @@ async fn what_was_before_a_join_is_restored_also_when_the_reserve_is_taken() {
     store.append(&here, begins_epoch(EntryKind::Commit, 0), Some(next(1_000))).await.unwrap();
     assert!(store.status().memory.unwrap().used > before);
     store.touch(&here).await.unwrap();
-    clock.advance(MINUTE - Duration::from_millis(1));
-    store.touch(&here).await.unwrap();
-    assert!(store.status().memory.unwrap().used > before);
-    clock.advance(Duration::from_millis(1));
+    for _ in 0..2 {
+        assert!(store.status().memory.unwrap().used >= before);
+        clock.advance(MINUTE - Duration::from_millis(1));
+        store.touch(&here).await.unwrap();
+    }
+    clock.advance(Duration::from_millis(2));
     store.touch(&here).await.unwrap();
     assert_eq!(store.status().memory.unwrap().used, before - 59_000);
 }
@@ -445,16 +447,15 @@ proptest! {
             rooms.sweep(now);
             prop_assert!(rooms.next_deadline().is_none_or(|due| due > now));
 
-            let mut counted = 0;
+            let (mut counted, mut spare) = (0, 0);
             for n in 0..3 {
                 let seen = rooms.with(&address(n), now, |room, _| {
                     Ok((room.read(Seq::START, Seq::new(u64::MAX), now), room.stored_door(now)))
                 });
                 let Ok((page, door)) = seen else { continue };
-                let spare = rooms.with(&address(n), now, |room, _| Ok(room.spare_bytes())).unwrap();
-                // No door is larger.
-                prop_assert!(spare <= 2_000 - door.group_info.len());
-                counted += PER_ROOM + door.group_info.len() + spare;
+                counted += PER_ROOM + door.group_info.len();
+                // No door is larger, and what one took may be restored.
+                spare += 2_000 - door.group_info.len();
                 let sealed = page.items.iter().map(|item| item.entry.sealed.len());
                 counted += sealed.map(|sealed| sealed + PER_ENTRY).sum::<usize>();
                 for item in &page.items {
@@ -469,8 +470,8 @@ proptest! {
                 let known: Vec<_> = door.epochs.iter().map(|record| record.epoch).collect();
                 prop_assert_eq!(known, ends);
             }
-            prop_assert_eq!(rooms.bytes(), counted);
-            prop_assert!(counted <= limits.max_bytes);
+            prop_assert!((counted..=counted + spare).contains(&rooms.bytes()));
+            prop_assert!(rooms.bytes() <= limits.max_bytes);
         }
     }
 }
