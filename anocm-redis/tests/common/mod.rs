@@ -30,9 +30,13 @@ pub(crate) use server::{Server, configuration};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Server {
-    fn try_ask(&self, command: &[&str]) -> Option<Value> {
+    fn connect(&self) -> Option<redis::Connection> {
         let client = redis::Client::open(self.url()).unwrap();
-        let mut connection = client.get_connection_with_timeout(Duration::from_secs(5)).ok()?;
+        client.get_connection_with_timeout(Duration::from_secs(5)).ok()
+    }
+
+    fn try_ask(&self, command: &[&str]) -> Option<Value> {
+        let mut connection = self.connect()?;
         let (name, arguments) = command.split_first().unwrap();
         redis::cmd(name).arg(arguments).query(&mut connection).ok()
     }
@@ -61,14 +65,19 @@ impl Server {
     /// All keys, and the milliseconds each has left to live.
     pub(crate) fn keys(&self) -> Vec<(String, i64)> {
         let keys: Vec<String> = self.ask(&["KEYS", "*"]);
-        keys.into_iter()
-            .map(|key| {
-                let left = self.ask(&["PTTL", &key]);
-                (key, left)
-            })
-            // Gone in between.
-            .filter(|(_, left)| *left != -2)
-            .collect()
+        // Over one connection: for each its own, a machine has not ports enough when it looks often.
+        let mut lives = redis::pipe();
+        for key in &keys {
+            lives.cmd("PTTL").arg(key);
+        }
+        let lives: Vec<i64> = match keys.is_empty() {
+            true => Vec::new(),
+            false => lives.query(&mut self.connect().unwrap()).unwrap(),
+        };
+        let mut keys: Vec<_> = keys.into_iter().zip(lives).collect();
+        // Gone in between.
+        keys.retain(|(_, left)| *left != -2);
+        keys
     }
 }
 
