@@ -74,9 +74,9 @@
 //! A single server that starts anew has no rooms, and guests are told. In a cluster a replica takes
 //! over; what it had not received is lost. A single server that has become a replica is let go
 //! of, and its address asked for the new one. A room whose last epoch was lost ends, rather than
-//! having its members in different ones. A place that a lost entry had is given again only by a relay
-//! at which nobody watches the room; those who heard the lost entry are told that something is
-//! missing. Slots are not
+//! having its members in different ones. The place of a lost entry is given again only by a relay
+//! without a watch of the room; connections that were told the lost entry are told that they lag
+//! behind. Slots are not
 //! to be moved between servers while rooms live in them.
 //!
 //! # Errors

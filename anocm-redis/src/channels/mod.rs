@@ -111,7 +111,7 @@ impl Channels {
             return Ok(false);
         };
         let stood_still = self.servers.has_stood_still();
-        // One that is still there has lingered out, and nobody has ended it.
+        // A room that is still on the server has lingered out: no relay has ended it.
         if stood_still && look::touch_late(&self.servers, address, &at.instance).await? {
             return Ok(true);
         }

@@ -44,7 +44,7 @@ impl Line {
         self.sends_at_once([request]).await;
     }
 
-    /// Sends several, so that nobody does anything in between.
+    /// Sends several requests at once, so that no other guest acts between them.
     pub async fn sends_at_once(&mut self, requests: impl IntoIterator<Item = Request>) {
         let frames: Vec<_> = requests
             .into_iter()

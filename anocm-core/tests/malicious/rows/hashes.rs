@@ -302,8 +302,8 @@ fn stays() -> Vec<Row> {
     ]
 }
 
-/// Begins two epochs that nobody else can prove, and one more by a join, all before anybody follows;
-/// and takes that join back when the owner, if there is one, has put it right.
+/// Begins two epochs that only Mallory can prove, and one more by a join, all before a member follows;
+/// and takes that join back when the owner, if connected, has put it right.
 async fn takes_back_later(attack: &mut Attack<'_>) {
     let mallory = attack.mallory();
     let (address, head) = (mallory.address(), mallory.cursor.value());
