@@ -60,6 +60,30 @@ impl fmt::Debug for MemberId {
     }
 }
 
+/// The Ed25519 public key of a member's leaf, fresh for every room. Only members see it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct MemberKey([u8; 32]);
+
+impl MemberKey {
+    /// Makes a key from its bytes.
+    #[must_use]
+    pub const fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for MemberKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MemberKey(..)")
+    }
+}
+
 /// The random name of a message, chosen by its sender and carried inside the encryption.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct MessageId([u8; 16]);

@@ -89,6 +89,7 @@ pub mod session;
 mod setting;
 mod stack;
 mod time;
+mod transport_error;
 #[doc(hidden)]
 pub mod witness;
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use crate::{id::RoomAddress, session::MemberKey};
+use crate::id::{MemberKey, RoomAddress};
 
 /// Four characters derived from a member's key and the room, shown beside the name.
 ///

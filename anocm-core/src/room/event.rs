@@ -1,8 +1,6 @@
 //! What a room tells its guest.
 
-use std::{fmt, sync::Arc, time::Duration};
-
-use zeroize::Zeroizing;
+use std::time::Duration;
 
 use super::SendFailure;
 use crate::{
@@ -10,9 +8,9 @@ use crate::{
     invite::Invite,
     retention::{GuestRetention, Retention, RoomRetention},
     secret::Payload,
-    session::{Departure, Member, SafetyCode},
+    session::{Departure, Member, MessageText, SafetyCode},
     time::Timestamp,
-    transport::TransportError,
+    transport_error::TransportError,
     wire::{CloseReason, Policy, Posture, Refusal},
 };
 
@@ -240,37 +238,6 @@ pub enum JoinFailure {
     /// Others were faster, too often in a row.
     #[error("the room changes too fast to get in")]
     TooManyTries,
-}
-
-/// Text that is wiped when the last holder lets go. Cheap to clone; never printed by `Debug`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct MessageText(Arc<Zeroizing<String>>);
-
-impl MessageText {
-    /// Takes the text over.
-    #[must_use]
-    pub fn new(text: String) -> Self {
-        Self(Arc::new(Zeroizing::new(text)))
-    }
-
-    /// The text as it was sent. Pass it through [`clean_text`](crate::name::clean_text) before it
-    /// goes to a screen.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether nobody else holds it.
-    #[cfg(test)]
-    pub(crate) fn is_last(&self) -> bool {
-        Arc::strong_count(&self.0) == 1
-    }
-}
-
-impl fmt::Debug for MessageText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("MessageText(..)")
-    }
 }
 
 /// Something that was said.

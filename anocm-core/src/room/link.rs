@@ -10,7 +10,7 @@ use super::{
 use crate::{
     id::{Epoch, Seq},
     time::Timestamp,
-    transport::TransportError,
+    transport_error::TransportError,
     wire::Posture,
 };
 

@@ -61,7 +61,7 @@ mod working;
 
 pub use command::{Command, CommandError, NewRoom, SendFailure};
 pub use config::MachineConfig;
-pub use event::{
-    Connection, Ended, JoinFailure, Message, MessageText, RoomEvent, RoomView, Trouble,
-};
+pub use event::{Connection, Ended, JoinFailure, Message, RoomEvent, RoomView, Trouble};
 pub use machine::{Machine, Ticket};
+
+pub use crate::session::MessageText;

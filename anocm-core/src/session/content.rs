@@ -3,10 +3,9 @@
 use serde::{Deserialize, Serialize, Serializer};
 use zeroize::Zeroizing;
 
-use super::{error::SessionError, leave::LeaveStatement, whisper};
+use super::{error::SessionError, leave::LeaveStatement, text::MessageText, whisper};
 use crate::{
     id::MessageId,
-    room::MessageText,
     secret::Payload,
     wire::{self, WireError},
 };

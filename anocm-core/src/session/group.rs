@@ -8,11 +8,12 @@ use sha2::{Digest as _, Sha256};
 use tls_codec::Serialize as _;
 
 use super::{
+    MemberKey,
     commit::Pending,
     error::{Fault, SessionError},
     identity::Identity,
     keys::{self, DoorKeys, EpochKeys},
-    member::{Member, MemberKey, Settings},
+    member::{Member, Settings},
     provider::Provider,
     roster::Roster,
     rules::Bench,

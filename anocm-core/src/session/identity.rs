@@ -12,7 +12,7 @@ use rand_core::CryptoRng;
 use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::Zeroizing;
 
-use super::{error::Fault, member::MemberKey};
+use super::{MemberKey, error::Fault};
 use crate::{id::MemberId, secret::Secret, witness};
 
 /// Who a guest is in one room: signing key, member id, whisper key, and the owner secret if they

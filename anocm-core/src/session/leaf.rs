@@ -9,11 +9,7 @@ use openmls::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{
-    encryption,
-    error::Fault,
-    member::{MemberKey, Settings},
-};
+use super::{MemberKey, encryption, error::Fault, member::Settings};
 use crate::{id::MemberId, name::Nickname, wire};
 
 /// Of the group: X25519, ChaCha20-Poly1305, SHA-256, Ed25519 (0x0003).

@@ -5,7 +5,7 @@ use std::fmt;
 use openmls_traits::{crypto::OpenMlsCrypto, signatures::Signer, types::SignatureScheme};
 use serde::{Deserialize, Serialize};
 
-use super::{error::Fault, identity::Identity, member::MemberKey};
+use super::{MemberKey, error::Fault, identity::Identity};
 use crate::id::{MemberId, RoomAddress};
 
 const LABEL: &[u8] = b"anocm/1 leave";

@@ -5,35 +5,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    id::MemberId,
+    id::{MemberId, MemberKey},
     name::{Colour, Nickname, Tag},
     retention::RoomRetention,
     wire::Policy,
 };
-
-/// The Ed25519 public key of a member's leaf, fresh for every room. Only members see it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct MemberKey([u8; 32]);
-
-impl MemberKey {
-    /// Makes a key from its bytes.
-    #[must_use]
-    pub const fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    /// The bytes.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for MemberKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("MemberKey(..)")
-    }
-}
 
 /// The most moderators that a room can have.
 pub const MAX_MODERATORS: usize = 64;

@@ -38,6 +38,7 @@ mod rules;
 mod safety;
 mod seal;
 mod speak;
+mod text;
 mod whisper;
 
 #[cfg(test)]
@@ -45,6 +46,7 @@ mod tests;
 #[cfg(test)]
 pub(crate) use tests::hostile;
 
+pub use crate::id::MemberKey;
 pub use commit::Outgoing;
 pub use content::{Content, Envelope, MAX_CONTENT, Whisper};
 pub use error::{JoinError, OpenError, SessionError};
@@ -54,9 +56,10 @@ pub(crate) use join::door_context;
 pub use join::{Newcomer, NotJoined};
 pub(crate) use keys::door_token;
 pub use leave::LeaveStatement;
-pub use member::{MAX_MODERATORS, Member, MemberKey, Role, Settings};
+pub use member::{MAX_MODERATORS, Member, Role, Settings};
 pub use open::{Applied, Departure, Opened, StagedJoin};
 pub use plan::Change;
 pub(crate) use rules::MAX_LEAVES;
 pub use safety::SafetyCode;
+pub use text::MessageText;
 pub use whisper::MAX_WHISPER;

@@ -3,10 +3,11 @@
 use openmls::prelude::LeafNodeIndex;
 
 use super::{
+    MemberKey,
     error::SessionError,
     group::Session,
     leave::LeaveStatement,
-    member::{MAX_MODERATORS, MemberKey, Role, Settings},
+    member::{MAX_MODERATORS, Role, Settings},
     rules::{self, CommitNotice},
 };
 use crate::{name::Nickname, retention::RoomRetention};

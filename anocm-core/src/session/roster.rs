@@ -6,8 +6,8 @@ use openmls::prelude::{LeafNode, LeafNodeIndex, MlsGroup, Signature};
 use zeroize::Zeroizing;
 
 use super::{
-    leaf,
-    member::{Member, MemberKey, Role, Settings},
+    MemberKey, leaf,
+    member::{Member, Role, Settings},
 };
 use crate::{
     id::{MemberId, RoomAddress},

@@ -144,7 +144,7 @@ pub(super) fn read(padded: &mut Vec<u8>) -> Option<Content> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::room::MessageText;
+    use crate::session::MessageText;
 
     fn own() -> StaticSecret {
         StaticSecret::from([1; 32])
