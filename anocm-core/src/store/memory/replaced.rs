@@ -9,7 +9,7 @@ use crate::time::Timestamp;
 #[derive(Debug)]
 pub(super) struct Replaced {
     span: Duration,
-    /// When the span under way began.
+    /// When the span under way began, if there is one.
     from: Timestamp,
     largest: usize,
     /// In the span before.
@@ -25,6 +25,9 @@ impl Replaced {
     /// Group information of so many bytes is replaced.
     pub(super) fn by_another(&mut self, bytes: usize, now: Timestamp) {
         self.expire(now);
+        if self.largest() == 0 {
+            self.from = now;
+        }
         self.largest = self.largest.max(bytes);
     }
 
@@ -32,7 +35,7 @@ impl Replaced {
     pub(super) fn expire(&mut self, now: Timestamp) {
         let next = self.from.after(self.span);
         if now >= next.after(self.span) {
-            (self.from, self.largest, self.earlier) = (now, 0, 0);
+            (self.largest, self.earlier) = (0, 0);
         } else if now >= next {
             (self.from, self.largest, self.earlier) = (next, 0, self.largest);
         }

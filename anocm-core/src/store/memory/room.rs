@@ -139,8 +139,9 @@ impl Room {
             }
         }
         if let Some(next) = next {
-            needs = needs.saturating_add(next.group_info.len());
-            needs = needs.saturating_sub(self.takes_for_door());
+            // Nothing is given back: what is replaced stays restorable.
+            let grows = next.group_info.len().saturating_sub(self.takes_for_door());
+            needs = needs.saturating_add(grows);
         }
         if needs > spare {
             return Err(StoreError::Full);

@@ -10,7 +10,7 @@ use anocm_core::{
     wire::{CloseReason, Entry, EntryKind, Genesis, LogItem, NextEpoch, Page},
 };
 
-use super::room::Room;
+use super::room::{Replaced, Room};
 
 pub(super) struct Model {
     now: u64,
@@ -111,6 +111,7 @@ impl Model {
             kept: Vec::new(),
             watches: Vec::new(),
             joined: false,
+            replaced: Replaced::default(),
             drawn: 0,
         });
         self.expire();
@@ -139,6 +140,7 @@ impl Model {
         room.door.head = seq;
         room.joined |= entry.kind == EntryKind::Join;
         if let Some(next) = next {
+            room.replace(now);
             room.begin(current.next(), seq, entry.kind != EntryKind::Join, next);
         }
         let item = LogItem { seq, age: 0, entry: entry.clone() };
@@ -258,7 +260,7 @@ impl Model {
         let at = self.at(address)?;
         let (before_all, spare) = (self.before(), self.spare(at));
         let room = &mut self.rooms[at];
-        let grows = restored.group_info.len().saturating_sub(room.door.group_info.len());
+        let grows = restored.group_info.len().saturating_sub(room.takes_for_door());
         if grows > spare.epochs {
             return Err(StoreError::Full);
         }
@@ -337,6 +339,7 @@ impl Model {
             self.tell(&room.watches, &Watched::Closed(reason));
         }
         for room in &mut self.rooms {
+            room.expire_replaced(now);
             let is_over = |(accepted, _, entry): &(u64, Seq, Entry)| {
                 now >= accepted + u64::from(entry.retention.as_millis())
             };

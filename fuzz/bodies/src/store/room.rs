@@ -21,9 +21,19 @@ pub(super) struct Room {
     pub(super) kept: Vec<(u64, Seq, Entry)>,
     pub(super) watches: Vec<usize>,
     pub(super) joined: bool,
+    pub(super) replaced: Replaced,
     /// What it has taken beyond what there was for messages, and not given back, since less than
     /// half of the memory was taken.
     pub(super) drawn: usize,
+}
+
+/// The largest group information that was replaced in the span under way, which began at `from`,
+/// and in the one before.
+#[derive(Default)]
+pub(super) struct Replaced {
+    from: u64,
+    largest: usize,
+    earlier: usize,
 }
 
 impl Room {
@@ -44,7 +54,7 @@ impl Room {
             }
         }
         if let Some(next) = next {
-            needs = (needs + next.group_info.len()).saturating_sub(self.door.group_info.len());
+            needs += next.group_info.len().saturating_sub(self.takes_for_door());
         }
         if needs > spare { Err(StoreError::Full) } else { Ok(()) }
     }
@@ -89,7 +99,34 @@ impl Room {
     /// What counts towards the store's bound.
     pub(super) fn bytes(&self) -> usize {
         let kept = self.sealed() + self.kept.len() * MemoryLimits::PER_ENTRY;
-        kept + self.door.group_info.len() + MemoryLimits::PER_ROOM
+        kept + self.takes_for_door() + MemoryLimits::PER_ROOM
+    }
+
+    /// What the group information takes, or took and may take again by a void.
+    pub(super) fn takes_for_door(&self) -> usize {
+        let Replaced { largest, earlier, .. } = self.replaced;
+        self.door.group_info.len().max(largest).max(earlier)
+    }
+
+    /// Forgets after one span or two, each as long as handshakes are kept, what was replaced.
+    pub(super) fn expire_replaced(&mut self, now: u64) {
+        let span = u64::from(self.door.policy.handshakes.as_millis());
+        let Replaced { from, largest, .. } = self.replaced;
+        if now >= from + 2 * span {
+            self.replaced = Replaced::default();
+        } else if now >= from + span {
+            self.replaced = Replaced { from: from + span, largest: 0, earlier: largest };
+        }
+    }
+
+    /// An entry replaces the group information.
+    pub(super) fn replace(&mut self, now: u64) {
+        self.expire_replaced(now);
+        let before = &mut self.replaced;
+        if before.largest == 0 && before.earlier == 0 {
+            before.from = now;
+        }
+        before.largest = before.largest.max(self.door.group_info.len());
     }
 
     pub(super) fn sealed(&self) -> usize {

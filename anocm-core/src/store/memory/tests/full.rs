@@ -113,3 +113,24 @@ async fn what_was_before_a_join_is_restored_also_when_the_reserve_is_taken() {
     store.touch(&here).await.unwrap();
     assert_eq!(store.status().memory.unwrap().used, before - 59_000);
 }
+
+#[tokio::test]
+async fn what_was_replaced_pays_for_no_entry() {
+    let limits = MemoryLimits { max_rooms: 9, max_bytes: 100_000 };
+    let store = MemoryStore::new(Arc::new(ManualClock::new()), limits).unwrap();
+    let genesis = genesis();
+    let policy = Policy { max_entries: 1_000, max_bytes: 10_000_000, ..genesis.policy };
+    let large = Genesis { policy, first: next(60_000), ..genesis };
+    store.create(&address(1), large).await.unwrap();
+    let mut epochs = 0..1_000;
+    let refused = loop {
+        let commit = begins_epoch(EntryKind::Commit, epochs.next().unwrap());
+        let appended = store.append(&address(1), commit, Some(next(1_000))).await;
+        let memory = store.status().memory.unwrap();
+        assert!(memory.used <= 100_000, "{memory:?}");
+        if let Err(error) = appended {
+            break error;
+        }
+    };
+    assert_eq!(refused, StoreError::Full);
+}
