@@ -24,13 +24,15 @@ pub(super) struct Attachment {
     pub(super) policy: Policy,
     /// Whether it has entered by the owner token, and not joined since.
     pub(super) owner: bool,
+    /// The epoch that its last join was to begin, if there was one.
+    pub(super) joined: Option<Epoch>,
     /// Where it watches, if it ever did.
     pub(super) hub: Option<Arc<Hub>>,
 }
 
 impl Attachment {
     pub(super) fn new(proofs: Proofs, policy: Policy) -> Self {
-        Self { proofs, policy, owner: false, hub: None }
+        Self { proofs, policy, owner: false, joined: None, hub: None }
     }
 }
 
@@ -96,6 +98,8 @@ impl Connection<'_> {
     /// The owner's client has read on to the epoch, and takes back what it refuses to follow. It has
     /// not proven each epoch on the way where a member told a false hash of it. That member has, and
     /// could else take back the joins that came after.
+    ///
+    /// Not a join before one over this connection: who came through the door has not read on to there.
     pub(super) async fn settle_all(
         &self,
         address: &RoomAddress,
@@ -107,7 +111,10 @@ impl Connection<'_> {
             // Not the epoch of that number any more that was proven.
             return Ok(());
         }
-        let led_there = |record: &&EpochRecord| !record.settled && record.epoch <= epoch;
+        let joined = self.rooms.get(address).and_then(|room| room.joined);
+        let led_there = |record: &&EpochRecord| {
+            !record.settled && record.epoch <= epoch && joined.is_none_or(|own| record.epoch > own)
+        };
         for record in door.epochs.iter().filter(led_there) {
             self.relay.store.settle(address, record.began).await.map_err(refusal)?;
         }
@@ -125,15 +132,24 @@ impl Connection<'_> {
         if door.shut.is_zero() || inside() { Ok(()) } else { Err(busy(door.shut)) }
     }
 
-    pub(super) fn attach(&mut self, address: &RoomAddress, attachment: Attachment) {
-        self.joined.remove(address);
+    pub(super) fn attach(&mut self, address: &RoomAddress, mut attachment: Attachment) {
+        attachment.joined = self.joined.remove(address);
         self.rooms.insert(*address, attachment);
     }
 
-    /// A join was accepted: keeps a place until its author has entered.
-    pub(super) fn keep_place(&mut self, address: &RoomAddress) {
+    /// A join is to be appended that begins `epoch`, by one who has not read what led there. Noted
+    /// before, since the answer may be lost.
+    pub(super) fn joins_again(&mut self, address: &RoomAddress, epoch: Epoch) {
+        if let Some(room) = self.rooms.get_mut(address) {
+            room.owner = false;
+            room.joined = Some(epoch);
+        }
+    }
+
+    /// A join was accepted that begins `epoch`: keeps a place until its author has entered.
+    pub(super) fn keep_place(&mut self, address: &RoomAddress, epoch: Epoch) {
         if !self.rooms.contains_key(address) {
-            self.joined.insert(*address);
+            self.joined.insert(*address, epoch);
         }
     }
 
@@ -144,7 +160,7 @@ impl Connection<'_> {
         if taken(self) >= most {
             self.forget_ended();
         }
-        let has_one = self.rooms.contains_key(address) || self.joined.contains(address);
+        let has_one = self.rooms.contains_key(address) || self.joined.contains_key(address);
         if taken(self) < most || has_one { Ok(()) } else { Err(Refusal::Full) }
     }
 

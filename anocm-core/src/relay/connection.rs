@@ -1,18 +1,13 @@
 //! One connection: its hello, its reader, its writer, its end.
 
-use std::{
-    collections::{HashMap, HashSet},
-    pin::pin,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, pin::pin, sync::Arc, time::Duration};
 
 use super::{
     Relay, attachment::Attachment, hub::ConnectionId, outbox::Outbox, queue::Batch, rate::Bucket,
     toll::Worked, turns::Newcomer,
 };
 use crate::{
-    id::RoomAddress,
+    id::{Epoch, RoomAddress},
     secret::Payload,
     time::Timestamp,
     transport::{Closing, Link, TransportError},
@@ -29,7 +24,7 @@ pub(super) struct Connection<'a> {
     pub(super) outbox: Arc<Outbox>,
     pub(super) rooms: HashMap<RoomAddress, Attachment>,
     /// Rooms that were joined and not entered yet. None of them is in `rooms`.
-    pub(super) joined: HashSet<RoomAddress>,
+    pub(super) joined: HashMap<RoomAddress, Epoch>,
     pub(super) creations: Bucket,
     pub(super) joins: Bucket,
     pub(super) worked: Worked,
@@ -147,7 +142,7 @@ impl<'a> Connection<'a> {
             id,
             outbox,
             rooms: HashMap::new(),
-            joined: HashSet::new(),
+            joined: HashMap::new(),
             creations: Bucket::new(config.creations, now),
             joins: Bucket::new(config.joins, now),
             worked: Worked::default(),

@@ -153,16 +153,14 @@ impl Connection<'_> {
         if next.door != door.door {
             return Err(Refusal::Unlawful);
         }
-        if let Some(room) = self.rooms.get_mut(address) {
-            // Through the door, without having read what led there; also if the answer is lost.
-            room.owner = false;
-        }
+        let begins = entry.epoch.next();
+        self.joins_again(address, begins);
         let appended = self.relay.store.append(address, entry, Some(next)).await;
         self.end_turn(address, appended.is_ok());
         let seq = appended.map_err(refusal)?;
         self.pay(address);
         self.relay.toll.joined(address, self.relay.clock.now());
-        self.keep_place(address);
+        self.keep_place(address, begins);
         // Time to prove the new epoch, also where nobody else is connected.
         if self.relay.store.touch(address).await.is_err() {
             tracing::debug!("a room could not be touched");

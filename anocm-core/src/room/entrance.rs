@@ -258,7 +258,7 @@ impl Machine {
             }
         };
         let returned = self.outbox.has_entered();
-        self.past.begin(seq, (!opened && !returned).then(|| session.key()));
+        self.past.begin(seq, (!opened && !returned).then(|| session.key()), now);
         self.only_door = None;
         self.owner = Some(session.settings().owner);
         // One's own join has told the relay what is right.

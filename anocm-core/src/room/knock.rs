@@ -139,7 +139,10 @@ impl Machine {
             return;
         }
         match result {
-            Ok(Reply::Accepted { seq }) => self.go_inside(now, seq),
+            Ok(Reply::Accepted { seq }) => {
+                self.link.joined_here = true;
+                self.go_inside(now, seq);
+            }
             Ok(_) => {
                 if let Some(candidate) = self.candidate() {
                     candidate.unknown = true;

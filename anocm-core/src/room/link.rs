@@ -33,6 +33,9 @@ pub(super) struct LinkState {
     pub(super) admitted: bool,
     /// Whether this connection has shown the owner token, and has not joined since.
     pub(super) is_owners: bool,
+    /// Whether the own join went over this connection. Then the relay knows that the owner has not
+    /// read what stands before it.
+    pub(super) joined_here: bool,
     /// The epoch to which the log did not lead the owner who was admitted to it.
     pub(super) in_vain: Option<Epoch>,
     /// Whether the current epoch was proven and everything up to its head was taken in.
@@ -83,6 +86,7 @@ impl LinkState {
             as_owner: None,
             admitted: false,
             is_owners: false,
+            joined_here: false,
             in_vain: None,
             synced: false,
             head: None,

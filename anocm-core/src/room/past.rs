@@ -1,9 +1,9 @@
 //! Which commits and joins this guest has followed: what may be taken back of them without undoing
 //! what members have done.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
-use crate::{id::Seq, session::MemberKey};
+use crate::{id::Seq, session::MemberKey, time::Timestamp};
 
 /// How many steps are remembered. No keys of them are.
 const REMEMBERED: usize = 64;
@@ -37,6 +37,8 @@ pub(super) struct Past {
     incomplete: bool,
     /// The place of this guest's own join; [`Seq::START`] of one who opened the room.
     joined: Seq,
+    /// When this guest came in.
+    since: Timestamp,
     /// This guest's key, if they joined and were not in the room before.
     newcomer: Option<MemberKey>,
     /// How often their own join was taken back.
@@ -45,9 +47,15 @@ pub(super) struct Past {
 
 impl Past {
     /// This guest came in at `seq`; `newcomer` is their key if they were not in the room before.
-    pub(super) fn begin(&mut self, seq: Seq, newcomer: Option<MemberKey>) {
+    pub(super) fn begin(&mut self, seq: Seq, newcomer: Option<MemberKey>, now: Timestamp) {
         let taken_back = self.taken_back;
-        *self = Self { joined: seq, newcomer, taken_back, ..Self::default() };
+        *self = Self { joined: seq, newcomer, taken_back, since: now, ..Self::default() };
+    }
+
+    /// Whether this guest came through the door, and what stands before that in the log may still
+    /// be taken back: handshakes are kept for `kept`.
+    pub(super) fn joined_within(&self, kept: Duration, now: Timestamp) -> bool {
+        self.joined > Seq::START && now < self.since.after(kept)
     }
 
     /// The entry at `seq` was followed.
@@ -103,7 +111,7 @@ mod tests {
 
     fn past(own: Option<u64>, steps: &[(u64, By)]) -> Past {
         let mut past = Past::default();
-        past.begin(Seq::new(own.unwrap_or(0)), own.map(|_| key(0)));
+        past.begin(Seq::new(own.unwrap_or(0)), own.map(|_| key(0)), Timestamp::ZERO);
         for &(seq, by) in steps {
             past.step(Seq::new(seq), by, [u8::try_from(seq).unwrap(); 32]);
         }

@@ -328,7 +328,8 @@ impl Machine {
         let Phase::Inside(session) = &self.phase else { return };
         // All that came about since is still in the log, with a margin.
         let kept = self.in_step_at.after(session.settings().policy.handshakes.lifetime() / 2);
-        let owner = session.owner_token().ok().flatten().filter(|_| now < kept);
+        let may = now < kept && self.may_go_as_owner(now);
+        let owner = session.owner_token().ok().flatten().filter(|_| may);
         let (Some(token), Ok(restored)) = (owner, session.restored(&mut self.rng)) else {
             return self.rejoin(now);
         };
@@ -344,6 +345,13 @@ impl Machine {
         let nothing = Seq::START;
         let request = Request::Void { address: self.address, token, seq: nothing, restored };
         self.ask(Asked::CurrentEpoch, request);
+    }
+
+    /// Whether a commit over a connection that shows the owner token settles only joins that this
+    /// guest has read: those after the own one.
+    fn may_go_as_owner(&self, now: Timestamp) -> bool {
+        let kept = self.session().map(|session| session.settings().policy.handshakes.lifetime());
+        self.link.joined_here || kept.is_none_or(|kept| !self.past.joined_within(kept, now))
     }
 
     /// The epoch that the room is in, which the owner enters by the own token.
@@ -369,6 +377,9 @@ impl Machine {
         let due = self.puts_right_at.is_some_and(|at| at <= now);
         if !due || !self.may_act() || self.outbox.has_renewal() {
             return;
+        }
+        if !self.link.is_owners && !self.may_go_as_owner(now) {
+            return self.rejoin(now);
         }
         if !self.link.is_owners {
             // Only over a connection that has shown the owner token a commit settles joins.

@@ -310,3 +310,46 @@ fn an_owner_reads_on_to_the_epoch_that_the_room_is_in() {
     assert_eq!((bench[ALICE].count(is_commit), bench[ALICE].count(is_join)), (1, 0));
     assert_eq!(bench[ALICE].troubles(), []);
 }
+
+#[test]
+fn an_owner_who_came_through_the_door_goes_as_owner_over_that_connection_only() {
+    for is_cut in [false, true] {
+        let mut bench = Bench::with(2);
+        // Too late to go as owner, she comes back through the door.
+        let mut was_refused = false;
+        bench[ALICE].instead(move |request| match request {
+            Request::Enter { .. } if !was_refused => {
+                was_refused = true;
+                Some(Err(Refusal::NotAdmitted))
+            }
+            Request::Void { .. } => Some(Err(Refusal::NotAdmitted)),
+            _ => None,
+        });
+        bench.lapses(ALICE);
+        bench.pass(10);
+        assert!(bench[ALICE].is_online() && bench[ALICE].count(is_join) == 1);
+        bench[ALICE].forget();
+        if is_cut {
+            bench.cut(ALICE);
+        }
+        let next = bench.relay.epoch().next();
+        let mut was_refused = false;
+        bench[ALICE].instead(move |request| match request {
+            Request::Enter { epoch, .. } if *epoch == next && !was_refused => {
+                was_refused = true;
+                Some(Err(Refusal::NotAdmitted))
+            }
+            Request::Void { .. } => Some(Err(Refusal::StaleEpoch { current: next })),
+            _ => None,
+        });
+        bench.does(BOB, Command::RefreshKeys);
+        if is_cut {
+            bench.connects(ALICE);
+        }
+        bench.pass(10);
+        let goes_as_owner = |request: &Request| matches!(request, Request::Void { .. });
+        let did = (bench[ALICE].count(goes_as_owner), bench[ALICE].count(is_join));
+        assert_eq!(did, if is_cut { (0, 1) } else { (1, 0) });
+        assert!(bench[ALICE].is_online());
+    }
+}
