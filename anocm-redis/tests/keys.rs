@@ -145,6 +145,15 @@ async fn what_a_door_took_is_kept_for_it_while_that_can_be_restored() {
         commit(epoch, 2_000).await;
     }
     assert_eq!(spare(), 0);
+    // It becomes less also when all that happens is that somebody is there.
+    commit(10, 60_000).await;
+    commit(11, 2_000).await;
+    assert_eq!(spare(), 58_000);
+    for _ in 0..5 {
+        tokio::time::sleep(SECOND).await;
+        store.touch(&here).await.unwrap();
+    }
+    assert_eq!(spare(), 0);
     store.close(&here, CloseReason::Owner).await.unwrap();
     assert_eq!(server.keys_of_rooms(), Vec::<String>::new());
 }

@@ -89,7 +89,7 @@ impl Channels {
 
     /// Asks something about a room, and once more if it had to be brought back for that.
     pub(crate) async fn asked<T, F>(
-        &self,
+        self: &Arc<Self>,
         address: &RoomAddress,
         ask: impl Fn() -> F,
     ) -> Result<T, StoreError>
@@ -97,9 +97,17 @@ impl Channels {
         F: Future<Output = Result<T, StoreError>>,
     {
         match ask().await {
-            Err(StoreError::NoSuchRoom) if self.revive(address).await? => ask().await,
+            Err(StoreError::NoSuchRoom) if self.is_revived(address).await? => ask().await,
             answer => answer,
         }
+    }
+
+    /// Tries to bring a room back, in a task of its own: whoever asked may be gone before it is
+    /// known whether the room was closed meanwhile.
+    async fn is_revived(self: &Arc<Self>, address: &RoomAddress) -> Result<bool, StoreError> {
+        let (channels, address) = (Arc::clone(self), *address);
+        let revival = tokio::spawn(async move { channels.revive(&address).await });
+        revival.await.unwrap_or(Err(StoreError::Unavailable))
     }
 
     /// Brings a room back that somebody watches and that the server has expired, because its clock
@@ -128,10 +136,14 @@ impl Channels {
             Err(StoreError::Full) => return Err(StoreError::Unavailable),
             is_back => is_back?,
         };
-        // It may have been brought back before this, and closed.
-        if is_back && self.has_heard_all(address).await && room.is_over() {
-            look::erase(&self.servers, address, CloseReason::Gone, &at.instance).await?;
-            return Ok(false);
+        if is_back {
+            // It may have been brought back before this, and closed. What was heard of that counts,
+            // also when the line was cut before all was.
+            self.has_heard_all(address).await;
+            if room.has_ended() {
+                look::erase(&self.servers, address, CloseReason::Gone, &at.instance).await?;
+                return Ok(false);
+            }
         }
         Ok(is_back)
     }

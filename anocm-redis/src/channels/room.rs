@@ -1,5 +1,8 @@
 //! What is heard of one room, put in order.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -256,8 +259,14 @@ impl Room {
         let at = self.floor()?;
         let state = self.lock();
         let record = state.record.clone().filter(|record| record.fork == at.fork)?;
-        let ends = state.held.iter().any(|held| matches!(held.what, What::Closed(_)));
-        (state.hears && !state.was_deaf && !state.over && !ends).then_some((at, record))
+        let is_whole = state.hears && !state.was_deaf && !state.over;
+        (is_whole && state.held_end().is_none()).then_some((at, record))
+    }
+
+    /// Whether the end of the room was heard, be it told already or held back.
+    pub(crate) fn has_ended(&self) -> bool {
+        let state = self.lock();
+        state.over || state.held_end().is_some()
     }
 
     /// How far the room is known to have come, also by what was answered and not announced yet.
@@ -305,6 +314,15 @@ impl State {
             // What is in the log is found there.
             self.again = true;
         }
+    }
+
+    /// Why the room ended, if that was heard and is held back.
+    fn held_end(&self) -> Option<CloseReason> {
+        let at = self.at?;
+        self.held.iter().find_map(|held| match held.what {
+            What::Closed(reason) if held.instance == at.instance => Some(reason),
+            _ => None,
+        })
     }
 
     fn end(&mut self, reason: CloseReason) {
@@ -362,7 +380,7 @@ impl State {
                 self.at = Some(at);
                 self.feeds.tell(&Watched::Lagged);
             }
-            Found::Gone => return self.end(CloseReason::Gone),
+            Found::Gone => return self.end(self.held_end().unwrap_or(CloseReason::Gone)),
         }
         let mut held = std::mem::take(&mut self.held).into_iter();
         while let Some(announced) = held.next() {

@@ -17,9 +17,15 @@ if ARGV[1] ~= '' and ARGV[1] ~= seen[7] then
   return {'gone'}
 end
 local _, largest, earlier = restorable(tonumber(seen[13]), seen[14], seen[15], seen[16])
-if seen[14] and math.max(largest, earlier) == 0 then
-  redis.call('DEL', room .. ':s')
-  redis.call('HDEL', room, 'replaced_from', 'replaced', 'replaced_earlier')
+if seen[14] then
+  local door = redis.call('STRLEN', room .. ':d')
+  local spare = math.max(largest, earlier, door) - door
+  if spare < redis.call('STRLEN', room .. ':s') then
+    cleaning().spare(room, spare, tonumber(seen[2]))
+  end
+  if math.max(largest, earlier) == 0 then
+    redis.call('HDEL', room, 'replaced_from', 'replaced', 'replaced_earlier')
+  end
 end
 local linger, oldest = lingers(tonumber(seen[5]), seen[12]), seen[4] + seen[6]
 local ends = math.min(now + linger, oldest)
