@@ -39,18 +39,18 @@
 //! let (alice, driver) = Client::new(reach(), ClientConfig::default())?;
 //! tokio::spawn(driver.run());
 //! let mut hers = alice.create(&NewRoom { nickname: "Alice".parse()?, ..NewRoom::default() })?;
-//! while !matches!(hers.event().await, Some(RoomEvent::Entered)) {}
+//! while !matches!(hers.next_event().await, Some(RoomEvent::Entered)) {}
 //! let invite = hers.view().invite.ok_or("no invite")?;
 //!
 //! // Bob has the link and nothing else.
 //! let (bob, driver) = Client::new(reach(), ClientConfig::default())?;
 //! tokio::spawn(driver.run());
 //! let mut his = bob.join(&invite, "Bob".parse()?)?;
-//! while !matches!(his.event().await, Some(RoomEvent::Entered)) {}
+//! while !matches!(his.next_event().await, Some(RoomEvent::Entered)) {}
 //!
-//! hers.say("Hello, stranger.")?;
+//! hers.send("Hello, stranger.")?;
 //! let heard = loop {
-//!     if let Some(RoomEvent::Message(message)) = his.event().await {
+//!     if let Some(RoomEvent::Message(message)) = his.next_event().await {
 //!         break message;
 //!     }
 //! };
@@ -75,7 +75,6 @@
 #![forbid(unsafe_code)]
 
 mod duration;
-mod entropy;
 #[cfg(feature = "__fuzz")]
 #[doc(hidden)]
 pub mod fuzz;
@@ -83,18 +82,22 @@ mod id;
 pub mod invite;
 pub mod name;
 mod retention;
+mod rng;
 pub mod room;
 mod secret;
+#[cfg(not(feature = "__secret_tap"))]
+mod secret_tap;
+#[cfg(feature = "__secret_tap")]
+#[doc(hidden)]
+pub mod secret_tap;
 pub mod session;
 mod setting;
 mod stack;
 mod time;
 mod transport_error;
-#[doc(hidden)]
-pub mod witness;
 
+mod pow;
 pub mod wire;
-mod work;
 
 pub mod store;
 pub mod transport;
@@ -110,6 +113,8 @@ pub use duration::{DurationError, parse_duration};
 pub use id::{Epoch, MemberId, MessageId, RoomAddress, Seq};
 pub use invite::{Invite, InviteError, RelayUrl};
 pub use name::{Nickname, NicknameError};
+#[cfg(feature = "client")]
+pub use pow::solve;
 pub use retention::{GuestRetention, Lifetime, Retention, RetentionError, RoomRetention};
 pub use room::{Command, NewRoom, RoomEvent};
 pub use secret::{Payload, Secret, Token, TokenHash};
@@ -117,8 +122,6 @@ pub use setting::SettingError;
 pub use time::{Clock, Timestamp};
 #[cfg(not(target_arch = "wasm32"))]
 pub use time::{ContinuousClock, TokioClock};
-#[cfg(feature = "client")]
-pub use work::solve;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/embedding.md")]

@@ -82,7 +82,7 @@ pub enum RetentionError {
     /// Over thirty days.
     #[error("nothing is kept for longer than thirty days")]
     TooLong,
-    /// A policy whose smallest, default and largest are not in that order.
+    /// A policy whose min, default and largest are not in that order.
     #[error("smallest, default and largest retention are out of order")]
     OutOfOrder,
 }
@@ -166,7 +166,7 @@ impl<'de> Deserialize<'de> for Retention {
     }
 }
 
-/// What a room allows: the smallest, default and largest retention of its messages.
+/// What a room allows: the min, default and largest retention of its messages.
 ///
 /// # Examples
 /// ```
@@ -182,29 +182,29 @@ impl<'de> Deserialize<'de> for Retention {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Bounds", into = "Bounds")]
 pub struct RoomRetention {
-    smallest: Retention,
+    min: Retention,
     default: Retention,
-    largest: Retention,
+    max: Retention,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Bounds {
-    smallest: Retention,
+    min: Retention,
     default: Retention,
-    largest: Retention,
+    max: Retention,
 }
 
 impl TryFrom<Bounds> for RoomRetention {
     type Error = RetentionError;
 
     fn try_from(bounds: Bounds) -> Result<Self, RetentionError> {
-        Self::new(bounds.smallest, bounds.default, bounds.largest)
+        Self::new(bounds.min, bounds.default, bounds.max)
     }
 }
 
 impl From<RoomRetention> for Bounds {
     fn from(room: RoomRetention) -> Self {
-        Self { smallest: room.smallest, default: room.default, largest: room.largest }
+        Self { min: room.min, default: room.default, max: room.max }
     }
 }
 
@@ -213,13 +213,9 @@ impl RoomRetention {
     ///
     /// # Errors
     /// [`RetentionError::OutOfOrder`] unless `smallest <= default <= largest`.
-    pub fn new(
-        smallest: Retention,
-        default: Retention,
-        largest: Retention,
-    ) -> Result<Self, RetentionError> {
-        if smallest <= default && default <= largest {
-            Ok(Self { smallest, default, largest })
+    pub fn new(min: Retention, default: Retention, max: Retention) -> Result<Self, RetentionError> {
+        if min <= default && default <= max {
+            Ok(Self { min, default, max })
         } else {
             Err(RetentionError::OutOfOrder)
         }
@@ -227,8 +223,8 @@ impl RoomRetention {
 
     /// The least a message can be kept.
     #[must_use]
-    pub const fn smallest(&self) -> Retention {
-        self.smallest
+    pub const fn min(&self) -> Retention {
+        self.min
     }
 
     /// What a message gets that asks for nothing.
@@ -239,24 +235,24 @@ impl RoomRetention {
 
     /// The longest a message can be kept.
     #[must_use]
-    pub const fn largest(&self) -> Retention {
-        self.largest
+    pub const fn max(&self) -> Retention {
+        self.max
     }
 
     /// The retention of a message about to be sent: what was asked for (else the guest's default,
-    /// else the room's), raised to the room's smallest, then cut to the guest's cap and the room's
+    /// else the room's), raised to the room's min, then cut to the guest's cap and the room's
     /// largest. The strictest wins: a guest's cap holds even below the room's smallest.
     #[must_use]
     pub fn choose(&self, asked: Option<Retention>, guest: GuestRetention) -> Retention {
-        let wanted = asked.or(guest.default).unwrap_or(self.default).max(self.smallest);
-        guest.cap.map_or(wanted, |cap| wanted.min(cap)).min(self.largest)
+        let wanted = asked.or(guest.default).unwrap_or(self.default).max(self.min);
+        guest.cap.map_or(wanted, |cap| wanted.min(cap)).min(self.max)
     }
 
     /// How long a receiver keeps a message that came with `sent`: cut to the receiver's cap and
     /// the room's largest.
     #[must_use]
     pub fn keep(&self, sent: Retention, guest: GuestRetention) -> Retention {
-        guest.cap.map_or(sent, |cap| sent.min(cap)).min(self.largest)
+        guest.cap.map_or(sent, |cap| sent.min(cap)).min(self.max)
     }
 }
 
@@ -264,9 +260,9 @@ impl Default for RoomRetention {
     /// Smallest live, default five minutes, largest 24 hours.
     fn default() -> Self {
         Self {
-            smallest: Retention::Live,
+            min: Retention::Live,
             default: Retention::For(Lifetime(5 * 60 * 1_000)),
-            largest: Retention::For(Lifetime(24 * 3_600 * 1_000)),
+            max: Retention::For(Lifetime(24 * 3_600 * 1_000)),
         }
     }
 }
@@ -310,21 +306,21 @@ mod tests {
         #[test]
         fn the_strictest_wins(room in room(), guest in guest(), asked in proptest::option::of(retention())) {
             let chosen = room.choose(asked, guest);
-            prop_assert!(chosen <= room.largest());
+            prop_assert!(chosen <= room.max());
             if let Some(cap) = guest.cap {
                 prop_assert!(chosen <= cap);
             }
             let wish = asked.or(guest.default).unwrap_or(room.default_retention());
-            prop_assert!(chosen <= wish.max(room.smallest()));
-            let free = guest.cap.is_none_or(|cap| cap >= room.smallest());
+            prop_assert!(chosen <= wish.max(room.min()));
+            let free = guest.cap.is_none_or(|cap| cap >= room.min());
             if free {
-                prop_assert!(chosen >= room.smallest());
+                prop_assert!(chosen >= room.min());
             }
         }
 
         #[test]
         fn an_allowed_wish_is_granted_to_the_letter(room in room(), asked in retention()) {
-            let asked = asked.clamp(room.smallest(), room.largest());
+            let asked = asked.clamp(room.min(), room.max());
             prop_assert_eq!(room.choose(Some(asked), GuestRetention::default()), asked);
         }
 
@@ -332,7 +328,7 @@ mod tests {
         fn a_receiver_never_keeps_longer_than_sent(room in room(), guest in guest(), sent in retention()) {
             let kept = room.keep(sent, guest);
             prop_assert!(kept <= sent);
-            prop_assert!(kept <= room.largest());
+            prop_assert!(kept <= room.max());
             prop_assert!(guest.cap.is_none_or(|cap| kept <= cap));
         }
 

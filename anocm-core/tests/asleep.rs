@@ -38,14 +38,14 @@ async fn what_fell_due_meanwhile_is_not_shown_even_before_it_is_wiped() {
     room.entered().await.unwrap();
     let minutes = Duration::from_secs(300);
     let retention = Some(Retention::keep(minutes).unwrap());
-    room.command(Command::Say { text: "soon gone".to_owned(), retention }).unwrap();
-    while !matches!(room.event().await, Some(RoomEvent::Message(_))) {}
+    room.command(Command::Send { text: "soon gone".to_owned(), retention }).unwrap();
+    while !matches!(room.next_event().await, Some(RoomEvent::Message(_))) {}
     assert_eq!(room.history().len(), 1);
 
     // Nothing else runs before the next wait.
     clock.advance(minutes);
     assert!(room.history().is_empty());
-    while !matches!(room.event().await, Some(RoomEvent::Expired { .. })) {}
+    while !matches!(room.next_event().await, Some(RoomEvent::Expired { .. })) {}
 }
 
 /// Lets a program be stopped as a whole, as an app freezer or a debugger does: while it is, its
@@ -99,12 +99,12 @@ impl Stopped {
         self.stop.send_replace(true);
         for (text, retention) in words {
             let (text, retention) = ((*text).to_owned(), Some(*retention));
-            self.alice.room.command(Command::Say { text, retention }).unwrap();
+            self.alice.room.command(Command::Send { text, retention }).unwrap();
             self.alice.message().await;
         }
         tokio::time::sleep(later).await;
         self.stop.send_replace(false);
-        self.alice.room.say("last").unwrap();
+        self.alice.room.send("last").unwrap();
         let mut shown = Vec::new();
         loop {
             let message = self.bob.message().await;
@@ -112,7 +112,7 @@ impl Stopped {
                 drop(self.stage);
                 return shown;
             }
-            let left = message.expires.unwrap().since(self.bob.room.now());
+            let left = message.expires.unwrap().saturating_duration_since(self.bob.room.now());
             let seconds = (left + Duration::from_millis(500)).as_secs();
             shown.push((message.text.as_str().to_owned(), seconds));
         }
@@ -178,7 +178,7 @@ async fn what_fell_due_before_it_was_fetched_is_not_shown() {
     tokio::spawn(driver.run());
     let room = client.create(&NewRoom::default()).unwrap();
     room.entered().await.unwrap();
-    room.command(Command::Say { text: "soon gone".to_owned(), retention: Some(seconds(5)) })
+    room.command(Command::Send { text: "soon gone".to_owned(), retention: Some(seconds(5)) })
         .unwrap();
     while room.history().is_empty() {
         tokio::task::yield_now().await;

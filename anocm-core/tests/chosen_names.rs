@@ -9,7 +9,7 @@ use std::{convert::Infallible, time::Duration};
 use anocm_core::{
     MessageId, Nickname, Payload, Retention, RoomEvent,
     room::{Ended, MessageText, Trouble},
-    session::{Change, Content, Envelope, Outgoing},
+    session::{Change, CommitBundle, Content, Envelope},
     wire::{Entry, EntryKind},
 };
 use common::{Guest, Stage, mallory::Mallory, scene::troubles, seconds};
@@ -105,7 +105,7 @@ async fn a_lawful_commit_under_the_nonce_of_a_member_is_followed_by_that_member_
     let (mut guests, mut mallory, nonce) = with_nonce_of(&stage, 1).await;
     let name: Nickname = "Mall".parse().unwrap();
     let change = Change::Rename(name.clone());
-    let Outgoing { entry, next } = mallory.session.propose(change, &mut Given(nonce)).unwrap();
+    let CommitBundle { entry, next } = mallory.session.propose(change, &mut Given(nonce)).unwrap();
     assert_eq!(entry.sealed.first_chunk(), Some(&nonce), "the nonce that was given");
     mallory.publishes(entry, Some(next)).await.unwrap();
     for guest in &mut guests {

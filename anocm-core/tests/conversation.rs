@@ -61,7 +61,7 @@ async fn a_message_expires_everywhere_and_on_time() {
             .await;
         assert!(guest.kept().is_empty());
     }
-    let late = bob.room.now().since(heard.expires.unwrap());
+    let late = bob.room.now().saturating_duration_since(heard.expires.unwrap());
     assert!(late <= Duration::from_millis(2), "{late:?} late");
 }
 
@@ -197,7 +197,7 @@ async fn a_room_ends_when_nobody_is_connected_for_its_linger() {
 #[tokio::test(start_paused = true)]
 async fn a_room_ends_at_its_largest_age_however_lively() {
     let stage = Stage::new();
-    let new = NewRoom { largest_age: Duration::from_secs(100), ..NewRoom::default() };
+    let new = NewRoom { max_age: Duration::from_secs(100), ..NewRoom::default() };
     let mut alice = stage.open_with("Alice", new).await;
     assert_eq!(alice.ends().await, Ended::Closed(CloseReason::Age));
 }
@@ -248,7 +248,7 @@ async fn wiping_is_at_once_and_shutting_down_leaves_nothing_running() {
 async fn what_cannot_be_said_is_refused_before_anything_happens() {
     let stage = Stage::new();
     let alice = stage.open("Alice").await;
-    let say = |text: String| alice.room.command(Command::Say { text, retention: None });
+    let say = |text: String| alice.room.command(Command::Send { text, retention: None });
     assert_eq!(say(String::new()), Err(CommandError::Empty));
     assert_eq!(say("x".repeat(15_001)), Err(CommandError::TooLong { limit: 15_000 }));
     say("x".repeat(15_000)).unwrap();
@@ -267,7 +267,7 @@ async fn the_room_policy_changes_within_what_the_relay_was_told() {
     bob.until(|event| matches!(event, RoomEvent::SettingsChanged { .. }).then_some(())).await;
     assert_eq!(bob.room.view().retention, short);
     assert_eq!(bob.room.history().first().map(|message| message.retention), Some(seconds(10)));
-    bob.does(Command::Say { text: "short".to_owned(), retention: None });
+    bob.does(Command::Send { text: "short".to_owned(), retention: None });
     assert_eq!(alice.hears("short").await.retention, seconds(5));
     let beyond = seconds(2 * 24 * 3_600);
     let beyond = anocm_core::RoomRetention::new(Retention::Live, seconds(5), beyond).unwrap();
@@ -366,6 +366,6 @@ async fn what_nobody_fetched_in_time_is_never_shown() {
 
 #[test]
 fn a_command_prints_nothing_of_what_is_said() {
-    let say = Command::Say { text: "secret".to_owned(), retention: None };
+    let say = Command::Send { text: "secret".to_owned(), retention: None };
     assert!(!format!("{say:?}").contains("secret"));
 }

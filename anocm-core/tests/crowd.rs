@@ -16,8 +16,8 @@ const CROWD: usize = 24;
 async fn a_crowd_works_and_gets_in() {
     let mut config = RelayConfig::default();
     // The last of them have to work, and some to wait.
-    config.room_joins = Rate { each: 60, per: Duration::from_secs(60), burst: 20 };
-    config.max_effort = 1_024;
+    config.room_joins = Rate { amount: 60, period: Duration::from_secs(60), burst: 20 };
+    config.max_difficulty = 1_024;
     let stage = Stage::of(config);
     let mut alice = stage.open("Alice").await;
     let invite = alice.invite();
@@ -30,7 +30,7 @@ async fn a_crowd_works_and_gets_in() {
     });
     let mut crowd = futures_util::future::join_all(crowd).await;
     alice.sees_members(CROWD + 1).await;
-    alice.room.say("Welcome, everybody.").unwrap();
+    alice.room.send("Welcome, everybody.").unwrap();
     for guest in &mut crowd {
         let heard = guest.until(|event| match event {
             RoomEvent::Message(said) => Some(said.text.as_str().to_owned()),

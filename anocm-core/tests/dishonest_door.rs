@@ -58,9 +58,9 @@ async fn a_changed_door_lets_nobody_in() {
 #[tokio::test(start_paused = true)]
 async fn rules_that_are_not_the_rooms_let_nobody_in() {
     let changes: [fn(&mut Door); 3] = [
-        |door| door.policy.largest = seconds(7 * 24 * 3_600),
+        |door| door.policy.max_retention = seconds(7 * 24 * 3_600),
         |door| door.policy.handshakes = seconds(7 * 24 * 3_600),
-        |door| door.policy.largest_age += 1,
+        |door| door.policy.max_age += 1,
     ];
     for change in changes {
         let (mut bob, _relay, _alice) = shown(change).await;

@@ -108,7 +108,7 @@ async fn while_the_owner_is_away_members_say_that_the_room_is_broken() {
         mallory.publishes(commit, Some(nowhere)).await.unwrap();
         for guest in [&mut bob, &mut carol] {
             breaks(guest).await;
-            let refused = guest.room.say("anybody?");
+            let refused = guest.room.send("anybody?");
             assert_eq!(refused, Err(CommandError::Broken));
             assert!(guest.room.view().broken);
         }

@@ -55,7 +55,7 @@ async fn one_room_ends() {
 async fn talks_until_the_end(mut guest: Guest) -> Ended {
     // So many wait that one of them is always under way; the end may come sooner.
     for _ in 0..200 {
-        let _ = guest.room.say("on");
+        let _ = guest.room.send("on");
     }
     guest.ends().await
 }
@@ -76,7 +76,7 @@ async fn last_words_on_their_way_are_heard_by_those_who_can_say_nothing_more() {
         stage.relay.shutdown(true).await;
         // Nobody takes this any more, and the connection tells so at once; if he does not know
         // of the end already.
-        let _ = bob.room.say("too late");
+        let _ = bob.room.send("too late");
         assert_eq!(bob.ends().await, BY_OWNER, "seed {seed}");
     }
 }

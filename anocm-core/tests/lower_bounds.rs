@@ -35,17 +35,14 @@ async fn opened(stage: &Stage, new: NewRoom) -> (Guest, Option<Policy>) {
 #[tokio::test(start_paused = true)]
 async fn a_room_keeps_no_longer_and_gets_no_older_than_the_operator_allows() {
     let stage = stage(|limits| {
-        limits.largest = seconds(3_600);
-        limits.largest_age = Duration::from_secs(DAY);
+        limits.max_retention = seconds(3_600);
+        limits.max_age = Duration::from_secs(DAY);
     });
     let (alice, less) = opened(&stage, NewRoom::default()).await;
     let policy = less.unwrap();
-    assert_eq!((policy.largest, policy.largest_age), (seconds(3_600), DAY * 1_000));
+    assert_eq!((policy.max_retention, policy.max_age), (seconds(3_600), DAY * 1_000));
     let retention = alice.room.view().retention;
-    assert_eq!(
-        (retention.default_retention(), retention.largest()),
-        (seconds(300), seconds(3_600))
-    );
+    assert_eq!((retention.default_retention(), retention.max()), (seconds(300), seconds(3_600)));
     // The room is one like any other.
     let mut bob = stage.join(&alice.invite(), "Bob").await;
     alice.says("hello", seconds(60));
@@ -55,9 +52,9 @@ async fn a_room_keeps_no_longer_and_gets_no_older_than_the_operator_allows() {
 #[tokio::test(start_paused = true)]
 async fn every_limit_may_be_lower_than_the_default() {
     let fits = [
-        stage(|limits| limits.largest = Retention::Live),
+        stage(|limits| limits.max_retention = Retention::Live),
         stage(|limits| limits.linger = Duration::from_secs(45)),
-        stage(|limits| limits.largest_age = Duration::from_secs(3_600)),
+        stage(|limits| limits.max_age = Duration::from_secs(3_600)),
         stage(|limits| limits.max_entries = 500),
         stage(|limits| limits.max_bytes = 5_000_000),
     ];

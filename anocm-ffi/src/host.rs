@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use anocm_core::{
     Payload, RelayUrl,
-    transport::{AtOnce, Closing, Link, Transport, TransportError},
+    transport::{Closing, Link, Transport, TransportError, TrySend},
     wire::MAX_FRAME,
 };
 use async_trait::async_trait;
@@ -192,9 +192,9 @@ impl Link for HostLink {
         to_host.send(frames.to_vec()).await.map_err(|_| TransportError::Cut)
     }
 
-    fn try_send(&self, _: &[Payload]) -> AtOnce {
+    fn try_send(&self, _: &[Payload]) -> TrySend {
         // Taking none is always right, and a client never asks.
-        AtOnce::default()
+        TrySend::default()
     }
 
     async fn recv(&self) -> Result<Option<Payload>, TransportError> {

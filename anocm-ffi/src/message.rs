@@ -41,7 +41,7 @@ impl Message {
             own: message.own,
             text: clean_text(message.text.as_str()).into_owned(),
             retention: message.retention.into(),
-            expires_in_millis: message.expires.map(|at| millis(at.since(now))),
+            expires_in_millis: message.expires.map(|at| millis(at.saturating_duration_since(now))),
         }
     }
 }
@@ -80,10 +80,10 @@ mod tests {
         let alice = sample::member("Alice".parse().unwrap(), 1, Role::Member);
         let kept = anocm_core::Retention::keep(std::time::Duration::from_secs(5)).unwrap();
         let start = Timestamp::from_millis(0);
-        let expires = Some(start.after(std::time::Duration::from_secs(5)));
+        let expires = Some(start.saturating_add(std::time::Duration::from_secs(5)));
         let message = sample::message(&alice, 7, "x", kept, expires);
         let left = |seconds| {
-            let now = start.after(std::time::Duration::from_secs(seconds));
+            let now = start.saturating_add(std::time::Duration::from_secs(seconds));
             Message::new(&message, now).expires_in_millis
         };
         assert_eq!([left(0), left(3), left(6)], [Some(5_000), Some(2_000), Some(0)]);

@@ -19,7 +19,7 @@ pub struct NewRoom {
     pub linger_seconds: u32,
     /// The age in seconds at which the room ends in any case: 1 to 31,536,000.
     #[uniffi(default = 604_800)]
-    pub largest_age_seconds: u32,
+    pub max_age_seconds: u32,
     /// The most entries that the relay keeps at one time: 1 to 1,000,000,000.
     #[uniffi(default = 10_000)]
     pub max_entries: u32,
@@ -40,7 +40,7 @@ impl TryFrom<NewRoom> for anocm_core::NewRoom {
             nickname: new.nickname.parse()?,
             retention,
             linger: Duration::from_secs(new.linger_seconds.into()),
-            largest_age: Duration::from_secs(new.largest_age_seconds.into()),
+            max_age: Duration::from_secs(new.max_age_seconds.into()),
             max_entries: new.max_entries,
             max_bytes: new.max_bytes,
         })

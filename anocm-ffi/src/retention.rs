@@ -50,19 +50,19 @@ pub(crate) fn wish(
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Record)]
 pub struct RoomRetention {
     /// The least a message can be kept.
-    pub smallest: Retention,
+    pub min_retention: Retention,
     /// What a message gets that asks for nothing.
     pub default_retention: Retention,
     /// The longest a message can be kept.
-    pub largest: Retention,
+    pub max_retention: Retention,
 }
 
 impl From<anocm_core::RoomRetention> for RoomRetention {
     fn from(room: anocm_core::RoomRetention) -> Self {
         Self {
-            smallest: room.smallest().into(),
+            min_retention: room.min().into(),
             default_retention: room.default_retention().into(),
-            largest: room.largest().into(),
+            max_retention: room.max().into(),
         }
     }
 }
@@ -71,9 +71,9 @@ impl TryFrom<RoomRetention> for anocm_core::RoomRetention {
     type Error = AnocmError;
 
     fn try_from(room: RoomRetention) -> Result<Self, AnocmError> {
-        let bounds = [room.smallest, room.default_retention, room.largest];
-        let [smallest, default, largest] = bounds.map(TryInto::try_into);
-        Ok(Self::new(smallest?, default?, largest?)?)
+        let bounds = [room.min_retention, room.default_retention, room.max_retention];
+        let [min, default, max] = bounds.map(TryInto::try_into);
+        Ok(Self::new(min?, default?, max?)?)
     }
 }
 
@@ -129,8 +129,11 @@ mod tests {
     #[test]
     fn bounds_out_of_order_are_refused() {
         let minute = Retention::Keep { millis: 60_000 };
-        let upside_down =
-            RoomRetention { smallest: minute, default_retention: Retention::Live, largest: minute };
+        let upside_down = RoomRetention {
+            min_retention: minute,
+            default_retention: Retention::Live,
+            max_retention: minute,
+        };
         let refused = anocm_core::RoomRetention::try_from(upside_down);
         assert!(matches!(refused, Err(AnocmError::BadRetention(_))));
     }

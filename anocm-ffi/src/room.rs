@@ -61,8 +61,8 @@ impl Room {
     /// # Errors
     /// When it cannot be said. Nothing has changed then.
     #[uniffi::method(default(retention = None))]
-    pub fn say(&self, text: String, retention: Option<Retention>) -> Result<String, AnocmError> {
-        self.queue(Command::Say { text, retention: wish(retention)? })
+    pub fn send(&self, text: String, retention: Option<Retention>) -> Result<String, AnocmError> {
+        self.queue(Command::Send { text, retention: wish(retention)? })
     }
 
     /// Says something that only the member with the id `to` can read. Otherwise like `say`.

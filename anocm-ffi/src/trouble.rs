@@ -50,11 +50,11 @@ pub enum Trouble {
     /// The relay allows less than was asked for: the room was opened with this.
     LessThanAsked {
         /// The longest that a message may be kept.
-        largest: Retention,
+        max_retention: Retention,
         /// How many seconds the room outlives its last connection.
         linger_seconds: u64,
         /// The age in seconds at which the room ends.
-        largest_age_seconds: u64,
+        max_age_seconds: u64,
         /// The most entries that the relay keeps at one time.
         max_entries: u32,
         /// The most bytes of sealed entries that the relay keeps at one time.
@@ -78,9 +78,9 @@ impl Trouble {
             room::Trouble::ReadOnly => Self::ReadOnly,
             room::Trouble::Rejoined => Self::Rejoined,
             room::Trouble::LessThanAsked { policy } => Self::LessThanAsked {
-                largest: policy.largest.into(),
+                max_retention: policy.max_retention.into(),
                 linger_seconds: policy.linger().as_secs(),
-                largest_age_seconds: policy.largest_age().as_secs(),
+                max_age_seconds: policy.max_age().as_secs(),
                 max_entries: policy.max_entries,
                 max_bytes: policy.max_bytes,
             },

@@ -86,7 +86,7 @@ async def test_all_talk_in_one_room(relay: Relay) -> None:
 
             # Each hears everybody, and all in the same order.
             said = []
-            python.say("Hello from Python.", keep=60)
+            python.send("Hello from Python.", keep=60)
             await hears(python, "Hello from Python.")
             for name, guest in guests.items():
                 guest.says(f"Hello from {name}: äöü 🦀.")
@@ -103,7 +103,7 @@ async def test_all_talk_in_one_room(relay: Relay) -> None:
             # What only one of them is to read.
             for name in guests:
                 python.whisper(named(python, name).id, f"psst, {name}")
-            python.say("And to all.")
+            python.send("And to all.")
             for name, guest in guests.items():
                 assert "whisper" in await guest.prints(f"psst, {name}")
                 await guest.prints("And to all.")

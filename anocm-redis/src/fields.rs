@@ -13,7 +13,7 @@ use crate::{
     channels::Shut,
     codec::{self, Ended, Instance, Malformed, Mark},
     error::Fault,
-    look::{array, number},
+    queries::{array, number},
 };
 
 /// The fields of a room's hash, in the order in which the script gives them.
@@ -63,10 +63,10 @@ impl Fields {
         let (member, door, owner) = (self.hash()?, self.hash()?, self.hash()?);
         let mut epochs = past(ended, now).map_err(Fault::from)?;
         let policy = Policy {
-            largest: self.retention()?,
+            max_retention: self.retention()?,
             handshakes: self.retention()?,
             linger: self.number()?,
-            largest_age: self.number()?,
+            max_age: self.number()?,
             max_entries: u32::try_from(self.number()?).map_err(|_| StoreError::Backend)?,
             max_bytes: self.number()?,
         };

@@ -17,22 +17,22 @@ use tokio::{
 use crate::{
     keys::{SHARDS, Shard},
     script::Name,
-    servers::{Asked, Servers, Told},
-    wash::Washer,
+    scrub::BufferScrubber,
+    servers::{RoundTrip, ServerTime, Servers},
 };
 
 /// How often every slot is looked at, whatever is known of it: other relays keep things there,
 /// and may be no more.
-const LOOK: Duration = Duration::from_secs(1);
+const INTERVAL: Duration = Duration::from_secs(1);
 /// How many entries of a room are erased in one step of the server.
-const TOGETHER: &str = "100";
+const MAX_ROOMS_PER_STEP: &str = "100";
 
 /// Knows when something is due.
 pub(crate) struct Janitor {
     slots: Mutex<Vec<Slot>>,
     earlier: Notify,
     rooms: AtomicUsize,
-    washer: Arc<Washer>,
+    scrubber: Arc<BufferScrubber>,
 }
 
 #[derive(Clone, Copy)]
@@ -46,15 +46,15 @@ struct Slot {
 
 impl Janitor {
     /// One who works until the servers are no more needed.
-    pub(crate) fn hire(servers: &Arc<Servers>, washer: &Arc<Washer>) -> Arc<Self> {
+    pub(crate) fn spawn(servers: &Arc<Servers>, washer: &Arc<BufferScrubber>) -> Arc<Self> {
         let fresh = Slot { next: Instant::now(), rooms: 0, is_tended: false };
         let janitor = Arc::new(Self {
             slots: Mutex::new(vec![fresh; SHARDS]),
             earlier: Notify::new(),
             rooms: AtomicUsize::new(0),
-            washer: Arc::clone(washer),
+            scrubber: Arc::clone(washer),
         });
-        tokio::spawn(work(Arc::downgrade(&janitor), Arc::downgrade(servers)));
+        tokio::spawn(run(Arc::downgrade(&janitor), Arc::downgrade(servers)));
         janitor
     }
 
@@ -85,14 +85,14 @@ impl Janitor {
         let now = Instant::now();
         let mut slots = self.lock();
         let free = slots.iter().filter(|slot| !slot.is_tended);
-        let first = free.map(|slot| slot.next).min().unwrap_or(now + LOOK);
+        let first = free.map(|slot| slot.next).min().unwrap_or(now + INTERVAL);
         if first > now {
             return Err(first);
         }
         let due = Shard::all().filter(|shard| {
             let slot = slots.get_mut(shard.index());
             let slot = slot.filter(|slot| slot.next <= now && !slot.is_tended);
-            let slot = slot.map(|slot| (slot.next, slot.is_tended) = (now + LOOK, true));
+            let slot = slot.map(|slot| (slot.next, slot.is_tended) = (now + INTERVAL, true));
             slot.is_some()
         });
         Ok(due.collect())
@@ -106,7 +106,7 @@ impl Janitor {
     }
 
     /// What was found at a slot.
-    fn found(&self, shard: Shard, tended: &Tended) {
+    fn found(&self, shard: Shard, tended: &ExpireReply) {
         {
             let mut slots = self.lock();
             let Some(slot) = slots.get_mut(shard.index()) else { return };
@@ -116,40 +116,40 @@ impl Janitor {
             slot.rooms = tended.rooms;
         }
         if tended.has_erased {
-            self.washer.note();
+            self.scrubber.note();
         }
-        if let Some(after) = tended.next.filter(|after| *after < LOOK) {
+        if let Some(after) = tended.next.filter(|after| *after < INTERVAL) {
             self.expect(shard, after);
         }
     }
 }
 
 /// What the script says.
-struct Tended {
+struct ExpireReply {
     /// When there is more to do.
     next: Option<Duration>,
     rooms: usize,
     has_erased: bool,
-    clock: Told,
+    clock: ServerTime,
 }
 
-impl Tended {
+impl ExpireReply {
     fn of(value: Value) -> Option<Self> {
         let (next, rooms, done, wall, offset) =
             <(i64, usize, usize, u64, Option<i64>)>::from_redis_value(value).ok()?;
         let next = u64::try_from(next).ok().map(Duration::from_millis);
-        Some(Self { next, rooms, has_erased: done > 0, clock: Told { wall, offset } })
+        Some(Self { next, rooms, has_erased: done > 0, clock: ServerTime { wall, offset } })
     }
 }
 
-async fn work(janitor: Weak<Janitor>, servers: Weak<Servers>) {
+async fn run(janitor: Weak<Janitor>, servers: Weak<Servers>) {
     while let Some(at_work) = janitor.upgrade() {
         let Some(servers) = servers.upgrade() else { return };
         servers.looks_after_rooms();
         match at_work.due() {
             Ok(due) => {
                 for shard in due {
-                    tokio::spawn(tend(Arc::clone(&at_work), Arc::clone(&servers), shard));
+                    tokio::spawn(expire(Arc::clone(&at_work), Arc::clone(&servers), shard));
                 }
             }
             Err(first) => {
@@ -163,17 +163,20 @@ async fn work(janitor: Weak<Janitor>, servers: Weak<Servers>) {
     }
 }
 
-async fn tend(janitor: Arc<Janitor>, servers: Arc<Servers>, shard: Shard) {
+async fn expire(janitor: Arc<Janitor>, servers: Arc<Servers>, shard: Shard) {
     let key = shard.key();
     loop {
         let sent = servers.here();
         // Those who watch a room touch it before anybody ends it.
         let spares: &[u8] = if servers.has_just_gone_on() { b"1" } else { b"0" };
-        match servers.run(shard, Name::Tend, &[&key], &[TOGETHER.as_bytes(), spares]).await {
+        match servers
+            .run(shard, Name::Expire, &[&key], &[MAX_ROOMS_PER_STEP.as_bytes(), spares])
+            .await
+        {
             Ok(value) => {
-                let Some(tended) = Tended::of(value) else { break };
-                let asked = Asked { sent, answered: servers.here() };
-                servers.heard_clock(shard, asked, tended.clock).await;
+                let Some(tended) = ExpireReply::of(value) else { break };
+                let asked = RoundTrip { sent, answered: servers.here() };
+                servers.observe_clock(shard, asked, tended.clock).await;
                 janitor.found(shard, &tended);
                 if tended.next != Some(Duration::ZERO) {
                     break;

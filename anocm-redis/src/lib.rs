@@ -92,14 +92,14 @@ mod error;
 mod fields;
 mod janitor;
 mod keys;
-mod look;
 mod options;
 mod posture;
+mod queries;
 mod script;
+mod scrub;
 mod servers;
 mod store;
 mod transport;
-mod wash;
 
 pub use self::{
     error::ConnectError, options::RedisOptions, servers::StoreHealth, store::RedisStore,

@@ -21,8 +21,8 @@ pub(crate) enum Name {
     Void,
     Settle,
     Close,
-    Tend,
-    Wash,
+    Expire,
+    Scrub,
     Clock,
     Revive,
 }
@@ -45,8 +45,8 @@ const ALL: [(Name, &str, &str); 15] = [
     (Name::Void, MAKES_SPACE, include_str!("scripts/void.lua")),
     (Name::Settle, MAKES_SPACE, include_str!("scripts/settle.lua")),
     (Name::Close, MAKES_SPACE, include_str!("scripts/close.lua")),
-    (Name::Tend, MAKES_SPACE, include_str!("scripts/tend.lua")),
-    (Name::Wash, MAKES_SPACE, include_str!("scripts/wash.lua")),
+    (Name::Expire, MAKES_SPACE, include_str!("scripts/expire.lua")),
+    (Name::Scrub, MAKES_SPACE, include_str!("scripts/scrub.lua")),
     (Name::Clock, MAKES_SPACE, include_str!("scripts/clock.lua")),
     (Name::Revive, MAKES_SPACE, include_str!("scripts/revive.lua")),
 ];

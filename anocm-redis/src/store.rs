@@ -19,18 +19,18 @@ use zeroize::Zeroizing;
 
 use crate::{
     ConnectError, RedisOptions,
-    channels::{At, Channels, Record},
+    channels::{Channels, Record, RoomCursor},
     codec::{self, Malformed, Mark},
     error::Fault,
     fields::Fields,
     janitor::Janitor,
     keys::Shard,
-    look,
-    look::Answer,
-    posture::Watchman,
+    posture::PostureMonitor,
+    queries,
+    queries::Answer,
     script::Name,
+    scrub::BufferScrubber,
     servers::{Servers, StoreHealth},
-    wash::Washer,
 };
 
 /// How many entries of a room are visited in one step of the server.
@@ -43,9 +43,9 @@ pub struct RedisStore {
     servers: Arc<Servers>,
     channels: Arc<Channels>,
     janitor: Arc<Janitor>,
-    watchman: Arc<Watchman>,
+    posture: Arc<PostureMonitor>,
     stated: Mutex<Posture>,
-    washer: Arc<Washer>,
+    scrubber: Arc<BufferScrubber>,
 }
 
 impl RedisStore {
@@ -58,12 +58,19 @@ impl RedisStore {
     pub async fn connect(options: RedisOptions) -> Result<Arc<Self>, ConnectError> {
         options.check()?;
         let servers = Arc::new(Servers::connect(options).await?);
-        let watchman = Watchman::hire(&servers).await?;
-        let washer = Washer::hire(&servers);
-        let janitor = Janitor::hire(&servers, &washer);
+        let watchman = PostureMonitor::spawn(&servers).await?;
+        let washer = BufferScrubber::spawn(&servers);
+        let janitor = Janitor::spawn(&servers, &washer);
         let channels = Channels::new(Arc::clone(&servers));
         let stated = Mutex::new(Posture::Unknown);
-        Ok(Arc::new(Self { servers, channels, janitor, watchman, stated, washer }))
+        Ok(Arc::new(Self {
+            servers,
+            channels,
+            janitor,
+            posture: watchman,
+            stated,
+            scrubber: washer,
+        }))
     }
 
     /// How many rooms all relays have in the servers, as seen within the last second or two.
@@ -85,7 +92,7 @@ impl RedisStore {
     }
 
     fn check_posture(&self) -> Result<(), StoreError> {
-        match self.watchman.posture() {
+        match self.posture.posture() {
             Posture::Broken => Err(StoreError::ReadOnly),
             _ => Ok(()),
         }
@@ -97,7 +104,7 @@ impl RedisStore {
         name: Name,
         arguments: &[&[u8]],
     ) -> Result<Answer, StoreError> {
-        let ask = || look::run(&self.servers, address, name, arguments);
+        let ask = || queries::run(&self.servers, address, name, arguments);
         self.channels.asked(address, ask).await
     }
 
@@ -119,7 +126,7 @@ impl RedisStore {
         arguments.extend([before.as_bytes(), first.as_bytes(), longest.as_bytes()]);
         arguments.extend(shown);
         let voided = self.run(address, Name::Void, &arguments).await;
-        self.washer.note();
+        self.scrubber.note();
         voided.map(drop)
     }
 
@@ -147,8 +154,8 @@ impl Store for RedisStore {
         }
         let instance: codec::Instance = mark()?;
         let policy = genesis.policy;
-        look::create(&self.servers, address, &instance, &genesis).await?;
-        let ends = policy.linger().min(policy.largest_age()).min(UNJOINED_LINGER);
+        queries::create(&self.servers, address, &instance, &genesis).await?;
+        let ends = policy.linger().min(policy.max_age()).min(UNJOINED_LINGER);
         self.janitor.expect(Shard::of(address), ends);
         Ok(())
     }
@@ -193,13 +200,13 @@ impl Store for RedisStore {
         let is_live = entry.retention.is_live();
         let is_reserved = is_live || next.is_some();
         let name = if is_reserved { Name::AppendReserved } else { Name::Append };
-        self.washer.note();
+        self.scrubber.note();
         let mut answer = self.run(address, name, &arguments).await;
         if !is_reserved && matches!(answer, Err(StoreError::Full)) {
             // By the server, before the script has looked at the room.
             answer = self.run(address, Name::AppendReserved, &arguments).await;
         }
-        self.washer.note();
+        self.scrubber.note();
         let mut answer = answer?;
         if !is_live {
             self.janitor.expect(Shard::of(address), entry.retention.lifetime());
@@ -207,7 +214,7 @@ impl Store for RedisStore {
         let (head, instance) = (Seq::new(answer.number()?), answer.bytes()?);
         let (turn, fork) = (answer.number()?, answer.bytes()?);
         if let Some(room) = room {
-            room.answered(At { instance, head, turn, mark, fork });
+            room.answered(RoomCursor { instance, head, turn, mark, fork });
             if let Some(next) = next {
                 let epoch = Epoch::new(entry.epoch.value().saturating_add(1));
                 let current = EpochRecord {
@@ -229,7 +236,7 @@ impl Store for RedisStore {
         after: Seq,
         until: Seq,
     ) -> Result<Page, StoreError> {
-        let read = || look::page(&self.servers, address, after, until);
+        let read = || queries::page(&self.servers, address, after, until);
         self.channels.asked(address, read).await
     }
 
@@ -275,7 +282,7 @@ impl Store for RedisStore {
             }
             answer => answer?,
         };
-        self.channels.check(address, look::at(&mut answer)?);
+        self.channels.check(address, queries::at(&mut answer)?);
         match answer.number()? {
             0 => Ok(()),
             until => self.extend(address, until).await,
@@ -315,9 +322,9 @@ impl Store for RedisStore {
 
     async fn close(&self, address: &RoomAddress, reason: CloseReason) -> Result<(), StoreError> {
         // A room that the server has expired by mistake would be brought back after this.
-        let erase = || look::erase(&self.servers, address, reason, &[]);
+        let erase = || queries::erase(&self.servers, address, reason, &[]);
         let erased = self.channels.asked(address, erase).await;
-        self.washer.note();
+        self.scrubber.note();
         erased
     }
 
@@ -327,14 +334,14 @@ impl Store for RedisStore {
 
     async fn posture(&self) -> Posture {
         let stated = *self.stated.lock().unwrap_or_else(PoisonError::into_inner);
-        self.watchman.posture().max(stated)
+        self.posture.posture().max(stated)
     }
 
     fn status(&self) -> StoreStatus {
         let wide = |n| u64::try_from(n).unwrap_or(u64::MAX);
         let mut status = StoreStatus::default();
-        status.health = self.watchman.health();
-        status.memory = self.watchman.memory();
+        status.health = self.posture.health();
+        status.memory = self.posture.memory();
         let (used, limit) = (self.janitor.rooms(), self.servers.options().max_rooms);
         status.rooms = Some(Level { used: wide(used), limit: wide(limit) });
         status

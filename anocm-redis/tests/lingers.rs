@@ -30,7 +30,7 @@ fn lives(server: &Server) -> Duration {
 async fn a_room_that_nobody_has_joined_lingers_for_ten_minutes_at_most() {
     let server = Server::start(&[]);
     let store = store(&server).await;
-    let policy = Policy { largest_age: 7 * 86_400_000, ..policy(DAY) };
+    let policy = Policy { max_age: 7 * 86_400_000, ..policy(DAY) };
     create(&store, &HERE, policy).await;
     store.touch(&HERE).await.unwrap();
     let slack = 20 * SECOND;

@@ -27,7 +27,7 @@ use tokio::{
 
 /// Waits for what a guest sees.
 async fn until(room: &mut Room, expected: impl Fn(&RoomEvent) -> bool) {
-    let seen = async { while !expected(&room.event().await.unwrap()) {} };
+    let seen = async { while !expected(&room.next_event().await.unwrap()) {} };
     timeout(PATIENCE, seen).await.expect("not seen in time");
 }
 
@@ -60,13 +60,13 @@ async fn clients_straight_onto_the_servers_talk_with_each_other() {
     let invite = Invite::parse(&link).unwrap();
     let mut bob = his.join(&invite, "Bob".parse().unwrap()).unwrap();
     until(&mut bob, |event| matches!(event, RoomEvent::Entered)).await;
-    alice.say("over no relay").unwrap();
+    alice.send("over no relay").unwrap();
     hears(&mut bob, "over no relay").await;
-    bob.say("straight on").unwrap();
+    bob.send("straight on").unwrap();
     hears(&mut alice, "straight on").await;
     // The room lives on in the servers when one way ends.
     her_way.shutdown().await;
-    bob.say("still here").unwrap();
+    bob.send("still here").unwrap();
     hears(&mut bob, "still here").await;
     his_way.shutdown().await;
     assert!(!server.keys().is_empty());

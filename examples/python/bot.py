@@ -42,7 +42,7 @@ def tell(room: Room, text: str, keep: Keep, to: str | None = None) -> None:
     """Says something to everyone, or to one member."""
     try:
         if to is None:
-            room.say(text, keep=keep)
+            room.send(text, keep=keep)
         else:
             room.whisper(to, text, keep=keep)
     except anocm.AnocmError as error:

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anocm_core::{
     Epoch, MessageId, NewRoom, Nickname, Retention, RoomAddress, RoomRetention, Secret,
     room::MessageText,
-    session::{Change, Content, Envelope, Newcomer, Opened, Outgoing, Session},
+    session::{Change, CommitBundle, Content, Envelope, Newcomer, Opened, Session},
     wire::{Door, Entry},
 };
 use chacha20::ChaCha20Rng;
@@ -25,7 +25,7 @@ pub struct Anocm {
 impl Room for Anocm {
     const NAME: &'static str = "anocm";
     type Member = Session;
-    type Commit = Outgoing;
+    type Commit = CommitBundle;
     type Said = Entry;
 
     fn open() -> Self {
@@ -49,22 +49,22 @@ impl Room for Anocm {
         Self { rng, alice, door, newcomers: 0, said: 0 }
     }
 
-    fn knock(&mut self) -> (Session, Outgoing) {
+    fn knock(&mut self) -> (Session, CommitBundle) {
         self.newcomers += 1;
         let newcomer = Newcomer::New(name(&format!("guest {}", self.newcomers)));
         Session::join(&self.door, self.alice.invite_secret(), newcomer, &mut self.rng).unwrap()
     }
 
-    fn admit(&mut self, join: &Outgoing) {
+    fn admit(&mut self, join: &CommitBundle) {
         Self::follow(&mut self.alice, join);
     }
 
-    fn replace_door(&mut self, commit: Outgoing) {
+    fn replace_door(&mut self, commit: CommitBundle) {
         self.door.epoch = commit.entry.epoch.next();
         self.door.group_info = commit.next.group_info;
     }
 
-    fn remove(&mut self, member: &Session) -> Outgoing {
+    fn remove(&mut self, member: &Session) -> CommitBundle {
         let removal = self.alice.propose(Change::Remove(member.key()), &mut self.rng).unwrap();
         self.alice.accept().unwrap();
         removal
@@ -80,7 +80,7 @@ impl Room for Anocm {
         self.alice.seal(&envelope, kept(), &mut self.rng).unwrap()
     }
 
-    fn follow(member: &mut Session, commit: &Outgoing) {
+    fn follow(member: &mut Session, commit: &CommitBundle) {
         assert!(matches!(member.open(&commit.entry), Ok(Opened::Applied(_))));
     }
 

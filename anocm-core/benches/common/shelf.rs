@@ -98,10 +98,10 @@ pub fn address(number: u64) -> RoomAddress {
 /// What a room is opened with.
 pub fn genesis() -> Genesis {
     let policy = Policy {
-        largest: kept(),
+        max_retention: kept(),
         handshakes: kept(),
         linger: u64::MAX,
-        largest_age: u64::MAX,
+        max_age: u64::MAX,
         max_entries: u32::MAX,
         max_bytes: u64::MAX,
     };

@@ -11,7 +11,7 @@ use super::{
     wire::{Received, Wire},
 };
 use crate::{
-    entropy::Entropy,
+    rng::FastKeyErasureRng,
     room::Connection,
     secret::Payload,
     time::Timestamp,
@@ -35,7 +35,7 @@ pub struct Driver {
     registry: Arc<Registry>,
     state: State,
     failures: u32,
-    rng: Option<Entropy>,
+    rng: Option<FastKeyErasureRng>,
 }
 
 enum State {
@@ -53,7 +53,7 @@ impl Driver {
         registry: Arc<Registry>,
     ) -> Self {
         // Only jitter depends on it.
-        let rng = config.randomness.seed().map(Entropy::new);
+        let rng = config.randomness.seed().map(FastKeyErasureRng::new);
         Self { transport, config, registry, state: State::Idle, failures: 0, rng }
     }
 
@@ -81,7 +81,7 @@ impl Driver {
 
     /// Goes on until what the rooms have to say is accepted, for a while at most.
     async fn say_last_words(&mut self) {
-        let until = self.now().after(FLUSH);
+        let until = self.now().saturating_add(FLUSH);
         loop {
             let deadline = self.pump();
             let says = self.registry.rooms().iter().any(|room| room.machine().has_last_words());
@@ -121,13 +121,13 @@ impl Driver {
         }
         for room in &rooms {
             let mut machine = room.machine();
-            if machine.deadline().is_some_and(|deadline| deadline <= now) {
-                machine.tick(now);
+            if machine.poll_timeout().is_some_and(|deadline| deadline <= now) {
+                machine.handle_timeout(now);
             }
             if let State::Open(open) = &mut self.state {
                 open.collect(room, &mut machine, now);
             }
-            deadlines.extend(machine.deadline());
+            deadlines.extend(machine.poll_timeout());
             let (over, news) = (machine.is_over(), machine.has_events());
             drop(machine);
             // Also of an end that somebody has taken already: others may wait for it.
@@ -167,7 +167,7 @@ impl Driver {
     /// and is not kept from doing it by one new connection after the other.
     fn is_late(&self, now: Timestamp) -> bool {
         matches!(&self.state, State::Open(open)
-            if open.stalls.works(now) && now.since(open.since) >= STABLE)
+            if open.stalls.works(now) && now.saturating_duration_since(open.since) >= STABLE)
     }
 
     async fn wait(&mut self, deadline: Option<Timestamp>) -> Woken {
@@ -203,7 +203,7 @@ impl Driver {
                 }
                 // What would be read now could not be told, and would grow old unseen.
                 State::Waiting(until) if until <= now && !self.is_hungry() => {
-                    self.state = State::Waiting(now.after(FULL_FOR));
+                    self.state = State::Waiting(now.saturating_add(FULL_FOR));
                 }
                 State::Waiting(until) if until <= now => self.connect(now),
                 _ => {}
@@ -225,7 +225,7 @@ impl Driver {
                         tokio::select! {
                             biased;
                             () = open.wire.link.close(Closing::Protocol) => {}
-                            () = clock.sleep_until(now.after(LAST_WORDS)) => {}
+                            () = clock.sleep_until(now.saturating_add(LAST_WORDS)) => {}
                         }
                     }
                     self.failed(now, TransportError::Protocol);
@@ -243,7 +243,7 @@ impl Driver {
     fn connect(&mut self, now: Timestamp) {
         let ClientConfig { clock, greeting_timeout, connect_timeout, .. } = &self.config;
         let connecting = Wire::connect(self.transport.clone(), clock.clone(), *greeting_timeout);
-        let until = now.after(connect_timeout.saturating_add(*greeting_timeout));
+        let until = now.saturating_add(connect_timeout.saturating_add(*greeting_timeout));
         self.state = State::Connecting(Box::pin(connecting), until);
         self.show(Connection::Connecting);
     }
@@ -252,12 +252,12 @@ impl Driver {
     /// that grows.
     fn failed(&mut self, now: Timestamp, why: TransportError) {
         let stable = match &self.state {
-            State::Open(open) => now.since(open.since) >= STABLE,
+            State::Open(open) => now.saturating_duration_since(open.since) >= STABLE,
             _ => false,
         };
         self.failures = if stable { 0 } else { self.failures.saturating_add(1) };
         let grown = FIRST_WAIT.saturating_mul(1 << self.failures.min(10));
-        let most = u64::try_from(grown.min(self.config.longest_wait).as_millis()).unwrap_or(1);
+        let most = u64::try_from(grown.min(self.config.max_backoff).as_millis()).unwrap_or(1);
         let random = self.rng.as_mut().map_or(most, |rng| rng.next_u64() % most.max(1));
         let retry_in = Duration::from_millis(random);
         tracing::info!(%why, ?retry_in, "not connected");
@@ -281,12 +281,12 @@ impl Driver {
                 room.machine().disconnected(now);
             }
         }
-        self.state = State::Waiting(now.after(wait));
+        self.state = State::Waiting(now.saturating_add(wait));
     }
 
     fn show(&self, connection: Connection) {
         for room in self.registry.rooms() {
-            room.machine().waiting(connection);
+            room.machine().set_connection(connection);
         }
     }
 
@@ -296,7 +296,7 @@ impl Driver {
         };
         match open.wire.receive(frame)? {
             Received::Reply(room, ticket, result) => {
-                room.machine().reply(now, ticket, result);
+                room.machine().handle_reply(now, ticket, result);
                 // Who has just entered waits for that, whoever takes the event.
                 room.told.notify_waiters();
             }
@@ -308,7 +308,7 @@ impl Driver {
                 for room in self.registry.rooms() {
                     let mut machine = room.machine();
                     if address.is_none_or(|address| address == *machine.address()) {
-                        machine.event(now, event.clone());
+                        machine.handle_event(now, event.clone());
                     }
                 }
             }
@@ -326,7 +326,8 @@ impl Driver {
         }
         self.pump();
         if let State::Open(open) = &mut self.state {
-            let patience = self.config.clock.sleep_until(now.after(Duration::from_secs(1)));
+            let patience =
+                self.config.clock.sleep_until(now.saturating_add(Duration::from_secs(1)));
             let goodbye = async {
                 if let Some(sending) = open.sending.take() {
                     let _ = sending.await;

@@ -1,25 +1,25 @@
 //! The client engine: connects, reconnects and resumes; several rooms over one connection.
 //!
 //! A [`Client`] belongs to one relay. Its [`Driver`] is a future that moves bytes between the
-//! transport and the rooms; nothing happens unless it is polled, usually in a task of its own.
-//! Rooms are state machines behind a short lock, so that commands take effect at once and need no
-//! waiting.
+//! transport and the rooms. Nothing happens unless it is polled, usually in a task of its own.
+//! Rooms are state machines behind a short lock: commands take effect immediately and do not wait.
 //!
-//! Rooms of one client share its connection, which tells the relay that they belong to one guest.
-//! Who does not want that gives every room a client of its own.
+//! The rooms of one client share its connection, so the relay can tell that they belong to one
+//! guest. To avoid that, use a separate client for every room.
 //!
-//! A relay bounds what one connection may do, and so the rooms of one client, whatever room there
-//! is elsewhere. Unless its operator says otherwise: 64 rooms at a time; ten rooms opened at once
-//! and then ten a minute; thirty rooms entered at once and then thirty a minute. What has to wait
-//! for that says so by [`RoomEvent::Delayed`](crate::RoomEvent::Delayed). Clients do not share
-//! these bounds: a program that opens many rooms spreads them over several.
+//! A relay limits what one connection may do, and therefore the rooms of one client together,
+//! regardless of free capacity elsewhere. Default limits, which the operator may change: 64 rooms
+//! at a time; a burst of ten room creations, then ten a minute; a burst of thirty joins, then
+//! thirty a minute. A request that has to wait for a limit is reported by
+//! [`RoomEvent::Delayed`](crate::RoomEvent::Delayed). Clients do not share these limits: a program
+//! that opens many rooms spreads them over several clients.
 
 mod driver;
 mod open;
 mod randomness;
 mod registry;
 mod room;
-mod stall;
+mod suspension;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -45,42 +45,42 @@ use crate::{
     transport::Transport,
 };
 
-/// What an embedder may set.
+/// Settings of a client.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ClientConfig {
-    /// The clock. Default: tokio's, and the time that the machine slept; none on wasm32, where the
-    /// embedder brings one.
+    /// The clock. Default: tokio's clock plus the time for which the machine slept. No default on
+    /// wasm32, where the embedder provides one.
     pub clock: Arc<dyn Clock>,
-    /// The longest wait before connecting again; waits grow from a quarter of a second and are
-    /// random. From 10 ms to an hour. Default: 30 seconds.
-    pub longest_wait: Duration,
-    /// How long the transport may take to reach the relay. From 10 ms to an hour. Default: two
-    /// and a half minutes, for those that do not give up by themselves, as that of `anocm-ws` does:
-    /// after 30 seconds, and through a proxy after two minutes.
+    /// The maximum delay before a reconnect. Delays are random and their bound grows from a quarter
+    /// of a second. From 10 ms to an hour. Default: 30 seconds.
+    pub max_backoff: Duration,
+    /// The timeout for the transport to reach the relay. From 10 ms to an hour. Default: two and a
+    /// half minutes. It serves transports without a timeout of their own; that of `anocm-ws` has
+    /// one: 30 seconds, and two minutes through a proxy.
     pub connect_timeout: Duration,
-    /// How long the relay, once reached, may take to greet. From 10 ms to an hour. Default: 30
-    /// seconds.
+    /// The timeout for the relay's greeting, once the relay is reached. From 10 ms to an hour.
+    /// Default: 30 seconds.
     pub greeting_timeout: Duration,
-    /// How long the relay may owe an answer before the connection is given up. From 10 ms to an
-    /// hour. Default: two minutes, in which a slow line carries the longest frame.
+    /// The timeout for a reply; after it the connection is closed. From 10 ms to an hour. Default:
+    /// two minutes, enough to carry the longest frame over a slow network.
     pub answer_timeout: Duration,
-    /// The most rooms at one time, at least one; [`ClientError::TooManyRooms`] beyond it. Default:
-    /// 64, as many as a relay lets one connection be in unless its operator says otherwise: for
-    /// more, have another client, which connects by itself.
+    /// The maximum number of rooms at one time, at least one; beyond it
+    /// [`ClientError::TooManyRooms`]. Default: 64, the relay's default limit for one connection.
+    /// For more rooms use another client, which has its own connection.
     pub max_rooms: usize,
-    /// Of every room.
+    /// Settings of every room.
     pub rooms: MachineConfig,
     randomness: Randomness,
 }
 
 impl ClientConfig {
-    /// Defaults on this clock.
+    /// Returns the default settings with this clock.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
             clock,
-            longest_wait: Duration::from_secs(30),
+            max_backoff: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(150),
             greeting_timeout: Duration::from_secs(30),
             answer_timeout: Duration::from_secs(120),
@@ -97,7 +97,7 @@ impl ClientConfig {
     pub fn check(&self) -> Result<(), SettingError> {
         let times = Duration::from_millis(10)..=Duration::from_secs(3_600);
         for (value, field) in [
-            (self.longest_wait, "longest_wait"),
+            (self.max_backoff, "max_backoff"),
             (self.connect_timeout, "connect_timeout"),
             (self.greeting_timeout, "greeting_timeout"),
             (self.answer_timeout, "answer_timeout"),
@@ -108,22 +108,22 @@ impl ClientConfig {
         self.rooms.check()
     }
 
-    /// Settings that take protection away; for simulations only.
+    /// Settings that weaken security; for simulations only.
     #[cfg(feature = "testing")]
     pub fn dangerous(&mut self) -> Dangerous<'_> {
         Dangerous(self)
     }
 }
 
-/// Settings that take protection away.
+/// Settings that weaken security.
 #[cfg(feature = "testing")]
 #[derive(Debug)]
 pub struct Dangerous<'a>(&'a mut ClientConfig);
 
 #[cfg(feature = "testing")]
 impl Dangerous<'_> {
-    /// Replaces the system's randomness by numbers that follow from `seed`: whoever knows it
-    /// knows every secret of every room. (The MLS library goes on drawing its own.)
+    /// Replaces the system's randomness by numbers derived from `seed`: knowing the seed reveals
+    /// every secret of every room. (The MLS library still draws its own randomness.)
     pub fn seed(self, seed: [u8; 32]) {
         self.0.randomness = Randomness::seeded(seed);
     }
@@ -142,11 +142,11 @@ impl fmt::Debug for ClientConfig {
     }
 }
 
-/// Why a room cannot even be begun.
+/// Why a room cannot be started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientError {
-    /// The operating system gives no randomness.
+    /// The operating system provides no randomness.
     #[error("the system gives no randomness")]
     NoRandomness,
     /// The client was shut down.
@@ -155,21 +155,21 @@ pub enum ClientError {
     /// The invite is for a room at another relay.
     #[error("the invite is for another relay")]
     OtherRelay,
-    /// A setting of the room cannot be.
+    /// A setting of the room is out of range.
     #[error("the room's {0}")]
     Setting(#[source] SettingError),
     /// This client is in that room already.
     #[error("already in that room")]
     AlreadyThere,
-    /// This client is in as many rooms as it may be: see [`ClientConfig::max_rooms`].
+    /// This client is in the maximum number of rooms: see [`ClientConfig::max_rooms`].
     #[error("a client can be in {limit} rooms at one time: use another client for more")]
     TooManyRooms {
-        /// As many.
+        /// The maximum.
         limit: usize,
     },
 }
 
-/// A guest's side of one relay: opens rooms and enters them. Cheap to clone.
+/// A guest's connection to one relay: opens rooms and enters them. Cheap to clone.
 ///
 /// # Examples
 /// ```
@@ -188,7 +188,7 @@ pub enum ClientError {
 /// tokio::spawn(driver.run());
 ///
 /// let mut room = client.create(&NewRoom::default())?;
-/// while let Some(event) = room.event().await {
+/// while let Some(event) = room.next_event().await {
 ///     if matches!(event, RoomEvent::Entered) {
 ///         break;
 ///     }
@@ -206,11 +206,11 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client of the relay that `transport` reaches (invites name it), and the driver that must
-    /// be polled for anything to happen.
+    /// Creates a client of the relay that `transport` reaches (invites contain its URL), and the
+    /// driver, which must be polled for anything to happen.
     ///
     /// # Errors
-    /// [`SettingError`] when the client could not work with `config`.
+    /// [`SettingError`] when `config` is out of range.
     pub fn new(
         transport: Arc<dyn Transport>,
         config: ClientConfig,
@@ -223,26 +223,26 @@ impl Client {
         Ok((Self { relay, config, registry, alive }, driver))
     }
 
-    /// Opens a room. Returns at once; [`RoomEvent::Entered`](crate::RoomEvent::Entered) tells
-    /// when it is open.
+    /// Opens a room. Returns immediately; [`RoomEvent::Entered`](crate::RoomEvent::Entered) reports
+    /// that it is open.
     ///
     /// # Errors
-    /// [`ClientError`]; whatever the relay has against it comes as
+    /// [`ClientError`]; a refusal by the relay is reported as
     /// [`RoomEvent::Ended`](crate::RoomEvent::Ended).
     pub fn create(&self, new: &NewRoom) -> Result<Room, ClientError> {
         new.check().map_err(ClientError::Setting)?;
         let seed = self.seed()?;
-        // Lawful settings fail for nothing but randomness.
+        // With valid settings only missing randomness can fail.
         let machine = Machine::create(self.relay.clone(), new, self.config.rooms, seed)
             .map_err(|_| ClientError::NoRandomness)?;
         self.host(machine)
     }
 
-    /// Enters a room through its invite. Returns at once;
-    /// [`RoomEvent::Entered`](crate::RoomEvent::Entered) tells when the guest is in.
+    /// Enters a room through its invite. Returns immediately;
+    /// [`RoomEvent::Entered`](crate::RoomEvent::Entered) reports that the guest has entered.
     ///
     /// # Errors
-    /// [`ClientError`]; whatever the relay has against it comes as
+    /// [`ClientError`]; a refusal by the relay is reported as
     /// [`RoomEvent::Ended`](crate::RoomEvent::Ended).
     pub fn join(&self, invite: &Invite, nickname: Nickname) -> Result<Room, ClientError> {
         if *invite.relay() != self.relay {
@@ -261,20 +261,21 @@ impl Client {
         Ok(Room::new(hosted, clock, self.registry.clone(), self.alive.clone()))
     }
 
-    /// Gives up the connection, if there is one, and connects at once. For programs that know
-    /// before any timeout does that it is of no use any more: the network is another one, or the
-    /// program slept. Nothing is lost.
+    /// Drops the connection, if there is one, and reconnects at once, without back-off. For
+    /// programs that learn before any timeout that the connection is dead: the network has changed,
+    /// or the program slept. Nothing is lost.
     pub fn reconnect(&self) {
         self.registry.reconnect();
     }
 
-    /// Sends what is still to be sent, for at most three seconds; then wipes all rooms, closes the
-    /// connection, and returns when the driver has ended: so it must be polled, or have been
-    /// dropped. What was not sent by then comes as [`RoomEvent::NotSent`](crate::RoomEvent::NotSent),
-    /// before [`RoomEvent::Ended`](crate::RoomEvent::Ended).
+    /// Sends what is still queued, for at most three seconds. Then wipes all rooms, closes the
+    /// connection, and returns when the driver has ended. The driver must be polled for that, or
+    /// must have been dropped. What was not sent by then is reported as
+    /// [`RoomEvent::NotSent`](crate::RoomEvent::NotSent), before
+    /// [`RoomEvent::Ended`](crate::RoomEvent::Ended).
     ///
-    /// Rooms that were wiped before, by [`Room::wipe`], have nothing left to say: then it takes a
-    /// second at most.
+    /// Rooms wiped earlier by [`Room::wipe`] have nothing left to send; in that case it takes at
+    /// most a second.
     pub async fn shutdown(&self) {
         self.registry.close();
         self.registry.ended().await;

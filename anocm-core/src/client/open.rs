@@ -81,11 +81,11 @@ impl Open {
         if !hungry {
             self.full_since.get_or_insert(now);
         }
-        let full = self.full_since.map(|since| since.after(FULL_FOR));
+        let full = self.full_since.map(|since| since.saturating_add(FULL_FOR));
         // While nothing is read, no answer can come.
         let owed = self.wire.waits_since().filter(|_| hungry);
-        let owed = owed.map(|since| since.after(answer_timeout));
-        let mute = self.mute.map(|(since, _)| since.after(LAST_WORDS));
+        let owed = owed.map(|since| since.saturating_add(answer_timeout));
+        let mute = self.mute.map(|(since, _)| since.saturating_add(LAST_WORDS));
         [owed, full, mute].into_iter().flatten().min()
     }
 

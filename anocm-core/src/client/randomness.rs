@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 #[cfg(feature = "testing")]
-use crate::entropy::Entropy;
+use crate::rng::FastKeyErasureRng;
 use crate::secret::Secret;
 
 /// Where the seeds of rooms come from.
@@ -14,13 +14,13 @@ pub(super) enum Randomness {
     System,
     /// A seed: the same numbers in every run.
     #[cfg(feature = "testing")]
-    Seeded(Arc<Mutex<Entropy>>),
+    Seeded(Arc<Mutex<FastKeyErasureRng>>),
 }
 
 impl Randomness {
     #[cfg(feature = "testing")]
     pub(super) fn seeded(seed: [u8; 32]) -> Self {
-        Self::Seeded(Arc::new(Mutex::new(Entropy::new(Secret::new(seed)))))
+        Self::Seeded(Arc::new(Mutex::new(FastKeyErasureRng::new(Secret::new(seed)))))
     }
 
     /// The seed of one room; `None` when the system has none to give.

@@ -33,7 +33,7 @@ impl Room {
     ///
     /// Events that are not fetched make the client stop reading from its connection after a
     /// while, for all its rooms: nothing is dropped.
-    pub async fn event(&mut self) -> Option<RoomEvent> {
+    pub async fn next_event(&mut self) -> Option<RoomEvent> {
         while self.ready().await {
             // A message may have expired meanwhile.
             if let Some(event) = self.try_event() {
@@ -60,8 +60,8 @@ impl Room {
         let now = self.clock.now();
         let mut machine = self.hosted.machine();
         // A program that was stopped may come here before its driver runs.
-        if machine.deadline().is_some_and(|deadline| deadline <= now) {
-            machine.tick(now);
+        if machine.poll_timeout().is_some_and(|deadline| deadline <= now) {
+            machine.handle_timeout(now);
             self.registry.wake.notify_one();
         }
         let was_full = !machine.has_room_for_events();
@@ -132,8 +132,8 @@ impl Room {
     ///
     /// # Errors
     /// [`CommandError`]; nothing has changed then.
-    pub fn say(&self, text: &str) -> Result<Option<MessageId>, CommandError> {
-        self.command(Command::Say { text: text.to_owned(), retention: None })
+    pub fn send(&self, text: &str) -> Result<Option<MessageId>, CommandError> {
+        self.command(Command::Send { text: text.to_owned(), retention: None })
     }
 
     /// Wipes everything of this room on this side, at once.

@@ -35,12 +35,12 @@ impl Stalls {
     /// The driver looks at its rooms. Whether it worked for too long since it woke up: was
     /// stopped at work, or has more to do than it can.
     pub(super) fn works(&self, now: Timestamp) -> bool {
-        now.since(self.ran) > TOO_LONG
+        now.saturating_duration_since(self.ran) > TOO_LONG
     }
 
     /// The driver is about to wait until `deadline` at most. Gives when it has to run again.
     pub(super) fn waits(&mut self, now: Timestamp, deadline: Option<Timestamp>) -> Timestamp {
-        let wake = now.after(WAKE_EVERY);
+        let wake = now.saturating_add(WAKE_EVERY);
         self.due = deadline.map_or(wake, |deadline| deadline.clamp(now, wake));
         self.due
     }
@@ -48,7 +48,7 @@ impl Stalls {
     /// The driver woke up, for whatever reason. Whether it was stopped while it waited.
     pub(super) fn woke(&mut self, now: Timestamp) -> bool {
         self.ran = now;
-        now.since(self.due) > TOO_LATE
+        now.saturating_duration_since(self.due) > TOO_LATE
     }
 }
 

@@ -26,7 +26,7 @@ use crate::{
     secret::{Payload, Secret},
     store::{MemoryLimits, MemoryStore},
     time::TokioClock,
-    transport::{AtOnce, Closing, Link, Transport, TransportError},
+    transport::{Closing, Link, Transport, TransportError, TrySend},
     wire::{Hello, Posture, RelayHello, VERSION},
 };
 
@@ -135,8 +135,8 @@ impl Link for RudeLink {
         Ok(())
     }
 
-    fn try_send(&self, frames: &[Payload]) -> AtOnce {
-        AtOnce { taken: frames.len(), waits: false }
+    fn try_send(&self, frames: &[Payload]) -> TrySend {
+        TrySend { accepted: frames.len(), pending: false }
     }
 
     async fn recv(&self) -> Result<Option<Payload>, TransportError> {
@@ -158,7 +158,7 @@ async fn a_relay_that_never_lets_go_holds_up_nobody() {
     tokio::spawn(driver.run());
     let mut room = client.create(&NewRoom::default()).unwrap();
     let given_up = async {
-        while let Some(event) = room.event().await {
+        while let Some(event) = room.next_event().await {
             if matches!(event, RoomEvent::Connection(Connection::Waiting { .. })) {
                 break;
             }
@@ -205,7 +205,7 @@ async fn who_waits_to_be_in_hears_it_and_no_event_is_lost() {
     assert!(room.view().me.is_some());
     let mut entered = 0;
     room.command(Command::Leave).unwrap();
-    while let Some(event) = room.event().await {
+    while let Some(event) = room.next_event().await {
         entered += u8::from(matches!(event, RoomEvent::Entered));
     }
     assert_eq!((entered, room.ended().await), (1, Ended::Left));
@@ -246,7 +246,7 @@ fn counted(failing: usize, config: ClientConfig) -> (Client, Arc<AtomicUsize>) {
 }
 
 async fn until(room: &mut Room, is_it: impl Fn(&RoomEvent) -> bool) {
-    while !is_it(&room.event().await.expect("the room is over")) {}
+    while !is_it(&room.next_event().await.expect("the room is over")) {}
 }
 
 #[tokio::test(start_paused = true)]
@@ -257,7 +257,7 @@ async fn an_open_connection_is_made_anew_when_asked() {
     until(&mut room, online).await;
     let before = tokio::time::Instant::now();
     client.reconnect();
-    room.say("meanwhile").unwrap();
+    room.send("meanwhile").unwrap();
     until(&mut room, |event| matches!(event, RoomEvent::Connection(Connection::Connecting))).await;
     until(&mut room, |event| matches!(event, RoomEvent::Message(_))).await;
     assert_eq!(connections.load(Ordering::Relaxed), 2);
@@ -326,9 +326,9 @@ fn whoever_goes_on_where_they_are_woken_finds_nothing_locked() {
     let mut room = client.create(&NewRoom::default()).unwrap();
     let (hears, heard) = mpsc::channel();
     let program = async move {
-        while let Some(event) = room.event().await {
+        while let Some(event) = room.next_event().await {
             // Looks at it and talks, whatever happens: some of it when not in the room any more.
-            let _ = (room.view(), room.say("x"));
+            let _ = (room.view(), room.send("x"));
             if matches!(event, RoomEvent::Message(_) | RoomEvent::Ended(_)) {
                 hears.send(room.view().ended).unwrap();
             }

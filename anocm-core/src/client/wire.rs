@@ -45,7 +45,7 @@ impl Wire {
         greeting_timeout: Duration,
     ) -> Result<Self, TransportError> {
         let link: Arc<dyn Link> = Arc::from(transport.connect().await?);
-        let until = clock.now().after(greeting_timeout);
+        let until = clock.now().saturating_add(greeting_timeout);
         tokio::select! {
             biased;
             greeted = Self::greet(link) => greeted,

@@ -1,14 +1,14 @@
-//! Settings with which a relay cannot work.
+//! Validation of a relay's settings.
 
 use std::time::Duration;
 
-use super::{Rate, RelayConfig};
+use crate::relay::{Rate, RelayConfig};
 use crate::setting::{SettingError, days};
 
 impl RelayConfig {
-    /// Checks that a relay can work with these settings; [`Relay::new`](super::Relay::new) does
-    /// not. Times are from 10 ms to 365 days, the linger and age that rooms may ask for at least
-    /// one second; numbers are at least 1.
+    /// Checks that a relay can work with these settings. [`Relay::new`](super::Relay::new) calls it
+    /// as well. Times must be from 10 ms to 365 days, the maximum linger and age of rooms at least
+    /// one second, and numbers at least 1.
     ///
     /// # Errors
     /// [`SettingError`] names the first field that is out of its range.
@@ -17,8 +17,8 @@ impl RelayConfig {
         for (value, field) in [
             (self.hello_timeout, "hello_timeout"),
             (self.idle_timeout, "idle_timeout"),
-            (self.grace, "grace"),
-            (self.stall, "stall"),
+            (self.epoch_grace, "epoch_grace"),
+            (self.write_timeout, "write_timeout"),
             (self.posture_interval, "posture_interval"),
         ] {
             SettingError::unless_in(&times, &value, field, allowed)?;
@@ -38,7 +38,7 @@ impl RelayConfig {
     }
 
     fn check_rates(&self) -> Result<(), SettingError> {
-        let lawful = |rate: Rate| rate.each > 0 && !rate.per.is_zero() && rate.burst > 0;
+        let lawful = |rate: Rate| rate.amount > 0 && !rate.period.is_zero() && rate.burst > 0;
         for (rate, field) in [
             (self.requests, "requests"),
             (self.bytes, "bytes"),
@@ -59,8 +59,7 @@ impl RelayConfig {
     fn check_policy(&self) -> Result<(), SettingError> {
         let policy = &self.policy;
         let times = Duration::from_secs(1)..=Duration::MAX;
-        for (value, field) in
-            [(policy.linger, "policy.linger"), (policy.largest_age, "policy.largest_age")]
+        for (value, field) in [(policy.linger, "policy.linger"), (policy.max_age, "policy.max_age")]
         {
             SettingError::unless_in(&times, &value, field, "at least 1s")?;
         }
@@ -85,10 +84,10 @@ mod tests {
         };
         assert_eq!(refused(|config| config.max_connections = 0), "max_connections");
         assert_eq!(refused(|config| config.hello_timeout = Duration::ZERO), "hello_timeout");
-        assert_eq!(refused(|config| config.grace = Duration::MAX), "grace");
+        assert_eq!(refused(|config| config.epoch_grace = Duration::MAX), "epoch_grace");
         assert_eq!(refused(|config| config.batch_bytes = 0), "batch_bytes");
         assert_eq!(refused(|config| config.joins.burst = 0), "joins");
-        assert_eq!(refused(|config| config.bytes.per = Duration::ZERO), "bytes");
+        assert_eq!(refused(|config| config.bytes.period = Duration::ZERO), "bytes");
         assert_eq!(refused(|config| config.policy.linger = Duration::ZERO), "policy.linger");
         assert_eq!(refused(|config| config.policy.max_entries = 0), "policy.max_entries");
     }

@@ -25,10 +25,10 @@ pub struct RelayConfig {
     pub idle_timeout: Duration,
     /// How long a connection goes on receiving after a commit without proving the epoch that it
     /// began. 10 s.
-    pub grace: Duration,
+    pub epoch_grace: Duration,
     /// How long the sending of [`batch_bytes`](Self::batch_bytes) may take before the
     /// connection is given up. 20 s.
-    pub stall: Duration,
+    pub write_timeout: Duration,
     /// How often the store is asked about its memory-only promise. 60 s.
     pub posture_interval: Duration,
     /// The longest frame in bytes that is read. [`MAX_FRAME`].
@@ -53,14 +53,14 @@ pub struct RelayConfig {
     /// Joins per minute and connection; more are refused for now. 30, and 30 at once.
     pub joins: Rate,
     /// Rooms created and joined in all. From the half of what comes at once on, a guest has to
-    /// work for it, see [`max_effort`](Self::max_effort). 50 a second, and 2,000 at once.
+    /// work for it, see [`max_difficulty`](Self::max_difficulty). 50 a second, and 2,000 at once.
     pub admissions: Rate,
     /// Joins of one room, whoever asks for them; also to be worked for from the half on. 600 a
     /// minute, and 600 at once.
     pub room_joins: Rate,
     /// The most work, in tries of some 40 µs, that is asked of whoever creates or joins a room
     /// while many do, or while connections run out. 65,536, some three seconds; 0 asks for none.
-    pub max_effort: u32,
+    pub max_difficulty: u32,
     /// Entries of one room in a second, whoever publishes them; more are refused for now. 400,
     /// and 1,600 at once.
     pub room_entries: Rate,
@@ -74,9 +74,9 @@ pub struct RelayConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     /// How many in each period.
-    pub each: u64,
+    pub amount: u64,
     /// The period.
-    pub per: Duration,
+    pub period: Duration,
     /// How many at once after a pause.
     pub burst: u64,
 }
@@ -86,11 +86,11 @@ pub struct Rate {
 #[non_exhaustive]
 pub struct PolicyLimits {
     /// Of messages, and of commits and joins. 30 days, which is also the most there can be.
-    pub largest: Retention,
+    pub max_retention: Retention,
     /// How long a room outlives its last connection. One day.
     pub linger: Duration,
     /// How old a room gets. 30 days.
-    pub largest_age: Duration,
+    pub max_age: Duration,
     /// Entries kept at one time. 50,000.
     pub max_entries: u32,
     /// Bytes of sealed entries kept at one time. 64 MiB.
@@ -100,9 +100,9 @@ pub struct PolicyLimits {
 impl Default for PolicyLimits {
     fn default() -> Self {
         Self {
-            largest: Retention::For(Lifetime::MAX),
+            max_retention: Retention::For(Lifetime::MAX),
             linger: Duration::from_secs(24 * 3_600),
-            largest_age: Duration::from_secs(30 * 24 * 3_600),
+            max_age: Duration::from_secs(30 * 24 * 3_600),
             max_entries: 50_000,
             max_bytes: 64 << 20,
         }
@@ -112,12 +112,12 @@ impl Default for PolicyLimits {
 impl Default for RelayConfig {
     fn default() -> Self {
         let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
-        let rate = |each, per, burst| Rate { each, per, burst };
+        let rate = |each, per, burst| Rate { amount: each, period: per, burst };
         Self {
             hello_timeout: 10 * second,
             idle_timeout: minute,
-            grace: 10 * second,
-            stall: 20 * second,
+            epoch_grace: 10 * second,
+            write_timeout: 20 * second,
             posture_interval: minute,
             max_frame: MAX_FRAME,
             max_connections: 10_000,
@@ -131,7 +131,7 @@ impl Default for RelayConfig {
             joins: rate(30, minute, 30),
             admissions: rate(50, second, 2_000),
             room_joins: rate(600, minute, 600),
-            max_effort: 65_536,
+            max_difficulty: 65_536,
             room_entries: rate(400, second, 1_600),
             room_bytes: rate(2 << 20, second, 16 << 20),
             policy: PolicyLimits::default(),

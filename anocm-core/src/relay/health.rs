@@ -8,8 +8,8 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-use super::Relay;
 use crate::{
+    relay::Relay,
     store::Health,
     time::{Clock, Timestamp},
     wire::{Event, Posture},
@@ -22,11 +22,11 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 
 /// What guests are told of the store's promise.
 #[derive(Clone, Copy)]
-pub(super) struct Seen {
+pub(super) struct PostureSnapshot {
     pub(super) posture: Posture,
 }
 
-impl Default for Seen {
+impl Default for PostureSnapshot {
     fn default() -> Self {
         Self { posture: Posture::Unknown }
     }
@@ -62,7 +62,7 @@ impl Relay {
         !ends && self.store.status().health == Health::Ready
     }
 
-    pub(super) fn seen(&self) -> Seen {
+    pub(super) fn seen(&self) -> PostureSnapshot {
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -101,20 +101,20 @@ async fn run(relay: Weak<Relay>, clock: Arc<dyn Clock>, stopping: CancellationTo
                 biased;
                 posture = store.posture() => posture,
                 // What does not answer may be doing anything.
-                () = clock.sleep_until(now.after(ANSWERS_WITHIN)) => Posture::Unknown,
+                () = clock.sleep_until(now.saturating_add(ANSWERS_WITHIN)) => Posture::Unknown,
                 () = stopping.cancelled() => return,
             };
             let Some(relay) = relay.upgrade() else { return };
             relay.notice_posture(posture, is_first);
-            relay.toll.forget_old(now);
-            relay.turns.forget_old(now);
-            (asks, is_first) = (now.after(interval), false);
+            relay.pow.remove_expired(now);
+            relay.join_pacing.remove_expired(now);
+            (asks, is_first) = (now.saturating_add(interval), false);
         }
         drop(store);
         tokio::select! {
             biased;
             () = stopping.cancelled() => return,
-            () = clock.sleep_until(now.after(HEARTBEAT).min(asks)) => {}
+            () = clock.sleep_until(now.saturating_add(HEARTBEAT).min(asks)) => {}
         }
     }
 }

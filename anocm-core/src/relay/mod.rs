@@ -3,7 +3,7 @@
 //! ```text
 //!   link ── connection ── requests ──▶ Store
 //!              ▲ outbox                  │ watch
-//!              └────────── hub ◀─────────┘   for each room, a task each
+//!              └────────── shard ◀─────────┘   for each room, a task each
 //! ```
 //!
 //! A [`Relay`] serves links: [`Relay::serve`] runs one connection to its end. The store decides
@@ -32,29 +32,18 @@
 //! # }
 //! ```
 
-mod attachment;
+mod admission;
 mod check;
 mod config;
 mod connection;
+mod delivery;
 mod fanout;
-mod flow;
 mod health;
-mod hub;
-mod hubs;
-mod lawful;
-mod outbox;
-mod proof;
-mod queue;
-mod rate;
-mod recent;
-mod requests;
+mod ids;
+mod refusals;
 mod statistics;
 #[cfg(test)]
 mod tests;
-mod told;
-mod toll;
-mod turns;
-mod upkeep;
 
 use std::{
     collections::HashMap,
@@ -68,13 +57,17 @@ use std::{
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use self::{
+    admission::{join_pacing::JoinPacing, pow::PowPolicy},
+    delivery::outbox::Outbox,
+    fanout::Shards,
+    health::PostureSnapshot,
+    ids::ConnectionId,
+    statistics::Counts,
+};
 pub use self::{
     config::{PolicyLimits, Rate, RelayConfig},
     statistics::{Histogram, Statistics},
-};
-use self::{
-    health::Seen, hub::ConnectionId, hubs::Hubs, outbox::Outbox, statistics::Counts, toll::Toll,
-    turns::Turns,
 };
 use crate::{
     setting::SettingError,
@@ -89,20 +82,20 @@ pub struct Relay {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     config: RelayConfig,
-    hubs: Hubs,
+    shards: Shards,
     // Short sections, none across an await.
     connections: Mutex<HashMap<ConnectionId, Arc<Outbox>>>,
     next_id: AtomicU64,
     places: Semaphore,
-    toll: Toll,
-    turns: Turns,
+    pow: PowPolicy,
+    join_pacing: JoinPacing,
     counts: Arc<Counts>,
     tasks: TaskTracker,
     stopping: CancellationToken,
     rooms_end: OnceLock<bool>,
     watched_over: OnceLock<()>,
     // Short sections, none across an await.
-    seen: Mutex<Seen>,
+    seen: Mutex<PostureSnapshot>,
     /// A task has ended that must not.
     failed: CancellationToken,
 }
@@ -119,17 +112,17 @@ impl Relay {
     ) -> Result<Arc<Self>, SettingError> {
         config.check()?;
         let most = config.max_connections.min(Semaphore::MAX_PERMITS);
-        let toll = Toll::new(&config, clock.now());
+        let toll = PowPolicy::new(&config, clock.now());
         Ok(Arc::new(Self {
             store,
             clock,
             config,
-            hubs: Hubs::default(),
+            shards: Shards::default(),
             connections: Mutex::default(),
             next_id: AtomicU64::new(0),
             places: Semaphore::new(most),
-            toll,
-            turns: Turns::new(),
+            pow: toll,
+            join_pacing: JoinPacing::new(),
             counts: Arc::default(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
@@ -194,7 +187,7 @@ impl Relay {
         u64::try_from(thousandths).unwrap_or(1_000)
     }
 
-    /// A name for a connection or a hub.
+    /// A name for a connection or a shard.
     fn next_id(&self) -> u64 {
         self.next_id.fetch_add(1, Ordering::Relaxed)
     }
@@ -202,7 +195,7 @@ impl Relay {
     fn announce(&self, event: Event) {
         let frame = encode(&RelayFrame::Event(event));
         for outbox in self.connections().values() {
-            outbox.word(frame.clone());
+            outbox.push_control(frame.clone());
         }
     }
 }

@@ -2,8 +2,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Relay, queue::Batch, told::Told};
 use crate::{
+    relay::{
+        Relay,
+        delivery::{broadcast::Broadcast, queue::Batch},
+    },
     store::StoreStatus,
     time::{Timestamp, millis},
     wire::{Posture, Refusal, Request},
@@ -96,15 +99,15 @@ pub(super) struct Counts {
 
 /// What was handed to links without waiting.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Passed {
+pub(super) struct DirectSends {
     frames: u64,
     bytes: u64,
     writes: u64,
 }
 
-impl Passed {
+impl DirectSends {
     /// The first `frames` of what was told went to one more connection.
-    pub(super) fn add(&mut self, told: &Told, frames: usize) {
+    pub(super) fn add(&mut self, told: &Broadcast, frames: usize) {
         if frames > 0 {
             self.frames = self.frames.saturating_add(wide(frames));
             self.bytes = self.bytes.saturating_add(wide(told.bytes(frames)));
@@ -143,7 +146,7 @@ impl Times {
     }
 
     fn add(&self, from: Timestamp, to: Timestamp) {
-        let took = millis(to.since(from));
+        let took = millis(to.saturating_duration_since(from));
         let bucket = BOUNDS.iter().position(|&bound| took <= bound).unwrap_or(BOUNDS.len());
         if let Some(count) = self.buckets.get(bucket) {
             count.add(1);
@@ -159,7 +162,7 @@ impl Times {
 }
 
 impl Counts {
-    pub(super) fn asked(&self, request: &Request) {
+    pub(super) fn count_request(&self, request: &Request) {
         let kind = match request {
             Request::Create { .. } => 0,
             Request::Look { .. } => 1,
@@ -175,13 +178,13 @@ impl Counts {
         count(&self.requests, kind);
     }
 
-    pub(super) fn refused(&self, refusal: Refusal) {
+    pub(super) fn count_refusal(&self, refusal: Refusal) {
         let name = refusal.name();
         let kind = REFUSALS.iter().position(|known| *known == name).unwrap_or(REFUSALS.len());
         count(&self.refusals, kind);
     }
 
-    pub(super) fn answered(&self, from: Timestamp, to: Timestamp) {
+    pub(super) fn record_reply(&self, from: Timestamp, to: Timestamp) {
         self.answers.add(from, to);
     }
 
@@ -194,7 +197,7 @@ impl Counts {
     }
 
     /// Of what did not wait.
-    pub(super) fn passed(&self, passed: Passed) {
+    pub(super) fn sent_direct(&self, passed: DirectSends) {
         self.frames_sent.add(passed.frames);
         self.bytes_sent.add(passed.bytes);
         self.writes.add_none(passed.writes);
@@ -225,7 +228,7 @@ impl Relay {
             max_connections: wide(self.config.max_connections),
             store: self.store.status(),
             posture: self.seen().posture,
-            watched_rooms: wide(self.hubs.rooms()),
+            watched_rooms: wide(self.shards.rooms()),
             connected: counts.connected.get(),
             turned_away: counts.turned_away.get(),
             stalled: counts.stalled.get(),

@@ -58,14 +58,14 @@ impl AgeBound {
 
 /// The greatest age of what came about at `earliest` or later; `None` when `claimed` is possible.
 fn contradicted(claimed: u64, earliest: Timestamp, now: Timestamp) -> Option<u64> {
-    let most = millis(now.since(earliest));
+    let most = millis(now.saturating_duration_since(earliest));
     let allowed = most.saturating_add(most / SKEW).saturating_add(millis(ALLOWANCE));
     (claimed > allowed).then_some(most)
 }
 
 impl Machine {
     /// An input that came at `now` is being taken in: what is asked for meanwhile is asked then.
-    pub(super) const fn comes_at(&mut self, now: Timestamp) {
+    pub(super) const fn set_now(&mut self, now: Timestamp) {
         self.now = now;
     }
 
@@ -88,7 +88,7 @@ impl Machine {
         };
         if let Some(most) = contradicted(item.age, earliest, now) {
             item.age = most;
-            self.distrust();
+            self.report_inconsistency();
         }
     }
 
@@ -101,9 +101,9 @@ impl Machine {
         });
         let most = sealed.and_then(|flight| contradicted(age, flight.asked_at, now));
         if most.is_some() {
-            self.distrust();
+            self.report_inconsistency();
         }
-        now.before(Duration::from_millis(most.unwrap_or(age)))
+        now.saturating_sub(Duration::from_millis(most.unwrap_or(age)))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a guest can ask of a room.
+//! Commands to a room.
 
 use std::{fmt, time::Duration};
 
@@ -11,7 +11,7 @@ use crate::{
     wire::{MAX_SEALED, Policy, Refusal},
 };
 
-/// How a room is opened.
+/// The settings with which a room is opened.
 ///
 /// # Examples
 /// ```
@@ -23,14 +23,14 @@ use crate::{
 /// ```
 #[derive(Clone, Debug)]
 pub struct NewRoom {
-    /// What the owner is called.
+    /// The owner's nickname.
     pub nickname: Nickname,
     /// Smallest, default and largest retention.
     pub retention: RoomRetention,
     /// How long the room outlives its last connection: from a second to 365 days.
     pub linger: Duration,
     /// The age at which the room ends in any case: from a second to 365 days.
-    pub largest_age: Duration,
+    pub max_age: Duration,
     /// The most entries kept at one time: from 1 to 1,000,000,000.
     pub max_entries: u32,
     /// The most bytes of sealed entries kept at one time: from 64,000, the longest entry, to a
@@ -46,7 +46,7 @@ impl Default for NewRoom {
             nickname: Nickname::default(),
             retention: RoomRetention::default(),
             linger: Duration::from_secs(2 * 60),
-            largest_age: Duration::from_secs(7 * 24 * 3_600),
+            max_age: Duration::from_secs(7 * 24 * 3_600),
             max_entries: 10_000,
             max_bytes: 32_000_000,
         }
@@ -54,14 +54,14 @@ impl Default for NewRoom {
 }
 
 impl NewRoom {
-    /// Checks that there can be such a room. A relay may allow less.
+    /// Checks that every field is in its range. A relay may allow less.
     ///
     /// # Errors
     /// [`SettingError`] names the first field that is out of its range.
     pub fn check(&self) -> Result<(), SettingError> {
         let (times, allowed) = (Duration::from_secs(1)..=days(365), "from 1s to 365d");
         SettingError::unless_in(&times, &self.linger, "linger", allowed)?;
-        SettingError::unless_in(&times, &self.largest_age, "largest_age", allowed)?;
+        SettingError::unless_in(&times, &self.max_age, "max_age", allowed)?;
         let entries = 1..=1_000_000_000;
         let allowed = "from 1 to 1,000,000,000";
         SettingError::unless_in(&entries, &self.max_entries, "max_entries", allowed)?;
@@ -70,78 +70,77 @@ impl NewRoom {
         SettingError::unless_in(&bytes, &self.max_bytes, "max_bytes", allowed)
     }
 
-    /// The part of it that the relay is told. Commits and joins are kept as long as the longest
-    /// message may be, and at least ten minutes.
+    /// Returns the part of the settings that is sent to the relay. Commits and joins are kept as
+    /// long as the longest message may be, and at least ten minutes.
     #[must_use]
     pub fn policy(&self) -> Policy {
         let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let at_least = Retention::keep(Duration::from_secs(600)).unwrap_or(Retention::Live);
         Policy {
-            largest: self.retention.largest(),
-            handshakes: self.retention.largest().max(at_least),
+            max_retention: self.retention.max(),
+            handshakes: self.retention.max().max(at_least),
             linger: millis(self.linger),
-            largest_age: millis(self.largest_age),
+            max_age: millis(self.max_age),
             max_entries: self.max_entries,
             max_bytes: self.max_bytes,
         }
     }
 }
 
-/// What a guest asks of a room that they are in. Its `Debug` shows nothing of it.
+/// A guest's command to a room that the guest is in. Its `Debug` output reveals none of it.
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Command {
-    /// Say something to everyone.
-    Say {
+    /// Send a message to all members.
+    Send {
         /// The text, at most 15,000 bytes.
         text: String,
         /// `None`: the guest's default, else the room's.
         retention: Option<Retention>,
     },
-    /// Say something that only one member can read.
+    /// Send a message that only one member can read.
     Whisper {
-        /// To whom.
+        /// The recipient.
         to: MemberId,
         /// The text, at most 15,000 bytes.
         text: String,
-        /// As in [`Command::Say`].
+        /// As in [`Command::Send`].
         retention: Option<Retention>,
     },
-    /// Send content of the embedding program's own, which members see as
+    /// Send content defined by the embedding program, which members receive as
     /// [`RoomEvent::Custom`](super::RoomEvent::Custom).
     Custom {
-        /// A number of the program's choosing.
+        /// The program's own type number.
         kind: u16,
         /// At most 15,000 bytes.
         body: Vec<u8>,
-        /// As in [`Command::Say`].
+        /// As in [`Command::Send`].
         retention: Option<Retention>,
     },
-    /// Tell the others that one is typing: live, dropped rather than queued.
+    /// Signal that this guest is typing: live, and dropped rather than queued.
     Typing,
-    /// Be called something else.
+    /// Change this guest's nickname.
     Rename(Nickname),
     /// Remove a member and replace the invite. Owner and moderators only.
     Remove(MemberId),
     /// Make a member a moderator, or a moderator a member. Owner only.
     SetRole(MemberId, Role),
-    /// Change what the room allows. Owner only; cannot exceed what the relay was told at the
-    /// opening.
+    /// Change the retention that the room allows. Owner only; cannot exceed the policy with which
+    /// the room was opened at the relay.
     SetRoomRetention(RoomRetention),
     /// Replace the invite: the old link no longer works. Owner and moderators only.
     ReplaceInvite,
-    /// Commit fresh keys now. Whoever copied this guest's keys and only listens can read nothing
-    /// that is said from the epoch on that the commit begins. Each member does so now and then
-    /// without being asked.
+    /// Commit fresh keys now. An attacker that copied this guest's keys and only listens can read
+    /// nothing that is sent from the epoch on that the commit begins. Each client does so
+    /// periodically without this command.
     RefreshKeys,
-    /// Change one's own default and cap; messages already held are cut to the cap at once.
+    /// Change this guest's own default and cap; messages already held are cut to the cap at once.
     SetGuestRetention(GuestRetention),
-    /// Leave the room, in good order when connected: after what was said before, which may take
-    /// five seconds. Ends with
-    /// [`RoomEvent::Ended`](super::RoomEvent::Ended).
+    /// Leave the room; when connected, after sending what was queued before, which may take five
+    /// seconds. Ends with [`RoomEvent::Ended`](super::RoomEvent::Ended).
     Leave,
-    /// End the room for everyone. Owner only. What was said before is sent first, if that takes
-    /// no longer than three seconds; nothing can be said after it.
+    /// End the room for all members. Owner only. Messages queued before are sent first, if that
+    /// takes no longer than three seconds; nothing can be sent after it.
     Close,
 }
 
@@ -151,7 +150,7 @@ impl fmt::Debug for Command {
     }
 }
 
-/// A command that cannot be carried out. Nothing has changed.
+/// A command that cannot be carried out. The room is unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CommandError {
@@ -170,13 +169,13 @@ pub enum CommandError {
         /// The limit in bytes.
         limit: usize,
     },
-    /// Nothing to say.
+    /// The message is empty.
     #[error("the message is empty")]
     Empty,
-    /// Too much is waiting to be sent already.
+    /// The send queue is full.
     #[error("too much is waiting to be sent")]
     QueueFull,
-    /// A retention policy that goes beyond what the relay was told when the room was opened.
+    /// A retention policy that exceeds the one with which the room was opened at the relay.
     #[error("beyond what the room was opened with")]
     BeyondPolicy,
     /// The room is broken: see [`Trouble::Broken`](super::Trouble::Broken).
@@ -184,21 +183,20 @@ pub enum CommandError {
     Broken,
 }
 
-/// Why something that was queued was not sent in the end.
+/// Why a queued command was not sent in the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendFailure {
-    /// The relay refuses it.
+    /// The relay refused it.
     #[error("the relay refused it: {0}")]
     Refused(#[source] Refusal),
-    /// Its time passed before it could be sent.
+    /// It expired before it could be sent.
     #[error("its time passed before it could be sent")]
     Expired,
     /// It could not be sealed, or the room ended first.
     #[error("it can no longer be sent")]
     Impossible,
-    /// It was given up after it was sent and before the relay said what became of it: others may
-    /// have seen it.
+    /// It was given up after it was sent and before the relay replied: others may have received it.
     #[error("nobody knows whether it was sent")]
     Unknown,
 }

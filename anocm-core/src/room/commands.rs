@@ -23,7 +23,7 @@ impl Machine {
         now: Timestamp,
         command: Command,
     ) -> Result<Option<MessageId>, CommandError> {
-        self.comes_at(now);
+        self.set_now(now);
         let named = match command {
             Command::Leave => {
                 self.leave(now);
@@ -47,7 +47,7 @@ impl Machine {
             }
             queued => Some(self.queue(now, queued)?),
         };
-        self.tick(now);
+        self.handle_timeout(now);
         Ok(named)
     }
 
@@ -56,7 +56,7 @@ impl Machine {
         if self.closing {
             return Err(CommandError::NotInRoom);
         }
-        if self.broken.is_some() {
+        if self.rejected.is_some() {
             return Err(CommandError::Broken);
         }
         if self.outbox.waiting() >= self.config.max_waiting {
@@ -64,9 +64,9 @@ impl Machine {
         }
         let id = self.new_id();
         let job = match command {
-            Command::Say { text, retention } => {
+            Command::Send { text, retention } => {
                 let retention = self.choose(retention)?;
-                Job::Say { id, text: checked(text)?, retention, queued: now }
+                Job::Send { id, text: checked(text)?, retention, queued: now }
             }
             Command::Whisper { to, text, retention } => {
                 let to = self.member(to)?.clone();
@@ -127,12 +127,16 @@ impl Machine {
 
     fn within_policy(&self, retention: &RoomRetention) -> Result<(), CommandError> {
         let policy = self.inside()?.settings().policy;
-        if retention.largest() <= policy.largest { Ok(()) } else { Err(CommandError::BeyondPolicy) }
+        if retention.max() <= policy.max_retention {
+            Ok(())
+        } else {
+            Err(CommandError::BeyondPolicy)
+        }
     }
 
     fn typing(&mut self, now: Timestamp) -> Result<(), CommandError> {
         let members = self.inside()?.members().len();
-        let free = self.link.synced && self.outbox.is_idle() && self.broken.is_none();
+        let free = self.link.synced && self.outbox.is_idle() && self.rejected.is_none();
         if members > 1 && free && self.presence.may_type(now) {
             self.outbox.push(Job::Typing);
         }
@@ -141,7 +145,7 @@ impl Machine {
 
     fn inside(&self) -> Result<&Session, CommandError> {
         match &self.phase {
-            Phase::Inside(session) if !self.farewell.is_leaving() => Ok(session),
+            Phase::Inside(session) if !self.leave.is_leaving() => Ok(session),
             _ => Err(CommandError::NotInRoom),
         }
     }

@@ -5,18 +5,18 @@ use std::collections::{HashMap, VecDeque};
 use super::{
     Ended, Machine, RoomEvent,
     age_bound::AgeBound,
-    doorkeeping::Doorkeeping,
-    farewell::Farewell,
+    counters::SenderCounters,
+    demotion::Demotions,
+    door_check::DoorCheck,
+    epoch_history::EpochHistory,
+    forced_refresh::ForcedRefresh,
     history::History,
     key_refresh::KeyRefresh,
+    leave::LeaveState,
     log::Log,
-    machine::{Asked, Phase},
+    machine::{PendingRequest, Phase},
     outbox::Outbox,
-    past::Past,
     presence::Presence,
-    renewal::Renewal,
-    roles::Strikes,
-    senders::Senders,
 };
 use crate::wire::Request;
 
@@ -37,32 +37,32 @@ impl Machine {
             })
             .collect();
         let unsent: Vec<_> = self.outbox.unsent().filter(|_| !wiped).collect();
-        self.given_up(unsent);
-        self.tell(RoomEvent::Ended(ended));
+        self.emit_failures(unsent);
+        self.emit(RoomEvent::Ended(ended));
         self.phase = Phase::Over;
         self.ended = Some(ended);
         self.log = Log::default();
         self.staged = None;
         self.age_bound = AgeBound::default();
         self.outbox = Outbox::default();
-        self.senders = Senders::default();
+        self.counters = SenderCounters::default();
         self.history = History::default();
         self.presence = Presence::default();
-        self.farewell = Farewell::default();
-        self.doorkeeping = Doorkeeping::default();
-        self.renewal = Renewal::default();
+        self.leave = LeaveState::default();
+        self.door_check = DoorCheck::default();
+        self.forced_refresh = ForcedRefresh::default();
         self.key_refresh = KeyRefresh::default();
-        self.strikes = Strikes::default();
-        self.elders = Vec::new();
+        self.demotions = Demotions::default();
+        self.prior_members = Vec::new();
         self.link.synced = false;
         self.link.retry_at = None;
         self.link.working = None;
-        self.broken = None;
-        self.past = Past::default();
+        self.rejected = None;
+        self.epoch_history = EpochHistory::default();
         self.requests = VecDeque::new();
-        self.asked = HashMap::new();
+        self.pending_requests = HashMap::new();
         if self.link.up && !matches!(ended, Ended::Closed(_) | Ended::NotLetIn(_)) {
-            self.ask(Asked::Detach, Request::Detach { address: self.address });
+            self.send_request(PendingRequest::Detach, Request::Detach { address: self.address });
         }
     }
 }

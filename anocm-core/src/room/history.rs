@@ -75,8 +75,8 @@ impl History {
             };
             let kept = room.keep(message.retention, guest);
             if kept < message.retention {
-                let accepted = expires.before(message.retention.lifetime());
-                let sooner = accepted.after(kept.lifetime());
+                let accepted = expires.saturating_sub(message.retention.lifetime());
+                let sooner = accepted.saturating_add(kept.lifetime());
                 self.deadlines.remove(&(expires, *seq));
                 self.deadlines.insert((sooner, *seq));
                 message.retention = kept;

@@ -65,7 +65,7 @@ impl Machine {
     }
 
     /// Something was said: what is said from now on is worth a refresh.
-    pub(super) fn room_is_used(&mut self) {
+    pub(super) fn on_room_used(&mut self) {
         if matches!(self.key_refresh.wait, Wait::Idle) {
             let every = self.members().saturating_mul(EVERY_PER_MEMBER).max(EVERY);
             let wait = every / 2 + self.random_below(every);
@@ -75,40 +75,40 @@ impl Machine {
 
     /// An epoch began. A commit of one's `own` brought fresh keys; another's undid what was asked
     /// for.
-    pub(super) fn refreshed(&mut self, now: Timestamp, own: bool) {
+    pub(super) fn on_keys_refreshed(&mut self, now: Timestamp, own: bool) {
         if own {
             self.key_refresh = KeyRefresh::default();
         } else if std::mem::take(&mut self.key_refresh.asked) {
             let wait = BACK_OFF + self.random_below(BACK_OFF);
-            self.key_refresh.wait = Wait::Until(now.after(Duration::from_millis(wait)));
+            self.key_refresh.wait = Wait::Until(now.saturating_add(Duration::from_millis(wait)));
         }
     }
 
     /// Lets the wait run while this guest is in step, and commits when it is over.
-    pub(super) fn refresh_in_time(&mut self, now: Timestamp) {
+    pub(super) fn refresh_when_due(&mut self, now: Timestamp) {
         let acts = self.may_act();
         if let Wait::Until(due) = self.key_refresh.wait {
-            if due.after(STOOD_STILL) <= now {
+            if due.saturating_add(STOOD_STILL) <= now {
                 self.key_refresh.wait = Wait::Paused(self.first_wait());
             } else if !acts {
-                self.key_refresh.wait = Wait::Paused(due.since(now));
+                self.key_refresh.wait = Wait::Paused(due.saturating_duration_since(now));
             } else if due <= now {
                 self.refresh(now);
             }
         }
         if let (Wait::Paused(left), true) = (self.key_refresh.wait, acts) {
-            self.key_refresh.wait = Wait::Until(now.after(left));
+            self.key_refresh.wait = Wait::Until(now.saturating_add(left));
         }
     }
 
     fn refresh(&mut self, now: Timestamp) {
-        let again = match self.renew(now) {
+        let again = match self.force_refresh(now) {
             Ok(()) => {
                 self.key_refresh.asked = true;
                 // Should the relay refuse it.
-                now.after(self.first_wait())
+                now.saturating_add(self.first_wait())
             }
-            Err(again) => again.after(Duration::from_millis(self.random_below(BACK_OFF))),
+            Err(again) => again.saturating_add(Duration::from_millis(self.random_below(BACK_OFF))),
         };
         self.key_refresh.wait = Wait::Until(again);
     }

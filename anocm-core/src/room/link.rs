@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{
     Connection, Ended, Machine, RoomEvent,
     machine::{Phase, Ticket},
-    working::Working,
+    pow::PowSearch,
 };
 use crate::{
     id::{Epoch, Seq},
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// However long the relay says it is busy, it is asked again after this.
-pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(60);
+pub(super) const MAX_BACKOFF: Duration = Duration::from_secs(60);
 
 /// What is known of the connection.
 pub(super) struct LinkState {
@@ -52,7 +52,7 @@ pub(super) struct LinkState {
     /// Before this, nothing refused is tried again.
     pub(super) retry_at: Option<Timestamp>,
     /// The work that the relay has asked for.
-    pub(super) working: Option<Working>,
+    pub(super) working: Option<PowSearch>,
     pub(super) attempts: u32,
     pub(super) shown: Connection,
     pub(super) posture: Posture,
@@ -106,7 +106,7 @@ impl LinkState {
 impl Connection {
     /// Waiting after `why`.
     #[must_use]
-    pub const fn waiting(retry_in: std::time::Duration, why: TransportError) -> Self {
+    pub const fn retrying(retry_in: std::time::Duration, why: TransportError) -> Self {
         Self::Waiting { retry_in, why }
     }
 }
@@ -114,13 +114,13 @@ impl Connection {
 impl Machine {
     /// The connection is up and greeted; `posture` is what the relay said of itself.
     pub fn connected(&mut self, now: Timestamp, posture: Posture) {
-        self.comes_at(now);
+        self.set_now(now);
         self.disconnected_quietly();
         self.link = LinkState { up: true, ..LinkState::down(posture) };
-        self.tell(RoomEvent::Posture(posture));
-        self.show(Connection::CatchingUp);
+        self.emit(RoomEvent::Posture(posture));
+        self.emit_connection(Connection::CatchingUp);
         match self.phase {
-            Phase::Entering(_) => self.knock(),
+            Phase::Joining(_) => self.advance_joining(),
             Phase::Inside(_) => self.enter(),
             Phase::Over => {}
         }
@@ -129,35 +129,35 @@ impl Machine {
     /// The connection is gone. What was asked has an unknown outcome.
     pub fn disconnected(&mut self, now: Timestamp) {
         self.disconnected_quietly();
-        self.show(Connection::Connecting);
-        if self.farewell.is_leaving() && !self.closing {
+        self.emit_connection(Connection::Connecting);
+        if self.leave.is_leaving() && !self.closing {
             self.end(Ended::Left);
         }
-        self.tick(now);
+        self.handle_timeout(now);
     }
 
     /// The next try to connect comes in a while; for the [`RoomView`](super::RoomView).
-    pub fn waiting(&mut self, connection: Connection) {
-        self.show(connection);
+    pub fn set_connection(&mut self, connection: Connection) {
+        self.emit_connection(connection);
     }
 
     fn disconnected_quietly(&mut self) {
         self.unstage();
         self.requests.clear();
-        self.asked.clear();
+        self.pending_requests.clear();
         let posture = self.link.posture;
         let shown = self.link.shown;
         self.link = LinkState { shown, ..LinkState::down(posture) };
         self.outbox.outcome_unknown();
-        if let Phase::Entering(entrance) = &mut self.phase {
+        if let Phase::Joining(entrance) = &mut self.phase {
             entrance.outcome_unknown();
         }
     }
 
-    pub(super) fn show(&mut self, connection: Connection) {
+    pub(super) fn emit_connection(&mut self, connection: Connection) {
         if self.link.shown != connection {
             self.link.shown = connection;
-            self.tell(RoomEvent::Connection(connection));
+            self.emit(RoomEvent::Connection(connection));
         }
     }
 }

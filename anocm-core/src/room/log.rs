@@ -35,7 +35,7 @@ pub(super) struct Log {
 
 /// What is at the next place.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum LogSlot {
     /// An entry, as old as it is by now.
     Item {
         item: LogItem,
@@ -74,13 +74,13 @@ impl Log {
     }
 
     /// Takes in an entry that was told.
-    pub(super) fn told(&mut self, now: Timestamp, item: LogItem) {
+    pub(super) fn push(&mut self, now: Timestamp, item: LogItem) {
         if item.seq > self.cursor && !self.is_full() {
-            self.wait(now, item);
+            self.buffer(now, item);
         }
     }
 
-    fn wait(&mut self, now: Timestamp, item: LogItem) {
+    fn buffer(&mut self, now: Timestamp, item: LogItem) {
         let bytes = item.entry.sealed.len();
         if let btree_map::Entry::Vacant(place) = self.waiting.entry(item.seq) {
             self.expires = [self.expires, ends(&item, now)].into_iter().flatten().min();
@@ -125,7 +125,7 @@ impl Log {
         }
         for item in page.items {
             if item.seq > self.cursor {
-                self.wait(now, item);
+                self.buffer(now, item);
             }
         }
         self.known = self.known.max(page.reaches);
@@ -144,7 +144,7 @@ impl Log {
     }
 
     /// Takes what is at the next place, if that is known. Its age is as of `now`.
-    pub(super) fn next(&mut self, now: Timestamp) -> Option<Place> {
+    pub(super) fn next(&mut self, now: Timestamp) -> Option<LogSlot> {
         let seq = self.cursor.next();
         if seq == self.cursor {
             return None;
@@ -152,15 +152,15 @@ impl Log {
         let last = match self.waiting.remove(&seq) {
             Some(Some((mut item, arrived))) => {
                 self.bytes = self.bytes.saturating_sub(item.entry.sealed.len());
-                let waited = millis(now.since(arrived));
+                let waited = millis(now.saturating_duration_since(arrived));
                 item.age = item.age.saturating_add(waited);
                 self.cursor = seq;
-                return Some(Place::Item { item, waited });
+                return Some(LogSlot::Item { item, waited });
             }
             Some(None) => {
                 self.cursor = seq;
                 self.count_unreadable();
-                return Some(Place::Voided);
+                return Some(LogSlot::Voided);
             }
             None if seq > self.known => return None,
             // All at once: a relay may say that there are more than can be counted one by one.
@@ -169,7 +169,7 @@ impl Log {
         let holes = last.value().saturating_sub(self.cursor.value());
         self.holes = self.holes.saturating_add(holes);
         self.cursor = last;
-        Some(Place::Holes(seq..=last))
+        Some(LogSlot::Holes(seq..=last))
     }
 
     /// The first place that waits for its turn.
@@ -200,7 +200,8 @@ fn ends(item: &LogItem, arrived: Timestamp) -> Option<Timestamp> {
     let entry = &item.entry;
     let expires = entry.kind == EntryKind::Message && !entry.retention.is_live();
     let left = u64::from(entry.retention.as_millis()).saturating_sub(item.age);
-    (expires && !entry.sealed.is_empty()).then(|| arrived.after(Duration::from_millis(left)))
+    (expires && !entry.sealed.is_empty())
+        .then(|| arrived.saturating_add(Duration::from_millis(left)))
 }
 
 #[cfg(test)]
@@ -228,12 +229,12 @@ mod tests {
     fn take(log: &mut Log) -> Vec<String> {
         std::iter::from_fn(|| log.next(NOW))
             .map(|place| match place {
-                Place::Item { item, .. } => item.seq.value().to_string(),
-                Place::Voided => "void".to_owned(),
-                Place::Holes(seqs) if seqs.start() == seqs.end() => {
+                LogSlot::Item { item, .. } => item.seq.value().to_string(),
+                LogSlot::Voided => "void".to_owned(),
+                LogSlot::Holes(seqs) if seqs.start() == seqs.end() => {
                     format!("-{}", seqs.start().value())
                 }
-                Place::Holes(seqs) => {
+                LogSlot::Holes(seqs) => {
                     format!("-{}..{}", seqs.start().value(), seqs.end().value())
                 }
             })
@@ -243,11 +244,11 @@ mod tests {
     #[test]
     fn entries_come_out_in_order_whatever_the_order_they_came_in() {
         let mut log = Log::default();
-        log.told(NOW, item(3));
-        log.told(NOW, item(2));
+        log.push(NOW, item(3));
+        log.push(NOW, item(2));
         assert!(log.has_gap());
         assert_eq!(take(&mut log), [""; 0]);
-        log.told(NOW, item(1));
+        log.push(NOW, item(1));
         assert!(!log.has_gap());
         assert_eq!(take(&mut log), ["1", "2", "3"]);
     }
@@ -255,7 +256,7 @@ mod tests {
     #[test]
     fn a_page_fills_a_gap_and_names_the_holes() {
         let mut log = Log::default();
-        log.told(NOW, item(5));
+        log.push(NOW, item(5));
         assert!(log.has_gap());
         log.read(NOW, page(&[1, 3], 4, false)).unwrap();
         assert_eq!(take(&mut log), ["1", "-2", "3", "-4", "5"]);
@@ -265,7 +266,7 @@ mod tests {
     #[test]
     fn a_live_entry_that_was_told_is_no_hole_of_the_page() {
         let mut log = Log::default();
-        log.told(NOW, item(2));
+        log.push(NOW, item(2));
         log.read(NOW, page(&[1, 3], 3, false)).unwrap();
         assert_eq!(take(&mut log), ["1", "2", "3"]);
     }
@@ -278,11 +279,11 @@ mod tests {
             item.entry.sealed = Payload::from(vec![0; 64_000]);
             item
         };
-        (2..=200).for_each(|seq| log.told(NOW, large(seq)));
+        (2..=200).for_each(|seq| log.push(NOW, large(seq)));
         assert!(log.has_gap());
         assert_eq!(log.waiting.len(), MAX_WAITING_BYTES / 64_000);
         // What was left out is read, and what was taken makes room.
-        log.told(NOW, item(1));
+        log.push(NOW, item(1));
         assert_eq!(take(&mut log).len(), 0);
         log.read(NOW, page(&[1], 1, false)).unwrap();
         assert_eq!(take(&mut log).len(), 126);
@@ -292,12 +293,12 @@ mod tests {
     #[test]
     fn an_entry_ages_while_it_waits_for_its_turn() {
         let mut log = Log::default();
-        log.told(NOW, LogItem { age: 3, ..item(2) });
-        log.told(NOW, LogItem { age: u64::MAX, ..item(3) });
+        log.push(NOW, LogItem { age: 3, ..item(2) });
+        log.push(NOW, LogItem { age: u64::MAX, ..item(3) });
         let later = Timestamp::from_millis(NOW.as_millis() + 7);
         log.read(later, page(&[1], 1, false)).unwrap();
         let ages = std::iter::from_fn(|| log.next(later)).map(|place| match place {
-            Place::Item { item, waited } => (item.age, waited),
+            LogSlot::Item { item, waited } => (item.age, waited),
             other => panic!("{other:?}"),
         });
         assert_eq!(ages.collect::<Vec<_>>(), [(0, 0), (10, 7), (u64::MAX, 7)]);
@@ -314,33 +315,36 @@ mod tests {
             item.entry.sealed = Payload::from(vec![1; 100]);
             item
         };
-        log.told(NOW, kept(2, EntryKind::Message, 5, 1_000));
-        log.told(NOW, kept(3, EntryKind::Commit, 1, 0));
-        log.told(NOW, kept(4, EntryKind::Message, 60, 0));
-        log.told(NOW, item(5));
-        assert_eq!(log.deadline(), Some(NOW.after(Duration::from_secs(4))));
-        log.expire(NOW.after(Duration::from_millis(3_999)));
+        log.push(NOW, kept(2, EntryKind::Message, 5, 1_000));
+        log.push(NOW, kept(3, EntryKind::Commit, 1, 0));
+        log.push(NOW, kept(4, EntryKind::Message, 60, 0));
+        log.push(NOW, item(5));
+        assert_eq!(log.deadline(), Some(NOW.saturating_add(Duration::from_secs(4))));
+        log.expire(NOW.saturating_add(Duration::from_millis(3_999)));
         assert_eq!(log.bytes, 301);
-        let later = NOW.after(Duration::from_secs(4));
+        let later = NOW.saturating_add(Duration::from_secs(4));
         log.expire(later);
-        assert_eq!((log.bytes, log.deadline()), (201, Some(NOW.after(Duration::from_secs(60)))));
+        assert_eq!(
+            (log.bytes, log.deadline()),
+            (201, Some(NOW.saturating_add(Duration::from_secs(60))))
+        );
         log.read(later, page(&[1], 1, false)).unwrap();
         let rest = std::iter::from_fn(|| log.next(later)).map(|place| match place {
-            Place::Item { item, .. } => item.entry.sealed.len(),
+            LogSlot::Item { item, .. } => item.entry.sealed.len(),
             other => panic!("{other:?}"),
         });
         assert_eq!(rest.collect::<Vec<_>>(), [1, 0, 100, 100, 1]);
         // What is due comes early once; it finds nothing then.
-        log.expire(NOW.after(Duration::from_secs(60)));
+        log.expire(NOW.saturating_add(Duration::from_secs(60)));
         assert_eq!((log.bytes, log.deadline()), (0, None));
     }
 
     #[test]
     fn what_was_taken_is_not_taken_again() {
         let mut log = Log::default();
-        log.told(NOW, item(1));
+        log.push(NOW, item(1));
         assert_eq!(take(&mut log), ["1"]);
-        log.told(NOW, item(1));
+        log.push(NOW, item(1));
         log.read(NOW, page(&[1], 1, false)).unwrap();
         assert_eq!(take(&mut log), [""; 0]);
     }
@@ -359,22 +363,22 @@ mod tests {
     #[test]
     fn what_was_taken_back_is_a_hole() {
         let mut log = Log::default();
-        log.told(NOW, item(1));
-        log.told(NOW, item(3));
+        log.push(NOW, item(1));
+        log.push(NOW, item(3));
         log.voided(Seq::new(2));
         assert_eq!(take(&mut log), ["1", "void"]);
-        log.told(NOW, item(3));
+        log.push(NOW, item(3));
         assert_eq!(take(&mut log), ["3"]);
     }
 
     #[test]
     fn more_holes_than_can_be_counted_are_passed_in_one_step() {
         let mut log = Log::default();
-        log.told(NOW, item(200));
+        log.push(NOW, item(200));
         log.read(NOW, page(&[2], u64::MAX, false)).unwrap();
         let rest = format!("-201..{}", u64::MAX);
         assert_eq!(take(&mut log), ["-1", "2", "-3..199", "200", &rest]);
-        log.told(NOW, item(7));
+        log.push(NOW, item(7));
         assert_eq!(take(&mut log), [""; 0]);
     }
 }

@@ -7,34 +7,34 @@ use rand_core::Rng;
 use super::{
     Ended, MachineConfig, NewRoom, RoomEvent,
     age_bound::AgeBound,
-    doorkeeping::Doorkeeping,
-    entrance::Entrance,
-    farewell::Farewell,
+    counters::SenderCounters,
+    demotion::Demotions,
+    door_check::DoorCheck,
+    epoch_history::EpochHistory,
+    external_join::ExternalJoin,
+    forced_refresh::ForcedRefresh,
     history::History,
+    joining::Joining,
     key_refresh::KeyRefresh,
-    knock::Knock,
+    leave::LeaveState,
     link::LinkState,
     log::Log,
     outbox::Outbox,
-    past::Past,
+    policy_negotiation::PolicyNegotiation,
+    pow::PowSearch,
     presence::Presence,
-    renewal::Renewal,
-    repair::{Broken, JunkJoins},
-    roles::Strikes,
-    senders::Senders,
+    rollback::{JunkJoins, Rejected},
     staging::Staged,
-    wish::Wish,
-    working::Working,
 };
 use crate::{
-    entropy::Entropy,
     id::{Epoch, MemberId, RoomAddress, Seq},
     invite::{Invite, RelayUrl},
     name::Nickname,
     retention::GuestRetention,
+    rng::FastKeyErasureRng,
     secret::Secret,
     session::{MemberKey, Newcomer, Session, SessionError},
-    stack::Swept,
+    stack::StackScrubGuard,
     time::Timestamp,
     wire::{Event, Policy, Posture, Refusal, Reply, Request},
 };
@@ -50,7 +50,7 @@ pub struct Machine {
     pub(super) relay: RelayUrl,
     pub(super) address: RoomAddress,
     pub(super) config: MachineConfig,
-    pub(super) rng: Entropy,
+    pub(super) rng: FastKeyErasureRng,
     pub(super) phase: Phase,
     pub(super) link: LinkState,
     pub(super) log: Log,
@@ -58,37 +58,37 @@ pub struct Machine {
     pub(super) staged: Option<Box<Staged>>,
     pub(super) age_bound: AgeBound,
     pub(super) outbox: Outbox,
-    pub(super) senders: Senders,
+    pub(super) counters: SenderCounters,
     pub(super) history: History,
     pub(super) presence: Presence,
-    pub(super) farewell: Farewell,
-    pub(super) doorkeeping: Doorkeeping,
-    pub(super) renewal: Renewal,
+    pub(super) leave: LeaveState,
+    pub(super) door_check: DoorCheck,
+    pub(super) forced_refresh: ForcedRefresh,
     pub(super) key_refresh: KeyRefresh,
-    pub(super) strikes: Strikes,
+    pub(super) demotions: Demotions,
     pub(super) guest: GuestRetention,
-    pub(super) broken: Option<Broken>,
+    pub(super) rejected: Option<Rejected>,
     /// Where what broke the room stood last, if the place may be found empty.
-    pub(super) repaired_at: Option<Seq>,
+    pub(super) rolled_back_at: Option<Seq>,
     pub(super) junk_joins: JunkJoins,
-    pub(super) past: Past,
+    pub(super) epoch_history: EpochHistory,
     /// When this guest was last in step with the room.
-    pub(super) in_step_at: Timestamp,
+    pub(super) in_sync_at: Timestamp,
     /// How often the owner has entered an epoch by the own token since then.
-    pub(super) walks: u32,
+    pub(super) owner_advances: u32,
     /// What the relay was told of the room may be false. The owner's next commit puts it right,
     /// which is due then.
-    pub(super) puts_right_at: Option<Timestamp>,
+    pub(super) correct_hashes_at: Option<Timestamp>,
     /// How the room came to be over.
     pub(super) ended: Option<Ended>,
     /// The owner wants the room to end.
     pub(super) closing: bool,
     pub(super) confirmed: bool,
     /// Who was in the room when this guest came: one of them must be heard.
-    pub(super) elders: Vec<MemberId>,
-    pub(super) distrusted: bool,
+    pub(super) prior_members: Vec<MemberId>,
+    pub(super) inconsistency_reported: bool,
     /// How often the relay has asked for work since this guest was inside.
-    pub(super) puzzles: u32,
+    pub(super) pow_attempts: u32,
     /// How often the relay did not know the link since this guest was inside.
     pub(super) refused_links: u32,
     /// Places that turned out empty while catching up.
@@ -102,19 +102,19 @@ pub struct Machine {
     /// When this guest last went through the door again, and how often in a row.
     pub(super) rejoined: Option<(Timestamp, u32)>,
     /// What was asked, and when.
-    pub(super) asked: HashMap<Ticket, (Asked, Timestamp)>,
+    pub(super) pending_requests: HashMap<Ticket, (PendingRequest, Timestamp)>,
     /// The time of the input that is being taken in.
     pub(super) now: Timestamp,
     next_ticket: Ticket,
     /// What the room is opened with, if that is less than was asked for.
-    pub(super) less: Option<Policy>,
+    pub(super) granted_policy: Option<Policy>,
     pub(super) requests: VecDeque<(Ticket, Request)>,
     pub(super) events: VecDeque<RoomEvent>,
 }
 
 pub(super) enum Phase {
     /// Not in the room yet, or not any more and on the way back in.
-    Entering(Box<Entrance>),
+    Joining(Box<Joining>),
     /// In the room.
     Inside(Box<Session>),
     Over,
@@ -122,7 +122,7 @@ pub(super) enum Phase {
 
 /// What a ticket stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Asked {
+pub(super) enum PendingRequest {
     Create,
     Look,
     /// A look at the door by somebody inside.
@@ -156,8 +156,8 @@ impl Machine {
         config: MachineConfig,
         seed: Secret<32>,
     ) -> Result<Self, SessionError> {
-        let _swept = Swept;
-        let mut rng = Entropy::new(seed);
+        let _swept = StackScrubGuard;
+        let mut rng = FastKeyErasureRng::new(seed);
         let mut address = [0; RoomAddress::LEN];
         rng.fill_bytes(&mut address);
         let address = RoomAddress::new(address);
@@ -165,7 +165,7 @@ impl Machine {
         let nickname = &new.nickname;
         let (session, genesis) =
             Session::create(address, &secret, new.policy(), new.retention, nickname, &mut rng)?;
-        let entrance = Entrance::opening(session, genesis, Wish::new(new.clone()));
+        let entrance = Joining::creating(session, genesis, PolicyNegotiation::new(new.clone()));
         Ok(Self::new(relay, address, config, rng, entrance))
     }
 
@@ -177,9 +177,9 @@ impl Machine {
         config: MachineConfig,
         seed: Secret<32>,
     ) -> Self {
-        let rng = Entropy::new(seed);
+        let rng = FastKeyErasureRng::new(seed);
         let newcomer = Newcomer::New(nickname);
-        let entrance = Entrance::Knocking(Knock::new(invite.secret().clone(), newcomer));
+        let entrance = Joining::External(ExternalJoin::new(invite.secret().clone(), newcomer));
         Self::new(invite.relay().clone(), *invite.address(), config, rng, entrance)
     }
 
@@ -187,62 +187,62 @@ impl Machine {
         relay: RelayUrl,
         address: RoomAddress,
         config: MachineConfig,
-        rng: Entropy,
-        entrance: Entrance,
+        rng: FastKeyErasureRng,
+        entrance: Joining,
     ) -> Self {
         Self {
             relay,
             address,
             config,
             rng,
-            phase: Phase::Entering(Box::new(entrance)),
+            phase: Phase::Joining(Box::new(entrance)),
             link: LinkState::down(Posture::Unknown),
             log: Log::default(),
             staged: None,
             age_bound: AgeBound::default(),
             outbox: Outbox::default(),
-            senders: Senders::default(),
+            counters: SenderCounters::default(),
             history: History::default(),
             presence: Presence::default(),
-            farewell: Farewell::default(),
-            doorkeeping: Doorkeeping::default(),
-            renewal: Renewal::default(),
+            leave: LeaveState::default(),
+            door_check: DoorCheck::default(),
+            forced_refresh: ForcedRefresh::default(),
             key_refresh: KeyRefresh::default(),
-            strikes: Strikes::default(),
+            demotions: Demotions::default(),
             guest: GuestRetention::default(),
-            broken: None,
-            repaired_at: None,
+            rejected: None,
+            rolled_back_at: None,
             junk_joins: JunkJoins::default(),
-            past: Past::default(),
-            in_step_at: Timestamp::ZERO,
-            walks: 0,
-            puts_right_at: None,
+            epoch_history: EpochHistory::default(),
+            in_sync_at: Timestamp::ZERO,
+            owner_advances: 0,
+            correct_hashes_at: None,
             ended: None,
             closing: false,
             confirmed: false,
-            elders: Vec::new(),
-            distrusted: false,
-            puzzles: 0,
+            prior_members: Vec::new(),
+            inconsistency_reported: false,
+            pow_attempts: 0,
             refused_links: 0,
             missed: 0,
             left_in: None,
             owner: None,
             only_door: None,
             rejoined: None,
-            asked: HashMap::new(),
+            pending_requests: HashMap::new(),
             now: Timestamp::ZERO,
             next_ticket: 0,
-            less: None,
+            granted_policy: None,
             requests: VecDeque::new(),
             events: VecDeque::new(),
         }
     }
 
     /// The answer to the request of `ticket`.
-    pub fn reply(&mut self, now: Timestamp, ticket: Ticket, result: Result<Reply, Refusal>) {
-        let _swept = Swept;
-        self.comes_at(now);
-        let Some((asked, at)) = self.asked.remove(&ticket) else {
+    pub fn handle_reply(&mut self, now: Timestamp, ticket: Ticket, result: Result<Reply, Refusal>) {
+        let _swept = StackScrubGuard;
+        self.set_now(now);
+        let Some((asked, at)) = self.pending_requests.remove(&ticket) else {
             return;
         };
         if let Ok(reply) = &result {
@@ -250,41 +250,42 @@ impl Machine {
         }
         if matches!(result, Err(Refusal::NoSuchRoom)) && !self.expects_no_room(asked) {
             // Why it ended may be on its way: a proof, asked for after that, decides.
-            if matches!(self.phase, Phase::Inside(_)) && !matches!(asked, Asked::Enter(_)) {
-                return self.out_of_step(now, None);
+            if matches!(self.phase, Phase::Inside(_)) && !matches!(asked, PendingRequest::Enter(_))
+            {
+                return self.resync(now, None);
             }
-            return self.no_such_room();
+            return self.on_no_such_room();
         }
         match (asked, result) {
-            (Asked::Create, result) => self.created(now, result),
-            (Asked::Look, result) => self.looked(now, result),
-            (Asked::Inspect(epoch), result) => self.inspected(now, epoch, &result),
-            (Asked::Join(epoch), result) => self.joined(now, epoch, result),
-            (Asked::Enter(epoch), result) => self.entered(now, ticket, epoch, result),
-            (Asked::Read, result) => self.page(now, result),
-            (Asked::Append, result) => self.appended(now, ticket, result),
-            (Asked::Void, result) => self.void_answered(now, &result),
-            (Asked::TakeBack, result) => self.take_back_answered(now, &result),
-            (Asked::CurrentEpoch, result) => self.current_epoch(now, &result),
-            (Asked::Close, result) => self.close_answered(now, &result),
+            (PendingRequest::Create, result) => self.on_created(now, result),
+            (PendingRequest::Look, result) => self.on_door(now, result),
+            (PendingRequest::Inspect(epoch), result) => self.on_door_inspected(now, epoch, &result),
+            (PendingRequest::Join(epoch), result) => self.on_joined(now, epoch, result),
+            (PendingRequest::Enter(epoch), result) => self.on_entered(now, ticket, epoch, result),
+            (PendingRequest::Read, result) => self.on_page(now, result),
+            (PendingRequest::Append, result) => self.on_appended(now, ticket, result),
+            (PendingRequest::Void, result) => self.on_void_reply(now, &result),
+            (PendingRequest::TakeBack, result) => self.on_take_back_reply(now, &result),
+            (PendingRequest::CurrentEpoch, result) => self.on_current_epoch(now, &result),
+            (PendingRequest::Close, result) => self.on_closed(now, &result),
             // If the work is not good enough, what it was for is refused again.
-            (Asked::Detach | Asked::Work | Asked::Prove, _) => {}
+            (PendingRequest::Detach | PendingRequest::Work | PendingRequest::Prove, _) => {}
         }
         self.proceed(now);
     }
 
     /// Something the relay tells unasked. Events of other rooms are passed over.
-    pub fn event(&mut self, now: Timestamp, event: Event) {
-        let _swept = Swept;
-        self.comes_at(now);
+    pub fn handle_event(&mut self, now: Timestamp, event: Event) {
+        let _swept = StackScrubGuard;
+        self.set_now(now);
         if event.address().is_some_and(|address| *address != self.address) {
             return;
         }
         match event {
-            Event::Entry { item, .. } => self.told(now, item),
-            Event::Voided { seq, epoch, .. } => self.voided(now, seq, epoch),
+            Event::Entry { item, .. } => self.on_entry(now, item),
+            Event::Voided { seq, epoch, .. } => self.on_voided(now, seq, epoch),
             // The answers to these are on their way.
-            Event::Lapsed { .. } if self.proofs_on_their_way() >= MAX_PROOFS => {}
+            Event::Lapsed { .. } if self.pending_proofs() >= MAX_PROOFS => {}
             Event::Lapsed { .. } => {
                 self.link.entering = None;
                 self.link.synced = false;
@@ -301,37 +302,37 @@ impl Machine {
             Event::GoingAway { .. } => {}
             Event::Posture(posture) => {
                 self.link.posture = posture;
-                self.tell(RoomEvent::Posture(posture));
+                self.emit(RoomEvent::Posture(posture));
             }
         }
         self.proceed(now);
     }
 
     /// Time has passed.
-    pub fn tick(&mut self, now: Timestamp) {
-        let _swept = Swept;
-        self.comes_at(now);
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        let _swept = StackScrubGuard;
+        self.set_now(now);
         for id in self.history.expire(now) {
-            self.expired(id);
+            self.emit_expired(id);
         }
         self.log.expire(now);
         let expired = self.outbox.expire(now);
-        self.given_up(expired);
-        for member in self.presence.silent(now) {
-            self.tell(RoomEvent::Presence { member, here: false });
+        self.emit_failures(expired);
+        for member in self.presence.take_silent(now) {
+            self.emit(RoomEvent::Presence { member, here: false });
         }
-        self.farewell.tick(now);
-        if self.farewell.patience_ends().is_some_and(|until| until <= now) {
+        self.leave.handle_timeout(now);
+        if self.leave.leave_deadline().is_some_and(|until| until <= now) {
             self.end(Ended::Left);
         }
         if self.outbox.is_overdue(now) && self.link.up {
-            self.out_of_step(now, None);
+            self.resync(now, None);
         }
-        self.work(now);
+        self.continue_pow(now);
         if self.link.retry_at.is_some_and(|at| at <= now) {
             self.link.retry_at = None;
-            if self.link.up && matches!(self.phase, Phase::Entering(_)) {
-                self.knock();
+            if self.link.up && matches!(self.phase, Phase::Joining(_)) {
+                self.advance_joining();
             }
             if self.link.up && self.link.entering.is_none() {
                 self.enter();
@@ -340,9 +341,9 @@ impl Machine {
         self.proceed(now);
     }
 
-    /// When [`tick`](Self::tick) is to be called next.
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called next.
     #[must_use]
-    pub fn deadline(&self) -> Option<Timestamp> {
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
         let members = self.session().map_or(0, |session| session.members().len());
         let acts = self.may_act();
         let speaks = acts && self.config.presence && self.outbox.is_idle();
@@ -350,19 +351,19 @@ impl Machine {
             self.history.deadline(),
             self.log.deadline(),
             self.outbox.deadline(),
-            self.presence.silence_at(),
-            self.presence.say_at(members).filter(|_| speaks),
-            self.farewell.carry_out_at().filter(|_| acts),
-            self.doorkeeping.look_at().filter(|_| acts),
-            self.renewal.due().filter(|_| acts),
+            self.presence.silence_due(),
+            self.presence.heartbeat_due(members).filter(|_| speaks),
+            self.leave.commit_due().filter(|_| acts),
+            self.door_check.due().filter(|_| acts),
+            self.forced_refresh.due().filter(|_| acts),
             self.key_refresh.due().filter(|_| acts),
-            self.strikes.at().filter(|_| acts),
-            self.puts_right_at.filter(|_| acts && !self.outbox.has_renewal()),
-            self.farewell.patience_ends(),
+            self.demotions.due().filter(|_| acts),
+            self.correct_hashes_at.filter(|_| acts && !self.outbox.has_refresh()),
+            self.leave.leave_deadline(),
             self.take_back_at(),
-            self.farewell.words_end(),
+            self.leave.flush_deadline(),
             self.link.retry_at,
-            self.link.working.as_ref().map(Working::due),
+            self.link.working.as_ref().map(PowSearch::due),
         ]
         .into_iter()
         .flatten()
@@ -371,19 +372,19 @@ impl Machine {
 
     /// Whether this guest is in step with the room, so that what it does of itself can be done.
     pub(super) fn may_act(&self) -> bool {
-        self.link.synced && self.broken.is_none() && !self.farewell.is_leaving()
+        self.link.synced && self.rejected.is_none() && !self.leave.is_leaving()
     }
 
     pub(super) fn session(&self) -> Option<&Session> {
         match &self.phase {
             Phase::Inside(session) => Some(session),
-            Phase::Entering(_) | Phase::Over => None,
+            Phase::Joining(_) | Phase::Over => None,
         }
     }
 
-    pub(super) fn ask(&mut self, asked: Asked, request: Request) -> Ticket {
+    pub(super) fn send_request(&mut self, asked: PendingRequest, request: Request) -> Ticket {
         self.next_ticket = self.next_ticket.wrapping_add(1);
-        self.asked.insert(self.next_ticket, (asked, self.now));
+        self.pending_requests.insert(self.next_ticket, (asked, self.now));
         self.requests.push_back((self.next_ticket, request));
         self.next_ticket
     }

@@ -2,7 +2,7 @@
 //! the time go in; requests, events and the next deadline come out.
 //!
 //! **The rule: after every input, drain [`Machine::poll_request`] and [`Machine::poll_event`],
-//! and call [`Machine::tick`] when [`Machine::deadline`] has come.**
+//! and call [`Machine::handle_timeout`] when [`Machine::poll_timeout`] has come.**
 //!
 //! | file | what it decides |
 //! |---|---|
@@ -28,36 +28,36 @@
 //! | `presence` | who is here, who is typing |
 
 mod age_bound;
-mod applying;
+mod apply;
+mod catch_up;
 mod command;
 mod commands;
 mod config;
-mod doorkeeping;
+mod counters;
+mod demotion;
+mod door_check;
 mod end;
-mod entrance;
+mod epoch_history;
 mod event;
-mod farewell;
+mod external_join;
+mod forced_refresh;
 mod history;
+mod joining;
 mod key_refresh;
-mod knock;
+mod leave;
 mod link;
 mod log;
 mod machine;
 mod outbox;
 mod output;
-mod past;
+mod policy_negotiation;
+mod pow;
 mod presence;
-mod reading;
-mod renewal;
-mod repair;
-mod roles;
-mod senders;
+mod rollback;
 mod sending;
 mod staging;
 #[cfg(test)]
 mod tests;
-mod wish;
-mod working;
 
 pub use command::{Command, CommandError, NewRoom, SendFailure};
 pub use config::MachineConfig;

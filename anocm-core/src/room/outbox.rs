@@ -16,13 +16,13 @@ use crate::{
 };
 
 /// Own entries that are remembered after they were settled or sealed again.
-const FORMER: usize = 64;
+const MAX_FORMER: usize = 64;
 /// How long something live may wait for the connection.
-const LIVE_WAITS: Duration = Duration::from_secs(60);
+const MAX_LIVE_WAIT: Duration = Duration::from_secs(60);
 
 /// Something to be said or done.
 pub(super) enum Job {
-    Say {
+    Send {
         id: MessageId,
         text: MessageText,
         retention: Retention,
@@ -54,7 +54,7 @@ pub(super) enum Job {
 impl Job {
     pub(super) const fn id(&self) -> Option<MessageId> {
         match self {
-            Self::Say { id, .. } | Self::Whisper { id, .. } | Self::Custom { id, .. } => Some(*id),
+            Self::Send { id, .. } | Self::Whisper { id, .. } | Self::Custom { id, .. } => Some(*id),
             Self::Change(id, _) => *id,
             Self::Typing | Self::Here | Self::Leaving | Self::LeavingNow => None,
         }
@@ -63,11 +63,11 @@ impl Job {
     /// When it is no longer worth sending. "Now" is over soon, too.
     fn expires(&self) -> Option<Timestamp> {
         match self {
-            Self::Say { retention, queued, .. }
+            Self::Send { retention, queued, .. }
             | Self::Whisper { retention, queued, .. }
             | Self::Custom { retention, queued, .. } => {
-                let waits = if retention.is_live() { LIVE_WAITS } else { retention.lifetime() };
-                Some(queued.after(waits))
+                let waits = if retention.is_live() { MAX_LIVE_WAIT } else { retention.lifetime() };
+                Some(queued.saturating_add(waits))
             }
             _ => None,
         }
@@ -75,7 +75,7 @@ impl Job {
 }
 
 /// The append in flight.
-pub(super) struct Flight {
+pub(super) struct InFlight {
     pub(super) job: Job,
     pub(super) id: MessageId,
     pub(super) retention: Retention,
@@ -135,7 +135,7 @@ pub(super) type GivenUp = (MessageId, SendFailure);
 #[derive(Default)]
 pub(super) struct Outbox {
     pub(super) queue: VecDeque<Job>,
-    pub(super) flight: Option<Flight>,
+    pub(super) flight: Option<InFlight>,
     pub(super) former: VecDeque<Former>,
     pub(super) counter: u64,
     pub(super) entered: bool,
@@ -182,7 +182,7 @@ impl Outbox {
     }
 
     /// Somebody else began the next epoch: fresh keys, if that was all there was to be, are there.
-    pub(super) fn drop_renewals(&mut self) {
+    pub(super) fn drop_refreshes(&mut self) {
         let renews = |job: &Job| matches!(job, Job::Change(None, Change::Refresh));
         self.queue.retain(|job| !renews(job));
         if self.flight.as_ref().is_some_and(|flight| renews(&flight.job)) {
@@ -192,7 +192,7 @@ impl Outbox {
     }
 
     /// Whether fresh keys, and nothing else, are waiting to be committed.
-    pub(super) fn has_renewal(&self) -> bool {
+    pub(super) fn has_refresh(&self) -> bool {
         let flying = self.flight.iter().map(|flight| &flight.job);
         self.queue.iter().chain(flying).any(|job| matches!(job, Job::Change(None, Change::Refresh)))
     }
@@ -258,7 +258,8 @@ impl Outbox {
     /// Whether what is in flight, once accepted, must still stand in the log; with a margin, since
     /// no two clocks agree.
     pub(super) fn is_to_be_kept(&self, now: Timestamp) -> bool {
-        let ends = |flight: &Flight| flight.asked_at.after(flight.retention.lifetime() / 2);
+        let ends =
+            |flight: &InFlight| flight.asked_at.saturating_add(flight.retention.lifetime() / 2);
         self.flight.as_ref().is_some_and(|flight| ends(flight) > now)
     }
 
@@ -307,7 +308,7 @@ impl Outbox {
         let Some(sealed) = flight.sealed.take() else {
             return;
         };
-        if self.former.len() == FORMER {
+        if self.former.len() == MAX_FORMER {
             self.former.pop_front();
         }
         self.former.push_back(Former { digest: sealed.digest, seq });
@@ -354,7 +355,7 @@ impl Outbox {
         let mut expired: Vec<_> =
             self.queue.iter().filter(|job| due(job)).filter_map(Job::id).map(late).collect();
         self.queue.retain(|job| !due(job));
-        let waits = |flight: &Flight| flight.accepted.is_none();
+        let waits = |flight: &InFlight| flight.accepted.is_none();
         if self.flight.as_ref().is_some_and(|flight| waits(flight) && due(&flight.job)) {
             expired.extend(self.abandon(SendFailure::Expired));
         }

@@ -12,7 +12,7 @@ use crate::{
     invite::Invite,
     retention::RoomRetention,
     session::Session,
-    stack::Swept,
+    stack::StackScrubGuard,
     wire::Request,
 };
 
@@ -45,7 +45,7 @@ impl Machine {
 
     /// Wipes everything of this room at once.
     pub fn wipe(&mut self) {
-        let _swept = Swept;
+        let _swept = StackScrubGuard;
         self.end(Ended::Wiped);
     }
 
@@ -64,7 +64,7 @@ impl Machine {
     /// said, a leave, or the end of the room.
     #[must_use]
     pub fn has_last_words(&self) -> bool {
-        let leaves = self.farewell.is_leaving() || self.closing;
+        let leaves = self.leave.is_leaving() || self.closing;
         !self.is_over() && (leaves || self.outbox.unsent().next().is_some())
     }
 
@@ -116,40 +116,40 @@ impl Machine {
                 .map_or_else(RoomRetention::default, |session| session.settings().retention),
             guest_retention: self.guest,
             confirmed: self.confirmed,
-            broken: self.broken.is_some(),
+            broken: self.rejected.is_some(),
             waiting: self.outbox.waiting(),
             posture: self.link.posture,
             ended: self.ended,
         }
     }
 
-    pub(super) fn tell(&mut self, event: RoomEvent) {
+    pub(super) fn emit(&mut self, event: RoomEvent) {
         if !self.is_over() {
             self.events.push_back(event);
         }
     }
 
-    pub(super) fn given_up(&mut self, given_up: impl IntoIterator<Item = GivenUp>) {
+    pub(super) fn emit_failures(&mut self, given_up: impl IntoIterator<Item = GivenUp>) {
         for (id, why) in given_up {
-            self.tell(RoomEvent::NotSent { id, why });
+            self.emit(RoomEvent::NotSent { id, why });
         }
     }
 
     /// A message is wiped: from the history it is gone already. One that was not fetched yet was
     /// never on a screen, and never comes there.
-    pub(super) fn expired(&mut self, id: MessageId) {
+    pub(super) fn emit_expired(&mut self, id: MessageId) {
         let waiting = self.events.len();
         self.events
             .retain(|event| !matches!(event, RoomEvent::Message(message) if message.id == id));
         if self.events.len() == waiting {
-            self.tell(RoomEvent::Expired { id });
+            self.emit(RoomEvent::Expired { id });
         }
     }
 
     /// Says once that the relay contradicts itself.
-    pub(super) fn distrust(&mut self) {
-        if !std::mem::replace(&mut self.distrusted, true) {
-            self.tell(RoomEvent::Trouble(Trouble::DishonestRelay));
+    pub(super) fn report_inconsistency(&mut self) {
+        if !std::mem::replace(&mut self.inconsistency_reported, true) {
+            self.emit(RoomEvent::Trouble(Trouble::DishonestRelay));
         }
     }
 }

@@ -14,7 +14,7 @@ const HEARTBEAT_MEMBERS: usize = 32;
 /// How often "here" is said when nothing else was.
 const HEARTBEAT: Duration = Duration::from_secs(60);
 /// Without a sign for this long, a member is not here any more.
-const SILENCE: Duration = Duration::from_secs(150);
+const SILENT_AFTER: Duration = Duration::from_secs(150);
 /// How long a newcomer has to show a sign, before they are shown one all the same.
 const SILENT_NEWCOMER: Duration = Duration::from_secs(2);
 /// Typing is told at most this often.
@@ -33,26 +33,26 @@ pub(super) struct Presence {
 
 impl Presence {
     /// A sign of a member. Whether they were not here before.
-    pub(super) fn heard(&mut self, member: MemberId, now: Timestamp) -> bool {
+    pub(super) fn seen(&mut self, member: MemberId, now: Timestamp) -> bool {
         self.heard.insert(member, now).is_none()
     }
 
     /// A member is gone, or goes away. Whether they were here.
-    pub(super) fn gone(&mut self, member: &MemberId) -> bool {
+    pub(super) fn remove(&mut self, member: &MemberId) -> bool {
         self.expected.remove(member);
         self.heard.remove(member).is_some()
     }
 
     /// Those without a sign for too long.
-    pub(super) fn silent(&mut self, now: Timestamp) -> Vec<MemberId> {
+    pub(super) fn take_silent(&mut self, now: Timestamp) -> Vec<MemberId> {
         let silent: Vec<_> = self
             .heard
             .iter()
-            .filter(|(_, heard)| now >= heard.after(SILENCE))
+            .filter(|(_, heard)| now >= heard.saturating_add(SILENT_AFTER))
             .map(|(&member, _)| member)
             .collect();
         for member in &silent {
-            self.gone(member);
+            self.remove(member);
         }
         silent
     }
@@ -63,7 +63,7 @@ impl Presence {
     }
 
     /// Something was said by oneself: that is a sign, too.
-    pub(super) const fn said(&mut self, now: Timestamp) {
+    pub(super) const fn sent(&mut self, now: Timestamp) {
         self.last_said = Some(now);
         self.answer_at = None;
     }
@@ -78,7 +78,7 @@ impl Presence {
     /// a sign.
     pub(super) fn expect(&mut self, newcomer: MemberId, at: Timestamp) {
         self.expected.insert(newcomer);
-        self.answer(at.after(SILENT_NEWCOMER));
+        self.answer(at.saturating_add(SILENT_NEWCOMER));
     }
 
     /// Whether this member was expected; takes note of it.
@@ -88,7 +88,7 @@ impl Presence {
 
     /// Whether typing may be told now; takes note of it.
     pub(super) fn may_type(&mut self, now: Timestamp) -> bool {
-        let may = self.last_typing.is_none_or(|last| now >= last.after(TYPING_EVERY));
+        let may = self.last_typing.is_none_or(|last| now >= last.saturating_add(TYPING_EVERY));
         if may {
             self.last_typing = Some(now);
         }
@@ -96,23 +96,23 @@ impl Presence {
     }
 
     /// When "here" is to be said next.
-    pub(super) fn say_at(&self, members: usize) -> Option<Timestamp> {
+    pub(super) fn heartbeat_due(&self, members: usize) -> Option<Timestamp> {
         let heartbeat = self
             .last_said
             .filter(|_| (2..=HEARTBEAT_MEMBERS).contains(&members))
-            .map(|last| last.after(HEARTBEAT));
+            .map(|last| last.saturating_add(HEARTBEAT));
         [heartbeat, self.answer_at].into_iter().flatten().min()
     }
 
     /// When the next member falls silent.
-    pub(super) fn silence_at(&self) -> Option<Timestamp> {
-        self.heard.values().min().map(|heard| heard.after(SILENCE))
+    pub(super) fn silence_due(&self) -> Option<Timestamp> {
+        self.heard.values().min().map(|heard| heard.saturating_add(SILENT_AFTER))
     }
 }
 
 impl Machine {
     /// Says that this guest is here, when it is time.
-    pub(super) fn say_presence(&mut self, now: Timestamp) {
+    pub(super) fn send_presence(&mut self, now: Timestamp) {
         let Some(session) = self.session() else {
             return;
         };
@@ -120,8 +120,8 @@ impl Machine {
         if !self.config.presence || !self.may_act() || !self.outbox.is_idle() {
             return;
         }
-        if self.presence.say_at(members).is_some_and(|at| at <= now) {
-            self.presence.said(now);
+        if self.presence.heartbeat_due(members).is_some_and(|at| at <= now) {
+            self.presence.sent(now);
             if members > 1 {
                 self.outbox.push(Job::Here);
             }

@@ -6,8 +6,8 @@ use rand_core::Rng;
 
 use super::{
     Machine, RoomEvent, SendFailure, Trouble,
-    machine::{Asked, Phase, Ticket},
-    outbox::{Flight, Job, Sealed},
+    machine::{PendingRequest, Phase, Ticket},
+    outbox::{InFlight, Job, Sealed},
 };
 use crate::{
     id::MessageId,
@@ -30,18 +30,18 @@ impl Machine {
 
     /// Sends the next job, if nothing is in flight and the room can take it.
     pub(super) fn push(&mut self, now: Timestamp) {
-        if !self.link.synced || self.broken.is_some() || self.link.retry_at.is_some() {
+        if !self.link.synced || self.rejected.is_some() || self.link.retry_at.is_some() {
             return;
         }
         let expired = self.outbox.expire(now);
-        self.given_up(expired);
+        self.emit_failures(expired);
         while self.link.up {
             if self.outbox.flight.is_none() {
                 let Some(job) = self.outbox.queue.pop_front() else {
                     return;
                 };
                 let id = job.id().unwrap_or_else(|| self.new_id());
-                self.outbox.flight = Some(Flight {
+                self.outbox.flight = Some(InFlight {
                     job,
                     id,
                     retention: Retention::Live,
@@ -57,13 +57,13 @@ impl Machine {
             let Err(why) = self.launch(now) else {
                 return;
             };
-            let own = |flight: &Flight| matches!(flight.job, Job::Change(None, _));
+            let own = |flight: &InFlight| matches!(flight.job, Job::Change(None, _));
             let fails = matches!(why, SessionError::Internal | SessionError::TooLong { .. });
             if fails && self.outbox.flight.as_ref().is_some_and(own) {
-                self.tell(RoomEvent::Trouble(Trouble::CannotCommit));
+                self.emit(RoomEvent::Trouble(Trouble::CannotCommit));
             }
             let impossible = self.outbox.abandon(SendFailure::Impossible);
-            self.given_up(impossible);
+            self.emit_failures(impossible);
         }
     }
 
@@ -86,13 +86,13 @@ impl Machine {
         // message is sealed again: its receivers drop what they have heard.
         if !(is_change && flight.sealed.as_ref().is_some_and(fits)) {
             self.outbox.retire();
-            return self.seal_and_ask(now);
+            return self.seal_and_append(now);
         }
-        self.ask_append(now);
+        self.send_append(now);
         Ok(())
     }
 
-    fn seal_and_ask(&mut self, now: Timestamp) -> Result<(), SessionError> {
+    fn seal_and_append(&mut self, now: Timestamp) -> Result<(), SessionError> {
         let Phase::Inside(session) = &mut self.phase else {
             return Ok(());
         };
@@ -101,10 +101,10 @@ impl Machine {
         };
         let room = session.settings().retention;
         let wanted = match &flight.job {
-            Job::Say { retention, .. }
+            Job::Send { retention, .. }
             | Job::Whisper { retention, .. }
             | Job::Custom { retention, .. } => room.keep(*retention, self.guest),
-            Job::Leaving => room.largest(),
+            Job::Leaving => room.max(),
             Job::LeavingNow => Retention::Live,
             Job::Typing | Job::Here | Job::Change(..) => Retention::Live,
         };
@@ -113,10 +113,10 @@ impl Machine {
                 session.discard();
                 let outgoing = session.propose(change.clone(), &mut self.rng)?;
                 flight.sealed = Some(Sealed::new(outgoing.entry, Some(outgoing.next)));
-                self.ask_append(now);
+                self.send_append(now);
                 return Ok(());
             }
-            Job::Say { text, .. } => Ok(Content::Text(text.clone())),
+            Job::Send { text, .. } => Ok(Content::Text(text.clone())),
             // The id may be another guest's by now, who chose it.
             Job::Whisper { to, .. }
                 if session.member(to.id).is_none_or(|now| now.key != to.key) =>
@@ -137,18 +137,18 @@ impl Machine {
         let envelope = |content| Envelope { id: flight.id, counter: self.outbox.counter, content };
         let entry = session.seal(&envelope(content?), wanted, &mut self.rng)?;
         flight.sealed = Some(Sealed::new(entry, None));
-        self.ask_append(now);
+        self.send_append(now);
         Ok(())
     }
 
-    fn ask_append(&mut self, now: Timestamp) {
+    fn send_append(&mut self, now: Timestamp) {
         let flight = self.outbox.flight.as_ref();
         let Some(Sealed { entry, next, .. }) = flight.and_then(|flight| flight.sealed.clone())
         else {
             return;
         };
         let request = Request::Publish { address: self.address, entry, next };
-        let ticket = self.ask(Asked::Append, request);
+        let ticket = self.send_request(PendingRequest::Append, request);
         if let Some(flight) = &mut self.outbox.flight {
             flight.asked = Some(ticket);
             flight.asked_at = now;
@@ -156,7 +156,7 @@ impl Machine {
     }
 
     /// The answer to an append.
-    pub(super) fn appended(
+    pub(super) fn on_appended(
         &mut self,
         now: Timestamp,
         ticket: Ticket,
@@ -173,20 +173,20 @@ impl Machine {
         match result {
             Ok(Reply::Accepted { seq }) => {
                 flight.accepted = Some(seq);
-                flight.overdue = Some(now.after(OVERDUE));
+                flight.overdue = Some(now.saturating_add(OVERDUE));
                 if seq <= self.log.cursor() {
-                    self.own_entry_left_the_log(now, seq);
+                    self.on_own_entry_left_log(now, seq);
                 }
             }
             Ok(_) => {
                 flight.unknown = true;
-                self.disbelieve(now);
+                self.on_inconsistency(now);
             }
-            Err(refusal) => self.append_refused(now, refusal),
+            Err(refusal) => self.on_append_refused(now, refusal),
         }
     }
 
-    fn append_refused(&mut self, now: Timestamp, refusal: Refusal) {
+    fn on_append_refused(&mut self, now: Timestamp, refusal: Refusal) {
         let (Phase::Inside(session), Some(flight)) = (&mut self.phase, &mut self.outbox.flight)
         else {
             return;
@@ -195,27 +195,27 @@ impl Machine {
             Refusal::StaleEpoch { current } => {
                 let sealed_for = flight.sealed.as_ref().map(|sealed| sealed.entry.epoch);
                 if sealed_for == Some(current) {
-                    self.disbelieve(now);
+                    self.on_inconsistency(now);
                 } else if current != session.epoch() {
                     flight.stale = sealed_for;
                     self.read();
                 }
             }
             Refusal::NotAdmitted | Refusal::Busy { .. } => {
-                self.out_of_step(now, refusal.retry_after());
+                self.resync(now, refusal.retry_after());
             }
             Refusal::Unavailable => {
                 flight.unknown = true;
-                self.out_of_step(now, None);
+                self.resync(now, None);
             }
             Refusal::Full if matches!(flight.job, Job::Leaving) => flight.job = Job::LeavingNow,
             refusal => {
                 session.discard();
                 if refusal == Refusal::ReadOnly {
-                    self.tell(RoomEvent::Trouble(Trouble::ReadOnly));
+                    self.emit(RoomEvent::Trouble(Trouble::ReadOnly));
                 }
                 let refused = self.outbox.abandon(SendFailure::Refused(refusal));
-                self.given_up(refused);
+                self.emit_failures(refused);
             }
         }
     }

@@ -5,7 +5,7 @@
 //! though the join is valid. A member that merged it would have erased the keys by which the room can
 //! go on. So the next epoch is proven first, and the join is merged when the relay admits this member.
 
-use super::{Machine, machine::Phase, repair::Flaw};
+use super::{Machine, machine::Phase, rollback::RejectReason};
 use crate::{
     id::{Epoch, Seq},
     secret::Token,
@@ -81,9 +81,9 @@ impl Machine {
         let context = session.context();
         match session.merge_join(join) {
             Ok(applied) => {
-                self.repaired(now);
-                self.followed(seq, &applied, context);
-                self.applied(now, applied, false);
+                self.on_rolled_back(now);
+                self.on_commit_merged(seq, &applied, context);
+                self.on_epoch_change(now, applied, false);
             }
             Err(_) => self.rejoin(now),
         }
@@ -91,24 +91,24 @@ impl Machine {
 
     /// The relay does not admit this guest to the epoch of the staged join: it is not followed.
     /// False when there was none.
-    pub(super) fn staged_not_admitted(&mut self, now: Timestamp) -> bool {
+    pub(super) fn on_staged_not_admitted(&mut self, now: Timestamp) -> bool {
         let Some(staged) = self.staged.take() else {
             return false;
         };
         let Staged { seq, accepted, join } = *staged;
-        if self.is_broken_at(seq) {
-            self.out_of_step(now, None);
+        if self.is_rejected_at(seq) {
+            self.resync(now, None);
         } else {
             let is_last = self.link.current == Some(join.epoch());
-            let passed = !is_last && now >= accepted.after(SETTLES);
-            let flaw = Flaw::NotAdmitted { passed };
-            self.forbidden(now, (seq, EntryKind::Join), None, flaw);
+            let passed = !is_last && now >= accepted.saturating_add(SETTLES);
+            let flaw = RejectReason::NotAdmitted { passed };
+            self.on_rejected(now, (seq, EntryKind::Join), None, flaw);
         }
         true
     }
 
     /// Whether the staged join stood at `seq` or after it. It is dropped then: it was taken back.
-    pub(super) fn staged_taken_back(&mut self, seq: Seq) -> bool {
+    pub(super) fn on_staged_taken_back(&mut self, seq: Seq) -> bool {
         self.staged.take_if(|staged| staged.seq >= seq).is_some()
     }
 

@@ -6,17 +6,17 @@ use rand_core::CryptoRng;
 use tls_codec::Serialize as _;
 
 use super::{
+    commit_builder::{Change, CommitPlan},
     create,
     error::{Fault, SessionError},
     group::Session,
     identity::Identity,
     keys::{self, DoorKeys, EpochKeys},
     leaf,
-    open::Applied,
-    plan::{Change, Plan},
+    open::EpochChange,
     provider::Provider,
-    rules::Verdict,
-    seal::{self, Kind},
+    rules::ValidatedCommit,
+    seal::{self, SealKind},
 };
 use crate::{
     id::RoomAddress,
@@ -26,7 +26,7 @@ use crate::{
 
 /// A commit or join to be appended, and what it brings the relay.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outgoing {
+pub struct CommitBundle {
     /// The sealed commit or join.
     pub entry: Entry,
     /// Hashes and group information of the epoch that it begins.
@@ -35,7 +35,7 @@ pub struct Outgoing {
 
 /// What is held of an own commit until its place in the log is known.
 pub(super) struct Pending {
-    verdict: Verdict,
+    verdict: ValidatedCommit,
     next: NextKeys,
 }
 
@@ -57,14 +57,14 @@ impl Session {
         &mut self,
         change: Change,
         rng: &mut dyn CryptoRng,
-    ) -> Result<Outgoing, SessionError> {
+    ) -> Result<CommitBundle, SessionError> {
         if self.live.is_none() {
             return Err(SessionError::Removed);
         }
         if self.pending.is_some() {
             return Err(SessionError::Pending);
         }
-        let plan = self.plan(change)?;
+        let plan = self.plan_commit(change)?;
         let outgoing = self.stage(&plan, rng);
         if outgoing.is_err() {
             self.discard();
@@ -76,7 +76,7 @@ impl Session {
     ///
     /// # Errors
     /// `NotPending`, `Removed`.
-    pub fn accept(&mut self) -> Result<Applied, SessionError> {
+    pub fn accept(&mut self) -> Result<EpochChange, SessionError> {
         let live = self.live.as_mut().ok_or(SessionError::Removed)?;
         let Pending { verdict, next } = self.pending.take().ok_or(SessionError::NotPending)?;
         live.group.merge_pending_commit(&self.provider).map_err(|_| Fault)?;
@@ -99,9 +99,13 @@ impl Session {
         self.pending.is_some()
     }
 
-    fn stage(&mut self, plan: &Plan, rng: &mut dyn CryptoRng) -> Result<Outgoing, SessionError> {
+    fn stage(
+        &mut self,
+        plan: &CommitPlan,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<CommitBundle, SessionError> {
         let retention = self.settings.policy.handshakes;
-        let place = self.place(Kind::Commit, retention);
+        let place = self.seal_context(SealKind::Commit, retention);
         let notice = wire::encode(&plan.notice);
         let live = self.live.as_mut().ok_or(SessionError::Removed)?;
         live.group.set_aad(notice.to_vec());
@@ -115,14 +119,14 @@ impl Session {
         let sender = Sender::Member(live.group.own_leaf_index());
         // The same rules as for everyone else: what they would not accept is not sent.
         let verdict = self
-            .bench()
-            .judge(staged, &sender, &notice, &commit)
+            .commit_context()
+            .validate(staged, &sender, &notice, &commit)
             .map_err(|_| SessionError::NotAllowed)?;
         let next = NextKeys::export(staged, &self.provider, &self.address, verdict.new_door)?;
         let door = next.door.as_ref().map_or(&self.door, |(_, door)| door);
         let epoch = self.epoch.next();
         let group_info = create::seal_group_info(&self.address, epoch, door, &info, rng)?;
-        let outgoing = Outgoing {
+        let outgoing = CommitBundle {
             entry: Entry { kind: EntryKind::Commit, epoch: self.epoch, retention, sealed },
             next: create::next_epoch(&next.epoch, door, group_info),
         };
@@ -158,7 +162,7 @@ fn build(
     group: &mut MlsGroup,
     provider: &Provider,
     identity: &Identity,
-    plan: &Plan,
+    plan: &CommitPlan,
 ) -> Result<(MlsMessageOut, MlsMessageOut), Fault> {
     let mut parameters = LeafNodeParameters::builder();
     if let Some(nickname) = &plan.nickname {

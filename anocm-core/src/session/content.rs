@@ -122,7 +122,7 @@ impl Content {
             TYPING => plain(Self::Typing),
             HERE => plain(Self::Here),
             AWAY => plain(Self::Away),
-            WHISPER if whisper::has_lawful_size(body) => {
+            WHISPER if whisper::has_valid_size(body) => {
                 Some(Self::Whisper(Whisper(Payload::copy_from_slice(body))))
             }
             WHISPER => None,

@@ -18,7 +18,7 @@ use super::{
     member::Settings,
     provider::Provider,
     roster::Roster,
-    seal::{self, Kind, Place},
+    seal::{self, SealContext, SealKind},
 };
 use crate::{
     id::{Epoch, RoomAddress},
@@ -44,14 +44,14 @@ impl Session {
         let identity = Identity::owner(rng)?;
         let settings =
             Settings { policy, retention, owner: identity.key(), moderators: Vec::new() };
-        if !settings.is_lawful() {
+        if !settings.is_valid() {
             return Err(SessionError::NotAllowed);
         }
         let door = DoorKeys::derive(&address, secret)?;
         let provider = Provider::default();
         store_psk(&provider, &door)?;
         let group = create_group(&provider, &identity, address, &settings, nickname)?;
-        let session = Beginning::read(group, provider, door, &address)?.into_session(
+        let session = NewGroup::read(group, provider, door, &address)?.into_session(
             address,
             identity,
             secret.clone(),
@@ -78,7 +78,7 @@ impl Session {
 }
 
 /// A group just made or joined, read and found lawful.
-pub(super) struct Beginning {
+pub(super) struct NewGroup {
     provider: Provider,
     pub(super) live: Live,
     pub(super) door: DoorKeys,
@@ -86,7 +86,7 @@ pub(super) struct Beginning {
     roster: Roster,
 }
 
-impl Beginning {
+impl NewGroup {
     pub(super) fn read(
         group: MlsGroup,
         provider: Provider,
@@ -176,8 +176,12 @@ pub(super) fn seal_group_info(
     info: &MlsMessageOut,
     rng: &mut dyn CryptoRng,
 ) -> Result<Payload, SessionError> {
-    let place =
-        Place { address: *address, epoch, kind: Kind::GroupInfo, retention: Retention::Live };
+    let place = SealContext {
+        address: *address,
+        epoch,
+        kind: SealKind::GroupInfo,
+        retention: Retention::Live,
+    };
     let info = info.tls_serialize_detached().map_err(|_| Fault)?;
     seal::seal(&door.key, &place, &info, rng).ok_or(SessionError::TooLong { limit: MAX_DOOR })
 }

@@ -10,7 +10,7 @@ use super::{
     leaf,
     leave::LeaveStatement,
     rules::CommitNotice,
-    seal::{self, Kind},
+    seal::{self, SealKind},
     whisper,
 };
 use crate::{
@@ -69,8 +69,8 @@ pub fn notice(bytes: &[u8]) -> Option<Payload> {
 
 /// Whether it is the word of any member that they leave.
 #[must_use]
-pub fn is_anybodys(session: &Session, statement: &LeaveStatement) -> bool {
-    session.members().iter().any(|member| session.bench().is_valid(statement, member))
+pub fn is_by_a_member(session: &Session, statement: &LeaveStatement) -> bool {
+    session.members().iter().any(|member| session.commit_context().is_valid(statement, member))
 }
 
 /// What a seal is made for.
@@ -102,11 +102,11 @@ impl Place {
         seal::open(&self.key, &self.inner(), sealed)
     }
 
-    fn inner(&self) -> seal::Place {
-        seal::Place {
+    fn inner(&self) -> seal::SealContext {
+        seal::SealContext {
             address: self.address,
             epoch: self.epoch,
-            kind: self.kind.map_or(Kind::GroupInfo, Kind::from),
+            kind: self.kind.map_or(SealKind::GroupInfo, SealKind::from),
             retention: self.retention,
         }
     }

@@ -16,9 +16,9 @@ use super::{
     member::{Member, Settings},
     provider::Provider,
     roster::Roster,
-    rules::Bench,
+    rules::CommitContext,
     safety::SafetyCode,
-    seal::{Kind, Place},
+    seal::{SealContext, SealKind},
 };
 use crate::{
     id::{Epoch, MemberId, RoomAddress},
@@ -158,12 +158,12 @@ impl Session {
         Ok(&live.keys)
     }
 
-    pub(super) fn place(&self, kind: Kind, retention: Retention) -> Place {
-        Place { address: self.address, epoch: self.epoch, kind, retention }
+    pub(super) fn seal_context(&self, kind: SealKind, retention: Retention) -> SealContext {
+        SealContext { address: self.address, epoch: self.epoch, kind, retention }
     }
 
-    pub(super) fn bench(&self) -> Bench<'_, openmls_rust_crypto::RustCrypto> {
-        Bench {
+    pub(super) fn commit_context(&self) -> CommitContext<'_, openmls_rust_crypto::RustCrypto> {
+        CommitContext {
             crypto: self.provider.crypto(),
             address: &self.address,
             settings: &self.settings,

@@ -13,7 +13,7 @@ use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::Zeroizing;
 
 use super::{MemberKey, error::Fault};
-use crate::{id::MemberId, secret::Secret, witness};
+use crate::{id::MemberId, secret::Secret, secret_tap};
 
 /// Who a guest is in one room: signing key, member id, whisper key, and the owner secret if they
 /// opened the room. It is what survives a rejoin; wiped on drop. Use it in one session at a time.
@@ -32,9 +32,9 @@ impl Identity {
         let mut seed = Zeroizing::new([0; 32]);
         rng.fill_bytes(seed.as_mut());
         let signing = Box::new(SigningKey::from_bytes(&seed));
-        witness::tell("signing key", seed.as_slice());
+        secret_tap::report("signing key", seed.as_slice());
         rng.fill_bytes(seed.as_mut());
-        witness::tell("whisper key", seed.as_slice());
+        secret_tap::report("whisper key", seed.as_slice());
         Self {
             member: MemberId::new(member),
             signing,

@@ -16,8 +16,8 @@ use rand_core::CryptoRng;
 use tls_codec::{Deserialize as _, Serialize as _};
 
 use super::{
-    commit::Outgoing,
-    create::{self, Beginning},
+    commit::CommitBundle,
+    create::{self, NewGroup},
     error::{Fault, JoinError},
     group::{Session, hash_of},
     identity::Identity,
@@ -25,7 +25,7 @@ use super::{
     leaf,
     provider::Provider,
     rules::MAX_MEMBERS,
-    seal::{self, Kind, Place},
+    seal::{self, SealContext, SealKind},
 };
 use crate::{
     name::Nickname,
@@ -71,7 +71,7 @@ impl Session {
         secret: &Secret<32>,
         who: Newcomer,
         rng: &mut dyn CryptoRng,
-    ) -> Result<(Self, Outgoing), NotJoined> {
+    ) -> Result<(Self, CommitBundle), NotJoined> {
         let (identity, nickname, returning) = match who {
             Newcomer::New(nickname) => (Identity::new(rng), nickname, false),
             Newcomer::Returning(identity, nickname) => (identity, nickname, true),
@@ -102,7 +102,7 @@ pub(super) fn enter(
     (identity, nickname): (&Identity, &Nickname),
     crypto: &impl OpenMlsCrypto,
     rng: &mut dyn CryptoRng,
-) -> Result<(Beginning, Outgoing), JoinError> {
+) -> Result<(NewGroup, CommitBundle), JoinError> {
     let keys = DoorKeys::derive(&door.address, secret)?;
     let info = open_door(door, &keys)?;
     let provider = Provider::default();
@@ -112,17 +112,17 @@ pub(super) fn enter(
 
     // What is unlawful now was so before: members accept no commit that makes it so.
     let begun =
-        Beginning::read(group, provider, keys, &door.address).map_err(|_| JoinError::BadDoor)?;
+        NewGroup::read(group, provider, keys, &door.address).map_err(|_| JoinError::BadDoor)?;
     if begun.members() > MAX_MEMBERS {
         return Err(JoinError::Full);
     }
     if begun.settings.policy != door.policy {
         return Err(JoinError::PolicyMismatch);
     }
-    let place = Place {
+    let place = SealContext {
         address: door.address,
         epoch: door.epoch,
-        kind: Kind::Join,
+        kind: SealKind::Join,
         retention: door.policy.handshakes,
     };
     let join = join.tls_serialize_detached().map_err(|_| Fault)?;
@@ -130,7 +130,7 @@ pub(super) fn enter(
     let next = door.epoch.next();
     let info = create::seal_group_info(&door.address, next, &begun.door, &info, rng)
         .map_err(|_| JoinError::BadDoor)?;
-    let outgoing = Outgoing {
+    let outgoing = CommitBundle {
         entry: Entry {
             kind: EntryKind::Join,
             epoch: door.epoch,
@@ -144,10 +144,10 @@ pub(super) fn enter(
 
 /// Opens the sealed group information: it must be of this room, epoch and suite.
 pub(super) fn open_door(door: &Door, keys: &DoorKeys) -> Result<VerifiableGroupInfo, JoinError> {
-    let place = Place {
+    let place = SealContext {
         address: door.address,
         epoch: door.epoch,
-        kind: Kind::GroupInfo,
+        kind: SealKind::GroupInfo,
         retention: Retention::Live,
     };
     let bytes = seal::open(&keys.key, &place, &door.group_info).ok_or(JoinError::WrongLink)?;

@@ -8,7 +8,7 @@ use super::{error::Fault, safety::SafetyCode};
 use crate::{
     id::RoomAddress,
     secret::{Secret, Token},
-    witness,
+    secret_tap,
 };
 
 const DOOR_KEY: &[u8] = b"anocm/1 door key";
@@ -30,8 +30,8 @@ pub(super) fn derive<const N: usize>(
 ) -> Result<Secret<N>, Fault> {
     let hkdf = Hkdf::<Sha256>::new(Some(address.as_bytes()), secret);
     let derived = Secret::fill(|out| hkdf.expand(info, out)).map_err(|_| Fault)?;
-    witness::tell("secret to derive from", secret);
-    witness::tell("derived key", derived.expose());
+    secret_tap::report("secret to derive from", secret);
+    secret_tap::report("derived key", derived.expose());
     Ok(derived)
 }
 
@@ -102,7 +102,7 @@ pub(super) fn exported_invite(export: &Exporter<'_>) -> Result<Secret<32>, Fault
 
 fn exported<const N: usize>(export: &Exporter<'_>, label: &str) -> Result<Secret<N>, Fault> {
     let bytes = Zeroizing::new(export(label).ok_or(Fault)?);
-    witness::tell("exported key", &bytes);
+    secret_tap::report("exported key", &bytes);
     Secret::fill(|out| {
         let bytes: &[u8; N] = bytes.as_slice().try_into().map_err(|_| Fault)?;
         out.copy_from_slice(bytes);

@@ -111,5 +111,5 @@ pub(super) fn settings_extensions(settings: Vec<u8>) -> Result<Extensions<GroupC
 pub(super) fn read_settings(extensions: &Extensions<GroupContext>) -> Option<Settings> {
     let UnknownExtension(bytes) = extensions.unknown(SETTINGS)?;
     let settings: Settings = wire::decode(bytes, MAX_SETTINGS).ok()?;
-    (settings.is_lawful() && *extensions == group_extensions(&settings).ok()?).then_some(settings)
+    (settings.is_valid() && *extensions == group_extensions(&settings).ok()?).then_some(settings)
 }

@@ -82,16 +82,16 @@ impl Settings {
     }
 
     /// Whether they make sense in themselves.
-    pub(super) fn is_lawful(&self) -> bool {
+    pub(super) fn is_valid(&self) -> bool {
         self.moderators.is_sorted_by(|one, next| one < next)
             && self.moderators.len() <= MAX_MODERATORS
             && !self.moderators.contains(&self.owner)
-            && self.retention.largest() <= self.policy.largest
+            && self.retention.max() <= self.policy.max_retention
     }
 
     /// Whether the owner may replace `self` by `next`.
     pub(super) fn may_become(&self, next: &Self) -> bool {
-        next.is_lawful() && next.owner == self.owner && next.policy == self.policy
+        next.is_valid() && next.owner == self.owner && next.policy == self.policy
     }
 }
 
@@ -111,10 +111,10 @@ mod tests {
 
     #[test]
     fn moderators_are_listed_in_order_and_once() {
-        assert!(settings(&[]).is_lawful());
-        assert!(settings(&[1, 2, 3]).is_lawful());
+        assert!(settings(&[]).is_valid());
+        assert!(settings(&[1, 2, 3]).is_valid());
         for unlawful in [[2, 1].as_slice(), &[1, 1], &[1, 9]] {
-            assert!(!settings(unlawful).is_lawful());
+            assert!(!settings(unlawful).is_valid());
         }
     }
 

@@ -16,6 +16,7 @@
 //! commits members accept is in one place, and decided by every member alike.
 
 mod commit;
+mod commit_builder;
 mod content;
 mod create;
 mod door;
@@ -30,14 +31,13 @@ mod keys;
 mod leaf;
 mod leave;
 mod member;
+mod messages;
 mod open;
-mod plan;
 mod provider;
 mod roster;
 mod rules;
 mod safety;
 mod seal;
-mod speak;
 mod text;
 mod whisper;
 
@@ -47,7 +47,8 @@ mod tests;
 pub(crate) use tests::hostile;
 
 pub use crate::id::MemberKey;
-pub use commit::Outgoing;
+pub use commit::CommitBundle;
+pub use commit_builder::Change;
 pub use content::{Content, Envelope, MAX_CONTENT, Whisper};
 pub use error::{JoinError, OpenError, SessionError};
 pub use group::Session;
@@ -57,8 +58,7 @@ pub use join::{Newcomer, NotJoined};
 pub(crate) use keys::door_token;
 pub use leave::LeaveStatement;
 pub use member::{MAX_MODERATORS, Member, Role, Settings};
-pub use open::{Applied, Departure, Opened, StagedJoin};
-pub use plan::Change;
+pub use open::{Departure, EpochChange, Opened, StagedJoin};
 pub(crate) use rules::MAX_LEAVES;
 pub use safety::SafetyCode;
 pub use text::MessageText;

@@ -17,10 +17,10 @@ use super::{
     error::{Fault, OpenError},
     group::Session,
     member::Member,
+    messages,
     roster::Roster,
-    rules::Verdict,
-    seal::{self, Kind},
-    speak,
+    rules::ValidatedCommit,
+    seal::{self, SealKind},
 };
 use crate::{
     id::{Epoch, MemberId},
@@ -55,13 +55,13 @@ pub enum Opened {
         envelope: Envelope,
     },
     /// A commit or join; the session is in the next epoch.
-    Applied(Applied),
+    Applied(EpochChange),
 }
 
 /// What a commit or join changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Applied {
+pub struct EpochChange {
     /// The epoch that has begun.
     pub epoch: Epoch,
     /// Who made it; of a join, the newcomer.
@@ -86,7 +86,7 @@ pub struct Applied {
 /// it, with that epoch's keys. Wiped on drop.
 pub struct StagedJoin {
     commit: Box<StagedCommit>,
-    verdict: Verdict,
+    verdict: ValidatedCommit,
     /// `None` when the join takes this very member's place.
     next: Option<NextKeys>,
     before: Epoch,
@@ -115,7 +115,7 @@ impl fmt::Debug for StagedJoin {
 
 /// A commit or join that every member accepts.
 enum Judged {
-    Theirs(Box<StagedCommit>, Verdict),
+    Theirs(Box<StagedCommit>, ValidatedCommit),
     Own,
 }
 
@@ -161,7 +161,7 @@ impl Session {
     ///
     /// # Errors
     /// `Internal`, also when the session has moved on since.
-    pub fn merge_join(&mut self, join: StagedJoin) -> Result<Applied, OpenError> {
+    pub fn merge_join(&mut self, join: StagedJoin) -> Result<EpochChange, OpenError> {
         if join.before != self.epoch {
             return Err(OpenError::Internal);
         }
@@ -183,7 +183,7 @@ impl Session {
             EntryKind::Join => &self.door.key,
             EntryKind::Message | EntryKind::Commit => &live.keys.envelope,
         };
-        let place = self.place(Kind::from(entry.kind), entry.retention);
+        let place = self.seal_context(SealKind::from(entry.kind), entry.retention);
         seal::open(key, &place, &entry.sealed).ok_or(OpenError::Decrypt)
     }
 
@@ -196,7 +196,7 @@ impl Session {
         let Some(MlsMessageBodyIn::PrivateMessage(message)) = message else {
             return Err(OpenError::Spoilt);
         };
-        if retention > self.settings.retention.largest() {
+        if retention > self.settings.retention.max() {
             return Err(OpenError::Spoilt);
         }
         let live = self.live.as_mut().ok_or(OpenError::Removed)?;
@@ -205,7 +205,7 @@ impl Session {
         let &Sender::Member(index) = processed.sender() else {
             return Err(OpenError::Spoilt);
         };
-        if processed.aad() != speak::aad(retention) {
+        if processed.aad() != messages::aad(retention) {
             return Err(OpenError::Spoilt);
         }
         let ProcessedMessageContent::ApplicationMessage(message) = processed.into_content() else {
@@ -215,14 +215,14 @@ impl Session {
         let envelope = Envelope::decode(&bytes).map_err(|_| OpenError::Spoilt)?;
         let (sender, _) = self.roster.at(index).ok_or(OpenError::Spoilt)?;
         if let Content::Leaving(statement) = &envelope.content
-            && !self.bench().is_valid(statement, sender)
+            && !self.commit_context().is_valid(statement, sender)
         {
             return Err(OpenError::Spoilt);
         }
         Ok(Opened::Message { sender: sender.id, envelope })
     }
 
-    fn open_commit(&mut self, bytes: &[u8], entry: &Entry) -> Result<Applied, OpenError> {
+    fn open_commit(&mut self, bytes: &[u8], entry: &Entry) -> Result<EpochChange, OpenError> {
         match self.judge_commit(bytes, entry)? {
             Judged::Theirs(staged, verdict) => {
                 let next = self.next_keys(&staged, &verdict)?;
@@ -269,8 +269,8 @@ impl Session {
         match processed.into_content() {
             ProcessedMessageContent::StagedCommitMessage(staged) => {
                 let verdict = self
-                    .bench()
-                    .judge(&staged, &sender, &notice, bytes)
+                    .commit_context()
+                    .validate(&staged, &sender, &notice, bytes)
                     .map_err(|_| OpenError::Forbidden { by: claimed })?;
                 Ok(Judged::Theirs(staged, verdict))
             }
@@ -292,7 +292,7 @@ impl Session {
     fn next_keys(
         &self,
         staged: &StagedCommit,
-        verdict: &Verdict,
+        verdict: &ValidatedCommit,
     ) -> Result<Option<NextKeys>, Fault> {
         if staged.self_removed() {
             return Ok(None);
@@ -304,9 +304,9 @@ impl Session {
     fn merge(
         &mut self,
         staged: StagedCommit,
-        verdict: Verdict,
+        verdict: ValidatedCommit,
         next: Option<NextKeys>,
-    ) -> Result<Applied, Fault> {
+    ) -> Result<EpochChange, Fault> {
         let live = self.live.as_mut().ok_or(Fault)?;
         live.group.merge_staged_commit(&self.provider, staged).map_err(|_| Fault)?;
         self.pending = None;
@@ -316,9 +316,9 @@ impl Session {
     /// After a merge: takes over what the new epoch holds and erases what belonged to the old.
     pub(super) fn begin_epoch(
         &mut self,
-        verdict: Verdict,
+        verdict: ValidatedCommit,
         next: Option<NextKeys>,
-    ) -> Result<Applied, Fault> {
+    ) -> Result<EpochChange, Fault> {
         let live = self.live.as_mut().ok_or(Fault)?;
         let settings = verdict.settings;
         let roster =
@@ -345,7 +345,7 @@ impl Session {
         }
         let before = std::mem::replace(&mut self.roster, roster);
         let settings_changed = std::mem::replace(&mut self.settings, settings) != self.settings;
-        Ok(Applied {
+        Ok(EpochChange {
             epoch: self.epoch,
             by: verdict.by,
             joined: verdict.joined.and_then(|(id, _)| self.member(id).cloned()),

@@ -10,7 +10,7 @@ use openmls_traits::{
 use serde::{Serialize, de::DeserializeOwned};
 use zeroize::Zeroizing;
 
-use crate::witness;
+use crate::secret_tap;
 
 /// Cryptography and storage of one group. Never shared between groups, so that dropping the one
 /// wipes the other.
@@ -88,7 +88,7 @@ impl Storage {
         value: &T,
     ) -> Result<(), StorageError> {
         let (name, value) = (pack(name)?, pack(value)?);
-        witness::tell("stored key of MLS", &value);
+        secret_tap::report("stored key of MLS", &value);
         let mut slots = self.slots();
         slots.retain(|slot| slot.kind != kind || slot.name != name);
         slots.push(Slot { kind, name, value });
@@ -139,7 +139,7 @@ macro_rules! not_kept_but_told {
         fn $name<$group: traits::$group_bound<V>, $secrets: traits::$bound<V>>(
             &self, _: &$group, secrets: &$secrets
         ) -> Result<(), StorageError> {
-            witness::tell_all_of($what, secrets);
+            secret_tap::report_all_of($what, secrets);
             Ok(())
         }
     )+};

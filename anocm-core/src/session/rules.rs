@@ -56,7 +56,7 @@ impl CommitNotice {
 
 /// What an accepted commit or join does.
 #[derive(Debug)]
-pub(super) struct Verdict {
+pub(super) struct ValidatedCommit {
     /// The committer; of a join, the newcomer.
     pub(super) by: MemberId,
     /// The newcomer, and whether they were a member before.
@@ -69,10 +69,10 @@ pub(super) struct Verdict {
 
 /// A commit or join that no member accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Forbidden;
+pub(super) struct RejectedCommit;
 
 /// What the members of the current epoch hold, against which a commit is judged.
-pub(super) struct Bench<'a, C> {
+pub(super) struct CommitContext<'a, C> {
     pub(super) crypto: &'a C,
     pub(super) address: &'a RoomAddress,
     pub(super) settings: &'a Settings,
@@ -80,41 +80,42 @@ pub(super) struct Bench<'a, C> {
     pub(super) door: &'a DoorKeys,
 }
 
-impl<C: OpenMlsCrypto> Bench<'_, C> {
+impl<C: OpenMlsCrypto> CommitContext<'_, C> {
     /// Judges a commit or join before it is merged. `commit` is the MLSMessage that it came in.
-    pub(super) fn judge(
+    pub(super) fn validate(
         &self,
         staged: &StagedCommit,
         sender: &Sender,
         notice: &[u8],
         commit: &[u8],
-    ) -> Result<Verdict, Forbidden> {
-        let path = staged.update_path_leaf_node().ok_or(Forbidden)?;
-        let leaf = leaf::read_leaf(path).ok_or(Forbidden)?;
+    ) -> Result<ValidatedCommit, RejectedCommit> {
+        let path = staged.update_path_leaf_node().ok_or(RejectedCommit)?;
+        let leaf = leaf::read_leaf(path).ok_or(RejectedCommit)?;
         if !encryption::path_is_usable(commit) {
-            return Err(Forbidden);
+            return Err(RejectedCommit);
         }
-        let settings = leaf::read_settings(staged.group_context().extensions()).ok_or(Forbidden)?;
+        let settings =
+            leaf::read_settings(staged.group_context().extensions()).ok_or(RejectedCommit)?;
         let by_value = staged
             .queued_proposals()
             .all(|queued| queued.proposal_or_ref_type() == ProposalOrRefType::Proposal);
         if !by_value {
-            return Err(Forbidden);
+            return Err(RejectedCommit);
         }
         match sender {
             Sender::NewMemberCommit if notice.is_empty() => self.join(staged, &leaf, settings),
             Sender::Member(index) => {
-                let (committer, seat) = self.roster.at(*index).ok_or(Forbidden)?;
+                let (committer, seat) = self.roster.at(*index).ok_or(RejectedCommit)?;
                 if leaf.id != committer.id
                     || leaf.key != committer.key
                     || leaf.whisper != seat.whisper
                 {
-                    return Err(Forbidden);
+                    return Err(RejectedCommit);
                 }
-                let notice = CommitNotice::read(notice).ok_or(Forbidden)?;
+                let notice = CommitNotice::read(notice).ok_or(RejectedCommit)?;
                 self.commit(staged, committer, &notice, settings)
             }
-            _ => Err(Forbidden),
+            _ => Err(RejectedCommit),
         }
     }
 
@@ -124,7 +125,7 @@ impl<C: OpenMlsCrypto> Bench<'_, C> {
         staged: &StagedCommit,
         leaf: &Leaf,
         settings: Settings,
-    ) -> Result<Verdict, Forbidden> {
+    ) -> Result<ValidatedCommit, RejectedCommit> {
         let (mut inits, mut psks, mut replaced) = (0, 0, None);
         for queued in staged.queued_proposals() {
             match queued.proposal() {
@@ -133,7 +134,7 @@ impl<C: OpenMlsCrypto> Bench<'_, C> {
                 Proposal::Remove(remove) if replaced.is_none() => {
                     replaced = Some(remove.removed());
                 }
-                _ => return Err(Forbidden),
+                _ => return Err(RejectedCommit),
             }
         }
         let psk_is_ours = staged.psk_proposals().all(|queued| {
@@ -143,13 +144,13 @@ impl<C: OpenMlsCrypto> Bench<'_, C> {
             psk.psk_id() == self.door.psk_id.expose()
         });
         if inits != 1 || psks != 1 || !psk_is_ours || settings != *self.settings {
-            return Err(Forbidden);
+            return Err(RejectedCommit);
         }
-        let old = replaced.map(|index| self.roster.at(index).ok_or(Forbidden)).transpose()?;
+        let old = replaced.map(|index| self.roster.at(index).ok_or(RejectedCommit)).transpose()?;
         if let Some((old, _)) = old
             && (old.id != leaf.id || old.key != leaf.key)
         {
-            return Err(Forbidden);
+            return Err(RejectedCommit);
         }
         let taken = self
             .roster
@@ -159,9 +160,9 @@ impl<C: OpenMlsCrypto> Bench<'_, C> {
             .any(|member| member.id == leaf.id || member.key == leaf.key);
         let full = old.is_none() && self.roster.members().len() >= MAX_MEMBERS;
         if taken || full {
-            return Err(Forbidden);
+            return Err(RejectedCommit);
         }
-        Ok(Verdict {
+        Ok(ValidatedCommit {
             by: leaf.id,
             joined: Some((leaf.id, old.is_some())),
             departed: Vec::new(),
@@ -177,7 +178,7 @@ impl<C: OpenMlsCrypto> Bench<'_, C> {
         committer: &Member,
         notice: &CommitNotice,
         settings: Settings,
-    ) -> Result<Verdict, Forbidden> {
+    ) -> Result<ValidatedCommit, RejectedCommit> {
         let mut departed = Vec::new();
         for queued in staged.queued_proposals() {
             match queued.proposal() {
@@ -185,7 +186,7 @@ impl<C: OpenMlsCrypto> Bench<'_, C> {
                     departed.push(self.removal(committer, remove.removed(), notice)?);
                 }
                 Proposal::GroupContextExtensions(_) if committer.role == Role::Owner => {}
-                _ => return Err(Forbidden),
+                _ => return Err(RejectedCommit),
             }
         }
         let forced = departed.iter().any(|(_, how)| matches!(how, Departure::Removed { .. }));
@@ -197,9 +198,9 @@ impl<C: OpenMlsCrypto> Bench<'_, C> {
             || notice.leaves.len() != left.count()
             || !self.settings.may_become(&settings)
         {
-            return Err(Forbidden);
+            return Err(RejectedCommit);
         }
-        Ok(Verdict {
+        Ok(ValidatedCommit {
             by: committer.id,
             joined: None,
             departed,
@@ -213,23 +214,23 @@ impl<C: OpenMlsCrypto> Bench<'_, C> {
         committer: &Member,
         removed: LeafNodeIndex,
         notice: &CommitNotice,
-    ) -> Result<(MemberId, Departure), Forbidden> {
-        let (member, _) = self.roster.at(removed).ok_or(Forbidden)?;
+    ) -> Result<(MemberId, Departure), RejectedCommit> {
+        let (member, _) = self.roster.at(removed).ok_or(RejectedCommit)?;
         if member.id == committer.id {
-            return Err(Forbidden);
+            return Err(RejectedCommit);
         }
         let statement = notice.leaves.iter().find(|statement| statement.member() == member.id);
         if let Some(statement) = statement {
             return if self.is_valid(statement, member) {
                 Ok((member.id, Departure::Left))
             } else {
-                Err(Forbidden)
+                Err(RejectedCommit)
             };
         }
         if may_remove(committer.role, member.role) {
             Ok((member.id, Departure::Removed { by: committer.id }))
         } else {
-            Err(Forbidden)
+            Err(RejectedCommit)
         }
     }
 

@@ -20,14 +20,14 @@ pub(super) const OVERHEAD: usize = NONCE + LENGTH + TAG;
 
 /// What is sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum SealKind {
     Message,
     Commit,
     Join,
     GroupInfo,
 }
 
-impl Kind {
+impl SealKind {
     fn byte(self) -> u8 {
         match self {
             Self::Message => 0,
@@ -45,7 +45,7 @@ impl Kind {
     }
 }
 
-impl From<EntryKind> for Kind {
+impl From<EntryKind> for SealKind {
     fn from(kind: EntryKind) -> Self {
         match kind {
             EntryKind::Message => Self::Message,
@@ -57,15 +57,15 @@ impl From<EntryKind> for Kind {
 
 /// What the seal binds the content to. Open one, and it was made for this and nothing else.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+pub(super) struct SealContext {
     pub(super) address: RoomAddress,
     pub(super) epoch: Epoch,
-    pub(super) kind: Kind,
+    pub(super) kind: SealKind,
     /// Of group information: live, which is zero.
     pub(super) retention: Retention,
 }
 
-impl Place {
+impl SealContext {
     /// Version u16 ‖ address ‖ epoch u64 ‖ kind u8 ‖ retention in milliseconds u32, big endian.
     pub(super) fn aad(&self) -> Vec<u8> {
         [
@@ -83,7 +83,7 @@ impl Place {
 /// in the smallest size that holds it. `None` when none does.
 pub(super) fn seal(
     key: &Secret<32>,
-    place: &Place,
+    place: &SealContext,
     content: &[u8],
     rng: &mut dyn CryptoRng,
 ) -> Option<Payload> {
@@ -95,7 +95,7 @@ pub(super) fn seal(
 pub(super) fn seal_with(
     key: &Secret<32>,
     nonce: &[u8; NONCE],
-    place: &Place,
+    place: &SealContext,
     content: &[u8],
 ) -> Option<Payload> {
     let needed = content.len().checked_add(OVERHEAD)?;
@@ -116,7 +116,11 @@ pub(super) fn seal_with(
 }
 
 /// Opens what was sealed for exactly `place`. `None`, without saying why, when it was not.
-pub(super) fn open(key: &Secret<32>, place: &Place, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+pub(super) fn open(
+    key: &Secret<32>,
+    place: &SealContext,
+    sealed: &[u8],
+) -> Option<Zeroizing<Vec<u8>>> {
     if !place.kind.sizes().contains(&sealed.len()) {
         return None;
     }
@@ -157,10 +161,10 @@ mod tests {
 
     use super::*;
 
-    const PLACE: Place = Place {
+    const PLACE: SealContext = SealContext {
         address: RoomAddress::new([1; 16]),
         epoch: Epoch::new(7),
-        kind: Kind::Message,
+        kind: SealKind::Message,
         retention: Retention::Live,
     };
 
@@ -170,10 +174,11 @@ mod tests {
 
     #[test]
     fn the_smallest_size_that_fits_is_taken() {
-        for (kind, sizes) in
-            [(Kind::Message, SEALED_SIZES.as_slice()), (Kind::GroupInfo, DOOR_SIZES.as_slice())]
-        {
-            let place = Place { kind, ..PLACE };
+        for (kind, sizes) in [
+            (SealKind::Message, SEALED_SIZES.as_slice()),
+            (SealKind::GroupInfo, DOOR_SIZES.as_slice()),
+        ] {
+            let place = SealContext { kind, ..PLACE };
             let size = |content: usize| {
                 seal_with(&key(), &[3; 24], &place, &vec![4; content]).map(|sealed| sealed.len())
             };
@@ -191,11 +196,11 @@ mod tests {
         assert_eq!(open(&key(), &PLACE, &sealed).unwrap().as_slice(), b"words");
         let long = Retention::keep(std::time::Duration::from_secs(9)).unwrap();
         for place in [
-            Place { address: RoomAddress::new([2; 16]), ..PLACE },
-            Place { epoch: Epoch::new(8), ..PLACE },
-            Place { kind: Kind::Commit, ..PLACE },
-            Place { kind: Kind::GroupInfo, ..PLACE },
-            Place { retention: long, ..PLACE },
+            SealContext { address: RoomAddress::new([2; 16]), ..PLACE },
+            SealContext { epoch: Epoch::new(8), ..PLACE },
+            SealContext { kind: SealKind::Commit, ..PLACE },
+            SealContext { kind: SealKind::GroupInfo, ..PLACE },
+            SealContext { retention: long, ..PLACE },
         ] {
             assert!(open(&key(), &place, &sealed).is_none());
         }

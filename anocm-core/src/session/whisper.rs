@@ -26,7 +26,7 @@ const OVERHEAD: usize = KEY + LENGTH + KIND + TAG;
 pub const MAX_WHISPER: usize = super::MAX_CONTENT - OVERHEAD;
 
 /// Between whom, and when.
-pub(super) struct Between {
+pub(super) struct WhisperContext {
     pub(super) address: RoomAddress,
     pub(super) epoch: Epoch,
     pub(super) sender: MemberId,
@@ -35,7 +35,7 @@ pub(super) struct Between {
     pub(super) key: [u8; 32],
 }
 
-impl Between {
+impl WhisperContext {
     fn derive(&self, shared: &SharedSecret, ephemeral: &[u8; 32]) -> Result<Secret<32>, Fault> {
         let info = [
             LABEL,
@@ -51,14 +51,14 @@ impl Between {
 }
 
 /// Whether `body` can be a whisper: as long as the largest body of one of the sealed sizes.
-pub(super) fn has_lawful_size(body: &[u8]) -> bool {
+pub(super) fn has_valid_size(body: &[u8]) -> bool {
     BODY_SIZES.contains(&body.len())
 }
 
 /// Seals `content` for one member: `ephemeral key ‖ ChaCha20-Poly1305(length u32 ‖ kind u16 ‖
 /// body ‖ zeros)`.
 pub(super) fn seal(
-    between: &Between,
+    between: &WhisperContext,
     content: &Content,
     rng: &mut dyn CryptoRng,
 ) -> Result<Whisper, SessionError> {
@@ -68,7 +68,7 @@ pub(super) fn seal(
 }
 
 pub(super) fn seal_with(
-    between: &Between,
+    between: &WhisperContext,
     content: &Content,
     ephemeral: &StaticSecret,
 ) -> Result<Whisper, SessionError> {
@@ -116,7 +116,11 @@ fn fill(
 }
 
 /// Opens a whisper. `None` when it is for somebody else or was altered.
-pub(super) fn open(between: &Between, whisper: &Whisper, own: &StaticSecret) -> Option<Content> {
+pub(super) fn open(
+    between: &WhisperContext,
+    whisper: &Whisper,
+    own: &StaticSecret,
+) -> Option<Content> {
     let (public, rest) = whisper.0.split_first_chunk::<KEY>()?;
     let (padded, tag) = rest.split_last_chunk::<TAG>()?;
     let shared = own.diffie_hellman(&PublicKey::from(*public));
@@ -150,8 +154,8 @@ mod tests {
         StaticSecret::from([1; 32])
     }
 
-    fn between() -> Between {
-        Between {
+    fn between() -> WhisperContext {
+        WhisperContext {
             address: RoomAddress::new([1; 16]),
             epoch: Epoch::new(2),
             sender: MemberId::new([3; 16]),
@@ -173,10 +177,10 @@ mod tests {
         let whisper = sealed(&text(5)).unwrap();
         assert_eq!(open(&between(), &whisper, &own()), Some(text(5)));
         for other in [
-            Between { address: RoomAddress::new([9; 16]), ..between() },
-            Between { epoch: Epoch::new(3), ..between() },
-            Between { sender: MemberId::new([9; 16]), ..between() },
-            Between { recipient: MemberId::new([9; 16]), ..between() },
+            WhisperContext { address: RoomAddress::new([9; 16]), ..between() },
+            WhisperContext { epoch: Epoch::new(3), ..between() },
+            WhisperContext { sender: MemberId::new([9; 16]), ..between() },
+            WhisperContext { recipient: MemberId::new([9; 16]), ..between() },
         ] {
             assert_eq!(open(&other, &whisper, &own()), None);
         }
@@ -199,7 +203,7 @@ mod tests {
 
     #[test]
     fn keys_that_make_an_empty_secret_are_refused() {
-        let low_order = Between { key: [0; 32], ..between() };
+        let low_order = WhisperContext { key: [0; 32], ..between() };
         let ephemeral = StaticSecret::from([7; 32]);
         assert_eq!(seal_with(&low_order, &text(1), &ephemeral), Err(SessionError::NotAllowed));
         let mut forged = sealed(&text(1)).unwrap().0.to_vec();

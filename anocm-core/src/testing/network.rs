@@ -15,7 +15,7 @@ use tokio::{sync::watch, time::Instant};
 use crate::{
     invite::RelayUrl,
     secret::Payload,
-    transport::{AtOnce, Closing, Link, Transport, TransportError},
+    transport::{Closing, Link, Transport, TransportError, TrySend},
 };
 
 /// Which way a frame goes.
@@ -37,7 +37,7 @@ pub struct Network(Arc<Mutex<State>>);
 
 struct State {
     rng: ChaCha20Rng,
-    longest_delay: Duration,
+    max_delay: Duration,
     inspect: Option<Inspect>,
     lines: BTreeMap<usize, Line>,
 }
@@ -61,12 +61,12 @@ impl Line {
 }
 
 impl Network {
-    /// A network in which each frame takes up to `longest_delay`, by numbers from `seed`.
+    /// A network in which each frame takes up to `max_delay`, by numbers from `seed`.
     #[must_use]
     pub fn new(seed: u64, longest_delay: Duration) -> Self {
         let rng = ChaCha20Rng::seed_from_u64(seed);
         let (inspect, lines) = (None, BTreeMap::new());
-        Self(Arc::new(Mutex::new(State { rng, longest_delay, inspect, lines })))
+        Self(Arc::new(Mutex::new(State { rng, max_delay: longest_delay, inspect, lines })))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -114,7 +114,7 @@ impl Network {
 
     fn delay(&self) -> Duration {
         let mut state = self.state();
-        let most = u64::try_from(state.longest_delay.as_millis()).unwrap_or(0);
+        let most = u64::try_from(state.max_delay.as_millis()).unwrap_or(0);
         Duration::from_millis(state.rng.next_u64() % (most + 1))
     }
 
@@ -235,9 +235,9 @@ impl Link for Wire {
         Ok(())
     }
 
-    fn try_send(&self, _: &[Payload]) -> AtOnce {
+    fn try_send(&self, _: &[Payload]) -> TrySend {
         // Nothing goes at once through this weather.
-        AtOnce::default()
+        TrySend::default()
     }
 
     async fn recv(&self) -> Result<Option<Payload>, TransportError> {

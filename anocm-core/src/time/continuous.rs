@@ -53,12 +53,12 @@ impl Default for ContinuousClock {
 #[async_trait]
 impl Clock for ContinuousClock {
     fn now(&self) -> Timestamp {
-        self.awake.now().after(self.asleep())
+        self.awake.now().saturating_add(self.asleep())
     }
 
     async fn sleep_until(&self, deadline: Timestamp) {
         loop {
-            let left = deadline.since(self.now());
+            let left = deadline.saturating_duration_since(self.now());
             if left.is_zero() {
                 return;
             }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
-use super::{AtOnce, Closing, Link, Transport, TransportError};
+use super::{Closing, Link, Transport, TransportError, TrySend};
 use crate::{invite::RelayUrl, secret::Payload, wire::MAX_FRAME};
 
 /// Frames that may wait in each direction before `send` waits.
@@ -49,12 +49,12 @@ impl Link for End {
         Ok(())
     }
 
-    fn try_send(&self, frames: &[Payload]) -> AtOnce {
+    fn try_send(&self, frames: &[Payload]) -> TrySend {
         let to = self.to.lock().unwrap_or_else(PoisonError::into_inner);
         let goes = |frame: &&Payload| {
             to.as_ref().is_some_and(|to| to.try_send(Payload::clone(frame)).is_ok())
         };
-        AtOnce { taken: frames.iter().take_while(goes).count(), waits: false }
+        TrySend { accepted: frames.iter().take_while(goes).count(), pending: false }
     }
 
     async fn recv(&self) -> Result<Option<Payload>, TransportError> {

@@ -71,7 +71,7 @@ pub trait Link: Send + Sync + 'static {
     /// Sends what goes at once, without a task that waits for it. For a caller that serves many
     /// links, and sends the rest with `send`; not while a `send` is under way. Taking none is
     /// always right, and all that is right for a link that is dead.
-    fn try_send(&self, frames: &[Payload]) -> AtOnce;
+    fn try_send(&self, frames: &[Payload]) -> TrySend;
 
     /// The next frame; `None` after a clean close. At most one caller at a time.
     async fn recv(&self) -> Result<Option<Payload>, TransportError>;
@@ -83,11 +83,11 @@ pub trait Link: Send + Sync + 'static {
 /// What [`Link::try_send`] did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[must_use]
-pub struct AtOnce {
+pub struct TrySend {
     /// So many frames were taken, from the first one on.
-    pub taken: usize,
+    pub accepted: usize,
     /// Not all of that is written: a `send`, if only of no frames, waits until it is.
-    pub waits: bool,
+    pub pending: bool,
 }
 
 /// Why a side closes a link.

@@ -133,14 +133,14 @@ pub struct Genesis {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
     /// The longest retention of any message.
-    pub largest: Retention,
+    pub max_retention: Retention,
     /// How long commits and joins are kept, so that a guest who was away can walk forward
     /// through the epochs. They carry nothing that anyone said.
     pub handshakes: Retention,
     /// Milliseconds that the room outlives its last connection.
     pub linger: u64,
     /// Milliseconds after its opening at which the room ends in any case.
-    pub largest_age: u64,
+    pub max_age: u64,
     /// The most entries kept at one time.
     pub max_entries: u32,
     /// The most bytes of sealed entries kept at one time.
@@ -168,8 +168,8 @@ impl Policy {
 
     /// The age at which the room ends in any case.
     #[must_use]
-    pub const fn largest_age(&self) -> Duration {
-        Duration::from_millis(self.largest_age)
+    pub const fn max_age(&self) -> Duration {
+        Duration::from_millis(self.max_age)
     }
 }
 

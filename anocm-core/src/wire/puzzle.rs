@@ -8,7 +8,7 @@ pub struct Puzzle {
     /// Random: nobody can have worked on it before.
     pub seed: [u8; 16],
     /// How many tries it takes on average.
-    pub effort: u32,
+    pub difficulty: u32,
 }
 
 /// The number that a [`Puzzle`] asks for.
@@ -17,5 +17,5 @@ pub struct Solution(pub [u8; 8]);
 
 impl Puzzle {
     /// The most tries that a client lets itself be asked for, some ten seconds of work.
-    pub const MAX_EFFORT: u32 = 1 << 18;
+    pub const MAX_DIFFICULTY: u32 = 1 << 18;
 }

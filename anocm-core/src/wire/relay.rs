@@ -87,10 +87,10 @@ pub enum Refusal {
         current: Epoch,
     },
     /// Longer than the room's policy allows.
-    #[error("retention above the room's largest ({largest})")]
+    #[error("retention above the room's largest ({max})")]
     RetentionTooLong {
         /// The most it allows.
-        largest: Retention,
+        max: Retention,
     },
     /// The request contradicts itself or its size is not one of those allowed.
     #[error("not a lawful request")]

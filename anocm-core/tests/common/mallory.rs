@@ -7,7 +7,7 @@ use std::{
 
 use anocm_core::{
     Invite, MessageId, Payload, Retention, Secret, Seq,
-    session::{Change, Content, Envelope, Newcomer, Opened, Outgoing, Session},
+    session::{Change, CommitBundle, Content, Envelope, Newcomer, Opened, Session},
     transport::Link,
     wire::{
         ClientFrame, ClientHello, Entry, EntryKind, Event, Hello, LogItem, MAX_FRAME, NextEpoch,
@@ -89,7 +89,7 @@ impl Mallory {
             panic!("the door was not shown")
         };
         let newcomer = Newcomer::New("Mallory".parse().unwrap());
-        let (session, Outgoing { entry, next }) =
+        let (session, CommitBundle { entry, next }) =
             Session::join(&shown, invite.secret(), newcomer, &mut rng).unwrap();
         let Ok(Reply::Accepted { seq }) =
             hand.ask(Request::Join { address, door, entry, next }).await
@@ -155,7 +155,7 @@ impl Mallory {
     pub async fn refreshes(&mut self, lie: impl FnOnce(&mut NextEpoch, NextEpoch)) {
         self.catches_up().await;
         let commit = self.session.propose(Change::Refresh, &mut self.rng);
-        let Outgoing { entry, mut next } = commit.unwrap();
+        let CommitBundle { entry, mut next } = commit.unwrap();
         lie(&mut next, self.nowhere());
         self.publishes(entry, Some(next)).await.unwrap();
     }

@@ -110,7 +110,7 @@ impl Guest {
     pub async fn until<T>(&mut self, mut expected: impl FnMut(&RoomEvent) -> Option<T>) -> T {
         let mut seen = Vec::new();
         let waiting = async {
-            while let Some(event) = self.room.event().await {
+            while let Some(event) = self.room.next_event().await {
                 if let Some(found) = expected(&event) {
                     return Some(found);
                 }
@@ -165,7 +165,7 @@ impl Guest {
     pub async fn meanwhile(&mut self, time: Duration) -> Vec<RoomEvent> {
         let mut events = Vec::new();
         let collecting = async {
-            while let Some(event) = self.room.event().await {
+            while let Some(event) = self.room.next_event().await {
                 events.push(event);
             }
         };
@@ -186,7 +186,7 @@ impl Guest {
     }
 
     pub fn says(&self, text: &str, retention: Retention) {
-        self.does(Command::Say { text: text.to_owned(), retention: Some(retention) });
+        self.does(Command::Send { text: text.to_owned(), retention: Some(retention) });
     }
 
     pub fn kept(&self) -> Vec<String> {

@@ -7,7 +7,7 @@ use std::{
 
 use anocm_core::{
     Payload, RelayUrl,
-    transport::{AtOnce, Closing, Link, Transport, TransportError},
+    transport::{Closing, Link, Transport, TransportError, TrySend},
     wire::{
         ClientFrame, Event, LogItem, MAX_FRAME, RelayFrame, Reply, Request, RequestId, decode,
         encode,
@@ -223,8 +223,8 @@ impl Link for Bent {
         Ok(())
     }
 
-    fn try_send(&self, _: &[Payload]) -> AtOnce {
-        AtOnce::default()
+    fn try_send(&self, _: &[Payload]) -> TrySend {
+        TrySend::default()
     }
 
     async fn recv(&self) -> Result<Option<Payload>, TransportError> {

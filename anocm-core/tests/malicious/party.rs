@@ -176,7 +176,7 @@ impl Party {
                 let text = says(honest.name);
                 let retention = Some(self.kept);
                 // Refused while the room is broken.
-                let _ = honest.guest.room.command(Command::Say { text, retention });
+                let _ = honest.guest.room.command(Command::Send { text, retention });
             }
             let again = Instant::now() + AGAIN;
             let (by, to) = loop {
@@ -259,7 +259,7 @@ impl Party {
         for honest in self.present() {
             let text = meanwhile(honest.name);
             let retention = Some(super::hour());
-            honest.guest.room.command(Command::Say { text, retention }).unwrap();
+            honest.guest.room.command(Command::Send { text, retention }).unwrap();
         }
     }
 

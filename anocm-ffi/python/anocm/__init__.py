@@ -1,7 +1,7 @@
 """Rooms in which people who give no name talk, end-to-end encrypted, and which leave nothing behind.
 
     async with anocm.join(link, "Bot") as room:
-        room.say("Hello, stranger.")
+        room.send("Hello, stranger.")
         async for event in room:
             ...
 

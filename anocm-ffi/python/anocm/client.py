@@ -58,7 +58,7 @@ class Client:
         *,
         retention: Optional[RoomRetention] = None,
         linger_seconds: int = 120,
-        largest_age_seconds: int = 604_800,
+        max_age_seconds: int = 604_800,
         max_entries: int = 10_000,
         max_bytes: int = 32_000_000,
     ) -> Room:
@@ -69,7 +69,7 @@ class Client:
                     nickname=nickname,
                     retention=retention,
                     linger_seconds=linger_seconds,
-                    largest_age_seconds=largest_age_seconds,
+                    max_age_seconds=max_age_seconds,
                     max_entries=max_entries,
                     max_bytes=max_bytes,
                 )

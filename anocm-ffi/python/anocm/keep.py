@@ -10,7 +10,7 @@ from ._native import AnocmError, Retention
 #: A retention, a time span, or a number of seconds. Zero is live: delivered, never stored.
 Keep = Union[Retention, timedelta, float, int]
 
-_LONGEST = 2**32 - 1
+_MAX_MILLIS = 2**32 - 1
 
 
 def keep(span: Keep) -> Retention:
@@ -24,6 +24,6 @@ def keep(span: Keep) -> Retention:
     if seconds == 0:
         return Retention.LIVE()
     # Written so that a NaN is refused as well.
-    if not 0 < seconds * 1_000 <= _LONGEST:
+    if not 0 < seconds * 1_000 <= _MAX_MILLIS:
         raise AnocmError.BadRetention("a message is kept for one second to thirty days, or not at all")
     return Retention.KEEP(millis=int(seconds * 1_000))

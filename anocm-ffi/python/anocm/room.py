@@ -85,17 +85,17 @@ class Room:
         """What is still kept of what was said, in order."""
         return self._native.history()
 
-    def say(self, text: str, *, keep: Optional[Keep] = None) -> str:
+    def send(self, text: str, *, keep: Optional[Keep] = None) -> str:
         """Says something to everyone, at most 15,000 bytes.
 
         It is kept as long as `keep` says, else as this guest's default, else the room's. Returns
         its id at once; it comes back as a message of one's own when it is in the room's log, or as
         not sent. Raises `AnocmError` when it cannot be said; nothing has changed then.
         """
-        return self._native.say(text, _wish(keep))
+        return self._native.send(text, _wish(keep))
 
     def whisper(self, to: str, text: str, *, keep: Optional[Keep] = None) -> str:
-        """Says something that only the member with the id `to` can read. Otherwise like `say`."""
+        """Says something that only the member with the id `to` can read. Otherwise like `send`."""
         return self._native.whisper(to, text, _wish(keep))
 
     def send_custom(self, kind: int, body: bytes, *, keep: Optional[Keep] = None) -> str:

@@ -35,8 +35,8 @@ async def test_a_bot_joins_answers_and_leaves(relay: Relay) -> None:
     async with anocm.create(relay.url, "Alice") as alice:
         bot = await start(line=link(alice))
         await until(alice, RoomEvent.JOINED)
-        alice.say("no question")
-        alice.say("/roll 3d20", keep=60)
+        alice.send("no question")
+        alice.send("/roll 3d20", keep=60)
         said = await said_by_dice(alice)
         assert re.fullmatch(r"\d+ \+ \d+ \+ \d+ = \d+", said.text)
         assert said.retention == anocm.Retention.KEEP(millis=60_000)

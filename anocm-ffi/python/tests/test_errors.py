@@ -55,7 +55,7 @@ async def test_rooms_that_are_no_more(relay: Relay) -> None:
         alice.close_for_all()
         await until(alice, RoomEvent.ENDED)
         with pytest.raises(AnocmError.NotInRoom):
-            alice.say("too late")
+            alice.send("too late")
         with pytest.raises(AnocmError.RoomOver):
             await alice.entered()
     late = anocm.join(gone, "Bob")
@@ -70,16 +70,16 @@ async def test_rooms_that_are_no_more(relay: Relay) -> None:
 async def test_what_cannot_be_said(relay: Relay) -> None:
     async with anocm.create(relay.url, "Alice") as alice, anocm.join(link(alice), "Bob") as bob:
         with pytest.raises(AnocmError.EmptyMessage):
-            alice.say("")
+            alice.send("")
         with pytest.raises(AnocmError.TooLong):
-            alice.say("x" * 20_000)
+            alice.send("x" * 20_000)
         with pytest.raises(AnocmError.NoSuchMember):
             alice.whisper("00" * 16, "nobody")
         with pytest.raises(AnocmError.NoSuchMember):
             alice.whisper("not an id", "nobody")
         for keep in (0.5, -1, float("nan"), float("inf"), 31 * 86_400, 10**300):
             with pytest.raises(AnocmError.BadRetention):
-                alice.say("x", keep=keep)
+                alice.send("x", keep=keep)
         with pytest.raises(AnocmError.NotAllowed):
             bob.close_for_all()
         with pytest.raises(AnocmError.NotAllowed):
@@ -88,7 +88,7 @@ async def test_what_cannot_be_said(relay: Relay) -> None:
             bob.rename(" ")
         with pytest.raises(AnocmError.BeyondPolicy):
             year = anocm.Retention.KEEP(millis=2_592_000_000)
-            alice.set_room_retention(anocm.RoomRetention(smallest=year, default_retention=year, largest=year))
+            alice.set_room_retention(anocm.RoomRetention(min_retention=year, default_retention=year, max_retention=year))
 
 
 @scenario
@@ -106,7 +106,7 @@ async def test_clients_that_cannot_be(relay: Relay) -> None:
         anocm.Client(relay.url, options=anocm.ClientOptions(max_history=0))
     client = anocm.Client(relay.url)
     with pytest.raises(AnocmError.BadSettings):
-        client.create(largest_age_seconds=0)
+        client.create(max_age_seconds=0)
     with pytest.raises(AnocmError.BadSettings):
         client.create(linger_seconds=0)
     with pytest.raises(AnocmError.BadSettings):
@@ -143,7 +143,7 @@ async def test_a_relay_that_is_not_there() -> None:
 @scenario
 async def test_nothing_is_shown_by_accident(relay: Relay) -> None:
     async with anocm.create(relay.url, "Alice") as alice:
-        alice.say("SECRET")
+        alice.send("SECRET")
         alice.send_custom(1, b"SECRET")
         said = await until(alice, RoomEvent.MESSAGE)
         custom = await until(alice, RoomEvent.CUSTOM)

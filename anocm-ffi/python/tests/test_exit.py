@@ -15,7 +15,7 @@ EXITS = {
     "in good order": """
 async def main():
     async with anocm.create(relay, "Alice") as alice:
-        alice.say("x")
+        alice.send("x")
 asyncio.run(main())
 """,
     "with a room still open": """
@@ -50,7 +50,7 @@ async def bot():
     async with anocm.create(relay, "Bot") as room:
         entered.set()
         async for event in room:
-            room.say("x")
+            room.send("x")
 entered = threading.Event()
 threading.Thread(target=lambda: asyncio.run(bot()), daemon=True).start()
 entered.wait()
@@ -62,7 +62,7 @@ async def bot():
     asyncio.ensure_future(talk(room))
 async def talk(room):
     async for event in room:
-        room.say("x")
+        room.send("x")
 asyncio.new_event_loop().run_until_complete(bot())
 """,
     "without an event loop": """

@@ -22,7 +22,7 @@ async def test_the_example_greets_and_prints_what_is_said(relay: Relay) -> None:
         program.stdin.write(f"{link(alice)}\n".encode())
         said = await hears(alice, "Hello, stranger.")
         assert said.retention == anocm.Retention.KEEP(millis=60_000)
-        alice.say("And to you.")
+        alice.send("And to you.")
         for line in ("Bot: Hello, stranger.", "Alice: And to you."):
             assert (await program.stdout.readline()).decode() == f"{line}\n"
         # It ends with the room.

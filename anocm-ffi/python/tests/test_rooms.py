@@ -12,7 +12,7 @@ from conftest import Relay, hears, link, named, online, scenario, until
 async def test_create_and_talk(relay: Relay) -> None:
     async with anocm.create(relay.url, "Alice") as alice:
         async with anocm.join(link(alice), "Bob") as bob:
-            id = bob.say("Hello, stranger.")
+            id = bob.send("Hello, stranger.")
             said = await hears(alice, "Hello, stranger.")
             assert (said.id, said.sender.nickname, said.own) == (id, "Bob", False)
             own = await hears(bob, "Hello, stranger.")
@@ -41,7 +41,7 @@ async def test_join_by_link(relay: Relay) -> None:
 @scenario
 async def test_retention_and_expiry(relay: Relay) -> None:
     async with anocm.create(relay.url, "Alice") as alice, anocm.join(link(alice), "Bob") as bob:
-        id = bob.say("short", keep=timedelta(seconds=3))
+        id = bob.send("short", keep=timedelta(seconds=3))
         await hears(bob, "short")
         said = await hears(alice, "short")
         assert said.retention == Retention.KEEP(millis=3_000)
@@ -52,7 +52,7 @@ async def test_retention_and_expiry(relay: Relay) -> None:
             assert room.history == []
 
         # Zero is live: delivered, never stored.
-        bob.say("live", keep=0)
+        bob.send("live", keep=0)
         said = await hears(alice, "live")
         assert said.retention == Retention.LIVE()
         assert said.expires_in_millis is None
@@ -60,7 +60,7 @@ async def test_retention_and_expiry(relay: Relay) -> None:
 
         # A guest's own cap cuts what others send.
         alice.set_guest_retention(cap=2)
-        bob.say("capped", keep=60)
+        bob.send("capped", keep=60)
         assert (await hears(alice, "capped")).retention == Retention.KEEP(millis=2_000)
 
 
@@ -103,7 +103,7 @@ async def test_roles_and_what_a_room_allows(relay: Relay) -> None:
 
         minute = Retention.KEEP(millis=60_000)
         allowed = anocm.RoomRetention(
-            smallest=Retention.LIVE(), default_retention=Retention.LIVE(), largest=minute
+            min_retention=Retention.LIVE(), default_retention=Retention.LIVE(), max_retention=minute
         )
         alice.set_room_retention(allowed)
         await until(bob, RoomEvent.SETTINGS_CHANGED)

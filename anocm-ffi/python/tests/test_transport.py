@@ -77,9 +77,9 @@ async def test_a_transport_of_ones_own(relay: Relay) -> None:
     transport = WebSocketTransport(relay.url)
     async with anocm.Client(relay.url, transport=transport) as client:
         async with client.create("Alice") as alice, anocm.join(link(alice), "Bob") as bob:
-            bob.say("over the built-in one")
+            bob.send("over the built-in one")
             await hears(alice, "over the built-in one")
-            alice.say("over another")
+            alice.send("over another")
             await hears(bob, "over another")
     assert transport.links == 1
 
@@ -110,7 +110,7 @@ async def test_a_transport_that_throws(relay: Relay, where: str) -> None:
     transport = MeddlingTransport(relay.url, throws_once)
     async with anocm.Client(relay.url, transport=transport) as client:
         async with client.create("Alice") as alice, anocm.join(link(alice), "Bob") as bob:
-            alice.say("still here")
+            alice.send("still here")
             await hears(bob, "still here")
     assert thrown == 1
 
@@ -129,7 +129,7 @@ async def test_a_transport_that_blocks(relay: Relay, where: str) -> None:
     transport = MeddlingTransport(relay.url, blocks_once)
     async with anocm.Client(relay.url, transport=transport) as client:
         async with client.create("Alice") as alice, anocm.join(link(alice), "Bob") as bob:
-            alice.say("still here")
+            alice.send("still here")
             await hears(bob, "still here")
     assert blocked == 1
 
@@ -155,9 +155,9 @@ async def test_a_transport_that_calls_back(relay: Relay) -> None:
     async with anocm.Client(relay.url, transport=transport) as client:
         async with client.create("Alice") as alice, anocm.join(link(alice), "Bob") as bob:
             rooms.append(alice)
-            alice.say("still here")
+            alice.send("still here")
             await hears(bob, "still here")
-            bob.say("here too")
+            bob.send("here too")
             await hears(alice, "here too")
     assert calls > 0
 
@@ -191,7 +191,7 @@ async def test_a_cut_connection_is_made_again(relay: Relay) -> None:
         async with client.create("Alice") as alice, anocm.join(link(alice), "Bob") as bob:
             links[0]._socket.transport.abort()
             await until(alice, RoomEvent.CONNECTION, is_waiting)
-            bob.say("while you were away")
+            bob.send("while you were away")
             await hears(alice, "while you were away")
     assert transport.links == 2
 
@@ -202,10 +202,10 @@ async def test_a_connection_is_made_anew_when_asked(relay: Relay) -> None:
     async with anocm.Client(relay.url, transport=transport) as client:
         async with client.create("Alice") as alice, anocm.join(link(alice), "Bob") as bob:
             client.reconnect()
-            bob.say("meanwhile")
+            bob.send("meanwhile")
             await hears(alice, "meanwhile")
             alice.reconnect()
-            alice.say("here again")
+            alice.send("here again")
             await hears(bob, "here again")
     assert transport.links == 3
 

@@ -9,7 +9,7 @@
 //!                                           └── looks at the log for what was missed
 //! ```
 
-mod line;
+mod pubsub;
 mod room;
 
 use std::{
@@ -28,9 +28,9 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use self::line::{Line, Wish};
-pub(crate) use self::room::{At, Found, Record, Room, Shut};
-use crate::{codec, keys::Shard, look, servers::Servers};
+use self::pubsub::{Command, PubSubConnection};
+pub(crate) use self::room::{QueryResult, Record, Room, RoomCursor, Shut};
+use crate::{codec, keys::Shard, queries, servers::Servers};
 
 /// How long whoever wants to watch waits for that.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -44,7 +44,7 @@ pub(crate) struct Channels {
     pub(crate) servers: Arc<Servers>,
     // Short sections, none across an await. Taken before a room's lock, never after.
     rooms: Mutex<HashMap<RoomAddress, Arc<Room>>>,
-    lines: Mutex<Vec<Line>>,
+    lines: Mutex<Vec<PubSubConnection>>,
 }
 
 impl Channels {
@@ -74,9 +74,9 @@ impl Channels {
                     // Looked at by the one who subscribes.
                     return room.watch(None).await.ok_or(StoreError::NoSuchRoom);
                 }
-                let known = self.asked(address, || look::state(&self.servers, address)).await?;
+                let known = self.asked(address, || queries::state(&self.servers, address)).await?;
                 if room.should_be(&known) {
-                    self.look(Arc::clone(&room));
+                    self.spawn_query(Arc::clone(&room));
                 }
                 // If it has ended meanwhile, what was seen is another room.
                 if let Some(watch) = room.watch(Some(known)).await {
@@ -120,7 +120,7 @@ impl Channels {
         };
         let stood_still = self.servers.has_stood_still();
         // A room that is still on the server has lingered out: no relay has ended it.
-        if stood_still && look::touch_late(&self.servers, address, &at.instance).await? {
+        if stood_still && queries::touch_late(&self.servers, address, &at.instance).await? {
             return Ok(true);
         }
         if !stood_still && !self.servers.has_jumped(Shard::of(address)).await? {
@@ -131,7 +131,7 @@ impl Channels {
             return Err(StoreError::Unavailable);
         }
         let Some((at, record)) = room.as_it_was() else { return Ok(false) };
-        let is_back = match look::revive(&self.servers, address, &at, &record).await {
+        let is_back = match queries::revive(&self.servers, address, &at, &record).await {
             // Not for now.
             Err(StoreError::Full) => return Err(StoreError::Unavailable),
             is_back => is_back?,
@@ -141,7 +141,7 @@ impl Channels {
             // also when the line was cut before all was.
             self.has_heard_all(address).await;
             if room.has_ended() {
-                look::erase(&self.servers, address, CloseReason::Gone, &at.instance).await?;
+                queries::erase(&self.servers, address, CloseReason::Gone, &at.instance).await?;
                 return Ok(false);
             }
         }
@@ -158,7 +158,7 @@ impl Channels {
         let asked = {
             let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
             let mut same = lines.iter().filter(|line| Arc::ptr_eq(&line.node, &node));
-            same.next().is_some_and(|line| line.wishes.send(Wish::Answer(answers)).is_ok())
+            same.next().is_some_and(|line| line.wishes.send(Command::Answer(answers)).is_ok())
         };
         asked && answered.await.is_ok()
     }
@@ -184,11 +184,11 @@ impl Channels {
         let sent = lines
             .iter()
             .find(|line| Arc::ptr_eq(&line.node, &node))
-            .is_some_and(|line| line.wishes.send(Wish::Hear(*address)).is_ok());
+            .is_some_and(|line| line.wishes.send(Command::Hear(*address)).is_ok());
         if !sent {
-            let line = Line::start(self, &node);
+            let line = PubSubConnection::start(self, &node);
             // The other end has just begun to listen.
-            let _ = line.wishes.send(Wish::Hear(*address));
+            let _ = line.wishes.send(Command::Hear(*address));
             lines.push(line);
         }
     }
@@ -201,19 +201,19 @@ impl Channels {
             if let Some(channels) = channels.upgrade()
                 && !channels.forget_unwatched(&address)
             {
-                channels.servers.look().await;
+                channels.servers.refresh_topology().await;
                 channels.subscribe(&address);
             }
         });
     }
 
     /// Something was announced.
-    fn heard(self: &Arc<Self>, address: &RoomAddress, payload: &[u8], entry: &[u8]) {
+    fn on_announcement(self: &Arc<Self>, address: &RoomAddress, payload: &[u8], entry: &[u8]) {
         let Some(room) = self.get(address) else { return };
         match codec::announced(payload, entry) {
             Ok(announced) => {
-                if room.heard(announced) {
-                    self.look(room);
+                if room.on_announcement(announced) {
+                    self.spawn_query(room);
                 } else if room.is_over() {
                     self.forget(&room);
                 }
@@ -223,17 +223,17 @@ impl Channels {
     }
 
     /// From now on everything that happens to the room is heard.
-    fn hears(self: &Arc<Self>, address: &RoomAddress) {
+    fn on_subscribed(self: &Arc<Self>, address: &RoomAddress) {
         if let Some(room) = self.get(address)
-            && room.hears()
+            && room.set_subscribed()
         {
-            self.look(room);
+            self.spawn_query(room);
         }
     }
 
-    fn is_deaf(&self, address: &RoomAddress) {
+    fn on_unsubscribed(&self, address: &RoomAddress) {
         if let Some(room) = self.get(address) {
-            room.is_deaf();
+            room.set_unsubscribed();
         }
     }
 
@@ -242,12 +242,12 @@ impl Channels {
         if let Some(room) = self.get(address)
             && room.is_doubted()
         {
-            self.look(room);
+            self.spawn_query(room);
         }
     }
 
     /// The room has come so far: all of that should be heard soon.
-    pub(crate) fn check(self: &Arc<Self>, address: &RoomAddress, known: At) {
+    pub(crate) fn check(self: &Arc<Self>, address: &RoomAddress, known: RoomCursor) {
         let Some(room) = self.get(address).filter(|room| room.is_before(&known)) else {
             return;
         };
@@ -259,23 +259,23 @@ impl Channels {
             {
                 tracing::debug!("an announcement was missed");
                 channels.subscribe(&room.address);
-                channels.look(room);
+                channels.spawn_query(room);
             }
         });
     }
 
     /// Looks at what was missed of a room, until nothing is.
-    fn look(self: &Arc<Self>, room: Arc<Room>) {
+    fn spawn_query(self: &Arc<Self>, room: Arc<Room>) {
         let channels = Arc::downgrade(self);
         tokio::spawn(async move {
             while let Some(channels) = channels.upgrade() {
-                let at = room.begin_look();
-                let Ok(found) = look::since(&channels.servers, &room.address, at).await else {
+                let at = room.begin_query();
+                let Ok(found) = queries::since(&channels.servers, &room.address, at).await else {
                     drop(channels);
                     sleep(RETRY).await;
                     continue;
                 };
-                if found == Found::Gone {
+                if found == QueryResult::Gone {
                     match channels.revive(&room.address).await {
                         Ok(false) => {}
                         Ok(true) => continue,
@@ -286,7 +286,7 @@ impl Channels {
                         }
                     }
                 }
-                if room.end_look(found) {
+                if room.end_query(found) {
                     if room.is_over() {
                         channels.forget(&room);
                     }

@@ -18,12 +18,12 @@ use tokio::sync::Notify;
 use crate::codec::{Announced, Instance, Mark, What};
 
 /// How much is held back while the log is read.
-const MOST_HELD: usize = 256;
-const MOST_HELD_BYTES: usize = 1 << 20;
+const MAX_HELD: usize = 256;
+const MAX_HELD_BYTES: usize = 1 << 20;
 
 /// How far a room has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct At {
+pub(crate) struct RoomCursor {
     pub(crate) instance: Instance,
     pub(crate) head: Seq,
     /// How often the epoch has changed, by entries and by voids.
@@ -66,11 +66,11 @@ impl Shut {
 
 /// What was found when a room was looked at.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Found {
+pub(crate) enum QueryResult {
     /// The first look, or everything since the last one.
-    Whole(At, Vec<LogItem>),
+    Whole(RoomCursor, Vec<LogItem>),
     /// Something since the last look can only be read by those who watch.
-    Part(At),
+    Part(RoomCursor),
     /// The room has ended, and this is another one, or none.
     Gone,
 }
@@ -86,7 +86,7 @@ pub(crate) struct Room {
 #[derive(Default)]
 struct State {
     feeds: Feeds,
-    at: Option<At>,
+    at: Option<RoomCursor>,
     /// Whether everything that happens is heard.
     hears: bool,
     /// Whether something may have gone unheard since the room was last seen whole.
@@ -102,7 +102,7 @@ struct State {
     /// What the door was when it was looked at last.
     record: Option<Record>,
     /// As far as the server has said that the room came.
-    floor: Option<At>,
+    floor: Option<RoomCursor>,
 }
 
 impl Room {
@@ -123,14 +123,14 @@ impl Room {
     }
 
     /// From now on everything is heard. True when somebody has to look at what was missed.
-    pub(crate) fn hears(&self) -> bool {
+    pub(crate) fn set_subscribed(&self) -> bool {
         let mut state = self.lock();
         state.hears = true;
-        state.must_look()
+        state.must_query()
     }
 
     /// Nothing is heard any more.
-    pub(crate) fn is_deaf(&self) {
+    pub(crate) fn set_unsubscribed(&self) {
         let mut state = self.lock();
         state.hears = false;
         state.listens = false;
@@ -139,23 +139,23 @@ impl Room {
 
     /// The room may be gone, or another. True when somebody has to look.
     pub(crate) fn is_doubted(&self) -> bool {
-        self.lock().must_look()
+        self.lock().must_query()
     }
 
     /// The room is known to have come so far. True when somebody has to look why nothing was
     /// heard of it.
-    pub(crate) fn should_be(&self, known: &At) -> bool {
+    pub(crate) fn should_be(&self, known: &RoomCursor) -> bool {
         let mut state = self.lock();
-        state.is_before(known) && state.must_look()
+        state.is_before(known) && state.must_query()
     }
 
     /// Whether what was heard is not all that there was until then.
-    pub(crate) fn is_before(&self, known: &At) -> bool {
+    pub(crate) fn is_before(&self, known: &RoomCursor) -> bool {
         self.lock().is_before(known)
     }
 
     /// Takes what was heard. True when somebody has to look at what was missed.
-    pub(crate) fn heard(&self, announced: Announced) -> bool {
+    pub(crate) fn on_announcement(&self, announced: Announced) -> bool {
         let mut state = self.lock();
         if state.over {
             return false;
@@ -169,11 +169,11 @@ impl Room {
             state.hold(announced);
         }
         self.changed.notify_waiters();
-        missed && state.must_look()
+        missed && state.must_query()
     }
 
     /// A look begins: what is missed from now on is not in it.
-    pub(crate) fn begin_look(&self) -> Option<At> {
+    pub(crate) fn begin_query(&self) -> Option<RoomCursor> {
         let mut state = self.lock();
         state.again = false;
         state.listens = state.hears;
@@ -182,9 +182,9 @@ impl Room {
 
     /// Takes what the look has found, and what was held back meanwhile. False when one more look
     /// is needed.
-    pub(crate) fn end_look(&self, found: Found) -> bool {
+    pub(crate) fn end_query(&self, found: QueryResult) -> bool {
         let mut state = self.lock();
-        state.was_deaf &= found == Found::Gone || !state.listens;
+        state.was_deaf &= found == QueryResult::Gone || !state.listens;
         if !state.over {
             state.catch_up(found);
         }
@@ -201,7 +201,7 @@ impl Room {
 
     /// A watch of everything after `known`, once all until then was heard. `None` when the room is
     /// over.
-    pub(crate) async fn watch(&self, known: Option<At>) -> Option<Watch> {
+    pub(crate) async fn watch(&self, known: Option<RoomCursor>) -> Option<Watch> {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
@@ -255,7 +255,7 @@ impl Room {
 
     /// All that is needed to bring the room back, if everything was heard that has happened to it
     /// and its end was not.
-    pub(crate) fn as_it_was(&self) -> Option<(At, Record)> {
+    pub(crate) fn as_it_was(&self) -> Option<(RoomCursor, Record)> {
         let at = self.floor()?;
         let state = self.lock();
         let record = state.record.clone().filter(|record| record.fork == at.fork)?;
@@ -270,7 +270,7 @@ impl Room {
     }
 
     /// How far the room is known to have come, also by what was answered and not announced yet.
-    pub(crate) fn floor(&self) -> Option<At> {
+    pub(crate) fn floor(&self) -> Option<RoomCursor> {
         let state = self.lock();
         let at = state.at?;
         let floor = state.floor.filter(|floor| floor.instance == at.instance);
@@ -278,9 +278,10 @@ impl Room {
     }
 
     /// The server has said that the room has come so far.
-    pub(crate) fn answered(&self, floor: At) {
+    pub(crate) fn answered(&self, floor: RoomCursor) {
         let mut state = self.lock();
-        let is_known = |known: At| known.instance == floor.instance && known.head >= floor.head;
+        let is_known =
+            |known: RoomCursor| known.instance == floor.instance && known.head >= floor.head;
         if !state.floor.is_some_and(is_known) {
             state.floor = Some(floor);
         }
@@ -288,12 +289,12 @@ impl Room {
 }
 
 impl State {
-    fn must_look(&mut self) -> bool {
+    fn must_query(&mut self) -> bool {
         self.again = true;
         !std::mem::replace(&mut self.looks, true)
     }
 
-    fn is_before(&self, known: &At) -> bool {
+    fn is_before(&self, known: &RoomCursor) -> bool {
         self.at.is_none_or(|at| {
             at.instance != known.instance || at.head < known.head || at.turn < known.turn
         })
@@ -307,7 +308,7 @@ impl State {
         let held: usize = self.held.iter().map(bytes).sum();
         // The end is in no log.
         let is_end = matches!(announced.what, What::Closed(_));
-        let fits = self.held.len() < MOST_HELD && held + bytes(&announced) <= MOST_HELD_BYTES;
+        let fits = self.held.len() < MAX_HELD && held + bytes(&announced) <= MAX_HELD_BYTES;
         if fits || is_end {
             self.held.push(announced);
         } else {
@@ -351,7 +352,7 @@ impl State {
                 }
                 let mark = announced.mark;
                 let fork = if begins > 0 { mark } else { at.fork };
-                self.at = Some(At { head: item.seq, turn: *turn, mark, fork, ..at });
+                self.at = Some(RoomCursor { head: item.seq, turn: *turn, mark, fork, ..at });
                 self.feeds.tell(&Watched::Entry(item.clone()));
             }
             What::Voided { turn, seq, epoch } => {
@@ -362,7 +363,7 @@ impl State {
                     return false;
                 }
                 let mark = announced.mark;
-                self.at = Some(At { turn: *turn, mark, fork: mark, ..at });
+                self.at = Some(RoomCursor { turn: *turn, mark, fork: mark, ..at });
                 self.feeds.tell(&Watched::Voided { seq: *seq, epoch: *epoch });
             }
             What::Closed(reason) => self.end(*reason),
@@ -370,17 +371,17 @@ impl State {
         true
     }
 
-    fn catch_up(&mut self, found: Found) {
+    fn catch_up(&mut self, found: QueryResult) {
         match found {
-            Found::Whole(at, items) => {
+            QueryResult::Whole(at, items) => {
                 self.at = Some(at);
                 items.into_iter().for_each(|item| self.feeds.tell(&Watched::Entry(item)));
             }
-            Found::Part(at) => {
+            QueryResult::Part(at) => {
                 self.at = Some(at);
                 self.feeds.tell(&Watched::Lagged);
             }
-            Found::Gone => return self.end(self.held_end().unwrap_or(CloseReason::Gone)),
+            QueryResult::Gone => return self.end(self.held_end().unwrap_or(CloseReason::Gone)),
         }
         let mut held = std::mem::take(&mut self.held).into_iter();
         while let Some(announced) = held.next() {

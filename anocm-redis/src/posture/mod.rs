@@ -1,6 +1,6 @@
 //! Whether the servers keep everything in memory: asked at the start, and all the time.
 
-mod judge;
+mod evaluate;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -19,7 +19,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use self::judge::{SETTINGS, Said, Verdict, judge};
+use self::evaluate::{Evaluation, SETTINGS, ServerFacts, evaluate};
 use crate::{
     ConnectError,
     error::Fault,
@@ -35,14 +35,14 @@ const ANSWERS: Duration = Duration::from_secs(1);
 const MOST: usize = 1_024;
 
 /// Looks after the servers' promise.
-pub(crate) struct Watchman {
+pub(crate) struct PostureMonitor {
     // Short sections, none across an await.
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    verdict: Verdict,
+    verdict: Evaluation,
     /// Snapshots of each server when it was looked at first, by the name of its run.
     snapshots: HashMap<String, u64>,
     /// Servers that others have named, by where they are. They keep their connections.
@@ -55,7 +55,7 @@ struct State {
 
 /// How it is known that a server may hold a copy.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Known {
+enum KnownAs {
     /// It has rooms.
     HasRooms,
     /// A server sends it what happens, or it sends that to a server.
@@ -67,21 +67,21 @@ enum Known {
 /// A server that may hold a copy of rooms.
 struct Holder {
     node: Arc<Node>,
-    known: Known,
+    known: KnownAs,
 }
 
 /// What a server has said of itself, and which others it has named.
-struct Told {
-    said: Said,
+struct ServerReport {
+    said: ServerFacts,
     memory: Option<Level>,
-    named: Vec<(Known, String, u16)>,
+    named: Vec<(KnownAs, String, u16)>,
 }
 
-impl Watchman {
+impl PostureMonitor {
     /// Looks, and goes on looking until the servers are no more needed.
-    pub(crate) async fn hire(servers: &Arc<Servers>) -> Result<Arc<Self>, ConnectError> {
+    pub(crate) async fn spawn(servers: &Arc<Servers>) -> Result<Arc<Self>, ConnectError> {
         let watchman = Arc::new(Self { state: Mutex::default() });
-        let verdict = watchman.look(servers).await;
+        let verdict = watchman.check_all(servers).await;
         if !verdict.broken.is_empty() {
             return Err(ConnectError::Persists(verdict.broken));
         }
@@ -97,7 +97,7 @@ impl Watchman {
     pub(crate) fn posture(&self) -> Posture {
         let state = self.lock();
         match &state.verdict {
-            Verdict { broken, .. } if !broken.is_empty() => Posture::Broken,
+            Evaluation { broken, .. } if !broken.is_empty() => Posture::Broken,
             // The last verdict says nothing when nobody looks any more.
             _ if state.task.as_ref().is_some_and(JoinHandle::is_finished) => Posture::Unknown,
             verdict if !verdict.is_known() => Posture::Unknown,
@@ -120,11 +120,11 @@ impl Watchman {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn note(&self, verdict: Verdict) {
+    fn note(&self, verdict: Evaluation) {
         let mut state = self.lock();
         let last = std::mem::replace(&mut state.verdict, verdict.clone());
         drop(state);
-        let lines = |verdict: &Verdict| {
+        let lines = |verdict: &Evaluation| {
             (verdict.broken.clone(), verdict.unknown.clone(), verdict.silent.clone())
         };
         if lines(&last) == lines(&verdict) {
@@ -143,15 +143,16 @@ impl Watchman {
 
     /// Asks every server that may hold a copy: those that have rooms, those that follow them, and
     /// those that follow these. All at once, so that one that hangs hides nothing of the others.
-    async fn look(&self, servers: &Servers) -> Verdict {
+    async fn check_all(&self, servers: &Servers) -> Evaluation {
         let topology = servers.topology();
-        let masters = topology.masters.iter().map(|node| (Known::HasRooms, node));
-        let replicas = topology.replicas.iter().map(|node| (Known::Listed, node));
-        let holder = |(known, node): (Known, &Arc<Node>)| Holder { node: Arc::clone(node), known };
+        let masters = topology.masters.iter().map(|node| (KnownAs::HasRooms, node));
+        let replicas = topology.replicas.iter().map(|node| (KnownAs::Listed, node));
+        let holder =
+            |(known, node): (KnownAs, &Arc<Node>)| Holder { node: Arc::clone(node), known };
         let mut round: Vec<_> = masters.chain(replicas).map(holder).collect();
         let mut found: HashSet<String> = round.iter().map(|holder| holder.node.name()).collect();
         let patience = servers.options().connect_timeout + ANSWERS;
-        let mut verdict = Verdict::default();
+        let mut verdict = Evaluation::default();
         let mut memory = Vec::new();
         while !round.is_empty() {
             let asking = round
@@ -168,8 +169,8 @@ impl Watchman {
                         continue;
                     }
                 };
-                verdict.add(judge(&name, &told.said));
-                if holder.known == Known::HasRooms {
+                verdict.add(evaluate(&name, &told.said));
+                if holder.known == KnownAs::HasRooms {
                     memory.push(told.memory);
                 }
                 for (known, host, port) in told.named {
@@ -198,7 +199,7 @@ impl Watchman {
         Some(Arc::clone(state.named.entry(node.name()).or_insert_with(|| Arc::new(node))))
     }
 
-    async fn ask(&self, node: &Node, is_cluster: bool) -> Result<Told, Fault> {
+    async fn ask(&self, node: &Node, is_cluster: bool) -> Result<ServerReport, Fault> {
         let info = text(node, cmd("INFO").arg("server")).await?;
         let persistence = text(node, cmd("INFO").arg("persistence")).await?;
         let replication = text(node, cmd("INFO").arg("replication")).await?;
@@ -209,16 +210,16 @@ impl Watchman {
             named.extend(master(&replication));
         }
         let mut named: Vec<_> =
-            named.into_iter().map(|(host, port)| (Known::Connected, host, port)).collect();
+            named.into_iter().map(|(host, port)| (KnownAs::Connected, host, port)).collect();
         if is_cluster {
             let nodes = text(node, cmd("CLUSTER").arg("NODES")).await?;
             let nodes = nodes.lines().filter_map(member);
-            named.extend(nodes.map(|(host, port)| (Known::Listed, host, port)));
+            named.extend(nodes.map(|(host, port)| (KnownAs::Listed, host, port)));
         }
         let number = |name| field(&persistence, name).and_then(|number| number.parse().ok());
         let is_on = |name| number(name).unwrap_or(0) > 0;
         let run = field(&info, "run_id").unwrap_or_default().to_owned();
-        let said = Said {
+        let said = ServerFacts {
             settings: settings(node).await?,
             has_replicas: field(&replication, "connected_slaves").is_some_and(|count| count != "0"),
             is_replica,
@@ -228,7 +229,7 @@ impl Watchman {
             snapshots: self.new_snapshots(run, number("rdb_saves").unwrap_or(0)),
             modules: modules(node).await?,
         };
-        Ok(Told { said, memory: level(&memory), named })
+        Ok(ServerReport { said, memory: level(&memory), named })
     }
 
     /// How many snapshots a server has taken since it was looked at first.
@@ -261,18 +262,18 @@ fn together(levels: &[Option<Level>]) -> Option<Level> {
 }
 
 /// What it means that a server does not say how it is.
-fn cannot_be_asked(holder: &Holder, fault: Option<Fault>) -> Verdict {
+fn cannot_be_asked(holder: &Holder, fault: Option<Fault>) -> Evaluation {
     let name = holder.node.name();
-    let mut verdict = Verdict::default();
+    let mut verdict = Evaluation::default();
     match (holder.known, fault) {
-        (Known::HasRooms, None | Some(Fault::Unknown | Fault::Away)) => {
+        (KnownAs::HasRooms, None | Some(Fault::Unknown | Fault::Away)) => {
             holder.node.goes_away("it does not answer");
             verdict.is_away = true;
         }
-        (Known::Listed, None | Some(Fault::Unknown | Fault::Away)) => {
+        (KnownAs::Listed, None | Some(Fault::Unknown | Fault::Away)) => {
             verdict.silent.push(format!("{name}: a server of the cluster that does not answer"));
         }
-        (Known::Connected, None | Some(Fault::Unknown | Fault::Away)) => {
+        (KnownAs::Connected, None | Some(Fault::Unknown | Fault::Away)) => {
             verdict.unknown.push(format!("{name}: a replica that does not answer"));
         }
         (_, Some(_)) => {
@@ -282,15 +283,15 @@ fn cannot_be_asked(holder: &Holder, fault: Option<Fault>) -> Verdict {
     verdict
 }
 
-async fn watch(watchman: Weak<Watchman>, servers: Weak<Servers>) {
+async fn watch(watchman: Weak<PostureMonitor>, servers: Weak<Servers>) {
     loop {
         sleep(INTERVAL).await;
         let (Some(watchman), Some(servers)) = (watchman.upgrade(), servers.upgrade()) else {
             return;
         };
         // Nothing fails because a server was added.
-        servers.look().await;
-        let verdict = watchman.look(&servers).await;
+        servers.refresh_topology().await;
+        let verdict = watchman.check_all(&servers).await;
         watchman.note(verdict);
     }
 }
@@ -329,12 +330,12 @@ async fn text(node: &Node, command: &Cmd) -> Result<String, Fault> {
 
 /// `None` when the server refuses to tell.
 async fn settings(node: &Node) -> Result<Option<HashMap<String, String>>, Fault> {
-    let answer = told(node, cmd("CONFIG").arg("GET").arg(&SETTINGS)).await?;
+    let answer = try_ask(node, cmd("CONFIG").arg("GET").arg(&SETTINGS)).await?;
     Ok(answer.and_then(|answer| HashMap::from_redis_value(answer).ok()))
 }
 
 async fn modules(node: &Node) -> Result<Option<Vec<String>>, Fault> {
-    let Some(answer) = told(node, cmd("MODULE").arg("LIST")).await? else { return Ok(None) };
+    let Some(answer) = try_ask(node, cmd("MODULE").arg("LIST")).await? else { return Ok(None) };
     let modules = Vec::<HashMap<String, Value>>::from_redis_value(answer);
     let name =
         |mut module: HashMap<String, Value>| String::from_redis_value(module.remove("name")?).ok();
@@ -342,7 +343,7 @@ async fn modules(node: &Node) -> Result<Option<Vec<String>>, Fault> {
 }
 
 /// The answer to a question that a server may refuse.
-async fn told(node: &Node, command: &Cmd) -> Result<Option<Value>, Fault> {
+async fn try_ask(node: &Node, command: &Cmd) -> Result<Option<Value>, Fault> {
     match node.ask(command).await {
         Ok(answer) => Ok(Some(answer)),
         Err(error) => match Fault::of(&error) {

@@ -35,14 +35,14 @@ const STOPPED: u64 = 2_000;
 
 /// When a question was sent and answered, by the relay's clock.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Asked {
+pub(crate) struct RoundTrip {
     pub(crate) sent: Timestamp,
     pub(crate) answered: Timestamp,
 }
 
 /// What a server said in between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct ServerTime {
     /// Its clock, in milliseconds.
     pub(crate) wall: u64,
     /// The offset of the slot, in milliseconds, if one is recorded.
@@ -183,9 +183,9 @@ impl Clocks {
     }
 
     /// Takes what a server has told. A step is to be recorded there.
-    pub(crate) fn heard(&self, shard: Shard, asked: Asked, told: Told) -> Option<Step> {
+    pub(crate) fn observe(&self, shard: Shard, asked: RoundTrip, told: ServerTime) -> Option<Step> {
         let known = self.slot(shard);
-        let (clock, step) = judge(known, asked, told);
+        let (clock, step) = evaluate(known, asked, told);
         self.set(shard, clock);
         step
     }
@@ -199,7 +199,11 @@ impl Clocks {
 }
 
 /// What is known of a slot's time after a server has told its own; and a step that it made.
-fn judge(known: Option<SlotClock>, asked: Asked, told: Told) -> (SlotClock, Option<Step>) {
+fn evaluate(
+    known: Option<SlotClock>,
+    asked: RoundTrip,
+    told: ServerTime,
+) -> (SlotClock, Option<Step>) {
     // A step forward may have taken the record along.
     let lost = known.filter(|_| told.offset.is_none()).map(|known| known.offset);
     let offset = told.offset.or(lost).unwrap_or(0);
@@ -245,17 +249,17 @@ mod tests {
 
     const WALL: u64 = 1_700_000_000_000;
 
-    const fn asked(sent: u64, answered: u64) -> Asked {
-        Asked { sent: Timestamp::from_millis(sent), answered: Timestamp::from_millis(answered) }
+    const fn asked(sent: u64, answered: u64) -> RoundTrip {
+        RoundTrip { sent: Timestamp::from_millis(sent), answered: Timestamp::from_millis(answered) }
     }
 
-    fn told(wall: u64) -> Told {
-        Told { wall, offset: None }
+    fn told(wall: u64) -> ServerTime {
+        ServerTime { wall, offset: None }
     }
 
     /// A slot that was looked at when the relay's clock stood at 1,000 ms.
     fn known() -> SlotClock {
-        judge(None, asked(1_000, 1_000), told(WALL)).0
+        evaluate(None, asked(1_000, 1_000), told(WALL)).0
     }
 
     #[test]
@@ -263,7 +267,7 @@ mod tests {
         // At any moment of a pause of ten seconds the server may have looked.
         for later in [0, 1, 5_000, 10_000] {
             let (clock, step) =
-                judge(Some(known()), asked(2_000, 12_000), told(WALL + 1_000 + later));
+                evaluate(Some(known()), asked(2_000, 12_000), told(WALL + 1_000 + later));
             assert_eq!(step, None, "{later}");
             assert_eq!(clock.at(Timestamp::from_millis(12_000)), WALL + 11_000, "{later}");
         }
@@ -272,24 +276,24 @@ mod tests {
     #[test]
     fn what_is_learnt_after_a_slow_answer_brings_the_time_forward() {
         // The server looked at the beginning of these 400 ms.
-        let (clock, _) = judge(None, asked(1_000, 1_400), told(WALL));
+        let (clock, _) = evaluate(None, asked(1_000, 1_400), told(WALL));
         assert_eq!(clock.at(Timestamp::from_millis(1_400)), WALL);
-        let (clock, step) = judge(Some(clock), asked(1_500, 1_500), told(WALL + 150));
+        let (clock, step) = evaluate(Some(clock), asked(1_500, 1_500), told(WALL + 150));
         assert_eq!((clock.at(Timestamp::from_millis(1_500)), step), (WALL + 150, None));
     }
 
     #[test]
     fn an_answer_that_was_slow_at_first_is_no_step_later() {
         // The server looked at the beginning of these five seconds.
-        let (clock, _) = judge(None, asked(1_000, 6_000), told(WALL));
-        let (clock, step) = judge(Some(clock), asked(6_500, 6_500), told(WALL + 5_500));
+        let (clock, _) = evaluate(None, asked(1_000, 6_000), told(WALL));
+        let (clock, step) = evaluate(Some(clock), asked(6_500, 6_500), told(WALL + 5_500));
         assert_eq!((clock.at(Timestamp::from_millis(6_500)), step), (WALL + 5_500, None));
         // From then on it is known well.
-        let (_, step) = judge(Some(clock), asked(7_000, 7_000), told(WALL + 6_060));
+        let (_, step) = evaluate(Some(clock), asked(7_000, 7_000), told(WALL + 6_060));
         assert!(step.is_some_and(|step| step.by == 60), "{step:?}");
         // It may be too early and not too late.
-        let (clock, _) = judge(None, asked(1_000, 6_000), told(WALL));
-        let (_, step) = judge(Some(clock), asked(6_500, 6_500), told(WALL + 440));
+        let (clock, _) = evaluate(None, asked(1_000, 6_000), told(WALL));
+        let (_, step) = evaluate(Some(clock), asked(6_500, 6_500), told(WALL + 440));
         assert!(step.is_some_and(|step| step.by == -60), "{step:?}");
     }
 
@@ -300,13 +304,13 @@ mod tests {
             let here = 1_000 + 1_000 * second;
             // A quarter of a thousandth.
             let told = told(WALL + 1_000 * second + second / 4);
-            let (next, step) = judge(Some(clock), asked(here, here), told);
+            let (next, step) = evaluate(Some(clock), asked(here, here), told);
             assert_eq!(step, None, "{second}");
             assert!(next.at(Timestamp::from_millis(here)).abs_diff(told.wall) <= ROUNDING);
             clock = next;
         }
         // Also when nothing was heard for an hour.
-        let (_, step) = judge(Some(clock), asked(3_701_000, 3_701_000), told(WALL + 3_701_000));
+        let (_, step) = evaluate(Some(clock), asked(3_701_000, 3_701_000), told(WALL + 3_701_000));
         assert_eq!(step, None);
     }
 
@@ -314,14 +318,14 @@ mod tests {
     fn a_step_in_either_direction_is_found_and_time_goes_on() {
         for by in [200_000_i64, 60, -60, -200_000, 86_400_000] {
             let wall = (WALL + 1_000).saturating_add_signed(by);
-            let (clock, step) = judge(Some(known()), asked(2_000, 2_000), told(wall));
+            let (clock, step) = evaluate(Some(known()), asked(2_000, 2_000), told(wall));
             assert_eq!(step, Some(Step { by, old: None, new: -by }));
             assert_eq!(clock.at(Timestamp::from_millis(2_000)), WALL + 1_000);
             assert_eq!(clock.jumped.is_some(), by > 0);
             // Once it is recorded, there is none.
             let clock = SlotClock { offset: -by, ..clock };
-            let told = Told { wall: wall + 500, offset: Some(-by) };
-            let (clock, step) = judge(Some(clock), asked(2_500, 2_500), told);
+            let told = ServerTime { wall: wall + 500, offset: Some(-by) };
+            let (clock, step) = evaluate(Some(clock), asked(2_500, 2_500), told);
             assert_eq!(step, None);
             assert_eq!(clock.at(Timestamp::from_millis(2_500)), WALL + 1_500);
         }
@@ -331,11 +335,11 @@ mod tests {
     fn a_record_that_was_lost_is_made_again() {
         let clock = SlotClock { offset: 500, ..known() };
         let lost = Some(Step { by: 0, old: None, new: 500 });
-        assert_eq!(judge(Some(clock), asked(2_000, 2_000), told(WALL + 500)).1, lost);
+        assert_eq!(evaluate(Some(clock), asked(2_000, 2_000), told(WALL + 500)).1, lost);
         // And by a step that was made at the same time.
         let step = Some(Step { by: 3_600_000, old: None, new: -3_599_500 });
         let told = told(WALL + 3_600_500);
-        assert_eq!(judge(Some(clock), asked(2_000, 2_000), told).1, step);
+        assert_eq!(evaluate(Some(clock), asked(2_000, 2_000), told).1, step);
     }
 
     #[test]
@@ -363,8 +367,8 @@ mod tests {
 
     #[test]
     fn what_another_relay_has_recorded_is_followed() {
-        let told = Told { wall: WALL + 201_000, offset: Some(-200_000) };
-        let (clock, step) = judge(Some(known()), asked(2_000, 2_000), told);
+        let told = ServerTime { wall: WALL + 201_000, offset: Some(-200_000) };
+        let (clock, step) = evaluate(Some(known()), asked(2_000, 2_000), told);
         assert_eq!(step, None);
         assert_eq!(clock.at(Timestamp::from_millis(2_000)), WALL + 1_000);
         assert!(clock.jumped.is_some());

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 
 use self::clock::Clocks;
 pub(crate) use self::{
-    clock::{Asked, Told},
+    clock::{RoundTrip, ServerTime},
     node::Node,
     topology::{Topology, field},
 };
@@ -88,7 +88,7 @@ impl Servers {
     }
 
     /// Looks again which servers there are.
-    pub(crate) async fn look(&self) {
+    pub(crate) async fn refresh_topology(&self) {
         let mut looked = self.looked.lock().await;
         if looked.elapsed() < LOOK {
             return;
@@ -121,12 +121,12 @@ impl Servers {
             };
             match done {
                 Err(Fault::NotHere | Fault::Away) => {
-                    self.look().await;
+                    self.refresh_topology().await;
                     sleep(pause).await;
                     pause *= 2;
                 }
                 Err(Fault::Unknown) => {
-                    self.look().await;
+                    self.refresh_topology().await;
                     return Err(Fault::Unknown);
                 }
                 done => return done,
@@ -145,7 +145,7 @@ impl Servers {
         arguments: &[&[u8]],
     ) -> Result<Value, Fault> {
         if self.clocks.now(shard).is_none() {
-            self.look_at_clock(node, shard).await?;
+            self.query_clock(node, shard).await?;
         }
         let now = self.clocks.now(shard).ok_or(Fault::Failed)?.to_string();
         let arguments = [arguments, &[now.as_bytes()]].concat();
@@ -186,13 +186,13 @@ impl Servers {
     pub(crate) async fn has_jumped(&self, shard: Shard) -> Result<bool, Fault> {
         let topology = self.topology();
         let node = topology.owner(shard).ok_or(Fault::NotHere)?;
-        self.look_at_clock(node, shard).await?;
+        self.query_clock(node, shard).await?;
         Ok(self.clocks.has_jumped(shard))
     }
 
     /// Takes what a server said of its clock, and has a step of it recorded there.
-    pub(crate) async fn heard_clock(&self, shard: Shard, asked: Asked, told: Told) {
-        let Some(step) = self.clocks.heard(shard, asked, told) else { return };
+    pub(crate) async fn observe_clock(&self, shard: Shard, asked: RoundTrip, told: ServerTime) {
+        let Some(step) = self.clocks.observe(shard, asked, told) else { return };
         let topology = self.topology();
         let Some(node) = topology.owner(shard) else { return };
         let old = step.old.map_or_else(|| "none".to_owned(), |old| old.to_string());
@@ -205,12 +205,12 @@ impl Servers {
             }
             self.clocks.recorded(shard, step);
         }
-        self.clocks.heard(shard, asked, told);
+        self.clocks.observe(shard, asked, told);
     }
 
-    async fn look_at_clock(&self, node: &Node, shard: Shard) -> Result<(), Fault> {
+    async fn query_clock(&self, node: &Node, shard: Shard) -> Result<(), Fault> {
         let (asked, told) = self.ask_clock(node, shard, [""; 2]).await?;
-        self.heard_clock(shard, asked, told).await;
+        self.observe_clock(shard, asked, told).await;
         Ok(())
     }
 
@@ -219,14 +219,14 @@ impl Servers {
         node: &Node,
         shard: Shard,
         [old, new]: [&str; 2],
-    ) -> Result<(Asked, Told), Fault> {
+    ) -> Result<(RoundTrip, ServerTime), Fault> {
         let sent = self.here();
         let arguments: [&[u8]; 3] = [old.as_bytes(), new.as_bytes(), b"0"];
         let answer = self.run_at(node, Name::Clock, &[&shard.key()], &arguments).await?;
         let answered = self.here();
         let told = <(u64, Option<i64>)>::from_redis_value(answer).map_err(|_| Malformed)?;
         let (wall, offset) = told;
-        Ok((Asked { sent, answered }, Told { wall, offset }))
+        Ok((RoundTrip { sent, answered }, ServerTime { wall, offset }))
     }
 
     /// Runs a script on a server, which learns it first if it does not know it.

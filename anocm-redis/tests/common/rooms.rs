@@ -31,10 +31,10 @@ pub(crate) fn kept(duration: Duration) -> Retention {
 /// A room that outlives those who touch it by so long.
 pub(crate) fn policy(linger: Duration) -> Policy {
     Policy {
-        largest: kept(60 * SECOND),
+        max_retention: kept(60 * SECOND),
         handshakes: kept(60 * SECOND),
         linger: linger.as_millis().try_into().unwrap(),
-        largest_age: 600_000,
+        max_age: 600_000,
         max_entries: 50_000,
         max_bytes: 64 << 20,
     }

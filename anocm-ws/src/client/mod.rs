@@ -18,13 +18,13 @@ use tokio_rustls::rustls::{ClientConfig, pki_types::CertificateDer};
 
 use crate::{
     Timing,
-    link::{Intake, Io, Meter, Side, WsLink},
+    link::{IngressBudget, Io, MeteredIo, Side, WsLink},
 };
 
 /// How long one try to connect may take.
-const STRAIGHT: Duration = Duration::from_secs(30);
+const DIRECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// The same through a proxy.
-const PROXIED: Duration = Duration::from_secs(120);
+const PROXY_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// How a relay is reached.
 ///
@@ -66,8 +66,8 @@ impl WsOptions {
         Ok(())
     }
 
-    fn patience(&self) -> Result<Duration, SettingError> {
-        let usual = if self.socks5.is_some() { PROXIED } else { STRAIGHT };
+    fn connect_timeout(&self) -> Result<Duration, SettingError> {
+        let usual = if self.socks5.is_some() { PROXY_TIMEOUT } else { DIRECT_TIMEOUT };
         let within = self.connect_within.unwrap_or(usual);
         let range = Duration::from_millis(10)..=Duration::from_secs(3_000);
         SettingError::unless_in(&range, &within, "connect_within", "from 10ms to 50m")?;
@@ -130,7 +130,7 @@ impl WsTransport {
         if url.is_onion() && options.socks5.is_none() {
             return Err(WsError::OnionWithoutProxy);
         }
-        let connect_within = options.patience()?;
+        let connect_within = options.connect_timeout()?;
         options.timing.check()?;
         let target = upgrade::Target::new(url);
         // As it is connected to: without the brackets of an IPv6 address.
@@ -159,7 +159,11 @@ impl WsTransport {
 
     async fn upgrade(&self, mut io: impl Io) -> Result<WsLink, TransportError> {
         let ahead: Bytes = self.target.upgrade(&mut io).await?;
-        Ok(WsLink::new(Meter::new(io, ahead, Intake::default()), Side::Client, self.timing))
+        Ok(WsLink::new(
+            MeteredIo::new(io, ahead, IngressBudget::default()),
+            Side::Client,
+            self.timing,
+        ))
     }
 }
 
@@ -192,7 +196,7 @@ mod tests {
         let straight = WsOptions::default();
         let proxied = WsOptions { socks5: Some("127.0.0.1:9050".to_owned()), ..straight.clone() };
         let told = WsOptions { connect_within: Some(Duration::from_secs(300)), ..proxied.clone() };
-        let patience = [straight, proxied, told].map(|options| options.patience().unwrap());
+        let patience = [straight, proxied, told].map(|options| options.connect_timeout().unwrap());
         assert_eq!(patience.map(|within| within.as_secs()), [30, 120, 300]);
     }
 }

@@ -1,10 +1,10 @@
 //! One open WebSocket as a [`Link`].
 
-mod boundary;
 mod controls;
-mod intake;
-mod meter;
-mod pulse;
+mod frame_scanner;
+mod ingress_budget;
+mod keepalive;
+mod metered_io;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -19,17 +19,17 @@ use std::{
 
 use anocm_core::{
     Payload,
-    transport::{AtOnce, Closing, Link, TransportError},
+    transport::{Closing, Link, TransportError, TrySend},
     wire::MAX_FRAME,
 };
 use async_trait::async_trait;
-pub(crate) use intake::Intake;
+pub(crate) use ingress_budget::IngressBudget;
 #[cfg(feature = "server")]
-pub(crate) use intake::Memory;
+pub(crate) use ingress_budget::Memory;
+use keepalive::Keepalive;
 #[cfg(feature = "client")]
-pub(crate) use meter::Io;
-pub(crate) use meter::Meter;
-use pulse::Pulse;
+pub(crate) use metered_io::Io;
+pub(crate) use metered_io::MeteredIo;
 use state::State;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tokio_websockets::{CloseCode, Config, Limits, WebSocketStream};
@@ -37,7 +37,7 @@ use tokio_websockets::{CloseCode, Config, Limits, WebSocketStream};
 use crate::Timing;
 
 /// Queued bytes at which a send writes before it queues more.
-const WRITE_AT: usize = 64 * 1_024;
+const WRITE_THRESHOLD: usize = 64 * 1_024;
 
 /// Which side of a connection a link is.
 #[derive(Clone, Copy, Debug)]
@@ -50,11 +50,11 @@ pub(crate) enum Side {
 
 impl Side {
     /// Speaks WebSocket over an upgraded connection.
-    fn speak(self, io: Meter) -> WebSocketStream<Meter> {
+    fn open(self, io: MeteredIo) -> WebSocketStream<MeteredIo> {
         // The longest message, checked before anything is allocated for it.
         let limits = Limits::default().max_payload_len(Some(MAX_FRAME));
         // A frame is never split, so pings may go between any two.
-        let config = Config::default().frame_size(MAX_FRAME).flush_threshold(WRITE_AT);
+        let config = Config::default().frame_size(MAX_FRAME).flush_threshold(WRITE_THRESHOLD);
         match self {
             #[cfg(feature = "client")]
             Self::Client => {
@@ -79,17 +79,17 @@ pub(crate) struct Shared {
     /// Keeps the frames of one `send` together and the write side to one task at a time.
     sending: tokio::sync::Mutex<()>,
     /// Keeps the read side to one task at a time.
-    receiving: tokio::sync::Mutex<Pulse>,
+    receiving: tokio::sync::Mutex<Keepalive>,
     timing: Timing,
 }
 
 impl WsLink {
     /// Makes a link of an upgraded connection. Must be called within a tokio runtime.
-    pub(crate) fn new(io: Meter, side: Side, timing: Timing) -> Self {
+    pub(crate) fn new(io: MeteredIo, side: Side, timing: Timing) -> Self {
         Self(Arc::new(Shared {
             state: Mutex::new(State::new(io, side)),
             sending: tokio::sync::Mutex::default(),
-            receiving: tokio::sync::Mutex::new(Pulse::new(timing)),
+            receiving: tokio::sync::Mutex::new(Keepalive::new(timing)),
             timing,
         }))
     }
@@ -109,15 +109,15 @@ impl Link for WsLink {
         }
         let _turn = self.0.sending.lock().await;
         let _leaving = LeaveQueue(&self.0);
-        let mut sending = Sending { shared: &self.0, next: 0, stall: Stall::new(&self.0) };
+        let mut sending = Sending { shared: &self.0, next: 0, stall: WriteTimeout::new(&self.0) };
         poll_fn(|cx| sending.poll(cx, frames)).await
     }
 
-    fn try_send(&self, frames: &[Payload]) -> AtOnce {
+    fn try_send(&self, frames: &[Payload]) -> TrySend {
         // Whoever sends or closes has the turn.
-        let Ok(_turn) = self.0.sending.try_lock() else { return AtOnce::default() };
+        let Ok(_turn) = self.0.sending.try_lock() else { return TrySend::default() };
         let lawful = frames.iter().take_while(|frame| frame.len() <= MAX_FRAME).count();
-        self.0.state().send_now(frames.get(..lawful).unwrap_or_default())
+        self.0.state().try_send(frames.get(..lawful).unwrap_or_default())
     }
 
     async fn recv(&self) -> Result<Option<Payload>, TransportError> {
@@ -162,7 +162,7 @@ impl Shared {
 struct Sending<'a> {
     shared: &'a Shared,
     next: usize,
-    stall: Stall,
+    stall: WriteTimeout,
 }
 
 impl Sending<'_> {
@@ -177,7 +177,7 @@ impl Sending<'_> {
             return sent;
         }
         if self.stall.poll(cx, state.written()).is_ready() {
-            state.give_up();
+            state.abort();
             return Poll::Ready(Err(TransportError::Cut));
         }
         Poll::Pending
@@ -194,14 +194,14 @@ impl Drop for LeaveQueue<'_> {
 }
 
 /// Notices a peer that takes nothing of what waits for it.
-struct Stall {
+struct WriteTimeout {
     patience: Duration,
     /// Made when there is something to wait for: most sends are done at once.
     timer: Option<Pin<Box<Sleep>>>,
     written: u64,
 }
 
-impl Stall {
+impl WriteTimeout {
     fn new(shared: &Shared) -> Self {
         Self { patience: shared.timing.dead_after, timer: None, written: 0 }
     }

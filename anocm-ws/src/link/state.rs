@@ -1,6 +1,6 @@
 //! What a link's methods do under its lock, one poll at a time.
 
-mod resting;
+mod hibernate;
 
 use std::{
     pin::Pin,
@@ -9,7 +9,7 @@ use std::{
 
 use anocm_core::{
     Payload,
-    transport::{AtOnce, Closing, TransportError},
+    transport::{Closing, TransportError, TrySend},
 };
 use futures_util::{Sink, Stream};
 use tokio::{
@@ -18,9 +18,9 @@ use tokio::{
 };
 use tokio_websockets::{CloseCode, Error, Message, WebSocketStream};
 
-use resting::Wire;
+use hibernate::Wire;
 
-use super::{Side, controls::Controls, meter::Meter, pulse::Pulse};
+use super::{Side, controls::Controls, keepalive::Keepalive, metered_io::MeteredIo};
 
 /// How a link ended.
 type End = Result<(), TransportError>;
@@ -52,7 +52,7 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(io: Meter, side: Side) -> Self {
+    pub(super) fn new(io: MeteredIo, side: Side) -> Self {
         Self {
             wire: Wire::Resting(Box::new(io)),
             side,
@@ -73,24 +73,24 @@ impl State {
     pub(super) fn poll_recv(
         &mut self,
         cx: &mut Context<'_>,
-        pulse: &mut Pulse,
+        pulse: &mut Keepalive,
     ) -> Poll<Result<Option<Payload>, TransportError>> {
         loop {
             if let Some(ended) = self.ended {
                 return Poll::Ready(ended.map(|()| None));
             }
-            match self.poll_rest(cx) {
+            match self.poll_hibernating(cx) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(_)) => {
                     self.hang_up();
                     continue;
                 }
-                Poll::Pending => match self.poll_pulse(cx, pulse) {
+                Poll::Pending => match self.poll_keepalive(cx, pulse) {
                     Poll::Ready(()) => continue,
                     Poll::Pending => return Poll::Pending,
                 },
             }
-            let Some(ws) = self.awake() else {
+            let Some(ws) = self.wake() else {
                 return Poll::Ready(Err(TransportError::Cut));
             };
             match Pin::new(&mut *ws).poll_next(cx) {
@@ -108,10 +108,10 @@ impl State {
                             self.fail(&error);
                             continue;
                         }
-                        Poll::Ready(Ok(())) if self.may_rest() && self.rest() => continue,
+                        Poll::Ready(Ok(())) if self.may_hibernate() && self.hibernate() => continue,
                         _ => {}
                     }
-                    ready!(self.poll_pulse(cx, pulse));
+                    ready!(self.poll_keepalive(cx, pulse));
                 }
             }
         }
@@ -127,7 +127,7 @@ impl State {
         if self.ended.is_some() || self.said_close || self.heard_close {
             return Poll::Ready(Err(self.error()));
         }
-        let Some(ws) = self.awake() else {
+        let Some(ws) = self.wake() else {
             return Poll::Ready(Err(TransportError::Cut));
         };
         let sent = write(ws, cx, frames, next);
@@ -150,11 +150,11 @@ impl State {
     }
 
     /// Sends what the connection takes at once.
-    pub(super) fn send_now(&mut self, frames: &[Payload]) -> AtOnce {
+    pub(super) fn try_send(&mut self, frames: &[Payload]) -> TrySend {
         let (mut next, unwritten) = (0, self.unwritten || self.writer.is_some());
         let closing = self.ended.is_some() || self.said_close || self.heard_close;
-        let Some(ws) = self.awake().filter(|_| !closing && !unwritten) else {
-            return AtOnce { taken: 0, waits: unwritten };
+        let Some(ws) = self.wake().filter(|_| !closing && !unwritten) else {
+            return TrySend { accepted: 0, pending: unwritten };
         };
         // Nobody waits for the connection now, and if somebody is to, they come with their waker.
         let sent = write(ws, &mut Context::from_waker(Waker::noop()), frames, &mut next);
@@ -164,7 +164,7 @@ impl State {
             Poll::Ready(Err(error)) => self.fail(&error),
             Poll::Pending => {}
         }
-        AtOnce { taken: next, waits: self.unwritten }
+        TrySend { accepted: next, pending: self.unwritten }
     }
 
     /// Says that this side closes, after everything queued.
@@ -173,7 +173,7 @@ impl State {
             self.said_close = true;
             self.queue(Message::close(Some(code), ""));
         }
-        let flushed = match self.awake() {
+        let flushed = match self.wake() {
             Some(ws) => Pin::new(ws).poll_flush(cx).map(drop),
             None => Poll::Ready(()),
         };
@@ -188,7 +188,7 @@ impl State {
     /// unread resets it, and the other side may lose what it has not read yet.
     pub(super) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let has_ended = self.ended;
-        let Some(ws) = self.awake() else {
+        let Some(ws) = self.wake() else {
             return Poll::Ready(());
         };
         if has_ended.is_none() {
@@ -220,7 +220,7 @@ impl State {
     pub(super) fn depart(&mut self, code: CloseCode) {
         let mut cx = Context::from_waker(Waker::noop());
         if self.poll_say_close(&mut cx, code).is_ready()
-            && let Some(ws) = self.awake()
+            && let Some(ws) = self.wake()
         {
             let _ = Pin::new(ws.get_mut()).poll_shutdown(&mut cx);
         }
@@ -238,11 +238,11 @@ impl State {
 
     /// How much of what was sent the connection has taken.
     pub(super) fn written(&self) -> u64 {
-        self.wire.meter().map_or(0, Meter::written)
+        self.wire.meter().map_or(0, MeteredIo::written)
     }
 
     /// Nobody is there, or nobody who reads.
-    pub(super) fn give_up(&mut self) {
+    pub(super) fn abort(&mut self) {
         self.depart(super::code(Closing::Timeout));
         self.wire = Wire::Gone;
         self.end(if self.heard_close { Ok(()) } else { Err(TransportError::Cut) });
@@ -252,7 +252,7 @@ impl State {
         self.stale = true;
         if message.is_binary() {
             // The library's buffer is not wiped when it is let go: what is kept is a copy.
-            let held = self.awake().and_then(|ws| ws.get_mut().release());
+            let held = self.wake().and_then(|ws| ws.get_mut().release());
             return Some(match held {
                 Some(held) => Payload::guarded(message.as_payload().to_vec(), held),
                 None => Payload::copy_from_slice(message.as_payload()),
@@ -283,7 +283,7 @@ impl State {
     }
 
     fn queue(&mut self, message: Message) {
-        if let Some(ws) = self.awake() {
+        if let Some(ws) = self.wake() {
             // Refused only once closing has begun, when it does not matter any more.
             let _ = Pin::new(ws).start_send(message);
         }
@@ -306,7 +306,7 @@ impl State {
         // says more, for what should be text and is none.
         self.queue(Message::close(Some(code), ""));
         self.said_close = true;
-        if let Some(ws) = self.awake() {
+        if let Some(ws) = self.wake() {
             let _ = Pin::new(ws).poll_flush(&mut Context::from_waker(Waker::noop()));
         }
         self.end(Err(why));
@@ -345,7 +345,7 @@ impl State {
 
 /// Queues the frames from `next` on and writes everything queued; advances `next`.
 fn write(
-    ws: &mut WebSocketStream<Meter>,
+    ws: &mut WebSocketStream<MeteredIo>,
     cx: &mut Context<'_>,
     frames: &[Payload],
     next: &mut usize,

@@ -60,8 +60,11 @@ async fn a_quiet_link_lives_while_both_sides_receive() {
     for ping_after in [25, 60].map(Duration::from_secs) {
         let timing = Timing { ping_after, ..Timing::default() };
         let (here, there) = tokio::io::duplex(4_096);
-        let link =
-            WsLink::new(Meter::new(here, Bytes::new(), Intake::default()), Side::Server, timing);
+        let link = WsLink::new(
+            MeteredIo::new(here, Bytes::new(), IngressBudget::default()),
+            Side::Server,
+            timing,
+        );
         let mut alice = ClientBuilder::new().take_over(there);
         let began = Instant::now();
         let answer = async {
@@ -83,8 +86,11 @@ async fn half_a_frame_is_not_waited_for_for_ever() {
 
     let (mut alice, there) = tokio::io::duplex(64);
     let timing = Timing::default();
-    let link =
-        WsLink::new(Meter::new(there, Bytes::new(), Intake::default()), Side::Server, timing);
+    let link = WsLink::new(
+        MeteredIo::new(there, Bytes::new(), IngressBudget::default()),
+        Side::Server,
+        timing,
+    );
     let began = Instant::now();
     let sending = async {
         // A binary message of 1,000 bytes, masked with zeros, ten seconds for each byte.
@@ -108,7 +114,7 @@ async fn a_silent_link_keeps_no_buffers_and_wakes_for_either_side() {
     use tokio_websockets::{ClientBuilder, Message};
 
     let (here, there) = tokio::io::duplex(4_096);
-    let meter = Meter::new(here, Bytes::new(), Intake::default());
+    let meter = MeteredIo::new(here, Bytes::new(), IngressBudget::default());
     let link = Arc::new(WsLink::new(meter, Side::Server, Timing::default()));
     let (give, mut received) = tokio::sync::mpsc::unbounded_channel();
     let receiving = Arc::clone(&link);
@@ -144,12 +150,12 @@ async fn a_silent_link_keeps_no_buffers_and_wakes_for_either_side() {
 #[tokio::test]
 async fn what_waits_goes_in_one_write() {
     let writes = Arc::new(AtomicUsize::new(0));
-    let io = Meter::new(Counting(Arc::clone(&writes)), Bytes::new(), Intake::default());
+    let io = MeteredIo::new(Counting(Arc::clone(&writes)), Bytes::new(), IngressBudget::default());
     let link = WsLink::new(io, Side::Server, Timing::default());
     let frames = vec![Payload::from(vec![1; 1_000]); 32];
     link.send(&frames).await.unwrap();
     assert_eq!(writes.load(Ordering::Relaxed), 1);
-    assert_eq!(link.try_send(&frames), AtOnce { taken: 32, waits: false });
+    assert_eq!(link.try_send(&frames), TrySend { accepted: 32, pending: false });
     assert_eq!(writes.load(Ordering::Relaxed), 2);
 }
 
@@ -162,7 +168,7 @@ async fn whoever_speaks_and_does_not_read_what_went_at_once_is_given_up() {
     for at_once in [false, true] {
         let (mut eve, there) = tokio::io::duplex(64);
         let timing = Timing::default();
-        let meter = Meter::new(there, Bytes::new(), Intake::default());
+        let meter = MeteredIo::new(there, Bytes::new(), IngressBudget::default());
         let link = WsLink::new(meter, Side::Server, timing);
         let frames = vec![Payload::from(vec![1; 1_000]); 30];
         let began = Instant::now();
@@ -178,8 +184,8 @@ async fn whoever_speaks_and_does_not_read_what_went_at_once_is_given_up() {
         let sending = async {
             let mut rest = frames.as_slice();
             if at_once {
-                assert_eq!(link.try_send(rest), AtOnce { taken: 30, waits: true });
-                assert_eq!(link.try_send(rest), AtOnce { taken: 0, waits: true });
+                assert_eq!(link.try_send(rest), TrySend { accepted: 30, pending: true });
+                assert_eq!(link.try_send(rest), TrySend { accepted: 0, pending: true });
                 rest = &[];
             }
             assert_eq!(link.send(rest).await, Err(TransportError::Cut));

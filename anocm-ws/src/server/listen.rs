@@ -26,7 +26,7 @@ const SPARE: u32 = 64;
 /// How long nothing is accepted when the system has no more file descriptors or memory.
 const RECOVERY: Duration = Duration::from_millis(250);
 /// How often that is logged at most.
-const COMPLAIN: Duration = Duration::from_secs(60);
+const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 /// What a request may take in bytes before it is refused. Ours take a few hundred.
 const MAX_HEAD: usize = 16 * 1_024;
@@ -182,7 +182,7 @@ impl Listener {
                 // One that was gone before it was accepted says nothing about the next.
                 Err(error) if of_the_connection(&error) => {}
                 Err(error) => {
-                    if complained.is_none_or(|at| at.elapsed() >= COMPLAIN) {
+                    if complained.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
                         complained = Some(Instant::now());
                         tracing::warn!("no connections are accepted for now: {}", shortage(&error));
                     }

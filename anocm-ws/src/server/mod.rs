@@ -41,7 +41,7 @@ use upgrade::Upgrade;
 
 use crate::{
     Timing,
-    link::{Intake, Memory, Meter, Side, WsLink},
+    link::{IngressBudget, Memory, MeteredIo, Side, WsLink},
 };
 
 /// How long the answer to a request may take to be sent.
@@ -95,13 +95,18 @@ where
     let memory = Memory::new(options.receive_memory);
     let handler = move |request: Request| {
         let accept = accept.clone();
-        let intake = Intake::of(&memory, options.max_first_frame);
+        let intake = IngressBudget::of(&memory, options.max_first_frame);
         async move { answer(request, accept, intake, options) }
     };
     Router::new().route("/ws", any(handler))
 }
 
-fn answer<F, Fut>(request: Request, accept: F, intake: Intake, options: WsServerOptions) -> Response
+fn answer<F, Fut>(
+    request: Request,
+    accept: F,
+    intake: IngressBudget,
+    options: WsServerOptions,
+) -> Response
 where
     F: Fn(Box<dyn Link>) -> Fut + Send + 'static,
     Fut: Future<Output = ()> + Send + 'static,
@@ -115,7 +120,7 @@ where
     }
 }
 
-async fn serve<F, Fut>(on: OnUpgrade, accept: F, intake: Intake, options: WsServerOptions)
+async fn serve<F, Fut>(on: OnUpgrade, accept: F, intake: IngressBudget, options: WsServerOptions)
 where
     F: Fn(Box<dyn Link>) -> Fut,
     Fut: Future<Output = ()>,
@@ -124,7 +129,7 @@ where
         tracing::debug!("a connection ended while it was upgraded");
         return;
     };
-    let io = Meter::new(TokioIo::new(io), Bytes::new(), intake);
+    let io = MeteredIo::new(TokioIo::new(io), Bytes::new(), intake);
     let link = WsLink::new(io, Side::Server, options.timing);
     let shared = link.shared();
     accept(Box::new(link)).await;

@@ -8,7 +8,7 @@ use anocm_core::{
 
 use crate::{
     commands::{TypeError, Typed},
-    people::{self, WhoError},
+    members::{self, WhoError},
     room::Room,
 };
 
@@ -66,7 +66,7 @@ impl Actor {
         match typed {
             Typed::Nothing => Ok(Done::Quietly),
             Typed::Say(text) => {
-                queue(room, Command::Say { text: text.to_string(), retention: None })
+                queue(room, Command::Send { text: text.to_string(), retention: None })
             }
             Typed::Whisper(line) => whisper(room, &line),
             Typed::Keep(_) | Typed::Cap(_) => retain(room, &typed),
@@ -98,7 +98,7 @@ impl Actor {
 }
 
 fn meant<R: Room>(room: &R, who: &str) -> Result<Member, ActError> {
-    Ok(people::who(&room.view().members, who)?.clone())
+    Ok(members::who(&room.view().members, who)?.clone())
 }
 
 fn send<R: Room>(room: &R, command: Command) -> Result<Done, ActError> {
@@ -113,7 +113,7 @@ fn queue<R: Room>(room: &R, command: Command) -> Result<Done, ActError> {
 
 fn whisper<R: Room>(room: &R, line: &str) -> Result<Done, ActError> {
     let members = room.view().members;
-    let (member, text) = people::split_who(&members, line)?;
+    let (member, text) = members::split_who(&members, line)?;
     if text.is_empty() {
         return Err(TypeError::Usage("/whisper NAME TEXT").into());
     }
@@ -170,7 +170,7 @@ mod tests {
         let room = room();
         let done = type_lines(&room, &["/burn", "hello", "/burn"]);
         assert!(matches!(done[2], Ok(Done::Note(_))));
-        assert!(matches!(room.asked().as_slice(), [Command::Say { .. }]));
+        assert!(matches!(room.asked().as_slice(), [Command::Send { .. }]));
         let done = type_lines(&room, &["/burn", "/burn"]);
         assert_eq!(done[1], Ok(Done::Quietly));
         assert!(matches!(room.asked().last(), Some(Command::Close)));

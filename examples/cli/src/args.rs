@@ -7,7 +7,7 @@ use anocm_core::{NewRoom, Nickname, RelayUrl, Retention, RoomRetention, parse_du
 use clap::{Args, Parser, Subcommand};
 use zeroize::Zeroizing;
 
-use crate::streams::complain;
+use crate::stdio::complain;
 
 /// Talk in anonymous, end-to-end encrypted rooms that live in memory only.
 ///
@@ -75,10 +75,10 @@ pub(crate) struct New {
     pub(crate) keep: Option<Retention>,
     /// The shortest time a message may be kept.
     #[arg(long, value_name = "TIME", default_value = "live")]
-    pub(crate) smallest: Retention,
+    pub(crate) min_keep: Retention,
     /// The longest time a message may be kept.
     #[arg(long, value_name = "TIME", default_value = "1d")]
-    pub(crate) largest: Retention,
+    pub(crate) max_keep: Retention,
     /// How long the room outlives its last connection, from 1s to 365d.
     #[arg(long, value_name = "TIME", default_value = "2m", value_parser = room_time)]
     pub(crate) linger: Duration,
@@ -94,19 +94,19 @@ TIME is 30s, 5m, 1h 30m, 1d, plain seconds, or live: delivered to whoever is the
 
 Examples:
   anocm new --nick Alice
-  anocm new --relay https://relay.example/ --keep 30s --largest 10m
+  anocm new --relay https://relay.example/ --keep 30s --max-keep 10m
   anocm new --listen 127.0.0.1:8080 --public http://abcdef.onion/";
 
 impl New {
     /// The room as asked for.
     pub(crate) fn room(&self) -> Result<NewRoom, anocm_core::RetentionError> {
         let usual = RoomRetention::default().default_retention();
-        let keep = self.keep.unwrap_or_else(|| usual.max(self.smallest).min(self.largest));
+        let keep = self.keep.unwrap_or_else(|| usual.max(self.min_keep).min(self.max_keep));
         Ok(NewRoom {
             nickname: self.common.nick.clone(),
-            retention: RoomRetention::new(self.smallest, keep, self.largest)?,
+            retention: RoomRetention::new(self.min_keep, keep, self.max_keep)?,
             linger: self.linger,
-            largest_age: self.max_age,
+            max_age: self.max_age,
             ..NewRoom::default()
         })
     }
@@ -274,16 +274,16 @@ mod tests {
         let room = new(&[]).room().unwrap();
         assert_eq!(room.retention, RoomRetention::default());
         assert_eq!(room.linger, NewRoom::default().linger);
-        assert_eq!(room.largest_age, NewRoom::default().largest_age);
+        assert_eq!(room.max_age, NewRoom::default().max_age);
     }
 
     #[test]
     fn the_default_retention_stays_within_its_bounds() {
-        let room = new(&["--largest", "1m"]).room().unwrap();
+        let room = new(&["--max-keep", "1m"]).room().unwrap();
         assert_eq!(room.retention.default_retention().to_string(), "1m");
-        let room = new(&["--smallest", "10m"]).room().unwrap();
+        let room = new(&["--min-keep", "10m"]).room().unwrap();
         assert_eq!(room.retention.default_retention().to_string(), "10m");
-        assert!(new(&["--keep", "2h", "--largest", "1h"]).room().is_err());
+        assert!(new(&["--keep", "2h", "--max-keep", "1h"]).room().is_err());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use tokio::sync::mpsc;
 use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::streams;
+use crate::stdio;
 
 /// The longest line in bytes: room for the longest message with every character escaped in JSON.
 pub(crate) const MAX_LINE: usize = 128 * 1024;
@@ -31,7 +31,7 @@ pub(crate) struct Lines(mpsc::Receiver<Line>);
 impl Lines {
     /// Starts to read standard input.
     pub(crate) fn of_stdin() -> io::Result<Self> {
-        Ok(Self::of(streams::input()?))
+        Ok(Self::of(stdio::input()?))
     }
 
     pub(crate) fn of(input: impl Read + Send + 'static) -> Self {

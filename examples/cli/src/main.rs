@@ -19,19 +19,19 @@ mod json;
 mod lines;
 mod link;
 mod log;
-mod people;
+mod members;
 mod plain;
 mod printer;
 mod relay;
 mod room;
 mod screen;
 mod signals;
-mod streams;
+mod stdio;
 mod talk;
+mod text;
 mod tty;
-mod warns;
+mod warnings;
 mod wipe;
-mod words;
 
 use std::{
     io::{self, IsTerminal as _},
@@ -53,9 +53,9 @@ use crate::{
     plain::Plain,
     screen::Screen,
     signals::{HungUp, Stops},
-    streams::complain,
+    stdio::complain,
     talk::{Ends, Manner, Outcome, talk},
-    warns::Warns as _,
+    warnings::Warnings as _,
 };
 
 const LOST: u8 = 1;
@@ -230,7 +230,7 @@ async fn converse(
         Some(lines) => lines,
         None => Lines::of_stdin()?,
     };
-    let (printer, outlet) = printer::start(streams::unbuffered()?);
+    let (printer, outlet) = printer::start(stdio::unbuffered()?);
     let ends = Ends { lines, stops, outlet };
     if let Mode::Json = mode {
         let mut json = Json::new(printer);

@@ -17,10 +17,10 @@ use crate::{
     act::{ActError, Actor, Done, Page},
     commands::{self, HELP, Typed},
     lines::Line,
-    people::{label, one_line, role},
+    members::{label, one_line, role},
     room::Room,
     talk::{Flow, Front, comes_later},
-    words::{self, Told},
+    text::{self, EventText},
 };
 
 /// Writes lines and reads them.
@@ -58,14 +58,14 @@ impl<W: Write> Plain<W> {
         self.to.flush()
     }
 
-    fn told(&mut self, told: Option<&Told>) -> io::Result<()> {
+    fn told(&mut self, told: Option<&EventText>) -> io::Result<()> {
         told.map_or(Ok(()), |told| self.say(told.word, &told.text))
     }
 
     fn message(&mut self, message: &Message) -> io::Result<()> {
         let from = label(&message.from);
         let text = Zeroizing::new(one_line(message.text.as_str()));
-        let whispered = words::whispered(message);
+        let whispered = text::whispered(message);
         writeln!(self.to, "{whispered}<{from}> {}  [{}]", *text, message.retention)?;
         if message.expires.is_some() {
             self.kept.insert(message.id, from);
@@ -101,7 +101,7 @@ impl<W: Write> Plain<W> {
 
     fn safety(&mut self, view: &RoomView) -> io::Result<()> {
         match &view.safety {
-            Some(code) => self.say("safety", &words::safety(code, self.ascii)),
+            Some(code) => self.say("safety", &text::safety(code, self.ascii)),
             None => Ok(()),
         }
     }
@@ -145,7 +145,7 @@ impl<W: Write> Front for Plain<W> {
             Some(before) if view.members.is_empty() => before,
             _ => &view,
         };
-        let told = words::tell(event, names);
+        let told = text::event(event, names);
         self.told(told.as_ref())?;
         if !view.members.is_empty() {
             self.before = Some(view.clone());

@@ -18,7 +18,7 @@ pub(crate) trait Room {
 
 impl Room for anocm_core::client::Room {
     async fn event(&mut self) -> Option<RoomEvent> {
-        Self::event(self).await
+        Self::next_event(self).await
     }
 
     fn view(&self) -> RoomView {
@@ -128,7 +128,7 @@ pub(crate) mod script {
             self.changed.notify_one();
             match (self.answer, command) {
                 (Some(error), _) => Err(error),
-                (None, Command::Say { .. } | Command::Whisper { .. }) => {
+                (None, Command::Send { .. } | Command::Whisper { .. }) => {
                     Ok(Some(MessageId::new([9; 16])))
                 }
                 (None, _) => Ok(None),

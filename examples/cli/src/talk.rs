@@ -1,6 +1,6 @@
 //! Talking by lines: what the plain and the JSON mode have in common.
 
-mod course;
+mod session_loop;
 
 use std::{io, time::Duration};
 
@@ -11,15 +11,15 @@ use anocm_core::{
 };
 use tokio::time::Instant;
 
-use self::course::Talk;
+use self::session_loop::Talk;
 use crate::{
     entering::Entering,
     lines::{Line, Lines},
     printer::Outlet,
     room::Room,
     signals::Stops,
-    streams::complain,
-    warns::Warns,
+    stdio::complain,
+    warnings::Warnings,
 };
 
 /// How long leaving in good order may take: a little more than a room allows itself.
@@ -30,7 +30,7 @@ pub(crate) const LEAVING: Duration = Duration::from_secs(6);
 pub(crate) const HANGING_UP: Duration = Duration::from_millis(700);
 
 /// How a mode reads and writes.
-pub(crate) trait Front: Warns {
+pub(crate) trait Front: Warnings {
     /// Shows an event, of which `room` is the state.
     fn event<R: Room>(&mut self, event: &RoomEvent, room: &R) -> io::Result<()>;
 

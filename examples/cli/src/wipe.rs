@@ -18,7 +18,7 @@ use crossterm::{
 };
 
 use crate::{
-    streams::{self, Standard, complain},
+    stdio::{self, Standard, complain},
     tty::Output,
 };
 
@@ -67,14 +67,14 @@ impl Unshown {
         let unshown = Self(());
         let mut order = Vec::new();
         queue!(order, EnableBracketedPaste)?;
-        streams::put(Standard::Error, order);
+        stdio::put(Standard::Error, order);
         Ok(unshown)
     }
 }
 
 impl Drop for Unshown {
     fn drop(&mut self) {
-        streams::put(Standard::Error, shown());
+        stdio::put(Standard::Error, shown());
     }
 }
 
@@ -154,8 +154,8 @@ pub(crate) fn on_fault() {
 
 /// Gives back whatever was taken, in bounded time.
 fn put_back() {
-    streams::put(Standard::Error, shown());
-    streams::put(Standard::Output, cleared());
+    stdio::put(Standard::Error, shown());
+    stdio::put(Standard::Output, cleared());
 }
 
 /// Gives a terminal back that was taken, with these orders.

@@ -4,10 +4,10 @@ use std::io;
 
 use crate::{
     abuse::abuser::AbuserError,
+    baseline::RivalError,
     guest::GuestError,
     measure::{MeasureError, Measured},
     member::MemberError,
-    rival::RivalError,
     server::ServerError,
     store::StoreError,
 };

@@ -10,7 +10,7 @@ use crate::{
     failure::Failure,
     fanout::rooms,
     guest::{
-        crowd::{Shared, Troubles, gather},
+        clients::{Shared, Troubles, gather},
         mark::Marker,
         room::random,
     },

@@ -11,7 +11,7 @@ use tokio::{
 use crate::{
     args::{Join, Then},
     failure::Failure,
-    guest::crowd::Troubles,
+    guest::clients::Troubles,
     latency::Latencies,
     measure::{MeasureError, real},
     member::{Member, MemberError},
@@ -114,7 +114,7 @@ impl Joined {
 async fn watch_over(mut creator: Member, sees: watch::Sender<u64>, mut over: watch::Receiver<()>) {
     loop {
         tokio::select! {
-            event = creator.room.event() => match event {
+            event = creator.room.next_event() => match event {
                 Some(RoomEvent::Joined { again: false, .. }) => {
                     sees.send_modify(|seen| *seen = seen.saturating_add(1));
                 }
@@ -151,7 +151,7 @@ async fn guest(
     };
     loop {
         tokio::select! {
-            event = member.room.event() => if event.is_none() { return },
+            event = member.room.next_event() => if event.is_none() { return },
             _ = over.changed() => return,
         }
     }

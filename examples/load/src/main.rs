@@ -11,9 +11,10 @@
 
 mod abuse;
 mod args;
-mod cut;
+mod baseline;
 mod failure;
 mod fanout;
+mod faults;
 mod files;
 mod guest;
 mod idle;
@@ -23,7 +24,6 @@ mod measure;
 mod member;
 mod process;
 mod report;
-mod rival;
 mod server;
 mod soak;
 mod store;
@@ -101,7 +101,7 @@ async fn run(cli: &Cli) -> Result<(), Failure> {
     let mut printer = Printer::new(cli.json);
     match &cli.task {
         Task::Fanout(args) => fanout::run(args, &printer).await,
-        Task::Rival(args) => rival::run(args, &mut printer).await,
+        Task::Rival(args) => baseline::run(args, &mut printer).await,
         Task::Store(args) => store::run(args, &mut printer).await,
         Task::Idle(args) => idle::run(args, &printer).await,
         Task::Join(args) => join::run(args, &printer).await,
@@ -109,6 +109,6 @@ async fn run(cli: &Cli) -> Result<(), Failure> {
         Task::Soak(args) => soak::run(args, &mut printer).await,
         Task::Abuse(args) => abuse::run(args, &printer).await,
         Task::Abuser(args) => abuse::abuser::run(args).await,
-        Task::ServeLoop => rival::looped::serve().await.map_err(Failure::Start),
+        Task::ServeLoop => baseline::looped::serve().await.map_err(Failure::Start),
     }
 }

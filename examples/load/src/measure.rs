@@ -15,7 +15,7 @@ use tokio::{
 use crate::{
     guest::{
         GuestError,
-        crowd::{Crowd, Shared, Troubles, gather},
+        clients::{Crowd, Shared, Troubles, gather},
         mark::Marker,
         publish,
         room::random,

@@ -13,7 +13,7 @@ use anocm_ws::{
 };
 use tokio::{task::JoinHandle, time::timeout};
 
-use crate::cut::{Axe, Cuttable};
+use crate::faults::{CutHandle, Cuttable};
 
 /// Many guests on one machine are slow, and none of them is to give up for that.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -42,7 +42,7 @@ pub(crate) enum MemberError {
 pub(crate) struct Member {
     pub(crate) room: Room,
     client: Client,
-    axe: Axe,
+    axe: CutHandle,
     driving: JoinHandle<()>,
 }
 
@@ -79,7 +79,7 @@ impl Member {
     }
 
     async fn entered(&mut self) -> Result<(), MemberError> {
-        while let Some(event) = self.room.event().await {
+        while let Some(event) = self.room.next_event().await {
             match event {
                 RoomEvent::Entered => return Ok(()),
                 RoomEvent::Ended(ended) => return Err(MemberError::Ended(ended)),
@@ -101,7 +101,7 @@ impl Member {
         mut wanted: impl FnMut(&RoomEvent) -> Option<T>,
     ) -> Result<T, MemberError> {
         let waiting = async {
-            while let Some(event) = self.room.event().await {
+            while let Some(event) = self.room.next_event().await {
                 if let Some(found) = wanted(&event) {
                     return Ok(found);
                 }

@@ -21,7 +21,7 @@ use crate::{
     args::Talk,
     failure::Failure,
     guest::{
-        crowd::Troubles,
+        clients::Troubles,
         mark::{Mark, Marker},
         publish::pace,
         room::random,
@@ -133,7 +133,7 @@ async fn take_part(
     let mut silent = false;
     loop {
         tokio::select! {
-            event = member.room.event() => match event {
+            event = member.room.next_event() => match event {
                 Some(event) => counts.see(event),
                 None => return,
             },
@@ -148,7 +148,7 @@ async fn take_part(
 impl Counts {
     fn say(&self, member: &Member, at: Instant) {
         let mark = self.marker.write(Mark { number: 0, at });
-        match member.room.say(&HEXLOWER.encode(&mark)) {
+        match member.room.send(&HEXLOWER.encode(&mark)) {
             Ok(_) => _ = self.said.fetch_add(1, Ordering::Relaxed),
             Err(error) => self.troubles.note(format!("nothing could be said: {error}")),
         }

@@ -1,5 +1,5 @@
-//! Each abuse against a real relay, small. Nothing is judged by time: what counts is that the
-//! conversation beside it loses nothing and that what must hold against the abusers does.
+//! Each kind of abuse against a real relay, at small scale. No timing is asserted: the tests check
+//! that the conversation loses nothing and that the expectations of each abuse hold.
 #![cfg(target_os = "linux")]
 
 mod common;
@@ -7,7 +7,7 @@ mod common;
 use common::{measure, number, run};
 use serde_json::Value;
 
-/// Abuses a relay for a second in one way. Gives what was measured, after it did well.
+/// Abuses a relay for a second in one way. Returns the results, after asserting success.
 #[expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 fn abuse(kind: &str, words: &[&str]) -> Value {
     let lines = measure(&[["abuse", kind, "--guests=4", "--for=1s"].as_slice(), words].concat());
@@ -32,7 +32,7 @@ fn a_flood_is_slowed_down_and_garbage_closed() {
 
 #[test]
 fn whoever_never_reads_is_told_or_closed_and_can_resume() {
-    let line = abuse("never-reads", &["--abusers=5", "--set=stall=2s"]);
+    let line = abuse("never-reads", &["--abusers=5", "--set=write-timeout=2s"]);
     // The first and every fourth after it read again in time.
     assert_eq!((number(&line, "read_again"), number(&line, "told_lagging")), (2, 2));
     assert_eq!((number(&line, "closed"), number(&line, "resumed")), (3, 3));
@@ -84,7 +84,7 @@ fn frames_at_the_limit_are_answered_and_longer_ones_are_not() {
 fn who_takes_half_of_the_memory_gets_no_more_until_it_is_free_again() {
     let line = abuse("full", &[]);
     assert!(number(&line, "refused_full") >= 2, "{line}");
-    // Half of four mebibytes less what is kept back, and one entry of each of the two in the end.
+    // Half of four MiB less the reserve, plus one entry of each of the two abusers in the end.
     assert!((100..=140).contains(&number(&line, "kept")), "{line}");
     assert!(number(&line, "read_back") <= number(&line, "kept") - 2, "{line}");
     assert!(number(&line, "read_back") > 0, "{line}");
@@ -100,7 +100,7 @@ fn hoarders_work_for_memory_and_others_find_some() {
 
 #[test]
 fn what_does_not_hold_is_told() {
-    // A relay that refuses nobody anything.
+    // A relay that refuses nothing.
     let wide = [
         "--set=creations-per-minute=1000000",
         "--set=admissions-per-second=1000000",
@@ -112,7 +112,7 @@ fn what_does_not_hold_is_told() {
     let errors = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{errors}");
     assert!(errors.contains("rooms: nothing was refused_busy"), "{errors}");
-    // And what was measured is printed all the same.
+    // The results are printed in any case.
     let line: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(number(&line, "rooms_opened") > 0, "{line}");
 }

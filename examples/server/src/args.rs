@@ -174,7 +174,7 @@ impl Args {
         ListenOptions {
             max_connections: self.limits.max_connections,
             header_within: self.patience.header_within,
-            taken_within: self.patience.stall,
+            taken_within: self.patience.write_timeout,
         }
     }
 
@@ -256,17 +256,17 @@ mod tests {
             "--max-memory=64MiB",
             "--max-connections=5",
             "--header-within=3s",
-            "--stall=4s",
+            "--write-timeout=4s",
             "--joins-per-minute=3",
-            "--grace=2s",
+            "--epoch-grace=2s",
         ]);
-        assert_eq!((args.relay().joins.each, args.relay().joins.burst), (3, 3));
-        assert_eq!(args.relay().grace, Duration::from_secs(2));
+        assert_eq!((args.relay().joins.amount, args.relay().joins.burst), (3, 3));
+        assert_eq!(args.relay().epoch_grace, Duration::from_secs(2));
         let listening = args.connections();
         assert_eq!((listening.max_connections, args.relay().max_connections), (5, 5));
         assert_eq!((listening.header_within.as_secs(), listening.taken_within.as_secs()), (3, 4));
-        assert_eq!(args.relay().policy.largest, Retention::Live);
-        assert_eq!(args.relay().policy.largest_age, Duration::from_secs(86_400));
+        assert_eq!(args.relay().policy.max_retention, Retention::Live);
+        assert_eq!(args.relay().policy.max_age, Duration::from_secs(86_400));
         assert_eq!((args.memory().max_rooms, args.memory().max_bytes), (7, 64 << 20));
     }
 }

@@ -30,7 +30,7 @@ type Markers = Arc<Mutex<Vec<Vec<u8>>>>;
 async fn until(room: &mut Room, expected: impl Fn(&RoomEvent) -> bool) -> usize {
     let mut expired = 0;
     loop {
-        let event = room.event().await.unwrap();
+        let event = room.next_event().await.unwrap();
         expired += usize::from(matches!(event, RoomEvent::Expired { .. }));
         if expected(&event) {
             return expired;
@@ -87,7 +87,7 @@ async fn talk_and_search(urls: [&str; 2], pids: &[u32], within: Duration) {
     // What is kept is there to be found.
     let taken = || std::mem::take(&mut *markers.lock().unwrap());
     taken();
-    hers.say("kept for longer").unwrap();
+    hers.send("kept for longer").unwrap();
     until(&mut his, |event| matches!(event, RoomEvent::Message(_))).await;
     assert!(!found(&taken()).is_empty());
 
@@ -95,7 +95,7 @@ async fn talk_and_search(urls: [&str; 2], pids: &[u32], within: Duration) {
     let said = |event: &RoomEvent| matches!(event, RoomEvent::Message(_));
     let mut expired = 0;
     for n in 0..MESSAGES {
-        hers.command(Command::Say { text: format!("number {n}"), retention: short }).unwrap();
+        hers.command(Command::Send { text: format!("number {n}"), retention: short }).unwrap();
         until(&mut hers, said).await;
         expired += until(&mut his, said).await;
     }

@@ -30,10 +30,10 @@ fn token() -> Token {
 fn genesis() -> Genesis {
     let kept = Retention::keep(Duration::from_secs(60)).unwrap();
     let policy = Policy {
-        largest: kept,
+        max_retention: kept,
         handshakes: kept,
         linger: u64::try_from(LINGER.as_millis()).unwrap(),
-        largest_age: 3_600_000,
+        max_age: 3_600_000,
         max_entries: 100,
         max_bytes: 100_000,
     };

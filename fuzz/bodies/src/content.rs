@@ -104,7 +104,7 @@ fn check_leave(statement: &LeaveStatement) {
     with_scene(false, |scene| {
         // Nobody else's is ever told.
         let bobs = scene.bob.leave_statement().expect("Bob is in the room");
-        assert_eq!(fuzz::is_anybodys(&scene.bob, statement), *statement == bobs);
+        assert_eq!(fuzz::is_by_a_member(&scene.bob, statement), *statement == bobs);
         After::Keep
     });
 }

@@ -1,4 +1,4 @@
-//! One place says where the relay is, and settings that cannot work are refused where they are set.
+//! The transport alone names the relay, and invalid settings are refused where they are set.
 
 use std::{sync::Arc, time::Duration};
 
@@ -48,7 +48,7 @@ fn a_client_that_cannot_work_is_refused_by_the_name_of_the_setting() {
     assert_eq!(refused(|config| config.greeting_timeout = Duration::MAX), "greeting_timeout");
     assert_eq!(refused(|config| config.connect_timeout = Duration::ZERO), "connect_timeout");
     assert_eq!(refused(|config| config.answer_timeout = Duration::ZERO), "answer_timeout");
-    assert_eq!(refused(|config| config.longest_wait = Duration::MAX), "longest_wait");
+    assert_eq!(refused(|config| config.max_backoff = Duration::MAX), "max_backoff");
     assert_eq!(refused(|config| config.max_rooms = 0), "max_rooms");
     assert_eq!(refused(|config| config.rooms.max_history = 0), "rooms.max_history");
     assert_eq!(refused(|config| config.rooms.max_waiting = 0), "rooms.max_waiting");
@@ -81,8 +81,8 @@ fn a_room_that_cannot_be_is_refused_by_the_name_of_the_setting() {
     };
     assert_eq!(refused(|new| new.linger = Duration::ZERO), "linger");
     assert_eq!(refused(|new| new.linger = Duration::MAX), "linger");
-    assert_eq!(refused(|new| new.largest_age = Duration::ZERO), "largest_age");
-    assert_eq!(refused(|new| new.largest_age = Duration::MAX), "largest_age");
+    assert_eq!(refused(|new| new.max_age = Duration::ZERO), "max_age");
+    assert_eq!(refused(|new| new.max_age = Duration::MAX), "max_age");
     assert_eq!(refused(|new| new.max_entries = 0), "max_entries");
     assert_eq!(refused(|new| new.max_entries = u32::MAX), "max_entries");
     assert_eq!(refused(|new| new.max_bytes = 0), "max_bytes");
@@ -108,7 +108,7 @@ async fn a_room_that_has_to_wait_for_others_of_its_client_says_so() {
     let mut delayed = 0;
     for _ in 0..13 {
         let mut room = client.create(&NewRoom::default()).unwrap();
-        while let Some(event) = room.event().await {
+        while let Some(event) = room.next_event().await {
             match event {
                 RoomEvent::Entered => break,
                 RoomEvent::Delayed { why: Refusal::Busy { .. }, retry_in } => {
@@ -119,7 +119,7 @@ async fn a_room_that_has_to_wait_for_others_of_its_client_says_so() {
             }
         }
         // It stays open.
-        std::mem::drop(tokio::spawn(async move { while room.event().await.is_some() {} }));
+        std::mem::drop(tokio::spawn(async move { while room.next_event().await.is_some() {} }));
     }
     assert!(delayed >= 3, "{delayed}");
 }

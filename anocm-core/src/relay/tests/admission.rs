@@ -211,11 +211,11 @@ async fn unlawful_entries_are_refused() {
 async fn a_message_above_the_largest_retention_is_refused() {
     let world = World::new();
     let mut alice = world.alice().await;
-    let largest = policy().largest;
+    let largest = policy().max_retention;
     assert_eq!(alice.say(0, largest).await, Ok(1));
     let longer = kept(largest.lifetime() + Duration::from_millis(1));
     let refused = alice.say(0, longer).await;
-    assert_eq!(refused, Err(Refusal::RetentionTooLong { largest }));
+    assert_eq!(refused, Err(Refusal::RetentionTooLong { max: largest }));
     assert_eq!(world.kept().await, [1]);
 }
 
@@ -223,24 +223,25 @@ async fn a_message_above_the_largest_retention_is_refused() {
 async fn a_policy_beyond_the_relays_limits_is_refused() {
     let world = World::with(RelayConfig {
         policy: crate::relay::PolicyLimits {
-            largest: kept(60 * MINUTE),
+            max_retention: kept(60 * MINUTE),
             linger: 2 * MINUTE,
-            largest_age: 7 * 24 * 60 * MINUTE,
+            max_age: 7 * 24 * 60 * MINUTE,
             max_entries: 10_000,
             max_bytes: 32_000_000,
         },
         ..RelayConfig::default()
     });
     let mut alice = world.guest().await;
-    let refused = alice.ask(create(ROOM, Policy { largest: kept(61 * MINUTE), ..policy() })).await;
-    assert_eq!(refused, Err(Refusal::RetentionTooLong { largest: kept(60 * MINUTE) }));
+    let refused =
+        alice.ask(create(ROOM, Policy { max_retention: kept(61 * MINUTE), ..policy() })).await;
+    assert_eq!(refused, Err(Refusal::RetentionTooLong { max: kept(60 * MINUTE) }));
     let changes: [fn(&mut Policy); 10] = [
         |policy| policy.handshakes = kept(61 * MINUTE),
         |policy| policy.handshakes = Retention::Live,
         |policy| policy.linger += 1,
         |policy| policy.linger = 0,
-        |policy| policy.largest_age += 1,
-        |policy| policy.largest_age = 0,
+        |policy| policy.max_age += 1,
+        |policy| policy.max_age = 0,
         |policy| policy.max_entries += 1,
         |policy| policy.max_entries = 0,
         |policy| policy.max_bytes += 1,
@@ -263,12 +264,12 @@ async fn a_policy_beyond_the_relays_limits_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn a_relay_that_only_passes_on_keeps_commits_for_a_while() {
     let policy_limits = crate::relay::PolicyLimits {
-        largest: Retention::Live,
+        max_retention: Retention::Live,
         ..crate::relay::PolicyLimits::default()
     };
     let world = World::with(RelayConfig { policy: policy_limits, ..RelayConfig::default() });
     let mut alice = world.guest().await;
-    let live = |handshakes| Policy { largest: Retention::Live, handshakes, ..policy() };
+    let live = |handshakes| Policy { max_retention: Retention::Live, handshakes, ..policy() };
     let longer = create(ROOM, live(kept(11 * MINUTE)));
     assert_eq!(alice.ask(longer).await, Err(Refusal::Unlawful));
     assert_eq!(alice.ask(create(ROOM, live(kept(10 * MINUTE)))).await, Ok(Reply::Done));

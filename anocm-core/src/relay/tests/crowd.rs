@@ -18,7 +18,7 @@ async fn everyone_in_a_room_of_many_is_told_everything_in_order() {
     let world = World::with(generous());
     let mut alice = world.alice().await;
     let mut all = crowd(&world).await;
-    assert_eq!(world.relay.hubs.of(&ROOM).len(), 3);
+    assert_eq!(world.relay.shards.of_room(&ROOM).len(), 3);
     assert_eq!(world.relay.statistics().watched_rooms, 1);
     for place in 1..=100 {
         let retention = if place % 2 == 0 { Retention::Live } else { kept(MINUTE) };
@@ -42,16 +42,16 @@ async fn whoever_goes_makes_a_place_and_an_empty_hub_ends() {
     let world = World::with(generous());
     let mut alice = world.alice().await;
     let mut all = crowd(&world).await;
-    // All of the second hub, which has those from the 64th on.
+    // All of the second shard, which has those from the 64th on.
     for guest in &mut all[63..127] {
         assert_eq!(guest.ask(Request::Detach { address: ROOM }).await, Ok(Reply::Done));
     }
     tokio::time::sleep(SECOND).await;
-    assert_eq!(world.relay.hubs.of(&ROOM).len(), 2);
+    assert_eq!(world.relay.shards.of_room(&ROOM).len(), 2);
     for guest in &mut all[63..127] {
         assert!(guest.enter(0).await.is_ok());
     }
-    assert_eq!(world.relay.hubs.of(&ROOM).len(), 3);
+    assert_eq!(world.relay.shards.of_room(&ROOM).len(), 3);
     assert_eq!(alice.say(0, Retention::Live).await, Ok(1));
     for guest in &mut all {
         assert_eq!(guest.entry().await.seq.value(), 1);
@@ -60,7 +60,7 @@ async fn whoever_goes_makes_a_place_and_an_empty_hub_ends() {
 
 #[tokio::test(start_paused = true)]
 async fn a_room_of_many_takes_no_more_than_another() {
-    let room_entries = Rate { each: 1, per: MINUTE, burst: 10 };
+    let room_entries = Rate { amount: 1, period: MINUTE, burst: 10 };
     let world = World::with(RelayConfig { room_entries, ..generous() });
     let _alice = world.alice().await;
     let mut accepted = 0;

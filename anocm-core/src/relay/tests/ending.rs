@@ -23,7 +23,7 @@ async fn a_room_lives_while_somebody_is_connected_and_its_linger_longer() {
     tokio::time::sleep(2 * MINUTE + SECOND).await;
     let mut bob = world.guest().await;
     assert_eq!(bob.ask(look(DOOR)).await, Err(Refusal::NoSuchRoom));
-    assert!(world.relay.hubs.rooms() == 0);
+    assert!(world.relay.shards.rooms() == 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -43,7 +43,7 @@ async fn a_removed_guest_keeps_no_room_alive() {
 async fn a_room_ends_at_its_largest_age() {
     let world = World::new();
     let mut alice = world.guest().await;
-    let young = Policy { largest_age: 300_000, ..policy() };
+    let young = Policy { max_age: 300_000, ..policy() };
     assert_eq!(alice.ask(create(ROOM, young)).await, Ok(Reply::Done));
     tokio::time::sleep(5 * MINUTE + Duration::from_millis(2)).await;
     assert_eq!(alice.event().await, closed(CloseReason::Age));
@@ -165,7 +165,7 @@ async fn a_shutdown_tells_everyone_and_leaves_nothing_running() {
     assert_eq!(words.len(), 2);
     assert_eq!(bob.last_words().await, [leaving]);
     assert_eq!(silent.recv().await, Ok(None));
-    assert!(world.relay.hubs.rooms() == 0 && world.relay.connections().is_empty());
+    assert!(world.relay.shards.rooms() == 0 && world.relay.connections().is_empty());
     assert_eq!(world.relay.tasks.len(), 0);
 
     let late = world.relay.transport().connect().await.unwrap();

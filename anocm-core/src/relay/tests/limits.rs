@@ -111,7 +111,7 @@ async fn too_many_creations_and_joins_are_refused_for_a_while() {
 #[tokio::test(start_paused = true)]
 async fn whoever_asks_too_fast_is_slowed_down_and_never_refused() {
     let world = World::with(RelayConfig {
-        requests: Rate { each: 10, per: SECOND, burst: 5 },
+        requests: Rate { amount: 10, period: SECOND, burst: 5 },
         ..RelayConfig::default()
     });
     let started = tokio::time::Instant::now();

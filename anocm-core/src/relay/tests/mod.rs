@@ -13,14 +13,14 @@ mod epochs;
 mod health;
 mod held;
 mod history;
+mod join_pacing;
 mod lagging;
 mod limits;
+mod pow;
 mod races;
 mod robustness;
 mod statistics;
 mod taking_back;
-mod toll;
-mod turns;
 mod upkeep;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
@@ -226,10 +226,10 @@ fn kept(duration: Duration) -> Retention {
 
 fn policy() -> Policy {
     Policy {
-        largest: kept(60 * MINUTE),
+        max_retention: kept(60 * MINUTE),
         handshakes: kept(60 * MINUTE),
         linger: 120_000,
-        largest_age: 7 * 24 * 3_600_000,
+        max_age: 7 * 24 * 3_600_000,
         max_entries: 10_000,
         max_bytes: 32_000_000,
     }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::*;
 use crate::{
     store::{StoreError, StoredDoor, TakeBack, Watch},
-    transport::{AtOnce, Closing, TransportError},
+    transport::{Closing, TransportError, TrySend},
     wire::{CloseReason, Posture},
 };
 
@@ -204,37 +204,37 @@ async fn a_hub_that_fell_behind_says_so_and_looks_at_the_door() {
     assert_eq!(alice.last_event().await, Event::Lapsed { address });
 }
 
-/// What a hub's task does is cut in two here, where another thread may come in between: it has
+/// What a shard's task does is cut in two here, where another thread may come in between: it has
 /// copied whom to tell, and tells them.
 #[tokio::test(start_paused = true)]
 async fn nothing_of_a_room_that_ended_is_told_in_a_new_one_at_its_address() {
     use crate::{
-        relay::told::{Fanned, Told},
+        relay::delivery::broadcast::{Broadcast, EncodedEntry},
         time::Clock,
     };
 
     let world = World::new();
     let mut alice = world.alice().await;
     let mut bob = world.member().await;
-    let hub = world.relay.hubs.of(&ROOM).pop().unwrap();
-    let audience = hub.audience(None, world.clock.now());
+    let shard = world.relay.shards.of_room(&ROOM).pop().unwrap();
+    let outboxes = shard.outboxes(None, world.clock.now());
     let item =
         LogItem { seq: Seq::new(5), age: 0, entry: entry(EntryKind::Message, 0, Retention::Live) };
     let frame = encode(&RelayFrame::Event(Event::Entry { address: ROOM, item }));
     let told = world.clock.now();
-    let told = Told::new(
-        hub.id,
+    let told = Broadcast::new(
+        shard.id,
         ROOM,
         told,
-        vec![Fanned { seq: Seq::new(5), frame, told, expires: None }],
+        vec![EncodedEntry { seq: Seq::new(5), frame, encoded_at: told, expires: None }],
     );
 
     assert_eq!(alice.ask(close(OWNER)).await, Ok(Reply::Done));
     assert!(matches!(bob.event().await, Event::Closed { .. }));
     assert_eq!(alice.ask(create(ROOM, policy())).await, Ok(Reply::Done));
     assert!(bob.enter(0).await.is_ok());
-    for outbox in &*audience {
-        outbox.entries(&told, world.clock.now());
+    for outbox in &*outboxes {
+        outbox.push_entries(&told, world.clock.now());
     }
     alice.events.clear();
     for place in 1..=6 {
@@ -263,11 +263,11 @@ impl Link for Lazy {
         self.inner.send(frames).await
     }
 
-    fn try_send(&self, frames: &[Payload]) -> AtOnce {
+    fn try_send(&self, frames: &[Payload]) -> TrySend {
         let mut left = self.left.lock().unwrap();
         let taken = if left.is_empty() { frames } else { &[] };
         left.extend_from_slice(taken);
-        AtOnce { taken: taken.len(), waits: true }
+        TrySend { accepted: taken.len(), pending: true }
     }
 
     async fn recv(&self) -> Result<Option<Payload>, TransportError> {
@@ -346,7 +346,7 @@ async fn what_went_at_once_does_not_wait_for_an_answer_of_the_store() {
     assert_eq!(bob.entry().await.seq.value(), 2);
 }
 
-/// The grace is over and something is said before the hub has had a turn.
+/// The grace is over and something is said before the shard has had a turn.
 #[tokio::test]
 async fn whoever_has_lapsed_is_not_told_what_was_said_after_that() {
     use crate::testing::ManualClock;

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::transport::{AtOnce, Closing, TransportError};
+use crate::transport::{Closing, TransportError, TrySend};
 
 #[tokio::test(start_paused = true)]
 async fn a_malformed_frame_closes_its_own_connection_only() {
@@ -69,8 +69,8 @@ impl Link for Stuck {
         Ok(())
     }
 
-    fn try_send(&self, frames: &[Payload]) -> AtOnce {
-        AtOnce { taken: frames.len(), waits: false }
+    fn try_send(&self, frames: &[Payload]) -> TrySend {
+        TrySend { accepted: frames.len(), pending: false }
     }
 
     async fn recv(&self) -> Result<Option<Payload>, TransportError> {

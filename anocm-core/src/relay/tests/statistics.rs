@@ -56,7 +56,7 @@ async fn what_is_done_is_counted() {
 
 #[tokio::test(start_paused = true)]
 async fn what_takes_long_counts_as_long() {
-    let world = World::with(RelayConfig { stall: SECOND, ..RelayConfig::default() });
+    let world = World::with(RelayConfig { write_timeout: SECOND, ..RelayConfig::default() });
     let mut alice = world.alice().await;
     let bob = world.member().await;
     // Bob takes nothing, and is given up.

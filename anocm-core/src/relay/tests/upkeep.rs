@@ -63,7 +63,7 @@ async fn a_door_that_was_looked_at_before_the_epoch_ended_settles_nothing() {
     assert_eq!(stage.bob.entry().await.seq, again);
     stage.store.door.open();
     // Bob has not proven epoch 1, and hears nothing once his grace is over.
-    tokio::time::sleep(RelayConfig::default().grace).await;
+    tokio::time::sleep(RelayConfig::default().epoch_grace).await;
     assert_eq!(stage.bob.event().await, Event::Lapsed { address: ROOM });
     let said = entry(EntryKind::Message, 1, Retention::Live);
     stage.store.append(&ROOM, said, None).await.unwrap();
@@ -80,7 +80,7 @@ async fn what_is_in_doubt_for_longer_than_the_grace_is_told_to_nobody() {
     stage.store.void(&ROOM, seq, next(9)).await.unwrap();
     assert!(matches!(stage.bob.event().await, Event::Voided { .. }));
     stage.bob_hears(0).await;
-    tokio::time::sleep(RelayConfig::default().grace).await;
+    tokio::time::sleep(RelayConfig::default().epoch_grace).await;
     let said = entry(EntryKind::Message, 0, Retention::Live);
     stage.store.append(&ROOM, said, None).await.unwrap();
     stage.bob.hears_nothing().await;

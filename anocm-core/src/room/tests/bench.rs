@@ -100,13 +100,13 @@ impl Bench {
     /// Says something that is kept for so many seconds.
     pub(super) fn says(&mut self, who: usize, text: &str, seconds: u64) -> MessageId {
         let retention = Some(keep(seconds));
-        self.does(who, Command::Say { text: text.to_owned(), retention }).unwrap()
+        self.does(who, Command::Send { text: text.to_owned(), retention }).unwrap()
     }
 
     /// The relay tells a guest something.
     pub(super) fn tell(&mut self, who: usize, event: Event) {
         let now = self.now;
-        self[who].machine.event(now, event);
+        self[who].machine.handle_event(now, event);
         self.run();
     }
 
@@ -129,7 +129,7 @@ impl Bench {
         self[who].instead(once(is_enter, Err(Refusal::NotAdmitted)));
         self[who].watches = false;
         let (now, address) = (self.now, *self[who].machine.address());
-        self[who].machine.event(now, Event::Lapsed { address });
+        self[who].machine.handle_event(now, Event::Lapsed { address });
         self.step();
         self[who].instead = before;
         self.run();
@@ -138,7 +138,7 @@ impl Bench {
     /// The first answer that was held back arrives.
     pub(super) fn late_answer_arrives(&mut self, who: usize) {
         let (now, (ticket, answer)) = (self.now, self[who].late.remove(0));
-        self[who].machine.reply(now, ticket, answer);
+        self[who].machine.handle_reply(now, ticket, answer);
         self.run();
     }
 
@@ -150,7 +150,7 @@ impl Bench {
 
     /// So many seconds pass.
     pub(super) fn pass(&mut self, seconds: u64) {
-        let until = self.now.after(Duration::from_secs(seconds));
+        let until = self.now.saturating_add(Duration::from_secs(seconds));
         self.run();
         let mut same = 0;
         while let Some(next) = self.deadline().filter(|next| *next <= until) {
@@ -159,8 +159,8 @@ impl Bench {
             self.now = next.max(self.now);
             let now = self.now;
             for guest in &mut self.guests {
-                if guest.machine.deadline().is_some_and(|deadline| deadline <= now) {
-                    guest.machine.tick(now);
+                if guest.machine.poll_timeout().is_some_and(|deadline| deadline <= now) {
+                    guest.machine.handle_timeout(now);
                 }
             }
             self.run();
@@ -169,7 +169,7 @@ impl Bench {
     }
 
     fn deadline(&self) -> Option<Timestamp> {
-        self.guests.iter().filter_map(|guest| guest.machine.deadline()).min()
+        self.guests.iter().filter_map(|guest| guest.machine.poll_timeout()).min()
     }
 
     /// Has everything asked answered and everything appended told.
@@ -212,7 +212,7 @@ impl Bench {
             answer
         });
         if guest.late.last().is_none_or(|(late, _)| *late != ticket) {
-            guest.machine.reply(self.now, ticket, answer);
+            guest.machine.handle_reply(self.now, ticket, answer);
         }
         self.tell_all();
     }
@@ -224,7 +224,7 @@ impl Bench {
                 let mut item = self.relay.item(self.now, self.told);
                 if guest.tells.as_mut().is_none_or(|tells| tells(&mut item)) {
                     let address = *guest.machine.address();
-                    guest.machine.event(self.now, Event::Entry { address, item });
+                    guest.machine.handle_event(self.now, Event::Entry { address, item });
                 }
             }
         }

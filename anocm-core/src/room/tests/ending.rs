@@ -28,7 +28,7 @@ fn what_was_not_said_when_the_room_ends_is_named() {
     bench.does(BOB, Command::Leave);
     assert_eq!(unsent(&bench), ids.map(|id| (id, SendFailure::Impossible)));
     // Nor is there anything left to wait for.
-    assert_eq!(bench[BOB].machine.deadline(), None);
+    assert_eq!(bench[BOB].machine.poll_timeout(), None);
     assert!(matches!(bench[BOB].events.last(), Some(RoomEvent::Ended(Ended::Left))));
 }
 
@@ -59,9 +59,9 @@ fn a_room_that_has_ended_has_no_deadline() {
     let mut bench = Bench::with(2);
     // Both are about to look at the door, and the time for that never comes.
     bench.does(ALICE, Command::Rename("Alicia".parse().unwrap()));
-    assert!(bench[BOB].machine.deadline().is_some());
+    assert!(bench[BOB].machine.poll_timeout().is_some());
     bench[BOB].machine.wipe();
-    assert_eq!(bench[BOB].machine.deadline(), None);
+    assert_eq!(bench[BOB].machine.poll_timeout(), None);
 }
 
 /// Closes the room, and leaves before the relay has heard of it.

@@ -12,7 +12,7 @@ use crate::{
     relay::{Relay, RelayConfig},
     room::{Message, NewRoom, RoomEvent, Trouble},
     secret::{Payload, Secret, Token},
-    session::{Change, Newcomer, Outgoing, Session, hostile},
+    session::{Change, CommitBundle, Newcomer, Session, hostile},
     store::{MemoryLimits, MemoryStore},
     transport::{InProcess, Link, Transport},
     wire::{
@@ -51,7 +51,7 @@ impl Mallory {
         let Reply::Door(shown) = ask(&*link, look).await else { panic!("no door") };
         let mut rng = ChaCha20Rng::seed_from_u64(8);
         let who = Newcomer::New("Mallory".parse().unwrap());
-        let (session, Outgoing { entry, next }) =
+        let (session, CommitBundle { entry, next }) =
             Session::join(&shown, secret, who, &mut rng).unwrap();
         let join = Request::Join { address, door, entry, next };
         let Reply::Accepted { seq } = ask(&*link, join).await else { panic!("no join") };
@@ -128,7 +128,7 @@ impl Stage {
 async fn until(room: &mut Room, mut expected: impl FnMut(&RoomEvent) -> bool) -> Vec<RoomEvent> {
     let mut seen = Vec::new();
     let waiting = async {
-        while let Some(event) = room.event().await {
+        while let Some(event) = room.next_event().await {
             let found = expected(&event);
             seen.push(event);
             if found {
@@ -153,9 +153,9 @@ async fn breaks_and_recovers(room: &mut Room, who: Option<crate::MemberId>) {
 }
 
 async fn they_talk(alice: &mut Room, bob: &mut Room) {
-    alice.say("still here?").unwrap();
+    alice.send("still here?").unwrap();
     hears(bob, "still here?").await;
-    bob.say("still here").unwrap();
+    bob.send("still here").unwrap();
     hears(alice, "still here").await;
     assert_eq!(alice.view().members, bob.view().members);
     assert_eq!(alice.view().safety, bob.view().safety);
@@ -221,7 +221,7 @@ async fn a_join_without_the_psk_is_taken_back() {
     they_talk(&mut alice, &mut bob).await;
     // She has not moved either, and may do what a member may.
     let lawful = mallory.session.propose(Change::Refresh, &mut mallory.rng).unwrap();
-    let Outgoing { entry, next } = lawful;
+    let CommitBundle { entry, next } = lawful;
     mallory.session.discard();
     ask(&*mallory.link, Request::Publish { address, entry, next: Some(next) }).await;
     let epoch = Epoch::new(mallory.session.epoch().value() + 1);
@@ -240,7 +240,7 @@ async fn content_of_a_later_version_is_skipped_and_counted() {
         let entry = hostile::of_unknown_kind(&mut mallory.session, counter);
         mallory.publishes(entry).await;
     }
-    alice.say("marker").unwrap();
+    alice.send("marker").unwrap();
     let events = until(&mut bob, |event| matches!(event, RoomEvent::Message(_))).await;
     assert!(!events.iter().any(|event| matches!(event, RoomEvent::Trouble(_))), "{events:#?}");
     they_talk(&mut alice, &mut bob).await;
@@ -274,7 +274,7 @@ async fn a_join_that_one_member_alone_cannot_follow_sends_that_member_to_the_doo
     let door = crate::session::door_token(&address, secret).unwrap();
     let look = Request::Look { address, door: door.clone() };
     let Reply::Door(shown) = ask(&*link, look).await else { panic!("no door") };
-    let Outgoing { entry, next } = hostile::garbled_join(&shown, secret);
+    let CommitBundle { entry, next } = hostile::garbled_join(&shown, secret);
     ask(&*link, Request::Join { address, door, entry, next }).await;
 
     let joined = |event: &RoomEvent| matches!(event, RoomEvent::Joined { again: false, .. });

@@ -112,7 +112,7 @@ impl Room {
 
     fn item(&self, now: Timestamp, seq: Seq) -> LogItem {
         let (at, entry) = self.log[usize::try_from(seq.value()).unwrap() - 1].clone();
-        let age = u64::try_from(now.since(at).as_millis()).unwrap();
+        let age = u64::try_from(now.saturating_duration_since(at).as_millis()).unwrap();
         LogItem { seq, age, entry }
     }
 

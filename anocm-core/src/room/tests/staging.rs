@@ -40,7 +40,7 @@ fn bob_waits_in(bench: &mut Bench, next: Epoch) {
 
 fn says_live(bench: &mut Bench, who: usize, text: &str) {
     let retention = Some(Retention::Live);
-    bench.does(who, Command::Say { text: text.to_owned(), retention });
+    bench.does(who, Command::Send { text: text.to_owned(), retention });
 }
 
 fn recovered(bench: &Bench, who: usize) -> bool {

@@ -64,7 +64,7 @@ pub(super) fn envelop(
         EntryKind::Join => &by.door.key,
         _ => &by.live.as_ref().unwrap().keys.envelope,
     };
-    let place = by.place(kind.into(), retention);
+    let place = by.seal_context(kind.into(), retention);
     Entry {
         kind,
         epoch: by.epoch(),

@@ -171,7 +171,7 @@ fn a_message_passed_off_as_a_commit_burns_nothing() {
     let envelope = room.envelope(text("hello"));
     let bytes = envelope.encode().unwrap();
     let live = alice.live.as_mut().unwrap();
-    live.group.set_aad(speak::aad(kept(60)));
+    live.group.set_aad(messages::aad(kept(60)));
     let message = live.group.create_message(&alice.provider, &alice.identity, &bytes).unwrap();
     for kind in [EntryKind::Commit, EntryKind::Join] {
         let entry = envelop(&mut room, &alice, kind, handshakes(), &message);
@@ -201,7 +201,7 @@ fn a_message_kept_longer_than_the_room_allows_does_not_open() {
     let bytes = envelope.encode().unwrap();
     for (retention, opens) in [(kept(90_000), false), (kept(86_400), true)] {
         let live = alice.live.as_mut().unwrap();
-        live.group.set_aad(speak::aad(retention));
+        live.group.set_aad(messages::aad(retention));
         let message = live.group.create_message(&alice.provider, &alice.identity, &bytes).unwrap();
         let entry = envelop(&mut room, &alice, EntryKind::Message, retention, &message);
         assert_eq!(bob.open(&entry).is_ok(), opens);
@@ -217,9 +217,13 @@ fn a_message_sealed_again_by_a_member_is_not_kept_for_longer() {
     // Carol was away. Bob opens the seal and closes it for a day, which needs no more than keys
     // that all members have.
     let key = bob.live.as_ref().unwrap().keys.envelope.clone();
-    let message =
-        seal::open(&key, &bob.place(seal::Kind::Message, Retention::Live), &entry.sealed).unwrap();
-    let place = bob.place(seal::Kind::Message, kept(86_400));
+    let message = seal::open(
+        &key,
+        &bob.seal_context(seal::SealKind::Message, Retention::Live),
+        &entry.sealed,
+    )
+    .unwrap();
+    let place = bob.seal_context(seal::SealKind::Message, kept(86_400));
     let sealed = seal::seal(&key, &place, &message, &mut room.rng).unwrap();
     let again = Entry { retention: kept(86_400), sealed, ..entry };
     assert_eq!(carol.open(&again), Err(OpenError::Spoilt));
@@ -249,7 +253,7 @@ fn a_commit_that_is_damaged_behind_a_lawful_seal_accuses_nobody() {
     let lawful = notice(vec![], false);
     let message = raw_commit(&mut alice, &lawful, |builder| builder);
     let bytes = message.tls_serialize_detached().unwrap();
-    let place = alice.place(seal::Kind::Commit, handshakes());
+    let place = alice.seal_context(seal::SealKind::Commit, handshakes());
     for at in (0..bytes.len()).step_by(7) {
         let mut damaged = bytes.clone();
         damaged[at] ^= 1;

@@ -36,14 +36,14 @@ pub(crate) fn of_unknown_kind(by: &mut Session, counter: u64) -> Entry {
     let frame = (counter, MessageId::new([9; 16]), 0x4001_u16, b"of a later version".as_slice());
     let content = crate::wire::encode(&frame);
     let live = by.live.as_mut().unwrap();
-    live.group.set_aad(speak::aad(kept(60)));
+    live.group.set_aad(messages::aad(kept(60)));
     let message = live.group.create_message(&by.provider, &by.identity, &content).unwrap();
     envelop(&mut outside(by), by, EntryKind::Message, kept(60), &message)
 }
 
 /// A join that is lawful, and whose path does not decrypt for those in the first of the nodes that
 /// it is encrypted to.
-pub(crate) fn garbled_join(door: &Door, secret: &Secret<32>) -> Outgoing {
+pub(crate) fn garbled_join(door: &Door, secret: &Secret<32>) -> CommitBundle {
     let mut rng = ChaCha20Rng::seed_from_u64(4);
     let identity = Identity::new(&mut rng);
     let crypto = Meddling::with_ciphertext(0);
@@ -53,7 +53,7 @@ pub(crate) fn garbled_join(door: &Door, secret: &Secret<32>) -> Outgoing {
 }
 
 /// A join, lawful once `id` is free, by somebody who chooses the id of a member that is gone.
-pub(crate) fn impostor_join(door: &Door, secret: &Secret<32>, id: MemberId) -> Outgoing {
+pub(crate) fn impostor_join(door: &Door, secret: &Secret<32>, id: MemberId) -> CommitBundle {
     let mut rng = ChaCha20Rng::seed_from_u64(5);
     let mut identity = Identity::new(&mut rng);
     identity.take_id(id);

@@ -4,7 +4,7 @@ fn join(
     room: &mut Room,
     secret: &Secret<32>,
     who: Newcomer,
-) -> Result<(Session, Outgoing), NotJoined> {
+) -> Result<(Session, CommitBundle), NotJoined> {
     Session::join(&room.door, secret, who, &mut room.rng)
 }
 
@@ -93,17 +93,17 @@ fn a_door_of_another_epoch_or_room_or_policy_is_refused() {
     assert_eq!(why(wrong_epoch), JoinError::WrongLink);
     let wrong_room = Door { address: RoomAddress::new([6; 16]), ..lawful.clone() };
     assert_eq!(why(wrong_room), JoinError::WrongLink);
-    let policy = Policy { largest_age: 1, ..lawful.policy };
+    let policy = Policy { max_age: 1, ..lawful.policy };
     assert_eq!(why(Door { policy, ..lawful.clone() }), JoinError::PolicyMismatch);
 }
 
 #[test]
 fn what_is_behind_a_door_must_be_group_information() {
     let (mut room, alice) = Room::open();
-    let place = seal::Place {
+    let place = seal::SealContext {
         address: room.door.address,
         epoch: room.door.epoch,
-        kind: seal::Kind::GroupInfo,
+        kind: seal::SealKind::GroupInfo,
         retention: Retention::Live,
     };
     room.door.group_info = seal::seal(&alice.door.key, &place, b"junk", &mut room.rng).unwrap();

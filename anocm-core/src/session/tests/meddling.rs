@@ -32,7 +32,7 @@ fn not_even_the_owner_changes_owner_or_policy_or_goes_beyond_it() {
     let mut handed_over = before.clone();
     handed_over.owner = bob.identity.key();
     let mut lengthened = before.clone();
-    lengthened.policy.largest_age += 1;
+    lengthened.policy.max_age += 1;
     let mut beyond = before.clone();
     beyond.retention = RoomRetention::new(Retention::Live, kept(1), kept(90_000)).unwrap();
     let mut disordered = before.clone();

@@ -111,7 +111,7 @@ impl Room {
     }
 
     /// A commit or join takes its place in the log, and `others` open it.
-    fn append(&mut self, outgoing: Outgoing, others: &mut [&mut Session]) -> Vec<Applied> {
+    fn append(&mut self, outgoing: CommitBundle, others: &mut [&mut Session]) -> Vec<EpochChange> {
         assert!(outgoing.entry.has_lawful_size());
         assert!(crate::wire::DOOR_SIZES.contains(&outgoing.next.group_info.len()));
         assert_eq!(outgoing.entry.epoch, self.door.epoch);
@@ -130,7 +130,12 @@ impl Room {
     }
 
     /// `by` changes something, and `others` open the commit. What it did, as `by` sees it.
-    fn change(&mut self, by: &mut Session, change: Change, others: &mut [&mut Session]) -> Applied {
+    fn change(
+        &mut self,
+        by: &mut Session,
+        change: Change,
+        others: &mut [&mut Session],
+    ) -> EpochChange {
         let outgoing = by.propose(change, &mut self.rng).unwrap();
         let seen = self.append(outgoing, others);
         let own = by.accept().unwrap();
@@ -187,7 +192,7 @@ fn message(opened: Opened) -> (crate::MemberId, Content) {
     }
 }
 
-fn applied(opened: Opened) -> Applied {
+fn applied(opened: Opened) -> EpochChange {
     match opened {
         Opened::Applied(applied) => applied,
         Opened::Message { .. } => panic!("a commit was expected"),

@@ -101,7 +101,7 @@ fn text_takes_the_smallest_size_that_holds_it() {
 fn a_message_is_kept_no_longer_than_the_room_allows() {
     let (mut room, mut alice, _) = Room::of_two();
     let envelope = room.envelope(text("hello"));
-    let day = alice.settings().retention.largest();
+    let day = alice.settings().retention.max();
     assert!(alice.seal(&envelope, day, &mut room.rng).is_ok());
     assert_eq!(
         alice.seal(&envelope, kept(24 * 3_600 + 1), &mut room.rng),

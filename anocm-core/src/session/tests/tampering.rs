@@ -197,7 +197,7 @@ proptest! {
             bytes.into()
         } else {
             // Behind a lawful seal, so that they reach the decoder.
-            let place = bob.place(kind.into(), kept(60));
+            let place = bob.seal_context(kind.into(), kept(60));
             let live = bob.live.as_ref().unwrap();
             let key = if kind == EntryKind::Join { &bob.door.key } else { &live.keys.envelope };
             seal::seal(key, &place, &bytes, &mut room.rng).unwrap()
@@ -241,7 +241,7 @@ const SIGNER: usize = 4 + 2 + 64;
 /// The door with one bit of its group information changed, and a good signature of `by`, its
 /// signer.
 fn signed_again(by: &Session, door: &Door, from_the_end: usize, rng: &mut ChaCha20Rng) -> Door {
-    let place = by.place(seal::Kind::GroupInfo, Retention::Live);
+    let place = by.seal_context(seal::SealKind::GroupInfo, Retention::Live);
     let mut bytes = seal::open(&by.door.key, &place, &door.group_info).unwrap().to_vec();
     let end = bytes.len();
     bytes[end - from_the_end] ^= 1;

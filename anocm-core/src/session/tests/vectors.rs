@@ -14,8 +14,8 @@ use super::{
     super::{
         keys::{DoorKeys, owner_token},
         leave,
-        seal::{Kind, Place},
-        whisper::{self, Between},
+        seal::{SealContext, SealKind},
+        whisper::{self, WhisperContext},
     },
     *,
 };
@@ -96,22 +96,22 @@ fn sealing_is_the_known_one() {
     let key = Secret::new(counting(0x30));
     let nonce = counting(0xa0);
     let cases = [
-        ("message", Kind::Message, 60_000, 5),
-        ("message", Kind::Message, 0, 956),
-        ("message", Kind::Message, 300_000, 957),
-        ("message", Kind::Message, 300_000, 3_957),
-        ("message", Kind::Message, 86_400_000, 15_957),
-        ("commit", Kind::Commit, 86_400_000, 700),
-        ("join", Kind::Join, 86_400_000, 2_000),
-        ("group information", Kind::GroupInfo, 0, 800),
-        ("group information", Kind::GroupInfo, 0, 63_957),
-        ("group information", Kind::GroupInfo, 0, 255_957),
+        ("message", SealKind::Message, 60_000, 5),
+        ("message", SealKind::Message, 0, 956),
+        ("message", SealKind::Message, 300_000, 957),
+        ("message", SealKind::Message, 300_000, 3_957),
+        ("message", SealKind::Message, 86_400_000, 15_957),
+        ("commit", SealKind::Commit, 86_400_000, 700),
+        ("join", SealKind::Join, 86_400_000, 2_000),
+        ("group information", SealKind::GroupInfo, 0, 800),
+        ("group information", SealKind::GroupInfo, 0, 63_957),
+        ("group information", SealKind::GroupInfo, 0, 255_957),
     ];
     let sealed: Vec<Value> = cases
         .into_iter()
         .map(|(kind, of, millis, length)| {
             let retention = std::time::Duration::from_millis(millis);
-            let place = Place {
+            let place = SealContext {
                 address: address(),
                 epoch: Epoch::new(0x0102_0304_0506_0708),
                 kind: of,
@@ -146,7 +146,7 @@ fn sealing_is_the_known_one() {
 fn whispers_are_the_known_ones() {
     let recipient = StaticSecret::from(counting(0x50));
     let ephemeral = StaticSecret::from(counting(0x90));
-    let between = Between {
+    let between = WhisperContext {
         address: address(),
         epoch: Epoch::new(7),
         sender: MemberId::new(counting(0xb0)),

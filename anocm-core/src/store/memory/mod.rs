@@ -182,7 +182,7 @@ impl MemoryStore {
         let now = self.clock.now();
         state.rooms.sweep(now);
         let due = state.rooms.next_deadline();
-        let latest = now.after(NOTHING_DUE);
+        let latest = now.saturating_add(NOTHING_DUE);
         state.wakes = due.map_or(latest, |due| due.min(latest));
         state.wakes
     }

@@ -33,8 +33,8 @@ impl Replaced {
 
     /// Forgets what no void restores any more.
     pub(super) fn expire(&mut self, now: Timestamp) {
-        let next = self.from.after(self.span);
-        if now >= next.after(self.span) {
+        let next = self.from.saturating_add(self.span);
+        if now >= next.saturating_add(self.span) {
             (self.largest, self.earlier) = (0, 0);
         } else if now >= next {
             (self.from, self.largest, self.earlier) = (next, 0, self.largest);
@@ -48,7 +48,7 @@ impl Replaced {
 
     /// When [`expire`](Self::expire) is to be called next.
     pub(super) fn due(&self) -> Option<Timestamp> {
-        (self.largest() > 0).then(|| self.from.after(self.span))
+        (self.largest() > 0).then(|| self.from.saturating_add(self.span))
     }
 }
 
@@ -70,14 +70,14 @@ mod tests {
             let mut replaced = Replaced::new(now, SPAN);
             let mut all = Vec::new();
             for (millis, bytes, replaces) in steps {
-                now = now.after(Duration::from_millis(millis));
+                now = now.saturating_add(Duration::from_millis(millis));
                 if replaces {
                     replaced.by_another(bytes, now);
                     all.push((now, bytes));
                 }
                 replaced.expire(now);
                 let within = |span: Duration| {
-                    let kept = all.iter().filter(move |(at, _)| at.after(span) > now);
+                    let kept = all.iter().filter(move |(at, _)| at.saturating_add(span) > now);
                     kept.map(|(_, bytes)| *bytes).max().unwrap_or(0)
                 };
                 prop_assert!(replaced.largest() >= within(SPAN));

@@ -60,7 +60,7 @@ struct Kept {
 
 impl Kept {
     fn expires(&self) -> Timestamp {
-        self.accepted.after(self.entry.retention.lifetime())
+        self.accepted.saturating_add(self.entry.retention.lifetime())
     }
 }
 
@@ -82,7 +82,7 @@ impl Room {
             expiries: BTreeSet::new(),
             sealed: 0,
             opened: now,
-            touched: now.before(stopped),
+            touched: now.saturating_sub(stopped),
             joined: false,
             feeds,
         }
@@ -237,7 +237,7 @@ impl Room {
         if begun.is_none_or(|record| record.settled) {
             return Err(StoreError::Settled);
         }
-        let age = now.since(kept.accepted);
+        let age = now.saturating_duration_since(kept.accepted);
         if age < SETTLES {
             return Err(StoreError::TooEarly { wait: SETTLES.saturating_sub(age) });
         }
@@ -246,7 +246,7 @@ impl Room {
     }
 
     pub(super) fn touch(&mut self, now: Timestamp, stopped: Duration) {
-        self.touched = now.before(stopped);
+        self.touched = now.saturating_sub(stopped);
     }
 
     /// Forgets every entry whose time has come, and the epochs that they ended.
@@ -296,7 +296,7 @@ impl Room {
             last = seq;
             page.items.push(LogItem {
                 seq,
-                age: millis(now.since(kept.accepted)),
+                age: millis(now.saturating_duration_since(kept.accepted)),
                 entry: kept.entry.clone(),
             });
         }
@@ -360,11 +360,11 @@ impl Room {
     fn lonely(&self, stopped: Duration) -> Timestamp {
         let linger = self.policy.linger();
         let linger = if self.joined { linger } else { linger.min(UNJOINED_LINGER) };
-        self.touched.after(linger).after(stopped)
+        self.touched.saturating_add(linger).saturating_add(stopped)
     }
 
     fn old(&self) -> Timestamp {
-        self.opened.after(self.policy.largest_age())
+        self.opened.saturating_add(self.policy.max_age())
     }
 }
 

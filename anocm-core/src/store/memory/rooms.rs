@@ -189,7 +189,7 @@ impl Rooms {
     /// Once until the next heartbeat: without a relay, rooms linger out.
     fn notice_stop(&mut self, now: Timestamp) {
         let Some(ran) = self.ran else { return };
-        let silence = now.since(ran);
+        let silence = now.saturating_duration_since(ran);
         if silence > STOPPED {
             self.stopped = self.stopped.saturating_add(silence);
             self.ran = None;

@@ -25,13 +25,13 @@ impl Shut {
     pub(super) fn again(&mut self, door: TokenHash, now: Timestamp) {
         let last = self.0.filter(|closed| closed.door == door);
         let time = last.map_or(SHUT_FIRST, |last| (last.time * 2).min(SHUT_LONGEST));
-        self.0 = Some(Closed { door, until: now.after(time), time });
+        self.0 = Some(Closed { door, until: now.saturating_add(time), time });
     }
 
     /// How long `door` is still shut.
     pub(super) fn left(self, door: &TokenHash, now: Timestamp) -> Duration {
         let closed = self.0.filter(|closed| closed.door == *door);
-        closed.map_or(Duration::ZERO, |closed| closed.until.since(now))
+        closed.map_or(Duration::ZERO, |closed| closed.until.saturating_duration_since(now))
     }
 }
 
@@ -50,8 +50,11 @@ mod tests {
             assert_eq!(shut.left(&door, now), Duration::from_secs(seconds));
             assert_eq!(shut.left(&other, now), Duration::ZERO);
         }
-        assert_eq!(shut.left(&door, now.after(Duration::from_secs(119))), Duration::from_secs(1));
-        assert_eq!(shut.left(&door, now.after(Duration::from_secs(121))), Duration::ZERO);
+        assert_eq!(
+            shut.left(&door, now.saturating_add(Duration::from_secs(119))),
+            Duration::from_secs(1)
+        );
+        assert_eq!(shut.left(&door, now.saturating_add(Duration::from_secs(121))), Duration::ZERO);
         shut.again(other, now);
         assert_eq!(shut.left(&other, now), SHUT_FIRST);
     }

@@ -59,10 +59,10 @@ fn next(size: usize) -> NextEpoch {
 fn genesis() -> Genesis {
     Genesis {
         policy: Policy {
-            largest: kept(60_000),
+            max_retention: kept(60_000),
             handshakes: kept(60_000),
             linger: 60_000,
-            largest_age: 300_000,
+            max_age: 300_000,
             max_entries: 20,
             max_bytes: 20_000,
         },
@@ -157,7 +157,7 @@ async fn a_room_that_only_its_maker_entered_does_not_linger_for_long() {
     let clock = Arc::new(ManualClock::new());
     let store = MemoryStore::new(clock.clone(), MemoryLimits::default()).unwrap();
     let mut genesis = genesis();
-    (genesis.policy.linger, genesis.policy.largest_age) = (86_400_000, 600_000_000);
+    (genesis.policy.linger, genesis.policy.max_age) = (86_400_000, 600_000_000);
     for n in [1, 2, 3] {
         store.create(&address(n), genesis.clone()).await.unwrap();
     }
@@ -332,7 +332,7 @@ proptest! {
         let mut now = Timestamp::ZERO;
         for step in steps {
             if let Step::Pass(millis) = step {
-                now = now.after(Duration::from_millis(millis));
+                now = now.saturating_add(Duration::from_millis(millis));
             }
             apply(&mut rooms, step, now);
             rooms.sweep(now);

@@ -70,10 +70,12 @@ fn nothing_after_its_time(guest: &Guest) -> Checked {
             return Err(format!("{} shown after its time", shown.text));
         }
         match gone.get(&shown.id) {
-            Some(at) if *at > expires.after(Duration::from_millis(5)) => {
+            Some(at) if *at > expires.saturating_add(Duration::from_millis(5)) => {
                 return Err(format!("{} stayed too long", shown.text));
             }
-            None if notes.ended.is_none() && now > expires.after(Duration::from_secs(1)) => {
+            None if notes.ended.is_none()
+                && now > expires.saturating_add(Duration::from_secs(1)) =>
+            {
                 return Err(format!("{} was never wiped", shown.text));
             }
             _ => {}

@@ -107,7 +107,7 @@ async fn attend(
     loop {
         tokio::select! {
             biased;
-            event = room.event() => {
+            event = room.next_event() => {
                 let Some(event) = event else { return };
                 let (seen, now) = (room.view(), room.now());
                 lock(&notes).take_down(event, &seen, now);
@@ -125,7 +125,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn order(room: &Room, notes: &Mutex<Notes>, command: Command, text: Option<String>) {
     let to = if let Command::Whisper { to, .. } = &command { Some(*to) } else { None };
     let asked = match &command {
-        Command::Say { retention, .. } | Command::Whisper { retention, .. } => *retention,
+        Command::Send { retention, .. } | Command::Whisper { retention, .. } => *retention,
         _ => None,
     };
     // A command may come too late: its member gone, its guest removed. That is no violation.

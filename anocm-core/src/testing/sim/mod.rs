@@ -28,13 +28,13 @@ pub struct Plan {
     /// How many things happen.
     pub steps: usize,
     /// The longest a frame takes.
-    pub longest_delay: Duration,
+    pub max_delay: Duration,
 }
 
 impl Default for Plan {
     /// Up to 12 guests, 24 steps, frames of up to 80 ms.
     fn default() -> Self {
-        Self { guests: 12, steps: 24, longest_delay: Duration::from_millis(80) }
+        Self { guests: 12, steps: 24, max_delay: Duration::from_millis(80) }
     }
 }
 

@@ -69,7 +69,7 @@ impl World {
             let shown = retention.map_or("default".to_owned(), |retention| retention.to_string());
             let number = self.said;
             self.note(format_args!("guest {by} says {number} ({shown})"));
-            self.give(by, Command::Say { text: text.clone(), retention }, Some(text));
+            self.give(by, Command::Send { text: text.clone(), retention }, Some(text));
         }
     }
 

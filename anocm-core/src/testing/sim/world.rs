@@ -46,7 +46,7 @@ impl World {
         let clock = Arc::new(TokioClock::new());
         let store = MemoryStore::new(clock.clone(), MemoryLimits::default())?;
         let relay = Relay::new(store, clock.clone(), RelayConfig::default())?;
-        let network = Network::new(seed, plan.longest_delay);
+        let network = Network::new(seed, plan.max_delay);
         let leaked = Arc::new(AtomicBool::new(false));
         let found = leaked.clone();
         network.inspect(Arc::new(move |_, frame| {

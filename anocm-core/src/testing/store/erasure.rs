@@ -54,7 +54,7 @@ pub async fn contract_09_a_touched_room_lives_on(factory: &dyn StoreFactory) {
 
 /// Contract 9.
 pub async fn contract_09_a_room_ends_at_its_largest_age(factory: &dyn StoreFactory) {
-    let old = Policy { largest_age: 1_500, ..policy() };
+    let old = Policy { max_age: 1_500, ..policy() };
     let case = Case::with(factory, old).await;
     case.say(0, kept(30 * SECOND), 1).await;
     let mut watch = case.watch().await;
@@ -158,7 +158,8 @@ pub async fn contract_14_the_reason_that_came_first_is_told(factory: &dyn StoreF
         (1_500, 1_000, CloseReason::Age),
         (1_000, 1_000, CloseReason::Age),
     ] {
-        let case = Case::on(Arc::clone(&store), Policy { linger, largest_age, ..policy() }).await;
+        let case =
+            Case::on(Arc::clone(&store), Policy { linger, max_age: largest_age, ..policy() }).await;
         let watch = case.watch().await;
         rooms.push((case, watch, reason));
     }

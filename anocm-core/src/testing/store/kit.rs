@@ -33,10 +33,10 @@ pub(super) struct Case {
 
 pub(super) fn policy() -> Policy {
     Policy {
-        largest: kept(60 * SECOND),
+        max_retention: kept(60 * SECOND),
         handshakes: kept(60 * SECOND),
         linger: 60_000,
-        largest_age: 600_000,
+        max_age: 600_000,
         max_entries: 10_000,
         max_bytes: 50_000_000,
     }

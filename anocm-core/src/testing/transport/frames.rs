@@ -9,7 +9,7 @@ use super::{
 use crate::{
     secret::Payload,
     testing::parallel::on_threads,
-    transport::{AtOnce, Link, TransportError},
+    transport::{Link, TransportError, TrySend},
     wire::MAX_FRAME,
 };
 
@@ -94,7 +94,7 @@ pub async fn contract_08_nothing_that_was_taken_at_once_is_held_back(
     for (from, to) in [(&near, &far), (&far, &near)] {
         for count in 1..=4 {
             let batch = frames(count, 1_000);
-            let AtOnce { taken, waits } = from.try_send(&batch);
+            let TrySend { accepted: taken, pending: waits } = from.try_send(&batch);
             if waits {
                 assert_eq!(soon(from.send(&[])).await, Ok(()));
             }
@@ -113,7 +113,7 @@ pub async fn contract_09_a_frame_that_is_too_long_is_not_received(factory: &dyn 
         // The link is dead.
         assert!(soon(link.recv()).await.is_err());
         let frame = Payload::copy_from_slice(b"nothing more");
-        assert_eq!(link.try_send(std::slice::from_ref(&frame)).taken, 0);
+        assert_eq!(link.try_send(std::slice::from_ref(&frame)).accepted, 0);
         assert!(soon(link.send(&[frame])).await.is_err());
     }
 }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     secret::Payload,
-    transport::{AtOnce, Closing},
+    transport::{Closing, TrySend},
 };
 
 /// Contract 1.
@@ -78,11 +78,11 @@ pub async fn contract_04_what_was_taken_at_once_before_a_close_arrives(
         // As much as goes, and of the longer ones more than goes at once.
         for frame in frames(u8::MAX, length) {
             let sent = near.try_send(std::slice::from_ref(&frame));
-            if sent.taken == 0 {
+            if sent.accepted == 0 {
                 break;
             }
             taken.push(frame);
-            if sent.waits {
+            if sent.pending {
                 break;
             }
         }
@@ -106,7 +106,7 @@ pub async fn contract_04_a_side_that_closed_sends_nothing_more(factory: &dyn Tra
     };
     tokio::join!(near.close(Closing::Done), reading);
     let more = Payload::copy_from_slice(b"more");
-    assert_eq!(near.try_send(std::slice::from_ref(&more)), AtOnce::default());
+    assert_eq!(near.try_send(std::slice::from_ref(&more)), TrySend::default());
     assert!(soon(near.send(&[more])).await.is_err());
     assert_eq!(soon(far.recv()).await, Ok(None));
 }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     testing::parallel::on_threads,
-    transport::{AtOnce, Closing, Link},
+    transport::{Closing, Link, TrySend},
 };
 
 /// Contract 6.
@@ -36,7 +36,7 @@ pub async fn contract_07_what_goes_at_once_keeps_its_place(factory: &dyn Transpo
         let sending = async {
             let mut rest = frames.as_slice();
             while let Some((first, _)) = rest.split_first() {
-                let AtOnce { taken, .. } = from.try_send(rest.get(..7).unwrap_or(rest));
+                let TrySend { accepted: taken, .. } = from.try_send(rest.get(..7).unwrap_or(rest));
                 rest = rest.get(taken..).unwrap_or_default();
                 if taken == 0 {
                     assert_eq!(from.send(std::slice::from_ref(first)).await, Ok(()));
@@ -63,11 +63,11 @@ pub async fn contract_07_nothing_is_taken_for_a_side_that_does_not_keep_up(
     // 60 MB, more than any operating system holds back for one connection.
     for frame in frames.iter().cycle().take(1_000) {
         let sent = near.try_send(std::slice::from_ref(frame));
-        taken.extend(std::iter::repeat_n(frame, sent.taken));
-        if sent.waits {
-            assert_eq!(near.try_send(std::slice::from_ref(frame)).taken, 0, "takes more");
+        taken.extend(std::iter::repeat_n(frame, sent.accepted));
+        if sent.pending {
+            assert_eq!(near.try_send(std::slice::from_ref(frame)).accepted, 0, "takes more");
         }
-        if sent.waits || sent.taken == 0 {
+        if sent.pending || sent.accepted == 0 {
             break;
         }
     }
@@ -87,7 +87,7 @@ pub async fn contract_07_nothing_is_taken_by_a_link_that_has_ended(factory: &dyn
     let (near, far) = link(factory).await;
     let closed = async { tokio::join!(near.close(Closing::Done), far.recv()) };
     assert_eq!(soon(closed).await.1, Ok(None));
-    assert_eq!(near.try_send(&frames(1, 100)).taken, 0);
+    assert_eq!(near.try_send(&frames(1, 100)).accepted, 0);
 }
 
 /// Contract 10.
@@ -97,7 +97,7 @@ pub async fn contract_10_a_receive_that_waits_holds_up_no_send(factory: &dyn Tra
     assert!(unless_stuck(&mut waiting).await.is_none());
     send(&*near, &[b"question"]).await;
     assert_eq!(next(&*far).await, b"question");
-    assert!(near.try_send(&frames(1, 10)).taken <= 1);
+    assert!(near.try_send(&frames(1, 10)).accepted <= 1);
     send(&*far, &[b"answer"]).await;
     let answer = soon(waiting).await;
     assert_eq!(answer.ok().flatten().as_deref(), Some(&b"answer"[..]));

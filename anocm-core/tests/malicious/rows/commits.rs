@@ -193,7 +193,7 @@ fn settings() -> Vec<Row> {
         ("herself as the owner", |settings, me| settings.owner = me),
         ("herself as a moderator", |settings, me| settings.moderators = vec![me]),
         ("another policy", |settings, _| {
-            settings.policy = Policy { largest_age: 1, ..settings.policy };
+            settings.policy = Policy { max_age: 1, ..settings.policy };
         }),
         ("65 moderators", |settings, _| {
             settings.moderators = (0..65).map(|n| MemberKey::new([n; 32])).collect();

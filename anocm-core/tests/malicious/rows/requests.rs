@@ -155,8 +155,8 @@ fn creations(by: By) -> Row {
             with(|_| {}),
             with(|policy| policy.linger = 0),
             with(|policy| policy.linger = u64::MAX),
-            with(|policy| policy.largest_age = 0),
-            with(|policy| policy.largest_age = u64::MAX),
+            with(|policy| policy.max_age = 0),
+            with(|policy| policy.max_age = u64::MAX),
             with(|policy| policy.max_entries = 0),
             with(|policy| policy.max_entries = u32::MAX),
             with(|policy| policy.max_bytes = 0),
@@ -186,7 +186,7 @@ fn unlawful_entries(values: &Values, kinds: &[EntryKind]) -> Vec<Entry> {
         }
         let kept = RETENTIONS.map(seconds).into_iter().chain([Retention::Live]);
         let wrong = kept.filter(|&kept| {
-            if kind.begins_epoch() { kept != retention } else { kept > values.policy.largest }
+            if kind.begins_epoch() { kept != retention } else { kept > values.policy.max_retention }
         });
         entries.extend(wrong.map(|retention| Entry { retention, ..lawful.clone() }));
     }

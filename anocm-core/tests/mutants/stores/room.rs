@@ -49,7 +49,7 @@ pub(super) struct Kept {
 
 impl Kept {
     fn expires(&self) -> Timestamp {
-        self.accepted.after(self.entry.retention.lifetime())
+        self.accepted.saturating_add(self.entry.retention.lifetime())
     }
 }
 
@@ -70,7 +70,7 @@ impl Room {
             epochs: vec![Known { record, until: None }],
             log: Vec::new(),
             opened: now,
-            ends: now.after(policy.linger()),
+            ends: now.saturating_add(policy.linger()),
             feeds: Feeds::default(),
             lost: (0, 0),
         }
@@ -145,7 +145,7 @@ impl Room {
             self.begin(entry, seq, next, now);
         }
         if !live || self.is(LiveIsKept) {
-            let accepted = if live { now.after(LONG) } else { now };
+            let accepted = if live { now.saturating_add(LONG) } else { now };
             self.log.push(Kept { seq, entry: entry.clone(), accepted });
         }
         seq
@@ -159,9 +159,9 @@ impl Room {
         let mut member = next.member;
         if let Some(ended) = self.epochs.last_mut() {
             let restored_expires = self.fault == Some(RestoredExpires);
-            let mut until = now.after(entry.retention.lifetime());
+            let mut until = now.saturating_add(entry.retention.lifetime());
             if entry.retention.is_live() {
-                until = now.after(LONG);
+                until = now.saturating_add(LONG);
             }
             // The first end that it had is the one that counts.
             let earlier = ended.until.filter(|_| restored_expires);
@@ -341,17 +341,17 @@ impl Room {
     pub(super) fn touch(&mut self, now: Timestamp) {
         match self.fault {
             Some(TouchIsNothing) => return,
-            Some(TouchesAddUp) => self.ends = self.ends.after(self.policy.linger()),
+            Some(TouchesAddUp) => self.ends = self.ends.saturating_add(self.policy.linger()),
             Some(TouchDefersAge) => self.opened = now,
             _ => {}
         }
-        self.ends = self.ends.max(now.after(self.policy.linger()));
+        self.ends = self.ends.max(now.saturating_add(self.policy.linger()));
     }
 
     /// Why the room is over, if it is.
     pub(super) fn ended(&self, now: Timestamp) -> Option<CloseReason> {
         let mut lonely = self.ends;
-        let mut old = self.opened.after(self.policy.largest_age());
+        let mut old = self.opened.saturating_add(self.policy.max_age());
         match self.fault {
             Some(LingersForEver) => lonely = Timestamp::from_millis(u64::MAX),
             Some(LingersLate) => lonely = Timestamp::from_millis(lonely.as_millis() + 1),

@@ -56,7 +56,7 @@ impl Room {
             Some(TakenBackLate) => SETTLES + Duration::from_millis(1),
             _ => SETTLES,
         };
-        let age = now.since(kept.accepted);
+        let age = now.saturating_duration_since(kept.accepted);
         if age < settles {
             return Err(StoreError::TooEarly { wait: settles - age });
         }
@@ -73,12 +73,12 @@ impl Room {
     pub(super) fn shut_again(&mut self, now: Timestamp) {
         let last = self.shut.filter(|shut| shut.door == self.door && !self.is(ShutsEquallyLong));
         let time = last.map_or(SHUT_FIRST, |last| (last.time * 2).min(SHUT_LONGEST));
-        self.shut = Some(Shut { door: self.door, until: now.after(time), time });
+        self.shut = Some(Shut { door: self.door, until: now.saturating_add(time), time });
     }
 
     pub(super) fn shut_for(&self, now: Timestamp) -> Duration {
         let applies = |shut: &Shut| shut.door == self.door || self.is(ShutsEveryDoor);
         let shut = self.shut.filter(|shut| applies(shut) && !self.is(NothingShuts));
-        shut.map_or(Duration::ZERO, |shut| shut.until.since(now))
+        shut.map_or(Duration::ZERO, |shut| shut.until.saturating_duration_since(now))
     }
 }

@@ -11,7 +11,7 @@ use std::{
 
 use anocm_core::{
     Payload,
-    transport::{AtOnce, TransportError},
+    transport::{TransportError, TrySend},
     wire::MAX_FRAME,
 };
 use tokio::{sync::Notify, task::yield_now};
@@ -151,13 +151,13 @@ impl Pipe {
         .await
     }
 
-    pub(super) fn try_send(&self, frames: &[Payload]) -> AtOnce {
+    pub(super) fn try_send(&self, frames: &[Payload]) -> TrySend {
         let mut state = self.lock();
         if self.has_ended(&state) && !self.is(TrySendTakesAfterTheEnd) {
-            return AtOnce::default();
+            return TrySend::default();
         }
         if !state.unwritten.is_empty() && !self.is(TrySendTakesMore) {
-            return AtOnce { taken: 0, waits: true };
+            return TrySend { accepted: 0, pending: true };
         }
         let space = SPACE.saturating_sub(state.frames.len());
         // One more than there is space for waits for a `send`.
@@ -182,7 +182,7 @@ impl Pipe {
             }
         }
         self.changed.notify_waiters();
-        AtOnce { taken, waits: !state.unwritten.is_empty() }
+        TrySend { accepted: taken, pending: !state.unwritten.is_empty() }
     }
 
     pub(super) async fn recv(&self) -> Result<Option<Payload>, TransportError> {

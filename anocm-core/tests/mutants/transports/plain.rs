@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, atomic::AtomicUsize};
 
 use anocm_core::{
     Payload, RelayUrl,
-    transport::{AtOnce, Closing, Link, Transport, TransportError},
+    transport::{Closing, Link, Transport, TransportError, TrySend},
     wire::MAX_FRAME,
 };
 use async_trait::async_trait;
@@ -136,8 +136,8 @@ impl Link for End {
         if overtakes { self.to.flush().await } else { Ok(()) }
     }
 
-    fn try_send(&self, frames: &[Payload]) -> AtOnce {
-        if self.from.is_dead() { AtOnce::default() } else { self.to.try_send(frames) }
+    fn try_send(&self, frames: &[Payload]) -> TrySend {
+        if self.from.is_dead() { TrySend::default() } else { self.to.try_send(frames) }
     }
 
     async fn recv(&self) -> Result<Option<Payload>, TransportError> {

@@ -165,10 +165,10 @@ class Trouble:
     class LESS_THAN_ASKED(Trouble):
         largest: Retention
         linger_seconds: int
-        largest_age_seconds: int
+        max_age_seconds: int
         max_entries: int
         max_bytes: int
-        def __init__(self, largest: Retention, linger_seconds: int, largest_age_seconds: int, max_entries: int, max_bytes: int) -> None: ...
+        def __init__(self, largest: Retention, linger_seconds: int, max_age_seconds: int, max_entries: int, max_bytes: int) -> None: ...
 
 class RoomEvent:
     class CONNECTION(RoomEvent):
@@ -324,14 +324,14 @@ class NewRoom:
     """Smallest, default and largest retention. When absent: live, five minutes, 24 hours."""
     linger_seconds: int
     """How many seconds the room outlives its last connection: 1 to 31,536,000."""
-    largest_age_seconds: int
+    max_age_seconds: int
     """The age in seconds at which the room ends in any case: 1 to 31,536,000."""
     max_entries: int
     """The most entries that the relay keeps at one time: 1 to 1,000,000,000."""
     max_bytes: int
     """The most bytes of sealed entries that the relay keeps at one time: 64,000 to
     1,000,000,000,000."""
-    def __init__(self, *, nickname: str = ..., retention: Optional[RoomRetention] = ..., linger_seconds: int = ..., largest_age_seconds: int = ..., max_entries: int = ..., max_bytes: int = ...) -> None: ...
+    def __init__(self, *, nickname: str = ..., retention: Optional[RoomRetention] = ..., linger_seconds: int = ..., max_age_seconds: int = ..., max_entries: int = ..., max_bytes: int = ...) -> None: ...
 
 class SafetyCode:
     words: list[str]

@@ -5,8 +5,8 @@ extension Retention {
     /// - Throws: ``AnocmError/BadRetention(message:)`` for anything else.
     public static func lasting(_ span: Duration) throws -> Retention {
         if span == .zero { return .live }
-        let longest = Duration.milliseconds(Int64(UInt32.max))
-        guard span >= .milliseconds(1), span <= longest else {
+        let max = Duration.milliseconds(Int64(UInt32.max))
+        guard span >= .milliseconds(1), span <= max else {
             throw AnocmError.BadRetention(
                 message: "a message is kept for one second to thirty days, or not at all"
             )
@@ -18,8 +18,8 @@ extension Retention {
 extension Room {
     /// Says something to everyone, kept for a time span. Returns its id.
     @discardableResult
-    public func say(_ text: String, keep span: Duration? = nil) throws -> String {
-        try say(text: text, retention: span.map(Retention.lasting))
+    public func send(_ text: String, keep span: Duration? = nil) throws -> String {
+        try send(text: text, retention: span.map(Retention.lasting))
     }
 
     /// Says something that only the member with the id `member` can read. Returns its id.

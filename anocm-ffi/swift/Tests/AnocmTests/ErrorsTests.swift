@@ -50,7 +50,7 @@ final class ErrorsTests: XCTestCase {
             try alice.closeForAll()
             _ = try await alice.ended()
             await assertThrows({ if case .NotInRoom = $0 { true } else { false } }) {
-                try alice.say("too late")
+                try alice.send("too late")
             }
             await assertThrows({ if case .NoSuchRoom = $0 { true } else { false } }) {
                 try await withRoom(joining: gone) { _ in XCTFail("is in") }
@@ -61,10 +61,10 @@ final class ErrorsTests: XCTestCase {
     func testWhatCannotBeSaid() async throws {
         try await twoIn { alice, bob in
             await assertThrows({ if case .EmptyMessage = $0 { true } else { false } }) {
-                try alice.say("")
+                try alice.send("")
             }
             await assertThrows({ if case .TooLong = $0 { true } else { false } }) {
-                try alice.say(String(repeating: "x", count: 20_000))
+                try alice.send(String(repeating: "x", count: 20_000))
             }
             await assertThrows({ if case .NoSuchMember = $0 { true } else { false } }) {
                 try alice.whisper("nobody", to: "not an id")
@@ -72,7 +72,7 @@ final class ErrorsTests: XCTestCase {
             let spans: [Duration] = [.milliseconds(500), .seconds(-1), .seconds(31 * 86_400), .seconds(Int64.max)]
             for span in spans {
                 await assertThrows({ if case .BadRetention = $0 { true } else { false } }) {
-                    try alice.say("x", keep: span)
+                    try alice.send("x", keep: span)
                 }
             }
             await assertThrows({ if case .NotAllowed = $0 { true } else { false } }) {
@@ -86,7 +86,7 @@ final class ErrorsTests: XCTestCase {
 
     func testNothingIsShownByAccident() async throws {
         try await withRoom(openedAt: Relay.shared.url, NewRoom(nickname: "Alice")) { alice in
-            try alice.say("SECRET")
+            try alice.send("SECRET")
             let said = try await alice.hears("SECRET")
             let values: [Any] = [RoomEvent.message(message: said), said, alice.view()]
             for value in values {

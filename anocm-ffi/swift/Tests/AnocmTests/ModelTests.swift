@@ -44,7 +44,7 @@ final class ModelTests: XCTestCase {
         let link = try alice.link
         let visiting = Task { await model.visit(link) }
         _ = try await alice.joined()
-        try alice.say("hello", keep: .seconds(60))
+        try alice.send("hello", keep: .seconds(60))
         while model.messages.isEmpty { await Task.yield() }
         XCTAssertEqual(model.messages.map(\.text), ["hello"])
         visiting.cancel()

@@ -12,7 +12,7 @@ final class ReadmeTests: XCTestCase {
             try example.types(alice.link)
             let said = try await alice.hears("Hello, stranger.")
             XCTAssertEqual(said.retention, .keep(millis: 60_000))
-            try alice.say("And to you.")
+            try alice.send("And to you.")
             XCTAssertEqual(example.prints(), "Bot: Hello, stranger.")
             XCTAssertEqual(example.prints(), "Alice: And to you.")
             // It ends with the room.

@@ -6,7 +6,7 @@ import XCTest
 final class RoomsTests: XCTestCase {
     func testCreateAndTalk() async throws {
         try await twoIn { alice, bob in
-            let id = try bob.say("Hello, stranger.")
+            let id = try bob.send("Hello, stranger.")
             let said = try await alice.hears("Hello, stranger.")
             XCTAssertEqual(said.id, id)
             XCTAssertEqual(said.sender.nickname, "Bob")
@@ -36,7 +36,7 @@ final class RoomsTests: XCTestCase {
 
     func testRetentionAndExpiry() async throws {
         try await twoIn { alice, bob in
-            let id = try bob.say("short", keep: .seconds(3))
+            let id = try bob.send("short", keep: .seconds(3))
             _ = try await bob.hears("short")
             let said = try await alice.hears("short")
             XCTAssertEqual(said.retention, .keep(millis: 3_000))
@@ -50,7 +50,7 @@ final class RoomsTests: XCTestCase {
             }
 
             // Zero is live: delivered, never stored.
-            try bob.say("live", keep: .zero)
+            try bob.send("live", keep: .zero)
             let live = try await alice.hears("live")
             XCTAssertEqual(live.retention, .live)
             XCTAssertNil(live.expiresIn)
@@ -58,7 +58,7 @@ final class RoomsTests: XCTestCase {
 
             // A guest's own cap cuts what others send.
             try alice.setGuestRetention(retention: GuestRetention(cap: .lasting(.seconds(2))))
-            try bob.say("capped", keep: .seconds(60))
+            try bob.send("capped", keep: .seconds(60))
             let capped = try await alice.hears("capped")
             XCTAssertEqual(capped.retention, .keep(millis: 2_000))
         }
@@ -111,7 +111,7 @@ final class RoomsTests: XCTestCase {
             XCTAssertEqual(try bob.named("Bob").role, .moderator)
 
             let allowed = RoomRetention(
-                smallest: .live, defaultRetention: .live, largest: .keep(millis: 60_000)
+                minRetention: .live, defaultRetention: .live, maxRetention: .keep(millis: 60_000)
             )
             try alice.setRoomRetention(retention: allowed)
             try await bob.settingsChanged()
@@ -174,7 +174,7 @@ final class RoomsTests: XCTestCase {
             let iterating = Task { for await _ in bob.events {} }
             iterating.cancel()
             await iterating.value
-            try alice.say("first")
+            try alice.send("first")
             _ = try await bob.hears("first")
         }
     }
@@ -184,7 +184,7 @@ final class RoomsTests: XCTestCase {
             let client = try Client.forLink(link: alice.link)
             for await event in try client.join(link: alice.link, nickname: "Bob").events {
                 if case .message = event { break }
-                if case .entered = event { try alice.say("hello") }
+                if case .entered = event { try alice.send("hello") }
                 if case .ended(let why) = event { XCTFail("\(why)") }
             }
             await client.shutdown()

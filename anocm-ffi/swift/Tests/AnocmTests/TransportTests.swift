@@ -10,9 +10,9 @@ final class TransportTests: XCTestCase {
     func testATransportOfOnesOwn() async throws {
         let transport = WebSocketTransport(to: relay)
         try await over(transport) { alice, bob in
-            try bob.say("over the built-in one")
+            try bob.send("over the built-in one")
             _ = try await alice.hears("over the built-in one")
-            try alice.say("over another")
+            try alice.send("over another")
             _ = try await bob.hears("over another")
         }
         XCTAssertEqual(transport.links.with { $0.count }, 1)
@@ -35,7 +35,7 @@ final class TransportTests: XCTestCase {
                 if here == place, times.next() == 0 { throw OfTheProgram() }
             }
             try await over(throwing) { alice, bob in
-                try alice.say("still here")
+                try alice.send("still here")
                 _ = try await bob.hears("still here")
             }
             XCTAssertGreaterThan(times.with { $0 }, 1)
@@ -49,7 +49,7 @@ final class TransportTests: XCTestCase {
                 if here == place, times.next() == 0 { block() }
             }
             try await over(blocking) { alice, bob in
-                try alice.say("still here")
+                try alice.send("still here")
                 _ = try await bob.hears("still here")
             }
             XCTAssertGreaterThan(times.with { $0 }, 0)
@@ -69,9 +69,9 @@ final class TransportTests: XCTestCase {
         }
         try await over(calling) { alice, bob in
             rooms.with { $0 = [alice] }
-            try alice.say("still here")
+            try alice.send("still here")
             _ = try await bob.hears("still here")
-            try bob.say("here too")
+            try bob.send("here too")
             _ = try await alice.hears("here too")
             rooms.with { $0 = [] }
         }
@@ -98,7 +98,7 @@ final class TransportTests: XCTestCase {
         try await over(transport) { alice, bob in
             transport.links.with { $0[0] }.abort()
             _ = try await alice.waits()
-            try bob.say("while you were away")
+            try bob.send("while you were away")
             _ = try await alice.hears("while you were away")
         }
         XCTAssertEqual(transport.links.with { $0.count }, 2)
@@ -111,9 +111,9 @@ final class TransportTests: XCTestCase {
         try await alice.entered()
         try await withRoom(joining: alice.link, nickname: "Bob") { bob in
             client.reconnect()
-            try bob.say("meanwhile")
+            try bob.send("meanwhile")
             _ = try await alice.hears("meanwhile")
-            try alice.say("here again")
+            try alice.send("here again")
             _ = try await bob.hears("here again")
         }
         await client.shutdown()

@@ -4,7 +4,8 @@ use futures_util::{FutureExt as _, StreamExt as _};
 
 use super::*;
 
-const AT: At = At { instance: [1; 8], head: Seq::START, turn: 0, mark: [2; 8], fork: [2; 8] };
+const AT: RoomCursor =
+    RoomCursor { instance: [1; 8], head: Seq::START, turn: 0, mark: [2; 8], fork: [2; 8] };
 
 fn end(instance: u8) -> Announced {
     let what = What::Closed(CloseReason::Owner);
@@ -14,9 +15,9 @@ fn end(instance: u8) -> Announced {
 /// A room at its first place, and what is told of it.
 async fn room() -> (Room, Watch) {
     let room = Room::new(RoomAddress::new([7; 16]));
-    assert!(room.hears());
-    assert!(room.begin_look().is_none());
-    assert!(room.end_look(Found::Whole(AT, Vec::new())));
+    assert!(room.set_subscribed());
+    assert!(room.begin_query().is_none());
+    assert!(room.end_query(QueryResult::Whole(AT, Vec::new())));
     let watch = room.watch(None).await.unwrap();
     (room, watch)
 }
@@ -25,14 +26,14 @@ async fn room() -> (Room, Watch) {
 async fn an_end_that_is_held_back_is_known_and_its_reason_is_told() {
     let (room, mut watch) = room().await;
     assert!(room.is_doubted());
-    room.begin_look();
+    room.begin_query();
     // Of a room that was at this address before.
-    room.heard(end(9));
+    room.on_announcement(end(9));
     assert!(!room.has_ended());
-    room.heard(end(1));
+    room.on_announcement(end(1));
     assert!(room.has_ended() && !room.is_over());
     assert!(room.as_it_was().is_none());
-    assert!(room.end_look(Found::Gone));
+    assert!(room.end_query(QueryResult::Gone));
     let told = watch.next().now_or_never().flatten();
     assert_eq!(told, Some(Watched::Closed(CloseReason::Owner)));
 }
@@ -41,8 +42,8 @@ async fn an_end_that_is_held_back_is_known_and_its_reason_is_told() {
 async fn a_room_that_is_gone_and_whose_end_was_not_heard_is_told_as_gone() {
     let (room, mut watch) = room().await;
     assert!(room.is_doubted());
-    room.begin_look();
-    assert!(room.end_look(Found::Gone));
+    room.begin_query();
+    assert!(room.end_query(QueryResult::Gone));
     let told = watch.next().now_or_never().flatten();
     assert_eq!(told, Some(Watched::Closed(CloseReason::Gone)));
 }

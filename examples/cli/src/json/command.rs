@@ -64,9 +64,9 @@ pub(super) enum Do {
         role: NewRole,
     },
     SetRoomRetention {
-        smallest_ms: Retention,
+        min_ms: Retention,
         default_ms: Retention,
-        largest_ms: Retention,
+        max_ms: Retention,
     },
     SetKeep {
         #[serde(deserialize_with = "given")]
@@ -125,7 +125,7 @@ impl Do {
     /// What it asks of the room, for those that ask something of it alone.
     pub(super) fn command(self) -> Result<Command, String> {
         Ok(match self {
-            Self::Say { text, retention_ms } => Command::Say { text, retention: retention_ms },
+            Self::Say { text, retention_ms } => Command::Send { text, retention: retention_ms },
             Self::Whisper { to, text, retention_ms } => {
                 Command::Whisper { to: to.0, text, retention: retention_ms }
             }
@@ -142,8 +142,8 @@ impl Do {
                     NewRole::Member => Role::Member,
                 },
             ),
-            Self::SetRoomRetention { smallest_ms, default_ms, largest_ms } => {
-                RoomRetention::new(smallest_ms, default_ms, largest_ms)
+            Self::SetRoomRetention { min_ms, default_ms, max_ms } => {
+                RoomRetention::new(min_ms, default_ms, max_ms)
                     .map(Command::SetRoomRetention)
                     .map_err(|error| error.to_string())?
             }

@@ -61,7 +61,7 @@ fn every_command_reaches_the_room() {
         json!({"do": "rename", "name": "Alicia"}),
         json!({"do": "remove", "member": bob}),
         json!({"do": "set_role", "member": bob, "role": "moderator"}),
-        json!({"do": "set_room_retention", "smallest_ms": 0, "default_ms": 1_000, "largest_ms": 2_000}),
+        json!({"do": "set_room_retention", "min_ms": 0, "default_ms": 1_000, "max_ms": 2_000}),
         json!({"do": "set_keep", "retention_ms": 0}),
         json!({"do": "set_cap", "retention_ms": null}),
         json!({"do": "replace_invite"}),
@@ -77,7 +77,7 @@ fn every_command_reaches_the_room() {
     assert_eq!(asked.len(), lines.len());
     let kept = Retention::keep(Duration::from_secs(30)).unwrap();
     assert!(
-        matches!(&asked[0], Command::Say { text, retention } if text == "hi" && *retention == Some(kept))
+        matches!(&asked[0], Command::Send { text, retention } if text == "hi" && *retention == Some(kept))
     );
     assert!(matches!(&asked[1], Command::Whisper { to, .. } if to.as_bytes() == &[2; 16]));
     assert!(matches!(&asked[2], Command::Custom { kind: 7, body, .. } if body == &[0, 255]));
@@ -123,7 +123,7 @@ fn what_is_not_understood_is_not_done() {
         r#"{"do":"say","text":"hi","retention_ms":999}"#,
         r#"{"do":"remove","member":"00"}"#,
         r#"{"do":"set_role","member":"02020202020202020202020202020202","role":"owner"}"#,
-        r#"{"do":"set_room_retention","smallest_ms":5000,"default_ms":1000,"largest_ms":2000}"#,
+        r#"{"do":"set_room_retention","min_ms":5000,"default_ms":1000,"max_ms":2000}"#,
         r#"{"do":"set_cap"}"#,
         r#"{"do":"set_keep"}"#,
         r#"{"do":"typing","loud":true}"#,
@@ -154,7 +154,7 @@ fn what_went_wrong_has_a_code() {
     assert_eq!(told(&RoomEvent::NotSent { id, why })["code"], "full");
     let ended = Ended::NotLetIn(JoinFailure::LinkReplaced);
     assert_eq!(told(&RoomEvent::Ended(ended))["code"], "link_replaced");
-    let waits = Connection::waiting(Duration::from_secs(1), TransportError::Untrusted);
+    let waits = Connection::retrying(Duration::from_secs(1), TransportError::Untrusted);
     assert_eq!(told(&RoomEvent::Connection(waits))["connection"]["code"], "untrusted");
 }
 

@@ -10,7 +10,7 @@ use data_encoding::HEXLOWER;
 use serde::Serialize;
 
 use super::codes;
-use crate::people::role;
+use crate::members::role;
 
 pub(super) fn hex(bytes: &[u8]) -> String {
     HEXLOWER.encode(bytes)
@@ -82,17 +82,17 @@ impl Safety {
 
 #[derive(Debug, Serialize)]
 pub(super) struct Bounds {
-    smallest_ms: u32,
+    min_ms: u32,
     default_ms: u32,
-    largest_ms: u32,
+    max_ms: u32,
 }
 
 impl Bounds {
     pub(super) fn of(room: RoomRetention) -> Self {
         Self {
-            smallest_ms: room.smallest().as_millis(),
+            min_ms: room.min().as_millis(),
             default_ms: room.default_retention().as_millis(),
-            largest_ms: room.largest().as_millis(),
+            max_ms: room.max().as_millis(),
         }
     }
 }

@@ -7,7 +7,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use super::LinkError;
 use crate::{
-    streams::{self, complain},
+    stdio::{self, complain},
     wipe::Unshown,
 };
 
@@ -21,7 +21,7 @@ const MOST: usize = 4096;
 pub(super) async fn ask() -> Result<Zeroizing<String>, LinkError> {
     complain(format_args!("paste the link of the room (it is not shown), then Enter: "));
     let _unshown = Unshown::start()?;
-    let input = streams::input()?;
+    let input = stdio::input()?;
     let (to, link) = oneshot::channel();
     // A read cannot be given up, and meanwhile signals must be heard.
     std::thread::spawn(move || {

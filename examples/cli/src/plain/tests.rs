@@ -73,7 +73,7 @@ async fn a_conversation_is_written_line_by_line() {
         ]
     );
     assert_eq!(well, Outcome::Well);
-    assert!(matches!(room.asked().as_slice(), [Command::Say { .. }, Command::Leave]));
+    assert!(matches!(room.asked().as_slice(), [Command::Send { .. }, Command::Leave]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -94,7 +94,7 @@ async fn a_line_without_place_in_the_queue_is_tried_again_and_not_lost() {
     let (written, _, room) = run(room, "hi\n", Manner::default()).await;
     assert!(!written.contains("error"));
     for command in room.asked() {
-        assert!(matches!(command, Command::Say { text, .. } if text == "hi"));
+        assert!(matches!(command, Command::Send { text, .. } if text == "hi"));
     }
 }
 

@@ -11,7 +11,7 @@ use ratatui::{
 use unicode_width::UnicodeWidthStr as _;
 
 use super::{head, look::Look, pages, rows, state::State};
-use crate::people::label;
+use crate::members::label;
 
 /// From this width on the members stand beside the conversation.
 const WIDE: u16 = 80;

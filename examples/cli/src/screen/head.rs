@@ -12,7 +12,7 @@ use ratatui::{
 use unicode_width::UnicodeWidthStr as _;
 
 use super::{look::Look, state::State, wrap::cut};
-use crate::{people::one_line, words};
+use crate::{members::one_line, text};
 
 /// The two rows on top: what matters for trust, and what is kept.
 pub(super) fn header(view: &RoomView, look: Look) -> [Line<'static>; 2] {
@@ -33,7 +33,7 @@ fn row(parts: Vec<Span<'static>>, look: Look) -> Line<'static> {
 
 /// What is bad comes first, where a narrow window does not cut it off.
 fn trust(view: &RoomView, look: Look) -> Vec<Span<'static>> {
-    let connection = words::connection(view.connection);
+    let connection = text::connection(view.connection);
     let waits = matches!(view.connection, Connection::Waiting { .. });
     let mut parts = vec![(waits, connection)];
     if view.broken {
@@ -72,7 +72,7 @@ fn kept(view: &RoomView, look: Look) -> Vec<Span<'static>> {
         let code = if look.ascii { code.words().join(" ") } else { code.emoji().join(" ") };
         parts.push(Span::raw(format!("safety {code}")));
     }
-    parts.push(Span::raw(words::keeps(view)));
+    parts.push(Span::raw(text::keeps(view)));
     if let Some(cap) = view.guest_retention.cap {
         parts.push(Span::raw(format!("your cap {cap}")));
     }

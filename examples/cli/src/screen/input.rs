@@ -4,7 +4,7 @@ use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation as _};
 use unicode_width::UnicodeWidthStr as _;
 use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::people::one_line;
+use crate::members::one_line;
 
 /// The longest line in bytes: the longest message, and the command in front of it.
 const MOST: usize = 15_000 + 1_000;

@@ -9,7 +9,7 @@ use crate::{
     act::Done,
     commands::{self, Typed},
     room::Room,
-    words::Told,
+    text::EventText,
 };
 
 impl Screen {
@@ -27,7 +27,7 @@ impl Screen {
             Key::Insert(text) => {
                 let fits = state.input.insert(&text);
                 if !fits {
-                    let told = Told::bad("error", "the line is full: its end was left out");
+                    let told = EventText::bad("error", "the line is full: its end was left out");
                     state.tell(told, &room.view(), room.now());
                 }
                 self.tell_typing(room);
@@ -96,10 +96,10 @@ impl Screen {
                 self.state.page = Some(page);
                 return Next::On;
             }
-            Ok(Done::Note(note)) => Told::new("note", note),
+            Ok(Done::Note(note)) => EventText::new("note", note),
             Err(error) => {
                 self.give_back(&line);
-                Told::bad("error", error.to_string())
+                EventText::bad("error", error.to_string())
             }
         };
         if caps {

@@ -33,11 +33,11 @@ use crate::{
     entering::Entering,
     room::Room,
     signals::{Stop, Stops},
-    streams::complain,
+    stdio::complain,
     talk::{self, HANGING_UP, LEAVING, Manner, Outcome, until, wish},
+    text::EventText,
     tty::Output,
     wipe::{self, Clearing},
-    words::Told,
 };
 
 /// The others are told of typing this often at most.
@@ -171,12 +171,12 @@ impl Screen {
     ) -> io::Result<End> {
         let too_late = self.entering.deadline();
         for notice in std::mem::take(&mut self.notices) {
-            self.state.tell(Told::new("note", notice), &room.view(), room.now());
+            self.state.tell(EventText::new("note", notice), &room.view(), room.now());
         }
         loop {
             self.show(room, terminal)?;
             let now = room.now();
-            let change = self.state.next_change(now).map(|at| at.since(now));
+            let change = self.state.next_change(now).map(|at| at.saturating_duration_since(now));
             let output = &mut terminal.backend_mut().output;
             let (pending, stalls_at) = (output.is_pending(), output.stalls_at());
             let next = tokio::select! {
@@ -247,7 +247,7 @@ impl Screen {
     fn outcome(&self, ended: Ended) -> Outcome {
         let outcome = Outcome::of(ended, self.closing);
         if outcome == Outcome::Lost {
-            complain(format_args!("ended: {}\n", crate::words::ended(&ended, None)));
+            complain(format_args!("ended: {}\n", crate::text::ended(&ended, None)));
         }
         if outcome == Outcome::Well && self.unsaid {
             complain(format_args!("warning: not all that was said is known to have been sent\n"));
@@ -279,7 +279,11 @@ impl Screen {
             return Next::End(End::GivenUp);
         }
         self.leaving = Some(Instant::now() + LEAVING);
-        self.state.tell(Told::new("leaving", "Ctrl-C again not to wait"), &room.view(), room.now());
+        self.state.tell(
+            EventText::new("leaving", "Ctrl-C again not to wait"),
+            &room.view(),
+            room.now(),
+        );
         Next::On
     }
 

@@ -14,8 +14,8 @@ use super::{
 };
 use crate::{
     duration::countdown,
-    people::one_line,
-    words::{self, Told},
+    members::one_line,
+    text::{self, EventText},
 };
 
 /// Columns for the time that is left, with a space before it.
@@ -50,7 +50,7 @@ fn of(item: &Item, width: usize, now: Timestamp, look: Look) -> Vec<Line<'static
         What::Told(told) => told_rows(told, width, look),
         What::Said(message) => {
             let left = if item.counts_down() {
-                countdown(item.until.since(now))
+                countdown(item.until.saturating_duration_since(now))
             } else {
                 "live".to_owned()
             };
@@ -59,7 +59,7 @@ fn of(item: &Item, width: usize, now: Timestamp, look: Look) -> Vec<Line<'static
     }
 }
 
-fn told_rows(told: &Told, width: usize, look: Look) -> Vec<Line<'static>> {
+fn told_rows(told: &EventText, width: usize, look: Look) -> Vec<Line<'static>> {
     let style = if told.bad { look.bad() } else { Look::dim() };
     let text = format!("{}: {}", told.word, told.text);
     let indent = look.sign("· ", "- ");
@@ -117,7 +117,7 @@ fn head(message: &Message, columns: usize, look: Look) -> Vec<Span<'static>> {
 /// As much of a whisper's mark as fits; of a name rather than of its tag, which names whom it was
 /// for.
 fn whispered(message: &Message, columns: usize) -> String {
-    let mark = words::whispered(message);
+    let mark = text::whispered(message);
     let most = columns * 3 / 4;
     match &message.whispered_to {
         Some(to) if message.own && mark.width() > most => {

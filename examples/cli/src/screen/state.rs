@@ -10,7 +10,7 @@ use anocm_core::{
 use super::{input::Input, look::Look};
 use crate::{
     act::Page,
-    words::{self, Told},
+    text::{self, EventText},
 };
 
 /// How long a live message stays on the screen.
@@ -36,7 +36,7 @@ pub(super) struct Item {
 #[derive(Debug)]
 pub(super) enum What {
     Said(Message),
-    Told(Told),
+    Told(EventText),
 }
 
 impl Item {
@@ -100,7 +100,8 @@ impl State {
         match event {
             RoomEvent::Message(message) => {
                 self.typing.retain(|(member, _)| *member != message.from.id);
-                let until = message.expires.unwrap_or_else(|| now.after(shown(LIVE_SHOWN, view)));
+                let until =
+                    message.expires.unwrap_or_else(|| now.saturating_add(shown(LIVE_SHOWN, view)));
                 self.push(What::Said(message.clone()), until);
             }
             RoomEvent::Expired { id } => {
@@ -109,12 +110,12 @@ impl State {
             }
             RoomEvent::Typing { member } => {
                 self.typing.retain(|(other, _)| other != member);
-                self.typing.push((*member, now.after(TYPING_SHOWN)));
+                self.typing.push((*member, now.saturating_add(TYPING_SHOWN)));
             }
             // The panel shows who is here.
             RoomEvent::Presence { .. } => {}
             other => {
-                if let Some(told) = words::tell(other, view) {
+                if let Some(told) = text::event(other, view) {
                     self.tell(told, view, now);
                 }
             }
@@ -122,8 +123,8 @@ impl State {
     }
 
     /// Shows a line about what happened, no longer than this guest lets anything be kept.
-    pub(super) fn tell(&mut self, told: Told, view: &RoomView, now: Timestamp) {
-        self.push(What::Told(told), now.after(shown(TOLD_SHOWN, view)));
+    pub(super) fn tell(&mut self, told: EventText, view: &RoomView, now: Timestamp) {
+        self.push(What::Told(told), now.saturating_add(shown(TOLD_SHOWN, view)));
     }
 
     fn push(&mut self, what: What, until: Timestamp) {
@@ -147,8 +148,12 @@ impl State {
                         None => item.until = Timestamp::ZERO,
                     }
                 }
-                What::Said(_) => item.until = item.until.min(now.after(shown(LIVE_SHOWN, view))),
-                What::Told(_) => item.until = item.until.min(now.after(shown(TOLD_SHOWN, view))),
+                What::Said(_) => {
+                    item.until = item.until.min(now.saturating_add(shown(LIVE_SHOWN, view)))
+                }
+                What::Told(_) => {
+                    item.until = item.until.min(now.saturating_add(shown(TOLD_SHOWN, view)))
+                }
             }
         }
     }
@@ -275,10 +280,10 @@ mod tests {
         let live = sample::message(&bob(), 1, "hi", Retention::Live, None);
         state.apply(&RoomEvent::Message(live), &view(), at(0));
         state.apply(&RoomEvent::Confirmed, &view(), at(0));
-        assert_eq!(state.next_change(at(0)), Some(Timestamp::ZERO.after(LIVE_SHOWN)));
-        state.expire(Timestamp::ZERO.after(LIVE_SHOWN));
-        assert_eq!(state.next_change(at(0)), Some(Timestamp::ZERO.after(TOLD_SHOWN)));
-        state.expire(Timestamp::ZERO.after(TOLD_SHOWN));
+        assert_eq!(state.next_change(at(0)), Some(Timestamp::ZERO.saturating_add(LIVE_SHOWN)));
+        state.expire(Timestamp::ZERO.saturating_add(LIVE_SHOWN));
+        assert_eq!(state.next_change(at(0)), Some(Timestamp::ZERO.saturating_add(TOLD_SHOWN)));
+        state.expire(Timestamp::ZERO.saturating_add(TOLD_SHOWN));
         assert_eq!(state.next_change(at(0)), None);
     }
 
@@ -313,7 +318,7 @@ mod tests {
         state.apply(&RoomEvent::Message(kept(1, 90_000)), &view(), at(10));
         assert!(state.typing(&view()).is_empty());
         state.apply(&typing, &view(), at(20));
-        assert!(state.expire(Timestamp::from_millis(20).after(TYPING_SHOWN)));
+        assert!(state.expire(Timestamp::from_millis(20).saturating_add(TYPING_SHOWN)));
     }
 
     #[test]

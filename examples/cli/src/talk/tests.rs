@@ -9,7 +9,7 @@ use anocm_core::{
 };
 use tokio::{sync::mpsc, time::Instant};
 
-use super::{course::SENDING, *};
+use super::{session_loop::SENDING, *};
 use crate::{json::Json, plain::Plain, printer, room::script::Scripted, signals::Stop};
 
 fn view(waiting: usize) -> RoomView {
@@ -66,7 +66,7 @@ async fn what_cannot_be_sent_in_time_is_waited_for_and_no_success() {
         assert_eq!(took, SENDING, "{input}");
         let (warning, end) = (written.find("not all that was said"), written.find("ended"));
         assert!(warning.is_some() && warning < end, "{input}: {written}");
-        assert!(matches!(room.asked().as_slice(), [Command::Say { .. }, Command::Leave]));
+        assert!(matches!(room.asked().as_slice(), [Command::Send { .. }, Command::Leave]));
     }
 }
 

@@ -72,7 +72,7 @@ fn run() {
 async fn next(rooms: &mut [Room]) -> RoomEvent {
     let events = rooms.iter_mut().map(|room| {
         Box::pin(async {
-            match room.event().await {
+            match room.next_event().await {
                 Some(event) => event,
                 // It has ended.
                 None => std::future::pending().await,
@@ -108,7 +108,7 @@ impl Guest {
         match what {
             "tell" => secrets::tell(),
             "enter" => self.enter(rest),
-            "say" => self.command(|_| Command::Say { text: said(), retention: None }),
+            "say" => self.command(|_| Command::Send { text: said(), retention: None }),
             "whisper" => self.command(|room| {
                 let view = room.view();
                 let to = view.members.iter().find(|member| Some(member.id) != view.me).unwrap().id;

@@ -44,7 +44,9 @@ pub(super) fn undisguised(text: &str) -> Zeroizing<Vec<u8>> {
 
 /// Says on standard output, from now on, each secret that comes about in this process.
 pub(super) fn tell() {
-    anocm_core::witness::tell_to(|what, bytes| println!("{SECRET}{what}: {}", disguised(bytes)));
+    anocm_core::secret_tap::report_to(|what, bytes| {
+        println!("{SECRET}{what}: {}", disguised(bytes))
+    });
 }
 
 /// What a program told.

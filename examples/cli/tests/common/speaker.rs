@@ -72,7 +72,7 @@ impl Speaker {
         self.runtime.block_on(async {
             for texts in texts.chunks(AT_ONCE) {
                 for text in texts {
-                    room.say(text).unwrap();
+                    room.send(text).unwrap();
                 }
                 for _ in texts {
                     heard(room, |event| matches!(event, RoomEvent::Message(_))).await;
@@ -83,5 +83,5 @@ impl Speaker {
 }
 
 async fn heard(room: &mut Room, expected: impl Fn(&RoomEvent) -> bool) {
-    while !expected(&room.event().await.unwrap()) {}
+    while !expected(&room.next_event().await.unwrap()) {}
 }

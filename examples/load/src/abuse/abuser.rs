@@ -12,9 +12,9 @@ use tokio::{
 };
 
 use super::{
+    adversary::{Adversary, Report},
     args::{Abuse, Abuser, Kind},
     flood, full, half_open, hoard, idle, joiners, long_frames, never_reads, rooms,
-    scene::{Report, Scene},
 };
 use crate::{failure::Failure, process::Process, server::Relay};
 
@@ -86,7 +86,7 @@ pub(crate) fn give_way() {
 /// Abuses a relay in one way, and tells whoever started this what came of it. Stays until those
 /// have heard enough.
 pub(crate) async fn run(args: &Abuser) -> Result<(), Failure> {
-    let scene = Scene::new(args)?;
+    let scene = Adversary::new(args)?;
     let mut staying = Vec::new();
     match args.kind {
         Kind::Flood => flood::run(&scene).await?,

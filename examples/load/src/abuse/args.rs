@@ -32,12 +32,12 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// As it is written on the command line.
+    /// Returns the name as on the command line.
     pub(crate) fn name(self) -> String {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
-    /// How many abusers there are unless told otherwise.
+    /// Returns the default number of abusers.
     fn usual(self) -> u32 {
         match self {
             Self::Flood | Self::Rooms | Self::LongFrames => 4,
@@ -50,7 +50,7 @@ impl Kind {
         }
     }
 
-    /// How many files each abuser takes.
+    /// Returns how many files each abuser opens.
     pub(crate) fn files_each(self) -> u32 {
         match self {
             Self::NeverReads => 2,
@@ -59,10 +59,10 @@ impl Kind {
         }
     }
 
-    /// What a server needs to be told so that it can be abused in this way.
+    /// Returns the options that a server needs for this kind of abuse.
     pub(crate) fn options(self) -> &'static [&'static str] {
         match self {
-            // Full within seconds.
+            // So that it is full within seconds.
             Self::Full => &["--max-memory=4MiB"],
             Self::Hoard => &["--max-memory=64MiB"],
             _ => &[],
@@ -92,7 +92,7 @@ pub(crate) struct Abuse {
     #[arg(long, value_name = "FILE")]
     pub(crate) server: Option<PathBuf>,
 
-    /// An option of that server, for example stall=5s
+    /// An option of that server, for example write-timeout=5s
     #[arg(long = "set", value_name = "OPTION=VALUE")]
     set: Vec<String>,
 
@@ -129,25 +129,25 @@ pub(crate) struct Abuse {
 }
 
 impl Abuse {
-    /// Each once, or all that there are.
+    /// Returns each requested kind once, or all kinds.
     pub(crate) fn kinds(&self) -> Vec<Kind> {
         let all = Kind::value_variants().iter();
         all.filter(|kind| self.kinds.is_empty() || self.kinds.contains(kind)).copied().collect()
     }
 
-    /// How many, and whether somebody asked for that many.
+    /// Returns the number of abusers, and whether it was given explicitly.
     pub(crate) fn abusers(&self, kind: Kind) -> (u32, bool) {
         self.abusers.map_or((kind.usual(), false), |asked| (asked, true))
     }
 
-    /// What the server is told.
+    /// Returns the options for the server.
     pub(crate) fn options(&self, kind: Kind) -> Vec<String> {
         let needed = kind.options().iter().map(|option| (*option).to_owned());
         needed.chain(self.set.iter().map(|option| format!("--{option}"))).collect()
     }
 }
 
-/// What the process of the abusers is told.
+/// Options for the process of the abusers.
 #[derive(Args, Debug)]
 pub(crate) struct Abuser {
     #[arg(value_enum)]
@@ -192,8 +192,8 @@ mod tests {
     #[test]
     fn a_server_has_its_own_limits_but_for_what_is_set() {
         assert!(abuse(&[]).options(Kind::Flood).is_empty());
-        let options = abuse(&["--set=stall=5s", "--set", "queue=1MiB"]).options(Kind::Full);
-        assert_eq!(options, ["--max-memory=4MiB", "--stall=5s", "--queue=1MiB"]);
+        let options = abuse(&["--set=write-timeout=5s", "--set", "queue=1MiB"]).options(Kind::Full);
+        assert_eq!(options, ["--max-memory=4MiB", "--write-timeout=5s", "--queue=1MiB"]);
     }
 
     #[test]

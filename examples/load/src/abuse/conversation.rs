@@ -15,7 +15,7 @@ use tokio::{sync::mpsc, time::Instant};
 use crate::{
     fanout::rooms,
     guest::{
-        crowd::{Crowd, Shared, Troubles, gather},
+        clients::{Crowd, Shared, Troubles, gather},
         mark::Marker,
         publish,
         room::random,

@@ -5,7 +5,7 @@ use anocm_core::Retention;
 use futures_util::future::{join, join_all, select};
 use tokio::time::Instant;
 
-use super::scene::Scene;
+use super::adversary::Adversary;
 use crate::{
     failure::Failure,
     guest::{
@@ -23,7 +23,7 @@ const TOGETHER: u32 = 64;
 /// Bytes that mean nothing.
 const GARBAGE: [u8; 64] = [0xFF; 64];
 
-pub(super) async fn run(scene: &Scene) -> Result<(), Failure> {
+pub(super) async fn run(scene: &Adversary) -> Result<(), Failure> {
     let end = Instant::now() + scene.span;
     let floods = join_all((0..scene.abusers).map(|_| scene.again(end, flood)));
     join(floods, scene.again(end, garbage)).await;
@@ -35,7 +35,7 @@ pub(super) async fn run(scene: &Scene) -> Result<(), Failure> {
 }
 
 /// Publishes in a room of its own until the relay ends the connection.
-async fn flood(scene: &Scene) -> Result<(), GuestError> {
+async fn flood(scene: &Adversary) -> Result<(), GuestError> {
     let room = RawRoom::new(Retention::Live, 1, 1)?;
     let mut guest = Opened::new(&scene.target, SIZE).await?;
     room.create(&mut guest).await?;
@@ -50,7 +50,7 @@ async fn flood(scene: &Scene) -> Result<(), GuestError> {
     Err(select(writing, listening).await.factor_first().0)
 }
 
-async fn write(scene: &Scene, socket: &Socket, together: &[u8]) -> GuestError {
+async fn write(scene: &Adversary, socket: &Socket, together: &[u8]) -> GuestError {
     loop {
         if let Err(error) = socket.write(together).await {
             return error;
@@ -60,7 +60,7 @@ async fn write(scene: &Scene, socket: &Socket, together: &[u8]) -> GuestError {
 }
 
 /// Greets as one should, and then makes no sense.
-async fn garbage(scene: &Scene) -> Result<(), GuestError> {
+async fn garbage(scene: &Adversary) -> Result<(), GuestError> {
     let mut guest = Opened::new(&scene.target, SIZE).await?;
     room::greet(&mut guest).await?;
     guest.socket.send(&GARBAGE).await?;

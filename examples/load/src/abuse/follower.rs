@@ -8,7 +8,7 @@ use anocm_core::{
 };
 use tokio::time::{Instant, sleep};
 
-use super::scene::Scene;
+use super::adversary::Adversary;
 use crate::guest::{
     GuestError,
     frames::Seen,
@@ -69,7 +69,7 @@ impl Places {
 
 /// One who reads.
 pub(super) struct Follower<'a> {
-    pub(super) scene: &'a Scene,
+    pub(super) scene: &'a Adversary,
     places: Places,
     guest: Opened,
     /// The last place that is known: its entry came, or the relay said that it is none to come.
@@ -88,7 +88,7 @@ enum Came {
 
 impl<'a> Follower<'a> {
     /// Nothing has been read yet of what came since the room was opened.
-    pub(super) fn new(scene: &'a Scene, places: Places, guest: Opened) -> Self {
+    pub(super) fn new(scene: &'a Adversary, places: Places, guest: Opened) -> Self {
         Self { scene, places, guest, known: Seq::START, flowing: None }
     }
 

@@ -15,8 +15,8 @@ use futures_util::future::try_join_all;
 use tokio::time::{Instant, sleep};
 
 use super::{
+    adversary::Adversary,
     link::{ask, greet, kept, sealed},
-    scene::Scene,
 };
 use crate::{
     failure::Failure,
@@ -49,7 +49,7 @@ struct Taken {
 
 /// A guest who fills a room.
 struct Filler<'a> {
-    scene: &'a Scene,
+    scene: &'a Adversary,
     transport: &'a WsTransport,
     link: Box<dyn Link>,
     room: RawRoom,
@@ -57,7 +57,7 @@ struct Filler<'a> {
     taken: Vec<Taken>,
 }
 
-pub(super) async fn run(scene: &Scene) -> Result<(), Failure> {
+pub(super) async fn run(scene: &Adversary) -> Result<(), Failure> {
     let keep = scene.span.max(KEPT);
     let transport =
         WsTransport::new(&scene.url, WsOptions::default()).map_err(MemberError::from)?;
@@ -69,7 +69,7 @@ pub(super) async fn run(scene: &Scene) -> Result<(), Failure> {
 
 impl<'a> Filler<'a> {
     async fn begin(
-        scene: &'a Scene,
+        scene: &'a Adversary,
         transport: &'a WsTransport,
         keep: Duration,
     ) -> Result<Self, GuestError> {

@@ -11,7 +11,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::scene::Scene;
+use super::adversary::Adversary;
 use crate::{
     failure::Failure,
     guest::{
@@ -51,7 +51,7 @@ impl Half {
     }
 }
 
-pub(super) async fn run(scene: &Scene) -> Result<(), Failure> {
+pub(super) async fn run(scene: &Adversary) -> Result<(), Failure> {
     let end = Instant::now() + scene.span;
     let room = Arc::new(RawRoom::new(Retention::Live, 1, 1)?);
     let mut owner = Opened::new(&scene.target, SIZE).await?;
@@ -68,7 +68,7 @@ pub(super) async fn run(scene: &Scene) -> Result<(), Failure> {
 }
 
 /// One connection after the other, until the end, and until one was closed.
-async fn slot(scene: &Scene, room: &Arc<RawRoom>, half: Half, end: Instant) {
+async fn slot(scene: &Adversary, room: &Arc<RawRoom>, half: Half, end: Instant) {
     loop {
         let start = Instant::now();
         match timeout(CLOSES, begin(scene, room, half)).await {
@@ -93,7 +93,11 @@ async fn slot(scene: &Scene, room: &Arc<RawRoom>, half: Half, end: Instant) {
 }
 
 /// Begins, and waits for what the relay makes of it: how the connection ended.
-async fn begin(scene: &Scene, room: &Arc<RawRoom>, half: Half) -> Result<GuestError, GuestError> {
+async fn begin(
+    scene: &Adversary,
+    room: &Arc<RawRoom>,
+    half: Half,
+) -> Result<GuestError, GuestError> {
     let (socket, mut frames) = match half {
         Half::Head => return half_head(scene).await,
         Half::Hello => {
@@ -113,7 +117,7 @@ async fn begin(scene: &Scene, room: &Arc<RawRoom>, half: Half) -> Result<GuestEr
     Ok(scene.listen_mute(&socket, &mut frames).await)
 }
 
-async fn half_head(scene: &Scene) -> Result<GuestError, GuestError> {
+async fn half_head(scene: &Adversary) -> Result<GuestError, GuestError> {
     let mut tcp = scene.target.connect().await.map_err(GuestError::Unreachable)?;
     let head = format!("GET {} HTTP/1.1\r\nHost: relay\r\nUpgr", scene.target.path);
     tcp.write_all(head.as_bytes()).await.map_err(GuestError::Cut)?;

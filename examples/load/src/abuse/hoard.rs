@@ -16,8 +16,8 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};
 
 use super::{
+    adversary::Adversary,
     link::{ask, greet, sealed, work},
-    scene::Scene,
 };
 use crate::{
     failure::Failure,
@@ -36,7 +36,7 @@ const SIZES: [usize; 2] = [64_000, 1_000];
 /// The most work that an ordinary room may cost meanwhile, in tries.
 const WORK: u32 = 65_536;
 
-pub(super) async fn run(scene: &Scene) -> Result<(), Failure> {
+pub(super) async fn run(scene: &Adversary) -> Result<(), Failure> {
     let transport =
         WsTransport::new(&scene.url, WsOptions::default()).map_err(MemberError::from)?;
     let transport = &transport;
@@ -48,11 +48,11 @@ pub(super) async fn run(scene: &Scene) -> Result<(), Failure> {
     }
     let end = Instant::now() + scene.span / 2;
     let lazy = (0..scene.abusers)
-        .map(|_| scene.again(end, async |scene: &Scene| large_rooms(scene, transport).await));
+        .map(|_| scene.again(end, async |scene: &Adversary| large_rooms(scene, transport).await));
     join_all(lazy).await;
     let end = Instant::now() + scene.span / 2;
     let full = (0..scene.abusers)
-        .map(|_| scene.again(end, async |scene: &Scene| full_room(scene, transport).await));
+        .map(|_| scene.again(end, async |scene: &Adversary| full_room(scene, transport).await));
     join_all(full).await;
     others(scene, transport, &*here, &room).await?;
     if scene.counted("large_rooms_opened") > 0 {
@@ -69,7 +69,7 @@ fn ordinary() -> Result<RawRoom, GuestError> {
 }
 
 /// Opens rooms of a megabyte until it is asked to work for one.
-async fn large_rooms(scene: &Scene, transport: &WsTransport) -> Result<(), GuestError> {
+async fn large_rooms(scene: &Adversary, transport: &WsTransport) -> Result<(), GuestError> {
     let link = greet(transport).await?;
     loop {
         let room = ordinary()?.with_door(DOOR, A_DAY);
@@ -81,7 +81,7 @@ async fn large_rooms(scene: &Scene, transport: &WsTransport) -> Result<(), Guest
 }
 
 /// Opens a room and says as much there as is kept.
-async fn full_room(scene: &Scene, transport: &WsTransport) -> Result<(), GuestError> {
+async fn full_room(scene: &Adversary, transport: &WsTransport) -> Result<(), GuestError> {
     let link = greet(transport).await?;
     let room = ordinary()?.with_door(1_000, A_DAY);
     ask(&*link, room.creation()).await?.map_err(GuestError::Refused)?;
@@ -112,7 +112,7 @@ async fn says(link: &dyn Link, room: &RawRoom, sealed: Payload) -> Result<bool, 
 
 /// What others want of the relay meanwhile.
 async fn others(
-    scene: &Scene,
+    scene: &Adversary,
     transport: &WsTransport,
     here: &dyn Link,
     room: &RawRoom,
@@ -129,7 +129,7 @@ async fn others(
         match ask(&*link, another.creation()).await? {
             Ok(_) => break,
             Err(Refusal::WorkNeeded(puzzle)) => {
-                asked = puzzle.effort.max(asked);
+                asked = puzzle.difficulty.max(asked);
                 work(&*link, &another, puzzle).await?;
             }
             Err(Refusal::Busy { retry_after }) => {

@@ -5,12 +5,12 @@ use std::{slice, sync::Arc};
 use anocm_core::Retention;
 use tokio::time::{Instant, sleep};
 
-use super::scene::Scene;
+use super::adversary::Adversary;
 use crate::{
     failure::Failure,
     fanout::rooms,
     guest::{
-        crowd::{Crowd, Shared, Troubles, gather},
+        clients::{Crowd, Shared, Troubles, gather},
         mark::Marker,
         room::random,
     },
@@ -23,7 +23,7 @@ use crate::{
 const TOGETHER: u32 = 100;
 
 /// Gives the connections: that all of them leave at once is not what is measured here.
-pub(super) async fn run(scene: &Scene) -> Result<Vec<Crowd>, Failure> {
+pub(super) async fn run(scene: &Adversary) -> Result<Vec<Crowd>, Failure> {
     let guests = TOGETHER.min(scene.abusers);
     let count = scene.abusers / guests.max(1);
     let connections = count.saturating_mul(guests);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anocm_core::NewRoom;
 
-use super::scene::Scene;
+use super::adversary::Adversary;
 use crate::{
     args::{Join, RelayArgs, Then},
     failure::Failure,
@@ -16,7 +16,7 @@ use crate::{
 /// How long each may take to get in.
 const WITHIN: Duration = Duration::from_secs(600);
 
-pub(super) async fn run(scene: &Scene) -> Result<(), Failure> {
+pub(super) async fn run(scene: &Adversary) -> Result<(), Failure> {
     let mut creator = Member::open(&scene.url, &NewRoom::default())?;
     creator.enter(PATIENCE).await?;
     let args = Join {

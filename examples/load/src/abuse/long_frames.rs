@@ -12,7 +12,7 @@ use anocm_core::{
 use futures_util::future::{join_all, select};
 use tokio::time::{Instant, sleep};
 
-use super::scene::Scene;
+use super::adversary::Adversary;
 use crate::{
     failure::Failure,
     guest::{
@@ -30,7 +30,7 @@ const TRICKLE: u32 = 6;
 const DRIP: usize = 512;
 const REST: Duration = Duration::from_millis(250);
 
-pub(super) async fn run(scene: &Scene) -> Result<(), Failure> {
+pub(super) async fn run(scene: &Adversary) -> Result<(), Failure> {
     let end = Instant::now() + scene.span;
     let entries = join_all((0..scene.abusers).map(|_| scene.again(end, entries)));
     let doors = join_all((0..scene.abusers).map(|_| scene.again(end, doors)));
@@ -44,7 +44,7 @@ pub(super) async fn run(scene: &Scene) -> Result<(), Failure> {
 }
 
 /// Publishes the largest entries in a room of its own.
-async fn entries(scene: &Scene) -> Result<(), GuestError> {
+async fn entries(scene: &Adversary) -> Result<(), GuestError> {
     let room = Arc::new(RawRoom::new(Retention::Live, 1, 1)?);
     let mut guest = Opened::new(&scene.target, MAX_SEALED).await?;
     room.create(&mut guest).await?;
@@ -52,7 +52,7 @@ async fn entries(scene: &Scene) -> Result<(), GuestError> {
 }
 
 /// Asks to join with the largest entry and the largest door: the longest lawful frame.
-async fn doors(scene: &Scene) -> Result<(), GuestError> {
+async fn doors(scene: &Adversary) -> Result<(), GuestError> {
     let mut guest = Opened::new(&scene.target, MAX_SEALED).await?;
     room::greet(&mut guest).await?;
     let token = Token::new(Secret::new(random()?));
@@ -70,7 +70,7 @@ async fn doors(scene: &Scene) -> Result<(), GuestError> {
 }
 
 /// Sends the same over and over, and hears what it is answered.
-async fn flood(scene: &Scene, guest: Opened, message: &[u8]) -> Result<(), GuestError> {
+async fn flood(scene: &Adversary, guest: Opened, message: &[u8]) -> Result<(), GuestError> {
     let Opened { socket, mut frames, .. } = guest;
     let framed = socket.framed(message);
     let writing = std::pin::pin!(async {
@@ -86,7 +86,7 @@ async fn flood(scene: &Scene, guest: Opened, message: &[u8]) -> Result<(), Guest
 }
 
 /// Announces the longest frame, and sends a little of it at a time.
-async fn trickle(scene: &Scene) -> Result<(), GuestError> {
+async fn trickle(scene: &Adversary) -> Result<(), GuestError> {
     let mut guest = Opened::new(&scene.target, MAX_SEALED).await?;
     room::greet(&mut guest).await?;
     scene.count("trickles", 1);
@@ -109,7 +109,7 @@ async fn drip(socket: &Socket) -> GuestError {
 }
 
 /// A frame that is one byte too long must be refused by its head.
-async fn beyond(scene: &Scene) {
+async fn beyond(scene: &Adversary) {
     let refused = async {
         let mut guest = Opened::new(&scene.target, MAX_SEALED).await?;
         room::greet(&mut guest).await?;

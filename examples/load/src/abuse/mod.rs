@@ -7,6 +7,7 @@
 //! ```
 
 pub(crate) mod abuser;
+mod adversary;
 pub(crate) mod args;
 mod conversation;
 mod flood;
@@ -21,7 +22,6 @@ mod long_frames;
 mod never_reads;
 mod peak;
 mod rooms;
-mod scene;
 
 use std::time::Duration;
 
@@ -29,10 +29,10 @@ use tokio::time::{Instant, sleep};
 
 use self::{
     abuser::AtWork,
+    adversary::Report,
     args::{Abuse, Kind},
     conversation::Conversation,
     peak::Peak,
-    scene::Report,
 };
 use crate::{
     failure::Failure,

@@ -15,9 +15,9 @@ use tokio::{
 };
 
 use super::{
+    adversary::Adversary,
     follower::{Follower, Places, SIZE},
     peak::Peak,
-    scene::Scene,
 };
 use crate::{
     failure::Failure,
@@ -51,7 +51,7 @@ struct Busy {
     reader: Opened,
 }
 
-pub(super) async fn run(scene: &Scene) -> Result<(), Failure> {
+pub(super) async fn run(scene: &Adversary) -> Result<(), Failure> {
     let before = scene.server.sample().map_err(MeasureError::from)?;
     let peak = Peak::watch(scene.server);
     let busy = try_join_all((0..scene.abusers).map(|_| busy(scene))).await?;
@@ -83,7 +83,7 @@ pub(super) async fn run(scene: &Scene) -> Result<(), Failure> {
 }
 
 /// Two in a room: one to publish, one who will not read.
-async fn busy(scene: &Scene) -> Result<Busy, GuestError> {
+async fn busy(scene: &Adversary) -> Result<Busy, GuestError> {
     let narrow = Target { receive_buffer: Some(RECEIVE_BUFFER), ..scene.target.clone() };
     let room = Arc::new(RawRoom::new(Retention::Live, 1, 1)?);
     let mut publisher = Opened::new(&scene.target, SIZE).await?;
@@ -125,7 +125,7 @@ async fn read_again(follower: &mut Follower<'_>) {
 }
 
 /// Waits until the server has closed all that do not read: only those who publish are left.
-async fn wait_until_closed(scene: &Scene, before: Option<u64>) -> Result<(), MeasureError> {
+async fn wait_until_closed(scene: &Adversary, before: Option<u64>) -> Result<(), MeasureError> {
     let allowed = before.map(|before| before.saturating_add(scene.abusers.into()));
     let give_up = Instant::now() + CLOSES;
     while scene.server.sample()?.files > allowed {

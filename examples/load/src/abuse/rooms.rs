@@ -4,7 +4,7 @@ use anocm_core::Retention;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
-use super::scene::Scene;
+use super::adversary::Adversary;
 use crate::{
     failure::Failure,
     guest::{
@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-pub(super) async fn run(scene: &Scene) -> Result<(), Failure> {
+pub(super) async fn run(scene: &Adversary) -> Result<(), Failure> {
     let end = Instant::now() + scene.span;
     join_all((0..scene.abusers).map(|_| scene.again(end, open_rooms))).await;
     scene.expect(&["rooms_opened"]);
@@ -23,7 +23,7 @@ pub(super) async fn run(scene: &Scene) -> Result<(), Failure> {
 }
 
 /// Opens rooms over one connection until it is refused.
-async fn open_rooms(scene: &Scene) -> Result<(), GuestError> {
+async fn open_rooms(scene: &Adversary) -> Result<(), GuestError> {
     let mut guest = Opened::new(&scene.target, 1_000).await?;
     scene.count("connections", 1);
     room::greet(&mut guest).await?;

@@ -9,7 +9,7 @@
 //! crowd ── publish                many of them, and who sends
 //! ```
 
-pub(crate) mod crowd;
+pub(crate) mod clients;
 pub(crate) mod frames;
 pub(crate) mod mark;
 pub(crate) mod mqtt;

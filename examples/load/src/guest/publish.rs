@@ -9,7 +9,7 @@ use tokio::{
 
 use super::{
     GuestError,
-    crowd::{Crowd, Room},
+    clients::{Crowd, Room},
     frames::Framed,
     mark::Mark,
     socket::Socket,

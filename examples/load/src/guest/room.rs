@@ -38,10 +38,10 @@ impl RawRoom {
         let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
         let handshakes = Retention::keep(Duration::from_secs(600)).unwrap_or(retention);
         let policy = Policy {
-            largest: retention,
+            max_retention: retention,
             handshakes,
             linger: millis(LINGER),
-            largest_age: millis(AGE),
+            max_age: millis(AGE),
             max_entries: entries,
             max_bytes: bytes,
         };

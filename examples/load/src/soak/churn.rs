@@ -15,7 +15,7 @@ use anocm_core::{
 use tokio::{sync::watch, task::JoinSet, time::Instant};
 
 use crate::{
-    guest::crowd::Troubles,
+    guest::clients::Troubles,
     member::{Member, MemberError},
     report::Row,
 };
@@ -123,7 +123,7 @@ impl Churn {
     ) -> Result<Member, MemberError> {
         loop {
             tokio::select! {
-                event = owner.room.event() => match event {
+                event = owner.room.next_event() => match event {
                     Some(event) => self.judge(&event),
                     None => return Err(MemberError::Ended(Ended::Wiped)),
                 },
@@ -171,7 +171,7 @@ impl Churn {
     /// Says something that is kept for a moment, and waits until it is gone again.
     async fn say(&self, guest: &mut Member) -> Result<(), MemberError> {
         let retention = Retention::keep(KEPT).ok();
-        let id = guest.room.command(Command::Say { text: "here I am".to_owned(), retention })?;
+        let id = guest.room.command(Command::Send { text: "here I am".to_owned(), retention })?;
         let gone = |event: &RoomEvent| match event {
             RoomEvent::Expired { id: gone } if Some(*gone) == id => Some(()),
             _ => None,

@@ -6,9 +6,9 @@ use anocm_core::Retention;
 
 use super::{
     args::Store,
+    publishers::{Until, Voices},
     redis::{Redis, State},
     share,
-    voices::{Until, Voices},
 };
 use crate::{
     failure::Failure,

@@ -13,8 +13,8 @@ mod bare;
 mod fanout;
 mod memory;
 mod publish;
+mod publishers;
 mod redis;
-mod voices;
 
 use std::{io, path::PathBuf, time::Duration};
 

@@ -7,9 +7,9 @@ use tokio::time::Instant;
 use super::{
     args::Store,
     bare::{self, Bare, Speed},
+    publishers::{Until, Voices},
     redis::{Redis, State},
     share,
-    voices::{Until, Voices},
 };
 use crate::{
     failure::Failure,

@@ -38,22 +38,25 @@ pub(super) struct Crowds {
 
     /// The most work that is asked of whoever opens or joins a room while many do, in tries of
     /// some 40 microseconds; 0 asks for none
-    #[arg(long, env = "ANOCM_MAX_EFFORT", value_name = "TRIES")]
+    #[arg(long, env = "ANOCM_MAX_DIFFICULTY", value_name = "TRIES")]
     #[arg(default_value_t = 65_536)]
-    #[arg(value_parser = value_parser!(u32).range(..=i64::from(Puzzle::MAX_EFFORT)))]
-    max_effort: u32,
+    #[arg(value_parser = value_parser!(u32).range(..=i64::from(Puzzle::MAX_DIFFICULTY)))]
+    max_difficulty: u32,
 }
 
 impl Crowds {
     pub(super) fn apply(&self, config: &mut RelayConfig) {
         let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
-        let rate =
-            |each: u64, per, at_once| Rate { each, per, burst: each.saturating_mul(at_once) };
+        let rate = |each: u64, per, at_once| Rate {
+            amount: each,
+            period: per,
+            burst: each.saturating_mul(at_once),
+        };
         let bytes = u64::try_from(self.room_bytes_per_second).unwrap_or(u64::MAX);
         config.room_entries = rate(self.room_entries_per_second.into(), second, 4);
         config.room_bytes = rate(bytes, second, 8);
         config.room_joins = rate(self.room_joins_per_minute.into(), minute, 1);
         config.admissions = rate(self.admissions_per_second.into(), second, 40);
-        config.max_effort = self.max_effort;
+        config.max_difficulty = self.max_difficulty;
     }
 }

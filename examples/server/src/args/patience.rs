@@ -22,14 +22,14 @@ pub(super) struct Patience {
     hello_within: Duration,
 
     /// How long a member may be told what happens without proving the latest membership
-    #[arg(long, env = "ANOCM_GRACE", value_name = "DURATION")]
+    #[arg(long, env = "ANOCM_EPOCH_GRACE", value_name = "DURATION")]
     #[arg(default_value = "10s", value_parser = timeout)]
-    grace: Duration,
+    epoch_grace: Duration,
 
     /// A connection that takes 64 KiB no faster than this is dropped
-    #[arg(long, env = "ANOCM_STALL", value_name = "DURATION")]
+    #[arg(long, env = "ANOCM_WRITE_TIMEOUT", value_name = "DURATION")]
     #[arg(default_value = "20s", value_parser = timeout)]
-    pub(super) stall: Duration,
+    pub(super) write_timeout: Duration,
 
     /// A connection that is in no room is closed after this
     #[arg(long, env = "ANOCM_IDLE", value_name = "DURATION")]
@@ -55,8 +55,8 @@ pub(super) struct Patience {
 impl Patience {
     pub(super) fn apply(&self, config: &mut RelayConfig) {
         config.hello_timeout = self.hello_within;
-        config.grace = self.grace;
-        config.stall = self.stall;
+        config.epoch_grace = self.epoch_grace;
+        config.write_timeout = self.write_timeout;
         config.idle_timeout = self.idle;
     }
 

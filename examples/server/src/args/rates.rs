@@ -40,10 +40,14 @@ pub(super) struct Rates {
 impl Rates {
     pub(super) fn apply(&self, config: &mut RelayConfig) {
         let second = Duration::from_secs(1);
-        let rate = |each: u64, burst| Rate { each, per: second, burst: each.saturating_mul(burst) };
+        let rate = |each: u64, burst| Rate {
+            amount: each,
+            period: second,
+            burst: each.saturating_mul(burst),
+        };
         let minutely = |each: u32| Rate {
-            each: each.into(),
-            per: Duration::from_secs(60),
+            amount: each.into(),
+            period: Duration::from_secs(60),
             burst: each.into(),
         };
         config.requests = rate(self.requests_per_second.into(), 4);

@@ -39,9 +39,9 @@ pub(super) struct Rooms {
 
 impl Rooms {
     pub(super) fn apply(&self, policy: &mut PolicyLimits) {
-        policy.largest = self.max_retention;
+        policy.max_retention = self.max_retention;
         policy.linger = self.max_linger;
-        policy.largest_age = self.max_age;
+        policy.max_age = self.max_age;
         policy.max_entries = self.max_room_entries;
         policy.max_bytes = u64::try_from(self.max_room_memory).unwrap_or(u64::MAX);
     }

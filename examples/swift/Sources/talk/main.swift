@@ -20,7 +20,7 @@ let usage = """
 
 @Sendable func say(_ line: String, in room: Room) {
     do {
-        try room.say(line)
+        try room.send(line)
     } catch {
         tell("* not said: \(shown(error))")
     }

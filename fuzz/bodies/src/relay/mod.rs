@@ -180,7 +180,7 @@ impl World {
 
 /// Of everything little enough that a few steps come to the end of it.
 fn tight_limits() -> (RelayConfig, MemoryLimits) {
-    let few = |burst| Rate { each: 5, per: SECOND, burst };
+    let few = |burst| Rate { amount: 5, period: SECOND, burst };
     let mut config = RelayConfig::default();
     config.max_rooms_per_connection = 2;
     config.outbox_bytes = 8_000;
@@ -190,7 +190,7 @@ fn tight_limits() -> (RelayConfig, MemoryLimits) {
     config.requests = few(8);
     config.creations = few(2);
     config.joins = few(2);
-    config.grace = SECOND;
+    config.epoch_grace = SECOND;
     let mut limits = MemoryLimits::default();
     limits.max_rooms = 2;
     limits.max_bytes = 60_000;

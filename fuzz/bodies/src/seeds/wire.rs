@@ -124,7 +124,7 @@ fn refusals() -> Vec<(&'static str, Answer)> {
         ("address_in_use", Err(Refusal::AddressInUse)),
         ("not_admitted", Err(Refusal::NotAdmitted)),
         ("stale_epoch", Err(Refusal::StaleEpoch { current })),
-        ("retention_too_long", Err(Refusal::RetentionTooLong { largest: kept() })),
+        ("retention_too_long", Err(Refusal::RetentionTooLong { max: kept() })),
         ("unlawful", Err(Refusal::Unlawful)),
         ("full", Err(Refusal::Full)),
         ("busy", Err(Refusal::Busy { retry_after: 6_000 })),

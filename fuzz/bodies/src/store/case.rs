@@ -58,10 +58,10 @@ pub(super) fn address(room: u8) -> RoomAddress {
 pub(super) fn genesis(rules: &Rules, door: u16) -> Genesis {
     let &Rules { linger, largest_age, max_entries, max_bytes } = rules;
     let policy = Policy {
-        largest: Retention::For(Lifetime::MAX),
+        max_retention: Retention::For(Lifetime::MAX),
         handshakes: Retention::For(Lifetime::MAX),
         linger: linger.into(),
-        largest_age: largest_age.into(),
+        max_age: largest_age.into(),
         max_entries: max_entries.into(),
         max_bytes: max_bytes.into(),
     };

@@ -140,7 +140,7 @@ impl Room {
     }
 
     pub(super) fn old(&self) -> u64 {
-        self.opened + self.door.policy.largest_age
+        self.opened + self.door.policy.max_age
     }
 }
 

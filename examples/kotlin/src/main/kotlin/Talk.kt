@@ -64,7 +64,7 @@ private suspend fun talk(room: Room, lines: ReceiveChannel<String>): Unit = coro
 private fun say(room: Room, line: String) {
     if (line.isEmpty()) return
     try {
-        room.say(line)
+        room.send(line)
     } catch (error: AnocmException) {
         println("* not said: ${error.message}")
     }

@@ -18,8 +18,8 @@ public fun keep(span: Duration): Retention {
     }
 }
 
-/** Says something to everyone, kept for [keep]. Otherwise like [Room.say] with a [Retention]. */
-public fun Room.say(text: String, keep: Duration): String = say(text, keep(keep))
+/** Says something to everyone, kept for [keep]. Otherwise like [Room.send] with a [Retention]. */
+public fun Room.send(text: String, keep: Duration): String = send(text, keep(keep))
 
 /** Says something that only the member with the id [to] can read, kept for [keep]. */
 public fun Room.whisper(to: String, text: String, keep: Duration): String =

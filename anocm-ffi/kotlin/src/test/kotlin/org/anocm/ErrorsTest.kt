@@ -49,7 +49,7 @@ class ErrorsTest {
             val gone = alice.link
             alice.closeForAll()
             alice.until<RoomEvent.Ended>()
-            throws<AnocmException.NotInRoom> { alice.say("too late") }
+            throws<AnocmException.NotInRoom> { alice.send("too late") }
             throws<AnocmException.RoomOver> { alice.entered() }
             throws<AnocmException.NoSuchRoom> { joinRoom(gone) { fail("is in") } }
         }
@@ -58,12 +58,12 @@ class ErrorsTest {
     @Test
     fun `what cannot be said`() = scenario { relay ->
         twoIn(relay) { alice, bob ->
-            throws<AnocmException.EmptyMessage> { alice.say("") }
-            throws<AnocmException.TooLong> { alice.say("x".repeat(20_000)) }
+            throws<AnocmException.EmptyMessage> { alice.send("") }
+            throws<AnocmException.TooLong> { alice.send("x".repeat(20_000)) }
             throws<AnocmException.NoSuchMember> { alice.whisper("00".repeat(16), "nobody") }
             throws<AnocmException.NoSuchMember> { alice.whisper("not an id", "nobody") }
             for (keep in listOf(500.milliseconds, (-1).days, 31.days, 400.days, Duration.INFINITE)) {
-                throws<AnocmException.BadRetention> { alice.say("x", keep) }
+                throws<AnocmException.BadRetention> { alice.send("x", keep) }
             }
             throws<AnocmException.NotAllowed> { bob.closeForAll() }
             throws<AnocmException.NotAllowed> { bob.remove(checkNotNull(alice.view().me)) }
@@ -86,7 +86,7 @@ class ErrorsTest {
             Client("https://relay.example/", options)
         }
         throws<AnocmException.OnionNeedsProxy> { Client("http://${"a".repeat(56)}.onion/") }
-        throws<AnocmException.BadSettings> { client.create(NewRoom(largestAgeSeconds = 0u)) }
+        throws<AnocmException.BadSettings> { client.create(NewRoom(maxAgeSeconds = 0u)) }
         throws<AnocmException.BadSettings> { client.create(NewRoom(lingerSeconds = 0u)) }
         throws<AnocmException.BadSettings> { client.create(NewRoom(maxEntries = 0u)) }
         val alice = client.create(NewRoom())
@@ -117,7 +117,7 @@ class ErrorsTest {
     @Test
     fun `nothing is shown by accident`() = scenario { relay ->
         createRoom(relay, NewRoom("Alice")) { alice ->
-            alice.say("SECRET")
+            alice.send("SECRET")
             alice.sendCustom(1u, "SECRET".toByteArray())
             val said = alice.until<RoomEvent.Message>()
             val custom = alice.until<RoomEvent.Custom>()

@@ -19,7 +19,7 @@ class ReadmeTest {
             try {
                 example.outputWriter().apply { write("${alice.link}\n") }.flush()
                 assertEquals(keep(1.minutes), alice.hears("Hello, stranger.").retention)
-                alice.say("And to you.")
+                alice.send("And to you.")
                 withContext(Dispatchers.IO) {
                     val lines = example.inputReader()
                     assertEquals("Bot: Hello, stranger.", lines.readLine())

@@ -21,7 +21,7 @@ class RoomsTest {
     @Test
     fun `create and talk`() = scenario { relay ->
         twoIn(relay) { alice, bob ->
-            val id = bob.say("Hello, stranger.")
+            val id = bob.send("Hello, stranger.")
             val said = alice.hears("Hello, stranger.")
             assertEquals(id, said.id)
             assertEquals("Bob", said.sender.nickname)
@@ -53,7 +53,7 @@ class RoomsTest {
     @Test
     fun `retention and expiry`() = scenario { relay ->
         twoIn(relay) { alice, bob ->
-            val id = bob.say("short", keep = 3.seconds)
+            val id = bob.send("short", keep = 3.seconds)
             bob.hears("short")
             val said = alice.hears("short")
             assertEquals(keep(3.seconds), said.retention)
@@ -64,7 +64,7 @@ class RoomsTest {
             }
 
             // Zero is live: delivered, never stored.
-            bob.say("live", keep = Duration.ZERO)
+            bob.send("live", keep = Duration.ZERO)
             val live = alice.hears("live")
             assertEquals(Retention.Live, live.retention)
             assertNull(live.expiresIn)
@@ -72,7 +72,7 @@ class RoomsTest {
 
             // A guest's own cap cuts what others send.
             alice.setGuestRetention(GuestRetention(cap = keep(2.seconds)))
-            bob.say("capped", keep = 1.minutes)
+            bob.send("capped", keep = 1.minutes)
             assertEquals(keep(2.seconds), alice.hears("capped").retention)
         }
     }
@@ -183,13 +183,13 @@ class RoomsTest {
             val collecting = launch(start = CoroutineStart.UNDISPATCHED) { bob.events.collect {} }
             collecting.cancel()
             collecting.join()
-            alice.say("first")
+            alice.send("first")
             assertNotNull(bob.hears("first"))
 
             val older = async(start = CoroutineStart.UNDISPATCHED) { bob.events.toList() }
             val newer = async(start = CoroutineStart.UNDISPATCHED) { bob.hears("second") }
             older.await()
-            alice.say("second")
+            alice.send("second")
             assertEquals("second", newer.await().text)
         }
     }

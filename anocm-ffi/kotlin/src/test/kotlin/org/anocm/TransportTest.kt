@@ -24,9 +24,9 @@ class TransportTest {
         val links = AtomicInteger()
         val transport = Transport { WebSocketLink.open(relay).also { links.incrementAndGet() } }
         over(relay, transport) { alice, bob ->
-            bob.say("over the built-in one")
+            bob.send("over the built-in one")
             alice.hears("over the built-in one")
-            alice.say("over another")
+            alice.send("over another")
             bob.hears("over another")
         }
         assertEquals(1, links.get())
@@ -53,7 +53,7 @@ class TransportTest {
             if (here == where && thrown.getAndIncrement() == 0) throw StackOverflowError()
         }
         over(relay, transport) { alice, bob ->
-            alice.say("still here")
+            alice.send("still here")
             bob.hears("still here")
         }
         assertTrue(thrown.get() > 1)
@@ -67,7 +67,7 @@ class TransportTest {
             if (here == where && blocked.getAndIncrement() == 0) Thread.sleep(1_000)
         }
         over(relay, transport) { alice, bob ->
-            alice.say("still here")
+            alice.send("still here")
             bob.hears("still here")
         }
         assertTrue(blocked.get() > 0)
@@ -91,9 +91,9 @@ class TransportTest {
         }
         over(relay, transport) { alice, bob ->
             rooms += alice
-            alice.say("still here")
+            alice.send("still here")
             bob.hears("still here")
-            bob.say("here too")
+            bob.send("here too")
             alice.hears("here too")
             rooms.clear()
         }
@@ -119,7 +119,7 @@ class TransportTest {
         over(relay, { WebSocketLink.open(relay).also(links::add) }) { alice, bob ->
             links.first().abort()
             alice.until<RoomEvent.Connection> { it.state is Connection.Waiting }
-            bob.say("while you were away")
+            bob.send("while you were away")
             alice.hears("while you were away")
         }
         assertEquals(2, links.size)
@@ -134,9 +134,9 @@ class TransportTest {
                 alice.entered()
                 joinRoom(alice.link, "Bob") { bob ->
                     client.reconnect()
-                    bob.say("meanwhile")
+                    bob.send("meanwhile")
                     alice.hears("meanwhile")
-                    alice.say("here again")
+                    alice.send("here again")
                     bob.hears("here again")
                 }
             }

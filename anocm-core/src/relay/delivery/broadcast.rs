@@ -1,0 +1,111 @@
+//! What everyone who watches a room is told, encoded once and shared.
+
+use std::time::Duration;
+
+use crate::{
+    id::{RoomAddress, Seq},
+    relay::ids::ShardId,
+    secret::Payload,
+    time::{Timestamp, millis},
+    wire::{Event, LogItem, RelayFrame, Reply, decode, encode},
+};
+
+/// An age is understated by no more than this when it is sent: a frame that waited for longer is
+/// encoded again.
+pub(crate) const MAX_AGE_ERROR: Duration = Duration::from_millis(20);
+
+/// An entry event, encoded once and shared by everyone who is told.
+#[derive(Clone)]
+pub(crate) struct EncodedEntry {
+    pub(crate) seq: Seq,
+    pub(crate) frame: Payload,
+    /// When its age was as `frame` says.
+    pub(crate) encoded_at: Timestamp,
+    /// When its retention ends; a live entry has none.
+    pub(crate) expires: Option<Timestamp>,
+}
+
+/// A frame as it is some time after it was encoded.
+pub(crate) struct Aged {
+    pub(crate) frame: Payload,
+    /// How long until something in it expires.
+    pub(crate) expires_in: Option<Duration>,
+}
+
+/// Encodes a frame with entries anew when `passed` has passed: each is that much older, and those of
+/// a page whose retention is over are left out. An event's entry is never: the queue drops it.
+pub(crate) fn with_ages_grown(frame: &Payload, passed: Duration) -> Aged {
+    let unchanged = Aged { frame: frame.clone(), expires_in: None };
+    // A frame that this relay encoded.
+    let Ok(mut told) = decode::<RelayFrame>(frame, frame.len()) else { return unchanged };
+    let passed = millis(passed);
+    let grow = |item: &mut LogItem| item.age = item.age.saturating_add(passed);
+    let mut expires_in = None;
+    match &mut told {
+        RelayFrame::Event(Event::Entry { item, .. }) => grow(item),
+        RelayFrame::Reply { result: Ok(Reply::Page(page)), .. } => {
+            page.items.iter_mut().for_each(grow);
+            page.items.retain(|item| !remaining(item).is_zero());
+            expires_in = page.items.iter().map(remaining).min();
+        }
+        _ => return unchanged,
+    }
+    Aged { frame: encode(&told), expires_in }
+}
+
+/// How long an entry of a page is still kept.
+pub(crate) fn remaining(item: &LogItem) -> Duration {
+    item.entry.retention.lifetime().saturating_sub(Duration::from_millis(item.age))
+}
+
+/// Entries of one room that are told at one go, in order.
+pub(crate) struct Broadcast {
+    /// Who tells.
+    pub(crate) shard: ShardId,
+    pub(crate) room: RoomAddress,
+    /// When their ages were as their frames say.
+    encoded_at: Timestamp,
+    pub(crate) entries: Vec<EncodedEntry>,
+    /// Their frames once more, side by side as a link takes them.
+    frames: Vec<Payload>,
+    bytes: usize,
+    /// None of them expires before this.
+    next_expiry: Option<Timestamp>,
+}
+
+impl Broadcast {
+    pub(crate) fn new(
+        shard: ShardId,
+        room: RoomAddress,
+        encoded_at: Timestamp,
+        entries: Vec<EncodedEntry>,
+    ) -> Self {
+        let frames: Vec<_> = entries.iter().map(|entry| entry.frame.clone()).collect();
+        let bytes = total_len(&frames);
+        let next_expiry = entries.iter().filter_map(|entry| entry.expires).min();
+        Self { shard, room, encoded_at, entries, frames, bytes, next_expiry }
+    }
+
+    /// The frames of all entries.
+    pub(crate) fn frames(&self) -> &[Payload] {
+        &self.frames
+    }
+
+    /// Bytes of the first so many frames.
+    pub(crate) fn bytes(&self, frames: usize) -> usize {
+        match self.frames.get(..frames) {
+            Some(some) if some.len() < self.frames.len() => total_len(some),
+            _ => self.bytes,
+        }
+    }
+
+    /// Whether none of them has expired, and their ages are still right.
+    pub(crate) fn is_fresh(&self, now: Timestamp) -> bool {
+        self.next_expiry.is_none_or(|expires| expires > now)
+            && now.saturating_duration_since(self.encoded_at) <= MAX_AGE_ERROR
+    }
+}
+
+fn total_len(frames: &[Payload]) -> usize {
+    frames.iter().map(|frame| frame.len()).fold(0, usize::saturating_add)
+}

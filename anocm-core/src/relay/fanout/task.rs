@@ -1,0 +1,174 @@
+//! The task of a shard: carries what the store tells to those who watch.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::{FutureExt, StreamExt};
+
+use crate::{
+    id::Epoch,
+    relay::{
+        delivery::broadcast::{Broadcast, EncodedEntry},
+        fanout::{shard::Shard, upkeep::Upkeep},
+        statistics::{Counts, DirectSends},
+    },
+    store::{Store, Watch, Watched},
+    time::{Clock, Timestamp, millis},
+    wire::{CloseReason, Event, LogItem, RelayFrame, encode},
+};
+
+/// Entries that are told at one go. Those of the smallest size make one batch.
+const MAX_ENTRIES: usize = 60;
+
+/// Feeds a shard until its room ends or nobody watches.
+pub(crate) async fn run(
+    shard: Arc<Shard>,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    counts: Arc<Counts>,
+    watch: Watch,
+) {
+    let upkeep = Upkeep::new(&shard, &store, &clock);
+    let mut feeding = Task { shard, clock, counts, watch, upkeep, next: None };
+    feeding.run().await;
+}
+
+struct Task {
+    shard: Arc<Shard>,
+    clock: Arc<dyn Clock>,
+    counts: Arc<Counts>,
+    watch: Watch,
+    upkeep: Upkeep,
+    /// Taken from the watch, but not yet told.
+    next: Option<Arrival>,
+}
+
+/// Something that was taken from the watch, at some moment: entries grow older from then on.
+type Arrival = (Timestamp, Option<Watched>);
+
+impl Task {
+    async fn run(&mut self) {
+        loop {
+            let now = self.clock.now();
+            self.upkeep.begin(now);
+            let lapse = self.shard.expire_unproven(now);
+            if self.shard.end_if_empty() {
+                // If it fails the store is away: the linger counts from the touch before.
+                let _ = self.upkeep.touch().await;
+                return;
+            }
+            let wake = self.upkeep.next_timeout(now);
+            let wake = lapse.map_or(wake, |lapse| lapse.min(wake));
+            let may_tell = self.upkeep.may_broadcast(now);
+            let (at, item) = tokio::select! {
+                biased;
+                () = self.upkeep.step() => continue,
+                // Before the feed: from this moment on no connection may be told.
+                () = self.clock.sleep_until(wake) => continue,
+                taken = next(&mut self.next, &mut self.watch, &*self.clock), if may_tell => taken,
+                () = self.shard.changed.notified() => continue,
+            };
+            // Whoever publishes at this moment goes first: what they say goes in the same writes.
+            tokio::task::yield_now().await;
+            if !self.broadcast(item, at) {
+                return;
+            }
+        }
+    }
+
+    /// Tells one thing that was taken from the watch at `at`, or several entries at one go. False
+    /// when the room has ended.
+    fn broadcast(&mut self, item: Option<Watched>, at: Timestamp) -> bool {
+        let address = self.shard.address;
+        match item {
+            Some(Watched::Entry(item)) => self.broadcast_entries(item, at),
+            Some(Watched::Voided { seq, epoch }) => {
+                self.shard.invalidate();
+                self.upkeep.door_changed();
+                self.shard.announce(Event::Voided { address, seq, epoch });
+            }
+            Some(Watched::Lagged) => {
+                self.shard.lag();
+                self.upkeep.door_changed();
+            }
+            Some(Watched::Closed(reason)) => {
+                self.shard.end(Event::Closed { address, reason });
+                return false;
+            }
+            // A watch ends only after it said so; one that does not has lost its room.
+            None => {
+                let reason = CloseReason::Gone;
+                self.shard.end(Event::Closed { address, reason });
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Tells an entry and those that wait behind it to all who watch.
+    fn broadcast_entries(&mut self, mut first: LogItem, at: Timestamp) {
+        let now = self.clock.now();
+        first.age = first.age.saturating_add(millis(now.saturating_duration_since(at)));
+        let (entries, ended) = self.collect(first, now);
+        if ended.is_some() {
+            self.upkeep.door_changed();
+        }
+        let broadcast = Broadcast::new(self.shard.id, self.shard.address, now, entries);
+        let mut passed = DirectSends::default();
+        // Whoever's time is over hears nothing more, also if the feed came before the timer.
+        self.shard.expire_unproven(now);
+        for outbox in &*self.shard.outboxes(ended, now) {
+            passed.add(&broadcast, outbox.push_entries(&broadcast, self.clock.now()));
+        }
+        self.shard.progress.notify_waiters();
+        self.counts.sent_direct(passed);
+    }
+
+    /// Takes an entry and those that wait behind it, up to the next change of epoch.
+    fn collect(&mut self, first: LogItem, now: Timestamp) -> (Vec<EncodedEntry>, Option<Epoch>) {
+        let mut entries = Vec::new();
+        let mut item = first;
+        let mut ended;
+        loop {
+            ended = ended_epoch(&item);
+            entries.push(self.encode(item, now));
+            if ended.is_some() || entries.len() >= MAX_ENTRIES {
+                break;
+            }
+            match self.watch.next().now_or_never() {
+                Some(Some(Watched::Entry(more))) => item = more,
+                Some(other) => {
+                    self.next = Some((now, other));
+                    break;
+                }
+                None => break,
+            }
+        }
+        (entries, ended)
+    }
+
+    fn encode(&self, item: LogItem, now: Timestamp) -> EncodedEntry {
+        let seq = item.seq;
+        let expires = (!item.entry.retention.is_live()).then(|| {
+            let age = Duration::from_millis(item.age);
+            now.saturating_add(item.entry.retention.lifetime()).saturating_sub(age)
+        });
+        let address = self.shard.address;
+        let frame = encode(&RelayFrame::Event(Event::Entry { address, item }));
+        EncodedEntry { seq, frame, encoded_at: now, expires }
+    }
+}
+
+async fn next(waiting: &mut Option<Arrival>, watch: &mut Watch, clock: &dyn Clock) -> Arrival {
+    match waiting.take() {
+        Some(taken) => taken,
+        None => {
+            let item = watch.next().await;
+            (clock.now(), item)
+        }
+    }
+}
+
+fn ended_epoch(item: &LogItem) -> Option<Epoch> {
+    let entry = &item.entry;
+    entry.kind.begins_epoch().then_some(entry.epoch)
+}

@@ -1,0 +1,91 @@
+//! Random numbers from a seed that cannot be found again once they were drawn.
+
+use std::{convert::Infallible, fmt};
+
+use chacha20::ChaCha20Rng;
+use rand_core::{Rng, SeedableRng, TryCryptoRng, TryRng};
+
+use crate::secret::Secret;
+
+/// A generator whose key is replaced at each draw: whoever reads its state later learns nothing
+/// of what was drawn before. Wiped on drop.
+pub(crate) struct FastKeyErasureRng(Secret<32>);
+
+impl FastKeyErasureRng {
+    /// Everything drawn follows from `seed`, which must be unpredictable.
+    pub(crate) const fn new(seed: Secret<32>) -> Self {
+        Self(seed)
+    }
+
+    /// A secret drawn in place.
+    pub(crate) fn secret(&mut self) -> Secret<32> {
+        let Ok(secret) = Secret::fill(|bytes| {
+            self.fill_bytes(bytes);
+            Ok::<(), Infallible>(())
+        });
+        secret
+    }
+}
+
+impl TryRng for FastKeyErasureRng {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        let mut bytes = [0; 4];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u32::from_le_bytes(bytes))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        let mut bytes = [0; 8];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        let mut stream = ChaCha20Rng::from_seed(*self.0.expose());
+        let Ok(next) = Secret::fill(|key| {
+            stream.fill_bytes(key);
+            Ok::<(), Infallible>(())
+        });
+        self.0 = next;
+        stream.fill_bytes(bytes);
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for FastKeyErasureRng {}
+
+impl fmt::Debug for FastKeyErasureRng {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Entropy(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_follow_from_the_seed_and_do_not_repeat() {
+        let mut one = FastKeyErasureRng::new(Secret::new([1; 32]));
+        let mut same = FastKeyErasureRng::new(Secret::new([1; 32]));
+        let mut other = FastKeyErasureRng::new(Secret::new([2; 32]));
+        let drawn: Vec<u64> = (0..100).map(|_| one.next_u64()).collect();
+        assert!(drawn.iter().all(|&number| number == same.next_u64()));
+        assert!(drawn.iter().all(|&number| number != other.next_u64()));
+        let mut unique = drawn.clone();
+        unique.sort_unstable();
+        unique.dedup();
+        assert_eq!(unique.len(), drawn.len());
+    }
+
+    #[test]
+    fn the_key_is_another_after_each_draw() {
+        let mut entropy = FastKeyErasureRng::new(Secret::new([1; 32]));
+        let before = entropy.0.clone();
+        let drawn = entropy.secret();
+        assert!(entropy.0 != before);
+        assert!(entropy.0 != drawn);
+    }
+}

@@ -1,0 +1,427 @@
+//! What an entry at its place in the log does.
+
+use super::{
+    Ended, Machine, Message, MessageText, RoomEvent, Trouble,
+    counters::CounterCheck,
+    epoch_history::EpochAuthor,
+    machine::Phase,
+    outbox::{Job, Own},
+    rollback::RejectReason,
+};
+use crate::{
+    id::{MemberId, Seq},
+    retention::Retention,
+    session::{
+        Content, Departure, Envelope, EpochChange, Member, OpenError, Opened, Role, SessionError,
+    },
+    time::Timestamp,
+    wire::{EntryKind, LogItem},
+};
+
+/// Where and for how long a message was said.
+#[derive(Clone, Copy)]
+struct MessageMeta {
+    seq: Seq,
+    at: Timestamp,
+    retention: Retention,
+}
+
+impl Machine {
+    /// Takes the entry whose turn has come; for so much of its age, in milliseconds, it `waited`
+    /// for that.
+    pub(super) fn apply(&mut self, now: Timestamp, mut item: LogItem, waited: u64) {
+        self.bound_age(now, &mut item);
+        let Phase::Inside(session) = &mut self.phase else {
+            return;
+        };
+        if item.entry.epoch != session.epoch() {
+            // While a forbidden commit stands, the log goes on without this guest.
+            if self.rejected.is_none() {
+                self.log.count_unreadable();
+                self.report_inconsistency();
+            }
+            return;
+        }
+        if self.rejected.is_some() && !self.is_rejected_at(item.seq) {
+            return;
+        }
+        if !item.entry.kind.begins_epoch() {
+            self.on_rolled_back(now);
+        }
+        let retention = item.entry.retention;
+        if !retention.is_live() && item.age >= u64::from(retention.as_millis()) {
+            if item.age.saturating_sub(waited) >= u64::from(retention.as_millis()) {
+                self.report_inconsistency();
+            }
+            // A membership change is followed however old it is: nothing that was said is in it.
+            if !item.entry.kind.begins_epoch() {
+                if self.outbox.accepted_in(&(item.seq..=item.seq)).is_some() {
+                    return self.on_own_entry_left_log(now, item.seq);
+                }
+                self.missed = self.missed.saturating_add(1);
+                return self.log.count_unreadable();
+            }
+        }
+        match self.outbox.own(&item.entry.digest(), item.seq) {
+            Own::InFlight => return self.on_own_entry(now, &item),
+            // A commit that was given up and made it all the same: its keys are gone.
+            Own::Former if item.entry.kind.begins_epoch() => return self.rejoin(now),
+            Own::Former => return,
+            Own::Copy => return self.on_unreadable(item.seq),
+            Own::No => self.on_displaced_own_entry(now, item.seq),
+        }
+        let Phase::Inside(session) = &mut self.phase else {
+            return;
+        };
+        let at = (item.seq, item.entry.kind);
+        if item.entry.kind == EntryKind::Join {
+            let accepted = now.saturating_sub(std::time::Duration::from_millis(item.age));
+            return match session.stage_join(&item.entry) {
+                Ok(join) => self.stage(now, item.seq, accepted, join),
+                Err(why) => self.on_open_error(now, at, &why),
+            };
+        }
+        if item.entry.kind.begins_epoch() {
+            self.was_overtaken();
+        }
+        let Phase::Inside(session) = &mut self.phase else {
+            return;
+        };
+        let context = session.context();
+        match session.open(&item.entry) {
+            Ok(Opened::Message { sender, envelope }) => {
+                let at = now.saturating_sub(std::time::Duration::from_millis(item.age));
+                self.on_content(
+                    now,
+                    sender,
+                    envelope,
+                    MessageMeta { seq: item.seq, at, retention },
+                );
+            }
+            Ok(Opened::Applied(applied)) => {
+                self.on_rolled_back(now);
+                self.on_commit_merged(item.seq, &applied, context);
+                self.on_epoch_change(now, applied, false);
+            }
+            Err(why) if item.entry.kind.begins_epoch() => self.on_open_error(now, at, &why),
+            Err(why) => {
+                self.on_unreadable(item.seq);
+                if why == OpenError::Spoilt {
+                    self.on_ratchet_skipped(now);
+                }
+            }
+        }
+    }
+
+    /// Another member's commit or join was accepted first: the own change is made again for the
+    /// new epoch.
+    pub(super) fn was_overtaken(&mut self) {
+        if let Phase::Inside(session) = &mut self.phase {
+            session.discard();
+            self.outbox.drop_refreshes();
+            self.outbox.reseal_change();
+        }
+    }
+
+    /// This guest cannot follow the commit or join that stands there.
+    fn on_open_error(&mut self, now: Timestamp, at: (Seq, EntryKind), why: &OpenError) {
+        let (by, flaw) = match *why {
+            OpenError::Forbidden { by } => (by, RejectReason::Unlawful),
+            OpenError::Garbled { by } => (by, RejectReason::Garbled),
+            _ => (None, RejectReason::Unlawful),
+        };
+        self.on_rejected(now, at, by, flaw);
+    }
+
+    /// What stands at `seq` holds no message that can be read.
+    fn on_unreadable(&mut self, seq: Seq) {
+        self.log.count_unreadable();
+        self.emit(RoomEvent::Trouble(Trouble::Unreadable { seq }));
+    }
+
+    /// The entry at `seq` is of another author. If the relay named that place for an entry of this
+    /// guest's, it contradicts itself.
+    fn on_displaced_own_entry(&mut self, now: Timestamp, seq: Seq) {
+        if self.outbox.accepted_in(&(seq..=seq)).is_some() {
+            self.outbox.not_accepted();
+            self.on_inconsistency(now);
+        }
+    }
+
+    /// This guest's own entry came back at its place.
+    fn on_own_entry(&mut self, now: Timestamp, item: &LogItem) {
+        let at = self.own_since(now, item.age);
+        self.settle_own(now, item.seq, at);
+        if item.entry.kind == EntryKind::Message {
+            return;
+        }
+        let Phase::Inside(session) = &mut self.phase else {
+            return;
+        };
+        let context = session.context();
+        match session.accept() {
+            Ok(applied) => {
+                self.on_commit_merged(item.seq, &applied, context);
+                self.on_epoch_change(now, applied, true);
+            }
+            Err(_) => self.end(Ended::DishonestRelay),
+        }
+    }
+
+    /// Remembers the commit or join at `seq`, and what the epoch before it agreed on.
+    pub(super) fn on_commit_merged(
+        &mut self,
+        seq: Seq,
+        applied: &EpochChange,
+        before: Result<[u8; 32], SessionError>,
+    ) {
+        let by = match (&applied.joined, applied.again) {
+            (Some(_), true) => EpochAuthor::Returning,
+            (Some(member), false) => EpochAuthor::Newcomer(member.key),
+            (None, _) => {
+                let Some(member) = self.session().and_then(|now| now.member(applied.by)) else {
+                    return;
+                };
+                EpochAuthor::Member(member.key)
+            }
+        };
+        if let Ok(context) = before {
+            self.epoch_history.step(seq, by, context);
+        }
+    }
+
+    /// An own entry was accepted at `seq`, which has left the log by now.
+    pub(super) fn on_own_entry_left_log(&mut self, now: Timestamp, seq: Seq) {
+        if self.outbox.change_in_flight() {
+            // A commit that is gone cannot be followed.
+            return self.rejoin(now);
+        }
+        if self.outbox.is_to_be_kept(now) {
+            // It is too early for it to be gone. Who has it all the same drops it the second time.
+            self.outbox.not_accepted();
+            return self.resync(now, None);
+        }
+        self.settle_own(now, seq, now);
+    }
+
+    /// The job in flight is done: its entry stands at `seq` since `at`.
+    fn settle_own(&mut self, now: Timestamp, seq: Seq, at: Timestamp) {
+        let Some((job, retention)) = self.outbox.settle(seq) else {
+            return;
+        };
+        self.link.attempts = 0;
+        self.presence.sent(now);
+        let Some(me) = self.me() else { return };
+        let said = MessageMeta { seq, at, retention };
+        match job {
+            Job::Send { id, text, .. } => self.on_message(now, me, None, (id, text), true, said),
+            Job::Whisper { id, to, text, .. } => {
+                self.on_message(now, me, Some(to), (id, text), true, said);
+            }
+            Job::Custom { kind, body, .. } => {
+                self.on_room_used();
+                self.emit(RoomEvent::Custom { from: me, kind, body, retention });
+            }
+            Job::Leaving | Job::LeavingNow => self.finish_leave(),
+            Job::Typing | Job::Here | Job::Change(..) => {}
+        }
+    }
+
+    /// A message of another member opened.
+    fn on_content(
+        &mut self,
+        now: Timestamp,
+        sender: MemberId,
+        envelope: Envelope,
+        said: MessageMeta,
+    ) {
+        self.confirm(sender);
+        let Envelope { id, counter, content } = envelope;
+        match self.counters.check(sender, counter, id, self.log.holes()) {
+            CounterCheck::Again => return,
+            CounterCheck::Forged => {
+                return self.emit(RoomEvent::Trouble(Trouble::Repeated { by: sender }));
+            }
+            CounterCheck::New { missing: 0 } => {}
+            CounterCheck::New { missing: count } => {
+                self.emit(RoomEvent::Trouble(Trouble::Gap { from: sender, count }));
+            }
+        }
+        let Some(from) = self.session().and_then(|session| session.member(sender)).cloned() else {
+            return;
+        };
+        if self.presence.seen(sender, now) {
+            self.emit(RoomEvent::Presence { member: sender, here: true });
+        }
+        if self.presence.has_come(&sender) {
+            let at = self.presence_answer_due(now);
+            self.presence.answer(at);
+        }
+        if matches!(content, Content::Text(_) | Content::Custom { .. } | Content::Whisper(_)) {
+            self.on_room_used();
+        }
+        match content {
+            Content::Text(text) => self.on_message(now, from, None, (id, text), false, said),
+            Content::Custom { kind, body } => {
+                self.emit(RoomEvent::Custom { from, kind, body, retention: said.retention });
+            }
+            Content::Whisper(whisper) => {
+                let session = self.session();
+                let inner = session.and_then(|session| session.read_whisper(sender, &whisper));
+                if let (Some(Content::Text(text)), Some(me)) = (inner, self.me()) {
+                    self.on_message(now, from, Some(me), (id, text), false, said);
+                }
+            }
+            Content::Typing => self.emit(RoomEvent::Typing { member: sender }),
+            Content::Leaving(statement) => self.on_leave_statement(now, statement),
+            Content::Away if self.presence.remove(&sender) => {
+                self.emit(RoomEvent::Presence { member: sender, here: false });
+            }
+            Content::Here | Content::Away | Content::Unknown { .. } => {}
+        }
+    }
+
+    fn on_message(
+        &mut self,
+        now: Timestamp,
+        from: Member,
+        whispered_to: Option<Member>,
+        (id, text): (crate::id::MessageId, MessageText),
+        own: bool,
+        said: MessageMeta,
+    ) {
+        let Some(room) = self.session().map(|session| session.settings().retention) else {
+            return;
+        };
+        if self.history.has(id) {
+            // Else the other message would vanish with this one, before its time.
+            return self.emit(RoomEvent::Trouble(Trouble::Repeated { by: from.id }));
+        }
+        if own {
+            self.on_room_used();
+        }
+        let retention = room.keep(said.retention, self.guest);
+        let expires = (!retention.is_live()).then(|| said.at.saturating_add(retention.lifetime()));
+        let late = !said.retention.is_live() && expires.is_none_or(|at| at <= now);
+        if late && !own {
+            // The sender would have kept it, this guest's cap does not.
+            let capped_to_live = retention.is_live() && self.link.synced;
+            if !capped_to_live {
+                self.missed = self.missed.saturating_add(1);
+                return;
+            }
+        }
+        let seq = said.seq;
+        let message = Message { id, seq, from, whispered_to, own, text, retention, expires };
+        let crowded_out = self.history.keep(&message, self.config.max_history);
+        self.emit(RoomEvent::Message(message));
+        if let Some(id) = crowded_out {
+            self.emit_expired(id);
+        }
+    }
+
+    /// The membership or the settings changed: a new epoch began.
+    pub(super) fn on_epoch_change(&mut self, now: Timestamp, applied: EpochChange, own: bool) {
+        if applied.removed_me {
+            return self.end(Ended::Removed { by: applied.by });
+        }
+        if !own && applied.joined.is_none() {
+            self.confirm(applied.by);
+        }
+        self.link.behind = self.link.as_owner > Some(applied.epoch);
+        self.link.in_vain = None;
+        self.forced_refresh.done();
+        let commits = applied.joined.is_none();
+        let by_me = self.session().is_some_and(|session| session.me() == applied.by);
+        self.on_keys_refreshed(now, commits && by_me);
+        // One that stands before what was false puts nothing right, and one over a connection that
+        // was not entered by the owner token settles nothing.
+        let comes_after = self.link.as_owner < Some(applied.epoch);
+        if commits && by_me && comes_after && self.link.is_owners {
+            self.correct_hashes_at = None;
+        }
+        if !own {
+            self.schedule_door_check(now);
+        }
+        let Some(by) = self.session().and_then(|session| session.member(applied.by)).cloned()
+        else {
+            return self.report_inconsistency();
+        };
+        if let Some(member) = applied.joined {
+            self.on_newcomer(now, member, applied.again);
+        }
+        let moderators = applied
+            .departed
+            .iter()
+            .filter(|(member, how)| *how == Departure::Left && member.role == Role::Moderator);
+        let left: Vec<_> = moderators.map(|(member, _)| member.key).collect();
+        self.review_moderators(now, &left);
+        for (member, how) in applied.departed {
+            self.counters.left(&member.id);
+            self.presence.remove(&member.id);
+            self.leave.member_left(&member.id);
+            // Their id is free for somebody else from here on.
+            self.prior_members.retain(|elder| *elder != member.id);
+            self.emit(RoomEvent::Departed { member, how });
+        }
+        if let Some((member, before)) = applied.renamed {
+            self.emit(RoomEvent::Renamed { member, before });
+        }
+        if applied.settings_changed {
+            if let Some(room) = self.session().map(|session| session.settings().retention) {
+                self.history.cut(&room, self.guest);
+            }
+            self.emit(RoomEvent::SettingsChanged { by: by.clone() });
+        }
+        if applied.invite_replaced {
+            self.emit(RoomEvent::InviteReplaced { by });
+        }
+        self.emit_epoch();
+        self.enter();
+    }
+
+    fn on_newcomer(&mut self, now: Timestamp, member: Member, again: bool) {
+        if !again {
+            self.counters.joined(member.id, self.log.holes());
+        }
+        self.presence.seen(member.id, now);
+        // Somebody must be heard for the newcomer's view to be confirmed; in a large room a few
+        // are enough.
+        let members = self.session().map_or(1, |session| session.members().len()) as u64;
+        if members <= 8 || self.random_below(members) < 4 {
+            let at = self.presence_answer_due(now);
+            self.presence.expect(member.id, at);
+        }
+        self.emit(RoomEvent::Joined { member, again });
+    }
+
+    /// When to answer a newcomer: not everybody at once.
+    fn presence_answer_due(&mut self, now: Timestamp) -> Timestamp {
+        let members = self.session().map_or(1, |session| session.members().len()) as u64;
+        let wait = 20 + self.random_below(members.saturating_mul(40).min(1_500));
+        now.saturating_add(std::time::Duration::from_millis(wait))
+    }
+
+    /// A member was heard in this guest's epoch. If it is one who was here before, this guest is
+    /// not behind an old door, alone or with others who were led there.
+    fn confirm(&mut self, by: MemberId) {
+        if !self.confirmed && self.prior_members.contains(&by) {
+            self.confirmed = true;
+            self.prior_members = Vec::new();
+            self.emit(RoomEvent::Confirmed);
+        }
+    }
+
+    pub(super) fn emit_epoch(&mut self) {
+        let Some(session) = self.session() else {
+            return;
+        };
+        let Ok(safety) = session.safety_code().cloned() else { return };
+        let epoch = session.epoch();
+        self.emit(RoomEvent::EpochBegan { epoch, safety });
+    }
+
+    pub(super) fn me(&self) -> Option<Member> {
+        self.session().and_then(|session| session.member(session.me()).cloned())
+    }
+}

@@ -1,0 +1,325 @@
+//! Proving an epoch and catching up with the log.
+
+use std::{ops::RangeInclusive, time::Duration};
+
+use super::{
+    Connection, Machine, RoomEvent, Trouble,
+    link::MAX_BACKOFF,
+    log::LogSlot,
+    machine::{PendingRequest, Phase, Ticket},
+};
+use crate::{
+    id::{Epoch, Seq},
+    session::Session,
+    time::Timestamp,
+    wire::{LogItem, Page, Refusal, Reply, Request},
+};
+
+impl Machine {
+    /// Proves membership of the session's epoch, or of the one that a staged join begins, unless
+    /// that was done on this connection.
+    pub(super) fn enter(&mut self) {
+        let Some(epoch) = self.epoch_to_prove() else {
+            return;
+        };
+        if !self.link.up || self.link.entering == Some(epoch) {
+            return;
+        }
+        let Some(member) = self.token_to_prove() else {
+            return;
+        };
+        self.link.entering = Some(epoch);
+        self.link.head = None;
+        let enter = Request::Enter { address: self.address, epoch, member };
+        self.link.proof = Some(self.send_request(PendingRequest::Enter(epoch), enter));
+        self.close();
+    }
+
+    /// Whether the last proof that was asked for is not answered yet.
+    fn has_pending_proof(&self) -> bool {
+        self.link.proof.is_some_and(|ticket| self.pending_requests.contains_key(&ticket))
+    }
+
+    /// How many proofs were asked for that are not answered yet.
+    pub(super) fn pending_proofs(&self) -> usize {
+        self.pending_requests
+            .values()
+            .filter(|(asked, _)| matches!(asked, PendingRequest::Enter(_)))
+            .count()
+    }
+
+    /// Reads on from the cursor, unless that is being done.
+    pub(super) fn read(&mut self) {
+        let may_read = self.session().is_some() && self.staged.is_none() && self.link.up;
+        if may_read && !self.link.reading {
+            self.link.reading = true;
+            self.link.wanted = self.log.next_waiting();
+            let request = Request::Read { address: self.address, after: self.log.cursor() };
+            self.send_request(PendingRequest::Read, request);
+        }
+    }
+
+    /// The answer to a proof.
+    pub(super) fn on_entered(
+        &mut self,
+        now: Timestamp,
+        ticket: Ticket,
+        epoch: Epoch,
+        result: Result<Reply, Refusal>,
+    ) {
+        if matches!(self.phase, Phase::Joining(_)) {
+            return self.on_joining_proof(now, epoch, result);
+        }
+        if self.link.proof != Some(ticket) || self.epoch_to_prove() != Some(epoch) {
+            // The proof of an epoch that has ended since, or of one that was not to be; the next
+            // one is on its way. Two joins may begin epochs of the same number.
+            return;
+        }
+        match result {
+            Ok(Reply::Entered(entered)) if entered.current >= epoch => {
+                let was_staged = self.follow_staged(now);
+                if !was_staged && self.link.as_owner == Some(epoch) {
+                    (self.link.admitted, self.link.is_owners) = (true, true);
+                }
+                let Some(reached) = self.session().map(Session::epoch) else {
+                    return;
+                };
+                self.link.current = Some(entered.current);
+                // A page that is on its way was asked for by the proof of an earlier epoch.
+                self.link.lagging |= self.link.reading;
+                if reached != epoch {
+                    return self.follow_as_owner(now, reached, epoch, entered.head);
+                }
+                self.link.behind = entered.current != epoch;
+                self.look_again();
+                if self.link.behind {
+                    self.retry_void(now);
+                } else {
+                    self.at_head(now, entered.head);
+                }
+                if was_staged {
+                    self.follow(now);
+                }
+                if self.link.behind || entered.head > self.log.cursor() {
+                    self.read();
+                }
+            }
+            Ok(_) => self.on_inconsistency(now),
+            Err(Refusal::NotAdmitted) if self.on_staged_not_admitted(now) => {}
+            Err(Refusal::NotAdmitted) => self.on_not_admitted(now),
+            Err(refusal) => self.reconnect_after(now, refusal.retry_after()),
+        }
+    }
+
+    /// The owner was admitted to `epoch` by the own token, and reads all that led there.
+    fn follow_as_owner(&mut self, now: Timestamp, reached: Epoch, epoch: Epoch, head: Seq) {
+        if reached < epoch {
+            self.link.head = Some(head);
+            self.link.behind = true;
+            self.look_again();
+            self.retry_void(now);
+            self.read();
+        }
+    }
+
+    /// The room is in this guest's epoch, and its log ends at `head`.
+    fn at_head(&mut self, now: Timestamp, head: Seq) {
+        self.link.head = Some(head);
+        self.outbox.not_stale();
+        self.rolled_back_at = self.rejected_at();
+        self.on_rolled_back(now);
+        if head < self.log.cursor() {
+            // It was longer before. What comes next is read at its place.
+            self.report_inconsistency();
+            self.log.start_after(head);
+        }
+        if self.outbox.accepted_after(head) {
+            self.report_inconsistency();
+        }
+    }
+
+    /// The relay contradicts itself: it is told, and asked again after a while.
+    pub(super) fn on_inconsistency(&mut self, now: Timestamp) {
+        self.report_inconsistency();
+        self.resync(now, None);
+    }
+
+    /// What this guest knows and what the relay does may differ: prove the epoch again and catch
+    /// up before anything else is sent.
+    pub(super) fn resync(&mut self, now: Timestamp, at_least: Option<Duration>) {
+        self.link.synced = false;
+        self.reconnect_after(now, at_least);
+    }
+
+    /// The relay could not do it: once more, after a while that grows.
+    pub(super) fn reconnect_after(&mut self, now: Timestamp, at_least: Option<Duration>) {
+        self.link.entering = None;
+        let most = 500_u64 << self.link.attempts.min(5);
+        self.link.attempts += 1;
+        let wait = Duration::from_millis(most / 2 + self.random_below(most / 2));
+        let at_least = at_least.unwrap_or_default().min(MAX_BACKOFF);
+        self.link.retry_at = Some(now.saturating_add(wait.max(at_least)));
+    }
+
+    /// The answer to a read.
+    pub(super) fn on_page(&mut self, now: Timestamp, result: Result<Reply, Refusal>) {
+        self.link.reading = false;
+        if self.session().is_none() {
+            return;
+        }
+        match result {
+            Ok(Reply::Page(page)) => self.take_page(now, page),
+            Ok(_) => self.on_inconsistency(now),
+            // The proof is repeated, and reading with it.
+            Err(refusal) => self.reconnect_after(now, refusal.retry_after()),
+        }
+    }
+
+    fn take_page(&mut self, now: Timestamp, mut page: Page) {
+        let more = page.more;
+        let (cursor, wanted) = (self.log.cursor(), self.link.wanted);
+        // What was never to be kept is not taken from what was kept.
+        let items = page.items.len();
+        page.items.retain(|item| !item.entry.retention.is_live());
+        if page.items.len() < items {
+            self.report_inconsistency();
+        }
+        let lawful = page.items.iter().all(|item| item.entry.has_lawful_size());
+        page.items.iter_mut().for_each(|item| self.bound_age(now, item));
+        if !lawful || self.log.read(now, page).is_err() {
+            return self.on_inconsistency(now);
+        }
+        self.follow(now);
+        if self.staged.is_some() {
+            // It is read on from there when the next epoch is proven.
+            return;
+        }
+        let lagging = std::mem::take(&mut self.link.lagging);
+        if more || lagging {
+            // If nothing is proven, a proof is about to be repeated, and reading with it.
+            if self.link.entering.is_some() {
+                self.read();
+            }
+        } else if self.rejected.is_some() {
+            self.reconnect_after(now, None);
+        } else if self.link.behind {
+            // The log no longer holds the commit that ended this guest's epoch, unless this was
+            // asked for by an earlier proof.
+            if self.has_pending_proof() {
+                return;
+            }
+            match self.link.as_owner {
+                // Which epoch the room is in was asked already.
+                Some(_) if !self.link.admitted => {}
+                // Or the room is not any more in the epoch that the owner was admitted to.
+                Some(walked) => {
+                    self.link.in_vain = Some(walked);
+                    self.on_not_admitted(now);
+                }
+                None => self.rejoin(now),
+            }
+        } else if self.session().is_some_and(|s| self.outbox.is_stale(s.epoch())) {
+            self.reconnect_after(now, None);
+        } else if self.log.has_gap() {
+            let proven = self.link.entering.is_some();
+            if proven && wanted == self.log.next_waiting() && cursor == self.log.cursor() {
+                // It was told before this was asked, and the log does not reach it.
+                self.log.forget_waiting();
+                return self.on_inconsistency(now);
+            }
+            self.read();
+        } else if self.link.head.is_some_and(|head| head > self.log.cursor()) {
+            self.reconnect_after(now, None);
+        }
+    }
+
+    /// An entry was told.
+    pub(super) fn on_entry(&mut self, now: Timestamp, mut item: LogItem) {
+        if !item.entry.has_lawful_size() {
+            return self.on_inconsistency(now);
+        }
+        self.bound_age(now, &mut item);
+        self.log.push(now, item);
+        self.follow(now);
+        // While a forbidden commit stands, the log is not open beyond it.
+        if self.log.has_gap() && self.rejected.is_none() && self.staged.is_none() {
+            self.read();
+        }
+    }
+
+    /// Takes every entry whose turn has come.
+    fn follow(&mut self, now: Timestamp) {
+        while matches!(self.phase, Phase::Inside(_))
+            && self.staged.is_none()
+            && self.link.may_follow()
+        {
+            match self.log.next(now) {
+                Some(LogSlot::Item { item, waited }) => self.apply(now, item, waited),
+                Some(LogSlot::Holes(seqs)) => self.on_holes(now, &seqs),
+                Some(LogSlot::Voided) => self.outbox.not_accepted_at(self.log.cursor()),
+                None => break,
+            }
+        }
+    }
+
+    /// After each input: is everything taken in, and what is to be sent next?
+    pub(super) fn proceed(&mut self, now: Timestamp) {
+        let Some(session) = self.session() else {
+            return;
+        };
+        let epoch = session.epoch();
+        if !self.link.up {
+            // The wait stands still while this guest is away.
+            return self.refresh_when_due(now);
+        }
+        self.close();
+        let current = self.link.entering == Some(epoch);
+        let caught_up = self.link.head.is_some_and(|head| head <= self.log.cursor());
+        if self.link.synced {
+            self.in_sync_at = now;
+            self.owner_advances = 0;
+            self.emit_missed();
+        }
+        if current && caught_up && self.rejected.is_none() && !self.link.synced {
+            self.link.synced = true;
+            self.emit_missed();
+            self.emit_connection(Connection::Online);
+        }
+        if self.link.synced && self.outbox.is_idle() {
+            self.link.attempts = 0;
+        }
+        self.correct_hashes(now);
+        self.take_back_when_due(now);
+        self.commit_leaves(now);
+        self.check_door_when_due(now);
+        self.force_refresh_when_due(now);
+        self.refresh_when_due(now);
+        self.demote_when_due(now);
+        self.send_presence(now);
+        self.push(now);
+    }
+
+    /// The relay has no entry at places that it says it has gone past.
+    fn on_holes(&mut self, now: Timestamp, seqs: &RangeInclusive<Seq>) {
+        let (first, last) = (seqs.start().value(), seqs.end().value());
+        let mut missed = last.saturating_sub(first).saturating_add(1);
+        if let Some(seq) = self.outbox.accepted_in(seqs) {
+            missed = missed.saturating_sub(1);
+            self.on_own_entry_left_log(now, seq);
+        }
+        if self.rejected_at().or(self.rolled_back_at).is_some_and(|seq| seqs.contains(&seq)) {
+            // What broke the room stood there, and was taken back.
+            missed = missed.saturating_sub(1);
+        }
+        self.missed = self.missed.saturating_add(missed);
+        self.on_voided_unseen(now, seqs);
+    }
+
+    /// Tells how much was missed while away, once caught up.
+    pub(super) fn emit_missed(&mut self) {
+        let count = std::mem::take(&mut self.missed);
+        if count > 0 {
+            self.emit(RoomEvent::Trouble(Trouble::Missed { count }));
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Seeing to it that newcomers can get in.
+//!
+//! The relay takes whatever group information a commit brings, so a member could leave a door
+//! that nobody gets through. Newcomers cannot complain to anybody, so members look: after each
+//! commit or join of somebody else a few of them, and one who finds the door useless makes the
+//! commit that repairs it.
+
+use std::time::Duration;
+
+use super::{
+    Machine,
+    machine::{PendingRequest, Phase},
+};
+use crate::{
+    id::Epoch,
+    time::Timestamp,
+    wire::{Refusal, Reply, Request},
+};
+
+/// How long a commit that replaces the invite may be on its way.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
+/// How often members are chosen to look at the door of one epoch.
+const ROUNDS: u32 = 6;
+/// Between the first round and the second; twice as long between each two after that.
+const ROUND: Duration = Duration::from_secs(15);
+
+/// When this guest looks at the door.
+#[derive(Debug, Default)]
+pub(super) struct DoorCheck {
+    look_at: Option<Timestamp>,
+    /// The epoch in which the relay did not know the door token.
+    denied: Option<Epoch>,
+}
+
+impl DoorCheck {
+    pub(super) const fn due(&self) -> Option<Timestamp> {
+        self.look_at
+    }
+}
+
+impl Machine {
+    /// Somebody else began an epoch: about four members look at the door it brought, and about four
+    /// more in each later round, unless the next epoch comes first: one round may choose nobody who
+    /// is there and honest.
+    pub(super) fn schedule_door_check(&mut self, now: Timestamp) {
+        let chosen = (0..ROUNDS).find(|_| self.is_drawn_to_act());
+        let wait = Duration::from_millis(500 + self.random_below(1_500));
+        self.door_check.look_at =
+            chosen.map(|round| now.saturating_add(ROUND * ((1 << round) - 1) + wait));
+    }
+
+    /// Looks at the door, when it is time.
+    pub(super) fn check_door_when_due(&mut self, now: Timestamp) {
+        if !self.may_act() || self.door_check.look_at.is_none_or(|at| at > now) {
+            return;
+        }
+        self.door_check.look_at = None;
+        let Some(session) = self.session() else { return };
+        let (epoch, door) = (session.epoch(), session.door_token().clone());
+        self.send_request(
+            PendingRequest::Inspect(epoch),
+            Request::Look { address: self.address, door },
+        );
+    }
+
+    /// What the relay shows of the door, asked for in `epoch`.
+    pub(super) fn on_door_inspected(
+        &mut self,
+        now: Timestamp,
+        epoch: Epoch,
+        result: &Result<Reply, Refusal>,
+    ) {
+        let Phase::Inside(session) = &mut self.phase else { return };
+        if session.epoch() != epoch {
+            return;
+        }
+        let sound = match result {
+            Ok(Reply::Door(door)) if door.epoch != epoch => return,
+            Ok(Reply::Door(door)) => session.vouches_for(door, &mut self.rng),
+            // The invite may have been replaced by a commit that is on its way.
+            Err(Refusal::NotAdmitted) if self.door_check.denied != Some(epoch) => {
+                self.door_check.denied = Some(epoch);
+                self.door_check.look_at = Some(now.saturating_add(LOOK_AGAIN));
+                return;
+            }
+            Err(Refusal::NotAdmitted) => false,
+            Ok(_) | Err(_) => return,
+        };
+        if !sound {
+            self.door_check.look_at = self.force_refresh(now).err();
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Which commits and joins this guest has followed: what may be taken back of them without undoing
+//! what members have done.
+
+use std::{collections::VecDeque, time::Duration};
+
+use crate::{id::Seq, session::MemberKey, time::Timestamp};
+
+/// How many steps are remembered. No keys of them are.
+const REMEMBERED: usize = 64;
+/// How often a guest comes again whose own join was taken back.
+const COMES_AGAIN: u32 = 2;
+
+/// What a commit or join did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EpochAuthor {
+    /// A guest who was not in the room before joined.
+    Newcomer(MemberKey),
+    /// A member came back through the door.
+    Returning,
+    /// A member committed.
+    Member(MemberKey),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    seq: Seq,
+    by: EpochAuthor,
+    /// What the epoch before agreed on: [`Session::context`](crate::session::Session::context).
+    context: [u8; 32],
+}
+
+/// The steps since this guest came in, as many as are remembered.
+#[derive(Debug, Default)]
+pub(super) struct EpochHistory {
+    steps: VecDeque<Step>,
+    /// Whether steps were forgotten.
+    incomplete: bool,
+    /// The place of this guest's own join; [`Seq::START`] of one who opened the room.
+    joined: Seq,
+    /// When this guest came in.
+    since: Timestamp,
+    /// This guest's key, if they joined and were not in the room before.
+    newcomer: Option<MemberKey>,
+    /// How often their own join was taken back.
+    taken_back: u32,
+}
+
+impl EpochHistory {
+    /// This guest came in at `seq`; `newcomer` is their key if they were not in the room before.
+    pub(super) fn begin(&mut self, seq: Seq, newcomer: Option<MemberKey>, now: Timestamp) {
+        let taken_back = self.taken_back;
+        *self = Self { joined: seq, newcomer, taken_back, since: now, ..Self::default() };
+    }
+
+    /// Whether this guest came through the door, and what stands before that in the log may still
+    /// be taken back: handshakes are kept for `kept`.
+    pub(super) fn joined_within(&self, kept: Duration, now: Timestamp) -> bool {
+        self.joined > Seq::START && now < self.since.saturating_add(kept)
+    }
+
+    /// The entry at `seq` was followed.
+    pub(super) fn step(&mut self, seq: Seq, by: EpochAuthor, context: [u8; 32]) {
+        if self.steps.len() == REMEMBERED {
+            self.steps.pop_front();
+            self.incomplete = true;
+        }
+        self.steps.push_back(Step { seq, by, context });
+    }
+
+    /// Whether this guest's own join stood at `seq` or after it.
+    pub(super) fn is_own_join(&self, seq: Seq) -> bool {
+        self.joined > Seq::START && seq <= self.joined
+    }
+
+    /// This guest comes again, since their own join was taken back; true when that was too often.
+    pub(super) const fn again(&mut self) -> bool {
+        self.taken_back += 1;
+        self.taken_back > COMES_AGAIN
+    }
+
+    /// Whether all that was followed from `seq` on may be taken back: `None` when it holds a commit
+    /// of a member who was there before, or when that cannot be told any more. Else what the epoch
+    /// before `seq` agreed on, if the join at `seq` was followed.
+    pub(super) fn since(&self, seq: Seq) -> Option<Option<[u8; 32]>> {
+        let undone = || self.steps.iter().filter(|step| step.seq >= seq);
+        let known = self.steps.front().is_some_and(|first| first.seq <= seq);
+        if self.incomplete && !known {
+            return None;
+        }
+        let own = self.newcomer.filter(|_| self.is_own_join(seq));
+        let is_newcomer = |key: &MemberKey| {
+            own == Some(*key) || undone().any(|step| step.by == EpochAuthor::Newcomer(*key))
+        };
+        let harmless = undone().all(|step| match &step.by {
+            EpochAuthor::Newcomer(_) | EpochAuthor::Returning => true,
+            EpochAuthor::Member(key) => is_newcomer(key),
+        });
+        let first = undone().next().filter(|step| step.seq == seq);
+        let join = first.filter(|step| !matches!(step.by, EpochAuthor::Member(_)));
+        harmless.then(|| join.map(|step| step.context))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn key(n: u8) -> MemberKey {
+        MemberKey::new([n; 32])
+    }
+
+    fn past(own: Option<u64>, steps: &[(u64, EpochAuthor)]) -> EpochHistory {
+        let mut past = EpochHistory::default();
+        past.begin(Seq::new(own.unwrap_or(0)), own.map(|_| key(0)), Timestamp::ZERO);
+        for &(seq, by) in steps {
+            past.step(Seq::new(seq), by, [u8::try_from(seq).unwrap(); 32]);
+        }
+        past
+    }
+
+    #[test]
+    fn a_join_may_be_taken_back_with_what_newcomers_made_of_it() {
+        let joined = [
+            (3, EpochAuthor::Newcomer(key(3))),
+            (4, EpochAuthor::Member(key(3))),
+            (5, EpochAuthor::Returning),
+        ];
+        let past = past(None, &joined);
+        assert_eq!(past.since(Seq::new(3)), Some(Some([3; 32])));
+        assert!(!past.is_own_join(Seq::new(3)));
+    }
+
+    #[test]
+    fn what_a_member_did_may_not_be_undone() {
+        let removed = [(3, EpochAuthor::Newcomer(key(3))), (4, EpochAuthor::Member(key(1)))];
+        assert_eq!(past(None, &removed).since(Seq::new(3)), None);
+        assert_eq!(past(Some(2), &removed).since(Seq::new(2)), None);
+        // Nor may a newcomer's commit alone, which no member could take back.
+        let renamed = [(3, EpochAuthor::Newcomer(key(3))), (4, EpochAuthor::Member(key(3)))];
+        assert_eq!(past(None, &renamed).since(Seq::new(4)), None);
+    }
+
+    #[test]
+    fn ones_own_join_goes_with_ones_own_commits() {
+        let own = [(3, EpochAuthor::Member(key(0))), (4, EpochAuthor::Newcomer(key(4)))];
+        let mut past = past(Some(2), &own);
+        assert!(past.is_own_join(Seq::new(2)) && past.is_own_join(Seq::new(1)));
+        assert!(!past.is_own_join(Seq::new(3)));
+        assert_eq!(past.since(Seq::new(2)), Some(None));
+        assert_eq!((past.again(), past.again(), past.again()), (false, false, true));
+    }
+
+    #[test]
+    fn what_is_not_remembered_may_not_be_undone() {
+        let steps: Vec<_> = (1..=65).map(|n| (n, EpochAuthor::Returning)).collect();
+        let past = past(None, &steps);
+        assert_eq!(past.since(Seq::new(1)), None);
+        assert_eq!(past.since(Seq::new(2)), Some(Some([2; 32])));
+    }
+}

@@ -1,0 +1,228 @@
+//! At the door: looking at what it shows, joining, and being too late.
+
+use std::time::Duration;
+
+use super::{
+    Ended, JoinFailure, Machine,
+    joining::Joining,
+    machine::{PendingRequest, Phase},
+};
+use crate::{
+    id::Epoch,
+    secret::{Secret, Token},
+    session::{CommitBundle, JoinError, Newcomer, NotJoined, Session, door_context},
+    time::Timestamp,
+    wire::{Refusal, Reply, Request},
+};
+
+/// A newcomer gives up after this many joins that others overtook.
+const MAX_TRIES: u32 = 64;
+/// A guest who was in the room before gives up after this many refusals at the door, about two
+/// minutes.
+const MAX_REFUSED_LINKS: u32 = 24;
+/// A door to an epoch before one's own stay is looked at again after this.
+const STALE_DOOR_RETRY: Duration = Duration::from_secs(5);
+
+/// A guest at the door.
+pub(super) struct ExternalJoin {
+    pub(super) secret: Secret<32>,
+    /// Shown to the relay; derived from the secret.
+    pub(super) token: Option<Token>,
+    pub(super) newcomer: Option<Newcomer>,
+    /// A join that was sent, or is to be sent again.
+    pub(super) candidate: Option<Candidate>,
+    pub(super) tries: u32,
+}
+
+/// A join, and the session that it begins.
+pub(super) struct Candidate {
+    pub(super) session: Session,
+    pub(super) outgoing: CommitBundle,
+    /// The join was sent and its outcome is unknown.
+    pub(super) unknown: bool,
+    /// The room has moved on since it was made: it is in the log already or will never be.
+    pub(super) stale: bool,
+}
+
+impl ExternalJoin {
+    pub(super) fn new(secret: Secret<32>, newcomer: Newcomer) -> Self {
+        Self { token: None, secret, newcomer: Some(newcomer), candidate: None, tries: 0 }
+    }
+}
+
+/// The same guest, coming again.
+pub(super) fn returning(session: Session) -> Newcomer {
+    let me = session.me();
+    let nickname = session.member(me).map(|member| member.nickname.clone()).unwrap_or_default();
+    Newcomer::Returning(session.into_identity(), nickname)
+}
+
+impl Machine {
+    /// The answer to a look through the door.
+    pub(super) fn on_door(&mut self, now: Timestamp, result: Result<Reply, Refusal>) {
+        let door = match result {
+            Ok(Reply::Door(door)) => door,
+            Ok(_) => return self.on_inconsistency(now),
+            Err(Refusal::NotAdmitted) => return self.on_link_refused(now),
+            Err(refusal) => return self.on_join_refused(now, refusal),
+        };
+        if door.address != self.address {
+            return self.end(Ended::NotLetIn(JoinFailure::BadDoor));
+        }
+        if self.left_in.is_some_and(|epoch| door.epoch < epoch) {
+            // An older epoch may have members who have left since. What waits to be said is not for
+            // them: this is no door.
+            self.report_inconsistency();
+            let jitter = Duration::from_millis(self.random_below(1_000));
+            self.link.retry_at = Some(now.saturating_add(STALE_DOOR_RETRY + jitter));
+            return;
+        }
+        let (only, owner) = (self.only_door, self.owner);
+        let Phase::Joining(entrance) = &mut self.phase else {
+            return;
+        };
+        let Joining::External(knock) = entrance.as_mut() else {
+            return;
+        };
+        if let Some((epoch, context)) = only
+            && (door.epoch != epoch || door_context(&door, &knock.secret) != Ok(context))
+        {
+            // The epoch that goes on is not the one that this guest was in.
+            return self.end(Ended::DishonestRelay);
+        }
+        let Some(newcomer) = knock.newcomer.take() else {
+            return;
+        };
+        let was_inside = matches!(newcomer, Newcomer::Returning(..));
+        let nickname = match &newcomer {
+            Newcomer::New(nickname) | Newcomer::Returning(_, nickname) => nickname.clone(),
+        };
+        match Session::join(&door, &knock.secret, newcomer, &mut self.rng) {
+            // The group of another, under this room's address.
+            Ok((session, _)) if owner.is_some_and(|owner| session.settings().owner != owner) => {
+                knock.newcomer = Some(returning(session));
+                self.on_kept_out(now, JoinFailure::BadDoor);
+            }
+            Ok((session, outgoing)) => {
+                self.only_door = None;
+                let owner = session.owner_token().ok().flatten().filter(|_| was_inside);
+                knock.candidate =
+                    Some(Candidate { session, outgoing, unknown: false, stale: false });
+                if let Some(member) = owner {
+                    // So that the relay knows the join as that of a member of this epoch, and no
+                    // other member can take it back.
+                    let (address, epoch) = (self.address, door.epoch);
+                    self.send_request(
+                        PendingRequest::Prove,
+                        Request::Enter { address, epoch, member },
+                    );
+                }
+                self.advance_joining();
+            }
+            Err(NotJoined { why, identity }) => {
+                knock.newcomer = Some(match identity {
+                    Some(identity) => Newcomer::Returning(identity, nickname),
+                    None => Newcomer::New(nickname),
+                });
+                match why {
+                    JoinError::PolicyMismatch => self.end(Ended::DishonestRelay),
+                    JoinError::Full => {
+                        self.end(Ended::NotLetIn(JoinFailure::Refused(Refusal::Full)));
+                    }
+                    _ => self.on_kept_out(now, JoinFailure::BadDoor),
+                }
+            }
+        }
+    }
+
+    /// The answer to a join that begins `epoch`.
+    pub(super) fn on_joined(
+        &mut self,
+        now: Timestamp,
+        epoch: Epoch,
+        result: Result<Reply, Refusal>,
+    ) {
+        if self.candidate().is_none_or(|candidate| candidate.session.epoch() != epoch) {
+            // Asked before this guest went to the door again.
+            return;
+        }
+        match result {
+            Ok(Reply::Accepted { seq }) => {
+                self.link.joined_here = true;
+                self.complete_joining(now, seq);
+            }
+            Ok(_) => {
+                if let Some(candidate) = self.candidate() {
+                    candidate.unknown = true;
+                }
+                self.on_inconsistency(now);
+            }
+            Err(Refusal::StaleEpoch { .. }) => self.on_join_overtaken(now),
+            Err(Refusal::NotAdmitted) => self.on_link_refused(now),
+            Err(refusal) => {
+                if let Some(candidate) = self.candidate() {
+                    candidate.unknown = refusal == Refusal::Unavailable;
+                }
+                self.on_join_refused(now, refusal);
+            }
+        }
+    }
+
+    pub(super) fn candidate(&mut self) -> Option<&mut Candidate> {
+        let Phase::Joining(entrance) = &mut self.phase else {
+            return None;
+        };
+        let Joining::External(knock) = entrance.as_mut() else {
+            return None;
+        };
+        knock.candidate.as_mut()
+    }
+
+    /// The room moved on before the join was appended: make another, after a random while that
+    /// grows, so that a crowd at the door thins out. The same keys are used again, so that a join
+    /// that came through after all is replaced, not doubled.
+    pub(super) fn on_join_overtaken(&mut self, now: Timestamp) {
+        let Phase::Joining(entrance) = &mut self.phase else {
+            return;
+        };
+        let Joining::External(knock) = entrance.as_mut() else {
+            return;
+        };
+        let Some(candidate) = knock.candidate.as_mut() else {
+            return;
+        };
+        if candidate.unknown {
+            // It may have been this very join that moved the room on.
+            candidate.stale = true;
+            return self.advance_joining();
+        }
+        if let Some(candidate) = knock.candidate.take() {
+            knock.newcomer = Some(returning(candidate.session));
+        }
+        knock.tries += 1;
+        let tries = knock.tries;
+        if tries > MAX_TRIES {
+            return self.end(Ended::NotLetIn(JoinFailure::TooManyTries));
+        }
+        let most = 20_u64 << tries.min(7);
+        let wait = self.random_below(most);
+        self.link.retry_at = Some(now.saturating_add(Duration::from_millis(wait)));
+    }
+
+    /// The relay does not know the link.
+    fn on_link_refused(&mut self, now: Timestamp) {
+        self.on_kept_out(now, JoinFailure::LinkReplaced);
+    }
+
+    /// The door does not let this guest in. A guest who was in the room before tries again for
+    /// about two minutes: a member may have told the relay a false hash or useless group
+    /// information, which the owner's client puts right.
+    fn on_kept_out(&mut self, now: Timestamp, failure: JoinFailure) {
+        self.refused_links += 1;
+        if !self.outbox.has_entered() || self.refused_links > MAX_REFUSED_LINKS {
+            return self.end(Ended::NotLetIn(failure));
+        }
+        let jitter = Duration::from_millis(self.random_below(1_000));
+        self.link.retry_at = Some(now.saturating_add(STALE_DOOR_RETRY + jitter));
+    }
+}

@@ -1,0 +1,340 @@
+//! Opening a room, getting in, and getting back in.
+
+use std::time::Duration;
+
+use super::{
+    Connection, Ended, JoinFailure, Machine, NewRoom, RoomEvent, Trouble,
+    counters::SenderCounters,
+    external_join::{Candidate, ExternalJoin, returning},
+    link::MAX_BACKOFF,
+    machine::{PendingRequest, Phase},
+    policy_negotiation::PolicyNegotiation,
+};
+use crate::{
+    id::{Epoch, RoomAddress, Seq},
+    session::{CommitBundle, Session, door_token},
+    time::Timestamp,
+    wire::{CloseReason, Genesis, Refusal, Reply, Request},
+};
+
+/// Whoever opens a room gives up when its address is in use, and yet not by that room, this often.
+const MAX_IN_USE: u32 = 8;
+/// Who goes through the door again within this has to wait a while that grows.
+const REJOIN_AGAIN: Duration = Duration::from_secs(60);
+
+/// How a guest is getting in.
+pub(super) enum Joining {
+    /// The guest opens the room.
+    Creating {
+        session: Session,
+        genesis: Genesis,
+        /// A creation was sent and its outcome is unknown.
+        unknown: bool,
+        /// How often the address was said to be in use.
+        in_use: u32,
+        /// The room as it is asked for now.
+        wish: PolicyNegotiation,
+    },
+    /// The guest stands at the door.
+    External(ExternalJoin),
+}
+
+impl Joining {
+    pub(super) const fn creating(
+        session: Session,
+        genesis: Genesis,
+        wish: PolicyNegotiation,
+    ) -> Self {
+        Self::Creating { session, genesis, unknown: false, in_use: 0, wish }
+    }
+
+    /// Whether the proof of `epoch` is to tell what became of a creation or join.
+    fn awaits(&self, epoch: Epoch) -> bool {
+        match self {
+            Self::Creating { unknown, session, .. } => *unknown && session.epoch() == epoch,
+            Self::External(ExternalJoin { candidate: Some(candidate), .. }) => {
+                candidate.unknown && candidate.session.epoch() == epoch
+            }
+            Self::External(_) => false,
+        }
+    }
+
+    /// The connection was cut.
+    pub(super) fn outcome_unknown(&mut self) {
+        if let Self::External(ExternalJoin { candidate: Some(candidate), .. }) = self {
+            candidate.unknown = true;
+        }
+    }
+
+    /// The next step towards the room at `address`.
+    fn step(&mut self, address: RoomAddress) -> Option<(PendingRequest, Request)> {
+        Some(match self {
+            // A creation or join that may have come through: its member token tells.
+            Self::Creating { session, unknown: true, .. } => prove(address, session)?,
+            Self::External(ExternalJoin {
+                candidate: Some(Candidate { session, unknown: true, .. }),
+                ..
+            }) => prove(address, session)?,
+            Self::Creating { genesis, unknown, .. } => {
+                *unknown = true;
+                (PendingRequest::Create, Request::Create { address, genesis: genesis.clone() })
+            }
+            Self::External(ExternalJoin {
+                token,
+                candidate: Some(Candidate { session, outgoing, .. }),
+                ..
+            }) => {
+                let CommitBundle { entry, next } = outgoing.clone();
+                (
+                    PendingRequest::Join(session.epoch()),
+                    Request::Join { address, door: token.clone()?, entry, next },
+                )
+            }
+            Self::External(ExternalJoin { token, secret, candidate: None, .. }) => {
+                *token = door_token(&address, secret);
+                (PendingRequest::Look, Request::Look { address, door: token.clone()? })
+            }
+        })
+    }
+}
+
+fn prove(address: RoomAddress, session: &Session) -> Option<(PendingRequest, Request)> {
+    let (epoch, member) = (session.epoch(), session.member_token().ok()?.clone());
+    Some((PendingRequest::Enter(epoch), Request::Enter { address, epoch, member }))
+}
+
+impl Machine {
+    /// Does the next step towards the room.
+    pub(super) fn advance_joining(&mut self) {
+        let Phase::Joining(entrance) = &mut self.phase else { return };
+        match entrance.step(self.address) {
+            Some((asked, request)) => drop(self.send_request(asked, request)),
+            None => self.end(Ended::NotLetIn(JoinFailure::BadDoor)),
+        }
+    }
+
+    /// Whether "no such room" is an ordinary answer to what was asked.
+    pub(super) fn expects_no_room(&self, asked: PendingRequest) -> bool {
+        let opening = matches!(&self.phase, Phase::Joining(entrance)
+            if matches!(entrance.as_ref(), Joining::Creating { .. }));
+        opening && matches!(asked, PendingRequest::Enter(_))
+    }
+
+    pub(super) fn on_no_such_room(&mut self) {
+        self.end(match self.phase {
+            Phase::Joining(_) if !self.outbox.has_entered() => {
+                Ended::NotLetIn(JoinFailure::NoSuchRoom)
+            }
+            _ => Ended::Closed(CloseReason::Gone),
+        });
+    }
+
+    /// The answer to the creation.
+    pub(super) fn on_created(&mut self, now: Timestamp, result: Result<Reply, Refusal>) {
+        match result {
+            Ok(Reply::Done) => self.complete_joining(now, Seq::START),
+            Ok(_) => self.on_inconsistency(now),
+            Err(Refusal::AddressInUse) => self.on_address_in_use(),
+            Err(refusal @ (Refusal::RetentionTooLong { .. } | Refusal::Unlawful)) => {
+                self.retry_with_less(refusal);
+            }
+            Err(refusal) => {
+                if let Phase::Joining(entrance) = &mut self.phase
+                    && let Joining::Creating { unknown, .. } = entrance.as_mut()
+                {
+                    *unknown = refusal == Refusal::Unavailable;
+                }
+                self.on_join_refused(now, refusal);
+            }
+        }
+    }
+
+    /// The relay allows no such room: it is asked for one that takes less.
+    fn retry_with_less(&mut self, refusal: Refusal) {
+        let Phase::Joining(entrance) = &mut self.phase else { return };
+        let Joining::Creating { session, genesis, unknown, wish, .. } = entrance.as_mut() else {
+            return;
+        };
+        *unknown = false;
+        if !wish.lower(refusal) {
+            return self.end(Ended::NotLetIn(JoinFailure::Settings));
+        }
+        let NewRoom { retention, nickname, .. } = &wish.new;
+        let (secret, policy) = (self.rng.secret(), wish.new.policy());
+        let rng = &mut self.rng;
+        match Session::create(self.address, &secret, policy, *retention, nickname, rng) {
+            Ok(lower) => (*session, *genesis) = lower,
+            Err(_) => return self.end(Ended::NotLetIn(JoinFailure::Settings)),
+        }
+        self.granted_policy = Some(policy);
+        self.advance_joining();
+    }
+
+    /// A creation whose answer was lost may have come through.
+    fn on_address_in_use(&mut self) {
+        if let Phase::Joining(entrance) = &mut self.phase
+            && let Joining::Creating { in_use, .. } = entrance.as_mut()
+        {
+            *in_use += 1;
+            if *in_use > MAX_IN_USE {
+                let failure = JoinFailure::Refused(Refusal::AddressInUse);
+                return self.end(Ended::NotLetIn(failure));
+            }
+        }
+        self.advance_joining();
+    }
+
+    /// The answer to a proof made to find out whether a creation or join came through.
+    pub(super) fn on_joining_proof(
+        &mut self,
+        now: Timestamp,
+        epoch: Epoch,
+        result: Result<Reply, Refusal>,
+    ) {
+        let awaited = matches!(&self.phase, Phase::Joining(entrance) if entrance.awaits(epoch));
+        if !awaited {
+            // Asked before this guest went to the door again.
+            return;
+        }
+        match result {
+            Ok(Reply::Entered(entered)) => self.complete_joining(now, entered.began),
+            Ok(_) => self.on_inconsistency(now),
+            Err(Refusal::NotAdmitted | Refusal::NoSuchRoom) => {
+                if let Some(candidate) = self.candidate() {
+                    candidate.unknown = false;
+                    if candidate.stale {
+                        return self.on_join_overtaken(now);
+                    }
+                }
+                if let Phase::Joining(entrance) = &mut self.phase
+                    && let Joining::Creating { unknown, .. } = entrance.as_mut()
+                {
+                    *unknown = false;
+                }
+                self.advance_joining();
+            }
+            Err(refusal) => self.on_join_refused(now, refusal),
+        }
+    }
+
+    /// A refusal on the way in: try again where that can help.
+    pub(super) fn on_join_refused(&mut self, now: Timestamp, refusal: Refusal) {
+        if let Refusal::WorkNeeded(puzzle) = refusal {
+            return self.on_pow_required(now, puzzle);
+        }
+        let wait = match refusal {
+            Refusal::Unavailable => Duration::from_secs(1),
+            // Whoever was in the room before waits until there is room again.
+            Refusal::Full | Refusal::ReadOnly if self.outbox.has_entered() => {
+                Duration::from_secs(5)
+            }
+            _ => match refusal.retry_after() {
+                Some(wait) => wait,
+                None => return self.end(Ended::NotLetIn(JoinFailure::Refused(refusal))),
+            },
+        };
+        // A turn at the door is one's own.
+        let jitter = match refusal {
+            Refusal::Crowded { .. } => Duration::ZERO,
+            _ => Duration::from_millis(250 + self.random_below(500)),
+        };
+        let retry_in = wait.min(MAX_BACKOFF) + jitter;
+        self.link.retry_at = Some(now.saturating_add(retry_in));
+        self.emit(RoomEvent::Delayed { why: refusal, retry_in });
+    }
+
+    /// The guest is in the room; what follows `seq` is theirs to read.
+    pub(super) fn complete_joining(&mut self, now: Timestamp, seq: Seq) {
+        let (session, opened) = match std::mem::replace(&mut self.phase, Phase::Over) {
+            Phase::Joining(entrance) => match *entrance {
+                Joining::Creating { session, .. } => (session, true),
+                Joining::External(ExternalJoin { candidate: Some(candidate), .. }) => {
+                    (candidate.session, false)
+                }
+                waiting @ Joining::External(_) => {
+                    self.phase = Phase::Joining(Box::new(waiting));
+                    return;
+                }
+            },
+            other => {
+                self.phase = other;
+                return;
+            }
+        };
+        let returned = self.outbox.has_entered();
+        self.epoch_history.begin(seq, (!opened && !returned).then(|| session.key()), now);
+        self.only_door = None;
+        self.owner = Some(session.settings().owner);
+        // One's own join has told the relay what is right.
+        self.correct_hashes_at = None;
+        let others = session.members().iter().filter(|member| member.id != session.me());
+        self.forced_refresh.done();
+        self.prior_members = others.map(|member| member.id).collect();
+        // Whoever is alone has nobody to be kept from.
+        self.confirmed = opened || self.prior_members.is_empty();
+        self.log.start_after(seq);
+        self.phase = Phase::Inside(Box::new(session));
+        self.outbox.enter();
+        self.refresh_soon();
+        self.review_moderators(now, &[]);
+        self.refused_links = 0;
+        self.pow_attempts = 0;
+        if returned {
+            self.emit(RoomEvent::Trouble(Trouble::Rejoined));
+        } else {
+            self.emit(RoomEvent::Entered);
+        }
+        if let Some(policy) = self.granted_policy.take() {
+            self.emit(RoomEvent::Trouble(Trouble::LessThanAsked { policy }));
+        }
+        self.emit_epoch();
+        self.link.retry_at = None;
+        self.emit_connection(Connection::CatchingUp);
+        self.enter();
+        let wait = self.random_below(300);
+        self.presence.answer(now.saturating_add(Duration::from_millis(wait)));
+    }
+
+    /// The log no longer reaches back to this guest's epoch: through the door again, replacing
+    /// one's own leaf.
+    pub(super) fn rejoin(&mut self, now: Timestamp) {
+        match std::mem::replace(&mut self.phase, Phase::Over) {
+            Phase::Inside(session) => {
+                self.left_in = Some(session.epoch());
+                let secret = session.invite_secret().clone();
+                let knock = ExternalJoin::new(secret, returning(*session));
+                self.phase = Phase::Joining(Box::new(Joining::External(knock)));
+                self.rejected = None;
+                self.staged = None;
+                self.link.entering = None;
+                self.link.owner_is_done();
+                self.link.is_owners = false;
+                self.link.synced = false;
+                self.outbox.new_session();
+                self.emit_connection(Connection::CatchingUp);
+                // What was missed on the way cannot be told from a gap.
+                self.counters = SenderCounters::default();
+                self.restart_joining(now);
+            }
+            other => self.phase = other,
+        }
+    }
+
+    /// Knocks at once the first time. Every return begins an epoch for everybody: who has to come
+    /// again and again does so ever more seldom.
+    fn restart_joining(&mut self, now: Timestamp) {
+        let times = match self.rejoined {
+            Some((last, times)) if now < last.saturating_add(REJOIN_AGAIN) => {
+                times.saturating_add(1)
+            }
+            _ => 0,
+        };
+        self.rejoined = Some((now, times));
+        if times == 0 {
+            return self.advance_joining();
+        }
+        let most = 500_u64 << times.min(6);
+        let wait = Duration::from_millis(most / 2 + self.random_below(most / 2));
+        self.link.retry_at = Some(now.saturating_add(wait));
+    }
+}

@@ -1,0 +1,165 @@
+//! Leaving in good order, and carrying out the leaving of others.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{Ended, Machine, machine::PendingRequest, outbox::Job};
+use crate::{
+    id::MemberId,
+    session::{Change, LeaveStatement, MAX_LEAVES},
+    time::Timestamp,
+    wire::{CloseReason, Refusal, Reply, Request},
+};
+
+/// How long a leaving guest waits for the relay to take the statement.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long to wait before carrying out again what did not come about.
+const RETRY: Duration = Duration::from_secs(30);
+
+/// How long an owner who closes the room waits for what they said before to be accepted. Shorter
+/// than [`LEAVE_TIMEOUT`]: the room is closed before its owner gives up.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Who is about to leave.
+#[derive(Debug, Default)]
+pub(super) struct LeaveState {
+    own: Option<Timestamp>,
+    /// Until when closing the room waits for what was said before.
+    words_until: Option<Timestamp>,
+    others: BTreeMap<MemberId, Leaving>,
+}
+
+#[derive(Debug)]
+struct Leaving {
+    statement: LeaveStatement,
+    /// When this guest carries it out, if nobody else did.
+    at: Timestamp,
+}
+
+impl LeaveState {
+    pub(super) const fn is_leaving(&self) -> bool {
+        self.own.is_some()
+    }
+
+    pub(super) fn member_left(&mut self, member: &MemberId) {
+        self.others.remove(member);
+    }
+
+    /// When this guest gives up waiting for the relay.
+    pub(super) const fn leave_deadline(&self) -> Option<Timestamp> {
+        self.own
+    }
+
+    /// When closing the room waits no longer for what was said before.
+    pub(super) const fn flush_deadline(&self) -> Option<Timestamp> {
+        self.words_until
+    }
+
+    /// Time has passed.
+    pub(super) fn handle_timeout(&mut self, now: Timestamp) {
+        self.words_until.take_if(|until| *until <= now);
+    }
+
+    /// When the next leave of somebody else is to be carried out.
+    pub(super) fn commit_due(&self) -> Option<Timestamp> {
+        self.others.values().map(|leaving| leaving.at).min()
+    }
+
+    /// What is due, as much as one commit can carry. It stays until it was carried out.
+    fn take_due(&mut self, now: Timestamp) -> Vec<LeaveStatement> {
+        let due = self.others.values_mut().filter(|leaving| leaving.at <= now);
+        due.take(MAX_LEAVES)
+            .map(|leaving| {
+                leaving.at = now.saturating_add(RETRY);
+                leaving.statement.clone()
+            })
+            .collect()
+    }
+}
+
+impl Machine {
+    /// The guest leaves, and says so if the relay can be reached. Also when nobody else is in the
+    /// room as far as this guest has read: a join that was not read yet is answered by a refusal of
+    /// the statement, which is sealed again for the epoch of that join.
+    pub(super) fn leave(&mut self, now: Timestamp) {
+        if self.closing {
+            // The last word: a room that its owner has closed is not left open.
+            if !self.leave.is_leaving() {
+                self.leave.own = Some(now.saturating_add(LEAVE_TIMEOUT));
+            }
+            return;
+        }
+        if self.session().is_none() || !self.link.up || self.rejected.is_some() {
+            return self.end(Ended::Left);
+        }
+        if !self.leave.is_leaving() {
+            self.leave.own = Some(now.saturating_add(LEAVE_TIMEOUT));
+            self.outbox.push(Job::Leaving);
+        }
+    }
+
+    /// The relay has taken the statement.
+    pub(super) fn finish_leave(&mut self) {
+        self.end(Ended::Left);
+    }
+
+    /// The owner ends the room, once what they said before is accepted.
+    pub(super) fn begin_to_close(&mut self, now: Timestamp) {
+        if !self.closing {
+            self.closing = true;
+            self.leave.words_until = Some(now.saturating_add(FLUSH_TIMEOUT));
+        }
+    }
+
+    /// Asks the relay to end the room, if the owner wants that, the connection is up, and nothing
+    /// that was said before is on its way.
+    pub(super) fn close(&mut self) {
+        let asked =
+            self.pending_requests.values().any(|(asked, _)| *asked == PendingRequest::Close);
+        if !self.closing || !self.link.up || asked || self.link.retry_at.is_some() {
+            return;
+        }
+        let says = self.rejected.is_none() && self.outbox.unsent().next().is_some();
+        if says && self.leave.words_until.is_some() {
+            return;
+        }
+        if let Some(owner) = self.session().and_then(|s| s.owner_token().ok().flatten()) {
+            self.send_request(
+                PendingRequest::Close,
+                Request::Close { address: self.address, owner },
+            );
+        }
+    }
+
+    /// The answer to that; it is asked again until the room has ended.
+    pub(super) fn on_closed(&mut self, now: Timestamp, result: &Result<Reply, Refusal>) {
+        match result {
+            Ok(_) => self.end(Ended::Closed(CloseReason::Owner)),
+            Err(refusal) => self.resync(now, refusal.retry_after()),
+        }
+    }
+
+    /// Somebody said that they leave. Every member may carry it out; those further down the
+    /// roster wait longer, so that as a rule one does.
+    pub(super) fn on_leave_statement(&mut self, now: Timestamp, statement: LeaveStatement) {
+        let Some(session) = self.session() else {
+            return;
+        };
+        let me = session.me();
+        let rank = session.members().iter().position(|member| member.id == me).unwrap_or(0);
+        let rank = u64::try_from(rank).unwrap_or(u64::MAX).min(60);
+        let wait = Duration::from_millis(rank * 150 + self.random_below(100));
+        let leaving = Leaving { statement, at: now.saturating_add(wait) };
+        self.leave.others.insert(leaving.statement.member(), leaving);
+    }
+
+    /// Carries out what is due.
+    pub(super) fn commit_leaves(&mut self, now: Timestamp) {
+        if self.may_act() {
+            let due = self.leave.take_due(now);
+            if !due.is_empty() {
+                self.outbox.push(Job::Change(None, Change::CarryOut(due)));
+            }
+        }
+    }
+}

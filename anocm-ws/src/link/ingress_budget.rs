@@ -1,0 +1,196 @@
+//! How much may come in before anybody has decided about it.
+
+#[cfg(feature = "server")]
+use std::sync::Arc;
+use std::{
+    io,
+    task::{Context, Poll, ready},
+};
+
+use anocm_core::wire::MAX_FRAME;
+use tokio::sync::OwnedSemaphorePermit;
+#[cfg(feature = "server")]
+use tokio::sync::Semaphore;
+use tokio_util::sync::PollSemaphore;
+
+/// Messages up to this length are received without asking: the two smaller classes of sealed
+/// entries, and whatever surrounds them.
+pub(super) const FREE: u64 = 17 * 1_024;
+/// What a message takes while it comes in, times its length: the library's buffer and our copy.
+const COPIES: u64 = 2;
+
+/// Memory that connections share for the longer of the messages that come in.
+#[cfg(feature = "server")]
+#[derive(Clone, Debug)]
+pub(crate) struct Memory {
+    bytes: Arc<Semaphore>,
+    most: u32,
+}
+
+#[cfg(feature = "server")]
+impl Memory {
+    /// At least as much as the longest message takes.
+    pub(crate) fn new(bytes: usize) -> Self {
+        let least = MAX_FRAME.saturating_mul(2);
+        let most = u32::try_from(bytes.max(least)).unwrap_or(u32::MAX);
+        let places = usize::try_from(most).unwrap_or(Semaphore::MAX_PERMITS);
+        Self { bytes: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))), most }
+    }
+}
+
+/// What one connection may send.
+#[derive(Debug, Default)]
+pub(crate) struct IngressBudget {
+    /// The longest first message; 0 is whatever any message may be.
+    first: u64,
+    memory: Option<(PollSemaphore, u32)>,
+    held: Option<OwnedSemaphorePermit>,
+}
+
+impl IngressBudget {
+    /// Bounded as strangers have to be.
+    #[cfg(feature = "server")]
+    pub(crate) fn of(memory: &Memory, first: usize) -> Self {
+        let semaphore = PollSemaphore::new(Arc::clone(&memory.bytes));
+        let first = u64::try_from(first).unwrap_or(u64::MAX);
+        Self { first, memory: Some((semaphore, memory.most)), held: None }
+    }
+
+    /// Ready when more may be read of a message of this size, before which so many were whole.
+    pub(super) fn poll_more(
+        &mut self,
+        cx: &mut Context<'_>,
+        size: u64,
+        whole: u64,
+    ) -> Poll<io::Result<()>> {
+        if whole == 0 && self.first > 0 && size > self.first {
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+        }
+        let Some((semaphore, most)) = &mut self.memory else {
+            return Poll::Ready(Ok(()));
+        };
+        if size <= FREE {
+            return Poll::Ready(Ok(()));
+        }
+        // What is longer than any frame may be is refused when that much has come.
+        let size = size.min(u64::try_from(MAX_FRAME).unwrap_or(u64::MAX));
+        let needs = u32::try_from(size.saturating_mul(COPIES)).unwrap_or(u32::MAX).min(*most);
+        let held = self.held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        let missing = needs.saturating_sub(u32::try_from(held).unwrap_or(u32::MAX));
+        if missing > 0 {
+            // It is never closed; a message in pieces may come here once for each.
+            let Some(more) = ready!(semaphore.poll_acquire_many(cx, missing)) else {
+                return Poll::Ready(Err(io::ErrorKind::Other.into()));
+            };
+            match &mut self.held {
+                Some(held) => held.merge(more),
+                None => self.held = Some(more),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// What is held for the message that has come in, to be kept as long as that is.
+    pub(super) fn release(&mut self) -> Option<OwnedSemaphorePermit> {
+        self.held.take()
+    }
+}
+
+#[cfg(all(test, feature = "server"))]
+mod tests {
+    use std::time::Duration;
+
+    use anocm_core::transport::Link;
+    use bytes::Bytes;
+    use tokio::{
+        io::{AsyncWriteExt, DuplexStream, duplex},
+        time::timeout,
+    };
+
+    use super::*;
+    use crate::{
+        Timing,
+        link::{MeteredIo, Side, WsLink},
+    };
+
+    /// Less than any patience, and, since time stands still while anybody has something to do, long
+    /// enough for everything that can happen.
+    const WHILE: Duration = Duration::from_secs(1);
+
+    fn connection(memory: &Memory) -> (DuplexStream, WsLink) {
+        let (near, far) = duplex(1_024);
+        let meter = MeteredIo::new(far, Bytes::new(), IngressBudget::of(memory, MAX_FRAME));
+        (near, WsLink::new(meter, Side::Server, Timing::default()))
+    }
+
+    /// A binary message of so many bytes, masked with zeros.
+    fn message(length: usize) -> Vec<u8> {
+        let mut message = vec![0x82];
+        match u16::try_from(length) {
+            Ok(length) => {
+                message.push(0xfe);
+                message.extend(length.to_be_bytes());
+            }
+            Err(_) => {
+                message.push(0xff);
+                message.extend((length as u64).to_be_bytes());
+            }
+        }
+        message.resize(message.len() + 4 + length, 0);
+        message
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn long_frames_share_the_memory_and_short_ones_need_none() {
+        // Enough for one frame of the greatest length.
+        let memory = Memory::new(0);
+        let (mut alice, hers) = connection(&memory);
+        let (mut bob, his) = connection(&memory);
+        let (mut carol, carols) = connection(&memory);
+
+        let longest = message(MAX_FRAME);
+        let (last, most) = longest.split_last().unwrap();
+        let hers = tokio::spawn(async move { hers.recv().await });
+        alice.write_all(most).await.unwrap();
+        let long = message(64_000);
+        let receiving = async { his.recv().await.unwrap().unwrap() };
+        let mut receiving = std::pin::pin!(receiving);
+        tokio::select! {
+            biased;
+            _ = &mut receiving => panic!("not enough memory for two"),
+            sent = timeout(WHILE, bob.write_all(&long)) => assert!(sent.is_err()),
+        }
+        carol.write_all(&message(1_000)).await.unwrap();
+        assert_eq!(carols.recv().await.unwrap().unwrap().len(), 1_000);
+
+        alice.write_all(&[*last]).await.unwrap();
+        let whole = hers.await.unwrap().unwrap().unwrap();
+        assert_eq!(whole.len(), MAX_FRAME);
+        // As long as the frame has not been dealt with, it takes its place.
+        assert!(timeout(WHILE, &mut receiving).await.is_err());
+        drop(whole);
+        // Bob's write was cut short: the rest of it is zeros as well.
+        let rest = async { while bob.write_u8(0).await.is_ok() {} };
+        tokio::select! {
+            frame = receiving => assert_eq!(frame.len(), 64_000),
+            () = rest => panic!("a cut"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_message_in_pieces_counts_as_one() {
+        let memory = Memory::new(0);
+        let (mut alice, hers) = connection(&memory);
+        let hers = tokio::spawn(async move { hers.recv().await });
+        for (first, length) in [(0x02, 40_000), (0x00, 40_000), (0x80, 40_000)] {
+            let mut piece = message(length);
+            piece[0] = first;
+            alice.write_all(&piece).await.unwrap();
+        }
+        let whole = hers.await.unwrap().unwrap().unwrap();
+        assert_eq!(whole.len(), 120_000);
+        assert_eq!(memory.bytes.available_permits(), memory.most as usize - 240_000);
+        drop(whole);
+        assert_eq!(memory.bytes.available_permits(), memory.most as usize);
+    }
+}

@@ -1,0 +1,220 @@
+//! Whether the other side still lives.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::ingress_budget::FREE;
+use crate::Timing;
+
+/// The slowest that a message may come in, in bytes a second, beyond what silence is allowed.
+const MIN_BYTES_PER_SECOND: u64 = 16 * 1_024;
+/// How long a message that takes of the shared memory may take besides.
+const HELD: Duration = Duration::from_secs(15);
+/// Buffers that were not used for so long are let go.
+pub(super) const HIBERNATE_AFTER: Duration = Duration::from_secs(2);
+/// Below this a timer would only spin.
+const MIN_INTERVAL: Duration = Duration::from_millis(1);
+
+/// What silence calls for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum KeepaliveAction {
+    /// Let go of the buffers.
+    Rest,
+    /// Ask whether anybody is there.
+    Ping,
+    /// Nobody is.
+    Dead,
+}
+
+/// Watches the silence of the other side.
+pub(super) struct Keepalive {
+    ping_after: Duration,
+    dead_after: Duration,
+    /// One timer for the life of the link. It is set forward only when it fires, so that a busy
+    /// link never touches it.
+    timer: Pin<Box<Sleep>>,
+    pinged: Option<Instant>,
+}
+
+impl Keepalive {
+    pub(super) fn new(timing: Timing) -> Self {
+        let dead_after = timing.dead_after.max(2 * MIN_INTERVAL);
+        // Half of the silence at most, so that there is as long to answer.
+        let ping_after = timing.ping_after.clamp(MIN_INTERVAL, dead_after / 2);
+        Self {
+            ping_after,
+            dead_after,
+            timer: Box::pin(sleep_until(Instant::now() + ping_after.min(HIBERNATE_AFTER))),
+            pinged: None,
+        }
+    }
+
+    /// What to do, given that the other side was last heard at `heard`, that a message of some
+    /// length has been `coming` in since a while, and that there are buffers which were last `used`
+    /// at some time. When this is pending, the task is woken in time: for buffers and for a message
+    /// that comes too slowly, with the next look at the silence.
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        heard: Instant,
+        coming: Option<(Instant, u64)>,
+        used: Option<Instant>,
+    ) -> Poll<KeepaliveAction> {
+        // Whoever was heard before was asked only after a while, so the same instant is an answer.
+        if self.pinged.is_some_and(|pinged| heard >= pinged) {
+            self.pinged = None;
+            self.timer.as_mut().reset(heard + self.ping_after);
+        }
+        let rest = used
+            .map(|used| used + HIBERNATE_AFTER)
+            .filter(|_| self.pinged.is_none() && coming.is_none());
+        if let Some(rest) = rest.filter(|rest| *rest < self.timer.deadline()) {
+            self.timer.as_mut().reset(rest);
+        }
+        loop {
+            ready!(self.timer.as_mut().poll(cx));
+            let now = Instant::now();
+            let is_slow = coming.is_some_and(|(began, length)| {
+                // A longer message holds what others wait for.
+                let start = if length > FREE { HELD.min(self.dead_after) } else { self.dead_after };
+                now.duration_since(began)
+                    > start + Duration::from_secs(length / MIN_BYTES_PER_SECOND)
+            });
+            if self.pinged.is_some() || is_slow {
+                return Poll::Ready(KeepaliveAction::Dead);
+            }
+            let due = heard + self.ping_after;
+            if rest.is_some_and(|rest| rest <= now) {
+                return Poll::Ready(KeepaliveAction::Rest);
+            }
+            if now < due {
+                let rest = rest.filter(|rest| *rest > now);
+                self.timer.as_mut().reset(rest.map_or(due, |rest| rest.min(due)));
+            } else {
+                // Counted from now: if nobody received for long, the silence was on our side.
+                self.pinged = Some(now);
+                let patience = self.dead_after.saturating_sub(self.ping_after);
+                self.timer.as_mut().reset(now + patience);
+                return Poll::Ready(KeepaliveAction::Ping);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    fn pulse() -> Keepalive {
+        Keepalive::new(Timing {
+            ping_after: Duration::from_secs(25),
+            dead_after: Duration::from_secs(60),
+            ..Timing::default()
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_asked_about_and_then_believed() {
+        let start = Instant::now();
+        let mut pulse = pulse();
+        assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None, None)).await, KeepaliveAction::Ping);
+        assert_eq!(start.elapsed().as_secs(), 25);
+        assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None, None)).await, KeepaliveAction::Dead);
+        assert_eq!(start.elapsed().as_secs(), 60);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_answers_is_asked_again_later() {
+        let start = Instant::now();
+        let mut pulse = pulse();
+        assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None, None)).await, KeepaliveAction::Ping);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let heard = Instant::now();
+        assert_eq!(poll_fn(|cx| pulse.poll(cx, heard, None, None)).await, KeepaliveAction::Ping);
+        assert_eq!(start.elapsed().as_secs(), 26 + 25);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn there_is_always_time_to_answer() {
+        let dead_after = Duration::from_secs(60);
+        for ping_after in [59, 60, 61, 3_600].map(Duration::from_secs) {
+            let start = Instant::now();
+            let timing = Timing { ping_after, dead_after, ..Timing::default() };
+            let mut pulse = Keepalive::new(timing);
+            assert_eq!(
+                poll_fn(|cx| pulse.poll(cx, start, None, None)).await,
+                KeepaliveAction::Ping
+            );
+            let asked = Instant::now();
+            assert_eq!(
+                poll_fn(|cx| pulse.poll(cx, start, None, None)).await,
+                KeepaliveAction::Dead
+            );
+            assert_eq!(asked.elapsed().as_secs(), 30, "{ping_after:?}");
+            assert_eq!(start.elapsed(), dead_after);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_who_speaks_is_asked() {
+        let mut pulse = pulse();
+        tokio::time::advance(Duration::from_secs(20)).await;
+        let heard = Instant::now();
+        assert_eq!(poll_fn(|cx| pulse.poll(cx, heard, None, None)).await, KeepaliveAction::Ping);
+        assert_eq!(heard.elapsed().as_secs(), 25);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_sends_a_message_byte_by_byte_is_given_up() {
+        for (length, given_up) in [(1_000, 77), (64 * MIN_BYTES_PER_SECOND, 102)] {
+            let began = Instant::now();
+            let mut pulse = pulse();
+            // Something is heard all the time.
+            while poll_fn(|cx| {
+                Poll::Ready(pulse.poll(cx, Instant::now(), Some((began, length)), None))
+            })
+            .await
+            .is_pending()
+            {
+                tokio::time::advance(Duration::from_secs(1)).await;
+            }
+            assert_eq!(began.elapsed().as_secs(), given_up);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_used_is_let_go() {
+        let start = Instant::now();
+        let mut pulse = pulse();
+        let rests = poll_fn(|cx| pulse.poll(cx, start, None, Some(start))).await;
+        assert_eq!((rests, start.elapsed()), (KeepaliveAction::Rest, HIBERNATE_AFTER));
+        // With nothing left to let go, silence is asked about as ever.
+        assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None, None)).await, KeepaliveAction::Ping);
+        assert_eq!(start.elapsed().as_secs(), 25);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_used_is_kept() {
+        let start = Instant::now();
+        let mut pulse = pulse();
+        let in_use = |cx: &mut Context<'_>| pulse.poll(cx, start, None, Some(Instant::now()));
+        assert_eq!(poll_fn(in_use).await, KeepaliveAction::Ping);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_was_not_listened_to_is_asked_first() {
+        let start = Instant::now();
+        let mut pulse = pulse();
+        tokio::time::advance(Duration::from_secs(100)).await;
+        assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None, None)).await, KeepaliveAction::Ping);
+        assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None, None)).await, KeepaliveAction::Dead);
+        assert_eq!(start.elapsed().as_secs(), 100 + 35);
+    }
+}

@@ -1,0 +1,112 @@
+//! A transport whose connections can be cut.
+
+use std::sync::Arc;
+
+use anocm_core::{
+    Payload, RelayUrl,
+    transport::{Closing, Link, Transport, TransportError, TrySend},
+};
+use tokio::sync::watch;
+
+/// Cuts the connection that is open, without a word to either side. What connects again lives.
+#[derive(Debug)]
+pub(crate) struct CutHandle(watch::Sender<()>);
+
+impl CutHandle {
+    pub(crate) fn cut(&self) {
+        self.0.send_replace(());
+    }
+}
+
+/// Reaches what `inner` does, for as long as nobody cuts.
+pub(crate) struct Cuttable {
+    inner: Arc<dyn Transport>,
+    axe: watch::Receiver<()>,
+}
+
+impl Cuttable {
+    pub(crate) fn new(inner: Arc<dyn Transport>) -> (Self, CutHandle) {
+        let (axe, edge) = watch::channel(());
+        (Self { inner, axe: edge }, CutHandle(axe))
+    }
+}
+
+#[async_trait::async_trait]
+impl Transport for Cuttable {
+    fn relay(&self) -> &RelayUrl {
+        self.inner.relay()
+    }
+
+    async fn connect(&self) -> Result<Box<dyn Link>, TransportError> {
+        let mut axe = self.axe.clone();
+        let inner = self.inner.connect().await?;
+        // Only what is cut from here on.
+        axe.mark_unchanged();
+        Ok(Box::new(CuttableLink { inner, axe }))
+    }
+}
+
+struct CuttableLink {
+    inner: Box<dyn Link>,
+    axe: watch::Receiver<()>,
+}
+
+#[async_trait::async_trait]
+impl Link for CuttableLink {
+    async fn send(&self, frames: &[Payload]) -> Result<(), TransportError> {
+        if self.axe.has_changed().unwrap_or(false) {
+            return Err(TransportError::Cut);
+        }
+        self.inner.send(frames).await
+    }
+
+    fn try_send(&self, frames: &[Payload]) -> TrySend {
+        let is_cut = self.axe.has_changed().unwrap_or(false);
+        if is_cut { TrySend::default() } else { self.inner.try_send(frames) }
+    }
+
+    async fn recv(&self) -> Result<Option<Payload>, TransportError> {
+        let mut axe = self.axe.clone();
+        let cut = async {
+            // Without an axe nobody cuts any more.
+            if axe.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = cut => Err(TransportError::Cut),
+            received = self.inner.recv() => received,
+        }
+    }
+
+    async fn close(&self, why: Closing) {
+        self.inner.close(why).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anocm_core::transport::InProcess;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_cut_ends_what_is_open_and_nothing_later() {
+        let (told, mut others) = tokio::sync::mpsc::unbounded_channel();
+        let inner = InProcess::new(move |link| told.send(link).unwrap());
+        let (transport, axe) = Cuttable::new(Arc::new(inner));
+        let first = transport.connect().await.unwrap();
+        let theirs = others.recv().await.unwrap();
+        axe.cut();
+        assert_eq!(first.recv().await, Err(TransportError::Cut));
+        assert_eq!(first.send(&[]).await, Err(TransportError::Cut));
+        drop(first);
+        assert_eq!(theirs.recv().await, Ok(None));
+
+        let second = transport.connect().await.unwrap();
+        let theirs = others.recv().await.unwrap();
+        theirs.send(&[Payload::from(vec![7])]).await.unwrap();
+        assert_eq!(second.recv().await, Ok(Some(Payload::from(vec![7]))));
+    }
+}
