@@ -1,6 +1,6 @@
-//! What a session costs beyond the bare MLS library, as a ratio. The two take turns, so that a
-//! noisy machine is as noisy to the one as to the other, and only the time counts in which they
-//! had the processor. Each round gives a ratio; their median and quartiles are printed.
+//! The cost of a session relative to the bare MLS library, as a ratio. The two alternate, so that
+//! noise of the machine affects both alike, and only CPU time counts. Each round gives a ratio; the
+//! median and quartiles of the ratios are printed.
 #![expect(clippy::print_stdout, reason = "a benchmark tells what it found")]
 
 mod common;
@@ -15,11 +15,11 @@ use common::{
     talk::{Part, Talk, Visit, growth},
 };
 
-/// What one round of each took, as often as there were rounds.
+/// The times of both in each round.
 type Rounds = Vec<(Duration, Duration)>;
 
 fn main() {
-    // Without `--bench` it is run as a test: once, and small.
+    // Without `--bench` it runs as a test: one small round.
     let (rounds, members, messages) =
         if env::args().any(|arg| arg == "--bench") { (25, 256, 200) } else { (1, 2, 1) };
     println!("{:36} {:>14} {:>14}   ratio [quartiles]", "", Anocm::NAME, Bare::NAME);
@@ -63,7 +63,7 @@ fn coming_and_going(rounds: usize, members: usize) {
     }
 }
 
-/// Lets the two take turns, each going first every other time.
+/// Alternates the two; each goes first every other round.
 fn interleaved<T>(
     rounds: usize,
     mut ours: impl FnMut() -> T,

@@ -1,5 +1,5 @@
-//! A guest's end-to-end work, beside the same work done by the bare MLS library. Criterion does
-//! not pair them; for the ratio of the two see `ratios`.
+//! A guest's end-to-end operations, next to the same operations of the bare MLS library. Criterion
+//! does not pair them; for their ratio see `ratios`.
 
 mod common;
 
@@ -16,7 +16,7 @@ use criterion::{BenchmarkId, Criterion, SamplingMode, criterion_group, criterion
 
 const ROOMS: [usize; 3] = [2, 16, 256];
 
-/// A room that is filled when it is first needed: filters leave most of them out.
+/// A room that is created when it is first needed: benchmark filters skip most of them.
 struct Lazy<R: Room> {
     members: usize,
     talk: Option<Talk<R>>,
@@ -52,7 +52,7 @@ fn messages<R: Room>(c: &mut Criterion) {
     }
 }
 
-/// Joining and removing, for whoever does it and for a member who follows.
+/// Joining and removing, for the acting guest and for a member who follows.
 fn membership<R: Room>(c: &mut Criterion) {
     for members in ROOMS {
         let mut talk = Lazy::<R>::of(members);
@@ -67,7 +67,7 @@ fn membership<R: Room>(c: &mut Criterion) {
     }
 }
 
-/// Opening a room, and all of its growth to 256 members.
+/// Opening a room, and its whole growth to 256 members.
 fn rooms<R: Room>(c: &mut Criterion) {
     c.bench_function(&format!("create/{}", R::NAME), |b| b.iter(|| black_box(R::open())));
     let mut group = c.benchmark_group("growth");
@@ -78,7 +78,7 @@ fn rooms<R: Room>(c: &mut Criterion) {
     group.finish();
 }
 
-/// The safety code of the epoch, as it is shown.
+/// The safety code of the epoch, as it is displayed.
 fn safety_code(c: &mut Criterion) {
     let room = Anocm::open();
     c.bench_function("safety code", |b| {

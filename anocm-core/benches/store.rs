@@ -1,5 +1,5 @@
-//! The memory store, alone and among many rooms. Entries are of 1,000 bytes. Making what is
-//! appended and erasing what was kept is not timed.
+//! The memory store, alone and with many rooms. Entries have 1,000 bytes. Creating the appended
+//! entries and erasing the kept ones is not timed.
 
 mod common;
 
@@ -23,12 +23,12 @@ use futures_util::StreamExt;
 type Group<'a> = BenchmarkGroup<'a, WallTime>;
 
 const ROOMS: [u64; 3] = [1, 1_000, 100_000];
-/// How many calls are timed at one go.
+/// The number of calls in one timed batch.
 const BATCH: u64 = 256;
-/// How many entries come due at one time.
+/// The number of entries that expire at the same time.
 const DUE: u64 = 10_000;
 
-/// Has `act` done `iters` times, in batches of which only the part that it times counts.
+/// Runs `act` for `iters` iterations in batches; only the time that it returns counts.
 fn in_batches(iters: u64, mut act: impl FnMut(u64) -> Duration) -> Duration {
     let (mut took, mut left) = (Duration::ZERO, iters);
     while left > 0 {
@@ -62,7 +62,7 @@ fn appending(group: &mut Group<'_>, shelf: &mut Shelf) {
     });
 }
 
-/// Appends what `make` makes, in turn to all rooms.
+/// Appends the entries that `make` returns, to all rooms in turn.
 fn append(
     group: &mut Group<'_>,
     shelf: &mut Shelf,
@@ -91,7 +91,7 @@ fn append(
     });
 }
 
-/// A live entry, all the way to its one reader.
+/// A live entry, from the append to its one subscriber.
 fn watching(group: &mut Group<'_>, shelf: &mut Shelf) {
     let room = shelf.turn();
     let address = shelf.address(room);
@@ -113,7 +113,7 @@ fn watching(group: &mut Group<'_>, shelf: &mut Shelf) {
     });
 }
 
-/// A whole page: 256 entries.
+/// A full page: 256 entries.
 fn reading(group: &mut Group<'_>, shelf: &Shelf) {
     let address = shelf.address(0);
     let before = done(shelf.store.door(&address)).head;
@@ -131,7 +131,7 @@ fn reading(group: &mut Group<'_>, shelf: &Shelf) {
 }
 
 fn opening_and_closing(group: &mut Group<'_>, shelf: &Shelf, rooms: u64) {
-    // Opens and closes so many rooms: how long each took altogether.
+    // Opens and closes `count` rooms; returns the total time of each.
     let come_and_go = |count| {
         let made: Vec<_> = (rooms..rooms + count).map(|room| (address(room), genesis())).collect();
         let addresses: Vec<_> = made.iter().map(|(address, _)| *address).collect();
@@ -155,7 +155,7 @@ fn opening_and_closing(group: &mut Group<'_>, shelf: &Shelf, rooms: u64) {
     });
 }
 
-/// Entries of as many rooms as there are come due at once.
+/// Entries of all rooms expire at once.
 fn sweeping(group: &mut Group<'_>, shelf: &mut Shelf) {
     group.sample_size(20).sampling_mode(SamplingMode::Flat);
     group.bench_function("sweep 10,000 entries", |b| {

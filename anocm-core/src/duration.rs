@@ -1,11 +1,11 @@
-//! Spans of time as people write them: the one grammar of every option, command and setting.
+//! Human-readable time spans: the one grammar of all options, commands and settings.
 
 use std::time::Duration;
 
-/// The longest span that is read: a hundred years, which every clock can add to the present.
+/// The longest accepted span: a hundred years, which every clock can add to the present.
 const LONGEST: Duration = Duration::from_secs(36_525 * 86_400);
 
-/// Why a text is no span of time.
+/// Why a text is not a time span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DurationError {
@@ -17,14 +17,14 @@ pub enum DurationError {
     TooLong,
 }
 
-/// Reads a span of time: numbers with a unit (`ms`, `s`, `m`, `h`, `d`, `w`, or their names), one
-/// after the other, or a whole number of seconds. At most a hundred years. Months and years, which
-/// are of no fixed length, are no units: `5M` is most likely meant to be `5m`.
+/// Parses a time span: numbers with a unit (`ms`, `s`, `m`, `h`, `d`, `w`, or their names) in
+/// sequence, or a whole number of seconds. At most a hundred years. Months and years have no fixed
+/// length and are not accepted as units: `5M` is most likely a typo for `5m`.
 ///
-/// What [`Retention`](crate::Retention) and this library's programs print is read back.
+/// Accepts the output of [`Retention`](crate::Retention) and of this library's programs.
 ///
 /// # Errors
-/// [`DurationError`] when the text is none, or the span too long.
+/// [`DurationError`] when the text is not a time span, or the span is too long.
 ///
 /// # Examples
 /// ```
@@ -40,7 +40,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     let text = text.trim();
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let span = if is_number {
-        // A number of seconds that does not fit is longer than any span.
+        // A number of seconds that overflows is longer than any span.
         Duration::from_secs(text.parse().map_err(|_| DurationError::TooLong)?)
     } else if units(text).any(|unit| unit.starts_with("mo") || unit.starts_with(['M', 'y'])) {
         return Err(DurationError::Malformed);

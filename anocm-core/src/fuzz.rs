@@ -1,14 +1,15 @@
-//! A way in for the fuzz targets to what is private.
+//! Access to private items for the fuzz targets.
 //!
-//! No part of the library: behind the private feature `__fuzz`, hidden from the documentation,
-//! and free to change with every commit.
+//! Not part of the public API: behind the private feature `__fuzz`, hidden from the documentation,
+//! and may change with every commit.
 
 use std::sync::Weak;
 
 use crate::secret::Payload;
 pub use crate::session::fuzz::*;
 
-/// A payload, and a witness that dies when the payload's last holder has let go.
+/// Returns a payload, and a weak handle that expires when the last holder of the payload is
+/// dropped.
 #[must_use]
 pub fn witnessed(bytes: Vec<u8>) -> (Payload, Weak<()>) {
     Payload::witnessed(bytes)

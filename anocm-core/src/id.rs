@@ -1,12 +1,12 @@
-//! Newtypes for every name and number that crosses a boundary.
+//! Newtypes for the identifiers and numbers that cross an interface.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What a relay knows a room by: 16 random bytes and nothing else.
+/// The identifier under which a relay knows a room: 16 random bytes and nothing else.
 ///
-/// Prints redacted, so that no log names a room.
+/// `Debug` prints it redacted, so that no log identifies a room.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RoomAddress([u8; 16]);
 
@@ -20,7 +20,7 @@ impl RoomAddress {
         Self(bytes)
     }
 
-    /// The bytes, as they stand in frames and in the invite.
+    /// The bytes, as in frames and in the invite.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
@@ -33,7 +33,7 @@ impl fmt::Debug for RoomAddress {
     }
 }
 
-/// The random name of a member, carried in the member's MLS leaf. Only members see it.
+/// The random identifier of a member, carried in the member's MLS leaf. Visible to members only.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct MemberId([u8; 16]);
 
@@ -47,7 +47,7 @@ impl MemberId {
         Self(bytes)
     }
 
-    /// The bytes, as they stand in the leaf's credential.
+    /// The bytes, as in the leaf's credential.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
@@ -60,7 +60,8 @@ impl fmt::Debug for MemberId {
     }
 }
 
-/// The Ed25519 public key of a member's leaf, fresh for every room. Only members see it.
+/// The Ed25519 public key of a member's leaf, generated anew for every room. Visible to members
+/// only.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct MemberKey([u8; 32]);
 
@@ -84,7 +85,7 @@ impl fmt::Debug for MemberKey {
     }
 }
 
-/// The random name of a message, chosen by its sender and carried inside the encryption.
+/// The random identifier of a message, chosen by its sender and carried inside the encryption.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct MessageId([u8; 16]);
 
@@ -108,18 +109,18 @@ impl fmt::Debug for MessageId {
     }
 }
 
-/// An entry's place in the room's log: 1, 2, 3 … given by the relay and never reused.
-/// [`Seq::START`] (zero) stands for "before the first entry".
+/// An entry's sequence number in the room's log: 1, 2, 3 … assigned by the relay and never reused.
+/// [`Seq::START`] (zero) means "before the first entry".
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
 )]
 pub struct Seq(u64);
 
 impl Seq {
-    /// The place before the first entry.
+    /// The position before the first entry.
     pub const START: Self = Self(0);
 
-    /// Makes a place from its number.
+    /// Makes a sequence number.
     #[must_use]
     pub const fn new(n: u64) -> Self {
         Self(n)
@@ -131,20 +132,20 @@ impl Seq {
         self.0
     }
 
-    /// The place after this one. Stays at `u64::MAX`, which no room reaches.
+    /// Returns the next sequence number. Saturates at `u64::MAX`, which no room reaches.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
 
-    /// The place before this one. Stays at [`Seq::START`].
+    /// Returns the previous sequence number. Saturates at [`Seq::START`].
     pub(crate) const fn before(self) -> Self {
         Self(self.0.saturating_sub(1))
     }
 }
 
-/// The room's membership version: each commit or join moves it from n to n + 1
-/// (RFC 9420, section 8). A new room is in epoch 0.
+/// The version of the room's membership: each commit or join increments it from n to n + 1 (RFC
+/// 9420, section 8). A new room is in epoch 0.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
 )]
@@ -166,7 +167,7 @@ impl Epoch {
         self.0
     }
 
-    /// The epoch that a commit to this one begins.
+    /// Returns the epoch that a commit in this one begins.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))

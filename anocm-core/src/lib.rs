@@ -1,5 +1,4 @@
-//! Rooms in which people who give no name talk, end-to-end encrypted, and which leave nothing
-//! behind.
+//! End-to-end encrypted chat rooms for anonymous guests, which leave nothing behind.
 //!
 //! ```text
 //!   your program                                         an operator
@@ -11,10 +10,11 @@
 //!  └──────────────────────────────┘                     └────────────────────────────┘
 //! ```
 //!
-//! * A **room** is known to a **relay** by a random address and nothing else. The relay orders,
-//!   keeps for a while and fans out sealed **entries**; it can read none of them.
+//! * A **room** is known to a **relay** by a random address and nothing else. The relay orders
+//!   sealed **entries**, keeps them for a limited time and fans them out. It cannot read any of
+//!   them.
 //! * A **guest** opens an **invite** link and talks. No account; a fresh key pair for every room.
-//! * **Retention** is chosen for every message, within what room and guest allow. There is no
+//! * **Retention** is chosen for every message, within the limits of room and guest. There is no
 //!   "for ever".
 //!
 //! # Quick start
@@ -69,8 +69,8 @@
 //! | drivers | [`client`], [`relay`] | the only async code |
 //! | testing | `testing` (a feature) | conformance suites, a manual clock, a simulator |
 //!
-//! Who embeds a client needs [`client`] and a [`Transport`](transport::Transport), usually that
-//! of the crate `anocm-ws`. Who brings an event loop of their own uses [`room::Machine`] directly.
+//! To embed a client, use [`client`] and a [`Transport`](transport::Transport), usually that of the
+//! crate `anocm-ws`. To run it in an event loop of your own, use [`room::Machine`] directly.
 
 #![forbid(unsafe_code)]
 

@@ -1,9 +1,9 @@
-//! Proof of work: cheap to check, dear to do in great numbers, the same for phones and for those
-//! who have better hardware.
+//! Proof of work: cheap to verify, expensive to solve in large numbers, with similar costs on
+//! phones and on faster hardware.
 //!
-//! One try is Argon2id (RFC 9106) over 64 KiB: some 40 µs on a desktop. Memory that a processor's
-//! cache holds and a graphics card's does not for each of its thousands of threads is what keeps
-//! the two near each other. See docs/decisions/0009-proof-of-work.md.
+//! One try is Argon2id (RFC 9106) over 64 KiB: some 40 µs on a desktop. That much memory fits into
+//! a processor's cache, but not into a graphics card's cache for each of its thousands of threads;
+//! this keeps their costs close to each other. See docs/decisions/0009-proof-of-work.md.
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 
@@ -22,18 +22,18 @@ pub(crate) fn is_solution(puzzle: &Puzzle, address: &RoomAddress, solution: Solu
     Solver::new(*puzzle, address).solves(solution)
 }
 
-/// Looks for the solution of a puzzle for the room at `address`, for guests that are no
-/// [`Client`](crate::client::Client). Blocks for about [`Puzzle::difficulty`] tries of some 40 µs;
-/// `None` after 32 times as many.
+/// Solves a puzzle for the room at `address`, for guests that do not use a
+/// [`Client`](crate::client::Client). Blocks for about [`Puzzle::difficulty`] tries of some 40 µs
+/// each; `None` after 32 times as many.
 #[cfg(feature = "client")]
 #[must_use]
 pub fn solve(puzzle: Puzzle, address: &RoomAddress) -> Option<Solution> {
     Solver::new(puzzle, address).try_some(puzzle.difficulty.max(1).saturating_mul(32))
 }
 
-/// Looks for the solution of one puzzle.
+/// Searches the solution of one puzzle.
 pub(crate) struct Solver {
-    effort: u32,
+    difficulty: u32,
     salt: [u8; 44],
     next: u64,
     memory: Vec<Block>,
@@ -47,10 +47,10 @@ impl Solver {
             *byte = part;
         }
         let memory = vec![Block::default(); MEMORY as usize];
-        Self { effort: puzzle.difficulty, salt, next: 0, memory }
+        Self { difficulty: puzzle.difficulty, salt, next: 0, memory }
     }
 
-    /// Tries so many numbers, from where it stopped last time.
+    /// Tries the next `tries` numbers, continuing after the previous call.
     pub(crate) fn try_some(&mut self, tries: u32) -> Option<Solution> {
         for _ in 0..tries {
             let solution = Solution(self.next.to_be_bytes());
@@ -64,10 +64,10 @@ impl Solver {
 
     fn solves(&mut self, solution: Solution) -> bool {
         let digest = self.digest(solution);
-        digest.is_some_and(|digest| digest <= u64::MAX / u64::from(self.effort.max(1)))
+        digest.is_some_and(|digest| digest <= u64::MAX / u64::from(self.difficulty.max(1)))
     }
 
-    /// `None` would be a bug: the parameters are lawful.
+    /// `None` would be a bug: the parameters are valid.
     fn digest(&mut self, solution: Solution) -> Option<u64> {
         let params = Params::new(MEMORY, 1, 1, None).ok()?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
@@ -93,7 +93,7 @@ mod tests {
         Solver::new(puzzle, &HERE).try_some(100 * puzzle.difficulty.max(1)).unwrap()
     }
 
-    /// Section 15 of docs/protocol.md; found with the reference implementation of Argon2.
+    /// Section 15 of docs/protocol.md; computed with the reference implementation of Argon2.
     #[test]
     fn a_solution_is_as_documented() {
         let seed = std::array::from_fn(|n| 0x60 + u8::try_from(n).unwrap());

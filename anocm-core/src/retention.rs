@@ -9,7 +9,7 @@ use crate::{
     time::millis,
 };
 
-/// How long a message may be kept: not at all, or for a while.
+/// How long a message may be kept: not at all, or for a limited time.
 ///
 /// Ordered by strictness: [`Retention::Live`] is the smallest.
 ///
@@ -27,7 +27,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[expect(clippy::exhaustive_enums, reason = "there is no third way, and no \"for ever\"")]
 pub enum Retention {
-    /// Delivered to whoever is connected, never stored.
+    /// Delivered to the connected members, never stored.
     Live,
     /// Kept for this long after the relay accepted it.
     For(Lifetime),
@@ -42,10 +42,11 @@ impl Lifetime {
     pub const MIN: Self = Self(1_000);
     /// The longest lifetime: thirty days.
     pub const MAX: Self = Self(30 * 24 * 3_600 * 1_000);
-    /// Ten minutes: how long a relay lets commits and joins be kept whatever it allows messages.
+    /// Ten minutes: the lifetime that a relay always allows commits and joins, whatever its limit
+    /// for messages.
     pub const TEN_MINUTES: Self = Self(600 * 1_000);
 
-    /// Makes a lifetime; fractions of a millisecond are cut off.
+    /// Makes a lifetime; fractions of a millisecond are truncated.
     ///
     /// # Errors
     /// [`RetentionError`] when `duration` is under a second or over thirty days.
@@ -62,14 +63,14 @@ impl Lifetime {
         }
     }
 
-    /// As a duration.
+    /// Returns it as a duration.
     #[must_use]
     pub const fn as_duration(self) -> Duration {
         Duration::from_millis(self.0 as u64)
     }
 }
 
-/// A time span that is no retention.
+/// Why a time span is not a valid retention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RetentionError {
@@ -82,13 +83,13 @@ pub enum RetentionError {
     /// Over thirty days.
     #[error("nothing is kept for longer than thirty days")]
     TooLong,
-    /// A policy whose min, default and largest are not in that order.
+    /// A policy whose smallest, default and largest retention are not in that order.
     #[error("smallest, default and largest retention are out of order")]
     OutOfOrder,
 }
 
 impl Retention {
-    /// The retention for `duration`: zero is [`Retention::Live`].
+    /// Returns the retention for `duration`: zero is [`Retention::Live`].
     ///
     /// # Errors
     /// [`RetentionError`] when it is above zero and under a second, or over thirty days.
@@ -96,7 +97,7 @@ impl Retention {
         if duration.is_zero() { Ok(Self::Live) } else { Lifetime::new(duration).map(Self::For) }
     }
 
-    /// How long the message lives after its acceptance; zero when live.
+    /// Returns how long the message lives after its acceptance; zero when live.
     #[must_use]
     pub const fn lifetime(self) -> Duration {
         match self {
@@ -105,7 +106,7 @@ impl Retention {
         }
     }
 
-    /// The number that stands in frames: milliseconds, zero when live.
+    /// Returns the number used in frames: milliseconds, zero when live.
     #[must_use]
     pub const fn as_millis(self) -> u32 {
         match self {
@@ -114,7 +115,7 @@ impl Retention {
         }
     }
 
-    /// Whether nothing may be stored.
+    /// Whether the message must not be stored.
     #[must_use]
     pub const fn is_live(self) -> bool {
         matches!(self, Self::Live)
@@ -122,7 +123,8 @@ impl Retention {
 }
 
 impl fmt::Display for Retention {
-    /// `live`, `30s`, `5m`, `1d`: the largest unit that is exact, else seconds and a fraction.
+    /// Writes `live`, `30s`, `5m`, `1d`: the largest unit that is exact, otherwise seconds with a
+    /// fraction.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self::For(Lifetime(millis)) = *self else {
             return f.write_str("live");
@@ -139,7 +141,7 @@ impl fmt::Display for Retention {
 impl FromStr for Retention {
     type Err = RetentionError;
 
-    /// Reads `live`, or a span of time as [`parse_duration`] does; a span of nothing is live.
+    /// Parses `live`, or a time span as [`parse_duration`] does; a span of zero is live.
     fn from_str(text: &str) -> Result<Self, RetentionError> {
         if text.trim().eq_ignore_ascii_case("live") {
             return Ok(Self::Live);
@@ -166,7 +168,7 @@ impl<'de> Deserialize<'de> for Retention {
     }
 }
 
-/// What a room allows: the min, default and largest retention of its messages.
+/// A room's retention policy: the smallest, default and largest retention of its messages.
 ///
 /// # Examples
 /// ```
@@ -212,7 +214,7 @@ impl RoomRetention {
     /// Makes a policy.
     ///
     /// # Errors
-    /// [`RetentionError::OutOfOrder`] unless `smallest <= default <= largest`.
+    /// [`RetentionError::OutOfOrder`] unless `min <= default <= max`.
     pub fn new(min: Retention, default: Retention, max: Retention) -> Result<Self, RetentionError> {
         if min <= default && default <= max {
             Ok(Self { min, default, max })
@@ -221,35 +223,36 @@ impl RoomRetention {
         }
     }
 
-    /// The least a message can be kept.
+    /// The shortest retention of a message.
     #[must_use]
     pub const fn min(&self) -> Retention {
         self.min
     }
 
-    /// What a message gets that asks for nothing.
+    /// The retention of a message without one of its own.
     #[must_use]
     pub const fn default_retention(&self) -> Retention {
         self.default
     }
 
-    /// The longest a message can be kept.
+    /// The longest retention of a message.
     #[must_use]
     pub const fn max(&self) -> Retention {
         self.max
     }
 
-    /// The retention of a message about to be sent: what was asked for (else the guest's default,
-    /// else the room's), raised to the room's min, then cut to the guest's cap and the room's
-    /// largest. The strictest wins: a guest's cap holds even below the room's smallest.
+    /// Returns the retention of a message about to be sent: the requested one (or the guest's
+    /// default, or the room's), raised to the room's smallest, then capped by the guest's cap and
+    /// the room's largest. The strictest limit wins: a guest's cap applies even below the room's
+    /// smallest.
     #[must_use]
     pub fn choose(&self, asked: Option<Retention>, guest: GuestRetention) -> Retention {
         let wanted = asked.or(guest.default).unwrap_or(self.default).max(self.min);
         guest.cap.map_or(wanted, |cap| wanted.min(cap)).min(self.max)
     }
 
-    /// How long a receiver keeps a message that came with `sent`: cut to the receiver's cap and
-    /// the room's largest.
+    /// Returns how long a receiver keeps a message sent with retention `sent`: capped by the
+    /// receiver's cap and the room's largest.
     #[must_use]
     pub fn keep(&self, sent: Retention, guest: GuestRetention) -> Retention {
         guest.cap.map_or(sent, |cap| sent.min(cap)).min(self.max)
@@ -267,12 +270,12 @@ impl Default for RoomRetention {
     }
 }
 
-/// What one guest chose for themselves in one room. Never leaves the guest's own machine.
+/// A guest's own retention settings in one room. Never leave the guest's machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GuestRetention {
-    /// For messages they send without saying; the room's default when `None`.
+    /// For messages sent without a retention; the room's default when `None`.
     pub default: Option<Retention>,
-    /// The longest that anything they send or receive is kept; no cap of their own when `None`.
+    /// The longest that any message the guest sends or receives is kept; no cap when `None`.
     pub cap: Option<Retention>,
 }
 

@@ -1,4 +1,4 @@
-//! Random numbers from a seed that cannot be found again once they were drawn.
+//! Random numbers from a seed; the state does not reveal earlier output.
 
 use std::{convert::Infallible, fmt};
 
@@ -7,17 +7,17 @@ use rand_core::{Rng, SeedableRng, TryCryptoRng, TryRng};
 
 use crate::secret::Secret;
 
-/// A generator whose key is replaced at each draw: whoever reads its state later learns nothing
-/// of what was drawn before. Wiped on drop.
+/// A generator that replaces its key at each draw (fast key erasure): its state reveals nothing
+/// about earlier output. Wiped on drop.
 pub(crate) struct FastKeyErasureRng(Secret<32>);
 
 impl FastKeyErasureRng {
-    /// Everything drawn follows from `seed`, which must be unpredictable.
+    /// Creates a generator from `seed`, which must be unpredictable and determines all output.
     pub(crate) const fn new(seed: Secret<32>) -> Self {
         Self(seed)
     }
 
-    /// A secret drawn in place.
+    /// Draws a secret in place.
     pub(crate) fn secret(&mut self) -> Secret<32> {
         let Ok(secret) = Secret::fill(|bytes| {
             self.fill_bytes(bytes);
@@ -58,7 +58,7 @@ impl TryCryptoRng for FastKeyErasureRng {}
 
 impl fmt::Debug for FastKeyErasureRng {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Entropy(..)")
+        f.write_str("FastKeyErasureRng(..)")
     }
 }
 

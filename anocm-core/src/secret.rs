@@ -1,4 +1,4 @@
-//! Bytes that wipe themselves: secrets, tokens, payloads.
+//! Bytes that are wiped on drop: secrets, tokens, payloads.
 
 use std::{fmt, ops::Deref};
 
@@ -10,29 +10,29 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// `N` secret bytes: wiped on drop, compared in constant time, never printed.
 ///
-/// They live on the heap, so that moving the value leaves no copy behind.
+/// The bytes live on the heap, so moving the value leaves no copy behind.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct Secret<const N: usize>(Box<[u8; N]>);
 
 impl<const N: usize> Secret<N> {
-    /// Takes the bytes over. The caller's array is a copy that the caller must wipe; prefer
+    /// Takes the bytes. The caller's array is a copy that the caller must wipe; prefer
     /// [`Secret::fill`].
     #[must_use]
     pub fn new(bytes: [u8; N]) -> Self {
         Self(Box::new(bytes))
     }
 
-    /// Makes a secret in place: `fill` writes into its final buffer.
+    /// Makes a secret without a copy: `fill` writes into the final buffer.
     ///
     /// # Errors
-    /// Whatever `fill` returns; the half-filled buffer is wiped.
+    /// The error of `fill`; the partially filled buffer is wiped.
     pub fn fill<E>(fill: impl FnOnce(&mut [u8; N]) -> Result<(), E>) -> Result<Self, E> {
         let mut secret = Self(Box::new([0; N]));
         fill(&mut secret.0)?;
         Ok(secret)
     }
 
-    /// The bytes, for the cryptography that needs them.
+    /// Returns the bytes, for cryptographic operations.
     #[must_use]
     pub fn expose(&self) -> &[u8; N] {
         &self.0
@@ -53,13 +53,13 @@ impl<const N: usize> fmt::Debug for Secret<N> {
     }
 }
 
-/// A 32-byte bearer token shown to the relay over the connection: to look through the door, to
-/// prove membership of an epoch, or to close the room. The relay holds only its [`TokenHash`].
+/// A 32-byte bearer token sent to the relay over the connection: to look through the door, to prove
+/// membership of an epoch, or to close the room. The relay holds only its [`TokenHash`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(Secret<32>);
 
 impl Token {
-    /// Makes a token of a derived secret.
+    /// Makes a token from a derived secret.
     #[must_use]
     pub fn new(secret: Secret<32>) -> Self {
         Self(secret)
@@ -71,7 +71,7 @@ impl Token {
         self.0.expose()
     }
 
-    /// What the relay keeps: the SHA-256 of the token.
+    /// Returns what the relay keeps: the SHA-256 of the token.
     #[must_use]
     pub fn hash(&self) -> TokenHash {
         TokenHash(Sha256::digest(self.expose()).into())
@@ -97,7 +97,7 @@ impl<'de> Deserialize<'de> for Token {
     }
 }
 
-/// The SHA-256 of a [`Token`]: all that a relay holds of it.
+/// The SHA-256 of a [`Token`]: the only form in which a relay holds it.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 pub struct TokenHash([u8; 32]);
 
@@ -135,26 +135,28 @@ impl fmt::Debug for TokenHash {
     }
 }
 
-/// Bytes that many holders may share without copying and that are overwritten with zeros when
-/// the last holder lets go: sealed entries, frames, group information, decrypted content.
+/// Bytes shared by several holders without copying, and overwritten with zeros when the last holder
+/// is dropped: sealed entries, frames, group information, decrypted content.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Payload(Bytes);
 
 impl Payload {
-    /// Copies `bytes` into a wiping buffer.
+    /// Copies `bytes` into a buffer that is wiped on drop.
     #[must_use]
     pub fn copy_from_slice(bytes: &[u8]) -> Self {
         Self::from(bytes.to_vec())
     }
 
-    /// A payload that keeps `guard` until its last holder has let go: a place in a budget, say.
+    /// Makes a payload that keeps `guard` until its last holder is dropped, for example a permit of
+    /// a budget.
     #[must_use]
     pub fn guarded(bytes: Vec<u8>, guard: impl Send + 'static) -> Self {
         let buffer = WipingBuffer(bytes);
         Self(Bytes::from_owner(Guarded { buffer, _guard: guard }))
     }
 
-    /// The same bytes as [`Bytes`], still shared, still wiped by the last holder.
+    /// Returns the same bytes as [`Bytes`], still shared, and still wiped when the last holder is
+    /// dropped.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         self.0
@@ -163,7 +165,8 @@ impl Payload {
 
 #[cfg(any(test, feature = "__fuzz"))]
 impl Payload {
-    /// A payload, and a witness that dies when the payload's last holder has let go.
+    /// Returns a payload, and a weak handle that expires when the last holder of the payload is
+    /// dropped.
     pub(crate) fn witnessed(bytes: Vec<u8>) -> (Self, std::sync::Weak<()>) {
         let alive = std::sync::Arc::new(());
         let witness = std::sync::Arc::downgrade(&alive);
@@ -171,7 +174,7 @@ impl Payload {
     }
 }
 
-/// Lets go of the guard after the bytes were wiped.
+/// Drops the guard after the bytes are wiped.
 struct Guarded<T> {
     buffer: WipingBuffer,
     _guard: T,
@@ -191,8 +194,8 @@ impl Drop for WipingBuffer {
     }
 }
 
-/// Overwrites all that is allocated. Slices are filled at one go, where wiping the vector itself
-/// goes byte by byte, which a relay notices with every entry.
+/// Overwrites the whole allocation. Wiping the slices fills them in bulk; wiping the vector itself
+/// works byte by byte, which costs a relay measurable time with every entry.
 fn wipe(bytes: &mut Vec<u8>) {
     bytes.as_mut_slice().zeroize();
     bytes.spare_capacity_mut().zeroize();
@@ -250,8 +253,8 @@ impl<'de> Deserialize<'de> for Payload {
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("bytes")
             }
-            // The length was checked against the frame, which was checked against its limit,
-            // before this allocates.
+            // The length was checked against the frame, and the frame against its limit, before
+            // this allocates.
             fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Payload, E> {
                 Ok(Payload::copy_from_slice(bytes))
             }

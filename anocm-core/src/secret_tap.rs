@@ -1,5 +1,5 @@
-//! Tells the tests of this repository which secrets there are, so that they can look for them in
-//! the memory of a process. Without the private feature `__secret_tap` it does nothing.
+//! Reports secrets to the tests of this repository, so that they can search the memory of a process
+//! for them. Without the private feature `__secret_tap` it does nothing.
 
 #[cfg(feature = "__secret_tap")]
 pub use tap::report_to;
@@ -15,20 +15,21 @@ mod tap {
 
     static SINK: OnceLock<fn(&'static str, &[u8])> = OnceLock::new();
 
-    /// From now on every secret of every room in this process is told, once for all: what it is,
-    /// and its bytes, or an encoded structure with secrets in it.
+    /// Reports every secret of every room in this process to `sink` from now on: its name, and its
+    /// bytes or an encoded structure that contains secrets. Can be set only once.
     pub fn report_to(sink: fn(&'static str, &[u8])) {
         SINK.get_or_init(|| sink);
     }
 
-    /// A secret has come about.
+    /// Reports a new secret.
     pub(crate) fn report(what: &'static str, bytes: &[u8]) {
         if let Some(sink) = SINK.get() {
             sink(what, bytes);
         }
     }
 
-    /// The same of a structure. Leaves no copy behind, or a test would find its own.
+    /// Reports a structure that contains secrets. Leaves no copy behind; otherwise a test would
+    /// find it.
     pub(crate) fn report_all_of<T: Serialize + ?Sized>(what: &'static str, secrets: &T) {
         if let Some(sink) = SINK.get()
             && let Ok(size) = postcard::experimental::serialized_size(secrets)

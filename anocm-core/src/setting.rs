@@ -1,8 +1,8 @@
-//! Settings that cannot work are refused where they are set, by name.
+//! Settings are validated where they are set, and refused by name.
 
 use std::{fmt::Debug, ops::RangeInclusive, time::Duration};
 
-/// A setting that cannot work.
+/// A setting that is out of range.
 ///
 /// # Examples
 /// ```
@@ -18,23 +18,23 @@ use std::{fmt::Debug, ops::RangeInclusive, time::Duration};
 #[error("{field} must be {allowed}")]
 #[non_exhaustive]
 pub struct SettingError {
-    /// The field, by its name in the struct that was given.
+    /// The name of the field in the struct that was passed.
     pub field: &'static str,
-    /// What it may be: a range, with units.
+    /// The allowed values: a range, with units.
     pub allowed: &'static str,
 }
 
 impl SettingError {
-    /// `field` is not what it may be, which is `allowed`.
+    /// Creates the error: `field` is not within `allowed`.
     #[must_use]
     pub const fn new(field: &'static str, allowed: &'static str) -> Self {
         Self { field, allowed }
     }
 
-    /// Checks that `value` is in `range`, which `allowed` puts in words.
+    /// Checks that `value` is in `range`; `allowed` describes the range in words.
     ///
     /// # Errors
-    /// Unless it is.
+    /// [`SettingError`] when it is not.
     pub fn unless_in<T: PartialOrd + Debug>(
         range: &RangeInclusive<T>,
         value: &T,
@@ -45,7 +45,7 @@ impl SettingError {
     }
 }
 
-/// So many days.
+/// Returns a duration of `count` days.
 pub(crate) const fn days(count: u64) -> Duration {
     Duration::from_secs(count * 86_400)
 }

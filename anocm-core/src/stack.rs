@@ -1,12 +1,12 @@
-//! What functions leave behind on the stack.
+//! Wiping of what functions leave behind on the stack.
 
 use std::hint::black_box;
 
-/// The cryptography reaches some 60 KiB below whoever sweeps; as much again, to be safe. It takes
-/// two microseconds.
+/// The cryptography uses some 60 KiB of stack below the function that holds the guard; the depth is
+/// doubled for safety. Takes two microseconds.
 const DEPTH: usize = 128 * 1024;
 
-/// Sweeps the stack when dropped: first in a function, it comes last.
+/// Scrubs the stack when dropped. Declared first in a function, it is dropped last.
 pub(crate) struct StackScrubGuard;
 
 impl Drop for StackScrubGuard {
@@ -15,11 +15,11 @@ impl Drop for StackScrubGuard {
     }
 }
 
-/// Overwrites what the functions called so far have left below their caller. They work with copies
-/// of keys and words there, and nobody wipes those: not the libraries, and not the allocator.
+/// Overwrites what earlier calls have left on the stack below their caller. They work there with
+/// copies of keys and plaintext, which neither the libraries nor the allocator wipe.
 #[inline(never)]
 fn scrub() {
     let mut below = [0_u8; DEPTH];
-    // Somebody could read it: so it is written.
+    // Keeps the compiler from removing the write.
     black_box(&mut below);
 }

@@ -1,4 +1,4 @@
-//! Time as a value: the pure layer is told it, drivers ask a [`Clock`].
+//! Time as a value: the pure layer receives it from the caller, drivers use a [`Clock`].
 
 #[cfg(not(target_arch = "wasm32"))]
 mod continuous;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[cfg(not(target_arch = "wasm32"))]
 pub use self::continuous::ContinuousClock;
 
-/// A point on a monotonic clock, in whole milliseconds since an origin that means nothing.
+/// A point on a monotonic clock, in whole milliseconds since an arbitrary origin.
 ///
 /// Points of different clocks cannot be compared; frames carry ages, never timestamps.
 #[derive(
@@ -23,7 +23,7 @@ impl Timestamp {
     /// The clock's origin.
     pub const ZERO: Self = Self(0);
 
-    /// The point `millis` milliseconds after the origin.
+    /// Returns the point `millis` milliseconds after the origin.
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis)
@@ -35,39 +35,40 @@ impl Timestamp {
         self.0
     }
 
-    /// This point plus `duration`, rounded down to milliseconds; stays at the end of time.
+    /// Returns this point plus `duration`, rounded down to milliseconds; saturates at the maximum.
     #[must_use]
     pub fn saturating_add(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(millis(duration)))
     }
 
-    /// This point less `duration`; stays at the origin.
+    /// Returns this point minus `duration`; saturates at the origin.
     #[must_use]
     pub fn saturating_sub(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(millis(duration)))
     }
 
-    /// How long after `earlier` this is; zero when it is not.
+    /// Returns the time from `earlier` to this point; zero when `earlier` is later.
     #[must_use]
     pub const fn saturating_duration_since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 }
 
-/// Whole milliseconds of a duration; `u64::MAX` for one that does not fit.
+/// Returns the whole milliseconds of a duration; `u64::MAX` when they do not fit.
 pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A monotonic clock that can be waited on. Drivers take one, so that tests and embedders
-/// (a browser has no tokio timer) can bring their own.
+/// A monotonic clock that can be waited on. Drivers take one, so that tests and embedders (a
+/// browser has no tokio timer) can supply their own.
 #[cfg_attr(not(target_arch = "wasm32"), async_trait)]
 #[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
 pub trait Clock: Send + Sync + 'static {
-    /// The current time. Never goes back.
+    /// Returns the current time. Never goes back.
     fn now(&self) -> Timestamp;
 
-    /// Returns when [`now`](Self::now) has reached `deadline`; at once when it has. Cancel safe.
+    /// Returns when [`now`](Self::now) has reached `deadline`; immediately if it already has.
+    /// Cancel safe.
     async fn sleep_until(&self, deadline: Timestamp);
 }
 
@@ -80,7 +81,7 @@ pub struct TokioClock {
 
 #[cfg(not(target_arch = "wasm32"))]
 impl TokioClock {
-    /// A clock whose origin is now.
+    /// Creates a clock whose origin is now.
     #[must_use]
     pub fn new() -> Self {
         Self { origin: tokio::time::Instant::now() }

@@ -1,6 +1,6 @@
-//! Why a relay cannot be reached: a plain value, which rooms show and transports give.
+//! Why a relay cannot be reached: a plain value, returned by transports and shown by rooms.
 
-/// Why a link cannot be opened or has died.
+/// Why a link cannot be opened or has failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransportError {
@@ -13,7 +13,7 @@ pub enum TransportError {
     /// What was reached is not a relay, or refused the connection.
     #[error("the relay refused the connection")]
     Refused,
-    /// The relay's certificate is not to be trusted, for none of the reasons below.
+    /// The relay's certificate is not trusted, for none of the reasons below.
     #[error("the relay's certificate is not trusted")]
     Untrusted,
     /// The relay's certificate has expired, or this machine's clock is ahead.
@@ -28,13 +28,13 @@ pub enum TransportError {
     /// The relay's certificate comes from an authority that is not trusted here.
     #[error("the relay's certificate comes from an authority that is not trusted here")]
     CertificateUnknownAuthority,
-    /// The connection was cut.
+    /// The connection was lost.
     #[error("the connection was cut")]
     Cut,
-    /// A frame longer than the limit arrived.
+    /// A frame above the length limit was received.
     #[error("a frame was too long")]
     TooLong,
-    /// The other side broke the transport's own protocol.
+    /// The other side violated the transport's own protocol.
     #[error("the other side broke the transport's protocol")]
     Protocol,
 }

@@ -1,4 +1,4 @@
-//! A machine that slept, and a program that was stopped.
+//! A machine that was suspended, and a program that was stopped.
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 mod common;
@@ -42,14 +42,14 @@ async fn what_fell_due_meanwhile_is_not_shown_even_before_it_is_wiped() {
     while !matches!(room.next_event().await, Some(RoomEvent::Message(_))) {}
     assert_eq!(room.history().len(), 1);
 
-    // Nothing else runs before the next wait.
+    // No other task runs before the next await.
     clock.advance(minutes);
     assert!(room.history().is_empty());
     while !matches!(room.next_event().await, Some(RoomEvent::Expired { .. })) {}
 }
 
-/// Lets a program be stopped as a whole, as an app freezer or a debugger does: while it is, its
-/// future is not polled, and what arrives for it waits.
+/// Stops a program as a whole, as an app freezer or a debugger does: while it is stopped, its
+/// future is not polled, and incoming frames wait.
 struct Stoppable<F> {
     program: Pin<Box<F>>,
     stopped: watch::Receiver<bool>,
@@ -61,7 +61,7 @@ impl<F: Future<Output = ()>> Stoppable<F> {
             let _ = self.stopped.wait_for(|stopped| !stopped).await;
             tokio::select! {
                 biased;
-                // Before the program is polled once more.
+                // Checked before the program is polled again.
                 _ = self.stopped.wait_for(|stopped| *stopped) => {}
                 () = &mut self.program => return,
             }
@@ -93,8 +93,8 @@ impl Stopped {
         Self { stage, alice, bob, stop }
     }
 
-    /// What Bob is shown of what Alice says, if his program stops before that and goes on so much
-    /// later: each text, and how long it is kept from then on.
+    /// Returns what Bob is shown of Alice's messages if his program stops before she sends them and
+    /// continues after `later`: each text, and its remaining retention in seconds.
     async fn shows(mut self, words: &[(&str, Retention)], later: Duration) -> Vec<(String, u64)> {
         self.stop.send_replace(true);
         for (text, retention) in words {

@@ -1,4 +1,4 @@
-//! Frames that no client sends, beside a conversation that must not notice.
+//! Frames that no client sends, next to a conversation that they must not affect.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on ends")]
 
 mod common;
@@ -52,7 +52,7 @@ fn next() -> impl Strategy<Value = NextEpoch> {
     })
 }
 
-/// Requests about the room, made by somebody who knows its address and nothing else.
+/// Requests about the room from a sender that knows only its address.
 fn request(invite: &Invite) -> impl Strategy<Value = Request> + use<> {
     let address = *invite.address();
     let seq = || prop_oneof![0_u64..9, Just(u64::MAX)].prop_map(Seq::new);
@@ -86,7 +86,7 @@ fn request(invite: &Invite) -> impl Strategy<Value = Request> + use<> {
     ]
 }
 
-/// What is done to the bytes of a frame.
+/// A modification of a frame's bytes.
 #[derive(Clone, Debug)]
 enum Harm {
     None,
@@ -117,7 +117,7 @@ fn harm() -> impl Strategy<Value = Harm> {
     let bytes = || proptest::collection::vec(any::<u8>(), 0..200);
     prop_oneof![
         3 => Just(Harm::None),
-        // Most of what can go wrong is in the first bytes.
+        // Most errors are in the first bytes.
         2 => prop_oneof![0_usize..80, any::<usize>()].prop_map(Harm::Cut),
         4 => (prop_oneof![0_usize..80, any::<usize>()], any::<u8>())
             .prop_map(|(at, bit)| Harm::Flip(at, bit)),
@@ -126,7 +126,7 @@ fn harm() -> impl Strategy<Value = Harm> {
     ]
 }
 
-/// Sends the frames, and takes whatever comes back; none of it may be a favour.
+/// Sends the frames, and reads the replies; none of them may grant anything.
 async fn pester(stage: &Stage, frames: Vec<Payload>) {
     let hand = Hand::reach(stage).await;
     let _ = hand.link.send(&frames).await;
@@ -134,7 +134,8 @@ async fn pester(stage: &Stage, frames: Vec<Payload>) {
         while let Ok(Some(frame)) = hand.link.recv().await {
             let frame: RelayFrame = decode(&frame, anocm_core::wire::MAX_FRAME).unwrap();
             if let RelayFrame::Reply { result: Ok(reply), .. } = frame {
-                // A flipped bit may make a request about another room, which is let go of.
+                // A flipped bit may turn a request into a `Detach` from another room, which
+                // succeeds.
                 assert!(matches!(reply, Reply::Done), "{reply:?}");
             }
         }
@@ -154,7 +155,7 @@ async fn they_talk(alice: &mut Guest, bob: &mut Guest) {
     }
 }
 
-/// Alice and Bob, who talk after each case.
+/// Alice and Bob, who exchange messages after each case.
 struct Talk {
     runtime: tokio::runtime::Runtime,
     stage: Stage,
@@ -174,7 +175,7 @@ impl Talk {
         self.pair.borrow()[0].invite()
     }
 
-    /// Goes on with the talk beside each of the cases.
+    /// Runs each of the cases and continues the conversation after each.
     fn beside<S: Strategy>(&self, cases: &S, case: impl AsyncFn(S::Value)) {
         let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
         let result = TestRunner::new(config).run(cases, |value| {
@@ -206,7 +207,7 @@ fn whoever_has_only_the_link_moves_nothing_with_what_is_no_join() {
     let talk = Talk::begin();
     let invite = talk.invite();
     let (address, door) = (*invite.address(), door_token(&invite));
-    // The right token; an entry that the relay itself must refuse.
+    // The right token, with an entry that the relay itself must refuse.
     let hash = door.hash();
     let joins =
         (entry(), next()).prop_filter("what only members can refuse", move |(entry, next)| {

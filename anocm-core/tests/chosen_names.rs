@@ -1,5 +1,5 @@
-//! What a member chooses, and other members see, names nothing: nonces and ids of others, used
-//! again by a member whose client does what it likes. Against an honest relay.
+//! Values that a member chooses and other members see identify nothing: a modified client reuses
+//! the nonces and ids of other members, against an honest relay.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on ends")]
 
 mod common;
@@ -17,7 +17,7 @@ use rand_core::{TryCryptoRng, TryRng};
 
 const NONCE: usize = 24;
 
-/// A random source that gives the same bytes over and over: what is sealed with it has that nonce.
+/// A random source that repeats the same bytes: a seal made with it has that nonce.
 struct Given([u8; NONCE]);
 
 impl TryRng for Given {
@@ -41,7 +41,7 @@ impl TryRng for Given {
 
 impl TryCryptoRng for Given {}
 
-/// Alice, Bob and Mallory, who knows the nonce of the last thing that `speaker` said.
+/// Alice, Bob and Mallory, who knows the nonce of the last message of `speaker`.
 async fn with_nonce_of(stage: &Stage, speaker: usize) -> ([Guest; 2], Mallory, [u8; NONCE]) {
     let mut guests: [Guest; 2] = stage.with(&["Bob"]).await.try_into().unwrap();
     let mut mallory = Mallory::joins(stage, &guests[0].invite()).await;

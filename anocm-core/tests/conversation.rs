@@ -357,7 +357,7 @@ async fn what_nobody_fetched_in_time_is_never_shown() {
     let stage = Stage::new();
     let [alice, mut bob] = stage.with(&["Bob"]).await.try_into().unwrap();
     alice.says("for five seconds", seconds(5));
-    // Bob's program looks away for longer than that.
+    // Bob's program fetches no events for longer than that.
     tokio::time::sleep(Duration::from_secs(10)).await;
     for event in bob.meanwhile(Duration::from_secs(1)).await {
         assert!(!matches!(event, RoomEvent::Message(_) | RoomEvent::Expired { .. }), "{event:?}");

@@ -1,4 +1,4 @@
-//! Many come through one door at once.
+//! Many guests join through one door at once.
 
 mod common;
 
@@ -15,7 +15,7 @@ const CROWD: usize = 24;
 #[tokio::test(start_paused = true)]
 async fn a_crowd_works_and_gets_in() {
     let mut config = RelayConfig::default();
-    // The last of them have to work, and some to wait.
+    // The last of them need a proof of work, and some must wait.
     config.room_joins = Rate { amount: 60, period: Duration::from_secs(60), burst: 20 };
     config.max_difficulty = 1_024;
     let stage = Stage::of(config);

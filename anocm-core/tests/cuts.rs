@@ -1,4 +1,4 @@
-//! A scripted conversation, its connections cut after every single frame in turn.
+//! A scripted conversation whose connections are cut after every single frame in turn.
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 mod common;
@@ -8,10 +8,10 @@ use std::{sync::Arc, time::Duration};
 use anocm_core::{Command, RoomEvent, testing::network::Network};
 use common::{Guest, Stage, seconds};
 
-/// Who is cut, and after how many frames of theirs.
+/// The guest whose connection is cut, and after how many of its frames.
 type Cut = Option<(usize, u64)>;
 
-/// Plays the script; gives how many frames each of the three connections carried.
+/// Plays the script, and returns how many frames each of the three connections carried.
 async fn play(cut: Cut) -> [u64; 3] {
     let stage = Stage::new();
     let network = Network::new(1, Duration::ZERO);
@@ -53,7 +53,7 @@ async fn play(cut: Cut) -> [u64; 3] {
     [0, 1, 2].map(|line| network.passed(line))
 }
 
-/// Lets everything come to rest; nothing may be wrong on the way.
+/// Waits until everything is processed; no trouble but `Missed` may be reported meanwhile.
 async fn settle(guests: &mut [&mut Guest]) {
     for guest in guests {
         for event in guest.meanwhile(Duration::from_secs(20)).await {

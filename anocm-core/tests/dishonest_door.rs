@@ -1,4 +1,4 @@
-//! A relay that lies about doors, epochs and what it has done.
+//! A relay that lies about doors, epochs and the requests that it carried out.
 
 mod common;
 
@@ -19,7 +19,7 @@ use common::{
     tamper::Tamper,
 };
 
-/// Bob at the door of Alice's room, which the relay shows changed.
+/// Bob, who joins Alice's room by a door that the relay shows modified.
 async fn shown(change: impl FnMut(&mut Door) + Send + 'static) -> (Guest, Arc<Tamper>, Guest) {
     let stage = Stage::new();
     let alice = stage.open("Alice").await;
@@ -83,7 +83,7 @@ async fn an_old_door_is_tried_again_until_the_present_one_is_shown() {
     })
     .await;
     bob.entered().await;
-    // Carol is shown the door that Bob came through, some ten times.
+    // Carol is shown the door that Bob joined by, about ten times.
     let mut carol = Guest::knocking(relay, &alice.invite(), "Carol");
     carol.entered().await;
     alice.sees_members(3).await;
@@ -203,7 +203,7 @@ async fn a_message_accepted_and_dropped_is_sent_again() {
     }
 }
 
-/// A reply that answers nothing that `request` asked.
+/// A reply that does not match `request`.
 fn beside_the_point(request: &Request) -> Reply {
     match request {
         Request::Create { .. } | Request::Enter { .. } => Reply::Accepted { seq: Seq::new(1) },

@@ -1,4 +1,4 @@
-//! A member whose client does what it likes, against an honest relay.
+//! A member with a modified client, against an honest relay.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod common;
@@ -25,7 +25,7 @@ fn text(text: &str) -> Content {
     Content::Text(MessageText::new(text.to_owned()))
 }
 
-/// Alice and Bob, who talk, and Mallory, who is about to do something else.
+/// Alice and Bob, who exchange messages, and Mallory, who is about to deviate from the protocol.
 async fn with_mallory(stage: &Stage) -> ([Guest; 2], Mallory) {
     let [mut alice, mut bob] = stage.with(&["Bob"]).await.try_into().unwrap();
     let mallory = Mallory::joins(stage, &alice.invite()).await;
@@ -171,7 +171,7 @@ async fn an_epoch_that_nobody_can_prove_is_left_through_the_door() {
     let stage = Stage::new();
     let ([mut alice, mut bob], mut mallory) = with_mallory(&stage).await;
     mallory.refreshes(|next, nowhere| next.member = nowhere.member).await;
-    // The owner's own token admits her.
+    // The owner is admitted by her owner token.
     let events = alice.meanwhile(Duration::from_secs(120)).await;
     assert!(!troubles(&events).contains(&Trouble::Rejoined), "{events:#?}");
     let events = bob.meanwhile(Duration::from_secs(1)).await;
@@ -204,7 +204,7 @@ async fn an_epoch_without_proof_or_door_or_owner_is_the_end_and_all_are_told() {
     let ([alice, mut bob], mut mallory) = with_mallory(&stage).await;
     alice.room.wipe();
     mallory.refreshes(without_proof_or_door).await;
-    // Nobody is admitted for the linger, which takes about as long as Bob's patience.
+    // The relay admits no member during the linger, which is about as long as Bob's join timeout.
     let ends = [Ended::Closed(CloseReason::Gone), Ended::NotLetIn(JoinFailure::LinkReplaced)];
     assert!(ends.contains(&bob.ends().await));
 }
@@ -215,7 +215,7 @@ async fn what_cannot_be_read_is_healed_by_a_new_epoch_once_a_minute() {
     let ([mut alice, mut bob], mut mallory) = with_mallory(&stage).await;
     let before = alice.room.view().epoch.value();
     for (minute, epochs) in [(0, 2), (1, 4)] {
-        // Each of the two who notice renews the keys at most once, whatever comes.
+        // Each of the two who notice renews the keys at most once per minute, whatever arrives.
         for _ in 0..4 {
             mallory.catches_up().await;
             let said = mallory.seals(minute, 7, text("twice"));
@@ -360,7 +360,7 @@ async fn who_was_removed_can_neither_read_nor_write_any_more() {
     let mut after = before;
     after.epoch = alice.room.view().epoch;
     assert_eq!(mallory.publishes(after, None).await, Err(Refusal::NotAdmitted));
-    // She may see the commit that removed her, and nothing behind it.
+    // She may read the commit that removed her, and nothing after it.
     let seen = mallory.catches_up().await;
     assert!(mallory.session.is_removed());
     assert_eq!(seen.last().map(|item| item.entry.kind), Some(EntryKind::Commit));

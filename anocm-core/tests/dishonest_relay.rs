@@ -20,7 +20,7 @@ fn altered(sealed: &Payload) -> Payload {
     Payload::from(bytes)
 }
 
-/// The item of an event.
+/// Returns the log item of an event.
 fn told(frame: &RelayFrame) -> Option<LogItem> {
     match frame {
         RelayFrame::Event(Event::Entry { item, .. }) => Some(item.clone()),
@@ -182,7 +182,7 @@ async fn an_entry_repeated_at_the_next_place_does_not_open_there() {
     let troubles = scene.troubles().await;
     assert!(matches!(troubles[..], [Trouble::Unreadable { .. }, ..]), "{troubles:?}");
     assert_eq!(scene.bob.kept(), ["once"]);
-    // The lie has taken the place of what comes next.
+    // The false entry took the sequence number of the next message.
     scene.relay.honest();
     scene.alice_says("in its place");
     scene.goes_on().await;
@@ -268,7 +268,8 @@ async fn a_withheld_message_is_noticed_at_the_senders_next() {
                 seq = Some(item.seq);
                 return vec![];
             }
-            // What was never there leaves no hole either: the places move up.
+            // The relay hides the gap of the withheld entry: it decrements the sequence numbers
+            // that follow.
             (Some(mut item), _) => {
                 item.seq = Seq::new(item.seq.value() - 1);
                 return vec![again(&frame, item)];
@@ -351,7 +352,7 @@ async fn an_altered_membership_change_is_read_again_when_the_relay_is_honest() {
 
 #[tokio::test(start_paused = true)]
 async fn taking_back_what_was_valid_ends_the_room() {
-    // A member's commit alone, or with the join of the one who is told so.
+    // A member's commit alone, or together with Bob's own join.
     for (back, epoch) in [(0, 1), (1, 0)] {
         let mut scene = Scene::new().await;
         scene.alice.does(Command::Rename("Alicia".parse::<Nickname>().unwrap()));

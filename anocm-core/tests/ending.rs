@@ -1,4 +1,4 @@
-//! When the owner ends a room, everyone in it is told so, whatever else is under way.
+//! When the owner closes the room, every guest is informed, whatever else is in progress.
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 mod common;
@@ -19,7 +19,7 @@ const BY_OWNER: Ended = Ended::Closed(CloseReason::Owner);
 async fn everyone_learns_that_the_owner_ended_the_room_before_the_relay_stops() {
     let stage = Stage::new();
     let [mut alice, mut bob] = stage.with(&["Bob"]).await.try_into().unwrap();
-    // Bob's own words are on their way when the room ends.
+    // Bob's message is in transit when the room ends.
     bob.says("too late", seconds(60));
     alice.does(Command::Close);
     assert_eq!(alice.ends().await, BY_OWNER);
@@ -31,12 +31,12 @@ async fn everyone_learns_that_the_owner_ended_the_room_before_the_relay_stops() 
 async fn everyone_learns_it_also_on_several_threads() {
     let rooms = (0..32).map(|_| tokio::spawn(one_room_ends()));
     for room in rooms.collect::<Vec<_>>() {
-        // In real time, so that who waits for ever fails soon.
+        // In real time, so that a guest that waits for ever fails soon.
         tokio::time::timeout(Duration::from_secs(30), room).await.unwrap().unwrap();
     }
 }
 
-/// Everybody talks while the owner ends the room and then the relay.
+/// All guests send messages while the owner closes the room and then the relay stops.
 async fn one_room_ends() {
     let stage = Stage::new();
     let mut guests = stage.with(&["Bob", "Carol"]).await;
@@ -53,7 +53,7 @@ async fn one_room_ends() {
 }
 
 async fn talks_until_the_end(mut guest: Guest) -> Ended {
-    // So many wait that one of them is always under way; the end may come sooner.
+    // Enough messages are queued that one is always in transit; the end may come sooner.
     for _ in 0..200 {
         let _ = guest.room.send("on");
     }
@@ -69,19 +69,19 @@ async fn last_words_on_their_way_are_heard_by_those_who_can_say_nothing_more() {
         let reach = Arc::new(network.transport(0, stage.reach()));
         let mut bob = Guest::knocking(reach, &alice.invite(), "Bob");
         bob.entered().await;
-        // He has proven his epoch by then, and is told what happens.
+        // By then he has proven his epoch, and is subscribed to the room.
         bob.meanwhile(Duration::from_secs(5)).await;
         alice.does(Command::Close);
         assert_eq!(alice.ends().await, BY_OWNER);
         stage.relay.shutdown(true).await;
-        // Nobody takes this any more, and the connection tells so at once; if he does not know
-        // of the end already.
+        // The relay no longer accepts this, and the connection reports so at once, unless he
+        // already knows of the end.
         let _ = bob.room.send("too late");
         assert_eq!(bob.ends().await, BY_OWNER, "seed {seed}");
     }
 }
 
-/// Two relays may share a store: the end may come from one and the refusal from the other.
+/// Two relays may share a store: the close may come from one and the refusal from the other.
 #[tokio::test(start_paused = true)]
 async fn a_refusal_that_is_faster_than_the_end_does_not_hide_who_ended_the_room() {
     let mut scene = Scene::new().await;

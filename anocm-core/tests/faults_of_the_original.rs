@@ -1,8 +1,8 @@
 //! The faults of the original anocm, one test for each that this crate could have.
 //!
-//! Left to the tests of the Redis back end: 8 (storing and setting the expiry in two commands; of
-//! the memory store the first half is tested here) and 9 (values readable in the server's memory
-//! after they expired).
+//! Covered by the tests of the Redis back end: 8 (storing and setting the expiry in two commands;
+//! its first half is tested here for the memory store) and 9 (values readable in the server's
+//! memory after they expired).
 
 mod common;
 
@@ -115,7 +115,7 @@ async fn fault_4_who_is_no_member_posts_nothing() {
     let refused = eve.ask(Request::Publish { address, entry, next: None }).await;
     assert_eq!(refused, Err(Refusal::NotAdmitted));
     talk(&mut alice, &mut bob).await;
-    // A place that was given to nobody would show as a hole.
+    // A sequence number taken by a refused entry would show as a gap.
     let seqs: Vec<_> = bob.room.history().iter().map(|message| message.seq.value()).collect();
     assert_eq!(seqs[1], seqs[0] + 1);
 }
@@ -128,7 +128,7 @@ async fn fault_5_keys_go_to_nobody_who_asks_without_the_link() {
     let mut eve = Hand::reach(&stage).await;
     let door = Token::new(Secret::new([5; 32]));
     assert_eq!(eve.ask(Request::Look { address, door }).await, Err(Refusal::NotAdmitted));
-    // And to whoever has it they come sealed, and authenticated by those who are inside.
+    // With the link, the keys are returned sealed, and authenticated by the members.
     let door = door_token(&alice.invite());
     let Ok(Reply::Door(shown)) = eve.ask(Request::Look { address, door }).await else {
         panic!("the door was not shown")
@@ -177,7 +177,7 @@ async fn fault_7_old_keys_open_nothing_new_and_new_keys_nothing_old() {
     let opened = mallory.catches_up().await;
     assert!(mallory.session.is_removed());
     assert!(opened.iter().all(|item| item.entry.kind != EntryKind::Message));
-    // Keys die with the room: nothing is left that could be read.
+    // Keys are wiped with the room: nothing readable remains.
     bob.room.wipe();
     assert!(bob.room.view().me.is_none() && bob.kept().is_empty());
 }
@@ -193,7 +193,7 @@ async fn fault_8_nothing_is_stored_without_its_end() {
     late.cursor = Seq::START;
     let kept = late.reads().await.unwrap();
     assert!(kept.iter().all(|item| item.entry.kind.begins_epoch()));
-    // Not even a request for "for ever" can be written down.
+    // An unlimited retention cannot even be represented.
     assert!(Retention::keep(Duration::from_secs(31 * 24 * 3_600)).is_err());
     talk(&mut alice, &mut bob).await;
 }
@@ -229,8 +229,8 @@ async fn fault_10_messages_of_one_moment_and_one_name_do_not_overwrite_each_othe
 
 #[tokio::test(start_paused = true)]
 async fn fault_11_rooms_and_members_are_listed_nowhere() {
-    // What is written to logs is tested in logs.rs. A relay answers nothing without an address,
-    // and shows the state of rooms, addresses and keys to no debugger's print either.
+    // Log output is tested in logs.rs. A relay replies to no request without an address, and its
+    // `Debug` output shows no room state, address or key either.
     let stage = Stage::new();
     let [alice, _bob] = stage.with(&["Bob"]).await.try_into().unwrap();
     let address = *alice.invite().address();

@@ -1,4 +1,5 @@
-//! What can be done with nothing but the link: joins that are no joins. Against an honest relay.
+//! Attacks with nothing but the link: entries of kind join that are not valid joins. Against an
+//! honest relay.
 #![expect(clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on ends")]
 
 mod common;
@@ -18,11 +19,11 @@ use common::{
     seconds,
 };
 
-/// Within this the room goes on after a join that is none: the wait of three seconds, a random one
-/// of one second, and what it takes to prove the epoch again.
+/// The room continues within this time after an invalid join: the wait of three seconds, a random
+/// wait of one second, and the time to prove the epoch again.
 const GOES_ON: Duration = Duration::from_secs(6);
 
-/// Guests whose connections can be cut, one by one.
+/// Guests whose connections can be cut one by one.
 struct Cuttable {
     stage: Stage,
     network: Network,
@@ -55,7 +56,7 @@ impl Cuttable {
         guests.into_iter().for_each(|guest| self.network.block(guest, is));
     }
 
-    /// What happens to each of them.
+    /// Returns the events of each guest.
     async fn meanwhile(&mut self, time: Duration) -> Vec<Vec<RoomEvent>> {
         tokio::time::sleep(time).await;
         let mut all = Vec::new();
@@ -80,7 +81,7 @@ impl Cuttable {
     }
 }
 
-/// Who has the link and is no member sends a join with nothing in it.
+/// Sends an empty join as a link-holder that is no member.
 async fn junk(stage: &Stage, invite: &Invite) -> Result<Seq, Refusal> {
     let mut hand = Hand::reach(stage).await;
     let (address, door) = (*invite.address(), door_token(invite));
@@ -135,7 +136,7 @@ async fn the_first_who_comes_back_takes_back_what_came_while_all_were_away() {
         room.meanwhile(Duration::from_secs(5)).await;
         junk(&room.stage, &room.invite()).await.unwrap();
         room.meanwhile(Duration::from_secs(20)).await;
-        // One by one, with time for the next try to connect in between.
+        // One by one, each with enough time for the next connection attempt.
         for guest in [first, 2, 1 - first] {
             room.cut([guest], false);
             room.meanwhile(Duration::from_secs(60)).await;
@@ -153,7 +154,7 @@ async fn a_stream_of_junk_leaves_the_room_most_of_its_time() {
     let invite = room.invite();
     let (mut broken, mut accepted) = (0, 0);
     for _ in 0..300 {
-        // What comes while the room is broken goes with what broke it.
+        // An entry that arrives while the room is broken is voided with the entry that broke it.
         accepted += u32::from(junk(&room.stage, &invite).await.is_ok());
         room.meanwhile(Duration::from_secs(1)).await;
         broken += u32::from(room.guests[1].room.view().broken);
@@ -203,7 +204,8 @@ async fn a_lawful_join_cannot_be_taken_back_by_a_member() {
         guests[0].meanwhile(Duration::from_secs(wait)).await;
         assert_eq!(mallory.hand.ask(void(&token, seq)).await, Err(Refusal::Unlawful));
     }
-    // Nor anything that is no join, nor with another token, nor by one who has proven nothing.
+    // Nor an entry that is not a join, nor with another token, nor over a connection that has
+    // proven nothing.
     let stale = mallory.hand.ask(void(&token, Seq::new(seq.value() + 1))).await;
     assert!(matches!(stale, Err(Refusal::StaleEpoch { .. })));
     let other = Token::new(Secret::new([1; 32]));
@@ -230,7 +232,7 @@ async fn who_takes_a_join_back_changes_neither_hashes_nor_anything_before_its_ti
     assert!(matches!(early, Err(Refusal::Busy { .. })), "{early:?}");
     room.meanwhile(Duration::from_secs(4)).await;
     assert_eq!(mallory.hand.ask(void()).await, Ok(Reply::Done));
-    // The epoch goes on as it was, and members repair the door that she spoilt.
+    // The epoch continues unchanged, and the members repair the door that she spoilt.
     mallory.enters().await.unwrap();
     room.cut([0, 1], false);
     room.meanwhile(Duration::from_secs(90)).await;
@@ -247,7 +249,7 @@ async fn newcomers_whose_join_is_taken_back_come_again() {
     mallory.catches_up().await;
     room.cut([0, 1], true);
     room.meanwhile(Duration::from_secs(5)).await;
-    // Nobody of the room but Mallory sees them come.
+    // Of the room, only Mallory is online to see them join.
     let invite = room.invite();
     let mut newcomers = Vec::new();
     for name in ["Carol", "Dave"] {

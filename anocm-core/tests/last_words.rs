@@ -1,4 +1,4 @@
-//! What was said last is sent, or its guest is told that it was not.
+//! The last messages before a shutdown are sent, or their guest is told that they were not.
 
 mod common;
 
@@ -8,10 +8,10 @@ use anocm_core::{Command, RoomEvent, room::Ended, testing::network::Network};
 use common::{Guest, Stage, seconds};
 use tokio::time::Instant;
 
-/// Longer than a shutdown takes, whatever happens.
+/// Longer than any shutdown takes.
 const BOUND: Duration = Duration::from_secs(6);
 
-/// Alice, and Bob over a network of his own with some delay.
+/// Alice, and Bob over his own network with some delay.
 async fn scene() -> (Stage, Network, Guest, Guest) {
     let stage = Stage::new();
     let network = Network::new(1, Duration::from_millis(100));
@@ -25,7 +25,7 @@ async fn scene() -> (Stage, Network, Guest, Guest) {
     (stage, network, alice, bob)
 }
 
-/// What is left to be fetched, up to the end.
+/// Returns the events that are left to be fetched, up to the end.
 async fn rest(guest: &mut Guest) -> Vec<RoomEvent> {
     let mut events = Vec::new();
     while let Some(event) = guest.room.next_event().await {

@@ -1,4 +1,4 @@
-//! The most verbose log of a whole conversation names nothing and nobody.
+//! The most verbose log of a whole conversation names no room, guest or message.
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 mod common;

@@ -1,4 +1,4 @@
-//! An operator allows less than guests ask for: the room is opened all the same, with less.
+//! An operator whose limits are below the requested settings: the room is opened with lower limits.
 
 mod common;
 
@@ -20,7 +20,7 @@ fn stage(change: impl FnOnce(&mut PolicyLimits)) -> Stage {
     Stage::of(config)
 }
 
-/// What a room was opened with that was asked for like this; `None` if with just that.
+/// Opens a room, and returns the reduced policy; `None` if the room was opened as requested.
 async fn opened(stage: &Stage, new: NewRoom) -> (Guest, Option<Policy>) {
     let mut alice = Guest::opening(stage.reach(), "Alice", new);
     alice.entered().await;
@@ -43,7 +43,7 @@ async fn a_room_keeps_no_longer_and_gets_no_older_than_the_operator_allows() {
     assert_eq!((policy.max_retention, policy.max_age), (seconds(3_600), DAY * 1_000));
     let retention = alice.room.view().retention;
     assert_eq!((retention.default_retention(), retention.max()), (seconds(300), seconds(3_600)));
-    // The room is one like any other.
+    // The room works like any other.
     let mut bob = stage.join(&alice.invite(), "Bob").await;
     alice.says("hello", seconds(60));
     bob.hears("hello").await;
@@ -73,7 +73,7 @@ async fn where_no_room_can_be_its_guest_is_told_that_it_is_for_its_settings() {
     let stage = stage(|limits| limits.linger = Duration::from_secs(2));
     let mut alice = Guest::opening(stage.reach(), "Alice", NewRoom::default());
     assert_eq!(alice.ends().await, Ended::NotLetIn(JoinFailure::Settings));
-    // With what fits it can.
+    // With settings within the limits it can be opened.
     let new = NewRoom { linger: Duration::from_secs(2), ..NewRoom::default() };
     assert_eq!(opened(&stage, new).await.1, None);
 }

@@ -1,6 +1,6 @@
-//! Thousands of conversations, each from a seed, in virtual time.
+//! Thousands of conversations in virtual time, each generated from a seed.
 //!
-//! `ANOCM_SIM_SEEDS` sets how many (2,000 unless told); `ANOCM_SIM_SEED` replays one.
+//! `ANOCM_SIM_SEEDS` sets how many (default 2,000); `ANOCM_SIM_SEED` replays one.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -25,7 +25,7 @@ fn every_promise_holds_for_every_seed() {
             if seed >= seeds {
                 return Ok::<(), anocm_core::testing::sim::Violation>(());
             }
-            // Mostly small rooms; every eighth may grow to twelve.
+            // Mostly small rooms; one in eight may grow to twelve guests.
             let plan = match seed % 8 {
                 0 => Plan::default(),
                 small => {

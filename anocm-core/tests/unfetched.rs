@@ -1,4 +1,4 @@
-//! A program that does not fetch its events for a while, and what it is told afterwards.
+//! A program that does not fetch its events for a while, and the events that it gets afterwards.
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 mod common;
@@ -8,9 +8,9 @@ use std::{sync::Arc, time::Duration};
 use anocm_core::{RoomEvent, Timestamp, room::Message, testing::network::Network};
 use common::{Guest, Stage, seconds};
 
-/// As many events as wait before a client reads no more.
+/// The number of queued events at which a client stops reading.
 const FULL: usize = 1_024;
-/// How many messages of each kind follow: few enough for the connection to hold them all.
+/// How many messages of each kind follow: few enough to be buffered by the connection.
 const MORE: usize = 15;
 const SHORT: u64 = 20;
 const LONG: u64 = 3_600;
@@ -24,8 +24,8 @@ struct Scene {
 }
 
 impl Scene {
-    /// Alice says so much that Bob, who fetches nothing, reads no more; and then, in turns,
-    /// something that is kept for a short time and something that is kept for long.
+    /// Alice sends so many messages that Bob, who fetches none, stops reading; and then,
+    /// alternately, messages with a short and with a long retention.
     async fn new() -> Self {
         let stage = Stage::new();
         let network = Network::new(1, Duration::ZERO);
@@ -50,13 +50,13 @@ impl Scene {
         Self { network, alice, bob, said }
     }
 
-    /// Alice goes on fetching, Bob does not.
+    /// Alice keeps fetching, Bob does not.
     async fn passes(&mut self, time: Duration) {
         self.alice.meanwhile(time).await;
     }
 
-    /// Bob was told all that is kept for long, once and in order, and nothing else; and none of
-    /// it is kept for longer because he came late.
+    /// Bob received all messages with the long retention, once and in order, and nothing else; and
+    /// late fetching extended none of their deadlines.
     fn told(&self, messages: &[Message]) {
         let told = messages.iter().map(|message| message.text.as_str().to_owned());
         let mut both = told.zip((0..FULL + MORE).map(long));
@@ -92,7 +92,7 @@ async fn whoever_fetches_late_is_told_what_is_still_valid_and_nothing_else() {
     scene.passes(Duration::from_secs(60)).await;
     let told = messages(scene.bob.meanwhile(Duration::from_secs(30)).await);
     scene.told(&told);
-    // And the conversation goes on.
+    // And the conversation continues.
     scene.alice.says("still there?", seconds(LONG));
     scene.bob.hears("still there?").await;
 }
@@ -100,7 +100,7 @@ async fn whoever_fetches_late_is_told_what_is_still_valid_and_nothing_else() {
 #[tokio::test(start_paused = true)]
 async fn whoever_fetches_nothing_is_not_connected_again() {
     let mut scene = Scene::new().await;
-    // The connection is given up after ten seconds.
+    // The connection is closed after ten seconds.
     scene.passes(Duration::from_secs(11)).await;
     let passed = scene.network.passed(0);
     scene.passes(Duration::from_secs(600)).await;

@@ -12,10 +12,10 @@ use std::{
 use anocm_core::{Command, NewRoom, testing::network::Network};
 use common::{Guest, Stage, seconds};
 
-/// Shorter than anything that could name a guest.
+/// Shorter than anything that could identify a guest.
 const WINDOW: usize = 6;
 
-/// All frames of a conversation that one guest has with themselves and a friend.
+/// Returns all windows of the frames of a conversation of one guest in a room with one friend.
 async fn frames_of_a_room(nickname: &str, seed: u64) -> HashSet<Vec<u8>> {
     let stage = Stage::new();
     let network = Network::new(seed, Duration::from_millis(3));
@@ -43,8 +43,8 @@ async fn frames_of_a_room(nickname: &str, seed: u64) -> HashSet<Vec<u8>> {
 
 #[tokio::test(start_paused = true)]
 async fn rooms_of_one_guest_share_no_bytes_that_those_of_strangers_do_not() {
-    // Lengths and limits stand beside random bytes, of which one or two may agree by chance: in
-    // two rooms, but not in eight.
+    // Lengths and limits are next to random bytes, one or two of which may agree by chance: in two
+    // rooms, but not in eight.
     let mut shared = frames_of_a_room("Alice", 1).await;
     for seed in 2..=8 {
         let another = frames_of_a_room("Alice", seed).await;

@@ -1,4 +1,4 @@
-//! A guest's side of one relay.
+//! The client of one relay.
 
 use std::{process, sync::Arc, time::Duration};
 
@@ -12,30 +12,32 @@ use tokio::{sync::Mutex, task::JoinHandle};
 
 use crate::{AnocmError, HostTransport, NewRoom, Room, runtime::Lease};
 
-/// How much longer the client waits than its transport, which then says why.
+/// How much longer the client's timeout is than that of its transport, so that the transport can
+/// report the reason.
 const SPARE: Duration = Duration::from_secs(30);
 
-/// How a relay is reached, and what its rooms do. What is left out is as the library has it.
+/// How to connect to a relay, and settings of its rooms. Omitted values have the library's
+/// defaults.
 #[derive(Clone, uniffi::Record)]
 #[uniffi::export(Debug, Display)]
 pub struct ClientOptions {
-    /// A SOCKS5 proxy as `HOST:PORT`, Tor's for example. Everything then goes through it, and it
-    /// resolves the relay's name. Without one, `.onion` relays cannot be reached.
+    /// A SOCKS5 proxy as `HOST:PORT`, Tor's for example. All connections then go through it, and it
+    /// resolves the relay's name. Without a proxy, `.onion` relays cannot be reached.
     #[uniffi(default = None)]
     pub socks5: Option<String>,
-    /// How many seconds one try to connect may take, 1 to 3,000. When absent: 30, and through a
-    /// proxy 120, since a circuit of Tor may take a minute and more.
+    /// The timeout of one connection attempt in seconds, 1 to 3,000. When absent: 30, or 120
+    /// through a proxy, since building a Tor circuit may take more than a minute.
     #[uniffi(default = None)]
     pub connect_within_seconds: Option<u32>,
-    /// Certificates to trust besides the public authorities: each in DER, or any number of them
-    /// in PEM.
+    /// Certificates to trust in addition to the public authorities: each in DER, or any number of
+    /// them in PEM.
     #[uniffi(default = [])]
     pub extra_roots: Vec<Vec<u8>>,
-    /// Tell the others now and then that this guest is here: one live entry a minute.
+    /// Send presence to the other members regularly: one live entry a minute.
     #[uniffi(default = true)]
     pub presence: bool,
-    /// The most messages kept in a room's history, at least one; the oldest expire early, those
-    /// among them that were not fetched yet too.
+    /// The maximum number of messages kept in a room's history, at least one; the oldest expire
+    /// early, including those that were not fetched yet.
     #[uniffi(default = 10_000)]
     pub max_history: u32,
 }
@@ -54,19 +56,19 @@ impl Default for ClientOptions {
 
 shown_as_name!(ClientOptions);
 
-/// A guest's side of one relay: opens rooms and enters them. It connects when there is a room to
-/// connect for, and again when the connection is lost.
+/// A guest's client of one relay: it opens and joins rooms. It connects when it has a room, and
+/// reconnects when the connection is lost.
 ///
-/// Rooms of one client share its connection, which tells the relay that they belong to one guest.
-/// Who does not want that gives every room a client of its own.
+/// The rooms of one client share its connection, which reveals to the relay that they belong to one
+/// guest. To avoid this, use a separate client for every room.
 ///
 /// Dropping a client leaves its rooms open; `shutdown` ends them.
 #[derive(uniffi::Object)]
 pub struct Client {
     core: Core,
-    /// Where the driver runs: nowhere, in a child that was forked.
+    /// The process in which the driver runs: in a forked child it does not run.
     process: u32,
-    /// The driver's task; it hands the lease back when it has ended.
+    /// The driver's task; it returns the lease when it has ended.
     driver: Mutex<Option<JoinHandle<Lease>>>,
 }
 
@@ -74,30 +76,30 @@ shown_as_name!(Client);
 
 #[uniffi::export]
 impl Client {
-    /// A client of the relay at `relay`, such as `https://relay.example/`, reached by WebSocket.
-    /// Does not connect yet.
+    /// Creates a client of the relay at `relay`, such as `https://relay.example/`, over a
+    /// WebSocket. Does not connect yet.
     ///
     /// # Errors
-    /// When `relay` is no address of a relay, or the options cannot work for it.
+    /// When `relay` is not a relay URL, or the options are invalid for it.
     #[uniffi::constructor(default(options = None))]
     pub fn new(relay: &str, options: Option<ClientOptions>) -> Result<Arc<Self>, AnocmError> {
         Self::dialing(RelayUrl::parse(relay)?, options.unwrap_or_default())
     }
 
-    /// A client of the relay that a link names.
+    /// Creates a client of the relay that a link names.
     ///
     /// # Errors
-    /// When the link is none or damaged, or the options cannot work for its relay.
+    /// When the link is invalid or damaged, or the options are invalid for its relay.
     #[uniffi::constructor(default(options = None))]
     pub fn for_link(link: &str, options: Option<ClientOptions>) -> Result<Arc<Self>, AnocmError> {
         Self::dialing(Invite::parse(link)?.relay().clone(), options.unwrap_or_default())
     }
 
-    /// A client that reaches its relay through the program's own transport. `relay` is what
-    /// stands in its links. Of the options, those of the WebSocket mean nothing.
+    /// Creates a client that reaches its relay through the program's own transport. `relay` is the
+    /// URL that appears in its links. The WebSocket options are ignored.
     ///
     /// # Errors
-    /// When `relay` is no address of a relay, or the transport has a client already.
+    /// When `relay` is not a relay URL, or the transport has a client already.
     #[uniffi::constructor(default(options = None))]
     pub fn over(
         relay: &str,
@@ -112,31 +114,31 @@ impl Client {
     /// Opens a room. Returns at once; the room's `entered` waits until it is open.
     ///
     /// # Errors
-    /// When the name or the settings are not lawful, or the client was shut down.
+    /// When the nickname or the settings are invalid, or the client was shut down.
     pub fn create(&self, room: NewRoom) -> Result<Arc<Room>, AnocmError> {
         Ok(Room::new(self.core.create(&room.try_into()?)?))
     }
 
-    /// Enters a room through its link. Returns at once; the room's `entered` waits until the
-    /// guest is in.
+    /// Joins a room through its link. Returns at once; the room's `entered` waits until the guest
+    /// has joined.
     ///
     /// # Errors
-    /// When the link is none, damaged or of another relay, the name is not lawful, the client is
-    /// in that room already, or was shut down.
+    /// When the link is invalid, damaged or for another relay, the nickname is invalid, the client
+    /// is in that room already, or it was shut down.
     pub fn join(&self, link: &str, nickname: &str) -> Result<Arc<Room>, AnocmError> {
         Ok(Room::new(self.core.join(&Invite::parse(link)?, Nickname::new(nickname)?)?))
     }
 
-    /// Gives up the connection, if there is one, and connects at once. For when the network is
-    /// another one, or the program was asleep: before any timeout finds out. Nothing is lost.
+    /// Drops the connection, if there is one, and reconnects at once. Use it when the network has
+    /// changed or the program was asleep, instead of waiting for a timeout. Nothing is lost.
     pub fn reconnect(&self) {
         self.core.reconnect();
     }
 
-    /// Wipes all rooms, closes the connection, and waits until everything has ended; with the
-    /// last client, the library's threads as well. What is still to be sent is sent before, if that
-    /// takes no longer than three seconds, and reported as not sent otherwise; the rest takes about
-    /// a second at most.
+    /// Wipes all rooms, closes the connection, and waits until all tasks have ended; with the last
+    /// client, the library's threads as well. Queued entries are sent first if that takes at most
+    /// three seconds, and are reported as not sent otherwise; the rest takes about a second at
+    /// most.
     pub async fn shutdown(&self) {
         if self.process != process::id() {
             return;

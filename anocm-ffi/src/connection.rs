@@ -8,17 +8,17 @@ use crate::{TransportFailure, message::millis};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
 #[non_exhaustive]
 pub enum Connection {
-    /// Not connected yet, or again being connected.
+    /// Connecting, for the first time or again.
     Connecting,
-    /// Connected and catching up with what happened.
+    /// Connected and catching up with the room's log.
     CatchingUp,
     /// Connected and up to date.
     Online,
-    /// Waiting before the next try.
+    /// Waiting before the next attempt.
     Waiting {
-        /// Milliseconds until the next try.
+        /// Milliseconds until the next attempt.
         retry_in_millis: u64,
-        /// Why the last one failed.
+        /// Why the last attempt failed.
         why: TransportFailure,
     },
 }

@@ -1,19 +1,19 @@
-//! How somebody left.
+//! How a member left.
 
 use anocm_core::session::Departure as How;
 
 use crate::member::id_text;
 
-/// How somebody left a room.
+/// How a member left a room.
 #[derive(Clone, PartialEq, Eq, uniffi::Enum)]
 #[uniffi::export(Debug, Display)]
 #[non_exhaustive]
 pub enum Departure {
-    /// Of their own will.
+    /// The member left on their own.
     Left,
-    /// Somebody removed them.
+    /// Another member removed them.
     Removed {
-        /// Who did: a member's id.
+        /// The id of the member that removed them.
         by: String,
     },
 }

@@ -1,10 +1,10 @@
-//! Why a room is over.
+//! Why a room has ended.
 
 use anocm_core::{room, wire};
 
 use crate::{JoinFailure, member::id_text};
 
-/// Why a room is over for this guest.
+/// Why a room has ended for this guest.
 #[derive(Clone, PartialEq, Eq, uniffi::Enum)]
 #[uniffi::export(Debug, Display)]
 #[non_exhaustive]
@@ -13,23 +13,23 @@ pub enum Ended {
     Left,
     /// The guest was removed.
     Removed {
-        /// By whom: a member's id.
+        /// The id of the member that removed the guest.
         by: String,
     },
     /// The owner closed the room.
     Closed,
-    /// The room reached its largest age.
+    /// The room reached its maximum age.
     Aged,
-    /// Nobody was connected for the room's linger, or the relay lost it.
+    /// There was no connection for the room's linger time, or the relay lost the room.
     Gone,
-    /// The guest could not get in, or not back in.
+    /// The guest could not join, or not rejoin.
     NotLetIn {
-        /// Why.
+        /// The reason.
         why: JoinFailure,
     },
-    /// The relay turned out dishonest, and the room cannot go on safely.
+    /// The relay was found to be dishonest, and the room cannot continue safely.
     DishonestRelay,
-    /// The guest wiped it.
+    /// The guest wiped the room.
     Wiped,
 }
 

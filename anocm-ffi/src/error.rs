@@ -1,4 +1,4 @@
-//! What can go wrong, as far as a program can act upon it.
+//! Errors, as far as a program can act on them.
 
 use anocm_core::{
     InviteError, NicknameError, RetentionError, SettingError,
@@ -7,40 +7,40 @@ use anocm_core::{
 };
 use anocm_ws::client::WsError;
 
-/// Why something cannot be done. The message is fit to be shown, and names no room, no member and
-/// nothing of what was passed.
+/// Why something cannot be done. The message is fit for display, and names no room, no member and
+/// nothing of the arguments.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, uniffi::Error)]
 #[uniffi(flat_error)]
 #[non_exhaustive]
 pub enum AnocmError {
-    /// Not a link to a room, or not the address of a relay.
+    /// Not a room link, or not a relay URL.
     #[error("{0}")]
     BadLink(InviteError),
-    /// A part of the link is missing: it is to be copied again.
+    /// A part of the link is missing: copy it again.
     #[error("{0}")]
     LinkIncomplete(InviteError),
-    /// A character of the link is wrong: it is to be copied again.
+    /// A character of the link is wrong: copy it again.
     #[error("{0}")]
     LinkDamaged(InviteError),
     /// The link needs a newer version of this library.
     #[error("{0}")]
     LinkTooNew(InviteError),
-    /// Plain `http` to somewhere other than this machine or an onion service.
+    /// Plain `http` to a host other than this machine or an onion service.
     #[error("{0}")]
     LinkUnencrypted(InviteError),
-    /// A name that nobody can have: the message says why.
+    /// An invalid nickname: the message says why.
     #[error("{0}")]
     BadNickname(NicknameError),
     /// Above zero and under a second, over thirty days, or bounds out of order.
     #[error("{0}")]
     BadRetention(RetentionError),
-    /// A setting of a new room or of a client cannot be: the message names it and what it may be.
+    /// A setting of a new room or a client is invalid: the message names it and its valid range.
     #[error("{0}")]
     BadSettings(SettingError),
     /// The proxy is not `HOST:PORT`.
     #[error("the proxy is not HOST:PORT")]
     BadProxy,
-    /// A certificate to be trusted is none.
+    /// A certificate to be trusted is not valid.
     #[error("a certificate to be trusted cannot be used")]
     BadCertificate,
     /// An onion relay can only be reached through a SOCKS5 proxy.
@@ -55,31 +55,31 @@ pub enum AnocmError {
     /// The client is in that room already.
     #[error("already in that room")]
     AlreadyThere,
-    /// The client is in as many rooms as it may be: another client can be in others.
+    /// The client is in the maximum number of rooms: use another client for more.
     #[error("a client can be in {0} rooms at one time: use another client for more")]
     TooManyRooms(usize),
     /// The client was shut down.
     #[error("the client was shut down")]
     ShutDown,
-    /// There is no such room, or no longer.
+    /// The room does not exist, or has ended.
     #[error("there is no such room, or no longer")]
     NoSuchRoom,
     /// The link was replaced by another.
     #[error("the link no longer works")]
     LinkReplaced,
-    /// What the door shows cannot be opened with the link.
+    /// The room's door cannot be opened with the link.
     #[error("the room's door cannot be opened with this link")]
     BadDoor,
-    /// The relay refuses: it is full, busy or read-only. The message says which.
+    /// The relay refused: it is full, busy or read-only. The message says which.
     #[error("{0}")]
     RelayRefused(JoinFailure),
-    /// Others were faster, too often in a row: to be tried again later.
+    /// Other commits were faster, too often in a row: try again later.
     #[error("the room changes too fast to get in")]
     RoomTooBusy,
-    /// The relay contradicts itself, and the room cannot go on safely.
+    /// The relay contradicts itself, and the room cannot continue safely.
     #[error("the relay is dishonest")]
     DishonestRelay,
-    /// The room is over for this guest: left, wiped, removed, or closed.
+    /// The room has ended for this guest: left, wiped, removed, or closed.
     #[error("the room is over")]
     RoomOver,
     /// Not in the room yet, or no longer.
@@ -91,28 +91,28 @@ pub enum AnocmError {
     /// Only the owner, or the owner and the moderators, may do this.
     #[error("not allowed in this room")]
     NotAllowed,
-    /// Longer than a message can be.
+    /// Longer than the maximum length of a message.
     #[error("longer than {limit} bytes")]
     TooLong {
         /// The limit in bytes.
         limit: usize,
     },
-    /// Nothing to say.
+    /// The message is empty.
     #[error("the message is empty")]
     EmptyMessage,
-    /// Too much is waiting to be sent already.
+    /// The send queue is full.
     #[error("too much is waiting to be sent")]
     QueueFull,
-    /// A retention policy that goes beyond what the room was opened with.
+    /// A retention policy that exceeds what the room was opened with.
     #[error("beyond what the room was opened with")]
     BeyondPolicy,
-    /// A forbidden membership change keeps everybody from talking.
+    /// A forbidden membership change keeps all members from sending.
     #[error("the room is broken")]
     RoomBroken,
-    /// The operating system gives no randomness or no threads.
+    /// The operating system provides no randomness or no threads.
     #[error("the system refuses what the library needs")]
     System,
-    /// Something that these bindings have no name for. The message is the library's.
+    /// An error that these bindings do not know. The message is the library's.
     #[error("{0}")]
     Unexpected(String),
 }
@@ -189,7 +189,7 @@ impl From<CommandError> for AnocmError {
     }
 }
 
-/// Why somebody who waits to be in is told that they never will be.
+/// The error of a task that waits for `entered` when the room ends first.
 impl From<Ended> for AnocmError {
     fn from(ended: Ended) -> Self {
         match ended {
@@ -214,7 +214,7 @@ mod tests {
 
     use super::*;
 
-    /// Each error with what it comes from. The names are part of every program that catches them.
+    /// Each error with its source. The names are part of every program that catches them.
     #[test]
     fn every_error_has_its_name() {
         let unable = JoinFailure::Refused(Refusal::Full);

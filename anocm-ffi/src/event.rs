@@ -1,4 +1,4 @@
-//! What happens in a room.
+//! The events of a room.
 
 use anocm_core::{Timestamp, room};
 
@@ -7,122 +7,121 @@ use crate::{
     Trouble, member, message,
 };
 
-/// Something that happened in a room.
+/// An event of a room.
 #[derive(Clone, PartialEq, Eq, uniffi::Enum)]
 #[uniffi::export(Debug, Display)]
 #[non_exhaustive]
 pub enum RoomEvent {
     /// The connection to the relay changed.
     Connection {
-        /// How it is now.
+        /// The new state.
         state: Connection,
     },
-    /// The relay was reached, but has this guest wait before it opens the room or lets them in; the
-    /// client tries again by itself.
+    /// The relay was reached, but delays the opening of the room or the join; the client retries by
+    /// itself.
     Delayed {
-        /// Why, in snake case: `busy`, `crowded` …
+        /// The reason in snake case: `busy`, `crowded` …
         why: String,
-        /// In how many milliseconds the next try comes.
+        /// Milliseconds until the next attempt.
         retry_in_ms: u64,
     },
-    /// The guest is in the room and can talk. Comes once.
+    /// The guest is in the room and can send. Sent once.
     Entered,
-    /// A newcomer's view is confirmed: somebody who was in the room before was heard in their
-    /// epoch or a later one.
+    /// A new member's view is confirmed: a prior member was seen in their epoch or a later one.
     Confirmed,
-    /// Somebody, the guest included, said something. In the order of the room's log.
+    /// A member sent a message, this guest included. In the order of the room's log.
     Message {
-        /// What.
+        /// The message.
         message: Message,
     },
-    /// Content of the program's own.
+    /// Application-defined content.
     Custom {
-        /// Who sent it.
+        /// The sender.
         sender: Member,
-        /// The program's number.
+        /// The content type, a number chosen by the program.
         kind: u16,
         /// The content.
         body: Vec<u8>,
         /// How long it may be kept.
         retention: Retention,
     },
-    /// Something queued was not sent in the end.
+    /// A queued entry was not sent.
     NotSent {
-        /// As returned when it was queued.
+        /// The id that was returned when it was queued.
         id: String,
-        /// Why.
+        /// The reason.
         why: SendFailure,
     },
-    /// A message's time has passed: it is wiped here and is to vanish from every screen.
+    /// A message has expired: it is wiped here and must be removed from every screen.
     Expired {
-        /// Which.
+        /// The id of the message.
         id: String,
     },
-    /// Somebody let themselves in, or came back with the same identity.
+    /// A member joined, or rejoined with the same identity.
     Joined {
-        /// Who.
+        /// The member.
         member: Member,
         /// Whether they were in the room before.
         again: bool,
     },
-    /// Somebody is no longer in the room.
+    /// A member is no longer in the room.
     Departed {
-        /// Who.
+        /// The member.
         member: Member,
-        /// How.
+        /// How they left.
         how: Departure,
     },
-    /// Somebody is called something else.
+    /// A member changed their nickname.
     Renamed {
-        /// Who, with the new name.
+        /// The member, with the new nickname.
         member: Member,
-        /// The old name.
+        /// The old nickname.
         before: String,
     },
     /// Roles or retention policy changed: see the room's view.
     SettingsChanged {
-        /// Who changed them.
+        /// The member that changed them.
         by: Member,
     },
     /// The invite was replaced: the old link no longer works.
     InviteReplaced {
-        /// Who replaced it.
+        /// The member that replaced it.
         by: Member,
     },
-    /// A new epoch with a new safety code.
+    /// A new epoch began, with a new safety code.
     EpochBegan {
-        /// The number of the epoch.
+        /// The epoch number.
         epoch: u64,
-        /// What members compare.
+        /// The new safety code.
         safety: SafetyCode,
     },
     /// A member is typing.
     Typing {
-        /// Who: a member's id.
+        /// The id of the member.
         member: String,
     },
-    /// A member was heard of, or not for a while.
+    /// A member became active, or was inactive for a while.
     Presence {
-        /// Who: a member's id.
+        /// The id of the member.
         member: String,
-        /// Whether they are here.
+        /// Whether they are present.
         here: bool,
     },
-    /// Something is wrong, short of the room's end.
+    /// A problem that does not end the room.
     Trouble {
-        /// What.
+        /// The problem.
         what: Trouble,
     },
-    /// What was broken works again.
+    /// The room recovered from the trouble `Broken`.
     Recovered,
     /// The relay's statement about its memory-only promise.
     Posture {
-        /// What it says.
+        /// The posture it states.
         posture: Posture,
     },
-    /// The room is over for this guest; everything of it is wiped. The last event.
+    /// The room has ended for this guest; everything of it is wiped. The last event.
     Ended {
-        /// Why.
+        /// The reason.
         why: Ended,
     },
 }
@@ -130,7 +129,7 @@ pub enum RoomEvent {
 shown_as_variant!(RoomEvent: Connection, Delayed, Entered, Confirmed, Message, Custom, NotSent, Expired, Joined, Departed, Renamed, SettingsChanged, InviteReplaced, EpochBegan, Typing, Presence, Trouble, Recovered, Posture, Ended);
 
 impl RoomEvent {
-    /// `None` for what these bindings have no name for.
+    /// Returns `None` for an event that these bindings do not know.
     pub(crate) fn new(event: room::RoomEvent, now: Timestamp) -> Option<Self> {
         Some(match event {
             room::RoomEvent::Connection(state) => Self::Connection { state: state.into() },

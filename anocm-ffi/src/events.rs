@@ -1,4 +1,4 @@
-//! A subscription to what happens in a room.
+//! A subscription to the events of a room.
 
 use std::sync::Arc;
 
@@ -7,15 +7,16 @@ use tokio::sync::watch;
 
 use crate::RoomEvent;
 
-/// A subscription to what happens in a room. Ends when it is cancelled or let go of, when there is
-/// a newer one, and after the room has ended.
+/// A subscription to the events of a room. It ends when it is cancelled or dropped, when a newer
+/// one is created, and after the room has ended.
 ///
-/// `ready` waits and takes nothing, `take` takes and does not wait: so nothing is lost when a wait
-/// is given up. The packages make a `Flow`, an `AsyncSequence` or an async iterator of the two.
+/// `ready` waits and takes no event, `take` takes one and does not wait, so that a cancelled wait
+/// loses nothing. The language packages combine the two into a `Flow`, an `AsyncSequence` or an
+/// async iterator.
 #[derive(uniffi::Object)]
 pub struct Events {
     core: Arc<Core>,
-    /// Which subscription is the latest.
+    /// The number of the latest subscription.
     latest: watch::Sender<u64>,
     number: u64,
 }
@@ -24,32 +25,33 @@ shown_as_name!(Events);
 
 #[uniffi::export]
 impl Events {
-    /// Waits until there is something to take; false when nothing will come here any more.
+    /// Waits until there is an event to take; false when this subscription has ended.
     pub async fn ready(&self) -> bool {
         let mut latest = self.latest.subscribe();
         tokio::select! {
             biased;
-            // An error would mean that no sender is left, and one is in `self`.
+            // `wait_for` fails only when all senders are gone, and `self` holds one.
             _ = latest.wait_for(|latest| *latest != self.number) => false,
             ready = self.core.ready() => ready,
         }
     }
 
-    /// The next event, if there is one by now: one that was ready may have expired meanwhile.
+    /// Takes the next event, if there is one; an event that was ready may have expired meanwhile.
     pub fn take(&self) -> Option<RoomEvent> {
-        // Held, so that a newer subscription begins before this event is taken or after it.
+        // The borrow is held, so that a newer subscription begins either before or after this event
+        // is taken.
         let latest = self.latest.borrow();
         if *latest != self.number {
             return None;
         }
         let now = self.core.now();
         std::iter::from_fn(|| self.core.try_event())
-            // What fell due while the machine slept may not have been wiped yet.
+            // Messages that expired while the machine was asleep may not have been wiped yet.
             .filter(|event| !is_due(event, now))
             .find_map(|event| RoomEvent::new(event, now))
     }
 
-    /// Ends the subscription. What was not taken is left for the next one.
+    /// Ends the subscription. Events that were not taken are left for the next one.
     pub fn cancel(&self) {
         self.latest.send_if_modified(|latest| {
             let is_latest = *latest == self.number;
@@ -62,7 +64,7 @@ impl Events {
 }
 
 impl Events {
-    /// Ends the one before.
+    /// Creates a subscription and ends the previous one.
     pub(crate) fn new(core: Arc<Core>, latest: watch::Sender<u64>) -> Arc<Self> {
         let mut number = 0;
         latest.send_modify(|latest| {

@@ -1,8 +1,8 @@
-//! A transport that the program brings in its own language.
+//! A transport implemented in the host's language.
 //!
-//! The library does not call the program: the program asks what is wanted of it, and says what
-//! came of it. So whatever the program's code does, throwing and blocking included, it does on its
-//! own threads, and nothing here has to survive it.
+//! The library does not call the program: the program polls for requests and reports the results.
+//! So the program's code runs on its own threads, and errors or blocking in it do not affect the
+//! library.
 
 #[cfg(test)]
 mod tests;
@@ -19,40 +19,40 @@ use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
 use crate::TransportFailure;
 
-/// Frames that came in and were not fetched. What waits beyond that waits in the program.
+/// The maximum number of received frames in the queue. Further frames wait in the program.
 const INCOMING: usize = 8;
 
-/// What a program serves that brings its own transport: it waits for a `dial`, connects, and
-/// carries frames both ways between its connection and a `pipe`. The packages do this for any
+/// The interface for a program with its own transport: it waits for a `dial`, connects, and
+/// forwards frames both ways between its connection and a `pipe`. The packages do this for any
 /// transport written to their interface.
 #[derive(uniffi::Object)]
 pub struct HostTransport {
-    /// Until a client has it: when that one ends, so do the dials.
+    /// Present until a client takes it: when that client ends, so do the dials.
     dialer: std::sync::Mutex<Option<mpsc::Sender<Arc<Dial>>>>,
     dials: Mutex<mpsc::Receiver<Arc<Dial>>>,
 }
 
-/// A connection that the library wants.
+/// A connection that the library requests.
 #[derive(uniffi::Object)]
 pub struct Dial {
     answer: std::sync::Mutex<Option<oneshot::Sender<Result<HostLink, TransportError>>>>,
-    /// Its sender is there for as long as somebody waits for the answer.
+    /// Its sender exists as long as a task waits for the result.
     waits: watch::Receiver<()>,
 }
 
-/// One open connection, as the program sees it. Letting go of it cuts the connection.
+/// One open connection, as the program sees it. Dropping it cuts the connection.
 #[derive(uniffi::Object)]
 pub struct Pipe {
     outgoing: Mutex<mpsc::Receiver<Vec<Payload>>>,
     incoming: std::sync::Mutex<Option<mpsc::Sender<Payload>>>,
-    /// How the connection ended, set before `incoming` is let go of.
+    /// How the connection ended, set before `incoming` is dropped.
     end: watch::Sender<End>,
 }
 
 /// How the program's side of a connection ended: `Ok` is a clean close.
 type End = Result<(), TransportError>;
 
-/// Reaches the relay of this URL.
+/// A transport to the relay of this URL.
 struct Dialer(RelayUrl, mpsc::Sender<Arc<Dial>>);
 
 struct HostLink {
@@ -63,14 +63,14 @@ struct HostLink {
 
 #[uniffi::export]
 impl HostTransport {
-    /// A transport for one client.
+    /// Creates a transport for one client.
     #[uniffi::constructor]
     pub fn new() -> Arc<Self> {
         let (dialer, dials) = mpsc::channel(1);
         Arc::new(Self { dialer: std::sync::Mutex::new(Some(dialer)), dials: Mutex::new(dials) })
     }
 
-    /// Waits until the library wants a connection; nothing when the client has ended.
+    /// Waits until the library requests a connection; returns nothing when the client has ended.
     pub async fn dial(&self) -> Option<Arc<Dial>> {
         self.dials.lock().await.recv().await
     }
@@ -78,7 +78,7 @@ impl HostTransport {
 
 #[uniffi::export]
 impl Dial {
-    /// The connection is there.
+    /// Reports that the connection is open.
     pub fn connected(&self) -> Arc<Pipe> {
         let (to_host, outgoing) = mpsc::channel(1);
         let (to_room, incoming) = mpsc::channel(INCOMING);
@@ -96,14 +96,14 @@ impl Dial {
         })
     }
 
-    /// Returns when the library does not wait for this connection any more: it took too long, or
-    /// nobody needs it.
+    /// Returns when the library does not wait for this connection any more: it took too long, or is
+    /// no longer needed.
     pub async fn given_up(&self) {
-        // Nothing is ever sent.
+        // No value is ever sent.
         let _ = self.waits.clone().changed().await;
     }
 
-    /// The connection does not come about.
+    /// Reports that the connection failed.
     pub fn failed(&self, why: TransportFailure) {
         self.answer(Err(why.into()));
     }
@@ -111,15 +111,15 @@ impl Dial {
 
 #[uniffi::export]
 impl Pipe {
-    /// Waits for frames to be sent, whole and in this order; nothing when the connection is to be
-    /// closed, or is. Asking again says that those before were sent.
+    /// Waits for frames to send, whole and in this order; returns nothing when the connection is to
+    /// be closed, or is. Calling it again confirms that the previous frames were sent.
     pub async fn outgoing(&self) -> Option<Vec<Vec<u8>>> {
         let frames = self.outgoing.lock().await.recv().await?;
         Some(frames.iter().map(|frame| frame.to_vec()).collect())
     }
 
-    /// A whole frame came in. Waits while the library does not keep up; false when it wants no
-    /// more.
+    /// Passes on a whole received frame. Waits while the library does not keep up; false when it
+    /// accepts no more frames.
     pub async fn incoming(&self, frame: Vec<u8>) -> bool {
         if frame.len() > MAX_FRAME {
             self.end(Err(TransportError::TooLong));
@@ -132,14 +132,15 @@ impl Pipe {
         }
     }
 
-    /// The connection has ended: closed cleanly by the relay, or as `why` says.
+    /// Reports that the connection has ended: closed cleanly by the relay, or for the reason `why`.
     pub fn ended(&self, why: Option<TransportFailure>) {
         self.end(why.map_or(Ok(()), |why| Err(why.into())));
     }
 }
 
 impl Pipe {
-    /// Nothing more comes in. The first end counts, and what came before is still delivered.
+    /// Ends the incoming direction. Only the first end counts, and frames received before are still
+    /// delivered.
     fn end(&self, end: End) {
         if let Some(to_room) = lock(&self.incoming).take() {
             let _ = self.end.send_replace(end);
@@ -149,7 +150,7 @@ impl Pipe {
 }
 
 impl HostTransport {
-    /// For the client that it is for; no second one.
+    /// Returns the transport for the one client; `None` if it has been taken.
     pub(crate) fn dialer(&self, relay: RelayUrl) -> Option<Arc<dyn Transport>> {
         Some(Arc::new(self.take(relay)?))
     }
@@ -161,7 +162,7 @@ impl HostTransport {
 
 impl Dial {
     fn answer(&self, result: Result<HostLink, TransportError>) {
-        // Nobody waits any more, or it was answered before: the link is then dropped.
+        // If the library waits no longer, or a result was reported before, the link is dropped.
         if let Some(answer) = lock(&self.answer).take() {
             let _ = answer.send(result);
         }
@@ -179,7 +180,7 @@ impl Transport for Dialer {
         let (_waiting, waits) = watch::channel(());
         let dial = Arc::new(Dial { answer: std::sync::Mutex::new(Some(answer)), waits });
         self.1.send(dial).await.map_err(|_| TransportError::Unreachable)?;
-        // Dropped without an answer: the program cannot, or has ended.
+        // Dropped without a result: the program cannot connect, or has ended.
         let link = answered.await.map_err(|_| TransportError::Unreachable)??;
         Ok(Box::new(link))
     }
@@ -193,7 +194,7 @@ impl Link for HostLink {
     }
 
     fn try_send(&self, _: &[Payload]) -> TrySend {
-        // Taking none is always right, and a client never asks.
+        // Accepting no frame is always valid, and a client never calls this.
         TrySend::default()
     }
 
@@ -212,7 +213,7 @@ impl Link for HostLink {
     }
 
     async fn close(&self, _: Closing) {
-        // The program hears it after what was sent.
+        // The program sees the close after the frames sent before.
         *lock(&self.outgoing) = None;
     }
 }

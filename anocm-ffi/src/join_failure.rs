@@ -1,27 +1,27 @@
-//! Why a guest is not let in.
+//! Why a guest could not join.
 
 use anocm_core::room;
 
-/// Why a guest was not let in.
+/// Why a guest could not join.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Enum)]
 #[non_exhaustive]
 pub enum JoinFailure {
-    /// There is no such room, or no longer.
+    /// The room does not exist, or has ended.
     NoSuchRoom,
     /// The link was replaced by another.
     LinkReplaced,
-    /// What the door shows cannot be opened with the link.
+    /// The room's door cannot be opened with the link.
     BadDoor,
-    /// The relay refuses.
+    /// The relay refused the request.
     Refused {
-        /// Why, in snake case: `full`, `busy`, `read_only` …
+        /// The reason in snake case: `full`, `busy`, `read_only` …
         why: String,
     },
-    /// The relay allows no room with these settings, nor with lower ones that were tried.
+    /// The relay allows no room with these settings, nor with the lower ones that were tried.
     Settings,
-    /// Others were faster, too often in a row.
+    /// Other commits were faster, too often in a row.
     TooManyTries,
-    /// Members took the guest's join back, again and again.
+    /// Members voided the guest's join several times.
     TakenBack,
 }
 

@@ -1,33 +1,34 @@
 //! The client side of anocm for Kotlin, Swift and Python.
 //!
-//! Here is what UniFFI makes those languages' types of, one small file for each; the packages in
-//! `kotlin`, `swift` and `python` add each language's own manners: streams of events, scopes,
-//! transports. Rust programs use `anocm-core` and `anocm-ws` directly.
+//! This crate exports the types from which UniFFI generates those languages' bindings, one small
+//! file for each. The packages in `kotlin`, `swift` and `python` add what each language expects:
+//! streams of events, scopes, transports. Rust programs use `anocm-core` and `anocm-ws` directly.
 //!
 //! | file | what it exports |
 //! |---|---|
 //! | `client` | a relay: create, join, shut down |
-//! | `room` | a room: talk, remove, leave … |
-//! | `events`, `event` | a subscription, and what it tells |
+//! | `room` | a room: send, remove, leave … |
+//! | `events`, `event` | a subscription, and its events |
 //! | `host` | a transport in the host's language |
 //! | `view`, `member`, `message`, `retention`, `new_room` | values |
-//! | `connection`, `posture`, `trouble`, `departure`, `ended`, `…_failure` | states, and why |
-//! | `error` | what can go wrong |
+//! | `connection`, `posture`, `trouble`, `departure`, `ended`, `…_failure` | states, and reasons |
+//! | `error` | errors |
 //!
-//! Rules that hold for all of it:
+//! Rules for the whole crate:
 //!
-//! * No function blocks. What waits is `async`, does nothing when its future is dropped, and runs
-//!   on whatever thread the host polls it on: the library's own work is on the threads of
-//!   `runtime`.
-//! * The library never calls the host: no callback, so that nothing here depends on how a host's
-//!   code behaves.
-//! * No value shows what it holds when a host makes text of it: neither what was said nor who said
-//!   it nor a link ends in a log by accident.
-//! * Nothing panics on what comes from the host; what can fail has a `Result`.
+//! * No function blocks. A function that waits is `async`, is cancelled without side effects when
+//!   its future is dropped, and may be polled on any thread of the host: the library's own work
+//!   runs on the threads of `runtime`.
+//! * The library never calls the host: there are no callbacks, so that nothing here depends on the
+//!   behaviour of host code.
+//! * No value reveals its content when a host converts it to text, so that message texts, senders
+//!   and links do not end up in a log by accident.
+//! * Nothing panics on input from the host; every function that can fail returns a `Result`.
 
 #![forbid(unsafe_op_in_unsafe_fn)]
 
-/// For what must not be shown: in Rust, and in the host's own way of making text of a value.
+/// Implements `Debug` and `Display` for types with secret content. Both show only the name, in Rust
+/// and in the host's string conversion.
 macro_rules! shown_as_name {
     ($($name:ident),+) => {$(
         impl std::fmt::Debug for $name {
@@ -44,7 +45,7 @@ macro_rules! shown_as_name {
     )+};
 }
 
-/// The same for a value of several kinds, of which the kind may be shown.
+/// The same for an enum, of which the variant may be shown.
 macro_rules! shown_as_variant {
     ($name:ident: $($variant:ident),+) => {
         impl std::fmt::Debug for $name {
@@ -107,14 +108,14 @@ pub use view::{RoomView, SafetyCode};
 
 uniffi::setup_scaffolding!();
 
-/// Overwrites all memory that is given back, the buffers included in which values travel to the
+/// Zeroizes all memory when it is freed, including the buffers in which values are passed to the
 /// host's language and back.
 #[cfg(feature = "wiping")]
 #[global_allocator]
 static WIPING: zeroizing_alloc::ZeroAlloc<std::alloc::System> =
     zeroizing_alloc::ZeroAlloc(std::alloc::System);
 
-/// The version of the library.
+/// Returns the version of the library.
 #[uniffi::export]
 #[must_use]
 pub fn library_version() -> String {

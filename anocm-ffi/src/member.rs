@@ -1,9 +1,9 @@
-//! Who is in a room.
+//! The members of a room.
 
 use anocm_core::MemberId;
 use data_encoding::HEXLOWER;
 
-/// What a member may do, by the room's settings.
+/// What a member may do under the room's settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
 #[expect(clippy::exhaustive_enums, reason = "the protocol knows these three")]
 pub enum Role {
@@ -11,11 +11,11 @@ pub enum Role {
     Owner,
     /// May remove members and replace the invite.
     Moderator,
-    /// May talk.
+    /// May send messages.
     Member,
 }
 
-/// A colour that is readable on dark and light.
+/// A colour that is readable on dark and light backgrounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Record)]
 pub struct Colour {
     /// Red, 0 to 255.
@@ -32,13 +32,13 @@ pub struct Colour {
 pub struct Member {
     /// Random, fixed for the member's stay: 32 hexadecimal digits.
     pub id: String,
-    /// What they call themselves. Fit for a screen; never enough to know them by.
+    /// The nickname the member chose. Safe to display; never sufficient for identification.
     pub nickname: String,
-    /// What they may do.
+    /// The member's role.
     pub role: Role,
-    /// Four characters derived from their key: what tells two of the same name apart.
+    /// Four characters derived from the member's key, to distinguish members of the same name.
     pub tag: String,
-    /// Derived from their key.
+    /// Derived from the member's key.
     pub colour: Colour,
     /// Whether the name can be mistaken for that of another member.
     pub look_alike: bool,
@@ -80,12 +80,12 @@ impl From<&anocm_core::session::Member> for Member {
     }
 }
 
-/// An id as the host language has it.
+/// Converts an id for the host language.
 pub(crate) fn id_text(id: &MemberId) -> String {
     HEXLOWER.encode(id.as_bytes())
 }
 
-/// Reads an id that came from [`id_text`]; anything else is nobody's.
+/// Parses an id that came from [`id_text`]. Returns `None` for any other text.
 pub(crate) fn read_id(text: &str) -> Option<MemberId> {
     let bytes = HEXLOWER.decode(text.as_bytes()).ok()?;
     bytes.try_into().ok().map(MemberId::new)

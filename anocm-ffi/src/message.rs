@@ -1,31 +1,31 @@
-//! What was said.
+//! Messages.
 
 use anocm_core::{MessageId, Timestamp, name::clean_text, room};
 use data_encoding::HEXLOWER;
 
 use crate::{Member, Retention};
 
-/// Something that was said.
+/// A message in a room.
 #[derive(Clone, PartialEq, Eq, uniffi::Record)]
 #[uniffi::export(Debug, Display)]
 pub struct Message {
-    /// Its name, as returned to the sender when it was queued: 32 hexadecimal digits.
+    /// The id that was returned to the sender when the message was queued: 32 hexadecimal digits.
     pub id: String,
-    /// Its place in the room's log.
+    /// Its sequence number in the room's log.
     pub seq: u64,
-    /// Who said it, as they were called then.
+    /// The sender, with the nickname of that time.
     pub sender: Member,
-    /// To whom it was whispered; absent when to everyone.
+    /// The recipient of a whisper; absent for a message to all members.
     pub whispered_to: Option<Member>,
-    /// Whether this guest said it.
+    /// Whether this guest sent it.
     pub own: bool,
-    /// What was said, fit for a screen: what could trick a reader (control characters, what
-    /// steers the direction of text, what is invisible) is made visible as U+FFFD.
+    /// The text, safe to display: characters that could mislead a reader (control characters,
+    /// bidirectional formatting, invisible characters) are replaced by U+FFFD.
     pub text: String,
-    /// How long it is kept: what the sender chose, cut to this guest's cap.
+    /// The retention: the sender's choice, limited to this guest's cap.
     pub retention: Retention,
-    /// Milliseconds until it is wiped and its expiry told; absent for a live message, which is
-    /// shown for as long as the program likes.
+    /// Milliseconds until it is wiped and an expiry event is sent; absent for a live message, which
+    /// the program may show for as long as it likes.
     pub expires_in_millis: Option<u64>,
 }
 
@@ -46,12 +46,12 @@ impl Message {
     }
 }
 
-/// An id as the host language has it.
+/// Converts an id for the host language.
 pub(crate) fn id_text(id: &MessageId) -> String {
     HEXLOWER.encode(id.as_bytes())
 }
 
-/// A time span as the host language has it.
+/// Converts a time span for the host language.
 pub(crate) fn millis(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

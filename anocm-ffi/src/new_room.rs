@@ -1,14 +1,14 @@
-//! How a room is opened.
+//! The settings of a new room.
 
 use std::time::Duration;
 
 use crate::{AnocmError, RoomRetention};
 
-/// How a room is opened. What is left out is as the library has it.
+/// The settings of a new room. Omitted values have the library's defaults.
 #[derive(Clone, uniffi::Record)]
 #[uniffi::export(Debug, Display)]
 pub struct NewRoom {
-    /// What the owner is called: 1 to 32 characters in at most 64 bytes.
+    /// The owner's nickname: 1 to 32 characters in at most 64 bytes.
     #[uniffi(default = "guest")]
     pub nickname: String,
     /// Smallest, default and largest retention. When absent: live, five minutes, 24 hours.
@@ -20,11 +20,11 @@ pub struct NewRoom {
     /// The age in seconds at which the room ends in any case: 1 to 31,536,000.
     #[uniffi(default = 604_800)]
     pub max_age_seconds: u32,
-    /// The most entries that the relay keeps at one time: 1 to 1,000,000,000.
+    /// The maximum number of entries that the relay keeps at one time: 1 to 1,000,000,000.
     #[uniffi(default = 10_000)]
     pub max_entries: u32,
-    /// The most bytes of sealed entries that the relay keeps at one time: 64,000 to
-    /// 1,000,000,000,000.
+    /// The maximum total size of the sealed entries that the relay keeps at one time, in bytes:
+    /// 64,000 to 1,000,000,000,000.
     #[uniffi(default = 32_000_000)]
     pub max_bytes: u64,
 }

@@ -1,16 +1,17 @@
-//! What a relay says of itself.
+//! The relay's statement about its memory-only operation.
 
 use anocm_core::wire;
 
-/// What a relay says of its own memory-only promise. It catches mistakes, not a lying operator.
+/// The relay's own statement about its memory-only promise. It detects mistakes, not a dishonest
+/// operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
 #[expect(clippy::exhaustive_enums, reason = "three-valued by design")]
 pub enum Posture {
-    /// Everything that can be checked was checked and is as promised.
+    /// All checks that are possible passed.
     Kept,
     /// Something could not be checked.
     Unknown,
-    /// Something that was checked breaks the promise.
+    /// A check found that the promise is broken.
     Broken,
 }
 

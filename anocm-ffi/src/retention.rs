@@ -1,14 +1,14 @@
-//! How long messages are kept.
+//! Retention: how long messages are kept.
 
 use std::time::Duration;
 
 use crate::AnocmError;
 
-/// How long a message may be kept: not at all, or for a while. There is no "for ever".
+/// How long a message may be kept: not at all, or for a limited time. There is no "for ever".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
 #[expect(clippy::exhaustive_enums, reason = "there is no third way, and no \"for ever\"")]
 pub enum Retention {
-    /// Delivered to whoever is connected, never stored.
+    /// Delivered to connected members, never stored.
     Live,
     /// Kept for this long after the relay accepted it.
     Keep {
@@ -32,28 +32,28 @@ impl TryFrom<Retention> for anocm_core::Retention {
     fn try_from(retention: Retention) -> Result<Self, AnocmError> {
         match retention {
             Retention::Live => Ok(Self::Live),
-            // Zero would be live: not what somebody means who asks for it to be kept.
+            // Zero would mean live, which contradicts a request to keep the message.
             Retention::Keep { millis: 0 } => Err(anocm_core::RetentionError::TooShort.into()),
             Retention::Keep { millis } => Ok(Self::keep(Duration::from_millis(millis.into()))?),
         }
     }
 }
 
-/// Reads an optional wish.
+/// Converts an optional retention.
 pub(crate) fn wish(
     retention: Option<Retention>,
 ) -> Result<Option<anocm_core::Retention>, AnocmError> {
     retention.map(TryInto::try_into).transpose()
 }
 
-/// What a room allows: the smallest, default and largest retention of its messages.
+/// The retention limits of a room: the smallest, default and largest retention of its messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Record)]
 pub struct RoomRetention {
-    /// The least a message can be kept.
+    /// The minimum retention of a message.
     pub min_retention: Retention,
-    /// What a message gets that asks for nothing.
+    /// The retention of a message that is sent without one.
     pub default_retention: Retention,
-    /// The longest a message can be kept.
+    /// The maximum retention of a message.
     pub max_retention: Retention,
 }
 
@@ -77,13 +77,14 @@ impl TryFrom<RoomRetention> for anocm_core::RoomRetention {
     }
 }
 
-/// What one guest chose for themselves in one room. Never leaves the guest's own machine.
+/// The retention settings of one guest in one room. They never leave the guest's machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, uniffi::Record)]
 pub struct GuestRetention {
-    /// For messages they send without saying; the room's default when absent.
+    /// For messages sent without a retention; the room's default when absent.
     #[uniffi(default = None)]
     pub default_retention: Option<Retention>,
-    /// The longest that anything they send or receive is kept; no cap of their own when absent.
+    /// The maximum retention of everything the guest sends or receives; no additional cap when
+    /// absent.
     #[uniffi(default = None)]
     pub cap: Option<Retention>,
 }

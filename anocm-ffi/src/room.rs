@@ -10,11 +10,11 @@ use crate::{
     member::read_id, message::id_text, retention::wish,
 };
 
-/// A guest's room. Letting go of it wipes everything of the room on this side, without a word to
-/// the others; `leave` leaves in good order.
+/// A guest's room. Dropping it wipes everything of the room on this side, without notice to the
+/// other members; `leave` leaves properly.
 ///
-/// Whoever has a room subscribes to its events and goes on fetching them: events that are not
-/// fetched make the client stop reading from its connection after a while, for all its rooms.
+/// The program must subscribe to a room's events and keep fetching them: when events are not
+/// fetched, backpressure makes the client stop reading from its connection, for all its rooms.
 #[derive(uniffi::Object)]
 pub struct Room {
     core: Arc<Core>,
@@ -26,49 +26,49 @@ shown_as_name!(Room);
 
 #[uniffi::export]
 impl Room {
-    /// Waits until the guest is in the room and can talk. Takes no event.
+    /// Waits until the guest is in the room and can send. Takes no event.
     ///
-    /// While the relay cannot be reached this goes on waiting: the client tries again until the
-    /// room is wiped.
+    /// While the relay cannot be reached, this keeps waiting: the client retries until the room is
+    /// wiped.
     ///
     /// # Errors
-    /// Why the guest was not let in, or that the room is over.
+    /// Why the guest could not join, or that the room has ended.
     pub async fn entered(&self) -> Result<(), AnocmError> {
         Ok(self.core.entered().await?)
     }
 
-    /// Subscribes to what happens. There is one subscription at a time: a new one ends the one
-    /// before and goes on where that one stopped, so that nothing is lost or told twice.
+    /// Subscribes to the room's events. There is one subscription at a time: a new one ends the
+    /// previous one and continues where that stopped, so that no event is lost or delivered twice.
     pub fn subscribe(&self) -> Arc<Events> {
         Events::new(self.core.clone(), self.subscriptions.clone())
     }
 
-    /// The room's state, to be shown.
+    /// Returns the room's state, for display.
     pub fn view(&self) -> RoomView {
         self.core.view().into()
     }
 
-    /// What is still kept of what was said, in order.
+    /// Returns the messages that are still kept, in order.
     pub fn history(&self) -> Vec<Message> {
         let now = self.core.now();
         self.core.history().iter().map(|message| Message::new(message, now)).collect()
     }
 
-    /// Says something to everyone, at most 15,000 bytes, kept as long as `retention` says, else
-    /// the guest's default, else the room's. Returns its id at once; it comes back as a message
-    /// of one's own when it is in the room's log, or as not sent.
+    /// Sends a message to all members, at most 15,000 bytes, kept for `retention`, else for the
+    /// guest's default, else for the room's. Returns its id at once; later there is an event with
+    /// one's own message when it is in the room's log, or an event that it was not sent.
     ///
     /// # Errors
-    /// When it cannot be said. Nothing has changed then.
+    /// When it cannot be sent. The state is unchanged then.
     #[uniffi::method(default(retention = None))]
     pub fn send(&self, text: String, retention: Option<Retention>) -> Result<String, AnocmError> {
         self.queue(Command::Send { text, retention: wish(retention)? })
     }
 
-    /// Says something that only the member with the id `to` can read. Otherwise like `say`.
+    /// Sends a message that only the member with the id `to` can read. Otherwise like `send`.
     ///
     /// # Errors
-    /// As of `say`, and when there is no such member.
+    /// As for `send`, and when there is no such member.
     #[uniffi::method(default(retention = None))]
     pub fn whisper(
         &self,
@@ -79,10 +79,11 @@ impl Room {
         self.queue(Command::Whisper { to: find(to)?, text, retention: wish(retention)? })
     }
 
-    /// Sends content of the program's own, at most 15,000 bytes, under a number of its choosing.
+    /// Sends application-defined content, at most 15,000 bytes, under a number that the program
+    /// chooses.
     ///
     /// # Errors
-    /// As of `say`.
+    /// As for `send`.
     #[uniffi::method(default(retention = None))]
     pub fn send_custom(
         &self,
@@ -93,7 +94,7 @@ impl Room {
         self.queue(Command::Custom { kind, body, retention: wish(retention)? })
     }
 
-    /// Tells the others that this guest is typing: live, dropped rather than queued.
+    /// Notifies the other members that this guest is typing: live, dropped rather than queued.
     ///
     /// # Errors
     /// When not in the room.
@@ -101,10 +102,10 @@ impl Room {
         self.command(Command::Typing)
     }
 
-    /// Is called something else from now on.
+    /// Changes this guest's nickname.
     ///
     /// # Errors
-    /// When the name is not lawful, or not in the room.
+    /// When the nickname is invalid, or the guest is not in the room.
     pub fn rename(&self, nickname: &str) -> Result<(), AnocmError> {
         self.command(Command::Rename(Nickname::new(nickname)?))
     }
@@ -125,10 +126,10 @@ impl Room {
         self.command(Command::SetRole(find(member)?, role.into()))
     }
 
-    /// Changes what the room allows. Owner only.
+    /// Changes the room's retention limits. Owner only.
     ///
     /// # Errors
-    /// When that is not allowed, or beyond what the room was opened with.
+    /// When that is not allowed, or exceeds the limits the room was opened with.
     pub fn set_room_retention(&self, retention: RoomRetention) -> Result<(), AnocmError> {
         self.command(Command::SetRoomRetention(retention.try_into()?))
     }
@@ -136,7 +137,7 @@ impl Room {
     /// Changes this guest's own default and cap; messages already held are cut to the cap at once.
     ///
     /// # Errors
-    /// When it is no retention.
+    /// When it is not a valid retention.
     pub fn set_guest_retention(&self, retention: GuestRetention) -> Result<(), AnocmError> {
         self.command(Command::SetGuestRetention(retention.try_into()?))
     }
@@ -149,25 +150,27 @@ impl Room {
         self.command(Command::ReplaceInvite)
     }
 
-    /// Commits fresh keys now. Whoever copied this guest's keys and only listens can read nothing
-    /// that is said from the epoch on that the commit begins. Each member does so now and then
-    /// without being asked.
+    /// Commits fresh keys now. An eavesdropper with a copy of this guest's old keys cannot read
+    /// messages from the epoch on that the commit begins. Each member does this regularly by
+    /// itself.
     ///
     /// # Errors
-    /// When not in the room.
+    /// When the guest is not in the room.
     pub fn refresh_keys(&self) -> Result<(), AnocmError> {
         self.command(Command::RefreshKeys)
     }
 
-    /// Leaves the room, in good order when connected, and waits until that is done: five seconds
-    /// at most. Does nothing when the room is over already.
+    /// Leaves the room, properly when connected, and waits until that is done: five seconds at
+    /// most. Does nothing when the room has ended already.
     pub async fn leave(&self) {
-        // Who is not in the room has left with that.
+        // A guest that is not in the room has left with this command, so the result does not
+        // matter.
         let _ = self.core.command(Command::Leave);
         self.core.ended().await;
     }
 
-    /// Ends the room for everyone. Owner only. The relay erases it at once and tells everyone.
+    /// Ends the room for all members. Owner only. The relay erases it at once and notifies all
+    /// members.
     ///
     /// # Errors
     /// When that is not allowed.
@@ -175,7 +178,7 @@ impl Room {
         self.command(Command::Close)
     }
 
-    /// The client's `reconnect`, for whoever has only the room: concerns all rooms of the client.
+    /// The client's `reconnect`, for code that has only the room: affects all rooms of the client.
     pub fn reconnect(&self) {
         self.core.reconnect();
     }
@@ -197,7 +200,7 @@ impl Room {
     }
 
     fn queue(&self, command: Command) -> Result<String, AnocmError> {
-        // What is queued always has an id.
+        // A queued command always has an id.
         let id = self.core.command(command)?;
         Ok(id.as_ref().map(id_text).unwrap_or_default())
     }

@@ -1,8 +1,8 @@
-//! The threads that everything runs on: there while any client is, and joined when the last one
-//! is shut down. Only the two that OpenMLS has for large groups stay, idle.
+//! The threads of the library: they run while there is a client, and are joined when the last one
+//! is shut down. Only the two threads that OpenMLS uses for large groups remain, idle.
 //!
-//! Of our own, and not the one that UniFFI would start: that one has one thread for everything,
-//! and never ends, which some hosts do not survive at their exit.
+//! The library uses its own runtime instead of the one that UniFFI would start: that one has a
+//! single thread for everything and never ends, which makes some hosts crash at exit.
 
 use std::{
     process,
@@ -19,12 +19,12 @@ use tokio::{
 
 use crate::AnocmError;
 
-/// For what OpenMLS does for many members at a time. It takes one for each core unless told, and
-/// keeps them, idle, for as long as the process is there.
+/// The threads with which OpenMLS processes many members in parallel. By default it starts one for
+/// each core. They stay, idle, for the life of the process.
 const MLS_THREADS: usize = 2;
-/// So that one room that works for long does not hold up those of other clients.
+/// More than one, so that a room with a long computation does not delay the rooms of other clients.
 const THREADS: usize = 2;
-/// How long threads may take to end that look up a name, say.
+/// The timeout for the end of the threads, which may be blocked in a name lookup, for example.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 static SHARED: Mutex<Shared> = Mutex::new(Shared { runtime: None, leases: 0, process: 0 });
@@ -32,26 +32,27 @@ static SHARED: Mutex<Shared> = Mutex::new(Shared { runtime: None, leases: 0, pro
 struct Shared {
     runtime: Option<Runtime>,
     leases: usize,
-    /// Whose threads they are: a child that was forked has none.
+    /// The process that owns the threads: a forked child has none.
     process: u32,
 }
 
-/// The right to have threads.
+/// A lease on the shared threads, which run while there is at least one.
 #[derive(Debug)]
 pub(crate) struct Lease {
     handle: Handle,
     process: u32,
-    /// Gives nothing back when it is dropped.
+    /// Set when the lease was returned, so that dropping it has no effect.
     returned: bool,
 }
 
 impl Lease {
-    /// Starts the threads if there are none.
+    /// Takes a lease and starts the threads if there are none.
     pub(crate) fn new() -> Result<Self, AnocmError> {
         let mut shared = lock();
         let process = process::id();
         if shared.process != process {
-            // To end threads that are not there would wait for ever.
+            // After a fork the threads do not exist in this process. Joining them would wait for
+            // ever, so the runtime is leaked.
             if let Some(runtime) = shared.runtime.take() {
                 Box::leak(Box::new(runtime));
             }
@@ -78,13 +79,14 @@ impl Lease {
         &self.handle
     }
 
-    /// Gives the right back; with the last one, waits until the threads have ended.
+    /// Returns the lease; with the last one, waits until the threads have ended.
     pub(crate) async fn end(mut self) {
         self.returned = true;
         let Some(runtime) = give_back(self.process) else {
             return;
         };
-        // Not here: whoever polls this must not wait, and may be a thread of the runtime itself.
+        // In a separate thread: the task that polls this must not block, and may run on a thread of
+        // the runtime itself.
         let (done, ended) = oneshot::channel();
         let waiting = thread::Builder::new().name("anocm-end".to_owned()).spawn(move || {
             runtime.shutdown_timeout(PATIENCE);
@@ -92,9 +94,9 @@ impl Lease {
         });
         if let Ok(thread) = waiting {
             let _ = ended.await;
-            // Some hosts go on, on the very thread that wakes them.
+            // Some hosts continue on the very thread that wakes them.
             if thread.thread().id() != thread::current().id() {
-                // It does nothing any more but end.
+                // The thread has nothing left to do but to exit.
                 let _ = thread.join();
             }
         }
@@ -111,7 +113,7 @@ impl Drop for Lease {
     }
 }
 
-/// Has an effect once.
+/// Has an effect only the first time.
 fn limit_mls() {
     let _ = ThreadPoolBuilder::new()
         .num_threads(MLS_THREADS)
@@ -119,22 +121,22 @@ fn limit_mls() {
         .build_global();
 }
 
-/// Ends whatever the library does, and its threads: before the host's language ends, which may not
-/// survive to be called by them then. New clients have new threads.
+/// Ends all work of the library and its threads. To be called before the host's language runtime
+/// ends, since calls from these threads could crash it then. New clients start new threads.
 #[uniffi::export]
 pub fn end_threads() {
     let mut shared = lock();
-    // Those of another process are not there.
+    // The threads of another process do not exist here.
     if shared.process == process::id()
         && let Some(runtime) = shared.runtime.take()
     {
-        // What ends with it gives its rights back.
+        // The tasks that end with the runtime return their leases, which takes the lock.
         drop(shared);
         runtime.shutdown_timeout(PATIENCE);
     }
 }
 
-/// One right less; the runtime when it was the last.
+/// Returns one lease. Returns the runtime when it was the last.
 fn give_back(process: u32) -> Option<Runtime> {
     let mut shared = lock();
     if shared.process != process {

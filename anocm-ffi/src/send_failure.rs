@@ -1,21 +1,21 @@
-//! Why something was not sent.
+//! Why an entry was not sent.
 
 use anocm_core::room;
 
-/// Why something that was queued was not sent in the end.
+/// Why a queued entry was not sent.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Enum)]
 #[non_exhaustive]
 pub enum SendFailure {
-    /// The relay refuses it.
+    /// The relay refused it.
     Refused {
-        /// Why, in snake case: `full`, `busy`, `read_only` …
+        /// The reason in snake case: `full`, `busy`, `read_only` …
         why: String,
     },
-    /// Its time passed before it could be sent.
+    /// Its retention ended before it could be sent.
     Expired,
-    /// It could not be sealed, or the room ended first.
+    /// It could not be encrypted, or the room ended first.
     Impossible,
-    /// It was given up before the relay said what became of it: others may have seen it.
+    /// It was given up before the relay acknowledged it: other members may have received it.
     Unknown,
 }
 

@@ -8,11 +8,11 @@ use anocm_core::transport::TransportError;
 pub enum TransportFailure {
     /// The relay cannot be reached.
     Unreachable,
-    /// The proxy on the way to the relay cannot be reached.
+    /// The proxy cannot be reached.
     ProxyUnreachable,
-    /// What was reached is not a relay, or refused the connection.
+    /// The peer is not a relay, or refused the connection.
     Refused,
-    /// The relay's certificate is not to be trusted, for none of the reasons below.
+    /// The relay's certificate is not trusted, for none of the reasons below.
     Untrusted,
     /// The relay's certificate has expired, or this machine's clock is ahead.
     CertificateExpired,
@@ -20,13 +20,13 @@ pub enum TransportFailure {
     CertificateNotYetValid,
     /// The relay's certificate is for another name than the one in the relay's URL.
     CertificateOtherName,
-    /// The relay's certificate comes from an authority that is not trusted here.
+    /// The relay's certificate was issued by an authority that is not trusted here.
     CertificateUnknownAuthority,
     /// The connection was cut.
     Cut,
     /// A frame longer than the limit arrived.
     TooLong,
-    /// The other side broke the transport's own protocol.
+    /// The peer violated the transport protocol.
     Protocol,
 }
 

@@ -1,63 +1,63 @@
-//! What is wrong in a room.
+//! Problems in a room.
 
 use anocm_core::room;
 
 use crate::{Retention, member::id_text};
 
-/// Something wrong, short of the room's end.
+/// A problem that does not end the room.
 #[derive(Clone, PartialEq, Eq, uniffi::Enum)]
 #[uniffi::export(Debug, Display)]
 #[non_exhaustive]
 pub enum Trouble {
-    /// Messages of a member are missing although the log has no place for them: the relay withheld
-    /// them, or their sender skipped numbers. A client cannot tell which.
+    /// Messages of a member are missing although the log has no gap: the relay withheld them, or
+    /// their sender skipped numbers. A client cannot distinguish the two.
     Gap {
-        /// Whose: a member's id.
+        /// The id of the member.
         sender: String,
         /// How many.
         count: u64,
     },
-    /// Entries were live or had expired before this guest could see them: as a rule while away, or
-    /// by the age that the relay told.
+    /// Entries were live or had expired before this guest could receive them: usually while
+    /// offline, or because of the age that the relay reported.
     Missed {
         /// How many entries.
         count: u64,
     },
-    /// An entry that does not open.
+    /// An entry that cannot be decrypted or parsed.
     Unreadable {
-        /// Its place in the room's log.
+        /// Its sequence number in the room's log.
         seq: u64,
     },
-    /// A member said something under a number that they had used before. It is not shown.
+    /// A member reused the number of an earlier message. The message is not shown.
     Repeated {
-        /// Who: a member's id.
+        /// The id of the member.
         by: String,
     },
-    /// A membership change that the room's rules forbid was appended. Until it is taken back, a join
-    /// by any member and a commit by the owner, nothing can be said.
+    /// A membership change that the room's rules forbid was appended. No messages can be sent until
+    /// it is rolled back: a join by any member, a commit by the owner.
     Broken {
-        /// By whom, if the signature tells: a member's id.
+        /// The id of the member that made it, if the signature identifies one.
         by: Option<String>,
     },
-    /// A change that this guest makes for all cannot be made.
+    /// This guest cannot make a commit that is due.
     CannotCommit,
     /// The relay contradicts itself or the members.
     DishonestRelay,
-    /// The relay takes nothing new because its memory-only promise is broken.
+    /// The relay accepts no new entries because its memory-only promise is broken.
     ReadOnly,
-    /// The log no longer reaches back far enough: the guest came back through the door.
+    /// The log no longer reaches back far enough: the guest rejoined through the door.
     Rejoined,
-    /// The relay allows less than was asked for: the room was opened with this.
+    /// The relay allows less than was requested: the room was opened with these limits.
     LessThanAsked {
-        /// The longest that a message may be kept.
+        /// The maximum retention of a message.
         max_retention: Retention,
         /// How many seconds the room outlives its last connection.
         linger_seconds: u64,
         /// The age in seconds at which the room ends.
         max_age_seconds: u64,
-        /// The most entries that the relay keeps at one time.
+        /// The maximum number of entries that the relay keeps at one time.
         max_entries: u32,
-        /// The most bytes of sealed entries that the relay keeps at one time.
+        /// The maximum total size of the sealed entries that the relay keeps at one time, in bytes.
         max_bytes: u64,
     },
 }
@@ -65,7 +65,7 @@ pub enum Trouble {
 shown_as_variant!(Trouble: Gap, Missed, Unreadable, Repeated, Broken, CannotCommit, DishonestRelay, ReadOnly, Rejoined, LessThanAsked);
 
 impl Trouble {
-    /// `None` for what these bindings have no name for.
+    /// Returns `None` for a problem that these bindings do not know.
     pub(crate) fn new(trouble: room::Trouble) -> Option<Self> {
         Some(match trouble {
             room::Trouble::Gap { from, count } => Self::Gap { sender: id_text(&from), count },

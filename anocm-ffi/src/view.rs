@@ -1,11 +1,11 @@
-//! The state of a room, to be shown.
+//! The state of a room, for display.
 
 use anocm_core::{room, session};
 
 use crate::{Connection, Ended, GuestRetention, Member, Posture, RoomRetention, member::id_text};
 
-/// What the members of a room compare to be sure that nobody sits between them: the same for
-/// everyone in the epoch.
+/// The safety code that the members of a room compare to detect a man in the middle. All members in
+/// the same epoch have the same code.
 #[derive(Clone, PartialEq, Eq, uniffi::Record)]
 #[uniffi::export(Debug, Display)]
 pub struct SafetyCode {
@@ -24,38 +24,38 @@ impl From<&session::SafetyCode> for SafetyCode {
     }
 }
 
-/// The state of a room. A copy; holds no message.
+/// The state of a room. A snapshot; holds no message.
 #[derive(Clone, uniffi::Record)]
 #[uniffi::export(Debug, Display)]
 #[non_exhaustive]
 pub struct RoomView {
     /// The connection to the relay.
     pub connection: Connection,
-    /// The link for newcomers: whoever has it can join. Absent until entered.
+    /// The invite link: every holder of it can join. Absent until entered.
     pub link: Option<String>,
-    /// This guest: a member's id. Absent until entered.
+    /// This guest's member id. Absent until entered.
     pub me: Option<String>,
-    /// All members, in the same order for everyone.
+    /// All members, in the same order on every client.
     pub members: Vec<Member>,
-    /// The ids of those of whom something was heard lately, this guest included.
+    /// The ids of the members that were active recently, this guest included.
     pub here: Vec<String>,
-    /// The number of the epoch.
+    /// The epoch number.
     pub epoch: u64,
-    /// What members compare. Absent until entered.
+    /// The safety code. Absent until entered.
     pub safety: Option<SafetyCode>,
-    /// What the room allows.
+    /// The room's retention limits.
     pub retention: RoomRetention,
-    /// What this guest chose.
+    /// The retention settings of this guest.
     pub guest_retention: GuestRetention,
-    /// Whether somebody who was in the room before was heard in this guest's epoch or a later one.
+    /// Whether a prior member was seen in this guest's epoch or a later one.
     pub confirmed: bool,
-    /// Whether a forbidden membership change keeps everybody from talking.
+    /// Whether a forbidden membership change keeps all members from sending.
     pub broken: bool,
-    /// How many messages wait to be sent.
+    /// The number of messages in the send queue.
     pub waiting: u64,
     /// The relay's statement about its memory-only promise.
     pub posture: Posture,
-    /// Why the room is over for this guest; absent while it is not.
+    /// Why the room has ended for this guest; absent while it has not.
     pub ended: Option<Ended>,
 }
 

@@ -1,8 +1,8 @@
 // swift-tools-version:6.0
 import PackageDescription
 
-// The library itself: an XCFramework where there is Xcode, a shared library beside the program
-// elsewhere. Both, and what is in Sources/AnocmGenerated, are made by tools/bindings.
+// The native library: an XCFramework on Apple platforms, a shared library next to the program on
+// Linux. Both, and the contents of Sources/AnocmGenerated, are built by tools/bindings.
 #if os(Linux)
 let library = Target.target(
     name: "AnocmFFI",
@@ -22,7 +22,7 @@ let package = Package(
         .target(
             name: "AnocmGenerated",
             dependencies: ["AnocmFFI"],
-            // What UniFFI writes keeps its state in global variables.
+            // The code that UniFFI generates keeps its state in global variables.
             swiftSettings: [.swiftLanguageMode(.v5)]
         ),
         .target(name: "Anocm", dependencies: ["AnocmGenerated"]),

@@ -1,4 +1,4 @@
-"""What the library says of itself in Rust is said in every language."""
+"""The documentation of the Rust crate is present in every language."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from conftest import ROOT
 SOURCES = ROOT / "anocm-ffi" / "src"
 GENERATED = ROOT / "target" / "bindings" / "generated"
 SUFFIXES = (".kt", ".swift", ".py")
-#: Hints by hand, with the comments on fields that the generator leaves out.
+#: Hand-written hints, with the comments on fields that the generator omits.
 HINTS = ROOT / "anocm-ffi" / "python" / "anocm" / "_native" / "__init__.pyi"
 
 
 def exported() -> Iterator[str]:
-    """The first line of each comment on something that other languages get."""
+    """The first line of each doc comment on an exported item."""
     for source in sorted(SOURCES.glob("*.rs")):
         code = source.read_text().split("#[cfg(test)]")[0]
         in_enum = is_flat = False

@@ -1,4 +1,4 @@
-"""Guests in different languages talk in one room: Python here, the others as programs."""
+"""Guests in different languages share one room: Python here, the others as separate programs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import anocm
 from anocm import Departure, RoomEvent
 from conftest import PROGRAMS, Relay, hears, link, named, scenario, until
 
-#: What starts a guest who reads a room's link and is called by the word that follows.
+#: The commands that start a guest, which reads a room's link. Its nickname is appended.
 GUESTS = {"Rust": [f"{PROGRAMS}/anocm", "join", "-", "--plain", "--nick"]}
 for _line in os.environ["ANOCM_GUESTS"].splitlines():
     _name, _program = _line.split("=", 1)
@@ -18,7 +18,7 @@ for _line in os.environ["ANOCM_GUESTS"].splitlines():
 
 
 class Guest:
-    """A program that is a guest."""
+    """A program that acts as a guest."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -38,7 +38,7 @@ class Guest:
         self._process.stdin.write(f"{line}\n".encode())
 
     async def prints(self, part: str) -> str:
-        """The next line with this in it."""
+        """Waits for the next line that contains this text."""
         assert self._process.stdout is not None
         while line := (await self._process.stdout.readline()).decode().rstrip("\n"):
             self._lines.append(line)
@@ -48,7 +48,7 @@ class Guest:
 
     @property
     def heard(self) -> list[str]:
-        """What was said, of what it printed: `<NAME #TAG> TEXT  [KEPT]` or `NAME #TAG: TEXT`."""
+        """The messages in its output: `<NAME #TAG> TEXT  [KEPT]` or `NAME #TAG: TEXT`."""
         pattern = re.compile(r"(?:\(whisper\) )?<?(\w+) #\w{4}[>:] (.*?)(?:  \[\w+\])?")
         said = map(pattern.fullmatch, self._lines)
         return [f"{line[1]}: {line[2]}" for line in said if line]
@@ -77,14 +77,14 @@ async def test_all_talk_in_one_room(relay: Relay) -> None:
                 guests[name] = await Guest.start(name, link(python))
                 await until(python, RoomEvent.JOINED, lambda event: event.member.nickname == name)
 
-            # All compare the same words.
+            # All have the same safety code.
             safety = " ".join(python.view.safety.words if python.view.safety else ())
             for name, guest in guests.items():
-                # The last to come has printed it already.
+                # The last guest to join has printed it already.
                 if name != list(guests)[-1]:
                     await guest.prints(safety)
 
-            # Each hears everybody, and all in the same order.
+            # Each receives all messages, and all in the same order.
             said = []
             python.send("Hello from Python.", keep=60)
             await hears(python, "Hello from Python.")
@@ -100,7 +100,7 @@ async def test_all_talk_in_one_room(relay: Relay) -> None:
                 await guest.prints(f"Hello from {said[-1]}")
                 assert guest.heard == expected
 
-            # What only one of them is to read.
+            # Messages that only one of them may read.
             for name in guests:
                 python.whisper(named(python, name).id, f"psst, {name}")
             python.send("And to all.")

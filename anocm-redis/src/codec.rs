@@ -1,4 +1,4 @@
-//! What entries and announcements look like as bytes.
+//! Binary encoding of entries and announcements.
 
 use std::time::Duration;
 
@@ -9,26 +9,28 @@ use anocm_core::{
 use redis::Value;
 use zeroize::{Zeroize, Zeroizing};
 
-/// What stands before the sealed part of a kept entry: its time of death, and [`HEAD`].
+/// Bytes before the sealed part of a stored entry: its expiry time and [`HEAD`].
 ///
-/// An entry of 1,000 bytes, this and the server's own six make 1,023: the next size that the
-/// server's allocator has is 1,280.
+/// An entry of 1,000 bytes, this, and the server's own six bytes make 1,023. The next size class of
+/// the server's allocator is 1,280.
 pub(crate) const BEFORE_SEALED: usize = DEATH + HEAD;
 const DEATH: usize = 6;
 /// Kind, epoch and retention.
 const HEAD: usize = 1 + 6 + 4;
 
-/// Names a room from its opening to its end: another one at its address has another.
+/// Identifies a room from its opening to its end. A later room at the same address has a different
+/// one.
 pub(crate) type Instance = [u8; 8];
 
-/// Names a change of a room: after a server has been lost, another may have the same place.
+/// Identifies a change of a room: after the loss of a server, another change may have the same
+/// sequence number.
 pub(crate) type Mark = [u8; 8];
 
-/// Something that is not what the scripts make.
+/// Bytes that are not in the format the scripts produce.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
-/// An entry with room for its time of death, which the server knows.
+/// Encodes an entry with space for its expiry time, which the server fills in.
 pub(crate) fn encode(entry: &Entry) -> Zeroizing<Vec<u8>> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(BEFORE_SEALED + entry.sealed.len()));
     bytes.extend([0; DEATH]);
@@ -37,7 +39,8 @@ pub(crate) fn encode(entry: &Entry) -> Zeroizing<Vec<u8>> {
         EntryKind::Commit => 1,
         EntryKind::Join => 2,
     });
-    // An epoch that does not fit is not the room's, and the script compares it as a whole.
+    // Truncation is harmless: the script compares the full epoch, and an epoch that does not fit
+    // cannot be the room's.
     let [_, _, epoch @ ..] = entry.epoch.value().to_be_bytes();
     bytes.extend(epoch);
     bytes.extend(entry.retention.as_millis().to_be_bytes());
@@ -45,7 +48,7 @@ pub(crate) fn encode(entry: &Entry) -> Zeroizing<Vec<u8>> {
     bytes
 }
 
-/// An entry and its time of death.
+/// Decodes an entry and its expiry time.
 fn decode(bytes: &[u8]) -> Result<(u64, Entry), Malformed> {
     let (&[a, b, c, d, e, f], bytes) = bytes.split_first_chunk().ok_or(Malformed)?;
     let death = u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
@@ -66,7 +69,7 @@ fn decode(bytes: &[u8]) -> Result<(u64, Entry), Malformed> {
     Ok((death, Entry { kind, epoch, retention, sealed: Payload::copy_from_slice(sealed) }))
 }
 
-/// A kept entry at its place, as read at `now`, if its time is not over.
+/// Decodes a stored entry with its sequence number, as read at `now`. `None` when it has expired.
 pub(crate) fn item(seq: Seq, value: &[u8], now: u64) -> Result<Option<LogItem>, Malformed> {
     let (death, entry) = decode(value)?;
     if death <= now {
@@ -76,10 +79,10 @@ pub(crate) fn item(seq: Seq, value: &[u8], now: u64) -> Result<Option<LogItem>, 
     Ok(Some(LogItem { seq, age: now.saturating_sub(born), entry }))
 }
 
-/// The epoch that an entry ended.
+/// The record of an epoch, stored with the entry that ended it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ended {
-    /// When the entry's time is over.
+    /// When that entry expires.
     pub(crate) death: u64,
     pub(crate) epoch: Epoch,
     pub(crate) began: Seq,
@@ -92,7 +95,7 @@ pub(crate) fn ended(record: &[u8]) -> Result<Ended, Malformed> {
     let (&[a, b, c, d, e, f], record) = record.split_first_chunk().ok_or(Malformed)?;
     let (&epoch, record) = record.split_first_chunk().ok_or(Malformed)?;
     let (&began, record) = record.split_first_chunk().ok_or(Malformed)?;
-    // How long the entry is kept, and whether it is a join, is for the scripts.
+    // The entry's retention and whether it is a join matter to the scripts only.
     let (&[_, _, _, _, settled, _], record) = record.split_first_chunk().ok_or(Malformed)?;
     let (&member, door) = record.split_first_chunk().ok_or(Malformed)?;
     Ok(Ended {
@@ -105,11 +108,11 @@ pub(crate) fn ended(record: &[u8]) -> Result<Ended, Malformed> {
     })
 }
 
-/// What a script announced.
+/// A change of a room that a script has announced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Announced {
     pub(crate) instance: Instance,
-    /// What was changed before this, and what this is: nothing else has the same.
+    /// The mark of the preceding change and the unique mark of this one.
     pub(crate) after: Mark,
     pub(crate) mark: Mark,
     pub(crate) what: What,
@@ -117,7 +120,7 @@ pub(crate) struct Announced {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum What {
-    /// `turn` counts what changed the epoch, this entry included.
+    /// `turn` counts the changes of the epoch, including this entry.
     Entry {
         turn: u64,
         item: LogItem,
@@ -130,18 +133,18 @@ pub(crate) enum What {
     Closed(CloseReason),
 }
 
-/// Whether this announces an entry, which comes next.
+/// Returns whether this message announces an entry, which is the next message.
 pub(crate) fn is_before_entry(payload: &[u8]) -> bool {
     payload.first() == Some(&b'E')
 }
 
-/// Whether this is an entry that was announced.
+/// Returns whether this message is an announced entry.
 pub(crate) fn is_entry(payload: &[u8]) -> bool {
-    // There is room for a time of death, and it is not filled in.
+    // The space for the expiry time is still zero.
     payload.first() == Some(&0)
 }
 
-/// What was announced; of an entry, the entry comes extra.
+/// Decodes an announcement. An entry is a separate message, passed as `entry`.
 pub(crate) fn announced(payload: &[u8], entry: &[u8]) -> Result<Announced, Malformed> {
     let (&kind, rest) = payload.split_first().ok_or(Malformed)?;
     let (&instance, rest) = rest.split_first_chunk().ok_or(Malformed)?;
@@ -175,7 +178,7 @@ fn number(bytes: &[u8]) -> Result<(u64, &[u8]), Malformed> {
     Ok((u64::from_be_bytes(number), rest))
 }
 
-/// How a reason is written.
+/// Returns the encoding of a reason.
 pub(crate) const fn word(reason: CloseReason) -> &'static str {
     match reason {
         CloseReason::Owner => "owner",
@@ -193,7 +196,7 @@ fn reason(word: &[u8]) -> Result<CloseReason, Malformed> {
     }
 }
 
-/// Takes bytes out of a reply. What they are made into is a copy, and they are wiped.
+/// Takes bytes out of a reply. The returned buffer is zeroised on drop.
 pub(crate) fn bytes(value: Value) -> Result<Zeroizing<Vec<u8>>, Malformed> {
     match value {
         Value::BulkString(bytes) => Ok(Zeroizing::new(bytes)),
@@ -204,7 +207,7 @@ pub(crate) fn bytes(value: Value) -> Result<Zeroizing<Vec<u8>>, Malformed> {
     }
 }
 
-/// Overwrites what a reply holds.
+/// Zeroises the contents of a reply.
 pub(crate) fn wipe(value: &mut Value) {
     match value {
         Value::BulkString(bytes) => bytes.zeroize(),

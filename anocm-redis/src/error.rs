@@ -1,44 +1,44 @@
-//! What can go wrong.
+//! Error types.
 
 use anocm_core::{SettingError, store::StoreError};
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
-/// Why there is no store.
+/// Why the store could not be opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// A setting that cannot work.
+    /// A setting is out of its range.
     #[error(transparent)]
     Setting(#[from] SettingError),
-    /// No server was named, or one not as it should be.
+    /// No server was given, or one has an invalid URL.
     #[error("not the URL of a Redis server")]
     Url,
-    /// Not a certificate, or not in PEM.
+    /// Not a certificate, or not in PEM format.
     #[error("not a certificate")]
     Certificate,
-    /// None of the servers can be reached, or none can be used now: it may be so later.
+    /// No server can be reached, or none can be used at present: a retry may succeed.
     #[error("no server can be reached: {0}")]
     Unreachable(String),
-    /// The server shows a certificate that is not accepted.
+    /// The server presents a certificate that is not accepted.
     #[error("the server's certificate is not accepted: {0}")]
     Untrusted(String),
-    /// The server does not know this relay, or lets it do too little.
+    /// The server rejects this relay's credentials, or grants it too few permissions.
     #[error("the server refuses: {0}")]
     Refused(String),
-    /// The server is too old, or not of the kind that keeps keys.
+    /// The server is too old, or is not a server that stores keys.
     #[error("the server cannot be used: {0}")]
     Unsuitable(String),
-    /// The memory-only promise is broken: what to change, line by line.
+    /// The memory-only guarantee is violated. One line for each setting to change.
     #[error("the servers keep more than memory:\n{}", .0.join("\n"))]
     Persists(Vec<String>),
-    /// The servers do not say whether they keep anything on a disk.
+    /// The servers do not report whether they persist anything to disk.
     #[error("the servers do not say whether they keep anything on a disk:\n{}", .0.join("\n"))]
     Unknown(Vec<String>),
 }
 
 impl ConnectError {
-    /// Whether the same may succeed later without any change: a server that starts later than the
-    /// relay, or one that is still loading.
+    /// Returns whether a retry may succeed without any change, as with a server that starts later
+    /// than the relay or is still loading.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
         matches!(self, Self::Unreachable(_))
@@ -61,13 +61,14 @@ impl From<RedisError> for ConnectError {
     }
 }
 
-/// Whether the other end of a TLS connection is not who it should be. The library for Redis hides
-/// the cause behind its words, which are those of the library for TLS.
+/// Returns whether the TLS peer presented an invalid certificate. The Redis library exposes the
+/// cause only in its error text, which is that of the TLS library.
 fn is_untrusted(error: &RedisError) -> bool {
     error.is_io_error() && error.to_string().contains("invalid peer certificate")
 }
 
-/// An error of a connection's first steps: says what it may mean that the other end hung up.
+/// Maps an error of the connection handshake: explains what a connection closed by the peer may
+/// mean.
 pub(crate) fn at_hello(error: RedisError) -> RedisError {
     if error.is_io_error() && error.is_connection_dropped() && !error.is_connection_refusal() {
         let why = "the connection was ended at HELLO: no server is behind it, or a proxy that does \
@@ -81,20 +82,20 @@ pub(crate) fn at_hello(error: RedisError) -> RedisError {
     error
 }
 
-/// Why the server did not do what it was asked.
+/// Why a command failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// It does not know the script, and did nothing.
+    /// The server does not know the script. Nothing was executed.
     NoScript,
-    /// It is not the one to ask, or not now, and did nothing.
+    /// The server does not own the slot, or is busy. Nothing was executed.
     NotHere,
-    /// It cannot be used at all for the time being, and did nothing.
+    /// The server is unusable for the time being. Nothing was executed.
     Away,
-    /// Its memory is full, and it did nothing.
+    /// The server's memory is full. Nothing was executed.
     Full,
-    /// Nobody knows whether it did anything.
+    /// Unknown whether the command was executed.
     Unknown,
-    /// It does not take this relay's word, or answered nonsense.
+    /// The server rejects the command, or its response is malformed.
     Failed,
 }
 

@@ -1,4 +1,4 @@
-//! What the server says of a door.
+//! Decoding of a room's door from the server's reply.
 
 use std::time::Duration;
 
@@ -24,9 +24,9 @@ impl Fields {
         Self(fields.into_iter())
     }
 
-    /// The instance of the room, and what has begun its epoch.
+    /// Returns the room's instance and the mark of the change that began its epoch.
     pub(crate) fn names(&mut self) -> Result<(Instance, Mark), StoreError> {
-        // Until when it lives.
+        // Skips the time when the room ends.
         self.next()?;
         Ok((array(self.next()?)?, array(self.next()?)?))
     }
@@ -52,7 +52,7 @@ impl Fields {
         lifetime.map(Retention::For).map_err(|_| Fault::from(Malformed).into())
     }
 
-    /// The door, when the room was opened, and the last time that the door was shut.
+    /// Returns the door, when the room was opened, and the last time the door was shut.
     pub(crate) fn door(
         mut self,
         group_info: Payload,
@@ -88,7 +88,7 @@ impl Fields {
     }
 }
 
-/// The epochs whose ends are still kept.
+/// Returns past epochs whose ending entries are still stored.
 fn past(ended: Value, now: u64) -> Result<Vec<EpochRecord>, Malformed> {
     let records = Vec::<Vec<u8>>::from_redis_value(ended).map_err(|_| Malformed)?;
     let records: Result<Vec<Ended>, _> =

@@ -1,4 +1,4 @@
-//! Erases what is due, promptly, whichever relay it came from.
+//! Erases expired entries and rooms promptly, whichever relay created them.
 
 use std::{
     sync::{
@@ -21,13 +21,13 @@ use crate::{
     servers::{RoundTrip, ServerTime, Servers},
 };
 
-/// How often every slot is looked at, whatever is known of it: other relays keep things there,
-/// and may be no more.
+/// How often every shard is checked, even if nothing is expected there: entries of other relays
+/// expire there, and those relays may have died.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// How many entries of a room are erased in one step of the server.
-const MAX_ROOMS_PER_STEP: &str = "100";
+/// The most entries of a room erased in one run of the script.
+const MAX_ENTRIES_PER_STEP: &str = "100";
 
-/// Knows when something is due.
+/// Schedules expiry for each shard.
 pub(crate) struct Janitor {
     slots: Mutex<Vec<Slot>>,
     earlier: Notify,
@@ -37,15 +37,16 @@ pub(crate) struct Janitor {
 
 #[derive(Clone, Copy)]
 struct Slot {
-    /// When to look next.
+    /// When the next check is due.
     next: Instant,
     rooms: usize,
-    /// Whether somebody is there: a server that hangs must not keep the others waiting.
+    /// Whether a task is processing the shard. One task per shard: a server that hangs must not
+    /// delay the others.
     is_tended: bool,
 }
 
 impl Janitor {
-    /// One who works until the servers are no more needed.
+    /// Starts a janitor that runs until the servers are dropped.
     pub(crate) fn spawn(servers: &Arc<Servers>, washer: &Arc<BufferScrubber>) -> Arc<Self> {
         let fresh = Slot { next: Instant::now(), rooms: 0, is_tended: false };
         let janitor = Arc::new(Self {
@@ -58,12 +59,12 @@ impl Janitor {
         janitor
     }
 
-    /// How many rooms there are, as last seen.
+    /// Returns how many rooms there are, as last seen.
     pub(crate) fn rooms(&self) -> usize {
         self.rooms.load(Ordering::Relaxed)
     }
 
-    /// Something in this slot is due after so long.
+    /// Schedules a check of this shard after a delay.
     pub(crate) fn expect(&self, shard: Shard, after: Duration) {
         let due = Instant::now() + after;
         let mut slots = self.lock();
@@ -79,8 +80,8 @@ impl Janitor {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Slots whose time has come, which are looked at again later whatever becomes of it; or when
-    /// that of the first one comes.
+    /// Returns the shards that are due and reschedules them, whatever the outcome of their check.
+    /// If none is due, returns the time of the next one.
     fn due(&self) -> Result<Vec<Shard>, Instant> {
         let now = Instant::now();
         let mut slots = self.lock();
@@ -105,12 +106,12 @@ impl Janitor {
         self.earlier.notify_one();
     }
 
-    /// What was found at a slot.
+    /// Records the result of a shard's check.
     fn found(&self, shard: Shard, tended: &ExpireReply) {
         {
             let mut slots = self.lock();
             let Some(slot) = slots.get_mut(shard.index()) else { return };
-            // Each for itself: the sum needs no lock.
+            // Two separate atomic updates: the sum needs no lock.
             self.rooms.fetch_add(tended.rooms, Ordering::Relaxed);
             self.rooms.fetch_sub(slot.rooms, Ordering::Relaxed);
             slot.rooms = tended.rooms;
@@ -124,9 +125,9 @@ impl Janitor {
     }
 }
 
-/// What the script says.
+/// The reply of the `expire` script.
 struct ExpireReply {
-    /// When there is more to do.
+    /// When more is due.
     next: Option<Duration>,
     rooms: usize,
     has_erased: bool,
@@ -167,10 +168,10 @@ async fn expire(janitor: Arc<Janitor>, servers: Arc<Servers>, shard: Shard) {
     let key = shard.key();
     loop {
         let sent = servers.here();
-        // Those who watch a room touch it before anybody ends it.
+        // Relays that have connections in a room touch it before it is ended.
         let spares: &[u8] = if servers.has_just_gone_on() { b"1" } else { b"0" };
         match servers
-            .run(shard, Name::Expire, &[&key], &[MAX_ROOMS_PER_STEP.as_bytes(), spares])
+            .run(shard, Name::Expire, &[&key], &[MAX_ENTRIES_PER_STEP.as_bytes(), spares])
             .await
         {
             Ok(value) => {
@@ -182,7 +183,7 @@ async fn expire(janitor: Arc<Janitor>, servers: Arc<Servers>, shard: Shard) {
                     break;
                 }
             }
-            // The server's outage was logged once for all slots, which are looked at again.
+            // The server's outage was logged once for all shards. The shard is checked again later.
             Err(_) => break,
         }
     }

@@ -1,12 +1,12 @@
-//! What keys and channels are called.
+//! Names of keys and channels.
 
 use anocm_core::RoomAddress;
 use data_encoding::BASE64URL_NOPAD;
 
-/// How many slots all rooms share.
+/// The number of shards that rooms are spread over.
 pub(crate) const SHARDS: usize = 256;
 
-/// The rooms of one slot: all whose addresses begin with the same byte.
+/// The rooms of one shard: all whose addresses begin with the same byte. They share a hash slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Shard(u8);
 
@@ -24,13 +24,14 @@ impl Shard {
         self.0 as usize
     }
 
-    /// The list of its rooms. What stands in braces decides the slot.
+    /// The key of the list of its rooms. The part in braces is the hash tag that determines the
+    /// slot.
     pub(crate) fn key(self) -> String {
         format!("anocm:{{{:02x}}}", self.0)
     }
 }
 
-/// The key of a room, which is its channel, too.
+/// Returns the key of a room, which is also the name of its channel.
 pub(crate) fn room(address: &RoomAddress) -> String {
     let [_, rest @ ..] = address.as_bytes();
     let mut key = Shard::of(address).key();
@@ -38,7 +39,7 @@ pub(crate) fn room(address: &RoomAddress) -> String {
     key
 }
 
-/// The room whose channel this is.
+/// Returns the room that a channel belongs to.
 pub(crate) fn address(channel: &[u8]) -> Option<RoomAddress> {
     let (tag, rest) = channel.strip_prefix(b"anocm:{")?.split_at_checked(2)?;
     let first = data_encoding::HEXLOWER.decode(tag).ok()?;

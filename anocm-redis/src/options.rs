@@ -1,4 +1,4 @@
-//! Where the servers are, and how they are reached.
+//! Addresses of the servers, and how they are reached.
 
 use std::{fmt, time::Duration};
 
@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::ConnectError;
 
-/// Where the servers are, how they are reached, and how much they may keep.
+/// The servers' addresses, how they are reached, and how much they may keep.
 ///
 /// # Examples
 /// ```
@@ -29,27 +29,27 @@ pub struct RedisOptions {
     pub(crate) servers: Vec<ConnectionInfo>,
     pub(crate) user: Option<String>,
     pub(crate) password: Option<Zeroizing<String>>,
-    /// Goes on although the servers do not say whether they keep anything on a disk. Guests are
-    /// told that the posture is unknown. False.
+    /// Accepts servers that do not report whether they persist anything to disk. Guests then see an
+    /// unknown posture. Default: false.
     pub allow_unknown_posture: bool,
-    /// The most rooms of all relays together; a little more when many are opened at once.
-    /// 100,000.
+    /// The most rooms of all relays together. Slightly more are possible when many are opened at
+    /// once. Default: 100,000.
     pub max_rooms: usize,
-    /// How long a connection may take. 3 s.
+    /// Timeout for connecting. Default: 3 s.
     pub connect_timeout: Duration,
-    /// How long a command may take before its outcome is unknown: longer than a server may pause.
-    /// 20 s.
+    /// Timeout after which the outcome of a command is unknown. Should be longer than a server may
+    /// pause. Default: 20 s.
     pub response_timeout: Duration,
 }
 
 impl RedisOptions {
-    /// A single server, or some nodes of a cluster, which name the others: `redis://HOST:PORT`,
-    /// `rediss://HOST:PORT` with TLS, `unix:///PATH` for a socket. A URL may hold
-    /// `USER:PASSWORD@`; better is [`set_credentials`](Self::set_credentials), since arguments of
-    /// a program can be seen by others.
+    /// Takes a single server, or some nodes of a cluster, from which the others are discovered:
+    /// `redis://HOST:PORT`, `rediss://HOST:PORT` with TLS, `unix:///PATH` for a socket. A URL may
+    /// hold `USER:PASSWORD@`. Prefer [`set_credentials`](Self::set_credentials), since other users
+    /// can see the arguments of a program.
     ///
     /// # Errors
-    /// [`ConnectError::Url`] when there is none, or one is no such URL.
+    /// [`ConnectError::Url`] when there is no URL, or one is invalid.
     pub fn new<T: IntoConnectionInfo>(
         servers: impl IntoIterator<Item = T>,
     ) -> Result<Self, ConnectError> {
@@ -70,7 +70,7 @@ impl RedisOptions {
         })
     }
 
-    /// Checks that a store could work with this.
+    /// Checks that all settings are valid.
     ///
     /// # Errors
     /// [`SettingError`] names the first field that is out of its range.
@@ -84,7 +84,7 @@ impl RedisOptions {
         SettingError::unless_in(&(1..=usize::MAX), &self.max_rooms, "max_rooms", "at least 1")
     }
 
-    /// Whether any of the URLs holds a password.
+    /// Returns whether any of the URLs holds a password.
     #[must_use]
     pub fn has_password_in_url(&self) -> bool {
         self.servers.iter().any(|server| server.redis_settings().password().is_some())
@@ -93,10 +93,10 @@ impl RedisOptions {
     /// Trusts certificates of this authority (PEM) instead of the public ones.
     ///
     /// # Errors
-    /// [`ConnectError::Certificate`] when it is none.
+    /// [`ConnectError::Certificate`] when `pem` holds no valid certificate.
     #[cfg(feature = "tls")]
     pub fn set_root_certificate(&mut self, pem: &[u8]) -> Result<(), ConnectError> {
-        // The library takes what holds none for an authority that has certified nobody.
+        // The library accepts a PEM without a certificate as an authority that certifies nothing.
         let mut certificates = CertificateDer::pem_slice_iter(pem);
         if !matches!(certificates.next(), Some(Ok(_))) {
             return Err(ConnectError::Certificate);
@@ -113,19 +113,19 @@ impl RedisOptions {
         Ok(())
     }
 
-    /// Says who the relay is, with the password of the URL unless
-    /// [another](Self::set_credentials) is given.
+    /// Sets the user name. The password is that of the URL unless [another](Self::set_credentials)
+    /// is given.
     pub fn set_user(&mut self, user: &str) {
         self.user = Some(user.to_owned());
     }
 
-    /// Says who the relay is. Without a user it is the server's default user.
+    /// Sets user name and password. Without a user it is the server's default user.
     pub fn set_credentials(&mut self, user: Option<&str>, password: &str) {
         self.user = user.map(str::to_owned);
         self.password = Some(Zeroizing::new(password.to_owned()));
     }
 
-    /// How to reach one of the servers.
+    /// Returns the connection settings for one of the servers.
     pub(crate) fn reach(&self, server: &ConnectionInfo, addr: ConnectionAddr) -> ConnectionInfo {
         let of_url = server.redis_settings();
         let mut settings = RedisConnectionInfo::default()

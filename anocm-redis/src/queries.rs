@@ -1,4 +1,4 @@
-//! Looking at a room: how far it has come, and what is in its log.
+//! Queries of a room: its position, and its log.
 
 use std::time::Duration;
 
@@ -18,15 +18,16 @@ use crate::{
     servers::Servers,
 };
 
-/// How many entries of a room are erased in one step of the server.
-const PAGE_ENTRIES: usize = 500;
-/// Pages that are read for those who watch; whoever missed more reads by themselves.
+/// The most entries of a room erased in one run of a script.
+const MAX_ENTRIES_PER_STEP: usize = 500;
+/// The most pages read to catch up for subscribers. A subscriber that missed more reads the log
+/// itself.
 const MAX_PAGES: usize = 8;
-/// How often the server is asked for a page on which there is nothing, before a reader has to ask
-/// again.
+/// The most empty pages requested from the server before an incomplete page is returned to the
+/// reader.
 const MAX_EMPTY_PAGES: usize = 2;
 
-/// What a script returned: a word, and more.
+/// The reply of a script: a status word, and values.
 pub(crate) struct Answer {
     word: Vec<u8>,
     rest: std::vec::IntoIter<Value>,
@@ -42,7 +43,7 @@ impl Answer {
         }
     }
 
-    /// Refuses all but `ok`.
+    /// Maps every status but `ok` to an error.
     pub(crate) fn ok(mut self) -> Result<Self, StoreError> {
         match &*self.word {
             b"ok" => Ok(self),
@@ -96,14 +97,14 @@ pub(crate) async fn run(
     Answer::of(answer).map_err(Fault::from)?.ok()
 }
 
-/// Ends a room and erases it: if an instance is named, that one only.
+/// Ends a room and erases it; if an instance is given, that one only.
 pub(crate) async fn erase(
     servers: &Servers,
     address: &RoomAddress,
     reason: CloseReason,
     instance: &[u8],
 ) -> Result<(), StoreError> {
-    let most = PAGE_ENTRIES.to_string();
+    let most = MAX_ENTRIES_PER_STEP.to_string();
     let mut again = "0";
     loop {
         let reason = codec::word(reason).as_bytes();
@@ -129,7 +130,7 @@ pub(crate) async fn create(
     run(servers, address, Name::Create, &arguments).await.map(drop)
 }
 
-/// Touches a room, also when it has lingered out. False when it is not there.
+/// Touches a room, even if its linger has run out. Returns false when it does not exist.
 pub(crate) async fn touch_late(
     servers: &Servers,
     address: &RoomAddress,
@@ -141,7 +142,7 @@ pub(crate) async fn touch_late(
     }
 }
 
-/// Opens a room anew as it was known. False when another one is there.
+/// Opens a room again with its last known state. Returns false when another room is there.
 pub(crate) async fn revive(
     servers: &Servers,
     address: &RoomAddress,
@@ -181,7 +182,7 @@ fn numbers(policy: &Policy) -> [String; 6] {
     numbers.map(|number| number.to_string())
 }
 
-/// What a room is opened with, as the scripts are given it.
+/// Returns the arguments with which the scripts open a room.
 fn room<'a>(
     instance: &'a Instance,
     numbers: &'a [String; 6],
@@ -196,7 +197,7 @@ fn room<'a>(
     arguments
 }
 
-/// How far a room has come.
+/// Returns the position of a room.
 pub(crate) async fn state(
     servers: &Servers,
     address: &RoomAddress,
@@ -215,14 +216,14 @@ pub(crate) fn at(answer: &mut Answer) -> Result<RoomCursor, StoreError> {
     })
 }
 
-/// Entries after `after` up to `until`, as many as a page holds.
+/// Returns entries after `after` up to `until`, as many as a page holds.
 pub(crate) async fn page(
     servers: &Servers,
     address: &RoomAddress,
     after: Seq,
     until: Seq,
 ) -> Result<Page, StoreError> {
-    // Scripts count in numbers that are exact up to here.
+    // Numbers in scripts are exact up to here.
     let [after, until] = [after, until].map(|seq| seq.min(Seq::new(1 << 53)));
     let mut page = Page { items: Vec::new(), reaches: after, more: true };
     for _ in 0..MAX_EMPTY_PAGES {
@@ -235,7 +236,7 @@ pub(crate) async fn page(
         let texts = numbers.map(|number| number.to_string());
         let arguments = texts.each_ref().map(String::as_bytes);
         let mut answer = run(servers, address, Name::Read, &arguments).await?;
-        // Not what was due on the way, either.
+        // Entries that expired in transit are dropped, too.
         let asked = answer.number()?;
         let now = servers.now(Shard::of(address)).unwrap_or(asked).max(asked);
         page.reaches = Seq::new(answer.number()?);
@@ -262,9 +263,9 @@ fn items(found: Value, now: u64) -> Result<Vec<LogItem>, Malformed> {
     Ok(no_older_later(items.into_iter().flatten().collect()))
 }
 
-/// Entries in order, none of which is older than one before it. Each was timed by the relay that
-/// appended it, and two relays' clocks may be some milliseconds apart: then the earlier entry is
-/// told as old as the later one, so that none is kept for longer.
+/// Returns entries in order, none of which is older than one before it. The relay that appended an
+/// entry has timed it, and two relays' clocks may differ by some milliseconds. The earlier entry
+/// then gets the age of the later one, so that none is kept for longer.
 fn no_older_later(mut items: Vec<LogItem>) -> Vec<LogItem> {
     let mut oldest = 0;
     for item in items.iter_mut().rev() {
@@ -275,7 +276,7 @@ fn no_older_later(mut items: Vec<LogItem>) -> Vec<LogItem> {
     items
 }
 
-/// What has happened to a room since it was `at` a point; without one, where it is.
+/// Returns the changes of a room since position `at`; without one, its current position.
 pub(crate) async fn since(
     servers: &Servers,
     address: &RoomAddress,
@@ -290,7 +291,7 @@ pub(crate) async fn since(
         return Ok(QueryResult::Gone);
     }
     if now.turn < at.turn || now.turn == at.turn && now.fork != at.fork {
-        // A server that took over has lost the epoch that the members are in: nobody could go on.
+        // A server that took over has lost the epoch that the members are in: they cannot continue.
         tracing::warn!("a room has ended: the server knows less than it did");
         return match erase(servers, address, CloseReason::Gone, &at.instance).await {
             Ok(()) | Err(StoreError::NoSuchRoom) => Ok(QueryResult::Gone),
@@ -323,10 +324,10 @@ pub(crate) async fn since(
     })
 }
 
-/// Whether these items are all that has happened in between.
+/// Returns whether these items are all changes between the two positions.
 fn is_all(at: &RoomCursor, now: &RoomCursor, items: &[LogItem]) -> bool {
     let places = items.iter().map(|item| item.seq.value());
-    // The last entry that was heard may have been lost, and another one be in its place.
+    // The last entry received may have been lost, and another one have its sequence number.
     let goes_on = now.head > at.head || now.mark == at.mark;
     let begun = items.iter().filter(|item| item.entry.kind.begins_epoch()).count();
     goes_on
@@ -360,7 +361,7 @@ mod tests {
         let read = [item(1, 999), item(2, 500), item(4, 510), item(5, 490), item(6, 0)];
         let ages = |items: Vec<LogItem>| items.iter().map(|item| item.age).collect::<Vec<_>>();
         assert_eq!(ages(no_older_later(read.to_vec())), [999, 510, 510, 490, 0]);
-        // What is over by that is over.
+        // An entry that expires by the adjusted age is dropped.
         assert_eq!(ages(no_older_later(vec![item(1, 990), item(2, 1_000)])), [0; 0]);
     }
 }

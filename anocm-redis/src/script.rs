@@ -1,17 +1,17 @@
-//! The scripts: what a relay asks of the server, each one atomic step.
+//! The Lua scripts that a relay runs on the server, each one atomic step.
 
 use anocm_core::store::UNJOINED_LINGER;
 use sha1_smol::Sha1;
 
 const PRELUDE: &str = include_str!("scripts/prelude.lua");
 
-/// Each of them, by name.
+/// The names of the scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Name {
     Create,
     Append,
-    /// The same for what goes on when memory is full: it takes no space, or begins an epoch. Of what
-    /// does not, says why it is refused.
+    /// `Append` for entries that are accepted when memory is full: those that take no space, and
+    /// those that begin an epoch. For any other entry, it returns why the entry is refused.
     AppendReserved,
     State,
     Door,
@@ -29,7 +29,7 @@ pub(crate) enum Name {
 
 /// Refused by the server when its memory is full.
 const TAKES_SPACE: &str = "";
-/// Goes on when its memory is full: it makes space, hardly takes any, or looks at the reserve.
+/// Runs when memory is full: it frees space, takes hardly any, or checks the reserve.
 const MAKES_SPACE: &str = " flags=allow-oom";
 const READS: &str = " flags=no-writes,allow-oom";
 
@@ -51,12 +51,12 @@ const ALL: [(Name, &str, &str); 15] = [
     (Name::Revive, MAKES_SPACE, include_str!("scripts/revive.lua")),
 ];
 
-/// How a room's watchers are told.
+/// How announcements are published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PubSub {
-    /// Of a single server.
+    /// On a single server.
     Plain,
-    /// Of a cluster: only the node of the room's slot has to do with it.
+    /// In a cluster: messages stay on the nodes of the room's slot.
     Sharded,
 }
 
@@ -83,13 +83,13 @@ impl PubSub {
     }
 }
 
-/// A script as the server gets it.
+/// A script as it is sent to the server.
 pub(crate) struct Script {
     pub(crate) source: String,
     pub(crate) sha1: String,
 }
 
-/// All of them, for one way of telling.
+/// All scripts, for one kind of pub/sub.
 pub(crate) struct Scripts(Vec<Script>);
 
 impl Scripts {

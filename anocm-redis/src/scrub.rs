@@ -1,4 +1,4 @@
-//! Sees to it that nothing is left in the servers' buffers.
+//! Overwrites remnants in the servers' buffers.
 
 use std::{
     sync::{
@@ -19,15 +19,15 @@ use crate::{
     servers::{Node, Servers, Topology},
 };
 
-/// The longest that something overwritten or passed on stays where it was copied to on the way.
+/// The longest time for which copies of overwritten or forwarded data stay in buffers.
 const INTERVAL: Duration = Duration::from_secs(4);
-/// How often it is washed out after the last of it: the allocator may give out other memory the
-/// first time.
+/// How many rounds of scrubbing follow the last write: the allocator may hand out other memory in
+/// the first one.
 const ROUNDS: u8 = 3;
-/// More than an entry with all that goes with it.
+/// Larger than an entry with all its fields.
 const MAX_REPLY: usize = 66_000;
 
-/// Knows whether there is anything to be washed out.
+/// Tracks whether there is anything to scrub.
 #[derive(Default)]
 pub(crate) struct BufferScrubber {
     rounds: AtomicU8,
@@ -40,7 +40,7 @@ impl BufferScrubber {
         washer
     }
 
-    /// Something went through the servers, or was erased there.
+    /// Records that data went through the servers or was erased there.
     pub(crate) fn note(&self) {
         self.rounds.store(ROUNDS, Ordering::Relaxed);
     }
@@ -63,7 +63,7 @@ async fn run(washer: Weak<BufferScrubber>, servers: Weak<Servers>) {
             let washing = timeout(INTERVAL, scrub(&servers, &topology, node));
             async { washing.await.unwrap_or(Err(Fault::Unknown)) }
         });
-        // All at once: one that hangs keeps none of the others waiting.
+        // Concurrent: a server that hangs does not delay the others.
         if join_all(washing).await.iter().any(Result::is_err) {
             washer.note();
         }
@@ -74,10 +74,10 @@ async fn scrub(servers: &Servers, topology: &Topology, node: &Arc<Node>) -> Resu
     let Some(shard) = topology.some_shard(node) else { return Ok(()) };
     let shard = shard.key();
     let alone = (INTERVAL / 2).as_millis().to_string();
-    // The server makes a new buffer for what comes after something long, and does not clear it: the
-    // second time that is filled, too.
+    // After a long command the server allocates a new buffer and does not clear it. The second time
+    // that buffer is filled, too.
     step(servers, node, &shard, &alone, 0).await?;
-    // Small ones, so that nobody has to wait for long.
+    // Small steps, so that other clients are not delayed for long.
     let mut next = 1;
     loop {
         next = step(servers, node, &shard, &alone, next).await?;
@@ -85,11 +85,11 @@ async fn scrub(servers: &Servers, topology: &Topology, node: &Arc<Node>) -> Resu
             break;
         }
     }
-    // What the allocator has in whole pages.
+    // Returns whole free pages of the allocator to the system.
     node.try_ask(cmd("MEMORY").arg("PURGE")).await.map(drop)
 }
 
-/// Does one step, and gives the next.
+/// Runs one step and returns the number of the next.
 async fn step(
     servers: &Servers,
     node: &Node,
@@ -98,7 +98,7 @@ async fn step(
     step: u32,
 ) -> Result<u32, Fault> {
     let step = step.to_string();
-    // Nothing there goes by the time of rooms.
+    // The script does not use room time, so it gets a zero.
     let arguments: [&[u8]; 4] = [&[0; MAX_REPLY], alone.as_bytes(), step.as_bytes(), b"0"];
     let answer = servers.run_at(node, Name::Scrub, &[shard], &arguments).await?;
     let (next, _) = <(u32, Value)>::from_redis_value(answer).map_err(|_| Malformed)?;

@@ -1,4 +1,4 @@
-//! The store.
+//! The implementation of the store.
 
 use std::{
     fmt,
@@ -33,12 +33,12 @@ use crate::{
     servers::{Servers, StoreHealth},
 };
 
-/// How many entries of a room are visited in one step of the server.
+/// How many entries of a room are visited in one run of a script.
 const TOGETHER: usize = 500;
 
-/// Rooms in the memory of Redis or Valkey, shared by any number of relays.
+/// A store of rooms in the memory of Redis or Valkey, shared by any number of relays.
 ///
-/// See the [crate](crate) for what is kept where, and for what the servers have to be like.
+/// See the [crate](crate) for the layout of the data, and for what is required of the servers.
 pub struct RedisStore {
     servers: Arc<Servers>,
     channels: Arc<Channels>,
@@ -49,44 +49,38 @@ pub struct RedisStore {
 }
 
 impl RedisStore {
-    /// Connects, and looks whether the servers keep their promise. Must be called on a tokio
-    /// runtime.
+    /// Connects to the servers and checks that they keep everything in memory. Must be called on a
+    /// tokio runtime.
     ///
     /// # Errors
-    /// [`ConnectError`]: also when the servers write to a disk, or do not say whether they do and
-    /// that is not allowed.
+    /// [`ConnectError`]: also when the servers write to a disk, or do not report whether they do
+    /// and that is not allowed.
     pub async fn connect(options: RedisOptions) -> Result<Arc<Self>, ConnectError> {
         options.check()?;
         let servers = Arc::new(Servers::connect(options).await?);
         let watchman = PostureMonitor::spawn(&servers).await?;
-        let washer = BufferScrubber::spawn(&servers);
-        let janitor = Janitor::spawn(&servers, &washer);
+        let scrubber = BufferScrubber::spawn(&servers);
+        let janitor = Janitor::spawn(&servers, &scrubber);
         let channels = Channels::new(Arc::clone(&servers));
         let stated = Mutex::new(Posture::Unknown);
-        Ok(Arc::new(Self {
-            servers,
-            channels,
-            janitor,
-            posture: watchman,
-            stated,
-            scrubber: washer,
-        }))
+        Ok(Arc::new(Self { servers, channels, janitor, posture: watchman, stated, scrubber }))
     }
 
-    /// How many rooms all relays have in the servers, as seen within the last second or two.
+    /// Returns how many rooms all relays have on the servers, as seen within the last second or
+    /// two.
     #[must_use]
     pub fn rooms(&self) -> usize {
         self.janitor.rooms()
     }
 
-    /// Whether the servers can be used, as seen within the last seconds. Costs nothing to ask.
+    /// Returns whether the servers can be used, as seen within the last seconds. Does no I/O.
     #[must_use]
     pub fn health(&self) -> StoreHealth {
         self.servers.health()
     }
 
-    /// Says what the program found out about its own memory: swap, core dumps, wiping. Until it
-    /// does, that is unknown. The store's posture is the worst of this and of what the servers say.
+    /// Sets the posture of the program's own memory: swap, core dumps, wiping. It is unknown until
+    /// this is called. The store's posture is the worse of this and that of the servers.
     pub fn state_posture(&self, posture: Posture) {
         *self.stated.lock().unwrap_or_else(PoisonError::into_inner) = posture;
     }
@@ -105,11 +99,11 @@ impl RedisStore {
         arguments: &[&[u8]],
     ) -> Result<Answer, StoreError> {
         let ask = || queries::run(&self.servers, address, name, arguments);
-        self.channels.asked(address, ask).await
+        self.channels.with_revival(address, ask).await
     }
 
-    /// Takes back the entry at `seq`, as the owner or with what a member has `shown`. What is
-    /// restored are member, door, and group information.
+    /// Rolls back the entry at `seq`, as the owner or with what a member has `shown`. `restored`
+    /// are the member hash, door hash, and group information to restore.
     async fn run_void(
         &self,
         address: &RoomAddress,
@@ -130,7 +124,7 @@ impl RedisStore {
         voided.map(drop)
     }
 
-    /// Holds the keys of a room's entries for longer.
+    /// Extends the time to live of the keys of a room's entries.
     async fn extend(&self, address: &RoomAddress, until: u64) -> Result<(), StoreError> {
         let (until, most) = (until.to_string(), TOGETHER.to_string());
         let mut cursor = Zeroizing::new(b"0".to_vec());
@@ -203,7 +197,7 @@ impl Store for RedisStore {
         self.scrubber.note();
         let mut answer = self.run(address, name, &arguments).await;
         if !is_reserved && matches!(answer, Err(StoreError::Full)) {
-            // By the server, before the script has looked at the room.
+            // Refused by the server before the script has run: find out the script's own reason.
             answer = self.run(address, Name::AppendReserved, &arguments).await;
         }
         self.scrubber.note();
@@ -237,7 +231,7 @@ impl Store for RedisStore {
         until: Seq,
     ) -> Result<Page, StoreError> {
         let read = || queries::page(&self.servers, address, after, until);
-        self.channels.asked(address, read).await
+        self.channels.with_revival(address, read).await
     }
 
     async fn door(&self, address: &RoomAddress) -> Result<StoredDoor, StoreError> {
@@ -276,8 +270,8 @@ impl Store for RedisStore {
     async fn touch(&self, address: &RoomAddress) -> Result<(), StoreError> {
         let mut answer = match self.run(address, Name::Touch, &[b""]).await {
             Err(StoreError::NoSuchRoom) => {
-                // Those who watch are told, also when nobody has announced it.
-                self.channels.doubt(address);
+                // Its watches must end even if the end was never announced.
+                self.channels.check_gone(address);
                 return Err(StoreError::NoSuchRoom);
             }
             answer => answer?,
@@ -316,14 +310,15 @@ impl Store for RedisStore {
     ) -> Result<(), StoreError> {
         let age = SETTLES.as_millis().to_string();
         let shown = [by.member.as_bytes().as_slice(), age.as_bytes()];
-        // The hashes are those that the server has recorded.
+        // The server uses the hashes that it has recorded.
         self.run_void(address, seq, [&[], &[], &by.group_info], &shown).await
     }
 
     async fn close(&self, address: &RoomAddress, reason: CloseReason) -> Result<(), StoreError> {
-        // A room that the server has expired by mistake would be brought back after this.
+        // A room that the server has expired because its clock was set would otherwise be revived
+        // after this.
         let erase = || queries::erase(&self.servers, address, reason, &[]);
-        let erased = self.channels.asked(address, erase).await;
+        let erased = self.channels.with_revival(address, erase).await;
         self.scrubber.note();
         erased
     }
@@ -348,7 +343,7 @@ impl Store for RedisStore {
     }
 }
 
-/// What no other change has.
+/// Returns a random mark, unique to a change.
 fn mark() -> Result<Mark, StoreError> {
     let mut mark = Mark::default();
     getrandom::fill(&mut mark).map_err(|_| StoreError::Backend)?;

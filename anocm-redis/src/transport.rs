@@ -1,4 +1,4 @@
-//! A client straight onto the servers.
+//! A transport for clients that connect directly to the servers.
 
 use std::{fmt, sync::Arc};
 
@@ -12,9 +12,9 @@ use async_trait::async_trait;
 use crate::{ConnectError, RedisOptions, RedisStore};
 
 /// A transport without a relay in between, for bots and back ends in the operator's own network:
-/// the relay runs in this process, over the rooms that all others share.
+/// the relay runs in this process, over the rooms that it shares with all other relays.
 ///
-/// Whoever has this can reach the servers, and so erase any room: it is not for guests.
+/// A program with this transport can reach the servers and so erase any room: it is not for guests.
 ///
 /// # Examples
 /// ```no_run
@@ -39,25 +39,25 @@ pub struct RedisTransport {
 }
 
 impl RedisTransport {
-    /// Connects to the servers, whose rooms others reach through the relays at `known_as`. Must
-    /// be called on a tokio runtime.
+    /// Connects to the servers, whose rooms other clients reach through the relays at `known_as`.
+    /// Must be called on a tokio runtime.
     ///
     /// # Errors
-    /// As [`RedisStore::connect`].
+    /// Same as [`RedisStore::connect`].
     pub async fn connect(
         known_as: RelayUrl,
         options: RedisOptions,
         config: RelayConfig,
     ) -> Result<Self, ConnectError> {
-        // Before anything is asked of the servers.
+        // Checked before the servers are contacted.
         config.check()?;
         Ok(Self::over(known_as, RedisStore::connect(options).await?, config)?)
     }
 
-    /// Shares a store that is there.
+    /// Creates a transport over an existing store.
     ///
     /// # Errors
-    /// [`SettingError`] when nothing could work with `config`.
+    /// [`SettingError`] when `config` is invalid.
     pub fn over(
         known_as: RelayUrl,
         store: Arc<RedisStore>,
@@ -68,8 +68,8 @@ impl RedisTransport {
         Ok(Self { relay, transport })
     }
 
-    /// Ends all connections of this transport, and returns when nothing of its relay runs any
-    /// more. The rooms live on.
+    /// Ends all connections of this transport, and returns once its relay has stopped. The rooms
+    /// stay open.
     pub async fn shutdown(&self) {
         self.relay.shutdown(false).await;
     }

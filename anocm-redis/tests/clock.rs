@@ -1,4 +1,4 @@
-//! A server whose clock is set while there are rooms.
+//! Tests with a server whose clock is set while there are rooms.
 #![cfg(target_os = "linux")]
 #![expect(
     clippy::unwrap_used,
@@ -56,7 +56,7 @@ impl Stage {
         Some(Self { clock, server, store, watch, stays, is_over })
     }
 
-    /// Says something that is heard.
+    /// Sends an entry and receives it.
     async fn talks(&mut self, retention: Retention) -> Seq {
         let seq = say(&self.store, &HERE, retention, &[1; 1_000]).await.expect("not taken");
         loop {
@@ -78,7 +78,7 @@ impl Stage {
         self.server.keys().iter().any(|(key, _)| key.ends_with(&end))
     }
 
-    /// The guest has stayed to the end, and leaves.
+    /// Ends the guest's task and waits for it.
     async fn end(self) {
         self.is_over.store(true, Ordering::Relaxed);
         self.stays.await.unwrap();
@@ -99,10 +99,10 @@ async fn a_step_in_either_direction_ends_no_room_in_which_somebody_is() {
     let log = Log::listen();
     let Some(mut stage) = Stage::new().await else { return };
     let day = 24 * 3_600;
-    // Each time against the true clock; the room outlives its last guest by 30 s only.
+    // Each offset is relative to the true clock. The room outlives its last guest by only 30 s.
     for seconds in [200, 0, day, -day, 0] {
         stage.clock.set(seconds);
-        // Longer than a relay takes to look at a slot again.
+        // Longer than the interval in which a relay checks a shard.
         for _ in 0..5 {
             stage.talks(kept(20 * SECOND)).await;
             tokio::time::sleep(SECOND / 2).await;
@@ -110,7 +110,7 @@ async fn a_step_in_either_direction_ends_no_room_in_which_somebody_is() {
         assert_eq!(stage.store.door(&HERE).await.unwrap().epoch().value(), 0);
     }
     let lines = log.lines("the clock of the store was set");
-    // One for each step, though 256 slots have noticed.
+    // One line per step, although 256 shards have noticed it.
     assert_eq!(lines.len(), 5, "{lines:#?}");
     for (line, direction) in lines.iter().zip(["forward by ", "back by ", "forward by "]) {
         let (_, by) = line.split_once(direction).unwrap();
@@ -136,7 +136,7 @@ async fn a_room_goes_on_in_its_epoch_after_a_step() {
     let commit = entry(EntryKind::Commit, 0, kept(20 * SECOND), &[2; 1_000]);
     let began = stage.store.append(&HERE, commit, Some(same_door(1))).await.unwrap();
     assert_eq!(told_entry(&mut stage.watch).await.seq, began);
-    // As those do who prove their membership.
+    // Fetches the door, as members do to prove their membership.
     let before = stage.store.door(&HERE).await.unwrap();
     stage.clock.set(3_600);
     tokio::time::sleep(3 * SECOND).await;
@@ -150,7 +150,7 @@ async fn a_room_goes_on_in_its_epoch_after_a_step() {
     let seq = stage.store.append(&HERE, said, None).await.unwrap();
     assert_eq!(seq, began.next());
     assert_eq!(told_entry(&mut stage.watch).await.seq, seq);
-    // And the next one that is voided is the fourth.
+    // The next voided join counts as the fourth.
     let join = entry(EntryKind::Join, 1, kept(20 * SECOND), &[4; 1_000]);
     let seq = stage.store.append(&HERE, join, Some(next(2))).await.unwrap();
     stage.store.void(&HERE, seq, same_door(1)).await.unwrap();
@@ -171,9 +171,9 @@ async fn nothing_is_kept_for_longer_because_the_clock_was_set_back() {
     assert!(!stage.kept().await.contains(&before.value()));
     tokio::time::sleep(LIFE).await;
     assert!(stage.kept().await.is_empty());
-    // Erased, although the server's own clock is far from the end of their keys.
+    // Erased, although by the server's own clock their keys are far from expiring.
     assert!(!stage.has_key(before) && !stage.has_key(after), "{:?}", stage.server.keys());
-    // What comes now has a time to live by the clock as it is.
+    // New entries have a time to live by the clock as it is now.
     let last = stage.talks(kept(LIFE)).await;
     let keys = stage.server.keys();
     let (_, left) =
@@ -229,7 +229,7 @@ async fn a_room_that_its_owner_closes_is_not_brought_back_by_a_step() {
     is_over.store(true, Ordering::Relaxed);
     stays.await.unwrap();
     clock.set(3_600);
-    // Although the server has expired it by then.
+    // The server has already expired the room.
     store.close(&HERE, CloseReason::Owner).await.unwrap();
     assert_eq!(told(&mut watch).await, Watched::Closed(CloseReason::Owner));
     assert_eq!(store.touch(&HERE).await, Err(StoreError::NoSuchRoom));
@@ -248,7 +248,7 @@ async fn nor_by_a_guest_who_asks_while_another_relay_closes_it() {
         watches.push(here.watch(room).await.unwrap());
         here.door(room).await.unwrap();
     }
-    // Rooms are missing because of this, and brought back.
+    // The step makes rooms expire, and they are revived.
     clock.set(60);
     for room in &rooms {
         here.door(room).await.unwrap();
@@ -267,7 +267,7 @@ async fn nor_by_a_guest_who_asks_while_another_relay_closes_it() {
 #[tokio::test]
 async fn a_room_comes_back_also_when_memory_is_full() {
     let Some(stage) = Stage::new().await else { return };
-    // Beside this, buffers that come and go are little.
+    // Makes the variation in buffer sizes negligible.
     let _: u64 = stage.server.ask(&["SETRANGE", "ballast", "16000000", "0"]);
     let used: String = stage.server.ask(&["INFO", "memory"]);
     let used = used.lines().find_map(|line| line.strip_prefix("used_memory:")).unwrap();

@@ -1,4 +1,4 @@
-//! What is left in the memory of the server.
+//! Searches the memory of the server for remnants of entries.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test, helpers included")]
 
@@ -17,7 +17,7 @@ use common::{
     wait,
 };
 
-/// Sealed bytes like no others.
+/// Returns unique sealed bytes.
 fn sealed(n: u32) -> Vec<u8> {
     let size = [1_000, 4_000, 16_000, 64_000][n as usize % 4];
     let mut sealed = Vec::new();
@@ -31,7 +31,7 @@ fn sealed(n: u32) -> Vec<u8> {
     sealed
 }
 
-/// A few parts of each, long enough to be found nowhere by chance.
+/// Returns a few parts of each, long enough not to occur by chance.
 fn markers(numbers: impl Iterator<Item = u32>) -> Vec<Vec<u8>> {
     numbers
         .flat_map(|n| {
@@ -42,7 +42,7 @@ fn markers(numbers: impl Iterator<Item = u32>) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Whether nothing is left of any.
+/// Returns whether none of the markers is found.
 fn is_gone(server: &Server, markers: &[Vec<u8>]) -> bool {
     found(server, markers).is_empty()
 }
@@ -58,7 +58,7 @@ async fn say_all(
     }
 }
 
-/// Where any of it is in the server's memory.
+/// Returns where any of the markers is in the server's memory.
 fn found(server: &Server, markers: &[Vec<u8>]) -> Vec<(String, usize)> {
     occurrences(server.pid(), markers).unwrap()
 }
@@ -74,9 +74,9 @@ async fn nothing_is_left_of_an_entry_after_its_time() {
     say_all(&ours, &here, 1_000..1_010, kept(50 * SECOND)).await;
     let (due, kept_ones) = (markers(0..200), markers(1_000..1_010));
     assert!(found(&server, &due).len() >= due.len());
-    // What is read passes through other buffers than what is told.
+    // Reads pass through other buffers than announcements.
     theirs.read(&here, Seq::START, Seq::new(u64::MAX)).await.unwrap();
-    // The relay they came from is no more, and nobody watches: any other does it.
+    // The relay that stored them is gone, and there is no watch: the other relay erases them.
     drop((ours, watch));
     tokio::time::sleep(5 * SECOND).await;
     wait("what was due is overwritten", || is_gone(&server, &due));
@@ -116,18 +116,19 @@ async fn without_any_relay_the_server_forgets_by_itself_but_for_its_buffers() {
     let all = markers(0..200);
     assert!(found(&server, &all).len() >= all.len());
     drop(store);
-    // Those whose time has come are not shown, and soon deleted.
+    // Expired entries are not returned, and soon deleted.
     wait("the server has no keys any more", || server.keys().is_empty());
-    // What Lua and the connections had last, until others come: said in the threat model.
+    // The last data of Lua and of the connections stays until it is overwritten, as the threat
+    // model states.
     wait("hardly anything is left", || found(&server, &all).len() < all.len() / 10);
 }
 
-/// Says something that replicas have, too, and waits until nobody has any of it any more.
+/// Stores entries that are replicated, and waits until no server has any remnant of them.
 async fn is_forgotten_by_all(store: &RedisStore, servers: &[&Server]) {
     let here = address(0xA7);
     create(store, &here, policy(60 * SECOND)).await;
     say_all(store, &here, 0..20, kept(12 * SECOND)).await;
-    // Less than the server holds back for replicas that were away: nothing pushes it out.
+    // Less than the replication backlog, so that it is not pushed out of it.
     let due = markers(0..20);
     let have_it = || servers.iter().filter(|server| found(server, &due).len() >= due.len()).count();
     wait("a replica has it", || have_it() == 2);

@@ -1,4 +1,4 @@
-//! A cluster that loses a node.
+//! Tests with servers that fail or are replaced.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test, helpers included")]
 
 mod common;
@@ -18,7 +18,7 @@ use common::{
 };
 use tokio::time::timeout;
 
-/// Says something until it is taken.
+/// Sends an entry until it is accepted.
 async fn insist(store: &RedisStore, mark: u8, sealed: u8) -> Seq {
     loop {
         match say(store, &address(mark), kept(60 * SECOND), &[sealed; 1_000]).await {
@@ -33,7 +33,7 @@ async fn insist(store: &RedisStore, mark: u8, sealed: u8) -> Seq {
 async fn rooms_of_a_node_that_is_lost_go_on_at_its_replica() {
     let mut cluster = Cluster::start(1);
     let store = RedisStore::connect(RedisOptions::new(cluster.urls()).unwrap()).await.unwrap();
-    // Rooms everywhere.
+    // Rooms on every master.
     let marks = [0_u8, 60, 120, 180, 240];
     let mut watches = Vec::new();
     for mark in marks {
@@ -41,7 +41,7 @@ async fn rooms_of_a_node_that_is_lost_go_on_at_its_replica() {
         say(&store, &address(mark), kept(60 * SECOND), &[1; 1_000]).await.unwrap();
         watches.push(store.watch(&address(mark)).await.unwrap());
     }
-    // What the replicas do not have yet would be lost.
+    // Writes that the replicas have not received yet would be lost.
     let (masters, _) = cluster.nodes.split_at(3);
     wait("the replicas have it all", || masters.iter().all(Server::is_replicated));
     cluster.nodes[0].kill();
@@ -57,7 +57,7 @@ async fn rooms_of_a_node_that_is_lost_go_on_at_its_replica() {
         assert_eq!(seq, Seq::new(2), "room {mark}");
     }
     wait("its replica has taken over", || cluster.nodes[1..].iter().all(has_taken_over));
-    // Whoever watched hears of it, without a gap.
+    // Existing watches receive the entry, without a gap.
     for watch in &mut watches {
         match told(watch).await {
             Watched::Entry(item) => assert_eq!(item.seq, Seq::new(2)),
@@ -84,7 +84,7 @@ async fn a_node_without_a_replica_takes_its_rooms_along_and_no_others() {
         create(&store, &address(mark), policy(60 * SECOND)).await;
         watches.push((mark, store.watch(&address(mark)).await.unwrap()));
     }
-    // It comes back empty.
+    // It restarts without data.
     let Cluster { nodes } = cluster;
     let mut nodes = nodes.into_iter();
     let first = nodes.next().unwrap().restart();
@@ -113,8 +113,8 @@ async fn a_node_without_a_replica_takes_its_rooms_along_and_no_others() {
     assert!((1..marks.len()).contains(&lost), "{lost}");
 }
 
-/// A server with a replica that has missed what was said last, in whose place it is put while
-/// somebody watches a room; and the store.
+/// A server with a replica that has missed the last entry and then replaces it while a room is
+/// watched; and the store.
 struct TakenOver {
     store: Arc<RedisStore>,
     here: RoomAddress,
@@ -125,7 +125,7 @@ struct TakenOver {
 }
 
 impl TakenOver {
-    /// `last` is what the replica misses.
+    /// `last` is the entry that the replica misses.
     async fn after(last: Entry, ends: Option<NextEpoch>) -> Self {
         let server = Server::start(&[]);
         let port = server.port.to_string();
@@ -140,14 +140,14 @@ impl TakenOver {
         say(&store, &here, kept(60 * SECOND), &[1; 1_000]).await.unwrap();
         let mut watch = store.watch(&here).await.unwrap();
         wait("the replica has it all", || server.is_replicated());
-        // So that what it has not read yet is lost with its connection.
+        // Disconnects the replica first, so that it does not receive the next entry.
         let () = replica.ask(&["REPLICAOF", "NO", "ONE"]);
         store.append(&here, last, ends).await.unwrap();
         assert!(matches!(told(&mut watch).await, Watched::Entry(item) if item.seq == Seq::new(2)));
         Self { store, here, watch, front, server, replica }
     }
 
-    /// The store finds the replica in the server's place.
+    /// Replaces the server with the replica.
     fn take_over(&mut self) {
         self.front.turn_to(self.replica.port);
         self.server.kill();
@@ -161,7 +161,7 @@ async fn a_place_that_a_lost_entry_had_is_not_given_again() {
     over.take_over();
     let (store, here, watch) = (&over.store, over.here, &mut over.watch);
     assert_eq!(insist(store, 7, 3).await, Seq::new(3));
-    // Whoever looks before that finds that something is not as it was.
+    // A query before that finds a mismatch and reports a lag.
     let item = loop {
         match told(watch).await {
             Watched::Entry(item) => break item,
@@ -169,7 +169,7 @@ async fn a_place_that_a_lost_entry_had_is_not_given_again() {
         }
     };
     assert_eq!((item.seq, item.entry.sealed[0]), (Seq::new(3), 3));
-    // What was lost is lost: the log says that there is nothing.
+    // The lost entry is missing, and the log has a gap in its place.
     let page = store.read(&here, Seq::START, Seq::new(9)).await.unwrap();
     let places: Vec<_> = page.items.iter().map(|item| item.seq.value()).collect();
     assert_eq!((places, page.reaches), (vec![1, 3], Seq::new(3)));
@@ -180,7 +180,7 @@ async fn a_room_whose_last_epoch_was_lost_ends() {
     let last = entry(EntryKind::Commit, 0, kept(60 * SECOND), &[2; 1_000]);
     let mut over = TakenOver::after(last, Some(next(1))).await;
     over.take_over();
-    // Its members are in an epoch of which the server knows nothing.
+    // Its members are in an epoch that the server does not know.
     assert_eq!(told(&mut over.watch).await, Watched::Closed(CloseReason::Gone));
     loop {
         match say(&over.store, &over.here, kept(60 * SECOND), &[3; 1_000]).await {
@@ -194,7 +194,7 @@ async fn a_room_whose_last_epoch_was_lost_ends() {
 async fn a_room_in_which_another_epoch_took_the_place_of_a_lost_one_ends() {
     let last = entry(EntryKind::Commit, 0, kept(60 * SECOND), &[2; 1_000]);
     let mut over = TakenOver::after(last, Some(next(1))).await;
-    // Another relay, which has heard nothing of it, commits at the new server first.
+    // Another relay, which has not received the lost commit, commits at the new server first.
     let options = RedisOptions::new([over.replica.url()]).unwrap();
     let other = RedisStore::connect(options).await.unwrap();
     let commit = entry(EntryKind::Commit, 0, kept(60 * SECOND), &[3; 1_000]);
@@ -203,7 +203,7 @@ async fn a_room_in_which_another_epoch_took_the_place_of_a_lost_one_ends() {
     assert_eq!(told(&mut over.watch).await, Watched::Closed(CloseReason::Gone));
 }
 
-/// How soon rooms go on after something has changed.
+/// The time within which rooms must work again after a change of the servers.
 const SOON: Duration = Duration::from_secs(10);
 
 #[tokio::test]
@@ -227,7 +227,7 @@ async fn a_master_that_has_become_a_replica_is_let_go() {
     // The roles are swapped, and every connection stays up.
     let () = replica.ask(&["REPLICAOF", "NO", "ONE"]);
     let () = server.ask(&["REPLICAOF", "127.0.0.1", &replica.port.to_string()]);
-    // As long as the address leads to the old one nothing is taken, and that is said.
+    // While the address leads to the old master, entries are refused with an error.
     assert_eq!(
         say(&store, &here, Retention::Live, &[2; 1_000]).await,
         Err(StoreError::Unavailable)
@@ -239,7 +239,7 @@ async fn a_master_that_has_become_a_replica_is_let_go() {
         Watched::Entry(item) => assert_eq!((item.seq, item.entry.sealed[0]), (seq, 3)),
         other => panic!("{other:?}"),
     }
-    // Neither of the two connections is left. (Another one asks it how it is, as a replica.)
+    // Both connections are closed. (A third one is for health checks of the replica.)
     let is_left = || {
         let clients: String = server.ask(&["CLIENT", "LIST"]);
         let of_rooms = ["cmd=evalsha", "cmd=subscribe", " sub=1 "];

@@ -1,4 +1,4 @@
-//! What is in the server, and for how long.
+//! Tests of the keys on the server and of their time to live.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -25,12 +25,12 @@ use common::{
 };
 use futures_util::future::join_all;
 
-/// Keys outlive what they hold by so much, so that a relay comes first.
+/// Keys outlive their content by this, so that a relay overwrites it first.
 const GRACE: Duration = Duration::from_secs(3);
-/// And their room by so much, so that not every touch visits every key.
+/// Keys outlive their room by this, so that not every touch visits every key.
 const SLACK: Duration = Duration::from_secs(2);
 
-/// Every key has a time to live, and none a longer one than this.
+/// Asserts that every key has a time to live, and none a longer one than this.
 fn assert_all_end_within(server: &Server, longest: Duration) {
     let longest = (longest + GRACE).as_millis().try_into().unwrap();
     for (key, left) in server.keys() {
@@ -45,7 +45,7 @@ async fn a_room_is_a_few_keys_and_one_for_each_kept_entry() {
     let here = address(0xA7);
     create(&store, &here, policy(60 * SECOND)).await;
     let before = server.keys_of_rooms().len();
-    // The room, its group information, the list of its slot's rooms.
+    // The room, its group information, the list of its shard's rooms.
     assert_eq!(before, 3);
     say(&store, &here, kept(30 * SECOND), &[1; 1_000]).await.unwrap();
     say(&store, &here, Retention::Live, &[2; 1_000]).await.unwrap();
@@ -76,7 +76,7 @@ async fn a_room_that_is_touched_keeps_its_entries_and_one_that_is_not_is_gone_wi
             say(&store, here, kept(30 * SECOND), &[mark; 1_000]).await.unwrap();
         }
     }
-    // More than a linger and all that keys get on top of it.
+    // Longer than the linger and all that is added to it for keys.
     for _ in 0..16 {
         tokio::time::sleep(SECOND / 2).await;
         store.touch(&touched).await.unwrap();
@@ -85,7 +85,7 @@ async fn a_room_that_is_touched_keeps_its_entries_and_one_that_is_not_is_gone_wi
     let page = store.read(&touched, Seq::START, Seq::new(u64::MAX)).await.unwrap();
     assert_eq!(page.items.len(), 5);
     assert!(store.door(&left).await.is_err());
-    // Nobody lives who could erase it: the server does.
+    // No relay is left to erase the keys: the server expires them.
     drop(store);
     wait("all of it is gone", || server.keys().is_empty());
 }
@@ -139,13 +139,14 @@ async fn what_a_door_took_is_kept_for_it_while_that_can_be_restored() {
         assert_eq!(spare(), 60_000 - bytes);
     }
     assert_all_end_within(&server, 75 * SECOND);
-    // For as long as an entry is kept at least, and for twice that at most, also when the room goes on.
+    // The space stays reserved for at least as long as an entry is kept, and for twice that at
+    // most, even if the room continues.
     for epoch in 5..10 {
         tokio::time::sleep(SECOND).await;
         commit(epoch, 2_000).await;
     }
     assert_eq!(spare(), 0);
-    // It becomes less also when all that happens is that somebody is there.
+    // It also shrinks when the room is only touched.
     commit(10, 60_000).await;
     commit(11, 2_000).await;
     assert_eq!(spare(), 58_000);
@@ -165,7 +166,7 @@ async fn an_index_that_was_empty_for_a_moment_ends_like_any_other() {
     let here = address(1);
     let one = Policy { max_entries: 1, ..policy(60 * SECOND) };
     create(&store, &here, one).await;
-    // Each comes when the one before is due, and makes place for itself before any janitor does.
+    // Each is sent when the one before is due, and frees space for itself before a janitor does.
     for _ in 0..3 {
         while say(&store, &here, kept(SECOND), &[1; 1_000]).await.is_err() {}
         assert_all_end_within(&server, 70 * SECOND);
@@ -182,21 +183,21 @@ async fn what_is_due_before_all_others_is_erased_by_a_relay_that_never_heard_of_
     let is_gone = |end: &str| !server.keys().iter().any(|(key, _)| key.ends_with(end));
     say(&author, &here, kept(SECOND), &[2; 1_000]).await.unwrap();
     wait("the first is erased", || is_gone(":2"));
-    // When the room was looked at because of the first, there was nothing more to be done soon.
+    // When the room was processed because of the first one, nothing more was due soon.
     say(&author, &here, kept(SECOND), &[3; 1_000]).await.unwrap();
     drop(author);
     let since = std::time::Instant::now();
     wait("the second is erased", || is_gone(":3"));
-    // By the relay that is left, and not because its key has ended.
+    // Erased by the remaining relay, and not because its key has expired.
     assert!(since.elapsed() < SECOND + GRACE - SECOND / 2, "{:?}", since.elapsed());
     drop(other);
 }
 
-/// Marks the process that is to be killed.
+/// The environment variable that marks the process to be killed.
 const VICTIM: &str = "ANOCM_TEST_VICTIM";
 const LINGER: Duration = SECOND;
 
-/// Does all that a relay does in its rooms, as fast as it can.
+/// Runs all operations of a relay, as fast as possible.
 async fn work(server: &str) {
     let options = anocm_redis::RedisOptions::new([server]).unwrap();
     let store = &anocm_redis::RedisStore::connect(options).await.unwrap();
@@ -245,7 +246,7 @@ async fn relays_that_are_killed_leave_nothing_behind() {
     let server = Server::start(&[]);
     for round in 0..8_u64 {
         let mut victims = [victim(&server), victim(&server)];
-        // At any point of anything.
+        // Kill them at an arbitrary point of any operation.
         tokio::time::sleep(Duration::from_millis(20 + 37 * round)).await;
         for victim in &mut victims {
             victim.kill().unwrap();

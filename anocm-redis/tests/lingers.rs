@@ -1,5 +1,5 @@
-//! For how long a room outlives those who touch it: less while nobody has joined it, and not the
-//! time in which the relay did not run.
+//! How long a room outlives its last touch: for less without any join, and not counting the time in
+//! which the relay was not running.
 #![expect(clippy::unwrap_used, reason = "a test, helpers included")]
 
 mod common;
@@ -19,7 +19,7 @@ use common::{
 const HERE: RoomAddress = RoomAddress::new([7; 16]);
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
-/// How long the longest key of a room lives from now on.
+/// Returns the longest remaining time to live of a room's keys.
 fn lives(server: &Server) -> Duration {
     let keys = server.keys();
     let longest = keys.iter().map(|(_, left)| *left).max().unwrap();
@@ -35,7 +35,7 @@ async fn a_room_that_nobody_has_joined_lingers_for_ten_minutes_at_most() {
     store.touch(&HERE).await.unwrap();
     let slack = 20 * SECOND;
     assert!(lives(&server) < UNJOINED_LINGER + slack, "{:?}", lives(&server));
-    // Nor by a commit of the one who opened it.
+    // A commit of the creator does not prolong it, either.
     let commit = entry(EntryKind::Commit, 0, kept(20 * SECOND), &[2; 1_000]);
     let same_door = |mark| NextEpoch { door: next(0).door, ..next(mark) };
     store.append(&HERE, commit, Some(same_door(1))).await.unwrap();
@@ -51,8 +51,8 @@ async fn a_room_that_nobody_has_joined_lingers_for_ten_minutes_at_most() {
 #[tokio::test]
 async fn a_relay_that_did_not_run_for_a_while_ends_no_room_in_which_somebody_is() {
     let server = Server::start(&[]);
-    // Here its heartbeats are missed for a while, though the rest goes on; a process that is stopped
-    // as a whole, and for longer, is in the server's tests.
+    // Heartbeats are missing here for a while, though all else continues. A process that is
+    // suspended as a whole, and for longer, is covered by the server's tests.
     let store = store(&server).await;
     create(&store, &HERE, policy(3 * SECOND)).await;
     let mut watch = store.watch(&HERE).await.unwrap();
@@ -61,14 +61,14 @@ async fn a_relay_that_did_not_run_for_a_while_ends_no_room_in_which_somebody_is(
     let first = say(&store, &HERE, kept(20 * SECOND), &[1; 1_000]).await.unwrap();
     assert_eq!(told_entry(&mut watch).await.seq, first);
     tokio::time::sleep(5 * SECOND).await;
-    // Whatever comes first: a guest may be quicker than the relay's own touch.
+    // A guest's message may come before the relay's own touch.
     let second = say(&store, &HERE, Retention::Live, &[2; 1_000]).await.unwrap();
     assert_eq!(second, first.next());
     assert_eq!(told_entry(&mut watch).await.seq, second);
     store.heartbeat();
     store.touch(&HERE).await.unwrap();
     let page = store.read(&HERE, Seq::START, Seq::new(u64::MAX)).await.unwrap();
-    // Nothing was expired yet: keys are held for some seconds more than the room.
+    // Nothing has expired yet: keys are held for some seconds longer than the room.
     assert_eq!(page.items.iter().map(|item| item.seq).collect::<Vec<_>>(), [first]);
     store.close(&HERE, CloseReason::Owner).await.unwrap();
     assert_eq!(told(&mut watch).await, Watched::Closed(CloseReason::Owner));
@@ -82,17 +82,17 @@ async fn a_relay_that_did_not_run_does_not_take_another_room_for_its_own() {
     let mut watch = ours.watch(&HERE).await.unwrap();
     ours.door(&HERE).await.unwrap();
     ours.heartbeat();
-    // Its room is lost without a word, and another one is opened at its address.
+    // Its room is lost without an announcement, and another one is opened at its address.
     for key in server.keys_of_rooms() {
         let () = server.ask(&["UNLINK", &key]);
     }
     create(&theirs, &HERE, policy(30 * SECOND)).await;
     tokio::time::sleep(3 * SECOND).await;
     ours.touch(&HERE).await.unwrap();
-    // Not only when the relay no longer thinks that it did not run, a minute later.
+    // The watch must end before the relay forgets, after a minute, that it was not running.
     let closed = tokio::time::timeout(20 * SECOND, told(&mut watch)).await.unwrap();
     assert_eq!(closed, Watched::Closed(CloseReason::Gone));
-    // Who watches now watches that one.
+    // A new watch is one of the new room.
     let mut watch = ours.watch(&HERE).await.unwrap();
     let seq = say(&theirs, &HERE, Retention::Live, &[1; 1_000]).await.unwrap();
     assert_eq!(told_entry(&mut watch).await.seq, seq);
@@ -106,7 +106,7 @@ async fn a_room_in_which_nobody_is_lingers_out_whether_the_relay_ran_or_not() {
     create(&store, &HERE, policy(3 * SECOND)).await;
     say(&store, &HERE, kept(20 * SECOND), &[1; 1_000]).await.unwrap();
     tokio::time::sleep(5 * SECOND).await;
-    // Nobody watches it, so that there is nobody whom the relay kept from touching it.
+    // The room has no watch, so the suspended relay has not prevented any touch.
     assert_eq!(store.door(&HERE).await.unwrap_err(), StoreError::NoSuchRoom);
     tokio::time::sleep(6 * SECOND).await;
     assert_eq!(server.keys_of_rooms(), [""; 0]);

@@ -1,4 +1,4 @@
-//! What happens to rooms when something happens to the server.
+//! Tests of rooms during outages of the server.
 #![expect(clippy::unwrap_used, reason = "a test, helpers included")]
 
 mod common;
@@ -17,7 +17,7 @@ use common::{
     wait,
 };
 
-/// A server with a room that another relay watches.
+/// Starts a server with a room that another relay watches.
 async fn watched() -> (Server, Arc<RedisStore>, Arc<RedisStore>, RoomAddress, Watch) {
     let server = Server::start(&[]);
     let (ours, theirs) = (store(&server).await, store(&server).await);
@@ -38,7 +38,7 @@ async fn kept_entries_that_were_not_heard_are_found_in_the_log() {
     assert_eq!(told_entry(&mut watch).await.seq, Seq::new(1));
     for round in 0..5_u64 {
         assert!(cut_channels(&server) > 0);
-        // At once: nobody can have come back.
+        // Immediately, before the subscription can be restored.
         for n in 2..=4_u8 {
             say(&ours, &here, kept(30 * SECOND), &[n; 1_000]).await.unwrap();
         }
@@ -76,7 +76,7 @@ async fn live_entries_and_voids_that_were_not_heard_are_owned_up_to() {
     assert_eq!(told_entry(&mut watch).await.seq, seq.next());
 }
 
-/// Everything that is kept after a place, and how far that reaches.
+/// Returns all kept entries after a sequence number, and how far the log was read.
 async fn catch_up(store: &RedisStore, here: &RoomAddress, after: Seq) -> (Vec<Seq>, Seq) {
     let (mut found, mut reaches) = (Vec::new(), after);
     loop {
@@ -109,7 +109,7 @@ async fn nothing_goes_unseen_while_channels_are_cut_again_and_again() {
             if is_over {
                 return kept_ones;
             }
-            // Not to be found in any log.
+            // Live entries are in no log.
             say(&ours, &here, Retention::Live, &[2; 1_000]).await.unwrap();
         }
     };
@@ -117,7 +117,7 @@ async fn nothing_goes_unseen_while_channels_are_cut_again_and_again() {
         let (mut last, mut kept_ones, mut lags) = (Seq::START, Vec::new(), 0);
         loop {
             match tokio::time::timeout(2 * SECOND, told(&mut watch)).await {
-                // What was read after a lag may be told once more.
+                // An entry that was read after a lag may be delivered again.
                 Ok(Watched::Entry(item)) if item.seq <= last => {}
                 Ok(Watched::Entry(item)) => {
                     assert_eq!(item.seq, last.next(), "missed without a word");
@@ -145,7 +145,7 @@ async fn a_server_that_starts_anew_has_no_rooms_and_watchers_are_told() {
     let server = server.restart();
     assert_eq!(told(&mut watch).await, Watched::Closed(CloseReason::Gone));
     wait("the store is back", || server.ask::<String>(&["PING"]) == "PONG");
-    // Whatever it answers while it comes back, it is not that the room is there.
+    // Whatever the response during the restart, it must not be that the room exists.
     for store in [&ours, &theirs] {
         loop {
             match store.door(&here).await {
@@ -165,7 +165,7 @@ async fn another_room_at_the_address_is_not_taken_for_the_one_that_was_lost() {
     let (server, ours, _theirs, here, mut watch) = watched().await;
     let server = server.restart();
     let options = common::rooms::options(&server);
-    // Before the watcher has found its way back.
+    // Before the watching relay has reconnected.
     let quick = RedisStore::connect(options).await.unwrap();
     create(&quick, &here, policy(60 * SECOND)).await;
     say(&quick, &here, kept(30 * SECOND), &[1; 1_000]).await.unwrap();
@@ -187,7 +187,7 @@ async fn a_server_that_pauses_is_waited_for() {
         server.go_on();
     };
     let (said, ()) = tokio::join!(says, goes_on);
-    // Each exactly once, in one order.
+    // Each exactly once, with consecutive sequence numbers.
     let mut places: Vec<_> = said.into_iter().map(|said| said.unwrap().value()).collect();
     places.sort_unstable();
     assert_eq!(places, (1..=20).collect::<Vec<_>>());
@@ -202,9 +202,9 @@ fn used_memory(server: &Server) -> u64 {
     used.unwrap().trim().parse().unwrap()
 }
 
-/// From now on more is taken than there may be, by so many hundredths of that.
+/// Sets `maxmemory` so that usage exceeds it by this many hundredths.
 fn fill(server: &Server, hundredths: u64) {
-    // Beside this, buffers that come and go are little.
+    // Makes the variation in buffer sizes negligible.
     let _: u64 = server.ask(&["SETRANGE", "ballast", "16000000", "0"]);
     let most = used_memory(server) * 100 / (100 + hundredths);
     let () = server.ask(&["CONFIG", "SET", "maxmemory", &most.to_string()]);
@@ -224,7 +224,7 @@ async fn what_was_before_a_join_is_restored_also_when_the_reserve_is_taken() {
         store.append(&here, handshake, Some(next)).await
     };
     begins(EntryKind::Commit, 0, door(1, 60_000)).await.unwrap();
-    // The door is made small twice, so that there is space for something else.
+    // Shrinks the group information twice, so that space is freed for other data.
     let junk = begins(EntryKind::Join, 1, same_door(2, 1_000)).await.unwrap();
     begins(EntryKind::Commit, 2, door(3, 2_000)).await.unwrap();
     fill(&server, 20);
@@ -234,7 +234,7 @@ async fn what_was_before_a_join_is_restored_also_when_the_reserve_is_taken() {
         let by = TakeBack { member: next(1).member, group_info: door(1, bytes).group_info };
         store.take_back(&here, junk, by).await
     };
-    // As much as there was before, and no more.
+    // As large as it was before, and no larger.
     assert_eq!(take_back(63_000).await, Err(StoreError::Full));
     let before = used_memory(&server);
     assert_eq!(take_back(60_000).await, Ok(()));
@@ -286,10 +286,10 @@ async fn a_full_server_refuses_and_loses_nothing() {
         }
     }
     assert!(taken > 550, "{taken}");
-    // A member can be removed all the same: there is a tenth more for that.
+    // A member can still be removed: a further tenth is reserved for that.
     let commit = |epoch| entry(EntryKind::Commit, epoch, kept(60 * SECOND), &[4; 1_000]);
     store.append(&there, commit(0), Some(next(1))).await.unwrap();
-    // So that it stays full whatever buffers come and go.
+    // So that memory stays full despite variations in buffer sizes.
     let () = server.ask(&["CONFIG", "SET", "maxmemory", &(used + (3 << 20)).to_string()]);
     let other = address(8);
     let genesis = |mark| anocm_core::wire::Genesis {
@@ -298,15 +298,15 @@ async fn a_full_server_refuses_and_loses_nothing() {
         first: next(mark),
     };
     assert_eq!(store.create(&other, genesis(1)).await, Err(StoreError::Full));
-    // That tenth is taken as well now.
+    // The reserved tenth is used up, too.
     let refused = store.append(&there, commit(1), Some(next(2))).await;
     assert_eq!(refused, Err(StoreError::Full));
     assert_eq!(store.door(&there).await.unwrap().epoch(), Epoch::new(1));
-    // What is restored may take little more than what was there.
+    // Restored group information may be only slightly larger than the current one.
     let more = NextEpoch { group_info: Payload::from(vec![5; 20_000]), ..next(0) };
     assert_eq!(store.void(&there, Seq::new(1), more).await, Err(StoreError::Full));
     assert_eq!(store.void(&there, Seq::new(1), next(0)).await, Ok(()));
-    // What takes no space goes on, and nothing that was taken is lost.
+    // Operations that take no space still work, and no accepted entry is lost.
     say(&store, &here, Retention::Live, &[2; 1_000]).await.unwrap();
     store.touch(&here).await.unwrap();
     let mut last = Seq::START;
@@ -320,7 +320,7 @@ async fn a_full_server_refuses_and_loses_nothing() {
     assert!(
         matches!(store.door(&here).await.map(|door| door.head), Ok(head) if head == Seq::new(taken + 1))
     );
-    // Space returns with time.
+    // Space is freed as entries expire.
     tokio::time::sleep(4 * SECOND).await;
     say(&store, &here, kept(60 * SECOND), &[3; 1_000]).await.unwrap();
     let (mut count, mut page) =
@@ -356,7 +356,7 @@ async fn an_outage_is_known_and_is_one_line_when_it_begins_and_one_when_it_ends(
     assert_eq!(store.health().servers, 1);
     server.kill();
     becomes(false, Posture::Unknown).await;
-    // Every slot is tried each second.
+    // Every shard is checked each second.
     tokio::time::sleep(3 * SECOND).await;
     assert_eq!(log.lines("").len(), 1, "{:#?}", log.lines(""));
     assert_eq!(log.lines("the store cannot be used: Connection refused").len(), 1);
@@ -364,7 +364,7 @@ async fn an_outage_is_known_and_is_one_line_when_it_begins_and_one_when_it_ends(
     becomes(true, Posture::Kept).await;
     assert_eq!(log.lines("").len(), 2, "{:#?}", log.lines(""));
     assert_eq!(log.lines("the store can be used again").len(), 1);
-    // One that hangs is as good as none.
+    // A server that hangs counts as unreachable.
     server.pause();
     becomes(false, Posture::Unknown).await;
     assert_eq!(log.lines("the store cannot be used: it does not answer").len(), 1);

@@ -1,4 +1,4 @@
-//! The memory-only promise of the servers: looked at at the start, and all the time.
+//! Tests of the servers' memory-only guarantee, checked at the start and continuously.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test, helpers included")]
 
 mod common;
@@ -17,7 +17,7 @@ use common::{
 };
 use tokio::time::timeout;
 
-/// How soon whoever asks must know.
+/// The time within which a change of the posture must be visible.
 const SOON: Duration = Duration::from_secs(10);
 
 async fn becomes(store: &RedisStore, posture: Posture) {
@@ -49,7 +49,7 @@ async fn a_server_that_would_write_to_a_disk_is_refused_with_the_cure() {
 #[tokio::test]
 async fn a_stock_replica_breaks_the_promise_of_its_master() {
     let server = Server::start(&[]);
-    // As it comes out of the box: the full sync goes through a file.
+    // The default configuration: the full sync goes through a file.
     let stock = ["--repl-diskless-load", "disabled", "--replicaof", "127.0.0.1"];
     let port = server.port.to_string();
     let replica = Server::start_careless(&[&stock[..], &[&port]].concat());
@@ -94,7 +94,7 @@ async fn a_promise_that_is_broken_makes_rooms_read_only_until_it_is_kept_again()
         becomes(&store, Posture::Broken).await;
         let refused = say(&store, &here, kept(60 * SECOND), &[2; 1_000]).await;
         assert_eq!(refused, Err(StoreError::ReadOnly));
-        // What is there can be read, and the room does not end meanwhile.
+        // Existing data can be read, and the room does not end meanwhile.
         assert_eq!(store.door(&here).await.unwrap().head.value(), 1);
         store.touch(&here).await.unwrap();
         let () = server.ask(&["CONFIG", "SET", name, good]);
@@ -116,7 +116,7 @@ async fn a_snapshot_by_hand_is_noticed() {
     assert_eq!(refused, Err(StoreError::ReadOnly));
 }
 
-/// Has the server know the user that operators are given, and nobody else.
+/// Restricts the server to the user that is recommended to operators.
 fn restrict(server: &Server) {
     let acl = common::configuration().with_file_name("redis-user.conf");
     let acl = std::fs::read_to_string(acl).unwrap();
@@ -126,7 +126,7 @@ fn restrict(server: &Server) {
     let () = server.ask(&["ACL", "SETUSER", "default", "off"]);
 }
 
-/// Does everything as that user.
+/// Uses all store operations as that user.
 async fn works(mut options: RedisOptions) {
     assert!(matches!(RedisStore::connect(options.clone()).await, Err(ConnectError::Refused(_))));
     options.set_credentials(Some("anocm"), "secret");
@@ -180,7 +180,7 @@ async fn a_replica_that_joins_a_cluster_later_is_asked_too() {
     let careless = ["--cluster-enabled", "yes", "--appendonly", "yes"];
     cluster.add_replica(Server::start_careless(&careless));
     becomes(&store, Posture::Broken).await;
-    // And what cannot be asked is not known to keep the promise.
+    // A server that does not respond makes the posture unknown.
     let () = cluster.nodes[3].ask(&["CONFIG", "SET", "appendonly", "no"]);
     becomes(&store, Posture::Kept).await;
     cluster.nodes[3].pause();

@@ -1,4 +1,4 @@
-//! The contract of stores, on a single server.
+//! The store contract, on a single server.
 #![expect(clippy::unwrap_used, reason = "a test, helpers included")]
 
 mod common;
@@ -26,8 +26,8 @@ impl StoreFactory for Single {
     }
 
     async fn pass(&self, duration: Duration) {
-        // The server's clock cannot be advanced.
-        // A relay that has read it late is corrected by up to 50 ms, and must not be early by that.
+        // The server's clock cannot be advanced, so this waits. A relay's clock reading may be
+        // corrected by up to 50 ms, so wait a little longer.
         tokio::time::sleep(duration + duration / 10).await;
     }
 

@@ -1,4 +1,4 @@
-//! What happens between two steps of something that takes several.
+//! Tests of changes between two steps of a multi-step operation.
 
 mod common;
 
@@ -12,7 +12,7 @@ use common::{
     rooms::{SECOND, address, create, entry, kept, next, policy, say, store},
 };
 
-/// The key of the room that these tests use.
+/// Returns the key of the room that these tests use.
 fn key() -> String {
     let rest = data_encoding::BASE64URL_NOPAD.encode(&[7; 15]);
     format!("anocm:{{07}}{rest}")
@@ -35,7 +35,7 @@ async fn entries_are_held_also_when_others_are_taken_back_meanwhile() {
         let said = entry(EntryKind::Message, 1, kept(60 * SECOND), &[2; 100]);
         store.append(&here, said, None).await.unwrap();
     }
-    // As if their keys ended early.
+    // Simulates keys that expire early.
     let short = |place: u64| {
         let () = server.ask(&["PEXPIRE", &format!("{}:{place}", key()), "20000"]);
     };
@@ -64,7 +64,7 @@ async fn nothing_is_left_of_what_was_taken_back_after_very_many_epochs() {
     let store = store(&server).await;
     let here = address(7);
     create(&store, &here, policy(60 * SECOND)).await;
-    // More than there are records of.
+    // More epochs than are recorded.
     for epoch in 0..1_040 {
         let commit = entry(EntryKind::Commit, epoch, kept(60 * SECOND), &[1; 100]);
         store.append(&here, commit, Some(next(1))).await.unwrap();

@@ -1,4 +1,4 @@
-//! Two relays with the same rooms.
+//! Tests of two relays that share rooms.
 
 mod common;
 
@@ -56,7 +56,7 @@ async fn what_both_say_at_full_speed_has_one_order() {
                 let mut items = Vec::new();
                 match told(&mut watch).await {
                     Watched::Entry(item) => items.push(item),
-                    // Whoever cannot keep up, on a busy machine, is told so and reads the log.
+                    // A watch that lags on a busy machine is notified, and the log is read.
                     Watched::Lagged => {
                         let (mut reaches, mut more) = (last, true);
                         while more {
@@ -116,7 +116,7 @@ async fn of_commits_to_one_epoch_exactly_one_wins() {
         let current = Epoch::new(epoch + 1);
         let stale = Err(StoreError::StaleEpoch { current });
         assert_eq!(outcomes.iter().filter(|outcome| **outcome == stale).count(), 5);
-        // The door is that of the one who won, whoever is asked.
+        // Every relay returns the door of the winning commit.
         let item = told_entry(&mut watch).await;
         for store in &stores {
             let door = store.door(&here).await.unwrap();
@@ -132,7 +132,7 @@ async fn what_one_closes_ends_for_the_other() {
     stores[0].close(&here, CloseReason::Owner).await.unwrap();
     assert_eq!(told(&mut watch).await, Watched::Closed(CloseReason::Owner));
     assert!(matches!(stores[1].watch(&here).await, Err(StoreError::NoSuchRoom)));
-    // The address is free, for a room in which nothing is left of the other.
+    // The address is free for a new room, which contains nothing of the old one.
     create(&stores[1], &here, policy(60 * SECOND)).await;
     let mut watch = stores[0].watch(&here).await.unwrap();
     let said = entry(EntryKind::Message, 0, kept(60 * SECOND), &[1; 1_000]);
@@ -165,7 +165,7 @@ async fn what_one_settles_or_shuts_the_other_sees() {
     let mut watches = [one.watch(&here).await.unwrap(), other.watch(&here).await.unwrap()];
     let join = |epoch| entry(EntryKind::Join, epoch, kept(60 * SECOND), &[1; 1_000]);
     let first = one.append(&here, join(0), Some(next(1))).await.unwrap();
-    // Each remembers the door from now on.
+    // Each relay caches the door from now on.
     for store in &stores {
         assert!(!store.door(&here).await.unwrap().epochs.last().unwrap().settled);
     }
@@ -180,7 +180,7 @@ async fn what_one_settles_or_shuts_the_other_sees() {
     let door = one.door(&here).await.unwrap();
     assert_eq!((door.epoch(), door.group_info), (Epoch::new(1), next(9).group_info));
     assert!(!door.shut.is_zero() && door.epochs.last().unwrap().settled);
-    // Of the settle neither is told, nor does it miss anything.
+    // The settle is not announced, and no watch sees a gap because of it.
     for watch in &mut watches {
         assert_eq!(told_entry(watch).await.seq, first);
         assert_eq!(told_entry(watch).await.seq, second);

@@ -1,4 +1,4 @@
-//! The ways to the servers: TLS, sockets, and clients without a relay in between.
+//! Tests of connections to the servers: TLS, sockets, and clients without a relay in between.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -25,7 +25,7 @@ use tokio::{
     time::timeout,
 };
 
-/// Waits for what a guest sees.
+/// Waits for an event of a room.
 async fn until(room: &mut Room, expected: impl Fn(&RoomEvent) -> bool) {
     let seen = async { while !expected(&room.next_event().await.unwrap()) {} };
     timeout(PATIENCE, seen).await.expect("not seen in time");
@@ -39,7 +39,7 @@ async fn hears(room: &mut Room, text: &str) {
     .await;
 }
 
-/// A program that has a client and its own way to the servers.
+/// Returns a client with its own direct connection to the servers.
 async fn program(server: &Server, url: &RelayUrl) -> (Client, Arc<RedisTransport>) {
     let connecting = RedisTransport::connect(url.clone(), options(server), RelayConfig::default());
     let transport = Arc::new(connecting.await.unwrap());
@@ -64,7 +64,7 @@ async fn clients_straight_onto_the_servers_talk_with_each_other() {
     hears(&mut bob, "over no relay").await;
     bob.send("straight on").unwrap();
     hears(&mut alice, "straight on").await;
-    // The room lives on in the servers when one way ends.
+    // The room stays on the servers when one transport is shut down.
     her_way.shutdown().await;
     bob.send("still here").unwrap();
     hears(&mut bob, "still here").await;
@@ -83,7 +83,7 @@ async fn a_socket_is_a_way() {
     everything(&store, &address(1)).await;
 }
 
-/// A server that is reached with TLS only, and the certificate that it shows.
+/// Starts a server that only accepts TLS, and returns the certificate that it presents.
 fn secured(folder: &Path) -> (Server, String) {
     let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
     let rcgen::CertifiedKey { cert, signing_key } =
@@ -121,10 +121,10 @@ async fn tls_is_a_way_when_the_server_is_the_one_that_was_certified() {
         options.connect_timeout = Duration::from_secs(5);
         RedisStore::connect(options).await.map(drop).unwrap_err()
     };
-    // Certified by nobody whom the public trusts.
+    // Not certified by a public authority.
     let refused = connect(RedisOptions::new([&*url]).unwrap()).await;
     assert!(matches!(refused, ConnectError::Untrusted(_)), "{refused}");
-    // Not spoken to without.
+    // The server accepts no connection without TLS.
     let refused = connect(RedisOptions::new([server.url()]).unwrap()).await;
     assert!(matches!(refused, ConnectError::Unreachable(_)), "{refused}");
     let mut options = RedisOptions::new([&*url]).unwrap();
@@ -138,7 +138,7 @@ async fn a_proxy_that_ends_the_connection_at_the_first_command_is_said_to_lack_r
     let url = format!("redis://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
         while let Ok((mut client, _)) = listener.accept().await {
-            // As one that knows nothing of HELLO.
+            // Like a proxy that does not know HELLO.
             let _ = client.read(&mut [0; 64]).await;
         }
     });

@@ -1,12 +1,13 @@
-//! The proof that both sides of an upgrade speak WebSocket (RFC 6455, section 4.2.2).
+//! The handshake key check, which proves that both peers implement WebSocket (RFC 6455, section
+//! 4.2.2).
 
 use data_encoding::BASE64;
 use sha1_smol::Sha1;
 
-/// What RFC 6455 appends to the key before hashing.
+/// The string that RFC 6455 appends to the key before hashing.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// The `Sec-WebSocket-Accept` that answers a `Sec-WebSocket-Key`.
+/// Returns the `Sec-WebSocket-Accept` value for a `Sec-WebSocket-Key`.
 pub(crate) fn accept_key(key: &[u8]) -> String {
     let mut sha = Sha1::new();
     sha.update(key);

@@ -7,8 +7,8 @@
 //!                            upgraded once, then binary WebSocket messages
 //! ```
 //!
-//! One frame of [`anocm_core::wire`] is one binary message. There is no subprotocol, no
-//! extension, no text message and no identifying header.
+//! One frame of [`anocm_core::wire`] is one binary message. There is no subprotocol, no extension,
+//! no text message and no identifying header.
 
 #![forbid(unsafe_code)]
 

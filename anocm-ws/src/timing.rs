@@ -1,10 +1,10 @@
-//! How long a link waits for what.
+//! Keepalive interval and timeouts of a link.
 
 use std::time::Duration;
 
 use anocm_core::SettingError;
 
-/// How long a link waits for what. The same on both sides.
+/// Keepalive interval and timeouts of a link. The same on both sides.
 ///
 /// # Examples
 /// ```
@@ -16,22 +16,22 @@ use anocm_core::SettingError;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
-    /// A ping goes out when nothing was heard for so long. 25 seconds: many proxies and address
-    /// translators forget a connection after 30. It goes out after half of
-    /// [`dead_after`](Self::dead_after) at the latest, or nobody could answer in time.
+    /// The time without received data after which a ping is sent. 25 seconds: many proxies and NATs
+    /// drop idle connections after 30. At most half of [`dead_after`](Self::dead_after) is used, so
+    /// that the peer has time to respond.
     pub ping_after: Duration,
-    /// The link is dead when nothing was heard, or nothing of what waits was taken, for so long.
-    /// 60 seconds.
+    /// The link is dead when nothing was received, or none of the queued data was accepted, for
+    /// this long. 60 seconds.
     pub dead_after: Duration,
-    /// How long closing may take before the connection is just dropped. 3 seconds.
+    /// The timeout for closing, after which the connection is dropped. 3 seconds.
     pub close_within: Duration,
 }
 
 impl Timing {
-    /// Checks that a link can live by these: each from 1 ms to a day.
+    /// Checks that each value is from 1 ms to a day.
     ///
     /// # Errors
-    /// [`SettingError`] names the first that is out of its range.
+    /// [`SettingError`] names the first field that is out of its range.
     pub fn check(&self) -> Result<(), SettingError> {
         let range = Duration::from_millis(1)..=Duration::from_secs(86_400);
         for (value, field) in [

@@ -1,7 +1,7 @@
-//! Headers that are lists (RFC 9110, section 5.6.1).
+//! Headers with list values (RFC 9110, section 5.6.1).
 
-/// Whether one of the `values` of a header names `token`, in whatever case. Commas separate
-/// tokens, and a list may go on in another line of the same name.
+/// Returns true if one of the `values` of a header contains `token`, ignoring case. Commas separate
+/// tokens, and a list may continue in another line of the same name.
 pub(crate) fn names<'a>(values: impl IntoIterator<Item = &'a [u8]>, token: &str) -> bool {
     values
         .into_iter()

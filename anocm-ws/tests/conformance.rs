@@ -1,4 +1,4 @@
-//! The contract of `Transport`, over real sockets.
+//! The conformance tests of `Transport`, over real sockets.
 #![cfg(all(feature = "client", feature = "server"))]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -32,12 +32,12 @@ impl TransportFactory for WebSocket {
         let (address, mut accepted) = serve().await;
         let tcp = TcpStream::connect(address).await.unwrap();
         let uri = format!("ws://{address}/ws");
-        // A client of another make, which sends frames of up to four megabytes.
+        // Another client implementation, which sends frames of up to four megabytes.
         let builder = ClientBuilder::new().uri(&uri).unwrap();
         let (mut peer, _) = builder.connect_on(tcp).await.unwrap();
         let link = accepted.next().await;
         tokio::spawn(async move {
-            // Cut off while it is still being sent, so this may fail.
+            // The peer cuts the connection while this is still being sent, so it may fail.
             let _ = peer.send(Message::binary(vec![0; length])).await;
         });
         link

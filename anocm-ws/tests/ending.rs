@@ -1,4 +1,4 @@
-//! How links end: by faults of the other side, by silence, by a cut.
+//! How links end: by errors of the peer, by silence, by a cut connection.
 #![cfg(all(feature = "client", feature = "server"))]
 #![expect(
     clippy::cast_possible_truncation,
@@ -23,7 +23,7 @@ use tokio::{
 };
 use tokio_websockets::{Message, WebSocketStream};
 
-/// The code with which the other side closes.
+/// Returns the code with which the peer closes.
 async fn close_code(ws: &mut WebSocketStream<TcpStream>) -> u16 {
     loop {
         let message = soon(ws.next()).await.expect("no close").expect("a cut");
@@ -69,7 +69,7 @@ async fn a_frame_that_is_too_long_ends_the_link_and_says_so() {
     let mut server = Server::start().await;
     let (mut alice, link) = server.foreign().await;
     let send = async {
-        // Cut off while it is still being sent, so this may fail.
+        // The peer cuts the connection while this is still being sent, so it may fail.
         let _ = alice.send(Message::binary(vec![0; MAX_FRAME + 1])).await;
         close_code(&mut alice).await
     };
@@ -132,12 +132,14 @@ async fn text_ends_the_link() {
 async fn bytes_that_are_no_websocket_end_the_link() {
     let mut server = Server::start().await;
     for (bytes, code) in [
-        // Reserved bits, an unmasked message, an unknown opcode, a continuation of nothing.
+        // Reserved bits, an unmasked message, an unknown opcode, a continuation without a first
+        // frame.
         (&[0xf2, 0x80][..], 1002),
         (&[0x82, 0x01], 1002),
         (&[0x83, 0x80], 1002),
         (&[0x80, 0x80], 1002),
-        // Closing with half a code, with a code that nobody may send, with no text for a reason.
+        // Close frames with half a code, with a code that must not be sent, with a reason that is
+        // not text.
         (&[0x88, 0x81, 0, 0, 0, 0, 3], 1002),
         (&[0x88, 0x82, 0, 0, 0, 0, 3, 0xed], 1002),
         (&[0x88, 0x84, 0, 0, 0, 0, 3, 0xe8, 0xff, 0xfe], 1007),
@@ -205,7 +207,7 @@ async fn a_cut_within_a_frame_reads_as_an_error() {
 async fn a_silent_peer_is_pinged_and_then_given_up() {
     let mut server = Server::with(impatient()).await;
     let (mut alice, link) = server.foreign().await;
-    // Alice's machine has lost the network: nothing there answers, nothing there closes.
+    // Alice's machine has lost the network: it neither responds nor closes the connection.
     assert_eq!(soon(link.recv()).await, Err(TransportError::Cut));
     assert!(soon(alice.next()).await.unwrap().unwrap().is_ping());
     assert_eq!(close_code(&mut alice).await, 4408);

@@ -1,4 +1,4 @@
-//! The opening handshake: what the server refuses, and what the client shows and refuses.
+//! The opening handshake: what the server refuses, and what the client sends and refuses.
 #![cfg(all(feature = "client", feature = "server"))]
 #![expect(
     clippy::cast_possible_truncation,
@@ -30,7 +30,7 @@ const GOOD: &str = "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgra
     Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
-/// The head of the answer to `request`.
+/// Returns the head of the response to `request`.
 async fn answer(server: &Server, request: &str) -> String {
     answer_of(server.address, request).await
 }
@@ -69,7 +69,7 @@ async fn every_answer_of_the_listener_but_an_upgrade_is_the_last_of_its_connecti
 
     let upgraded = answer_of(address, GOOD).await;
     assert!(upgraded.starts_with("http/1.1 101 "), "{upgraded}");
-    // No `close` beside it: proxies written in Go would take the whole header away.
+    // No `close` besides `Upgrade`: proxies written in Go would remove the whole header.
     assert!(upgraded.contains("\r\nconnection: upgrade\r\n"), "{upgraded}");
     for other in [GOOD.replace("/ws", "/"), GOOD.replace("Upgrade: websocket\r\n", "")] {
         let head = answer_of(address, &other).await;
@@ -166,7 +166,7 @@ async fn the_wrong_path_and_the_wrong_server_refuse() {
     for nonsense in [
         "220 mail.example ESMTP\r\n".to_owned(),
         "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".to_owned(),
-        // Longer than the key's answer can be, with which a careless client falls over.
+        // Longer than a valid accept value, which makes a careless client panic.
         format!("HTTP/1.1 101 Yes\r\nSec-WebSocket-Accept: {}\r\n\r\n", "A".repeat(400)),
         format!("HTTP/1.1 101 Yes\r\nX: {}\r\n", "A".repeat(1_000_000)),
         "HTTP/1.1 101 Yes\r\nX: y\r\n".repeat(1_000),
@@ -180,7 +180,7 @@ async fn the_wrong_path_and_the_wrong_server_refuse() {
 async fn a_relay_that_is_not_there_or_does_not_answer_is_unreachable() {
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     assert_eq!(failure(&format!("http://{free}/")).await, TransportError::Unreachable);
-    // Accepted by the kernel, and then nothing.
+    // A connection that the kernel accepts and that then stays silent.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = RelayUrl::parse(&format!("http://{}/", silent.local_addr().unwrap())).unwrap();
     let options =
@@ -203,7 +203,7 @@ async fn the_request_tells_nothing_about_the_guest() {
     assert_eq!(names, expected);
 }
 
-/// A server that says `nonsense` to its first request. Gives its URL and the request.
+/// A server that replies `nonsense` to its first request. Returns its URL and the request.
 async fn answering(nonsense: String) -> (String, tokio::task::JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
@@ -213,7 +213,7 @@ async fn answering(nonsense: String) -> (String, tokio::task::JoinHandle<String>
         while !request.ends_with(b"\r\n\r\n") {
             request.push(tcp.read_u8().await.unwrap());
         }
-        // The client may have had enough of it.
+        // The client may have closed the connection already.
         let _ = tcp.write_all(nonsense.as_bytes()).await;
         String::from_utf8(request).unwrap()
     });

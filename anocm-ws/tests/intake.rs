@@ -1,4 +1,4 @@
-//! What may come in before anybody has decided about it.
+//! The ingress budget: limits on incoming data before it has been processed.
 #![cfg(all(feature = "client", feature = "server"))]
 #![expect(
     clippy::cast_possible_truncation,
@@ -29,7 +29,8 @@ async fn nothing_is_kept_of_a_first_frame_that_can_be_no_hello() {
     let mut server = Server::with_options(WsServerOptions::default()).await;
     let (mut mallory, link) = server.foreign().await;
     let tcp = mallory.get_mut();
-    // The head of a binary message of one byte more, masked with zeros, and its first byte.
+    // The header of a binary message that is one byte too long, masked with zeros, and its first
+    // byte.
     let length = u16::try_from(MAX_HELLO + 1).unwrap().to_be_bytes();
     tcp.write_all(&[&[0x82, 0xfe], length.as_slice(), &[0; 4], &[7]].concat()).await.unwrap();
     assert_eq!(soon(link.recv()).await, Err(TransportError::Cut));
@@ -42,7 +43,7 @@ async fn a_ping_before_the_hello_changes_nothing() {
     alice.send(Message::ping("")).await.unwrap();
     alice.send(Message::binary(frame(MAX_HELLO).into_bytes())).await.unwrap();
     assert_eq!(received(&*link).await, frame(MAX_HELLO));
-    // After that frames are as long as they may be.
+    // Later frames may have the maximum length.
     let longest = Message::binary(frame(MAX_FRAME).into_bytes());
     let (sent, longest) = tokio::join!(alice.send(longest), received(&*link));
     sent.unwrap();

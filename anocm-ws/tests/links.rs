@@ -153,12 +153,12 @@ async fn what_a_cancelled_send_left_is_sent_by_whoever_receives() {
     loop {
         let frame = [numbered(sent, MAX_FRAME)];
         sent += 1;
-        // Stuck: its frame is in the queue, a part of it perhaps in the connection.
+        // Blocked: its frame is in the queue, and may be partly written.
         if alice.send(&frame).now_or_never().is_none() {
             break;
         }
     }
-    // In tasks of their own, so that neither is polled because of the other.
+    // In separate tasks, so that neither is polled because of the other.
     let bob = tokio::spawn(async move {
         for n in 0..sent {
             assert_eq!(bob.recv().await, Ok(Some(numbered(n, MAX_FRAME))));
@@ -166,7 +166,7 @@ async fn what_a_cancelled_send_left_is_sent_by_whoever_receives() {
     });
     let alice = tokio::spawn(async move { alice.recv().await });
     soon(bob).await.unwrap();
-    // Bob's link went with his task.
+    // Bob's link was dropped with his task.
     assert_eq!(soon(alice).await.unwrap(), Ok(None));
 }
 

@@ -1,4 +1,4 @@
-//! SOCKS5: who resolves names, and what the proxy is told.
+//! SOCKS5: where names are resolved, and what the proxy receives.
 #![cfg(all(feature = "client", feature = "server"))]
 #![expect(
     clippy::cast_possible_truncation,
@@ -24,7 +24,7 @@ use tokio::{
     sync::mpsc,
 };
 
-/// What a client asked of the proxy.
+/// A SOCKS5 request as the proxy received it.
 #[derive(Debug, PartialEq, Eq)]
 struct Asked {
     user: Vec<u8>,
@@ -35,7 +35,7 @@ struct Asked {
     port: u16,
 }
 
-/// A proxy that records what it is asked, and connects everyone to `relay`.
+/// A proxy that records its requests and connects every client to `relay`.
 async fn proxy(relay: Option<SocketAddr>) -> (String, mpsc::UnboundedReceiver<Asked>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -93,7 +93,7 @@ async fn exactly(client: &mut TcpStream, length: usize) -> std::io::Result<Vec<u
     Ok(bytes)
 }
 
-/// A proxy that gives each of `answers` once something was said, and then hangs up.
+/// A proxy that sends one of `answers` after each read, and then closes the connection.
 async fn answering<const N: usize>(answers: [Vec<u8>; N]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -116,7 +116,7 @@ fn through(url: &str, proxy: &str) -> Result<WsTransport, WsError> {
 async fn the_proxy_gets_the_name_and_nobody_else_does() {
     let mut server = Server::start().await;
     let (address, mut asked) = proxy(Some(server.address)).await;
-    // The proxy is asked by the name. A resolver knows none such, and its no would be the end.
+    // The proxy receives the name. A local lookup of it would fail, and the connection with it.
     let transport = through("http://relay.onion:8181/", &address).unwrap();
     let alice = soon(transport.connect()).await.unwrap();
     let bob = server.accept().await;
@@ -151,7 +151,7 @@ async fn connections_are_kept_apart_by_a_password_each() {
     assert_eq!(seen.len(), 6);
 }
 
-/// A proxy that gives no answer, but tells whom it was asked to connect for.
+/// A proxy that never replies, but reports the credentials of each request.
 async fn silent_proxy() -> (String, mpsc::UnboundedReceiver<(Vec<u8>, Vec<u8>)>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -168,7 +168,7 @@ async fn silent_proxy() -> (String, mpsc::UnboundedReceiver<(Vec<u8>, Vec<u8>)>)
                 client.write_all(&[1, 0]).await?;
                 client.read_exact(&mut [0; 4]).await?;
                 let _ = tell.send(shown);
-                // Until the client hangs up.
+                // Until the client closes the connection.
                 client.read_to_end(&mut Vec::new()).await
             });
         }
@@ -182,7 +182,7 @@ async fn a_try_that_came_to_no_end_leaves_its_circuit_to_the_next() {
     let transport = through("http://relay.onion/", &address).unwrap();
     let mut shown = Vec::new();
     for _ in 0..3 {
-        // Given up as soon as the proxy has been asked.
+        // Cancelled as soon as the proxy has received the request.
         let asked = tokio::select! {
             _ = transport.connect() => panic!("connected"),
             asked = soon(told.recv()) => asked.unwrap(),
@@ -191,7 +191,7 @@ async fn a_try_that_came_to_no_end_leaves_its_circuit_to_the_next() {
     }
     assert_eq!(shown[0], shown[1]);
     assert_eq!(shown[1], shown[2]);
-    // Others have their own.
+    // Another transport uses credentials of its own.
     let other = through("http://relay.onion/", &address).unwrap();
     let asked = tokio::select! {
         _ = other.connect() => panic!("connected"),
@@ -236,7 +236,7 @@ async fn a_relay_the_proxy_cannot_reach_is_unreachable() {
 async fn whatever_else_listens_where_the_proxy_should_is_no_proxy() {
     for answer in [
         &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
-        // An older version, nothing, no way to log in.
+        // An older version, an empty reply, no acceptable authentication method.
         b"\x00\x5b\0\0\0\0\0\0",
         b"",
         b"\x05\xff",

@@ -1,4 +1,4 @@
-//! `wss://`: whom the client trusts, and what it shows.
+//! `wss://`: which certificates the client trusts, and what it reveals.
 #![cfg(all(feature = "client", feature = "server"))]
 #![expect(
     clippy::cast_possible_truncation,
@@ -31,7 +31,7 @@ use tokio_rustls::{
     },
 };
 
-/// An echo behind TLS. Gives its port and its certificate.
+/// An echo server behind TLS. Returns its port and its certificate.
 async fn relay(names: &[&str]) -> (SocketAddr, CertificateDer<'static>) {
     relay_valid(names, 2000, 2200).await
 }
@@ -55,7 +55,7 @@ async fn relay_valid(
         .with_no_client_auth()
         .with_single_cert(vec![cert.der().clone()], key)
         .unwrap();
-    // As a reverse proxy would have it.
+    // As in the configuration of a reverse proxy.
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

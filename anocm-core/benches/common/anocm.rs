@@ -1,4 +1,4 @@
-//! A room as this library keeps it.
+//! A room of this library.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use rand_core::SeedableRng;
 
 use super::Room;
 
-/// Alice's session, and the door as the relay holds it.
+/// Alice's session, and the door as the relay stores it.
 pub struct Anocm {
     rng: ChaCha20Rng,
     alice: Session,
@@ -100,7 +100,7 @@ fn name(name: &str) -> Nickname {
     name.parse().unwrap()
 }
 
-/// How long messages are kept.
+/// The retention of messages.
 pub fn kept() -> Retention {
     Retention::keep(Duration::from_secs(60)).unwrap()
 }

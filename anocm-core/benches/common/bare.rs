@@ -1,6 +1,6 @@
-//! The same room kept by OpenMLS alone: same suite, configuration and cryptography, the same group
-//! operations in the same order. What it lacks is what this library adds: the seal, the rules, the
-//! roster, the keys of door and epoch, and storage that wipes.
+//! The same room with OpenMLS alone: same suite, configuration and cryptography, the same group
+//! operations in the same order. It lacks what this library adds: the seal, the rules, the roster,
+//! the keys of door and epoch, and storage that wipes.
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use openmls::{
@@ -30,7 +30,7 @@ const LEAF: u16 = 0xf0a1;
 const SETTINGS: u16 = 0xf0a2;
 const PSK: [u8; 32] = [7; 32];
 
-/// Alice's group, and what the next newcomer needs.
+/// Alice's group, and the values that the next newcomer needs.
 pub struct Bare {
     alice: Member,
     group_info: Vec<u8>,
@@ -190,7 +190,7 @@ impl Signer for Key {
     }
 }
 
-/// One for each member, who knows the PSK.
+/// A provider for one member, which has the PSK.
 fn provider() -> Provider {
     let provider = Provider::default();
     psk_id(Vec::new()).store(&provider, &PSK).unwrap();

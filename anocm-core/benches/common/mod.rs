@@ -1,5 +1,5 @@
-//! What the benchmarks share: a room as this library keeps it, and the same room kept by the bare
-//! MLS library, so that the one can be held against the other.
+//! Shared code of the benchmarks: a room of this library, and the same room with the bare MLS
+//! library for comparison.
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each benchmark uses its part")]
 #![allow(
     clippy::unwrap_used,
@@ -19,11 +19,11 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// A room kept by one of the two libraries, seen by Alice, who opened it.
+/// A room of one of the two libraries, as seen by Alice, who opened it.
 pub trait Room: Sized {
-    /// What the library is called in results.
+    /// The library's name in results.
     const NAME: &'static str;
-    /// Somebody else in the room.
+    /// Another member of the room.
     type Member;
     /// A commit or join as it stands in the log, with the door of the epoch that it begins.
     type Commit;
@@ -33,20 +33,20 @@ pub trait Room: Sized {
     /// Alice opens a room and is alone in it.
     fn open() -> Self;
 
-    /// A newcomer's whole work: from the door as the relay holds it to a join, and the door of the
-    /// next epoch.
+    /// A newcomer's complete join: from the door as the relay stores it to a join and the door of
+    /// the next epoch.
     fn knock(&mut self) -> (Self::Member, Self::Commit);
 
     /// Alice follows a join.
     fn admit(&mut self, join: &Self::Commit);
 
-    /// The relay takes the commit or join: its door is now that of the next epoch.
+    /// The relay accepts the commit or join: its door becomes that of the next epoch.
     fn replace_door(&mut self, commit: Self::Commit);
 
-    /// Alice removes somebody: the commit, made and taken over by herself.
+    /// Alice removes a member: makes the commit and applies it herself.
     fn remove(&mut self, member: &Self::Member) -> Self::Commit;
 
-    /// Alice says something.
+    /// Alice sends a message.
     fn say(&mut self, text: &str) -> Self::Said;
 
     /// Another member follows a commit or join.
@@ -56,8 +56,8 @@ pub trait Room: Sized {
     fn hear(member: &mut Self::Member, said: &Self::Said);
 }
 
-/// How long this thread works on something, and what comes of it. While others have the processor
-/// no time passes, so that a busy machine does not matter much.
+/// Returns this thread's CPU time for `act`, and its result. Time in which other threads have the
+/// processor does not count, so that a busy machine matters little.
 pub fn timed<T>(act: impl FnOnce() -> T) -> (Duration, T) {
     let start = worked();
     let result = act();
@@ -68,7 +68,7 @@ fn worked() -> Duration {
     clock_gettime(ClockId::ThreadCPUTime).try_into().unwrap()
 }
 
-/// So many letters.
+/// Returns a text of `count` letters.
 pub fn letters(count: usize) -> String {
     "a".repeat(count)
 }

@@ -1,4 +1,4 @@
-//! A memory store full of rooms, with a clock that moves when told.
+//! A memory store full of rooms, with a manually advanced clock.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,11 +10,11 @@ use anocm_core::{
 };
 use futures_util::FutureExt;
 
-/// How long kept entries are kept.
+/// The retention of kept entries.
 pub const KEPT: Duration = Duration::from_secs(60);
 
-/// A store of rooms that all take what they are given. It runs on no runtime and so has no
-/// janitor: what is due is erased by the next call.
+/// A store of rooms that accept every entry. It runs outside a runtime and so has no janitor:
+/// expired entries are erased by the next call.
 pub struct Shelf {
     pub store: Arc<MemoryStore>,
     clock: Arc<ManualClock>,
@@ -26,7 +26,7 @@ pub struct Shelf {
 }
 
 impl Shelf {
-    /// A store of so many rooms.
+    /// A store of `rooms` rooms.
     pub fn of(rooms: u64) -> Self {
         let clock = Arc::new(ManualClock::new());
         let mut limits = MemoryLimits::default();
@@ -42,24 +42,24 @@ impl Shelf {
         Self { store, clock, rooms, epochs, turn: 0 }
     }
 
-    /// The number of the next room, in turn.
+    /// Returns the number of the next room, round-robin.
     pub fn turn(&mut self) -> usize {
         self.turn = (self.turn + 1) % self.rooms.len();
         self.turn
     }
 
-    /// The address of the room of that number.
+    /// The address of the room with that number.
     pub fn address(&self, room: usize) -> RoomAddress {
         *self.rooms.get(room).unwrap()
     }
 
-    /// A message for the room of that number.
+    /// A message for the room with that number.
     pub fn message(&self, room: usize, retention: Retention) -> Entry {
         let epoch = *self.epochs.get(room).unwrap();
         Entry { kind: EntryKind::Message, epoch, retention, sealed: sealed() }
     }
 
-    /// A commit for the room of that number, and what it brings.
+    /// A commit for the room with that number, and its next epoch.
     pub fn commit(&mut self, room: usize) -> (Entry, NextEpoch) {
         let epoch = self.epochs.get_mut(room).unwrap();
         let commit =
@@ -68,7 +68,7 @@ impl Shelf {
         (commit, next_epoch())
     }
 
-    /// Has so many kept messages appended, in turn to all rooms.
+    /// Appends `messages` kept messages, distributed round-robin over all rooms.
     pub fn fill(&mut self, messages: u64) {
         for _ in 0..messages {
             let room = self.turn();
@@ -77,25 +77,25 @@ impl Shelf {
         }
     }
 
-    /// Everything kept comes due.
+    /// Advances the clock until every kept entry has expired.
     pub fn expire(&self) {
         self.clock.advance(KEPT);
     }
 
-    /// Erases what is due, as any call does.
+    /// Erases expired entries, as any call does.
     pub fn sweep(&self) {
         let nowhere = address(u64::MAX);
         assert!(now(self.store.touch(&nowhere)).is_err());
     }
 }
 
-/// The address of a room by its number, spread like random ones.
+/// The address of a room by its number, distributed like random ones.
 pub fn address(number: u64) -> RoomAddress {
     let mixed = (u128::from(number) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
     RoomAddress::new(mixed.to_le_bytes())
 }
 
-/// What a room is opened with.
+/// The genesis of every room.
 pub fn genesis() -> Genesis {
     let policy = Policy {
         max_retention: kept(),
@@ -113,12 +113,12 @@ pub fn kept() -> Retention {
     Retention::keep(KEPT).unwrap()
 }
 
-/// What a call gives that never waits, as none of the memory store does.
+/// Returns the result of a call that never waits; no call to the memory store does.
 pub fn now<T>(call: impl Future<Output = T>) -> T {
     call.now_or_never().unwrap()
 }
 
-/// What a call gives that succeeds.
+/// Returns the value of a call that succeeds.
 pub fn done<T>(call: impl Future<Output = Result<T, StoreError>>) -> T {
     now(call).unwrap()
 }
@@ -131,7 +131,7 @@ fn hash() -> TokenHash {
     Token::new(Secret::new([7; 32])).hash()
 }
 
-/// The smallest sealed item, shared with nothing.
+/// The smallest sealed payload, not shared with any other.
 fn sealed() -> Payload {
     Payload::from(vec![7; 1_000])
 }

@@ -1,5 +1,5 @@
-//! What the bare library works with: its cryptography, and the least storage that serves. It wipes
-//! nothing and keeps only what the library reads back.
+//! The environment of the bare library: its cryptography, and the minimal storage that it needs.
+//! The storage wipes nothing and keeps only what the library reads back.
 
 use std::{cell::RefCell, collections::HashMap};
 
@@ -81,7 +81,7 @@ fn pack<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, StorageError> {
     postcard::to_allocvec(value)
 }
 
-/// Methods that keep nothing and find nothing.
+/// Methods that store nothing and find nothing.
 macro_rules! not_kept {
     ($($name:ident[$($generic:ident: $bound:ident),+]($($arg:ty),+) -> $out:ty;)+) => {$(
         fn $name<$($generic: traits::$bound<V>),+>(

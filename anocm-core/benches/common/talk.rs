@@ -1,36 +1,36 @@
-//! What happens in a room, with the parts that matter timed.
+//! The operations of a room, with the relevant parts timed.
 
 use std::{hint::black_box, time::Duration};
 
 use super::{Room, timed};
 
-/// Messages said before they are read: no more than a ratchet keeps keys for.
+/// Messages sent before they are read: no more than a ratchet keeps keys for.
 const IN_FLIGHT: u64 = 32;
 
-/// Alice's room, and Bob, who came last.
+/// Alice's room, and Bob, who joined last.
 pub struct Talk<R: Room> {
     room: R,
     bob: R::Member,
 }
 
-/// A part of what was timed, and what it is called.
+/// A timed part, and its name.
 pub type Part<T> = (&'static str, fn(&T) -> Duration);
 
-/// Somebody comes and is removed again: how long each had to work for it.
+/// The CPU time of each part of a guest's join and removal.
 #[derive(Clone, Copy, Default)]
 pub struct Visit {
-    /// The newcomer, to join.
+    /// The newcomer's, to join.
     pub join: Duration,
-    /// A member, to follow the join.
+    /// A member's, to follow the join.
     pub follow_join: Duration,
-    /// Whoever removes, from the wish to the next epoch.
+    /// The removing member's, from the command to the next epoch.
     pub remove: Duration,
-    /// A member, to follow the removal.
+    /// A member's, to follow the removal.
     pub follow_removal: Duration,
 }
 
 impl Visit {
-    /// Its parts.
+    /// The parts with their names.
     pub const PARTS: [Part<Self>; 4] = [
         ("join, newcomer", |visit| visit.join),
         ("join, member", |visit| visit.follow_join),
@@ -40,7 +40,7 @@ impl Visit {
 }
 
 impl<R: Room> Talk<R> {
-    /// A room of `members`, all but Alice let in through the door one by one.
+    /// A room of `members`, in which all but Alice joined through the door one by one.
     pub fn of(members: usize) -> Self {
         let mut room = R::open();
         for _ in 2..members {
@@ -52,12 +52,12 @@ impl<R: Room> Talk<R> {
         room.admit(&join);
         room.replace_door(join);
         let mut talk = Self { room, bob };
-        // The first message of a sender sets ratchets up.
+        // The first message of a sender initialises ratchets.
         talk.exchange(1, "hello");
         talk
     }
 
-    /// Alice says `text` so many times and Bob reads it: how long each took altogether.
+    /// Alice sends `text` `messages` times and Bob reads it. Returns the total time of each.
     pub fn exchange(&mut self, messages: u64, text: &str) -> (Duration, Duration) {
         let (mut sealing, mut opening) = (Duration::ZERO, Duration::ZERO);
         let mut left = messages;
@@ -73,7 +73,7 @@ impl<R: Room> Talk<R> {
         (sealing, opening)
     }
 
-    /// Carol comes and is removed: the room is as large afterwards as it was before.
+    /// Carol joins and is removed, so that the size of the room does not change.
     pub fn visit(&mut self) -> Visit {
         let (join, (carol, joined)) = timed(|| self.room.knock());
         let (follow_join, ()) = timed(|| R::follow(&mut self.bob, &joined));
@@ -86,7 +86,7 @@ impl<R: Room> Talk<R> {
     }
 }
 
-/// A room grows from Alice alone to `members`: the work of every newcomer and of Alice.
+/// Grows a room from Alice alone to `members`; returns the CPU time of all newcomers and of Alice.
 pub fn growth<R: Room>(members: usize) -> Duration {
     let mut room = R::open();
     let mut took = Duration::ZERO;

@@ -1,4 +1,4 @@
-//! Moves bytes between a transport and rooms. Decides nothing but when to connect.
+//! Moves bytes between a transport and rooms. Its only decision is when to connect.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -19,11 +19,11 @@ use crate::{
     wire::{Event, WireError},
 };
 
-/// The first wait before connecting again, on average half of this.
-const FIRST_WAIT: Duration = Duration::from_millis(250);
-/// How long what was said before a shutdown may take to be accepted.
+/// The upper bound of the first random delay before a reconnect; the average is half of this.
+const FIRST_BACKOFF: Duration = Duration::from_millis(250);
+/// The timeout for the relay to accept what was queued before a shutdown.
 const FLUSH: Duration = Duration::from_secs(3);
-/// After a connection has lived this long, the next failure starts with the first wait again.
+/// After a connection has lived this long, the back-off restarts at the first delay.
 const STABLE: Duration = Duration::from_secs(10);
 
 /// The future that moves a client's bytes. It ends after
@@ -52,7 +52,7 @@ impl Driver {
         config: ClientConfig,
         registry: Arc<Registry>,
     ) -> Self {
-        // Only jitter depends on it.
+        // Used only for the jitter of the back-off.
         let rng = config.randomness.seed().map(FastKeyErasureRng::new);
         Self { transport, config, registry, state: State::Idle, failures: 0, rng }
     }
@@ -67,11 +67,11 @@ impl Driver {
         self.part().await;
     }
 
-    /// Waits for what happens next, and acts upon it.
+    /// Waits for the next event and handles it.
     async fn step(&mut self, deadline: Option<Timestamp>) {
         let woken = self.wait(deadline).await;
         if self.was_stopped() {
-            // What was read a moment ago is as old as the rest.
+            // A frame that was just read is as outdated as the unread ones.
             drop(woken);
             self.renew(self.now());
         } else {
@@ -79,7 +79,8 @@ impl Driver {
         }
     }
 
-    /// Goes on until what the rooms have to say is accepted, for a while at most.
+    /// Runs until the relay has accepted everything that the rooms have queued, for at most
+    /// [`FLUSH`].
     async fn say_last_words(&mut self) {
         let until = self.now().saturating_add(FLUSH);
         loop {
@@ -96,7 +97,7 @@ impl Driver {
         self.config.clock.now()
     }
 
-    /// Collects what the rooms have to send; gives the next deadline.
+    /// Collects the rooms' pending requests; returns the next deadline.
     fn pump(&mut self) -> Option<Timestamp> {
         let now = self.now();
         let rooms = self.registry.rooms();
@@ -130,9 +131,9 @@ impl Driver {
             deadlines.extend(machine.poll_timeout());
             let (over, news) = (machine.is_over(), machine.has_events());
             drop(machine);
-            // Also of an end that somebody has taken already: others may wait for it.
+            // Also when the final event was already taken: other tasks may wait for the end.
             if news || over {
-                room.told.notify_waiters();
+                room.events_emitted.notify_waiters();
             }
             if over {
                 self.registry.remove(room);
@@ -153,8 +154,8 @@ impl Driver {
         }
     }
 
-    /// Whether this program did not run while it waited at an open connection: what came
-    /// meanwhile is older than it says.
+    /// Whether this program was suspended while it waited on an open connection. Entries that
+    /// arrived meanwhile are older than their frames state.
     fn was_stopped(&mut self) -> bool {
         let now = self.now();
         match &mut self.state {
@@ -163,8 +164,8 @@ impl Driver {
         }
     }
 
-    /// Whether it was stopped at work. A program that has more to do than it can looks the same,
-    /// and is not kept from doing it by one new connection after the other.
+    /// Whether the program was suspended while it was working. An overloaded program looks the
+    /// same; requiring a stable connection keeps it from reconnecting again and again.
     fn is_late(&self, now: Timestamp) -> bool {
         matches!(&self.state, State::Open(open)
             if open.stalls.works(now) && now.saturating_duration_since(open.since) >= STABLE)
@@ -201,7 +202,8 @@ impl Driver {
                 State::Connecting(_, until) if until <= now => {
                     self.failed(now, TransportError::Unreachable);
                 }
-                // What would be read now could not be told, and would grow old unseen.
+                // Do not reconnect while a room's event queue is full: entries would be delivered
+                // with understated ages.
                 State::Waiting(until) if until <= now && !self.is_hungry() => {
                     self.state = State::Waiting(now.saturating_add(FULL_FOR));
                 }
@@ -248,15 +250,15 @@ impl Driver {
         self.show(Connection::Connecting);
     }
 
-    /// The connection is gone or did not come about: tell the rooms, and wait a random while
-    /// that grows.
+    /// The connection is lost or could not be made: notifies the rooms, and waits for a random,
+    /// growing delay.
     fn failed(&mut self, now: Timestamp, why: TransportError) {
         let stable = match &self.state {
             State::Open(open) => now.saturating_duration_since(open.since) >= STABLE,
             _ => false,
         };
         self.failures = if stable { 0 } else { self.failures.saturating_add(1) };
-        let grown = FIRST_WAIT.saturating_mul(1 << self.failures.min(10));
+        let grown = FIRST_BACKOFF.saturating_mul(1 << self.failures.min(10));
         let most = u64::try_from(grown.min(self.config.max_backoff).as_millis()).unwrap_or(1);
         let random = self.rng.as_mut().map_or(most, |rng| rng.next_u64() % most.max(1));
         let retry_in = Duration::from_millis(random);
@@ -265,7 +267,8 @@ impl Driver {
         self.show(Connection::Waiting { retry_in, why });
     }
 
-    /// Somebody knows that the connection is of no more use, or that waiting is.
+    /// Reconnects without delay: the current connection, or the current back-off, is known to be
+    /// useless.
     fn renew(&mut self, now: Timestamp) {
         if !matches!(self.state, State::Idle) {
             self.failures = 0;
@@ -274,7 +277,7 @@ impl Driver {
         }
     }
 
-    /// No connection for a while.
+    /// Drops the connection and waits before the next one.
     fn disconnect(&mut self, now: Timestamp, wait: Duration) {
         if matches!(self.state, State::Open(_)) {
             for room in self.registry.rooms() {
@@ -297,8 +300,8 @@ impl Driver {
         match open.wire.receive(frame)? {
             Received::Reply(room, ticket, result) => {
                 room.machine().handle_reply(now, ticket, result);
-                // Who has just entered waits for that, whoever takes the event.
-                room.told.notify_waiters();
+                // Wakes callers of `entered`, whichever task takes the event.
+                room.events_emitted.notify_waiters();
             }
             Received::Event(event) => {
                 if let Event::Posture(posture) = event {
@@ -317,8 +320,8 @@ impl Driver {
         Ok(())
     }
 
-    /// The last thing: rooms are wiped and tell what was not sent, and the relay is told that they
-    /// are gone, if that takes no waiting for others.
+    /// Last step: wipes the rooms, which report what was not sent, and notifies the relay that they
+    /// are gone, within a second.
     async fn part(mut self) {
         let now = self.now();
         for room in self.registry.rooms() {

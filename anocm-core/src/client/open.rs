@@ -1,14 +1,14 @@
-//! An open connection, as the driver has it.
+//! The driver's state of an open connection.
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
-use super::{registry::Hosted, stall::Stalls, wire::Wire};
+use super::{registry::Hosted, suspension::Suspensions, wire::Wire};
 use crate::{room::Machine, secret::Payload, time::Timestamp, transport::TransportError};
 
-/// How long events may be fetched more slowly than they come before the connection is given up.
+/// How long a room's event queue may stay full before the connection is closed.
 pub(super) const FULL_FOR: Duration = Duration::from_secs(10);
-/// How long last words may take: the relay's when nothing can be sent to it any more, and one's
-/// own when it broke the protocol.
+/// How long a failed connection is kept to finish: to read the relay's remaining frames when
+/// nothing can be sent any more, and to close after a protocol error.
 pub(super) const LAST_WORDS: Duration = Duration::from_secs(2);
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -20,16 +20,16 @@ pub(super) type Boxed<T> = Pin<Box<dyn Future<Output = T>>>;
 pub(super) struct Open {
     pub(super) wire: Wire,
     pub(super) since: Timestamp,
-    /// Rooms that know of this connection.
+    /// Rooms that have been notified of this connection.
     greeted: Vec<Arc<Hosted>>,
-    /// Frames not handed to the link yet.
+    /// Frames not yet passed to the link.
     pub(super) outgoing: Vec<Payload>,
     pub(super) sending: Option<Boxed<Result<(), TransportError>>>,
-    /// Since when there is something left unread because a room's events are not fetched.
+    /// Since when frames are left unread because a room's event queue is full.
     full_since: Option<Timestamp>,
-    /// Since when nothing can be sent, and why. What the relay said before is still to be heard.
+    /// Since when sending fails, and why. Frames that the relay sent before are still read.
     pub(super) mute: Option<(Timestamp, TransportError)>,
-    pub(super) stalls: Stalls,
+    pub(super) stalls: Suspensions,
 }
 
 /// What woke the driver.
@@ -51,11 +51,11 @@ impl Open {
             sending: None,
             full_since: None,
             mute: None,
-            stalls: Stalls::new(now),
+            stalls: Suspensions::new(now),
         }
     }
 
-    /// Takes over a room's requests; makes the connection known to it first.
+    /// Collects a room's requests; first announces the connection to the room.
     pub(super) fn collect(&mut self, room: &Arc<Hosted>, machine: &mut Machine, now: Timestamp) {
         if !self.greeted.iter().any(|known| Arc::ptr_eq(known, room)) {
             self.greeted.push(room.clone());
@@ -69,9 +69,9 @@ impl Open {
         }
     }
 
-    /// When this connection is of no more use: nothing can be sent, an answer is owed for too
-    /// long, or so little is fetched that what arrives would be taken for younger than it is. The
-    /// log, read again later, tells true ages.
+    /// Returns when this connection is to be closed: sending fails, a reply is overdue, or events
+    /// are fetched so slowly that entries would be delivered with understated ages. Reading the log
+    /// later yields the true ages.
     pub(super) fn gives_up(
         &mut self,
         now: Timestamp,
@@ -82,7 +82,7 @@ impl Open {
             self.full_since.get_or_insert(now);
         }
         let full = self.full_since.map(|since| since.saturating_add(FULL_FOR));
-        // While nothing is read, no answer can come.
+        // While nothing is read, no reply can arrive.
         let owed = self.wire.waits_since().filter(|_| hungry);
         let owed = owed.map(|since| since.saturating_add(answer_timeout));
         let mute = self.mute.map(|(since, _)| since.saturating_add(LAST_WORDS));
@@ -93,12 +93,12 @@ impl Open {
         self.greeted.iter().all(|room| room.machine().has_room_for_events())
     }
 
-    /// Whether everything was handed over and sent.
+    /// Whether everything was passed to the link and sent.
     pub(super) fn is_drained(&self) -> bool {
         self.sending.is_none() && self.outgoing.is_empty()
     }
 
-    /// Hands over to the link what waits, unless it is still busy.
+    /// Passes the queued frames to the link, unless it is still sending.
     pub(super) fn send(&mut self) {
         if self.sending.is_none() && self.mute.is_none() && !self.outgoing.is_empty() {
             let (link, frames) = (self.wire.link.clone(), std::mem::take(&mut self.outgoing));
@@ -106,7 +106,7 @@ impl Open {
         }
     }
 
-    /// Waits for the link; does not read while a room's events are not fetched.
+    /// Waits for the link. Backpressure: does not read while a room's event queue is full.
     pub(super) async fn wait(&mut self) -> Woken {
         let hungry = self.is_hungry();
         let Self { sending, wire, full_since, .. } = self;
@@ -123,7 +123,7 @@ impl Open {
                 Woken::Sent(result)
             }
             received = wire.link.recv(), if hungry => Woken::Received(received),
-            // Nothing is left unread: what comes from here on is as young as it says.
+            // Nothing is left unread: frames from here on state their true age.
             () = std::future::ready(()), if hungry && full_since.is_some() => {
                 *full_since = None;
                 Woken::Called

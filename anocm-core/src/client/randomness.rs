@@ -1,4 +1,4 @@
-//! Where the seeds of rooms come from.
+//! The source of the rooms' seeds.
 
 #[cfg(feature = "testing")]
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::rng::FastKeyErasureRng;
 use crate::secret::Secret;
 
-/// Where the seeds of rooms come from.
+/// The source of the rooms' seeds.
 #[derive(Clone)]
 pub(super) enum Randomness {
     /// The operating system, or the browser.
     System,
-    /// A seed: the same numbers in every run.
+    /// A fixed seed: the same numbers in every run.
     #[cfg(feature = "testing")]
     Seeded(Arc<Mutex<FastKeyErasureRng>>),
 }
@@ -23,7 +23,7 @@ impl Randomness {
         Self::Seeded(Arc::new(Mutex::new(FastKeyErasureRng::new(Secret::new(seed)))))
     }
 
-    /// The seed of one room; `None` when the system has none to give.
+    /// Returns the seed of one room; `None` when the system provides no randomness.
     pub(super) fn seed(&self) -> Option<Secret<32>> {
         match self {
             Self::System => Secret::fill(|bytes| getrandom::fill(bytes)).ok(),

@@ -14,27 +14,27 @@ use crate::room::Machine;
 /// across an await.
 pub(super) struct Hosted {
     machine: Mutex<Machine>,
-    /// Something happened that those who wait at the handle may want to know: all of them look.
-    /// Told while nothing is locked, since some go on at once, on the thread that tells them.
-    pub(super) told: Notify,
+    /// Wakes all callers that wait at the handle, so that they look at the room. Notified while no
+    /// lock is held, since a waker may run its task inline on the notifying thread.
+    pub(super) events_emitted: Notify,
 }
 
 impl Hosted {
     pub(super) fn machine(&self) -> MutexGuard<'_, Machine> {
-        // A machine whose holder panicked is still a machine: it can be wiped, at least.
+        // After a panic the state machine is still usable, at least to be wiped.
         self.machine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What the handles and the driver of a client have in common.
+/// The state shared by the handles and the driver of a client.
 pub(super) struct Registry {
-    /// Taken before the lock of a room, never while one is held.
+    /// Lock order: locked before a room, never while a room is locked.
     rooms: Mutex<Vec<Arc<Hosted>>>,
     closed: AtomicBool,
-    /// The connection is to be made anew.
+    /// A reconnect was requested.
     anew: AtomicBool,
     ended: watch::Sender<bool>,
-    /// A handle did something that the driver is to act upon.
+    /// A handle did something that the driver has to act upon.
     pub(super) wake: Notify,
 }
 
@@ -70,7 +70,8 @@ impl Registry {
         if rooms.iter().filter(|hosted| !hosted.machine().is_over()).count() >= limit {
             return Err(ClientError::TooManyRooms { limit });
         }
-        let hosted = Arc::new(Hosted { machine: Mutex::new(machine), told: Notify::new() });
+        let hosted =
+            Arc::new(Hosted { machine: Mutex::new(machine), events_emitted: Notify::new() });
         rooms.push(hosted.clone());
         drop(rooms);
         self.wake.notify_one();
@@ -100,18 +101,18 @@ impl Registry {
         self.wake.notify_one();
     }
 
-    /// Whether the connection is to be made anew; says so once.
+    /// Whether a reconnect was requested; clears the request.
     pub(super) fn takes_anew(&self) -> bool {
         self.anew.swap(false, Ordering::AcqRel)
     }
 
     pub(super) fn end(&self) {
         self.closed.store(true, Ordering::Release);
-        // Whoever is told may go on at once, on this thread: nothing is locked then.
+        // A waker may run its task inline on this thread: no lock is held while notifying.
         let rooms = std::mem::take(&mut *self.lock());
         for hosted in rooms {
             hosted.machine().wipe();
-            hosted.told.notify_waiters();
+            hosted.events_emitted.notify_waiters();
         }
         self.ended.send_replace(true);
     }
@@ -122,7 +123,7 @@ impl Registry {
     }
 }
 
-/// Lives as long as any handle; with the last one the driver ends.
+/// Lives as long as any handle; when the last one is dropped, the driver ends.
 pub(super) struct Alive(Arc<Registry>);
 
 impl Alive {

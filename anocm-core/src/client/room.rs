@@ -9,8 +9,8 @@ use crate::{
     time::{Clock, Timestamp},
 };
 
-/// A guest's room. Dropping it wipes everything of the room on this side, without a word to the
-/// others; [`Command::Leave`] leaves in good order.
+/// A guest's room. Dropping it wipes the room's state on this side without notifying the other
+/// members; [`Command::Leave`] leaves cleanly.
 pub struct Room {
     hosted: Arc<Hosted>,
     clock: Arc<dyn Clock>,
@@ -29,13 +29,13 @@ impl Room {
         Self { hosted, clock, registry, _alive: alive }
     }
 
-    /// What happens next; `None` after [`RoomEvent::Ended`]. Cancel safe.
+    /// Waits for the next event; `None` after [`RoomEvent::Ended`]. Cancel safe.
     ///
-    /// Events that are not fetched make the client stop reading from its connection after a
-    /// while, for all its rooms: nothing is dropped.
+    /// Backpressure: when events are not fetched, the client eventually stops reading from its
+    /// connection, for all its rooms. No event is dropped.
     pub async fn next_event(&mut self) -> Option<RoomEvent> {
         while self.ready().await {
-            // A message may have expired meanwhile.
+            // The event's message may have expired meanwhile.
             if let Some(event) = self.try_event() {
                 return Some(event);
             }
@@ -43,9 +43,9 @@ impl Room {
         None
     }
 
-    /// Waits until there is something for [`try_event`](Self::try_event), which a message's expiry
-    /// may yet take away; `false` when nothing will come any more, after [`RoomEvent::Ended`].
-    /// Cancel safe.
+    /// Waits until an event is available for [`try_event`](Self::try_event); the expiry of a
+    /// message may still remove it. `false` when no more events will come, after
+    /// [`RoomEvent::Ended`]. Cancel safe.
     pub async fn ready(&self) -> bool {
         self.wait_for(|machine| match (machine.has_events(), machine.is_over()) {
             (true, _) => Some(true),
@@ -54,12 +54,12 @@ impl Room {
         .await
     }
 
-    /// The next event, if there is one by now. For front ends that cannot hold `&mut self` while
-    /// they wait: [`ready`](Self::ready) waits.
+    /// Returns the next event, if one is available. For front ends that cannot hold `&mut self`
+    /// while they wait: use [`ready`](Self::ready) to wait.
     pub fn try_event(&self) -> Option<RoomEvent> {
         let now = self.clock.now();
         let mut machine = self.hosted.machine();
-        // A program that was stopped may come here before its driver runs.
+        // After a suspension this may run before the driver does.
         if machine.poll_timeout().is_some_and(|deadline| deadline <= now) {
             machine.handle_timeout(now);
             self.registry.wake.notify_one();
@@ -75,8 +75,8 @@ impl Room {
     /// Waits until the guest is in the room. Takes no event; cancel safe.
     ///
     /// # Errors
-    /// Why the room was over before that. While the relay cannot be reached nothing is over:
-    /// the client goes on trying until the room is dropped or wiped.
+    /// The reason, when the room ended before that. An unreachable relay does not end the room: the
+    /// client retries until the room is dropped or wiped.
     pub async fn entered(&self) -> Result<(), Ended> {
         self.wait_for(|machine| {
             machine.is_inside().then_some(Ok(())).or_else(|| machine.ended().map(Err))
@@ -84,15 +84,15 @@ impl Room {
         .await
     }
 
-    /// Waits until the room is over for this guest. Takes no event; cancel safe.
+    /// Waits until the room has ended for this guest. Takes no event; cancel safe.
     pub async fn ended(&self) -> Ended {
         self.wait_for(|machine| machine.ended()).await
     }
 
-    /// Looks at the room each time that something happened, until there is an answer.
+    /// Calls `look` after each notification until it returns a value.
     async fn wait_for<T>(&self, look: impl Fn(&Machine) -> Option<T>) -> T {
         loop {
-            let told = self.hosted.told.notified();
+            let told = self.hosted.events_emitted.notified();
             let seen = look(&self.hosted.machine());
             if let Some(seen) = seen {
                 return seen;
@@ -101,55 +101,55 @@ impl Room {
         }
     }
 
-    /// The room's state, to be shown.
+    /// Returns the room's state for display.
     #[must_use]
     pub fn view(&self) -> RoomView {
         self.hosted.machine().view()
     }
 
-    /// What is still kept of what was said, in order.
+    /// Returns the messages that are still kept, in order.
     #[must_use]
     pub fn history(&self) -> Vec<Message> {
         let now = self.clock.now();
-        // What fell due while the machine slept may not have been wiped yet.
+        // Messages that expired while the machine slept may not be wiped yet.
         let kept = |message: &&Message| message.expires.is_none_or(|at| at > now);
         self.hosted.machine().history().filter(kept).cloned().collect()
     }
 
-    /// Carries out a command, or queues it: what can be refused later is named, and
-    /// [`RoomEvent::NotSent`] then tells so.
+    /// Carries out a command, or queues it. A command that can still be refused later gets an id,
+    /// and [`RoomEvent::NotSent`] reports the refusal.
     ///
     /// # Errors
-    /// [`CommandError`]; nothing has changed then.
+    /// [`CommandError`]; then nothing has changed.
     pub fn command(&self, command: Command) -> Result<Option<MessageId>, CommandError> {
         let result = self.hosted.machine().command(self.clock.now(), command);
-        self.hosted.told.notify_waiters();
+        self.hosted.events_emitted.notify_waiters();
         self.registry.wake.notify_one();
         result
     }
 
-    /// Says something to everyone, kept as long as the guest's and the room's defaults say.
+    /// Sends a message to all members, with the default retention of the guest and the room.
     ///
     /// # Errors
-    /// [`CommandError`]; nothing has changed then.
+    /// [`CommandError`]; then nothing has changed.
     pub fn send(&self, text: &str) -> Result<Option<MessageId>, CommandError> {
         self.command(Command::Send { text: text.to_owned(), retention: None })
     }
 
-    /// Wipes everything of this room on this side, at once.
+    /// Wipes the room's state on this side immediately.
     pub fn wipe(&self) {
         self.hosted.machine().wipe();
-        self.hosted.told.notify_waiters();
+        self.hosted.events_emitted.notify_waiters();
         self.registry.wake.notify_one();
     }
 
-    /// The same as [`Client::reconnect`](super::Client::reconnect), for whoever has only the room:
-    /// concerns all rooms of the client.
+    /// Same as [`Client::reconnect`](super::Client::reconnect), for callers that have only the
+    /// room. Affects all rooms of the client.
     pub fn reconnect(&self) {
         self.registry.reconnect();
     }
 
-    /// The time by the clock that [`Message::expires`] goes by.
+    /// Returns the time of the clock that [`Message::expires`] refers to.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.clock.now()

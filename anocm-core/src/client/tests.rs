@@ -1,4 +1,4 @@
-//! What nothing may hold up.
+//! Rooms, drivers and callers do not block each other.
 
 mod settings;
 
@@ -30,14 +30,14 @@ use crate::{
     wire::{Hello, Posture, RelayHello, VERSION},
 };
 
-// Of the test with real threads, in real time.
+// For the test with real threads, in real time.
 const THREADS: u8 = 8;
 /// Rooms that each thread opens and ends.
 const ROUNDS: u16 = 1_000;
-/// Far longer than all of it takes: who is not done by then waits for ever.
+/// Far longer than the whole test takes: a thread that is not done by then is deadlocked.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Reaches nothing, and never gives up: rooms need no relay to begin and to end.
+/// Never connects and never gives up: rooms need no relay to begin and to end.
 struct Nowhere(RelayUrl);
 
 #[async_trait]
@@ -61,7 +61,7 @@ fn invite(thread: u8, round: u16) -> Invite {
     Invite::new(url(), RoomAddress::new(address), Secret::new([7; 32]))
 }
 
-/// Opens one room after the other, and ends each a little later.
+/// Opens one room after the other, and ends each some rounds later.
 fn come_and_go(client: &Client, thread: u8) {
     let mut open = VecDeque::new();
     for round in 0..ROUNDS {
@@ -80,7 +80,7 @@ fn come_and_go(client: &Client, thread: u8) {
 
 #[test]
 fn rooms_that_end_hold_up_nobody_who_opens_others() {
-    // Now and then the threads are done before they meet.
+    // In a single run the threads may finish without ever contending.
     for _ in 0..4 {
         a_crowd_comes_and_goes();
     }
@@ -107,13 +107,13 @@ fn a_crowd_comes_and_goes() {
         && runtime
             .block_on(async { tokio::time::timeout(PATIENCE, client.shutdown()).await })
             .is_ok();
-    // Waits for no task, which may be the one that hangs.
+    // Does not wait for tasks, since one of them may hang.
     runtime.shutdown_background();
     assert!(all_done, "the rooms and their driver wait for each other");
     assert!(ended, "the driver waits for ever");
 }
 
-/// Breaks the protocol after its greeting, and never finishes to close.
+/// Violates the protocol after its greeting, and never completes a close.
 struct Rude(RelayUrl);
 
 #[async_trait]
@@ -182,7 +182,7 @@ async fn everybody_who_waits_at_a_room_hears_that_it_is_over() {
         })
     };
     let wiped = async {
-        // After all of them have begun to wait.
+        // After all of them have started to wait.
         tokio::task::yield_now().await;
         room.wipe();
     };
@@ -211,7 +211,7 @@ async fn who_waits_to_be_in_hears_it_and_no_event_is_lost() {
     assert_eq!((entered, room.ended().await), (1, Ended::Left));
 }
 
-/// Counts connections, the first of which do not come about.
+/// Counts connections; the first `failing` attempts fail.
 struct Counting<T> {
     inner: T,
     failing: usize,
@@ -232,7 +232,7 @@ impl<T: Transport> Transport for Counting<T> {
     }
 }
 
-/// A client at a relay, and how often it connected.
+/// A client at a relay, and a counter of its connections.
 fn counted(failing: usize, config: ClientConfig) -> (Client, Arc<AtomicUsize>) {
     let clock = Arc::new(TokioClock::new());
     let store = MemoryStore::new(clock.clone(), MemoryLimits::default()).unwrap();
@@ -262,7 +262,7 @@ async fn an_open_connection_is_made_anew_when_asked() {
     until(&mut room, |event| matches!(event, RoomEvent::Message(_))).await;
     assert_eq!(connections.load(Ordering::Relaxed), 2);
     assert!(before.elapsed() < Duration::from_secs(1));
-    // Once, and not again and again.
+    // Once, and not repeatedly.
     tokio::time::sleep(Duration::from_secs(120)).await;
     assert_eq!(connections.load(Ordering::Relaxed), 2);
 }
@@ -281,7 +281,7 @@ async fn nobody_waits_who_asks_to_connect() {
     }
     room.entered().await.unwrap();
     assert_eq!(connections.load(Ordering::Relaxed), failing + 1);
-    // All the pauses together would take more than a minute.
+    // All the delays together would take more than a minute.
     assert!(before.elapsed() < Duration::from_secs(1));
 }
 
@@ -293,10 +293,10 @@ async fn a_client_without_rooms_connects_for_nobody() {
     assert_eq!(connections.load(Ordering::Relaxed), 0);
 }
 
-/// A program that goes on in the very moment in which it is woken, on the thread that wakes it.
+/// A waker that polls its task inline, on the thread that wakes it.
 struct Inline {
     program: Mutex<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    /// How often it was woken and has not gone on yet.
+    /// Number of wake-ups that are not handled yet.
     wakes: AtomicUsize,
 }
 
@@ -327,7 +327,7 @@ fn whoever_goes_on_where_they_are_woken_finds_nothing_locked() {
     let (hears, heard) = mpsc::channel();
     let program = async move {
         while let Some(event) = room.next_event().await {
-            // Looks at it and talks, whatever happens: some of it when not in the room any more.
+            // Uses the room after every event, sometimes when the room has already ended.
             let _ = (room.view(), room.send("x"));
             if matches!(event, RoomEvent::Message(_) | RoomEvent::Ended(_)) {
                 hears.send(room.view().ended).unwrap();
@@ -337,14 +337,14 @@ fn whoever_goes_on_where_they_are_woken_finds_nothing_locked() {
     let wakes = AtomicUsize::new(0);
     Waker::from(Arc::new(Inline { program: Mutex::new(Box::pin(program)), wakes })).wake();
     let talked = (0..20).all(|_| heard.recv_timeout(PATIENCE).is_ok());
-    // Told by the driver when it ends.
+    // Notified by the driver when it ends.
     let ends = client.clone();
     runtime.spawn(async move { ends.shutdown().await });
     let ended = talked
         && std::iter::from_fn(|| heard.recv_timeout(PATIENCE).ok())
             .any(|ended| ended == Some(Ended::Wiped));
     drop(inside);
-    // Waits for no task, which may be the one that hangs.
+    // Does not wait for tasks, since one of them may hang.
     runtime.shutdown_background();
     assert!(talked, "the driver waits for who goes on where it wakes them");
     assert!(ended, "the driver does not end");

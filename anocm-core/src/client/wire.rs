@@ -1,4 +1,4 @@
-//! Connecting, greeting, and which reply belongs to which room.
+//! Connects, exchanges hellos, and assigns replies to rooms.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -14,11 +14,11 @@ use crate::{
     },
 };
 
-/// A connection that was greeted.
+/// A connection after the exchange of hellos.
 pub(super) struct Wire {
     pub(super) link: Arc<dyn Link>,
     pub(super) posture: Posture,
-    /// In the order of asking: ids grow.
+    /// Pending requests. Ids ascend, so the oldest request is first.
     asked: BTreeMap<RequestId, Asked>,
     next: RequestId,
 }
@@ -29,16 +29,16 @@ struct Asked {
     at: Timestamp,
 }
 
-/// What a frame from the relay is about.
+/// The content of a frame from the relay.
 pub(super) enum Received {
     Reply(Arc<Hosted>, Ticket, Result<crate::wire::Reply, crate::wire::Refusal>),
     Event(Event),
-    /// The answer to something nobody waits for.
+    /// The reply to a request that is not pending.
     Stray,
 }
 
 impl Wire {
-    /// Opens a link and exchanges hellos, which may take so long.
+    /// Opens a link and exchanges hellos; `greeting_timeout` limits the exchange.
     pub(super) async fn connect(
         transport: Arc<dyn Transport>,
         clock: Arc<dyn Clock>,
@@ -67,7 +67,7 @@ impl Wire {
         }
     }
 
-    /// The frame that carries a room's request.
+    /// Returns the frame that carries a room's request.
     pub(super) fn frame(
         &mut self,
         room: &Arc<Hosted>,
@@ -80,12 +80,12 @@ impl Wire {
         encode(&ClientFrame { id: self.next, request })
     }
 
-    /// Since when an answer is owed.
+    /// Returns when the oldest pending request was made.
     pub(super) fn waits_since(&self) -> Option<Timestamp> {
         self.asked.first_key_value().map(|(_, asked)| asked.at)
     }
 
-    /// Reads a frame from the relay.
+    /// Decodes a frame from the relay.
     pub(super) fn receive(&mut self, frame: &Payload) -> Result<Received, WireError> {
         Ok(match decode(frame, MAX_FRAME)? {
             RelayFrame::Reply { id, result } => match self.asked.remove(&id) {

@@ -7,7 +7,7 @@ use super::InviteError;
 const MAX_HOST: usize = 253;
 const MAX_LABEL: usize = 63;
 
-/// A host in canonical form: lower-case name, dotted quad, or IPv6 address as RFC 5952 writes it.
+/// A host in canonical form: lower-case name, dotted quad, or IPv6 address as in RFC 5952.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Host {
     Name(String),
@@ -16,7 +16,7 @@ pub(super) enum Host {
 }
 
 impl Host {
-    /// Reads a host as it stands in a URL; an IPv6 address stands in brackets.
+    /// Parses a host as written in a URL, an IPv6 address in brackets.
     pub(super) fn parse(text: &str) -> Result<Self, InviteError> {
         if !text.is_ascii() {
             return Err(InviteError::NonAsciiHost);
@@ -29,8 +29,8 @@ impl Host {
         if name.len() > MAX_HOST || !name.split('.').all(is_label) {
             return Err(InviteError::BadHost);
         }
-        // A name whose last label is a number is an address to some programs and a name to
-        // others (`127.1`, `0x7f.1`): only the dotted quad means the same to all.
+        // Some programs read a name whose last label is a number as an address, others as a name
+        // (`127.1`, `0x7f.1`). Only the dotted quad is unambiguous.
         if name.rsplit('.').next().is_some_and(is_number) {
             return name.parse().map(Self::V4).map_err(|_| InviteError::BadHost);
         }

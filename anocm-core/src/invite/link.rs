@@ -1,4 +1,4 @@
-//! The text of an invite, read and written.
+//! Parsing and formatting of invite links.
 //!
 //! `SCHEME://HOST[:PORT]/[PATH/]#FRAGMENT`, where the fragment is the base64url, without padding,
 //! of `version(1) ‖ address(16) ‖ secret(32) ‖ checksum(4)`.
@@ -17,13 +17,13 @@ const BODY: usize = 1 + RoomAddress::LEN + 32;
 const RAW: usize = BODY + CHECKSUM;
 /// Characters of the fragment.
 const FRAGMENT: usize = (RAW * 4).div_ceil(3);
-/// No link that can be read is longer: scheme, host, port, path and fragment at their longest.
+/// The upper bound of a valid link: scheme, host, port, path and fragment at their longest.
 const MAX_LINK: usize = 1_024;
 
 pub(super) fn to_text(invite: &Invite, scheme: &str) -> Zeroizing<String> {
     let relay = &invite.relay;
     let place = format!("{scheme}://{}{}#", relay.authority(), relay.path());
-    // Room for all of it, so that the string never moves and leaves no copy behind.
+    // Allocated at full size, so that the string never moves and leaves no copy behind.
     let mut text = Zeroizing::new(String::with_capacity(place.len() + FRAGMENT));
     text.push_str(&place);
     BASE64URL_NOPAD.encode_append(&*body(invite), &mut text);
@@ -46,7 +46,7 @@ pub(super) fn parse(link: &str) -> Result<Invite, InviteError> {
     open(relay, fragment)
 }
 
-/// Takes off the spaces and angle brackets that a link is often given in.
+/// Strips the spaces and angle brackets that often surround a link.
 fn strip_wrapping(link: &str) -> &str {
     let link = link.trim();
     link.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).map_or(link, str::trim)
@@ -64,7 +64,7 @@ fn open(relay: RelayUrl, fragment: &str) -> Result<Invite, InviteError> {
         _ => return Err(InviteError::Damaged),
     }
     let mut raw = Zeroizing::new([0; RAW]);
-    // Strict: another spelling of the last, partly used character is an error.
+    // Strict: unused bits of the last character that are not zero are an error.
     BASE64URL_NOPAD.decode_mut(fragment.as_bytes(), &mut *raw).map_err(|_| InviteError::Damaged)?;
     let invite = from_raw(relay, &raw).ok_or(InviteError::Damaged)?;
     if *body(&invite) == *raw { Ok(invite) } else { Err(InviteError::Damaged) }
@@ -75,7 +75,7 @@ fn check_alphabet(fragment: &str) -> Result<(), InviteError> {
     if fragment.bytes().all(known) { Ok(()) } else { Err(InviteError::Damaged) }
 }
 
-/// The version is the first byte; other versions may be of other lengths.
+/// Checks the version, which is the first byte. Other versions may have other lengths.
 fn check_version(fragment: &str) -> Result<(), InviteError> {
     let mut first = Zeroizing::new([0; 3]);
     let head = fragment.get(..4).ok_or(InviteError::Incomplete)?;
@@ -93,7 +93,7 @@ fn from_raw(relay: RelayUrl, raw: &[u8; RAW]) -> Option<Invite> {
     Some(Invite::new(relay, RoomAddress::new(*address), secret.ok()?))
 }
 
-/// The fragment's bytes, checksum included.
+/// Returns the fragment's bytes, checksum included.
 fn body(invite: &Invite) -> Zeroizing<[u8; RAW]> {
     let checksum = Sha256::new()
         .chain_update(b"anocm/1 invite")

@@ -1,9 +1,8 @@
-//! Invite links: where the relay is, which room, and the secret that opens its door.
+//! Invite links: the relay, the room's address, and the secret that opens its door.
 //!
-//! URLs are read by a parser of our own and not by the `url` crate: that one brings in some
-//! twenty crates of Unicode data, which a browser would have to load, and it repairs what it
-//! reads (back slashes, tabs, `0x7f.1`, percent signs), while an invite has exactly one
-//! spelling and everything doubtful is refused.
+//! URLs are parsed here and not by the `url` crate. That crate depends on some twenty crates of
+//! Unicode data, which a browser would have to load, and it corrects its input (back slashes, tabs,
+//! `0x7f.1`, percent signs). An invite has exactly one spelling, and ambiguous input is refused.
 
 mod error;
 mod host;
@@ -21,10 +20,10 @@ pub use relay_url::RelayUrl;
 
 use crate::{id::RoomAddress, secret::Secret};
 
-/// The link that lets someone in: relay, address, and a 32-byte secret the relay never sees.
+/// The link with which a guest joins: relay, address, and a 32-byte secret the relay never sees.
 ///
-/// Whoever has the link can join, so it never prints: `Debug` is redacted, there is no `Display`,
-/// and no [`InviteError`] repeats what was read.
+/// Every holder of the link can join, so it is never printed: `Debug` is redacted, there is no
+/// `Display`, and no [`InviteError`] contains any part of the input.
 ///
 /// # Examples
 /// ```
@@ -56,20 +55,20 @@ impl Invite {
         Self { relay, address, secret }
     }
 
-    /// Reads a link, of the form of [`to_link`](Self::to_link) or of
-    /// [`to_anocm`](Self::to_anocm).
+    /// Parses a link of the form of [`to_link`](Self::to_link) or of [`to_anocm`](Self::to_anocm).
     ///
-    /// Forgives what mail programs and keyboards do to a link (spaces and angle brackets around
-    /// it, an upper-case host, a default port, a missing slash before the `#`) and nothing else.
+    /// Tolerates the changes that mail programs and keyboards make to a link (spaces and angle
+    /// brackets around it, an upper-case host, a default port, a missing slash before the `#`) and
+    /// nothing else.
     ///
     /// # Errors
-    /// [`InviteError`] says what is wrong with it, without repeating it.
+    /// [`InviteError`] with the reason, without any part of the link.
     pub fn parse(link: &str) -> Result<Self, InviteError> {
         link::parse(link)
     }
 
     /// The link for browsers and messengers: `https://HOST[:PORT]/[PATH/]#…`. The page at that
-    /// address is the relay's web client; what follows the `#` never reaches a server.
+    /// address is the relay's web client; the part after the `#` never reaches a server.
     #[must_use]
     pub fn to_link(&self) -> Zeroizing<String> {
         link::to_text(self, self.relay.scheme())
@@ -86,11 +85,11 @@ impl Invite {
     /// with a line feed, with the quiet zone that scanners need.
     ///
     /// Light squares are drawn and dark ones left out, which is right for light text on a dark
-    /// ground. A front end with a light ground sets both colours itself.
+    /// background. A front end with a light background sets both colours itself.
     ///
     /// # Errors
     /// [`InviteError::TooLong`] when the link does not fit into a QR code. No link that
-    /// [`RelayUrl::parse`] lets through is that long.
+    /// [`RelayUrl::parse`] accepts is that long.
     #[cfg(feature = "qr")]
     pub fn qr(&self) -> Result<Zeroizing<String>, InviteError> {
         qr::to_text(&self.to_link())

@@ -5,14 +5,14 @@ use zeroize::Zeroizing;
 
 use super::InviteError;
 
-/// Light squares around the code, as ISO/IEC 18004 asks for.
+/// The width in squares of the quiet zone around the code, as ISO/IEC 18004 requires.
 const QUIET: usize = 4;
 /// A drawn block takes three bytes of UTF-8.
 const BLOCK: usize = 3;
 
 /// Draws the light squares as half blocks, two rows to a line.
 ///
-/// The lowest error correction makes the squares largest: screens do not get scratched.
+/// The lowest error correction level makes the squares largest: a display does not get scratched.
 pub(super) fn to_text(link: &str) -> Result<Zeroizing<String>, InviteError> {
     let code =
         QrCode::with_error_correction_level(link, EcLevel::L).map_err(|_| InviteError::TooLong)?;
@@ -31,7 +31,7 @@ pub(super) fn to_text(link: &str) -> Result<Zeroizing<String>, InviteError> {
     let mut text = Zeroizing::new(String::with_capacity((full * BLOCK + 1) * full.div_ceil(2)));
     for y in (0..full).step_by(2) {
         for x in 0..full {
-            // An odd last line has nothing below it.
+            // With an odd number of rows, the last line has no lower half.
             let below = y + 1 < full && is_light(x, y + 1);
             text.push(match (is_light(x, y), below) {
                 (true, true) => '█',
@@ -49,10 +49,10 @@ pub(super) fn to_text(link: &str) -> Result<Zeroizing<String>, InviteError> {
 mod tests {
     use crate::{Invite, RelayUrl, RoomAddress, Secret};
 
-    /// Pixels to the side of a square.
+    /// Pixels per side of a square.
     const SCALE: usize = 4;
 
-    /// What a camera reads off a dark screen on which `text` is drawn in light.
+    /// Decodes `text` as a camera would, drawn in light on a dark screen.
     fn scan(text: &str) -> String {
         let rows: Vec<Vec<bool>> = text
             .lines()

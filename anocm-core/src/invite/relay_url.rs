@@ -1,4 +1,4 @@
-//! Where a relay is.
+//! The URL of a relay.
 
 use std::{fmt, str::FromStr};
 
@@ -7,14 +7,14 @@ use super::{InviteError, host::Host};
 /// The longest path in bytes, both slashes included. Keeps every link within a QR code.
 const MAX_PATH: usize = 256;
 
-/// Where a relay is: scheme, host, port and path, in the one canonical spelling.
+/// The URL of a relay: scheme, host, port and path, in the one canonical spelling.
 ///
-/// Canonical is: lower-case ASCII host, no default port, a path that begins and ends with a
-/// slash and holds letters, digits and `-._~` only, nothing else. Plain `http` is only for this
-/// machine (`localhost`, `127.0.0.0/8`, `[::1]`) and for onion services, whose address
-/// authenticates and encrypts by itself.
+/// Canonical form: lower-case ASCII host, no default port, and a path that begins and ends with a
+/// slash and contains letters, digits and `-._~` only. Nothing else follows. Plain `http` is
+/// allowed only for this machine (`localhost`, `127.0.0.0/8`, `[::1]`) and for onion services,
+/// which authenticate by their address and encrypt themselves.
 ///
-/// `Debug` is redacted, since an invite is a pointer to people; `Display` is the URL.
+/// `Debug` is redacted, since an invite points to people; `Display` is the URL.
 ///
 /// # Examples
 /// ```
@@ -30,18 +30,18 @@ const MAX_PATH: usize = 256;
 pub struct RelayUrl {
     secure: bool,
     host: Host,
-    // As it stands in the URL.
+    // As written in the URL.
     host_text: String,
     port: u16,
     path: String,
 }
 
 impl RelayUrl {
-    /// Reads the URL of a relay: `https://…` or `http://…`, or the same as `wss://…` or
-    /// `ws://…`.
+    /// Parses the URL of a relay: `https://…` or `http://…`, or the same as `wss://…` or `ws://…`.
     ///
     /// # Errors
-    /// [`InviteError`] when it is none, or plain `http` beyond loopback and `.onion`.
+    /// [`InviteError`] when it is not valid, or plain `http` to a host other than loopback and
+    /// `.onion`.
     pub fn parse(url: &str) -> Result<Self, InviteError> {
         let (scheme, rest) = split_scheme(url.trim())?;
         let secure = match scheme.as_str() {
@@ -62,7 +62,7 @@ impl RelayUrl {
         Self { secure: false, host, host_text, port: default_port(false), path: "/".to_owned() }
     }
 
-    /// Reads what stands behind `://`: host, port and path.
+    /// Parses the part after `://`: host, port and path.
     pub(super) fn from_parts(secure: bool, rest: &str) -> Result<Self, InviteError> {
         let (authority, path) = match rest.find('/') {
             Some(at) => rest.split_at(at),
@@ -91,7 +91,7 @@ impl RelayUrl {
         Ok(Self { secure, host, host_text, port, path: canonical_path(path)? })
     }
 
-    /// Whether the scheme is `https`.
+    /// Returns whether the scheme is `https`.
     #[must_use]
     pub const fn scheme_is_secure(&self) -> bool {
         self.secure
@@ -103,7 +103,7 @@ impl RelayUrl {
         &self.host_text
     }
 
-    /// The port, be it the default one or not.
+    /// The port, whether it is the default or not.
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
@@ -115,8 +115,7 @@ impl RelayUrl {
         &self.path
     }
 
-    /// Host and port as they stand in the URL and in a `Host` header: a default port is left
-    /// out.
+    /// Host and port as written in the URL and in a `Host` header: a default port is left out.
     #[must_use]
     pub fn authority(&self) -> String {
         if self.port == default_port(self.secure) {
@@ -126,21 +125,21 @@ impl RelayUrl {
         }
     }
 
-    /// The relay's WebSocket: the same host and port, the path followed by `ws`.
+    /// The URL of the relay's WebSocket: the same host and port, the path followed by `ws`.
     #[must_use]
     pub fn web_socket(&self) -> String {
         let scheme = if self.secure { "wss" } else { "ws" };
         format!("{scheme}://{}{}ws", self.authority(), self.path)
     }
 
-    /// Whether the relay is an onion service, to be reached through Tor only (RFC 7686): its name
-    /// must not be asked of any other resolver.
+    /// Returns whether the relay is an onion service, to be reached through Tor only (RFC 7686):
+    /// its name must not be passed to any other resolver.
     #[must_use]
     pub fn is_onion(&self) -> bool {
         self.host.is_onion()
     }
 
-    /// Whether the relay is on this machine.
+    /// Returns whether the relay is on this machine.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         self.host.is_loopback()
@@ -175,14 +174,14 @@ impl fmt::Debug for RelayUrl {
     }
 }
 
-/// The lower-case scheme, and what stands behind `://`.
+/// Splits a URL into the lower-case scheme and the part after `://`.
 pub(super) fn split_scheme(url: &str) -> Result<(String, &str), InviteError> {
     let (scheme, rest) = url.split_once("://").ok_or(InviteError::Malformed)?;
     let is_scheme = scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+');
     if is_scheme { Ok((scheme.to_ascii_lowercase(), rest)) } else { Err(InviteError::Malformed) }
 }
 
-/// Splits at the colon before the port, which is not one of those inside brackets.
+/// Splits at the colon before the port; colons inside brackets do not count.
 fn split_port(authority: &str) -> (&str, Option<&str>) {
     match authority.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => (host, Some(port)),

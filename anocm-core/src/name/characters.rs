@@ -1,22 +1,23 @@
-//! Which characters may stand in names and on screens.
+//! The characters that are allowed in names and on screens.
 //!
-//! A name that one member's program accepts must reach everyone else's screen as it is, whichever
-//! Unicode version their library was built with. The tables are therefore fixed at one version,
-//! and part of the protocol.
+//! A name that one member's program accepts must be displayed unchanged by every other member's
+//! program, whichever Unicode version its library was built with. The tables are therefore fixed at
+//! one version, and part of the protocol.
 
 use super::tables::{LAWFUL, NONSPACING};
 
-/// What takes the place of a character that is not shown.
+/// The replacement for a character that is not shown.
 pub(super) const REPLACEMENT: char = '\u{fffd}';
 
-/// Whether `c` may stand in a name: a letter, mark, number, punctuation mark or symbol of Unicode
-/// 18 that is not invisible or blank, or the plain space, and no separator.
+/// Returns whether `c` is allowed in a name: a letter, mark, number, punctuation mark or symbol of
+/// Unicode 18 that is not invisible or blank, or the plain space, and not a separator.
 pub(super) fn is_lawful_in_names(c: char) -> bool {
     toggles(&LAWFUL, c) && !is_separator(c)
 }
 
-/// Whether `c` is, or looks like, one of the characters that front ends set names apart with, as
-/// in `<Bob #7K2Q> text`: a name that holds them could pass for another member saying something.
+/// Returns whether `c` is, or looks like, one of the characters with which front ends delimit
+/// names, as in `<Bob #7K2Q> text`. A name that contains them could imitate a message of another
+/// member.
 pub(super) const fn is_separator(c: char) -> bool {
     matches!(
         c,
@@ -61,13 +62,13 @@ pub(super) const fn is_separator(c: char) -> bool {
     )
 }
 
-/// Whether `c` is drawn over, under or around the character before it, and takes no width of its
-/// own (categories Mn and Me of Unicode 18).
+/// Returns whether `c` is drawn over, under or around the character before it, and takes no width
+/// of its own (categories Mn and Me of Unicode 18).
 pub(super) fn is_nonspacing(c: char) -> bool {
     toggles(&NONSPACING, c)
 }
 
-/// Whether `c` steers the direction of text (property `Bidi_Control`, which is closed).
+/// Returns whether `c` controls the direction of text (property `Bidi_Control`, which is closed).
 pub(super) const fn is_bidi_control(c: char) -> bool {
     matches!(
         c,
@@ -75,7 +76,7 @@ pub(super) const fn is_bidi_control(c: char) -> bool {
     )
 }
 
-/// Whether `c` chooses among the glyphs of the character before it.
+/// Returns whether `c` selects a glyph of the character before it.
 pub(super) const fn is_variation_selector(c: char) -> bool {
     matches!(
         c,
@@ -83,8 +84,9 @@ pub(super) const fn is_variation_selector(c: char) -> bool {
     )
 }
 
-/// Whether `c` shows nothing: property `Default_Ignorable_Code_Point`, which holds the bidi
-/// controls and the variation selectors, and what breaks lines or annotates without being seen.
+/// Returns whether `c` is invisible: property `Default_Ignorable_Code_Point`, which includes the
+/// bidi controls and the variation selectors, and the invisible line separators and annotation
+/// characters.
 pub(super) const fn is_invisible(c: char) -> bool {
     is_default_ignorable(c) || matches!(c, '\u{2028}' | '\u{2029}' | '\u{fff9}'..='\u{fffb}')
 }
@@ -112,8 +114,8 @@ const fn is_default_ignorable(c: char) -> bool {
     )
 }
 
-/// Whether `c` is a pictograph, of those that can be joined into one picture. The blocks are wide
-/// enough for pictographs yet to come; their few other symbols do no harm.
+/// Returns whether `c` is a pictograph that can be joined with others into one picture. The ranges
+/// include room for future pictographs; their few other symbols are harmless.
 pub(super) const fn is_pictograph(c: char) -> bool {
     matches!(
         c,
@@ -137,7 +139,7 @@ pub(super) const fn is_pictograph(c: char) -> bool {
     )
 }
 
-/// A table holds the ends of its ranges in order: in, out, in, out …
+/// Looks `c` up in a table of range boundaries in ascending order: in, out, in, out …
 fn toggles(table: &[u32], c: char) -> bool {
     table.partition_point(|&edge| edge <= u32::from(c)) % 2 == 1
 }
@@ -171,7 +173,7 @@ mod tests {
     fn the_tables_are_those_of_their_version() {
         let same_version = UNICODE_VERSION.0 == TABLES;
         for c in '\0'..=char::MAX {
-            // Later versions assign more characters; what was assigned stays what it was.
+            // Later versions assign more characters; assigned characters do not change.
             if same_version || toggles(&LAWFUL, c) {
                 assert_eq!(toggles(&LAWFUL, c), by_definition(c), "{c:?}");
             }
@@ -204,7 +206,7 @@ mod tests {
     #[test]
     fn no_form_of_a_separator_is_lawful_in_names() {
         let separators = ['#', '<', '>', ':'];
-        // Of these the tables of look-alikes say nothing, but eyes do.
+        // Similar to the eye, but not in the tables of look-alikes.
         let by_eye = ['\u{22d5}', '\u{266f}'];
         for c in '\0'..=char::MAX {
             let looks = unicode_security::skeleton(&c.to_string()).collect::<String>();
@@ -221,13 +223,13 @@ mod tests {
         }
     }
 
-    /// The first character of each range and the first after it, in turn: what `tables.rs` is made
-    /// of.
+    /// Returns the first character of each range and the first after it, alternating: the content
+    /// of `tables.rs`.
     fn edges(is_in: impl Fn(char) -> bool) -> Vec<u32> {
         let mut edges: Vec<u32> = Vec::new();
         for c in '\0'..=char::MAX {
             if is_in(c) != (edges.len() % 2 == 1) {
-                // The gap of the surrogates is no edge of a range.
+                // The gap of the surrogates is not a range boundary.
                 edges.push(u32::from(c));
             }
         }
@@ -236,7 +238,7 @@ mod tests {
 
     #[test]
     fn the_tables_follow_from_the_definition() {
-        // For a new version of the protocol, take what this prints.
+        // For a new version of the protocol, use the values that this prints.
         if UNICODE_VERSION.0 == TABLES {
             assert_eq!(edges(by_definition), LAWFUL);
             assert_eq!(edges(|c| is_stacked(c.general_category())), NONSPACING);

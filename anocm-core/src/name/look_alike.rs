@@ -5,11 +5,11 @@ use unicode_security::skeleton;
 
 use super::Nickname;
 
-/// Whether two names can be mistaken for each other, or are the same.
+/// Returns whether two names can be mistaken for each other, or are the same.
 ///
-/// Compares the skeletons of Unicode Technical Standard 39, in which all characters that look
-/// alike are one, without regard to case and to the accents of European scripts. Says nothing
-/// about who is behind a name; used to warn, never to refuse.
+/// Compares the skeletons of Unicode Technical Standard 39, in which characters that look alike are
+/// mapped to the same one, without regard to case and to the accents of European scripts. It says
+/// nothing about the member behind a name; use it to warn, never to refuse.
 ///
 /// # Examples
 /// ```
@@ -27,11 +27,11 @@ pub fn look_alike(a: &Nickname, b: &Nickname) -> bool {
     a.iter().zip(&b).any(|(a, b)| a == b)
 }
 
-/// The two looks of a name. Two names look alike when they have one in common at the same place:
-/// for many names, sort these instead of comparing every pair.
+/// Returns the two look-alike forms of a name. Two names look alike when they have the same form at
+/// the same position: for many names, sort these instead of comparing every pair.
 ///
-/// The first is as written, so that a capital I is an l; the second in lower case, so that a
-/// capital Greek alpha is an a.
+/// The first is made from the name as written, so that a capital I equals an l; the second from the
+/// lower-case name, so that a capital Greek alpha equals an a.
 #[must_use]
 pub fn looks(name: &Nickname) -> [String; 2] {
     let lower = name.as_str().to_lowercase();
@@ -41,11 +41,12 @@ pub fn looks(name: &Nickname) -> [String; 2] {
 fn look(name: &str) -> String {
     let bare: String = name.nfd().filter(|c| !is_accent(*c)).collect();
     let plain: String = skeleton(&bare).filter(|c| !is_accent(*c)).collect();
-    // Once more: the lower case of a capital can look like something else again.
+    // Applied again: the lower case of a capital can look like another character.
     skeleton(&plain.to_lowercase()).collect()
 }
 
-/// The accents of Latin, Greek and Cyrillic, easily missed. Marks of other scripts are vowels.
+/// Returns whether `c` is an accent of Latin, Greek or Cyrillic, which is easily missed. Marks of
+/// other scripts are vowels.
 const fn is_accent(c: char) -> bool {
     matches!(c, '\u{300}'..='\u{36f}')
 }

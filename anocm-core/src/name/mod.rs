@@ -1,8 +1,8 @@
-//! Names and text made fit to be shown.
+//! Names and text, made safe to display.
 //!
-//! Names prove nothing: a [`Tag`] and a [`Colour`] from the member's key stand beside each, and
-//! [`look_alike`] finds names that can be mistaken for each other. Text that others wrote goes
-//! through [`clean_text`] or [`clean_line`] before it reaches a screen.
+//! Names are not authenticated: a [`Tag`] and a [`Colour`] derived from the member's key are shown
+//! beside each, and [`look_alike`] finds names that can be mistaken for each other. Pass text of
+//! other members through [`clean_text`] or [`clean_line`] before displaying it.
 
 mod characters;
 mod look_alike;

@@ -1,4 +1,4 @@
-//! What a guest is called.
+//! Nicknames.
 
 use std::{fmt, str::FromStr};
 
@@ -10,14 +10,14 @@ use super::characters::{
     is_variation_selector,
 };
 
-/// What a guest is called in one room: 1 to 32 characters in at most 64 bytes, all visible.
+/// A guest's nickname in one room: 1 to 32 characters in at most 64 bytes, all visible.
 ///
-/// There is one spelling of each name: Unicode NFC, no space at either end, single plain spaces
-/// within. Names prove nothing, see [`Tag`](super::Tag) and [`look_alike`](super::look_alike).
+/// Each name has one spelling: Unicode NFC, no space at either end, single plain spaces within.
+/// Names are not authenticated, see [`Tag`](super::Tag) and [`look_alike`](super::look_alike).
 /// Wiped on drop; `Debug` is redacted.
 ///
 /// The characters allowed are those of one fixed version of Unicode: a name that one member's
-/// program accepts is shown as it is by everyone else's.
+/// program accepts is displayed unchanged by every other member's program.
 ///
 /// # Examples
 /// ```
@@ -39,24 +39,24 @@ impl Nickname {
     /// The most nonspacing marks on one character. Tibetan and pointed Hebrew need three.
     const MAX_MARKS: usize = 3;
 
-    /// Makes a name of what a guest typed: composes it (NFC), makes each run of white space a
-    /// space, cuts it at both ends, and leaves out variation selectors, which many keyboards
-    /// append to emoji.
+    /// Makes a name from a guest's input: composes it (NFC), replaces each run of white space by
+    /// one space, trims both ends, and leaves out variation selectors, which many keyboards append
+    /// to emoji.
     ///
     /// # Errors
-    /// [`NicknameError`] says what is wrong with it.
+    /// [`NicknameError`] with the reason.
     pub fn new(name: &str) -> Result<Self, NicknameError> {
         let name = Self(tidy(name));
         check(&name.0)?;
         Ok(name)
     }
 
-    /// Makes a name of whatever others sent, replacing what is unfit by U+FFFD and cutting it to
-    /// length; a name of which nothing is left becomes "guest". Never fails: a leaf may hold any
-    /// name, so that members of all versions agree on which leaf is lawful.
+    /// Makes a name from the input of another member: replaces characters that are not allowed by
+    /// U+FFFD and truncates it. An empty result becomes "guest". Never fails: a leaf may hold any
+    /// name, so that members of all versions agree on which leaf is valid.
     #[must_use]
     pub fn received(name: &str) -> Self {
-        // More than this is not looked at, so that no sender decides how long it takes.
+        // The input is truncated first, so that no sender controls the processing time.
         let start: String = name.chars().take(8 * Self::MAX_CHARS).collect();
         let mut fit = String::with_capacity(Self::MAX_BYTES);
         let mut marks = MarkRun::default();
@@ -125,7 +125,7 @@ impl Drop for Nickname {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum NicknameError {
-    /// Nothing visible in it.
+    /// No visible character.
     #[error("a name needs at least one visible character")]
     Empty,
     /// Over 32 characters or over 64 bytes.
@@ -134,17 +134,17 @@ pub enum NicknameError {
     /// A control character, such as escape.
     #[error("a name holds no control characters")]
     Control,
-    /// A character that steers the direction of text.
+    /// A character that controls the direction of text.
     #[error("a name holds no characters that change the direction of text")]
     Direction,
     /// An invisible or a blank character.
     #[error("a name holds no invisible characters")]
     Invisible,
-    /// One of `#`, `<`, `>` and `:`, or what looks like it: they set names apart from tags and
-    /// text, so that a name that holds them could pass for somebody else saying something.
+    /// One of `#`, `<`, `>` and `:`, or a look-alike of one: they delimit names from tags and text,
+    /// so a name that contains them could imitate a message of another member.
     #[error("a name holds none of # < > :")]
     Separator,
-    /// For private use, not assigned, or newer than the protocol.
+    /// A character that is for private use, not assigned, or newer than the protocol.
     #[error("a name holds known characters only")]
     Unknown,
     /// Too many marks on one character, or a mark on none.
@@ -152,7 +152,7 @@ pub enum NicknameError {
     Marks,
 }
 
-/// How a name is spelled: composed, with single spaces, without variation selectors.
+/// Returns a name's one spelling: composed, with single spaces, without variation selectors.
 fn tidy(name: &str) -> String {
     let mut spaced = String::with_capacity(name.len());
     for c in name.chars().filter(|c| !is_variation_selector(*c)) {
@@ -167,8 +167,8 @@ fn tidy(name: &str) -> String {
     tidy
 }
 
-/// Whether a tidy `name` is lawful. Depends on nothing but the name and the fixed tables: of
-/// characters that are assigned, Unicode promises that the composed form never changes.
+/// Checks whether a tidy `name` is valid. The result depends only on the name and the fixed tables:
+/// Unicode guarantees that the composed form of assigned characters never changes.
 fn check(name: &str) -> Result<(), NicknameError> {
     if name.is_empty() {
         return Err(NicknameError::Empty);
@@ -201,7 +201,7 @@ fn why_unfit(c: char) -> NicknameError {
 struct MarkRun(usize);
 
 impl Default for MarkRun {
-    /// At the beginning there is no character that could bear a mark.
+    /// At the start there is no base character that could carry a mark.
     fn default() -> Self {
         Self(Nickname::MAX_MARKS)
     }
@@ -213,7 +213,7 @@ impl MarkRun {
             self.0 = self.0.saturating_add(1);
             self.0 <= Nickname::MAX_MARKS
         } else {
-            // Nor can a space bear one.
+            // A space cannot carry a mark either.
             self.0 = if c == ' ' { Nickname::MAX_MARKS } else { 0 };
             true
         }

@@ -1,4 +1,4 @@
-//! Text of others, made fit for a screen.
+//! Text of other members, made safe to display.
 
 use std::borrow::Cow;
 
@@ -25,20 +25,20 @@ const FLAG_TAGS: [&str; 3] = [
 ];
 const FLAG_TAG_CHARS: usize = 6;
 
-/// Text fit for a screen, a terminal included: what could trick a reader is made visible as
-/// U+FFFD.
+/// Makes text safe for a screen, a terminal included: characters that could mislead a reader are
+/// replaced by U+FFFD, which is visible.
 ///
-/// Kept: line feeds and tabs. Replaced: all other control characters (escape!), all that steers
-/// the direction of text, line and paragraph separators, and everything invisible. A line feed
-/// may be preceded by a carriage return, which is left out. Of the marks on one character, all
+/// Kept: line feeds and tabs. Replaced: all other control characters (escape included), all
+/// characters that control the direction of text, line and paragraph separators, and all invisible
+/// characters. A carriage return before a line feed is left out. Of the marks on one character, all
 /// after the fourth are left out.
 ///
-/// Some invisible characters make visible text and stay where they do: a zero-width joiner
+/// Some invisible characters affect visible text and are kept where they do so: a zero-width joiner
 /// between two pictographs (👩‍🚀), a variation selector after a visible character (❤️), the tags of
-/// three flags, and joiners and zero-width spaces within the words of scripts that are written
-/// with them, such as Persian, Sinhala or Khmer.
+/// three flags, and joiners and zero-width spaces within the words of scripts that are written with
+/// them, such as Persian, Sinhala or Khmer.
 ///
-/// Cleaning what is clean changes nothing. The owned copy is not wiped when it is dropped.
+/// Idempotent. The owned copy is not wiped when it is dropped.
 ///
 /// # Examples
 /// ```
@@ -62,7 +62,7 @@ pub fn clean_line(text: &str) -> Cow<'_, str> {
 fn clean(text: &str, one_line: bool) -> Cow<'_, str> {
     let mut eye = Eye::default();
     let mut rest = text.chars();
-    // Made at the first difference.
+    // Allocated at the first difference.
     let mut cleaned: Option<String> = None;
     let mut seen = 0;
     while let Some(c) = rest.next() {
@@ -83,7 +83,7 @@ fn clean(text: &str, one_line: bool) -> Cow<'_, str> {
     cleaned.map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
-/// What was shown so far, as far as it matters for the next character.
+/// The state of the output so far that affects the next character.
 #[derive(Default)]
 struct Eye {
     /// The last character shown that is not invisible.
@@ -94,12 +94,13 @@ struct Eye {
     selectable: bool,
     /// Whether a joiner has just been shown.
     joined: bool,
-    /// Tag characters still to come of a flag.
+    /// Tag characters of a flag that are still to come.
     tags: usize,
 }
 
 impl Eye {
-    /// What to show for `c`, which is followed by `rest`.
+    /// Returns the character to show for `c`, which is followed by `rest`. `None` when it is left
+    /// out.
     fn look(&mut self, c: char, rest: &str) -> Option<char> {
         if self.tags > 0 {
             self.tags -= 1;
@@ -148,9 +149,9 @@ impl Eye {
         Some(c)
     }
 
-    /// Whether the joiner or zero-width space `c` does something visible between what was shown
-    /// last and what comes next. What comes next is never itself replaced or left out, so that
-    /// cleaning again finds the same.
+    /// Returns whether the joiner or zero-width space `c` has a visible effect between the last
+    /// shown character and the next one. That next character is never itself replaced or left out,
+    /// so that cleaning is idempotent.
     fn can_join(&self, c: char, rest: &str) -> bool {
         let Some(last) = self.last.filter(|_| !self.joined) else {
             return false;
@@ -171,7 +172,8 @@ impl Eye {
     }
 }
 
-/// Zero-width space, non-joiner and joiner, and the Mongolian vowel separator.
+/// Returns whether `c` is a zero-width space, non-joiner or joiner, or the Mongolian vowel
+/// separator.
 const fn is_joiner(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200d}' | '\u{180e}')
 }

@@ -2,7 +2,8 @@
 //!
 //! Part of the protocol: another version of Unicode here is another version of the protocol.
 
-/// Where the characters that may stand in names begin and end, in turn.
+/// The boundaries of the ranges of characters that are allowed in names: first, first after, in
+/// turn.
 #[rustfmt::skip]
 pub(super) static LAWFUL: [u32; 1496] = [
     0x20, 0x7f, 0xa1, 0xad, 0xae, 0x34f, 0x350, 0x378, 0x37a, 0x380,
@@ -157,7 +158,8 @@ pub(super) static LAWFUL: [u32; 1496] = [
     0x30000, 0x3134b, 0x31350, 0x3347a, 0x3d000, 0x3fc40,
 ];
 
-/// Where the characters of the categories Mn and Me begin and end, in turn.
+/// The boundaries of the ranges of characters of the categories Mn and Me: first, first after, in
+/// turn.
 #[rustfmt::skip]
 pub(super) static NONSPACING: [u32; 730] = [
     0x300, 0x370, 0x483, 0x48a, 0x591, 0x5be, 0x5bf, 0x5c0, 0x5c1, 0x5c3,

@@ -1,4 +1,4 @@
-//! What tells two members of the same name apart.
+//! Tags and colours, which distinguish members of the same name.
 
 use std::fmt;
 
@@ -9,9 +9,9 @@ use crate::id::{MemberKey, RoomAddress};
 /// Four characters derived from a member's key and the room, shown beside the name.
 ///
 /// Crockford's base 32 (no I, L, O or U) of the first 20 bits of
-/// `SHA-256("anocm/1 tag" ‖ address ‖ key)`. Enough to tell members apart at a glance; whoever
-/// tries a million keys can have the same tag as another, so it proves nothing. The safety code
-/// does.
+/// `SHA-256("anocm/1 tag" ‖ address ‖ key)`. Enough to distinguish members at a glance. An attacker
+/// that tries a million keys can get the tag of another member, so a tag proves nothing; the safety
+/// code does.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Tag([u8; 4]);
 
@@ -48,9 +48,9 @@ pub struct Colour {
     pub blue: u8,
 }
 
-/// Hues evenly around the OKLCH circle, each as strong as sRGB allows (chroma at most 0.2), of
-/// relative luminance 0.179: midway, as contrast goes, between black and white. A table, so that
-/// no platform's floating point can differ.
+/// Hues at equal distances on the OKLCH circle, each with the highest chroma that sRGB allows (at
+/// most 0.2), of relative luminance 0.179: the same contrast to black and to white. A table, so
+/// that floating point cannot differ between platforms.
 #[rustfmt::skip]
 const HUES: [[u8; 3]; 32] = [
     [214, 53, 107], [218, 52, 79], [217, 57, 48], [208, 71, 0],
@@ -64,8 +64,8 @@ const HUES: [[u8; 3]; 32] = [
 ];
 
 impl Colour {
-    /// The colour of `key` in the room at `address`: the fourth byte of the tag's hash, modulo
-    /// 32, picks it.
+    /// The colour of `key` in the room at `address`: selected by the fourth byte of the tag's hash,
+    /// modulo 32.
     #[must_use]
     pub fn new(address: &RoomAddress, key: &MemberKey) -> Self {
         let [_, _, _, hue, ..] = hash(address, key);
@@ -83,9 +83,9 @@ fn hash(address: &RoomAddress, key: &MemberKey) -> [u8; 32] {
         .into()
 }
 
-/// The item that the lowest five bits of `bits` name.
+/// Returns the item that the lowest five bits of `bits` select.
 fn pick<T: Copy + Default>(table: &[T; 32], bits: u32) -> T {
-    // Five bits cannot miss in a table of 32.
+    // Five bits are always within a table of 32.
     table.get((bits & 31) as usize).copied().unwrap_or_default()
 }
 

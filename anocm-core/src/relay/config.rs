@@ -1,4 +1,4 @@
-//! What an operator sets.
+//! The operator's settings of a relay.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::{
     wire::MAX_FRAME,
 };
 
-/// How much a [`Relay`](super::Relay) grants, and how long it waits.
+/// Limits and timeouts of a [`Relay`](super::Relay).
 ///
 /// # Examples
 /// ```
@@ -19,81 +19,89 @@ use crate::{
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RelayConfig {
-    /// How long a new connection may take for its hello. 10 s.
+    /// How long a new connection may take to send its hello. 10 s.
     pub hello_timeout: Duration,
-    /// How long a connection may be in no room at all. 60 s.
+    /// How long a connection may stay open without being in a room. 60 s.
     pub idle_timeout: Duration,
-    /// How long a connection goes on receiving after a commit without proving the epoch that it
-    /// began. 10 s.
+    /// How long a connection continues to receive after a commit without proving the epoch that the
+    /// commit began. 10 s.
     pub epoch_grace: Duration,
-    /// How long the sending of [`batch_bytes`](Self::batch_bytes) may take before the
-    /// connection is given up. 20 s.
+    /// Write timeout: how long sending [`batch_bytes`](Self::batch_bytes) may take before the
+    /// connection is closed. 20 s.
     pub write_timeout: Duration,
-    /// How often the store is asked about its memory-only promise. 60 s.
+    /// How often the relay queries the store for the state of its memory-only promise. 60 s.
     pub posture_interval: Duration,
-    /// The longest frame in bytes that is read. [`MAX_FRAME`].
+    /// The longest frame that is accepted, in bytes. [`MAX_FRAME`].
     pub max_frame: usize,
-    /// The most connections at one time. 10,000.
+    /// The maximum number of concurrent connections. 10,000.
     pub max_connections: usize,
-    /// The most rooms per connection. 64.
+    /// The maximum number of rooms per connection. 64.
     pub max_rooms_per_connection: usize,
-    /// The most bytes of room events that wait for one connection. Above that the room lags.
-    /// Requests are not read while half as much waits, replies included. 256 KiB.
+    /// The maximum number of bytes of room events queued for one connection. Above that the room
+    /// lags. Backpressure: requests are not read while more than half of it is queued, replies
+    /// included. 256 KiB.
     pub outbox_bytes: usize,
-    /// The most room events that wait for one connection. 4,096.
+    /// The maximum number of room events queued for one connection. 4,096.
     pub outbox_frames: usize,
-    /// The most bytes handed to a link in one send, unless a single frame is longer. 64 KiB.
+    /// The maximum number of bytes handed to a link in one send, unless a single frame is longer.
+    /// 64 KiB.
     pub batch_bytes: usize,
-    /// Requests per second and connection; more are read later. 100, and 400 at once.
+    /// Requests per second and connection; the reader waits above that. 100, with a burst of 400.
     pub requests: Rate,
-    /// Bytes per second and connection; more are read later. 512 KiB, and 4 MiB at once.
+    /// Bytes per second and connection; the reader waits above that. 512 KiB, with a burst of 4
+    /// MiB.
     pub bytes: Rate,
-    /// Rooms created per minute and connection; more are refused for now. 10, and 10 at once.
+    /// Rooms created per minute and connection; refused with `Busy` above that. 10, with a burst of
+    /// 10.
     pub creations: Rate,
-    /// Joins per minute and connection; more are refused for now. 30, and 30 at once.
+    /// Joins per minute and connection; refused with `Busy` above that. 30, with a burst of 30.
     pub joins: Rate,
-    /// Rooms created and joined in all. From the half of what comes at once on, a guest has to
-    /// work for it, see [`max_difficulty`](Self::max_difficulty). 50 a second, and 2,000 at once.
+    /// Rooms created and joined on the whole relay. Proof of work is required when less than half
+    /// of the burst is left, see [`max_difficulty`](Self::max_difficulty). 50 per second, with a
+    /// burst of 2,000.
     pub admissions: Rate,
-    /// Joins of one room, whoever asks for them; also to be worked for from the half on. 600 a
-    /// minute, and 600 at once.
+    /// Joins of one room, over all connections. Proof of work is required when less than half of
+    /// the burst is left. 600 per minute, with a burst of 600.
     pub room_joins: Rate,
-    /// The most work, in tries of some 40 µs, that is asked of whoever creates or joins a room
-    /// while many do, or while connections run out. 65,536, some three seconds; 0 asks for none.
+    /// The maximum proof-of-work difficulty for creating or joining a room under load, or when
+    /// connections run out; in attempts of some 40 µs each. 65,536, about three seconds; 0 disables
+    /// proof of work.
     pub max_difficulty: u32,
-    /// Entries of one room in a second, whoever publishes them; more are refused for now. 400,
-    /// and 1,600 at once.
+    /// Entries per second and room, over all connections; refused with `Busy` above that. 400, with
+    /// a burst of 1,600.
     pub room_entries: Rate,
-    /// Sealed bytes of one room in a second; more are refused for now. 2 MiB, and 16 MiB at once.
+    /// Sealed bytes per second and room; refused with `Busy` above that. 2 MiB, with a burst of 16
+    /// MiB.
     pub room_bytes: Rate,
-    /// What the policy of a room may be at most.
+    /// The limits of a room's policy.
     pub policy: PolicyLimits,
 }
 
-/// How often something may happen.
+/// A rate limit: a token bucket's refill rate and capacity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
-    /// How many in each period.
+    /// How many tokens are added per period.
     pub amount: u64,
     /// The period.
     pub period: Duration,
-    /// How many at once after a pause.
+    /// The burst: how many tokens the full bucket holds.
     pub burst: u64,
 }
 
-/// The most that the policy of a room may ask for.
+/// The upper limits of a room's policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PolicyLimits {
-    /// Of messages, and of commits and joins. 30 days, which is also the most there can be.
+    /// Retention of messages, and of commits and joins. 30 days, which is also the absolute
+    /// maximum.
     pub max_retention: Retention,
-    /// How long a room outlives its last connection. One day.
+    /// How long a room may outlive its last connection. One day.
     pub linger: Duration,
-    /// How old a room gets. 30 days.
+    /// How old a room may become. 30 days.
     pub max_age: Duration,
-    /// Entries kept at one time. 50,000.
+    /// The number of entries kept at one time. 50,000.
     pub max_entries: u32,
-    /// Bytes of sealed entries kept at one time. 64 MiB.
+    /// The number of bytes of sealed entries kept at one time. 64 MiB.
     pub max_bytes: u64,
 }
 

@@ -1,5 +1,5 @@
-//! What a relay does all the time, whatever its guests do; and how the end of a task that must not
-//! end is noticed.
+//! A relay's background task, which is independent of its clients, and the detection of a task that
+//! ended although it must not.
 
 use std::{
     sync::{Arc, PoisonError, Weak},
@@ -15,12 +15,12 @@ use crate::{
     wire::{Event, Posture},
 };
 
-/// How often the store is told that the relay runs.
+/// The interval of heartbeats to the store.
 const HEARTBEAT: Duration = Duration::from_secs(1);
-/// How long the store may take to say what becomes of its promise.
+/// Timeout of a posture query to the store.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 
-/// What guests are told of the store's promise.
+/// The store's memory-only promise as last reported to guests.
 #[derive(Clone, Copy)]
 pub(super) struct PostureSnapshot {
     pub(super) posture: Posture,
@@ -33,8 +33,8 @@ impl Default for PostureSnapshot {
 }
 
 impl Relay {
-    /// From the first connection on: tells the store that the relay runs, asks it about its
-    /// promise now and then, and forgets what is remembered of rooms beyond that.
+    /// Starts the background task with the first connection. It sends heartbeats to the store,
+    /// queries the store's posture periodically, and removes expired per-room state.
     pub(super) fn watch_over(self: &Arc<Self>) {
         if self.watched_over.set(()).is_err() {
             return;
@@ -47,15 +47,15 @@ impl Relay {
         });
     }
 
-    /// Returns when a task has ended that the relay cannot do without, which is a fault of the
-    /// program: the relay no longer keeps what it promises. The process should end then, with an
-    /// error. Cancel safe.
+    /// Returns when a task has ended that the relay cannot work without. That is a program error:
+    /// the relay no longer keeps its guarantees, and the process should exit with an error.
+    /// Cancel-safe.
     pub async fn failed(&self) {
         self.failed.cancelled().await;
     }
 
-    /// Whether guests should be sent to this relay: it is not ending, has not
-    /// [failed](Self::failed), and its store answers.
+    /// Returns whether guests should be routed to this relay: it is not shutting down, has not
+    /// [failed](Self::failed), and its store responds.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         let ends = self.stopping.is_cancelled() || self.failed.is_cancelled();
@@ -66,8 +66,8 @@ impl Relay {
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps what the store says of its promise, and tells those who are connected if that has
-    /// changed since they were greeted.
+    /// Records the store's posture, and announces it to all connections if it has changed since
+    /// they were greeted.
     fn notice_posture(&self, posture: Posture, is_first: bool) {
         let before = {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -76,7 +76,7 @@ impl Relay {
         if is_first || before == posture {
             return;
         }
-        // Before it is logged: what is promised must not wait for a log.
+        // Announced before it is logged: the announcement must not wait for logging.
         self.announce(Event::Posture(posture));
         match posture {
             Posture::Kept => tracing::info!("guests are told: memory only, as promised"),
@@ -100,7 +100,7 @@ async fn run(relay: Weak<Relay>, clock: Arc<dyn Clock>, stopping: CancellationTo
             let posture = tokio::select! {
                 biased;
                 posture = store.posture() => posture,
-                // What does not answer may be doing anything.
+                // A store that does not respond may be in any state.
                 () = clock.sleep_until(now.saturating_add(ANSWERS_WITHIN)) => Posture::Unknown,
                 () = stopping.cancelled() => return,
             };
@@ -119,8 +119,8 @@ async fn run(relay: Weak<Relay>, clock: Arc<dyn Clock>, stopping: CancellationTo
     }
 }
 
-/// Says that the relay has failed unless it is [`done`](Self::done) before it is dropped, as it is
-/// when its task panics.
+/// Marks the relay as failed unless [`done`](Self::done) is called before the drop. A panic of the
+/// task drops it without `done`.
 struct FailsUnlessDone(Option<CancellationToken>);
 
 impl FailsUnlessDone {

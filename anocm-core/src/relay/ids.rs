@@ -1,7 +1,7 @@
-//! Names of connections and shards within their relay.
+//! Ids of connections and shards within their relay.
 
-/// Names a connection within its relay.
+/// Identifies a connection within its relay.
 pub(crate) type ConnectionId = u64;
 
-/// Names a shard of a room's fan-out within its relay.
+/// Identifies a shard of a room's fan-out within its relay.
 pub(crate) type ShardId = u64;

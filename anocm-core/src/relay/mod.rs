@@ -1,4 +1,4 @@
-//! The relay engine: admits, orders, fans out, forgets.
+//! The relay engine: admission, ordering, fan-out and expiry of entries.
 //!
 //! ```text
 //!   link ── connection ── requests ──▶ Store
@@ -7,8 +7,8 @@
 //! ```
 //!
 //! A [`Relay`] serves links: [`Relay::serve`] runs one connection to its end. The store decides
-//! everything that two connections could dispute; a relay only admits, passes on and tells, so
-//! several relays can share a store.
+//! everything that two connections could race for. A relay only admits requests, passes them on and
+//! broadcasts, so several relays can share a store.
 //!
 //! # Examples
 //! ```
@@ -77,13 +77,13 @@ use crate::{
     wire::{Event, RelayFrame, encode},
 };
 
-/// Admits, orders, fans out, forgets. Can read nothing of what it carries.
+/// Admits, orders, fans out and expires entries. Cannot read any of the content that it carries.
 pub struct Relay {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     config: RelayConfig,
     shards: Shards,
-    // Short sections, none across an await.
+    // Short critical sections, never held across an await.
     connections: Mutex<HashMap<ConnectionId, Arc<Outbox>>>,
     next_id: AtomicU64,
     places: Semaphore,
@@ -94,14 +94,14 @@ pub struct Relay {
     stopping: CancellationToken,
     rooms_end: OnceLock<bool>,
     watched_over: OnceLock<()>,
-    // Short sections, none across an await.
+    // Short critical sections, never held across an await.
     seen: Mutex<PostureSnapshot>,
-    /// A task has ended that must not.
+    /// Cancelled when a task that must not end has ended.
     failed: CancellationToken,
 }
 
 impl Relay {
-    /// A relay that keeps its rooms in `store`.
+    /// Creates a relay that keeps its rooms in `store`.
     ///
     /// # Errors
     /// [`SettingError`] when the relay could not work with `config`.
@@ -135,7 +135,7 @@ impl Relay {
 
     /// Runs one connection to its end, from its hello on. Must be called on a tokio runtime.
     ///
-    /// Dropping the future cuts the connection off; everybody else goes on.
+    /// Dropping the future cuts the connection off. Other connections are not affected.
     pub async fn serve(self: &Arc<Self>, link: Box<dyn Link>) {
         let _running = self.tasks.token();
         let place = self.places.try_acquire();
@@ -150,8 +150,8 @@ impl Relay {
         connection::run(self, link).await;
     }
 
-    /// A transport to this relay for clients in the same process. Must be connected on a tokio
-    /// runtime.
+    /// Returns a transport to this relay for clients in the same process. Its `connect` must be
+    /// called on a tokio runtime.
     #[must_use]
     pub fn transport(self: &Arc<Self>) -> InProcess {
         let relay = Arc::clone(self);
@@ -162,13 +162,13 @@ impl Relay {
         })
     }
 
-    /// Tells every connection that the relay goes away, closes them, and returns when nothing of
-    /// the relay runs any more. Connections that come later are closed at once.
+    /// Announces to every connection that the relay goes away, closes all connections, and returns
+    /// when no task of the relay runs any more. Later connections are closed at once.
     ///
-    /// `rooms_end` is what the connections are told: whether the rooms end too, as they do when
-    /// the store lives in this process and goes with it. The store is left as it is.
+    /// `rooms_end` is passed on to the clients: whether the rooms end too, as they do when the
+    /// store lives in this process and ends with it. The store is left as it is.
     pub async fn shutdown(&self, rooms_end: bool) {
-        // The first call decides what is told.
+        // The first call's value is the one that is announced.
         let _ = self.rooms_end.set(rooms_end);
         self.stopping.cancel();
         self.tasks.close();
@@ -179,7 +179,7 @@ impl Relay {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many of the places for connections are taken, in thousandths.
+    /// Returns how much of `max_connections` is in use, in thousandths.
     fn taken_places(&self) -> u64 {
         let most = self.config.max_connections.clamp(1, Semaphore::MAX_PERMITS);
         let taken = most.saturating_sub(self.places.available_permits());
@@ -187,7 +187,7 @@ impl Relay {
         u64::try_from(thousandths).unwrap_or(1_000)
     }
 
-    /// A name for a connection or a shard.
+    /// Returns a new id for a connection or a shard.
     fn next_id(&self) -> u64 {
         self.next_id.fetch_add(1, Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! What a client is answered when a request is refused.
+//! Refusals of requests.
 
 use std::time::Duration;
 
@@ -9,19 +9,19 @@ pub(crate) fn ensure_admitted(is: bool) -> Result<(), Refusal> {
     if is { Ok(()) } else { Err(Refusal::NotAdmitted) }
 }
 
-/// *Busy*: to be tried again after `wait`.
+/// Returns *busy*: the client is to retry after `wait`.
 pub(crate) fn busy(wait: Duration) -> Refusal {
     let retry_after = u32::try_from(millis(wait)).unwrap_or(u32::MAX);
     Refusal::Busy { retry_after }
 }
 
-/// *Crowded*: others are joining; the pace allows the next look after `wait`.
+/// Returns *crowded*: others are joining; join pacing allows the next door query after `wait`.
 pub(crate) fn crowded(wait: Duration) -> Refusal {
     let retry_after = u32::try_from(millis(wait)).unwrap_or(u32::MAX).max(1);
     Refusal::Crowded { retry_after }
 }
 
-/// The refusal for an error of the store.
+/// Returns the refusal for an error of the store.
 pub(crate) fn refusal(error: StoreError) -> Refusal {
     match error {
         StoreError::NoSuchRoom => Refusal::NoSuchRoom,

@@ -1,4 +1,4 @@
-//! What a relay has done, in numbers that name nobody.
+//! A relay's counters. No counter identifies a guest or a room.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,13 +12,13 @@ use crate::{
     wire::{Posture, Refusal, Request},
 };
 
-/// Upper bounds of a [`Histogram`]'s buckets in milliseconds; the last bucket has none.
+/// Upper bounds of a [`Histogram`]'s buckets in milliseconds; the last bucket has no bound.
 const BOUNDS: [u64; 10] = [1, 2, 5, 10, 20, 50, 100, 500, 2_000, 10_000];
 const BUCKETS: usize = BOUNDS.len() + 1;
 
 const REQUESTS: [&str; 10] =
     ["create", "look", "join", "enter", "read", "publish", "void", "close", "detach", "work"];
-/// By [`Refusal::name`].
+/// Names as in [`Refusal::name`].
 const REFUSALS: [&str; 12] = [
     "no_such_room",
     "address_in_use",
@@ -34,31 +34,32 @@ const REFUSALS: [&str; 12] = [
     "crowded",
 ];
 
-/// What a [`Relay`] has done since it began, and how much there is now. No number is about one
-/// room, guest or address; with very few guests, numbers that change can still tell when they
-/// speak, so show them to nobody but the operator.
+/// A [`Relay`]'s counters since its start, and its current gauges. No number is about one room,
+/// guest or address. With very few guests, changes in the numbers can still reveal when they send,
+/// so show them to the operator only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Statistics {
-    /// Connections now.
+    /// Current connections.
     pub connections: u64,
-    /// Connections at most at one time.
+    /// The maximum number of concurrent connections.
     pub max_connections: u64,
-    /// How the store is doing: what it takes, and what it may.
+    /// The store's status: its usage and its limits.
     pub store: StoreStatus,
-    /// What guests are told of the memory-only promise; unknown before the first of them comes.
+    /// The posture of the memory-only promise as reported to guests; unknown before the first
+    /// connection.
     pub posture: Posture,
-    /// Rooms that somebody watches now, through this relay.
+    /// Rooms that currently have a subscriber on this relay.
     pub watched_rooms: u64,
-    /// Connections that were taken.
+    /// Connections that were accepted.
     pub connected: u64,
-    /// Connections for which there was no place.
+    /// Connections that were refused because there was no free slot.
     pub turned_away: u64,
-    /// Connections that were closed because they took nothing for too long.
+    /// Connections that were closed by the write timeout.
     pub stalled: u64,
-    /// Requests by their kind.
+    /// Requests by kind.
     pub requests: Vec<(&'static str, u64)>,
-    /// Refusals by their kind.
+    /// Refusals by kind.
     pub refusals: Vec<(&'static str, u64)>,
     /// Frames that were written.
     pub frames_sent: u64,
@@ -66,23 +67,24 @@ pub struct Statistics {
     pub bytes_sent: u64,
     /// Bytes of frames that were read.
     pub bytes_received: u64,
-    /// How long requests took to be answered.
+    /// How long requests took until the reply.
     pub answers: Histogram,
-    /// How long writing took; for what did not wait, no time.
+    /// How long writes took; frames that were not queued count as zero.
     pub writes: Histogram,
 }
 
-/// How long something took, by buckets.
+/// Durations, by buckets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Histogram {
-    /// Upper bounds in milliseconds, inclusive, and how often; the last one has no bound.
+    /// Upper bounds in milliseconds, inclusive, with the count of each bucket; the last one has no
+    /// bound.
     pub buckets: Vec<(Option<u64>, u64)>,
-    /// All of it together, in milliseconds.
+    /// The sum of all durations, in milliseconds.
     pub sum: u64,
 }
 
-/// The numbers behind [`Statistics`].
+/// The counters behind [`Statistics`].
 #[derive(Default)]
 pub(super) struct Counts {
     pub(super) connected: Count,
@@ -97,7 +99,7 @@ pub(super) struct Counts {
     writes: Times,
 }
 
-/// What was handed to links without waiting.
+/// Frames that were handed to links directly, without queueing.
 #[derive(Clone, Copy, Default)]
 pub(super) struct DirectSends {
     frames: u64,
@@ -106,7 +108,7 @@ pub(super) struct DirectSends {
 }
 
 impl DirectSends {
-    /// The first `frames` of what was told went to one more connection.
+    /// Adds the first `frames` frames of a broadcast, sent to one more connection.
     pub(super) fn add(&mut self, told: &Broadcast, frames: usize) {
         if frames > 0 {
             self.frames = self.frames.saturating_add(wide(frames));
@@ -116,13 +118,13 @@ impl DirectSends {
     }
 }
 
-/// A number that only grows.
+/// A monotonic counter.
 #[derive(Default)]
 pub(super) struct Count(AtomicU64);
 
 impl Count {
     pub(super) fn add(&self, n: u64) {
-        // Each stands for itself: nothing is read in step with another.
+        // Relaxed: the counters are independent of each other.
         self.0.fetch_add(n, Ordering::Relaxed);
     }
 
@@ -138,7 +140,7 @@ struct Times {
 }
 
 impl Times {
-    /// Something that took no time, so often.
+    /// Adds `times` durations of zero.
     fn add_none(&self, times: u64) {
         if let Some(count) = self.buckets.first() {
             count.add(times);
@@ -190,13 +192,13 @@ impl Counts {
 
     pub(super) fn sent(&self, batch: &Batch, from: Timestamp, to: Timestamp) {
         self.frames_sent.add(wide(batch.frames.len()));
-        // What a link had already was counted when it was handed over.
+        // Frames that the link had already taken were counted when they were handed over.
         let bytes = batch.frames.iter().map(|frame| frame.len()).fold(0, usize::saturating_add);
         self.bytes_sent.add(wide(bytes));
         self.writes.add(from, to);
     }
 
-    /// Of what did not wait.
+    /// Counts frames that were sent without queueing.
     pub(super) fn sent_direct(&self, passed: DirectSends) {
         self.frames_sent.add(passed.frames);
         self.bytes_sent.add(passed.bytes);
@@ -205,7 +207,7 @@ impl Counts {
 }
 
 impl Relay {
-    /// What the relay has done, and how much there is now.
+    /// Returns the relay's counters and current gauges.
     ///
     /// # Examples
     /// ```

@@ -1,9 +1,9 @@
-//! How old an entry can be at most, whatever age the relay claims.
+//! The greatest age that an entry can have, whatever age the relay claims.
 //!
-//! An age too great makes a message vanish early, or keeps it off the screen altogether. The relay
-//! contradicts itself with it: it said before that nothing stood at that place yet. What is known
-//! for sure is when this guest *asked* for that; when the relay looked, and how long its answer and
-//! the entry were on their way, is not.
+//! An age that is too great makes a message expire early, or hides it altogether. With it the relay
+//! contradicts itself: it reported before that the sequence number was still empty. Only the time
+//! at which this guest *requested* that report is known for sure. Unknown are the time at which the
+//! relay produced it, and the delays of its reply and of the entry.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -14,16 +14,16 @@ use crate::{
     wire::{LogItem, Reply},
 };
 
-/// Heads that are remembered. More than one matter only while catching up.
+/// Most heads that are remembered. More than one matters only while catching up.
 const HEADS: usize = 16;
-/// Clocks of guests and relays do not run equally fast: so much, and one part in `SKEW`, may an age
-/// be beyond what this guest's clock allows.
+/// Tolerated clock drift between guests and relays: an age may exceed the bound of this guest's
+/// clock by this allowance, and by one part in `SKEW`.
 const ALLOWANCE: Duration = Duration::from_secs(1);
 const SKEW: u64 = 64;
 
-/// Where the relay said that the log ended, and when it was asked.
+/// Ends of the log that the relay reported, and when each was requested.
 ///
-/// In order of both: what was asked later and does not reach further makes an earlier one
+/// Sorted by both: a head that was requested later and is not further on makes an earlier one
 /// superfluous.
 #[derive(Debug, Default)]
 pub(super) struct AgeBound {
@@ -31,8 +31,8 @@ pub(super) struct AgeBound {
 }
 
 impl AgeBound {
-    /// Nothing stood after `head` when the relay was asked, or later. The guest has taken
-    /// everything up to `cursor`.
+    /// Records that nothing was after `head` when the relay was asked, at `asked` or later. The
+    /// guest has taken everything up to `cursor`.
     fn note(&mut self, head: Seq, asked: Timestamp, cursor: Seq) {
         if self.heads.iter().any(|&(place, at)| place <= head && at >= asked) {
             return;
@@ -44,19 +44,20 @@ impl AgeBound {
             self.heads.pop_front();
         }
         if self.heads.len() > HEADS {
-            // The first one bounds most of what is still to be read.
+            // The first one bounds most of the entries that are still to be read.
             self.heads.remove(1);
         }
     }
 
-    /// Before when nothing can have stood at `seq`.
+    /// Returns a time before which no entry can have been at `seq`.
     fn earliest(&self, seq: Seq) -> Option<Timestamp> {
         let known = self.heads.partition_point(|&(head, _)| head < seq);
         known.checked_sub(1).and_then(|last| self.heads.get(last)).map(|&(_, asked)| asked)
     }
 }
 
-/// The greatest age of what came about at `earliest` or later; `None` when `claimed` is possible.
+/// Returns the greatest possible age of an entry accepted at `earliest` or later; `None` when
+/// `claimed` is possible.
 fn contradicted(claimed: u64, earliest: Timestamp, now: Timestamp) -> Option<u64> {
     let most = millis(now.saturating_duration_since(earliest));
     let allowed = most.saturating_add(most / SKEW).saturating_add(millis(ALLOWANCE));
@@ -64,13 +65,12 @@ fn contradicted(claimed: u64, earliest: Timestamp, now: Timestamp) -> Option<u64
 }
 
 impl Machine {
-    /// An input that came at `now` is being taken in: what is asked for meanwhile is asked then.
+    /// Sets the time of the input that is being processed; requests made meanwhile carry it.
     pub(super) const fn set_now(&mut self, now: Timestamp) {
         self.now = now;
     }
 
-    /// Takes note of what an answer says about the places after it; the request was made at
-    /// `asked`.
+    /// Records the head of the log that a reply implies; the request was made at `asked`.
     pub(super) fn note_head(&mut self, reply: &Reply, asked: Timestamp) {
         let head = match reply {
             Reply::Entered(entered) => entered.head,
@@ -80,8 +80,9 @@ impl Machine {
         self.age_bound.note(head, asked, self.log.cursor());
     }
 
-    /// Holds the age of an entry against what is known of its place. One that is too great is cut
-    /// to what is possible, so that it hides nothing, and the relay is reported.
+    /// Checks the age of an entry against the bound of its sequence number. An age that is too
+    /// great is cut to the bound, so that it hides nothing, and reported as an inconsistency of the
+    /// relay.
     pub(super) fn bound_age(&mut self, now: Timestamp, item: &mut LogItem) {
         let Some(earliest) = self.age_bound.earliest(item.seq) else {
             return;
@@ -92,11 +93,11 @@ impl Machine {
         }
     }
 
-    /// Since when the message in flight stands in the log, told with this `age`: not since before
-    /// it was sealed.
+    /// Returns since when the entry in flight is in the log, delivered with this `age`: not since
+    /// before its append was requested.
     pub(super) fn own_since(&mut self, now: Timestamp, age: u64) -> Timestamp {
         let sealed = self.outbox.flight.as_ref().filter(|flight| {
-            // A commit is sent again as it was.
+            // A commit is sent again unchanged.
             !matches!(flight.job, Job::Change(..))
         });
         let most = sealed.and_then(|flight| contradicted(age, flight.asked_at, now));

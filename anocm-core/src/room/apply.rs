@@ -1,4 +1,4 @@
-//! What an entry at its place in the log does.
+//! Applies a log entry at its sequence number.
 
 use super::{
     Ended, Machine, Message, MessageText, RoomEvent, Trouble,
@@ -18,7 +18,7 @@ use crate::{
     wire::{EntryKind, LogItem},
 };
 
-/// Where and for how long a message was said.
+/// Sequence number, accept time and retention of a message.
 #[derive(Clone, Copy)]
 struct MessageMeta {
     seq: Seq,
@@ -27,15 +27,15 @@ struct MessageMeta {
 }
 
 impl Machine {
-    /// Takes the entry whose turn has come; for so much of its age, in milliseconds, it `waited`
-    /// for that.
+    /// Applies the next entry in sequence. `waited` is the part of its age, in milliseconds, that
+    /// it spent buffered in this client.
     pub(super) fn apply(&mut self, now: Timestamp, mut item: LogItem, waited: u64) {
         self.bound_age(now, &mut item);
         let Phase::Inside(session) = &mut self.phase else {
             return;
         };
         if item.entry.epoch != session.epoch() {
-            // While a forbidden commit stands, the log goes on without this guest.
+            // After a rejected commit the log continues without this guest.
             if self.rejected.is_none() {
                 self.log.count_unreadable();
                 self.report_inconsistency();
@@ -53,7 +53,7 @@ impl Machine {
             if item.age.saturating_sub(waited) >= u64::from(retention.as_millis()) {
                 self.report_inconsistency();
             }
-            // A membership change is followed however old it is: nothing that was said is in it.
+            // A membership change is applied at any age: it holds no message content.
             if !item.entry.kind.begins_epoch() {
                 if self.outbox.accepted_in(&(item.seq..=item.seq)).is_some() {
                     return self.on_own_entry_left_log(now, item.seq);
@@ -64,7 +64,7 @@ impl Machine {
         }
         match self.outbox.own(&item.entry.digest(), item.seq) {
             Own::InFlight => return self.on_own_entry(now, &item),
-            // A commit that was given up and made it all the same: its keys are gone.
+            // A commit that was abandoned and was accepted all the same: its keys are gone.
             Own::Former if item.entry.kind.begins_epoch() => return self.rejoin(now),
             Own::Former => return,
             Own::Copy => return self.on_unreadable(item.seq),
@@ -106,15 +106,15 @@ impl Machine {
             Err(why) if item.entry.kind.begins_epoch() => self.on_open_error(now, at, &why),
             Err(why) => {
                 self.on_unreadable(item.seq);
-                if why == OpenError::Spoilt {
+                if why == OpenError::RatchetSkipped {
                     self.on_ratchet_skipped(now);
                 }
             }
         }
     }
 
-    /// Another member's commit or join was accepted first: the own change is made again for the
-    /// new epoch.
+    /// Handles an overtaken change: another member's commit or join was accepted first, so this
+    /// guest's own change is made again for the new epoch.
     pub(super) fn was_overtaken(&mut self) {
         if let Phase::Inside(session) = &mut self.phase {
             session.discard();
@@ -123,24 +123,24 @@ impl Machine {
         }
     }
 
-    /// This guest cannot follow the commit or join that stands there.
+    /// Rejects the commit or join at `at`, which this guest cannot apply.
     fn on_open_error(&mut self, now: Timestamp, at: (Seq, EntryKind), why: &OpenError) {
         let (by, flaw) = match *why {
-            OpenError::Forbidden { by } => (by, RejectReason::Unlawful),
+            OpenError::Rejected { by } => (by, RejectReason::Unlawful),
             OpenError::Garbled { by } => (by, RejectReason::Garbled),
             _ => (None, RejectReason::Unlawful),
         };
         self.on_rejected(now, at, by, flaw);
     }
 
-    /// What stands at `seq` holds no message that can be read.
+    /// Reports that the entry at `seq` holds no readable message.
     fn on_unreadable(&mut self, seq: Seq) {
         self.log.count_unreadable();
         self.emit(RoomEvent::Trouble(Trouble::Unreadable { seq }));
     }
 
-    /// The entry at `seq` is of another author. If the relay named that place for an entry of this
-    /// guest's, it contradicts itself.
+    /// Handles an entry of another author at `seq`. If the relay reported that sequence number as
+    /// the place of this guest's own entry, it contradicts itself.
     fn on_displaced_own_entry(&mut self, now: Timestamp, seq: Seq) {
         if self.outbox.accepted_in(&(seq..=seq)).is_some() {
             self.outbox.not_accepted();
@@ -148,7 +148,7 @@ impl Machine {
         }
     }
 
-    /// This guest's own entry came back at its place.
+    /// Handles this guest's own entry when the relay delivers it at its sequence number.
     fn on_own_entry(&mut self, now: Timestamp, item: &LogItem) {
         let at = self.own_since(now, item.age);
         self.settle_own(now, item.seq, at);
@@ -168,7 +168,8 @@ impl Machine {
         }
     }
 
-    /// Remembers the commit or join at `seq`, and what the epoch before it agreed on.
+    /// Records the commit or join at `seq` in the epoch history, with the context of the epoch
+    /// before it.
     pub(super) fn on_commit_merged(
         &mut self,
         seq: Seq,
@@ -190,21 +191,22 @@ impl Machine {
         }
     }
 
-    /// An own entry was accepted at `seq`, which has left the log by now.
+    /// Handles this guest's own entry that was accepted at `seq` and has left the log since.
     pub(super) fn on_own_entry_left_log(&mut self, now: Timestamp, seq: Seq) {
         if self.outbox.change_in_flight() {
-            // A commit that is gone cannot be followed.
+            // A commit that is gone from the log cannot be followed.
             return self.rejoin(now);
         }
         if self.outbox.is_to_be_kept(now) {
-            // It is too early for it to be gone. Who has it all the same drops it the second time.
+            // The entry should still be in the log. Send it again; members that received it drop
+            // the duplicate.
             self.outbox.not_accepted();
             return self.resync(now, None);
         }
         self.settle_own(now, seq, now);
     }
 
-    /// The job in flight is done: its entry stands at `seq` since `at`.
+    /// Completes the job in flight: its entry is in the log at `seq`, accepted at `at`.
     fn settle_own(&mut self, now: Timestamp, seq: Seq, at: Timestamp) {
         let Some((job, retention)) = self.outbox.settle(seq) else {
             return;
@@ -227,7 +229,7 @@ impl Machine {
         }
     }
 
-    /// A message of another member opened.
+    /// Handles a decrypted message of another member.
     fn on_content(
         &mut self,
         now: Timestamp,
@@ -294,7 +296,7 @@ impl Machine {
             return;
         };
         if self.history.has(id) {
-            // Else the other message would vanish with this one, before its time.
+            // Otherwise the other message would expire together with this one, too early.
             return self.emit(RoomEvent::Trouble(Trouble::Repeated { by: from.id }));
         }
         if own {
@@ -304,7 +306,7 @@ impl Machine {
         let expires = (!retention.is_live()).then(|| said.at.saturating_add(retention.lifetime()));
         let late = !said.retention.is_live() && expires.is_none_or(|at| at <= now);
         if late && !own {
-            // The sender would have kept it, this guest's cap does not.
+            // The sender's retention would keep it, but this guest's cap does not.
             let capped_to_live = retention.is_live() && self.link.synced;
             if !capped_to_live {
                 self.missed = self.missed.saturating_add(1);
@@ -320,7 +322,7 @@ impl Machine {
         }
     }
 
-    /// The membership or the settings changed: a new epoch began.
+    /// Handles the start of a new epoch, after a change of the membership or the settings.
     pub(super) fn on_epoch_change(&mut self, now: Timestamp, applied: EpochChange, own: bool) {
         if applied.removed_me {
             return self.end(Ended::Removed { by: applied.by });
@@ -334,8 +336,8 @@ impl Machine {
         let commits = applied.joined.is_none();
         let by_me = self.session().is_some_and(|session| session.me() == applied.by);
         self.on_keys_refreshed(now, commits && by_me);
-        // One that stands before what was false puts nothing right, and one over a connection that
-        // was not entered by the owner token settles nothing.
+        // A commit before the epoch that the owner token proved corrects nothing, and a commit over
+        // a connection that was not entered with the owner token settles nothing.
         let comes_after = self.link.as_owner < Some(applied.epoch);
         if commits && by_me && comes_after && self.link.is_owners {
             self.correct_hashes_at = None;
@@ -360,7 +362,7 @@ impl Machine {
             self.counters.left(&member.id);
             self.presence.remove(&member.id);
             self.leave.member_left(&member.id);
-            // Their id is free for somebody else from here on.
+            // Another member may take this id from here on.
             self.prior_members.retain(|elder| *elder != member.id);
             self.emit(RoomEvent::Departed { member, how });
         }
@@ -385,8 +387,8 @@ impl Machine {
             self.counters.joined(member.id, self.log.holes());
         }
         self.presence.seen(member.id, now);
-        // Somebody must be heard for the newcomer's view to be confirmed; in a large room a few
-        // are enough.
+        // The newcomer's view is confirmed by a message of a prior member. In a large room a few
+        // members answer.
         let members = self.session().map_or(1, |session| session.members().len()) as u64;
         if members <= 8 || self.random_below(members) < 4 {
             let at = self.presence_answer_due(now);
@@ -395,15 +397,16 @@ impl Machine {
         self.emit(RoomEvent::Joined { member, again });
     }
 
-    /// When to answer a newcomer: not everybody at once.
+    /// Returns when to answer a newcomer, with jitter so that members do not answer at once.
     fn presence_answer_due(&mut self, now: Timestamp) -> Timestamp {
         let members = self.session().map_or(1, |session| session.members().len()) as u64;
         let wait = 20 + self.random_below(members.saturating_mul(40).min(1_500));
         now.saturating_add(std::time::Duration::from_millis(wait))
     }
 
-    /// A member was heard in this guest's epoch. If it is one who was here before, this guest is
-    /// not behind an old door, alone or with others who were led there.
+    /// Marks this guest as confirmed if `by`, a member that sent in this guest's epoch, is a prior
+    /// member. Then this guest was not led to an outdated door, alone or together with other
+    /// guests.
     fn confirm(&mut self, by: MemberId) {
         if !self.confirmed && self.prior_members.contains(&by) {
             self.confirmed = true;

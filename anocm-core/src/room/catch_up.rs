@@ -35,12 +35,12 @@ impl Machine {
         self.close();
     }
 
-    /// Whether the last proof that was asked for is not answered yet.
+    /// Whether the last proof has no reply yet.
     fn has_pending_proof(&self) -> bool {
         self.link.proof.is_some_and(|ticket| self.pending_requests.contains_key(&ticket))
     }
 
-    /// How many proofs were asked for that are not answered yet.
+    /// Returns how many proofs have no reply yet.
     pub(super) fn pending_proofs(&self) -> usize {
         self.pending_requests
             .values()
@@ -48,7 +48,7 @@ impl Machine {
             .count()
     }
 
-    /// Reads on from the cursor, unless that is being done.
+    /// Reads the log from the cursor, unless a read is in flight.
     pub(super) fn read(&mut self) {
         let may_read = self.session().is_some() && self.staged.is_none() && self.link.up;
         if may_read && !self.link.reading {
@@ -59,7 +59,7 @@ impl Machine {
         }
     }
 
-    /// The answer to a proof.
+    /// Handles the reply to a proof.
     pub(super) fn on_entered(
         &mut self,
         now: Timestamp,
@@ -71,8 +71,8 @@ impl Machine {
             return self.on_joining_proof(now, epoch, result);
         }
         if self.link.proof != Some(ticket) || self.epoch_to_prove() != Some(epoch) {
-            // The proof of an epoch that has ended since, or of one that was not to be; the next
-            // one is on its way. Two joins may begin epochs of the same number.
+            // The proof of an epoch that has ended since, or of one that was voided; the next proof
+            // is in flight. Two joins may begin epochs of the same number.
             return;
         }
         match result {
@@ -85,7 +85,7 @@ impl Machine {
                     return;
                 };
                 self.link.current = Some(entered.current);
-                // A page that is on its way was asked for by the proof of an earlier epoch.
+                // A page in flight was requested under the proof of an earlier epoch.
                 self.link.lagging |= self.link.reading;
                 if reached != epoch {
                     return self.follow_as_owner(now, reached, epoch, entered.head);
@@ -95,7 +95,7 @@ impl Machine {
                 if self.link.behind {
                     self.retry_void(now);
                 } else {
-                    self.at_head(now, entered.head);
+                    self.on_head_reached(now, entered.head);
                 }
                 if was_staged {
                     self.follow(now);
@@ -111,7 +111,7 @@ impl Machine {
         }
     }
 
-    /// The owner was admitted to `epoch` by the own token, and reads all that led there.
+    /// Reads the log up to `epoch`, to which the owner was admitted with the owner token.
     fn follow_as_owner(&mut self, now: Timestamp, reached: Epoch, epoch: Epoch, head: Seq) {
         if reached < epoch {
             self.link.head = Some(head);
@@ -122,14 +122,14 @@ impl Machine {
         }
     }
 
-    /// The room is in this guest's epoch, and its log ends at `head`.
-    fn at_head(&mut self, now: Timestamp, head: Seq) {
+    /// Handles a relay in this guest's epoch, whose log ends at `head`.
+    fn on_head_reached(&mut self, now: Timestamp, head: Seq) {
         self.link.head = Some(head);
         self.outbox.not_stale();
         self.rolled_back_at = self.rejected_at();
         self.on_rolled_back(now);
         if head < self.log.cursor() {
-            // It was longer before. What comes next is read at its place.
+            // The log was longer before. Continue with the next entry after `head`.
             self.report_inconsistency();
             self.log.start_after(head);
         }
@@ -138,20 +138,20 @@ impl Machine {
         }
     }
 
-    /// The relay contradicts itself: it is told, and asked again after a while.
+    /// Handles a contradiction of the relay: reports it, and re-synchronises after a delay.
     pub(super) fn on_inconsistency(&mut self, now: Timestamp) {
         self.report_inconsistency();
         self.resync(now, None);
     }
 
-    /// What this guest knows and what the relay does may differ: prove the epoch again and catch
-    /// up before anything else is sent.
+    /// Re-synchronises when the state of this guest and of the relay may differ: proves the epoch
+    /// again and catches up before anything else is sent.
     pub(super) fn resync(&mut self, now: Timestamp, at_least: Option<Duration>) {
         self.link.synced = false;
         self.reconnect_after(now, at_least);
     }
 
-    /// The relay could not do it: once more, after a while that grows.
+    /// Retries the proof after a delay with exponential backoff.
     pub(super) fn reconnect_after(&mut self, now: Timestamp, at_least: Option<Duration>) {
         self.link.entering = None;
         let most = 500_u64 << self.link.attempts.min(5);
@@ -161,7 +161,7 @@ impl Machine {
         self.link.retry_at = Some(now.saturating_add(wait.max(at_least)));
     }
 
-    /// The answer to a read.
+    /// Handles the reply to a read.
     pub(super) fn on_page(&mut self, now: Timestamp, result: Result<Reply, Refusal>) {
         self.link.reading = false;
         if self.session().is_none() {
@@ -170,7 +170,7 @@ impl Machine {
         match result {
             Ok(Reply::Page(page)) => self.take_page(now, page),
             Ok(_) => self.on_inconsistency(now),
-            // The proof is repeated, and reading with it.
+            // The proof is repeated, and the read with it.
             Err(refusal) => self.reconnect_after(now, refusal.retry_after()),
         }
     }
@@ -178,7 +178,7 @@ impl Machine {
     fn take_page(&mut self, now: Timestamp, mut page: Page) {
         let more = page.more;
         let (cursor, wanted) = (self.log.cursor(), self.link.wanted);
-        // What was never to be kept is not taken from what was kept.
+        // A live entry is never stored, so a page must not hold one.
         let items = page.items.len();
         page.items.retain(|item| !item.entry.retention.is_live());
         if page.items.len() < items {
@@ -191,27 +191,27 @@ impl Machine {
         }
         self.follow(now);
         if self.staged.is_some() {
-            // It is read on from there when the next epoch is proven.
+            // The log is read on from there when the next epoch is proven.
             return;
         }
         let lagging = std::mem::take(&mut self.link.lagging);
         if more || lagging {
-            // If nothing is proven, a proof is about to be repeated, and reading with it.
+            // If no epoch is proven, a proof is about to be repeated, and the read with it.
             if self.link.entering.is_some() {
                 self.read();
             }
         } else if self.rejected.is_some() {
             self.reconnect_after(now, None);
         } else if self.link.behind {
-            // The log no longer holds the commit that ended this guest's epoch, unless this was
-            // asked for by an earlier proof.
+            // The log no longer holds the commit that ended this guest's epoch, unless this page
+            // was requested under an earlier proof.
             if self.has_pending_proof() {
                 return;
             }
             match self.link.as_owner {
-                // Which epoch the room is in was asked already.
+                // The room's current epoch has been requested already.
                 Some(_) if !self.link.admitted => {}
-                // Or the room is not any more in the epoch that the owner was admitted to.
+                // Or the room has left the epoch to which the owner was admitted.
                 Some(walked) => {
                     self.link.in_vain = Some(walked);
                     self.on_not_admitted(now);
@@ -223,7 +223,8 @@ impl Machine {
         } else if self.log.has_gap() {
             let proven = self.link.entering.is_some();
             if proven && wanted == self.log.next_waiting() && cursor == self.log.cursor() {
-                // It was told before this was asked, and the log does not reach it.
+                // The waiting entry was delivered before this read was requested, and the log does
+                // not reach it.
                 self.log.forget_waiting();
                 return self.on_inconsistency(now);
             }
@@ -233,7 +234,7 @@ impl Machine {
         }
     }
 
-    /// An entry was told.
+    /// Handles an entry that the relay delivered as an event.
     pub(super) fn on_entry(&mut self, now: Timestamp, mut item: LogItem) {
         if !item.entry.has_lawful_size() {
             return self.on_inconsistency(now);
@@ -241,13 +242,13 @@ impl Machine {
         self.bound_age(now, &mut item);
         self.log.push(now, item);
         self.follow(now);
-        // While a forbidden commit stands, the log is not open beyond it.
+        // While a rejected commit is in the log, nothing beyond it can be read.
         if self.log.has_gap() && self.rejected.is_none() && self.staged.is_none() {
             self.read();
         }
     }
 
-    /// Takes every entry whose turn has come.
+    /// Applies every entry whose turn has come.
     fn follow(&mut self, now: Timestamp) {
         while matches!(self.phase, Phase::Inside(_))
             && self.staged.is_none()
@@ -262,14 +263,14 @@ impl Machine {
         }
     }
 
-    /// After each input: is everything taken in, and what is to be sent next?
+    /// Runs after each input: updates the sync state, and sends what is due.
     pub(super) fn proceed(&mut self, now: Timestamp) {
         let Some(session) = self.session() else {
             return;
         };
         let epoch = session.epoch();
         if !self.link.up {
-            // The wait stands still while this guest is away.
+            // The wait for a refresh is paused while this guest is offline.
             return self.refresh_when_due(now);
         }
         self.close();
@@ -299,7 +300,7 @@ impl Machine {
         self.push(now);
     }
 
-    /// The relay has no entry at places that it says it has gone past.
+    /// Handles sequence numbers that the relay has passed without an entry.
     fn on_holes(&mut self, now: Timestamp, seqs: &RangeInclusive<Seq>) {
         let (first, last) = (seqs.start().value(), seqs.end().value());
         let mut missed = last.saturating_sub(first).saturating_add(1);
@@ -308,14 +309,14 @@ impl Machine {
             self.on_own_entry_left_log(now, seq);
         }
         if self.rejected_at().or(self.rolled_back_at).is_some_and(|seq| seqs.contains(&seq)) {
-            // What broke the room stood there, and was taken back.
+            // The rejected entry was there and was voided.
             missed = missed.saturating_sub(1);
         }
         self.missed = self.missed.saturating_add(missed);
         self.on_voided_unseen(now, seqs);
     }
 
-    /// Tells how much was missed while away, once caught up.
+    /// Reports how much was missed while offline, once caught up.
     pub(super) fn emit_missed(&mut self) {
         let count = std::mem::take(&mut self.missed);
         if count > 0 {

@@ -1,4 +1,4 @@
-//! Carrying out what the guest asks.
+//! Carrying out the guest's commands.
 
 use super::{Command, CommandError, Machine, MessageText, machine::Phase, outbox::Job};
 use crate::{
@@ -13,11 +13,11 @@ use crate::{
 pub(super) const MAX_TEXT: usize = 15_000;
 
 impl Machine {
-    /// Carries out a command, or queues it. What can be refused later has a name, under which
-    /// [`RoomEvent::NotSent`](super::RoomEvent::NotSent) tells so.
+    /// Carries out a command, or queues it. Returns the id of a command that can still fail later;
+    /// [`RoomEvent::NotSent`](super::RoomEvent::NotSent) then reports that id.
     ///
     /// # Errors
-    /// [`CommandError`]; nothing has changed then.
+    /// [`CommandError`]; the room is unchanged then.
     pub fn command(
         &mut self,
         now: Timestamp,

@@ -1,11 +1,11 @@
-//! What an embedder may set of every room.
+//! Settings of the embedder for every room.
 
 use crate::setting::SettingError;
 
-/// What an embedder may set.
+/// Settings of the embedder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MachineConfig {
-    /// Tell the others now and then that this guest is here. Costs one live entry a minute in a
+    /// Whether to send presence heartbeats to the other members. Costs one live entry a minute in a
     /// room of up to 32 members, and one for a newcomer. Default: true.
     pub presence: bool,
     /// The most messages kept in the history, at least one; the oldest expire early. Default:
@@ -22,7 +22,7 @@ impl Default for MachineConfig {
 }
 
 impl MachineConfig {
-    /// Whether a room can work with these settings.
+    /// Checks that every field is in its range.
     ///
     /// # Errors
     /// [`SettingError`] names the field that is out of its range.

@@ -1,13 +1,13 @@
-//! Counters of every sender: what is a repeat, what is missing.
+//! Message counters of each sender: detects repeats and gaps.
 
 use std::collections::{HashMap, VecDeque};
 
 use crate::id::{MemberId, MessageId};
 
-/// How many messages of each sender are remembered by name, to tell a resend from a forgery.
+/// How many messages of each sender are remembered by id, to distinguish a resend from a forgery.
 const REMEMBERED: usize = 32;
 
-/// What was heard from every sender.
+/// The counters received from each sender.
 #[derive(Debug, Default)]
 pub(super) struct SenderCounters(HashMap<MemberId, Sender>);
 
@@ -18,7 +18,7 @@ struct Sender {
     recent: VecDeque<(u64, MessageId)>,
 }
 
-/// What a message's counter says.
+/// The result of checking a message's counter.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum CounterCheck {
     /// It is new.
@@ -26,25 +26,25 @@ pub(super) enum CounterCheck {
         /// Messages missing before it that no hole in the log accounts for.
         missing: u64,
     },
-    /// The same message again, as when an answer was lost and the sender repeated it.
+    /// The same message again, as when a reply was lost and the sender repeated it.
     Again,
     /// Another message under a counter that was used already.
     Forged,
 }
 
 impl SenderCounters {
-    /// A member came in: their first message is number zero.
+    /// Starts the counter of a member that joined: its first message is number zero.
     pub(super) fn joined(&mut self, member: MemberId, holes: u64) {
         self.0.insert(member, Sender { holes, ..Sender::default() });
     }
 
-    /// A member is gone.
+    /// Forgets a member that left.
     pub(super) fn left(&mut self, member: &MemberId) {
         self.0.remove(member);
     }
 
-    /// Takes in a message's counter. `holes` is how many places of the log were holes so far:
-    /// each may have been one of the sender's.
+    /// Checks and records a message's counter. `holes` is the number of holes in the log so far:
+    /// each may have been one of the sender's messages.
     pub(super) fn check(
         &mut self,
         member: MemberId,
@@ -52,14 +52,14 @@ impl SenderCounters {
         id: MessageId,
         holes: u64,
     ) -> CounterCheck {
-        // Of a member who was here before this guest, the first message heard sets the count.
+        // For a member that joined before this guest, the first message received sets the count.
         let sender = self.0.entry(member).or_insert_with(|| Sender {
             expected: counter,
             holes,
             ..Sender::default()
         });
         let known = sender.recent.iter().find(|(number, _)| *number == counter);
-        // The last number there is stays the next one expected.
+        // The largest counter value stays the next one expected.
         if known.is_some() || counter < sender.expected {
             return match known {
                 Some((_, name)) if *name != id => CounterCheck::Forged,

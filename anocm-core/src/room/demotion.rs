@@ -1,8 +1,8 @@
-//! A moderator who left is none on coming back.
+//! Demotion of moderators that left: such a guest is no moderator when it rejoins.
 //!
-//! Only the owner may change the settings, so the leave that another member carries out leaves the
-//! key of a moderator listed there. The owner's client strikes it, at once or when it is next in
-//! step with the room.
+//! Only the owner may change the settings, so when another member commits the leave, the key of the
+//! moderator stays listed. The owner's client removes it from the list, at once or when it is next
+//! in sync with the room.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -12,10 +12,10 @@ use crate::{
     time::Timestamp,
 };
 
-/// How long to wait before striking again what the relay refused.
+/// Delay before a demotion that the relay refused is tried again.
 const RETRY: Duration = Duration::from_secs(30);
 
-/// Moderators who are to be struck off the list.
+/// Moderators that are to be demoted.
 #[derive(Debug, Default)]
 pub(super) struct Demotions {
     keys: BTreeSet<MemberKey>,
@@ -23,7 +23,7 @@ pub(super) struct Demotions {
 }
 
 impl Demotions {
-    /// When the owner's client strikes them.
+    /// Returns when the owner's client demotes them.
     pub(super) const fn due(&self) -> Option<Timestamp> {
         self.at
     }
@@ -34,8 +34,9 @@ fn owns(session: &Session) -> bool {
 }
 
 impl Machine {
-    /// The members or the settings are new, and the moderators `left` have left by their own word.
-    /// Whom the owner's client did not see leave is found missing.
+    /// Reviews the moderators after a change of the members or the settings; the moderators `left`
+    /// have left by their own statement. Also finds listed moderators that are missing because the
+    /// owner's client did not see them leave.
     pub(super) fn review_moderators(&mut self, now: Timestamp, left: &[MemberKey]) {
         let Some(session) = self.session().filter(|session| owns(session)) else {
             return;
@@ -50,7 +51,7 @@ impl Machine {
         self.demotions.keys = keys;
     }
 
-    /// Strikes them, when it is time.
+    /// Demotes them, when due.
     pub(super) fn demote_when_due(&mut self, now: Timestamp) {
         if self.may_act() && self.demotions.at.is_some_and(|at| at <= now) {
             self.demotions.at = Some(now.saturating_add(RETRY));

@@ -1,9 +1,9 @@
-//! Seeing to it that newcomers can get in.
+//! Checking that newcomers can get in.
 //!
-//! The relay takes whatever group information a commit brings, so a member could leave a door
-//! that nobody gets through. Newcomers cannot complain to anybody, so members look: after each
-//! commit or join of somebody else a few of them, and one who finds the door useless makes the
-//! commit that repairs it.
+//! The relay takes any group information that a commit brings, so a member could leave a door
+//! through which no newcomer can join. Newcomers have no way to report that, so members check:
+//! after each commit or join of another member a few of them look at the door, and a member that
+//! finds it useless makes the commit that repairs it.
 
 use std::time::Duration;
 
@@ -17,12 +17,12 @@ use crate::{
     wire::{Refusal, Reply, Request},
 };
 
-/// How long a commit that replaces the invite may be on its way.
+/// How long a commit that replaces the invite may take to arrive.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 /// How often members are chosen to look at the door of one epoch.
 const ROUNDS: u32 = 6;
-/// Between the first round and the second; twice as long between each two after that.
+/// Delay between the first two rounds; it doubles for each later round.
 const ROUND: Duration = Duration::from_secs(15);
 
 /// When this guest looks at the door.
@@ -40,9 +40,9 @@ impl DoorCheck {
 }
 
 impl Machine {
-    /// Somebody else began an epoch: about four members look at the door it brought, and about four
-    /// more in each later round, unless the next epoch comes first: one round may choose nobody who
-    /// is there and honest.
+    /// Schedules a door check after another member began an epoch. About four members look at the
+    /// new door, and about four more in each later round, unless the next epoch comes first: the
+    /// members of one round may all be absent or dishonest.
     pub(super) fn schedule_door_check(&mut self, now: Timestamp) {
         let chosen = (0..ROUNDS).find(|_| self.is_drawn_to_act());
         let wait = Duration::from_millis(500 + self.random_below(1_500));
@@ -50,7 +50,7 @@ impl Machine {
             chosen.map(|round| now.saturating_add(ROUND * ((1 << round) - 1) + wait));
     }
 
-    /// Looks at the door, when it is time.
+    /// Looks at the door, when due.
     pub(super) fn check_door_when_due(&mut self, now: Timestamp) {
         if !self.may_act() || self.door_check.look_at.is_none_or(|at| at > now) {
             return;
@@ -64,7 +64,7 @@ impl Machine {
         );
     }
 
-    /// What the relay shows of the door, asked for in `epoch`.
+    /// Handles the relay's reply with the door, requested in `epoch`.
     pub(super) fn on_door_inspected(
         &mut self,
         now: Timestamp,
@@ -78,7 +78,7 @@ impl Machine {
         let sound = match result {
             Ok(Reply::Door(door)) if door.epoch != epoch => return,
             Ok(Reply::Door(door)) => session.vouches_for(door, &mut self.rng),
-            // The invite may have been replaced by a commit that is on its way.
+            // The invite may have been replaced by a commit that has not arrived yet.
             Err(Refusal::NotAdmitted) if self.door_check.denied != Some(epoch) => {
                 self.door_check.denied = Some(epoch);
                 self.door_check.look_at = Some(now.saturating_add(LOOK_AGAIN));

@@ -21,14 +21,14 @@ use super::{
 use crate::wire::Request;
 
 impl Machine {
-    /// The last thing that happens: everything is wiped.
+    /// Ends the room: wipes everything, and emits the last event.
     pub(super) fn end(&mut self, ended: Ended) {
         if self.is_over() {
             return;
         }
-        // What was said and not yet fetched is wiped like the rest.
+        // Messages that were not fetched yet are wiped, too.
         let wiped = ended == Ended::Wiped;
-        // Into a new buffer: in the old one stands what was fetched from it.
+        // Use a new buffer: the old one still holds bytes of fetched events.
         let mut events = std::mem::take(&mut self.events);
         self.events = events
             .drain(..)

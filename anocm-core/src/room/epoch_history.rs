@@ -1,21 +1,21 @@
-//! Which commits and joins this guest has followed: what may be taken back of them without undoing
-//! what members have done.
+//! The commits and joins that this guest has applied: which of them may be voided without undoing
+//! changes of prior members.
 
 use std::{collections::VecDeque, time::Duration};
 
 use crate::{id::Seq, session::MemberKey, time::Timestamp};
 
-/// How many steps are remembered. No keys of them are.
+/// How many steps are remembered. Their keys are not kept.
 const REMEMBERED: usize = 64;
-/// How often a guest comes again whose own join was taken back.
+/// How often a guest joins again after its own join was voided.
 const COMES_AGAIN: u32 = 2;
 
-/// What a commit or join did.
+/// The author of a commit or join.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum EpochAuthor {
-    /// A guest who was not in the room before joined.
+    /// A guest that was not in the room before joined.
     Newcomer(MemberKey),
-    /// A member came back through the door.
+    /// A member rejoined through the door.
     Returning,
     /// A member committed.
     Member(MemberKey),
@@ -25,40 +25,42 @@ pub(super) enum EpochAuthor {
 struct Step {
     seq: Seq,
     by: EpochAuthor,
-    /// What the epoch before agreed on: [`Session::context`](crate::session::Session::context).
+    /// The context of the epoch before: [`Session::context`](crate::session::Session::context).
     context: [u8; 32],
 }
 
-/// The steps since this guest came in, as many as are remembered.
+/// The steps since this guest joined, as many as are remembered.
 #[derive(Debug, Default)]
 pub(super) struct EpochHistory {
     steps: VecDeque<Step>,
     /// Whether steps were forgotten.
     incomplete: bool,
-    /// The place of this guest's own join; [`Seq::START`] of one who opened the room.
+    /// The sequence number of this guest's own join; [`Seq::START`] for the guest that opened the
+    /// room.
     joined: Seq,
-    /// When this guest came in.
+    /// When this guest joined.
     since: Timestamp,
-    /// This guest's key, if they joined and were not in the room before.
+    /// This guest's key, if it joined and was not in the room before.
     newcomer: Option<MemberKey>,
-    /// How often their own join was taken back.
+    /// How often its own join was voided.
     taken_back: u32,
 }
 
 impl EpochHistory {
-    /// This guest came in at `seq`; `newcomer` is their key if they were not in the room before.
+    /// Starts the history at this guest's join at `seq`; `newcomer` is its key if it was not in the
+    /// room before.
     pub(super) fn begin(&mut self, seq: Seq, newcomer: Option<MemberKey>, now: Timestamp) {
         let taken_back = self.taken_back;
         *self = Self { joined: seq, newcomer, taken_back, since: now, ..Self::default() };
     }
 
-    /// Whether this guest came through the door, and what stands before that in the log may still
-    /// be taken back: handshakes are kept for `kept`.
+    /// Whether this guest joined through the door, and entries before its join may still be voided:
+    /// handshakes are kept for `kept`.
     pub(super) fn joined_within(&self, kept: Duration, now: Timestamp) -> bool {
         self.joined > Seq::START && now < self.since.saturating_add(kept)
     }
 
-    /// The entry at `seq` was followed.
+    /// Records that the entry at `seq` was applied.
     pub(super) fn step(&mut self, seq: Seq, by: EpochAuthor, context: [u8; 32]) {
         if self.steps.len() == REMEMBERED {
             self.steps.pop_front();
@@ -67,20 +69,20 @@ impl EpochHistory {
         self.steps.push_back(Step { seq, by, context });
     }
 
-    /// Whether this guest's own join stood at `seq` or after it.
+    /// Whether this guest's own join is at `seq` or after it.
     pub(super) fn is_own_join(&self, seq: Seq) -> bool {
         self.joined > Seq::START && seq <= self.joined
     }
 
-    /// This guest comes again, since their own join was taken back; true when that was too often.
+    /// Counts a void of this guest's own join. Returns true when that was too often.
     pub(super) const fn again(&mut self) -> bool {
         self.taken_back += 1;
         self.taken_back > COMES_AGAIN
     }
 
-    /// Whether all that was followed from `seq` on may be taken back: `None` when it holds a commit
-    /// of a member who was there before, or when that cannot be told any more. Else what the epoch
-    /// before `seq` agreed on, if the join at `seq` was followed.
+    /// Whether every step from `seq` on may be voided: `None` when they include a commit of a
+    /// member that was there before, or are not all remembered. Otherwise the context of the epoch
+    /// before `seq`, if the join at `seq` was applied.
     pub(super) fn since(&self, seq: Seq) -> Option<Option<[u8; 32]>> {
         let undone = || self.steps.iter().filter(|step| step.seq >= seq);
         let known = self.steps.front().is_some_and(|first| first.seq <= seq);
@@ -135,7 +137,7 @@ mod tests {
         let removed = [(3, EpochAuthor::Newcomer(key(3))), (4, EpochAuthor::Member(key(1)))];
         assert_eq!(past(None, &removed).since(Seq::new(3)), None);
         assert_eq!(past(Some(2), &removed).since(Seq::new(2)), None);
-        // Nor may a newcomer's commit alone, which no member could take back.
+        // Nor may a newcomer's commit alone, which no member could have voided.
         let renamed = [(3, EpochAuthor::Newcomer(key(3))), (4, EpochAuthor::Member(key(3)))];
         assert_eq!(past(None, &renamed).since(Seq::new(4)), None);
     }

@@ -1,4 +1,4 @@
-//! What a room tells its guest.
+//! Events of a room.
 
 use std::time::Duration;
 
@@ -14,108 +14,108 @@ use crate::{
     wire::{CloseReason, Policy, Posture, Refusal},
 };
 
-/// Something that happened in a room.
+/// An event of a room.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum RoomEvent {
     /// The connection to the relay changed.
     Connection(Connection),
-    /// The relay was reached, but has this guest wait before it opens the room or lets them in; the
-    /// client tries again by itself. For example *busy*, where a connection opens or enters more
+    /// The relay was reached, but delays this guest before it opens the room or admits the guest;
+    /// the client retries by itself. For example *busy*, where a connection opens or enters more
     /// rooms in a minute than the relay allows.
     Delayed {
-        /// Why.
+        /// The refusal.
         why: Refusal,
-        /// In how long the next try comes.
+        /// Time until the next try.
         retry_in: Duration,
     },
-    /// The guest is in the room and can talk. Comes once.
+    /// The guest is in the room and can send. Emitted once.
     Entered,
-    /// A newcomer's view is confirmed: somebody who was in the room before was heard in
-    /// their epoch or a later one.
+    /// A newcomer's view is confirmed: a member that was in the room before sent an entry in this
+    /// guest's epoch or a later one.
     Confirmed,
-    /// Somebody, the guest included, said something. In the order of the room's log.
+    /// A message, of this guest or another member. In the order of the room's log.
     Message(Message),
-    /// Content of the embedding program's own.
+    /// Content defined by the embedding program.
     Custom {
-        /// Who sent it.
+        /// The sender.
         from: Member,
-        /// The program's number.
+        /// The program's own type number.
         kind: u16,
         /// The content.
         body: Payload,
         /// As in [`Message::retention`].
         retention: Retention,
     },
-    /// Something queued was not sent in the end.
+    /// A queued command was not sent in the end.
     NotSent {
         /// As returned when it was queued.
         id: MessageId,
-        /// Why.
+        /// The reason.
         why: SendFailure,
     },
-    /// A message's time has passed: it is wiped here and is to vanish from every screen.
+    /// A message expired: it is wiped here and must be removed from every screen.
     Expired {
-        /// Which.
+        /// The message.
         id: MessageId,
     },
-    /// Somebody let themselves in, or came back with the same identity.
+    /// A guest joined, or a member rejoined with the same identity.
     Joined {
-        /// Who.
+        /// The member.
         member: Member,
-        /// Whether they were in the room before.
+        /// Whether the member was in the room before.
         again: bool,
     },
-    /// Somebody is no longer in the room.
+    /// A member is no longer in the room.
     Departed {
-        /// Who.
+        /// The member.
         member: Member,
-        /// How.
+        /// The way it departed.
         how: Departure,
     },
-    /// Somebody is called something else.
+    /// A member changed its nickname.
     Renamed {
-        /// Who, with the new name.
+        /// The member, with the new name.
         member: Member,
         /// The old name.
         before: crate::name::Nickname,
     },
     /// Roles or retention policy changed; see the [`RoomView`].
     SettingsChanged {
-        /// Who changed them.
+        /// The member that changed them.
         by: Member,
     },
     /// The invite was replaced: the old link no longer works.
     InviteReplaced {
-        /// Who replaced it.
+        /// The member that replaced it.
         by: Member,
     },
     /// A new epoch with a new safety code.
     EpochBegan {
         /// The epoch.
         epoch: Epoch,
-        /// What members compare.
+        /// The code that members compare.
         safety: SafetyCode,
     },
     /// A member is typing.
     Typing {
-        /// Who.
+        /// The member.
         member: MemberId,
     },
-    /// A member was heard of, or not for a while.
+    /// A member's presence changed: an entry of the member arrived, or none did for a while.
     Presence {
-        /// Who.
+        /// The member.
         member: MemberId,
-        /// Whether they are here.
+        /// Whether the member is here.
         here: bool,
     },
-    /// Something is wrong, short of the room's end.
+    /// A problem that does not end the room.
     Trouble(Trouble),
-    /// What was broken works again.
+    /// The room recovered from [`Trouble::Broken`].
     Recovered,
     /// The relay's statement about its memory-only promise.
     Posture(Posture),
-    /// The room is over for this guest; everything of it is wiped. The last event.
+    /// The room is over for this guest; all its data is wiped. The last event.
     Ended(Ended),
 }
 
@@ -123,66 +123,66 @@ pub enum RoomEvent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Connection {
-    /// Not connected yet, or again being connected.
+    /// Not connected: the first connection or a reconnect is in progress.
     Connecting,
-    /// Connected and catching up with what happened.
+    /// Connected and catching up with the log.
     CatchingUp,
     /// Connected and up to date.
     Online,
     /// Waiting before the next try.
     Waiting {
-        /// Until the next try.
+        /// Time until the next try.
         retry_in: Duration,
         /// Why the last one failed.
         why: TransportError,
     },
 }
 
-/// Something wrong, short of the room's end.
+/// A problem that does not end the room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Trouble {
     /// Messages of a member are missing although the log has no place for them: the relay withheld
-    /// them, or their sender skipped numbers. A client cannot tell which.
+    /// them, or their sender skipped numbers. A client cannot distinguish the two.
     Gap {
-        /// Whose.
+        /// Their sender.
         from: MemberId,
         /// How many.
         count: u64,
     },
-    /// Entries were live or had expired before this guest could see them: as a rule while away, or
-    /// by the age that the relay told.
+    /// Entries were live or had expired before this guest could read them: usually while offline,
+    /// or by the age that the relay reported.
     Missed {
         /// How many entries.
         count: u64,
     },
     /// An entry that does not open.
     Unreadable {
-        /// Its place.
+        /// Its sequence number.
         seq: Seq,
     },
-    /// A member said something under a number that they had used before, or under the id of another
-    /// message: one of the two is not theirs, or their program is at fault. It is not shown.
+    /// A member used a message number again for another message, or the id of another message: one
+    /// of the two is a forgery, or the member's program is faulty. The message is not shown.
     Repeated {
-        /// Who.
+        /// The member.
         by: MemberId,
     },
-    /// A membership change that the room's rules forbid was appended. Until it is taken back, a join
-    /// by any member and a commit by the owner, nothing can be said.
+    /// A membership change that the room's rules forbid was appended. Nothing can be sent until it
+    /// is voided: a join by any member, a commit by the owner.
     Broken {
-        /// By whom, if the signature tells.
+        /// Its author, if known from the signature.
         by: Option<MemberId>,
     },
-    /// A change that this guest makes for all cannot be made: keys cannot be renewed, or a member
-    /// who left cannot be taken out.
+    /// A change that this client makes for the room failed: keys cannot be refreshed, or a member
+    /// that left cannot be removed.
     CannotCommit,
     /// The relay contradicts itself or the members: age, order, epoch or group information.
     DishonestRelay,
-    /// The relay takes nothing new because its memory-only promise is broken.
+    /// The relay accepts nothing new because its memory-only promise is broken.
     ReadOnly,
     /// The log no longer reaches back far enough: the guest rejoined through the door.
     Rejoined,
-    /// The relay allows less than was asked for: the room was opened with this.
+    /// The relay allows less than was requested: the room was opened with this policy.
     LessThanAsked {
         /// What the room was opened with.
         policy: Policy,
@@ -197,73 +197,73 @@ pub enum Ended {
     Left,
     /// The guest was removed.
     Removed {
-        /// By whom.
+        /// The member that removed the guest.
         by: MemberId,
     },
     /// The room ended.
     Closed(CloseReason),
-    /// The guest could not get in, or not back in.
+    /// The guest could not join, or not rejoin.
     NotLetIn(JoinFailure),
     /// The relay turned out dishonest, and the room cannot go on safely.
     DishonestRelay,
-    /// The guest wiped it.
+    /// The guest wiped the room.
     Wiped,
 }
 
-/// Why a guest was not let in.
+/// Why a guest could not join.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JoinFailure {
     /// There is no such room, or no longer.
     #[error("there is no such room, or no longer")]
     NoSuchRoom,
-    /// The link was replaced by another.
+    /// The link was replaced by a new one.
     #[error("the link no longer works")]
     LinkReplaced,
-    /// What the door shows cannot be opened with the link, or is not a room of this protocol.
+    /// The door's content cannot be opened with the link, or is not a room of this protocol.
     #[error("the room's door cannot be opened with this link")]
     BadDoor,
-    /// The relay refuses.
+    /// The relay refused the request.
     #[error("the relay refused: {0}")]
     Refused(#[source] Refusal),
-    /// Members took the guest's join back, again and again.
+    /// Members voided the guest's join repeatedly.
     #[error("members took the join back")]
     TakenBack,
-    /// The relay allows no room with these settings, nor with lower ones that were tried.
+    /// The relay allows no room with these settings, nor with the lower ones that were tried.
     #[error(
         "the relay allows no room with these settings, nor with lower ones that were tried; its \
          operator can say what it allows"
     )]
     Settings,
-    /// Others were faster, too often in a row.
+    /// Other members' commits or joins were accepted first, too often in a row.
     #[error("the room changes too fast to get in")]
     TooManyTries,
 }
 
-/// Something that was said.
+/// A message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Message {
-    /// Its name, as returned to the sender when it was queued.
+    /// Its id, as returned to the sender when it was queued.
     pub id: MessageId,
-    /// Its place in the log.
+    /// Its sequence number in the log.
     pub seq: Seq,
-    /// Who said it, as they were called then.
+    /// The sender, under its name at that time.
     pub from: Member,
-    /// To whom it was whispered; `None` when to everyone.
+    /// The recipient of a whisper; `None` for a message to all members.
     pub whispered_to: Option<Member>,
-    /// Whether this guest said it.
+    /// Whether this guest sent it.
     pub own: bool,
-    /// What was said.
+    /// The text.
     pub text: MessageText,
-    /// How long it is kept: what the sender chose, cut to this guest's cap.
+    /// How long it is kept: the sender's choice, cut to this guest's cap.
     pub retention: Retention,
-    /// When it is wiped here, by the clock the room was given. A live message is shown for as
-    /// long as its front end likes, but never kept in the history: `None`.
+    /// When it is wiped here, by the clock the room was given. `None` for a live message, which is
+    /// shown for as long as the front end likes, but never kept in the history.
     pub expires: Option<Timestamp>,
 }
 
-/// The state of a room, to be shown. A copy; holds no message.
+/// The state of a room, for display. A copy; holds no message.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RoomView {
@@ -273,21 +273,22 @@ pub struct RoomView {
     pub invite: Option<Invite>,
     /// This guest. `None` until entered.
     pub me: Option<MemberId>,
-    /// All members, in the same order for everyone.
+    /// All members, in the same order for every member.
     pub members: Vec<Member>,
-    /// Those of whom something was heard lately, this guest included.
+    /// The members that sent an entry lately, this guest included.
     pub here: Vec<MemberId>,
     /// The epoch.
     pub epoch: Epoch,
-    /// What members compare. `None` until entered.
+    /// The code that members compare. `None` until entered.
     pub safety: Option<SafetyCode>,
-    /// What the room allows.
+    /// The retention that the room allows.
     pub retention: RoomRetention,
-    /// What this guest chose.
+    /// This guest's own retention settings.
     pub guest_retention: GuestRetention,
-    /// Whether somebody who was in the room before was heard in this guest's epoch or a later one.
+    /// Whether a member that was in the room before sent an entry in this guest's epoch or a later
+    /// one.
     pub confirmed: bool,
-    /// Whether a forbidden membership change keeps everybody from talking.
+    /// Whether a forbidden membership change keeps all members from sending.
     pub broken: bool,
     /// How many messages wait to be sent.
     pub waiting: usize,

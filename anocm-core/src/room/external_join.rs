@@ -1,4 +1,4 @@
-//! At the door: looking at what it shows, joining, and being too late.
+//! At the door: looking at it, joining, and handling joins that were overtaken.
 
 use std::time::Duration;
 
@@ -15,18 +15,18 @@ use crate::{
     wire::{Refusal, Reply, Request},
 };
 
-/// A newcomer gives up after this many joins that others overtook.
+/// A newcomer gives up after this many overtaken joins.
 const MAX_TRIES: u32 = 64;
-/// A guest who was in the room before gives up after this many refusals at the door, about two
+/// A guest that was in the room before gives up after this many refusals at the door, about two
 /// minutes.
 const MAX_REFUSED_LINKS: u32 = 24;
-/// A door to an epoch before one's own stay is looked at again after this.
+/// A door to an epoch before this guest's own stay is looked at again after this.
 const STALE_DOOR_RETRY: Duration = Duration::from_secs(5);
 
-/// A guest at the door.
+/// The state of a guest at the door.
 pub(super) struct ExternalJoin {
     pub(super) secret: Secret<32>,
-    /// Shown to the relay; derived from the secret.
+    /// The door token shown to the relay; derived from the secret.
     pub(super) token: Option<Token>,
     pub(super) newcomer: Option<Newcomer>,
     /// A join that was sent, or is to be sent again.
@@ -50,7 +50,7 @@ impl ExternalJoin {
     }
 }
 
-/// The same guest, coming again.
+/// Returns the identity and name of `session`, to join again as the same guest.
 pub(super) fn returning(session: Session) -> Newcomer {
     let me = session.me();
     let nickname = session.member(me).map(|member| member.nickname.clone()).unwrap_or_default();
@@ -58,7 +58,7 @@ pub(super) fn returning(session: Session) -> Newcomer {
 }
 
 impl Machine {
-    /// The answer to a look through the door.
+    /// Handles the reply to a look at the door.
     pub(super) fn on_door(&mut self, now: Timestamp, result: Result<Reply, Refusal>) {
         let door = match result {
             Ok(Reply::Door(door)) => door,
@@ -70,8 +70,8 @@ impl Machine {
             return self.end(Ended::NotLetIn(JoinFailure::BadDoor));
         }
         if self.left_in.is_some_and(|epoch| door.epoch < epoch) {
-            // An older epoch may have members who have left since. What waits to be said is not for
-            // them: this is no door.
+            // An older epoch may include members that have left since. Queued messages must not be
+            // sealed for them, so this door is not used.
             self.report_inconsistency();
             let jitter = Duration::from_millis(self.random_below(1_000));
             self.link.retry_at = Some(now.saturating_add(STALE_DOOR_RETRY + jitter));
@@ -87,7 +87,7 @@ impl Machine {
         if let Some((epoch, context)) = only
             && (door.epoch != epoch || door_context(&door, &knock.secret) != Ok(context))
         {
-            // The epoch that goes on is not the one that this guest was in.
+            // The epoch that continues is not the one that this guest was in.
             return self.end(Ended::DishonestRelay);
         }
         let Some(newcomer) = knock.newcomer.take() else {
@@ -98,7 +98,7 @@ impl Machine {
             Newcomer::New(nickname) | Newcomer::Returning(_, nickname) => nickname.clone(),
         };
         match Session::join(&door, &knock.secret, newcomer, &mut self.rng) {
-            // The group of another, under this room's address.
+            // A group of another owner under this room's address.
             Ok((session, _)) if owner.is_some_and(|owner| session.settings().owner != owner) => {
                 knock.newcomer = Some(returning(session));
                 self.on_kept_out(now, JoinFailure::BadDoor);
@@ -109,8 +109,8 @@ impl Machine {
                 knock.candidate =
                     Some(Candidate { session, outgoing, unknown: false, stale: false });
                 if let Some(member) = owner {
-                    // So that the relay knows the join as that of a member of this epoch, and no
-                    // other member can take it back.
+                    // Proves the epoch first, so that the relay attributes the join to a member of
+                    // this epoch, and no other member can void it.
                     let (address, epoch) = (self.address, door.epoch);
                     self.send_request(
                         PendingRequest::Prove,
@@ -135,7 +135,7 @@ impl Machine {
         }
     }
 
-    /// The answer to a join that begins `epoch`.
+    /// Handles the reply to a join that begins `epoch`.
     pub(super) fn on_joined(
         &mut self,
         now: Timestamp,
@@ -143,7 +143,7 @@ impl Machine {
         result: Result<Reply, Refusal>,
     ) {
         if self.candidate().is_none_or(|candidate| candidate.session.epoch() != epoch) {
-            // Asked before this guest went to the door again.
+            // Requested before this guest went to the door again.
             return;
         }
         match result {
@@ -178,9 +178,9 @@ impl Machine {
         knock.candidate.as_mut()
     }
 
-    /// The room moved on before the join was appended: make another, after a random while that
-    /// grows, so that a crowd at the door thins out. The same keys are used again, so that a join
-    /// that came through after all is replaced, not doubled.
+    /// Handles an overtaken join: the room moved on before it was appended. Makes another join
+    /// after a random delay with exponential backoff, so that concurrent joins spread out. Uses the
+    /// same keys again, so that a join that was accepted after all is replaced, not doubled.
     pub(super) fn on_join_overtaken(&mut self, now: Timestamp) {
         let Phase::Joining(entrance) = &mut self.phase else {
             return;
@@ -192,7 +192,7 @@ impl Machine {
             return;
         };
         if candidate.unknown {
-            // It may have been this very join that moved the room on.
+            // This very join may have moved the room on.
             candidate.stale = true;
             return self.advance_joining();
         }
@@ -209,14 +209,14 @@ impl Machine {
         self.link.retry_at = Some(now.saturating_add(Duration::from_millis(wait)));
     }
 
-    /// The relay does not know the link.
+    /// Handles a link that the relay does not know.
     fn on_link_refused(&mut self, now: Timestamp) {
         self.on_kept_out(now, JoinFailure::LinkReplaced);
     }
 
-    /// The door does not let this guest in. A guest who was in the room before tries again for
-    /// about two minutes: a member may have told the relay a false hash or useless group
-    /// information, which the owner's client puts right.
+    /// Handles a door that does not admit this guest. A guest that was in the room before retries
+    /// for about two minutes: a member may have given the relay a false hash or useless group
+    /// information, which the owner's client corrects.
     fn on_kept_out(&mut self, now: Timestamp, failure: JoinFailure) {
         self.refused_links += 1;
         if !self.outbox.has_entered() || self.refused_links > MAX_REFUSED_LINKS {

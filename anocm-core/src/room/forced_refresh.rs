@@ -1,25 +1,27 @@
-//! Commits that a guest makes by itself because a member has spoilt something.
+//! Commits that a client makes by itself because a member has broken a ratchet.
 //!
-//! MLS does not sign which key of a sender's ratchet a message takes: a member can say again what
-//! somebody has said, under a key far ahead. The ratchet moves on, and what that sender says next
-//! cannot be read any more. A new epoch begins all ratchets anew.
+//! MLS does not sign which key of a sender's ratchet a message takes: a member can repeat a message
+//! of another member under a key far ahead. The ratchet moves on, and the next messages of that
+//! sender cannot be decrypted any more. A new epoch starts all ratchets anew.
 
 use std::time::Duration;
 
 use super::{Machine, outbox::Job};
 use crate::{session::Change, time::Timestamp};
 
-/// A member renews keys at most this often: who spoils things again and again is not to be fed.
+/// Rate limit: shortest interval between two forced refreshes of one member, so that a hostile
+/// member cannot trigger commits again and again.
 const EVERY: Duration = Duration::from_secs(60);
 
-/// What still cannot be read after this chooses members anew: the first time it may be nobody.
+/// If messages still cannot be decrypted after this, members are drawn again: the first draw may
+/// have chosen none.
 const REDRAW: Duration = Duration::from_secs(5);
 
-/// When this guest commits by itself, and when it last did.
+/// When this guest makes a forced refresh, and when it last did.
 #[derive(Debug, Default)]
 pub(super) struct ForcedRefresh {
     due: Option<Timestamp>,
-    /// When this guest last found out, in this epoch, whether it is one who acts for all.
+    /// When this guest last drew, in this epoch, whether it acts for the room.
     drawn: Option<Timestamp>,
     last: Option<Timestamp>,
 }
@@ -29,7 +31,7 @@ impl ForcedRefresh {
         self.due
     }
 
-    /// A new epoch: nothing is spoilt any more.
+    /// Clears the state in a new epoch, in which all ratchets are fresh.
     pub(super) const fn done(&mut self) {
         self.due = None;
         self.drawn = None;
@@ -37,13 +39,14 @@ impl ForcedRefresh {
 }
 
 impl Machine {
-    /// Whether this guest is one of about four who act for everybody: some may be away or hostile.
+    /// Draws whether this guest is one of about four that act for the room: some may be offline or
+    /// hostile.
     pub(super) fn is_drawn_to_act(&mut self) -> bool {
         let members = self.session().map_or(1, |session| session.members().len()) as u64;
         members <= 8 || self.random_below(members) < 4
     }
 
-    /// Something came from inside the room and cannot be read.
+    /// Handles an entry that came from inside the room and cannot be decrypted.
     pub(super) fn on_ratchet_skipped(&mut self, now: Timestamp) {
         if self.forced_refresh.drawn.is_some_and(|last| now < last.saturating_add(REDRAW)) {
             return;
@@ -55,15 +58,14 @@ impl Machine {
         }
     }
 
-    /// Renews the keys, when it is time.
+    /// Makes a forced refresh, when due.
     pub(super) fn force_refresh_when_due(&mut self, now: Timestamp) {
         if self.may_act() && self.forced_refresh.due.is_some_and(|due| due <= now) {
             self.forced_refresh.due = self.force_refresh(now).err();
         }
     }
 
-    /// Commits nothing but new keys and a new door; when it is too soon for that, says when it
-    /// will not be.
+    /// Commits only new keys and a new door. At the rate limit, returns when it will be allowed.
     pub(super) fn force_refresh(&mut self, now: Timestamp) -> Result<(), Timestamp> {
         if let Some(again) = self.forced_refresh.last.map(|last| last.saturating_add(EVERY))
             && now < again

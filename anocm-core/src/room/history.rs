@@ -1,4 +1,4 @@
-//! What was said, and when it is wiped.
+//! The message history, and when each message is wiped.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -9,25 +9,25 @@ use crate::{
     time::Timestamp,
 };
 
-/// Messages that are still kept, by place. A message leaves only with its name being given back,
-/// so that it can vanish from every screen.
+/// Messages that are still kept, by sequence number. Whenever a message is removed, its id is
+/// returned, so that it can be removed from every screen.
 #[derive(Debug, Default)]
 pub(super) struct History {
     messages: BTreeMap<Seq, Message>,
-    /// Their ids, which their senders choose: two of one would vanish together.
+    /// Their ids, which senders choose: two messages with one id would expire together.
     ids: HashSet<MessageId>,
     deadlines: BTreeSet<(Timestamp, Seq)>,
 }
 
 impl History {
-    /// Whether a message of that id is kept.
+    /// Whether a message with this id is kept.
     pub(super) fn has(&self, id: MessageId) -> bool {
         self.ids.contains(&id)
     }
 
-    /// Keeps a message until it expires; does not keep one that does not (a live one). At most
-    /// `limit` are kept: the name of the oldest comes back when it had to go, and that of another
-    /// message at the same place, which only a dishonest relay names twice.
+    /// Keeps a message until it expires; does not keep one without an expiry (a live one). At most
+    /// `limit` are kept. Returns the id of a message that was evicted: the oldest at the limit, or
+    /// another one at the same sequence number, which only a dishonest relay uses twice.
     #[must_use]
     pub(super) fn keep(&mut self, message: &Message, limit: usize) -> Option<MessageId> {
         let expires = message.expires?;
@@ -51,7 +51,7 @@ impl History {
         Some(oldest.id)
     }
 
-    /// Wipes what is due, and names it.
+    /// Wipes messages that are due, and returns their ids.
     pub(super) fn expire(&mut self, now: Timestamp) -> Vec<MessageId> {
         let mut expired = Vec::new();
         while let Some(&(deadline, seq)) = self.deadlines.first() {
@@ -67,7 +67,7 @@ impl History {
         expired
     }
 
-    /// Cuts every message to what the guest and the room now allow.
+    /// Cuts the retention of every message to what the guest and the room now allow.
     pub(super) fn cut(&mut self, room: &RoomRetention, guest: GuestRetention) {
         for (seq, message) in &mut self.messages {
             let Some(expires) = message.expires else {
@@ -85,12 +85,12 @@ impl History {
         }
     }
 
-    /// When the next message is due.
+    /// Returns when the next message is due.
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         self.deadlines.first().map(|&(deadline, _)| deadline)
     }
 
-    /// What is kept, in order.
+    /// Returns the kept messages, in order.
     pub(super) fn messages(&self) -> impl Iterator<Item = &Message> {
         self.messages.values()
     }
@@ -117,7 +117,7 @@ mod tests {
         Timestamp::from_millis(seconds * 1_000)
     }
 
-    /// Said at second zero, kept for so many seconds.
+    /// A message sent at second zero and kept for `seconds`.
     fn message(number: u8, seconds: u64) -> Message {
         let from = sample::member("Alice".parse().unwrap(), 1, Role::Owner);
         let retention = Retention::keep(Duration::from_secs(seconds)).unwrap();

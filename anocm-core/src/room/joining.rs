@@ -1,4 +1,4 @@
-//! Opening a room, getting in, and getting back in.
+//! Opening a room, joining it, and rejoining it.
 
 use std::time::Duration;
 
@@ -17,12 +17,13 @@ use crate::{
     wire::{CloseReason, Genesis, Refusal, Reply, Request},
 };
 
-/// Whoever opens a room gives up when its address is in use, and yet not by that room, this often.
+/// Most `AddressInUse` refusals while opening a room whose address is in use by another room; after
+/// that the client gives up.
 const MAX_IN_USE: u32 = 8;
-/// Who goes through the door again within this has to wait a while that grows.
+/// A rejoin within this time of the last one waits, with growing backoff.
 const REJOIN_AGAIN: Duration = Duration::from_secs(60);
 
-/// How a guest is getting in.
+/// The state of a guest that is opening or joining a room.
 pub(super) enum Joining {
     /// The guest opens the room.
     Creating {
@@ -30,12 +31,12 @@ pub(super) enum Joining {
         genesis: Genesis,
         /// A creation was sent and its outcome is unknown.
         unknown: bool,
-        /// How often the address was said to be in use.
+        /// How often the relay reported the address as in use.
         in_use: u32,
-        /// The room as it is asked for now.
+        /// The room as it is requested now.
         wish: PolicyNegotiation,
     },
-    /// The guest stands at the door.
+    /// The guest is joining through the door.
     External(ExternalJoin),
 }
 
@@ -48,7 +49,7 @@ impl Joining {
         Self::Creating { session, genesis, unknown: false, in_use: 0, wish }
     }
 
-    /// Whether the proof of `epoch` is to tell what became of a creation or join.
+    /// Whether the proof of `epoch` is to find out the outcome of a creation or join.
     fn awaits(&self, epoch: Epoch) -> bool {
         match self {
             Self::Creating { unknown, session, .. } => *unknown && session.epoch() == epoch,
@@ -59,17 +60,18 @@ impl Joining {
         }
     }
 
-    /// The connection was cut.
+    /// Marks a join as possibly accepted, after the connection was lost.
     pub(super) fn outcome_unknown(&mut self) {
         if let Self::External(ExternalJoin { candidate: Some(candidate), .. }) = self {
             candidate.unknown = true;
         }
     }
 
-    /// The next step towards the room at `address`.
+    /// Returns the next request towards the room at `address`.
     fn step(&mut self, address: RoomAddress) -> Option<(PendingRequest, Request)> {
         Some(match self {
-            // A creation or join that may have come through: its member token tells.
+            // A creation or join that may have been accepted: a proof with its member token finds
+            // out.
             Self::Creating { session, unknown: true, .. } => prove(address, session)?,
             Self::External(ExternalJoin {
                 candidate: Some(Candidate { session, unknown: true, .. }),
@@ -104,7 +106,7 @@ fn prove(address: RoomAddress, session: &Session) -> Option<(PendingRequest, Req
 }
 
 impl Machine {
-    /// Does the next step towards the room.
+    /// Sends the next request towards the room.
     pub(super) fn advance_joining(&mut self) {
         let Phase::Joining(entrance) = &mut self.phase else { return };
         match entrance.step(self.address) {
@@ -113,7 +115,7 @@ impl Machine {
         }
     }
 
-    /// Whether "no such room" is an ordinary answer to what was asked.
+    /// Whether `NoSuchRoom` is an ordinary reply to this request.
     pub(super) fn expects_no_room(&self, asked: PendingRequest) -> bool {
         let opening = matches!(&self.phase, Phase::Joining(entrance)
             if matches!(entrance.as_ref(), Joining::Creating { .. }));
@@ -129,7 +131,7 @@ impl Machine {
         });
     }
 
-    /// The answer to the creation.
+    /// Handles the reply to the creation.
     pub(super) fn on_created(&mut self, now: Timestamp, result: Result<Reply, Refusal>) {
         match result {
             Ok(Reply::Done) => self.complete_joining(now, Seq::START),
@@ -149,7 +151,7 @@ impl Machine {
         }
     }
 
-    /// The relay allows no such room: it is asked for one that takes less.
+    /// Retries with a lower policy: the relay does not allow the room as requested.
     fn retry_with_less(&mut self, refusal: Refusal) {
         let Phase::Joining(entrance) = &mut self.phase else { return };
         let Joining::Creating { session, genesis, unknown, wish, .. } = entrance.as_mut() else {
@@ -170,7 +172,7 @@ impl Machine {
         self.advance_joining();
     }
 
-    /// A creation whose answer was lost may have come through.
+    /// Handles an address in use: a creation whose reply was lost may have been accepted.
     fn on_address_in_use(&mut self) {
         if let Phase::Joining(entrance) = &mut self.phase
             && let Joining::Creating { in_use, .. } = entrance.as_mut()
@@ -184,7 +186,7 @@ impl Machine {
         self.advance_joining();
     }
 
-    /// The answer to a proof made to find out whether a creation or join came through.
+    /// Handles the reply to a proof that finds out whether a creation or join was accepted.
     pub(super) fn on_joining_proof(
         &mut self,
         now: Timestamp,
@@ -193,7 +195,7 @@ impl Machine {
     ) {
         let awaited = matches!(&self.phase, Phase::Joining(entrance) if entrance.awaits(epoch));
         if !awaited {
-            // Asked before this guest went to the door again.
+            // Requested before this guest went to the door again.
             return;
         }
         match result {
@@ -217,14 +219,14 @@ impl Machine {
         }
     }
 
-    /// A refusal on the way in: try again where that can help.
+    /// Handles a refusal while joining: retries where that can help.
     pub(super) fn on_join_refused(&mut self, now: Timestamp, refusal: Refusal) {
         if let Refusal::WorkNeeded(puzzle) = refusal {
             return self.on_pow_required(now, puzzle);
         }
         let wait = match refusal {
             Refusal::Unavailable => Duration::from_secs(1),
-            // Whoever was in the room before waits until there is room again.
+            // A guest that was in the room before waits until there is space again.
             Refusal::Full | Refusal::ReadOnly if self.outbox.has_entered() => {
                 Duration::from_secs(5)
             }
@@ -233,7 +235,7 @@ impl Machine {
                 None => return self.end(Ended::NotLetIn(JoinFailure::Refused(refusal))),
             },
         };
-        // A turn at the door is one's own.
+        // `Crowded` assigns each guest its own turn at the door, so no jitter is needed.
         let jitter = match refusal {
             Refusal::Crowded { .. } => Duration::ZERO,
             _ => Duration::from_millis(250 + self.random_below(500)),
@@ -243,7 +245,7 @@ impl Machine {
         self.emit(RoomEvent::Delayed { why: refusal, retry_in });
     }
 
-    /// The guest is in the room; what follows `seq` is theirs to read.
+    /// Completes the join: the guest is in the room and reads the log after `seq`.
     pub(super) fn complete_joining(&mut self, now: Timestamp, seq: Seq) {
         let (session, opened) = match std::mem::replace(&mut self.phase, Phase::Over) {
             Phase::Joining(entrance) => match *entrance {
@@ -265,12 +267,12 @@ impl Machine {
         self.epoch_history.begin(seq, (!opened && !returned).then(|| session.key()), now);
         self.only_door = None;
         self.owner = Some(session.settings().owner);
-        // One's own join has told the relay what is right.
+        // This guest's own join has given the relay the right hashes.
         self.correct_hashes_at = None;
         let others = session.members().iter().filter(|member| member.id != session.me());
         self.forced_refresh.done();
         self.prior_members = others.map(|member| member.id).collect();
-        // Whoever is alone has nobody to be kept from.
+        // A guest without other members has no view to be confirmed.
         self.confirmed = opened || self.prior_members.is_empty();
         self.log.start_after(seq);
         self.phase = Phase::Inside(Box::new(session));
@@ -295,8 +297,8 @@ impl Machine {
         self.presence.answer(now.saturating_add(Duration::from_millis(wait)));
     }
 
-    /// The log no longer reaches back to this guest's epoch: through the door again, replacing
-    /// one's own leaf.
+    /// Rejoins through the door, replacing this guest's own leaf: the log no longer reaches back to
+    /// this guest's epoch.
     pub(super) fn rejoin(&mut self, now: Timestamp) {
         match std::mem::replace(&mut self.phase, Phase::Over) {
             Phase::Inside(session) => {
@@ -312,7 +314,7 @@ impl Machine {
                 self.link.synced = false;
                 self.outbox.new_session();
                 self.emit_connection(Connection::CatchingUp);
-                // What was missed on the way cannot be told from a gap.
+                // Messages missed on the way cannot be distinguished from a gap.
                 self.counters = SenderCounters::default();
                 self.restart_joining(now);
             }
@@ -320,8 +322,8 @@ impl Machine {
         }
     }
 
-    /// Knocks at once the first time. Every return begins an epoch for everybody: who has to come
-    /// again and again does so ever more seldom.
+    /// Joins at once the first time. Each rejoin begins an epoch for all members, so repeated
+    /// rejoins back off exponentially.
     fn restart_joining(&mut self, now: Timestamp) {
         let times = match self.rejoined {
             Some((last, times)) if now < last.saturating_add(REJOIN_AGAIN) => {

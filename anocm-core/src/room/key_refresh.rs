@@ -1,14 +1,14 @@
-//! Fresh keys of one's own, now and then.
+//! Periodic refresh of this guest's own keys.
 //!
-//! A commit renews the keys of its author's leaf only. Whoever took a copy of a member's keys and
-//! listens reads on until that member commits, whatever others do. So each member does, some
-//! minutes after joining and then about every hour in which something was said.
+//! A commit renews only the keys of its author's leaf. An attacker that copied a member's keys and
+//! listens can decrypt until that member commits, whatever others do. So each member commits some
+//! minutes after joining, and then about once per hour in which something was sent.
 //!
-//! Each commit costs every member a step through the log, a member who was away one more epoch to
-//! walk through, and the room a new safety code. So the waits grow with the number of members, and
-//! a room sees about four such commits an hour at most. Nothing else depends on when they come:
-//! they are drawn at random, and only time counts in which the member is in step with the room, so
-//! that members who were away together do not commit together when they come back.
+//! Each commit costs every member a step through the log, a member that was offline one more epoch
+//! to catch up with, and the room a new safety code. So the waits grow with the number of members,
+//! and a room sees about four such commits an hour at most. Nothing else depends on their timing:
+//! the waits are random, and count only time in which the member is in sync with the room. So
+//! members that were offline together do not commit together when they reconnect.
 
 use std::time::Duration;
 
@@ -16,39 +16,40 @@ use super::Machine;
 use crate::time::Timestamp;
 
 const MINUTE: u64 = 60_000;
-/// From joining to the first refresh: at least so long, and at random up to so much longer for each
-/// member.
+/// Wait from joining to the first refresh, in milliseconds: the minimum, and the random addition
+/// per member.
 const FIRST: u64 = 2 * MINUTE;
 const FIRST_PER_MEMBER: u64 = 2 * MINUTE;
-/// From one refresh to the next, on average: so long for each member, and at least so long.
+/// Wait from one refresh to the next, in milliseconds: the average per member, and the least
+/// average.
 const EVERY_PER_MEMBER: u64 = 15 * MINUTE;
 const EVERY: u64 = 60 * MINUTE;
-/// Another began the epoch for which this refresh was made: the next try comes after so long, and
-/// at random up to as much again.
+/// Back-off in milliseconds after another member began the epoch for which this refresh was made:
+/// the minimum, and at random up to as much again.
 const BACK_OFF: u64 = 90_000;
-/// A refresh that is so much overdue was not waited for: the program or the machine stood still.
+/// A refresh overdue by this much was not waited for: the program or the machine was suspended.
 const STOOD_STILL: Duration = Duration::from_secs(60);
 
 /// When this guest commits fresh keys next.
 #[derive(Debug, Default)]
 pub(super) struct KeyRefresh {
     wait: Wait,
-    /// Whether it was asked for and has not come about.
+    /// Whether the commit was queued and is not in the log yet.
     asked: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 enum Wait {
-    /// Nothing was said since the last time.
+    /// No message was sent since the last refresh.
     #[default]
     Idle,
-    /// So much is left of it, and it does not run: the guest is not in step with the room.
+    /// The remaining wait. It is paused while the guest is not in sync with the room.
     Paused(Duration),
     Until(Timestamp),
 }
 
 impl KeyRefresh {
-    /// When the next refresh is due, if the wait runs.
+    /// Returns when the next refresh is due, if the wait is running.
     pub(super) const fn due(&self) -> Option<Timestamp> {
         match self.wait {
             Wait::Until(due) => Some(due),
@@ -58,13 +59,13 @@ impl KeyRefresh {
 }
 
 impl Machine {
-    /// The guest has come in: the first refresh follows soon.
+    /// Schedules the first refresh after joining.
     pub(super) fn refresh_soon(&mut self) {
         let wait = self.first_wait();
         self.key_refresh = KeyRefresh { wait: Wait::Paused(wait), asked: false };
     }
 
-    /// Something was said: what is said from now on is worth a refresh.
+    /// Schedules a refresh after a message: messages from now on are worth one.
     pub(super) fn on_room_used(&mut self) {
         if matches!(self.key_refresh.wait, Wait::Idle) {
             let every = self.members().saturating_mul(EVERY_PER_MEMBER).max(EVERY);
@@ -73,8 +74,8 @@ impl Machine {
         }
     }
 
-    /// An epoch began. A commit of one's `own` brought fresh keys; another's undid what was asked
-    /// for.
+    /// Handles a new epoch. This guest's `own` commit brought fresh keys; another member's commit
+    /// voided the queued one, which backs off.
     pub(super) fn on_keys_refreshed(&mut self, now: Timestamp, own: bool) {
         if own {
             self.key_refresh = KeyRefresh::default();
@@ -84,7 +85,7 @@ impl Machine {
         }
     }
 
-    /// Lets the wait run while this guest is in step, and commits when it is over.
+    /// Runs the wait while this guest is in sync, and commits when it is over.
     pub(super) fn refresh_when_due(&mut self, now: Timestamp) {
         let acts = self.may_act();
         if let Wait::Until(due) = self.key_refresh.wait {
@@ -105,7 +106,7 @@ impl Machine {
         let again = match self.force_refresh(now) {
             Ok(()) => {
                 self.key_refresh.asked = true;
-                // Should the relay refuse it.
+                // Retry in case the relay refuses it.
                 now.saturating_add(self.first_wait())
             }
             Err(again) => again.saturating_add(Duration::from_millis(self.random_below(BACK_OFF))),

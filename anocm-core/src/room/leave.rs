@@ -1,4 +1,4 @@
-//! Leaving in good order, and carrying out the leaving of others.
+//! Leaving a room in order, and committing the leaves of other members.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -10,21 +10,21 @@ use crate::{
     wire::{CloseReason, Refusal, Reply, Request},
 };
 
-/// How long a leaving guest waits for the relay to take the statement.
+/// How long a leaving guest waits for the relay to accept the leave statement.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long to wait before carrying out again what did not come about.
+/// Delay before a leave that was not committed is committed again.
 const RETRY: Duration = Duration::from_secs(30);
 
-/// How long an owner who closes the room waits for what they said before to be accepted. Shorter
+/// How long an owner that closes the room waits for its queued messages to be accepted. Shorter
 /// than [`LEAVE_TIMEOUT`]: the room is closed before its owner gives up.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Who is about to leave.
+/// The leaves in progress: this guest's own, and those of other members.
 #[derive(Debug, Default)]
 pub(super) struct LeaveState {
     own: Option<Timestamp>,
-    /// Until when closing the room waits for what was said before.
+    /// Until when closing the room waits for messages queued before.
     words_until: Option<Timestamp>,
     others: BTreeMap<MemberId, Leaving>,
 }
@@ -32,7 +32,7 @@ pub(super) struct LeaveState {
 #[derive(Debug)]
 struct Leaving {
     statement: LeaveStatement,
-    /// When this guest carries it out, if nobody else did.
+    /// When this guest commits it, unless another member did.
     at: Timestamp,
 }
 
@@ -45,27 +45,28 @@ impl LeaveState {
         self.others.remove(member);
     }
 
-    /// When this guest gives up waiting for the relay.
+    /// Returns when this guest gives up waiting for the relay.
     pub(super) const fn leave_deadline(&self) -> Option<Timestamp> {
         self.own
     }
 
-    /// When closing the room waits no longer for what was said before.
+    /// Returns when closing the room stops waiting for messages queued before.
     pub(super) const fn flush_deadline(&self) -> Option<Timestamp> {
         self.words_until
     }
 
-    /// Time has passed.
+    /// Clears the flush deadline when it has passed.
     pub(super) fn handle_timeout(&mut self, now: Timestamp) {
         self.words_until.take_if(|until| *until <= now);
     }
 
-    /// When the next leave of somebody else is to be carried out.
+    /// Returns when the next leave of another member is to be committed.
     pub(super) fn commit_due(&self) -> Option<Timestamp> {
         self.others.values().map(|leaving| leaving.at).min()
     }
 
-    /// What is due, as much as one commit can carry. It stays until it was carried out.
+    /// Returns the statements that are due, as many as one commit can carry. Each stays until it
+    /// was committed.
     fn take_due(&mut self, now: Timestamp) -> Vec<LeaveStatement> {
         let due = self.others.values_mut().filter(|leaving| leaving.at <= now);
         due.take(MAX_LEAVES)
@@ -78,12 +79,12 @@ impl LeaveState {
 }
 
 impl Machine {
-    /// The guest leaves, and says so if the relay can be reached. Also when nobody else is in the
-    /// room as far as this guest has read: a join that was not read yet is answered by a refusal of
-    /// the statement, which is sealed again for the epoch of that join.
+    /// Leaves the room, with a leave statement if the relay can be reached. The statement is sent
+    /// even when this guest knows of no other member: if a join was not read yet, the relay refuses
+    /// the statement, and it is sealed again for the epoch of that join.
     pub(super) fn leave(&mut self, now: Timestamp) {
         if self.closing {
-            // The last word: a room that its owner has closed is not left open.
+            // Closing takes precedence: a room that its owner has closed is not left open.
             if !self.leave.is_leaving() {
                 self.leave.own = Some(now.saturating_add(LEAVE_TIMEOUT));
             }
@@ -98,12 +99,12 @@ impl Machine {
         }
     }
 
-    /// The relay has taken the statement.
+    /// Ends the room for this guest, once the relay has accepted the statement.
     pub(super) fn finish_leave(&mut self) {
         self.end(Ended::Left);
     }
 
-    /// The owner ends the room, once what they said before is accepted.
+    /// Starts closing the room; the relay is asked once the owner's queued messages are accepted.
     pub(super) fn begin_to_close(&mut self, now: Timestamp) {
         if !self.closing {
             self.closing = true;
@@ -111,8 +112,8 @@ impl Machine {
         }
     }
 
-    /// Asks the relay to end the room, if the owner wants that, the connection is up, and nothing
-    /// that was said before is on its way.
+    /// Requests the end of the room, if the owner wants that, the connection is up, and no message
+    /// queued before is unsent, or the flush deadline has passed.
     pub(super) fn close(&mut self) {
         let asked =
             self.pending_requests.values().any(|(asked, _)| *asked == PendingRequest::Close);
@@ -131,7 +132,7 @@ impl Machine {
         }
     }
 
-    /// The answer to that; it is asked again until the room has ended.
+    /// Handles the reply to that request, which is repeated until the room has ended.
     pub(super) fn on_closed(&mut self, now: Timestamp, result: &Result<Reply, Refusal>) {
         match result {
             Ok(_) => self.end(Ended::Closed(CloseReason::Owner)),
@@ -139,8 +140,8 @@ impl Machine {
         }
     }
 
-    /// Somebody said that they leave. Every member may carry it out; those further down the
-    /// roster wait longer, so that as a rule one does.
+    /// Handles a leave statement. Every member may commit it; members further down the roster wait
+    /// longer, so that usually only one does.
     pub(super) fn on_leave_statement(&mut self, now: Timestamp, statement: LeaveStatement) {
         let Some(session) = self.session() else {
             return;
@@ -153,7 +154,7 @@ impl Machine {
         self.leave.others.insert(leaving.statement.member(), leaving);
     }
 
-    /// Carries out what is due.
+    /// Queues a commit of the leaves that are due.
     pub(super) fn commit_leaves(&mut self, now: Timestamp) {
         if self.may_act() {
             let due = self.leave.take_due(now);

@@ -1,4 +1,4 @@
-//! What a machine knows of its connection.
+//! A machine's state of its connection.
 
 use std::time::Duration;
 
@@ -14,44 +14,44 @@ use crate::{
     wire::Posture,
 };
 
-/// However long the relay says it is busy, it is asked again after this.
+/// The longest backoff, whatever delay the relay requests.
 pub(super) const MAX_BACKOFF: Duration = Duration::from_secs(60);
 
-/// What is known of the connection.
+/// The state of the connection.
 pub(super) struct LinkState {
     pub(super) up: bool,
-    /// The epoch this connection has proven, or is about to.
+    /// The epoch that this connection has proven or is proving.
     pub(super) entering: Option<Epoch>,
-    /// The last proof that was asked for: answers to earlier ones are of something else.
+    /// The last proof sent; replies to earlier proofs are ignored.
     pub(super) proof: Option<Ticket>,
-    /// The epoch that the room was in when an epoch was proven last.
+    /// The room's epoch as of the last proof.
     pub(super) current: Option<Epoch>,
-    /// The epoch which the owner enters by the own token, since member tokens did not do on the way
-    /// to it.
+    /// The epoch that the owner enters with the owner token, since member tokens were refused on
+    /// the way to it.
     pub(super) as_owner: Option<Epoch>,
     /// Whether the relay has admitted the owner to it.
     pub(super) admitted: bool,
     /// Whether this connection has shown the owner token, and has not joined since.
     pub(super) is_owners: bool,
-    /// Whether the own join went over this connection. Then the relay knows that the owner has not
-    /// read what stands before it.
+    /// Whether this guest's own join went over this connection. Then the relay knows that the owner
+    /// has not read the entries before it.
     pub(super) joined_here: bool,
-    /// The epoch to which the log did not lead the owner who was admitted to it.
+    /// The epoch to which the owner was admitted, but to which the log did not lead.
     pub(super) in_vain: Option<Epoch>,
-    /// Whether the current epoch was proven and everything up to its head was taken in.
+    /// Whether the current epoch was proven and everything up to its head was applied.
     pub(super) synced: bool,
-    /// Where the log ended when the current epoch was proven.
+    /// The end of the log when the current epoch was proven.
     pub(super) head: Option<Seq>,
     pub(super) reading: bool,
-    /// Something was left out since that was asked.
+    /// The relay left out entries since the read in flight was requested.
     pub(super) lagging: bool,
-    /// What waited for its turn when the read under way was asked for.
+    /// The first entry that waited for its turn when the read in flight was requested.
     pub(super) wanted: Option<Seq>,
     /// The room is in a later epoch than the session: the commit in between is to be read.
     pub(super) behind: bool,
-    /// Before this, nothing refused is tried again.
+    /// Refused requests are not retried before this time.
     pub(super) retry_at: Option<Timestamp>,
-    /// The work that the relay has asked for.
+    /// The proof of work that the relay has required.
     pub(super) working: Option<PowSearch>,
     pub(super) attempts: u32,
     pub(super) shown: Connection,
@@ -59,19 +59,19 @@ pub(super) struct LinkState {
 }
 
 impl LinkState {
-    /// The owner is to enter this epoch by the own token.
+    /// Sets the epoch that the owner enters with the owner token.
     pub(super) const fn goes_as_owner(&mut self, epoch: Option<Epoch>) {
         self.as_owner = epoch;
         self.admitted = false;
         self.entering = None;
     }
 
-    /// Whether what the log holds is followed: not before the owner is admitted to where it leads.
+    /// Whether the log may be applied: not before the owner is admitted to the epoch it leads to.
     pub(super) const fn may_follow(&self) -> bool {
         self.as_owner.is_none() || self.admitted
     }
 
-    /// The owner goes on by member tokens.
+    /// Returns the owner to member tokens.
     pub(super) const fn owner_is_done(&mut self) {
         self.as_owner = None;
         self.in_vain = None;
@@ -104,7 +104,7 @@ impl LinkState {
 }
 
 impl Connection {
-    /// Waiting after `why`.
+    /// Returns [`Connection::Waiting`] for `retry_in` after the failure `why`.
     #[must_use]
     pub const fn retrying(retry_in: std::time::Duration, why: TransportError) -> Self {
         Self::Waiting { retry_in, why }
@@ -112,7 +112,8 @@ impl Connection {
 }
 
 impl Machine {
-    /// The connection is up and greeted; `posture` is what the relay said of itself.
+    /// Handles a connection that is up and has completed its hello; `posture` is the relay's
+    /// statement.
     pub fn connected(&mut self, now: Timestamp, posture: Posture) {
         self.set_now(now);
         self.disconnected_quietly();
@@ -126,7 +127,7 @@ impl Machine {
         }
     }
 
-    /// The connection is gone. What was asked has an unknown outcome.
+    /// Handles the loss of the connection. The outcome of requests in flight is unknown.
     pub fn disconnected(&mut self, now: Timestamp) {
         self.disconnected_quietly();
         self.emit_connection(Connection::Connecting);
@@ -136,7 +137,8 @@ impl Machine {
         self.handle_timeout(now);
     }
 
-    /// The next try to connect comes in a while; for the [`RoomView`](super::RoomView).
+    /// Sets the connection state shown in the [`RoomView`](super::RoomView), while the driver waits
+    /// for its next attempt.
     pub fn set_connection(&mut self, connection: Connection) {
         self.emit_connection(connection);
     }

@@ -1,4 +1,4 @@
-//! Places in order: which entry comes next, which places are missing.
+//! Log order: which entry is next, and which sequence numbers are missing.
 
 use std::{
     collections::{BTreeMap, btree_map},
@@ -13,67 +13,67 @@ use crate::{
     wire::{EntryKind, LogItem, Page},
 };
 
-/// Entries that may wait for the place before them, and their sealed bytes. More than that is read
-/// when its turn has come.
+/// Most entries, and most of their sealed bytes, that are buffered while an earlier sequence number
+/// is missing. Entries beyond that are read from the relay when their turn comes.
 const MAX_WAITING: usize = 2_048;
 const MAX_WAITING_BYTES: usize = 8_000_000;
 
-/// How far the log was followed, and what arrived ahead of its turn.
+/// The position in the log, and the entries that arrived out of order.
 #[derive(Debug, Default)]
 pub(super) struct Log {
     cursor: Seq,
-    /// What arrived ahead of its turn, and when; `None` where something was taken back.
+    /// Entries that arrived out of order, and when; `None` where an entry was voided.
     waiting: BTreeMap<Seq, Option<(LogItem, Timestamp)>>,
-    /// The sealed bytes of that.
+    /// The sealed bytes of the waiting entries.
     bytes: usize,
-    /// When the first message of that is past its time, or earlier.
+    /// When the first waiting message expires, or earlier.
     expires: Option<Timestamp>,
-    /// Every place up to here is spoken for: one without an entry is a hole.
+    /// The relay has reported every sequence number up to here: one without an entry is a hole.
     known: Seq,
     holes: u64,
 }
 
-/// What is at the next place.
+/// The content of the next sequence number.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum LogSlot {
-    /// An entry, as old as it is by now.
+    /// An entry, with its age as of now.
     Item {
         item: LogItem,
-        /// For how much of its age it waited here, in milliseconds.
+        /// The part of its age, in milliseconds, that it was buffered here.
         waited: u64,
     },
-    /// Nothing, here and up to the last of these: it was live or has expired.
+    /// No entry at these sequence numbers: each was live or has expired.
     Holes(RangeInclusive<Seq>),
-    /// What was taken back.
+    /// An entry that was voided.
     Voided,
 }
 
-/// A page that contradicts itself or what is known.
+/// A page that contradicts itself or earlier replies.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Contradiction;
 
 impl Log {
-    /// Starts after `seq`, forgetting everything else.
+    /// Restarts the log after `seq` and forgets everything else, except the count of holes.
     pub(super) fn start_after(&mut self, seq: Seq) {
         *self = Self { cursor: seq, known: seq, holes: self.holes, ..Self::default() };
     }
 
-    /// The last place that was taken.
+    /// Returns the last sequence number that was taken.
     pub(super) const fn cursor(&self) -> Seq {
         self.cursor
     }
 
-    /// How many places turned out to be holes, since the beginning.
+    /// Returns how many sequence numbers turned out to be holes, since the beginning.
     pub(super) const fn holes(&self) -> u64 {
         self.holes
     }
 
-    /// Counts an entry that did not open as a hole: what was in it is missing.
+    /// Counts an entry that did not open as a hole: its content is missing.
     pub(super) const fn count_unreadable(&mut self) {
         self.holes = self.holes.saturating_add(1);
     }
 
-    /// Takes in an entry that was told.
+    /// Buffers an entry that the relay delivered as an event.
     pub(super) fn push(&mut self, now: Timestamp, item: LogItem) {
         if item.seq > self.cursor && !self.is_full() {
             self.buffer(now, item);
@@ -89,12 +89,12 @@ impl Log {
         }
     }
 
-    /// When [`expire`](Self::expire) is to be called next.
+    /// Returns when [`expire`](Self::expire) is to be called next.
     pub(super) const fn deadline(&self) -> Option<Timestamp> {
         self.expires
     }
 
-    /// Wipes messages whose time has passed while they waited. They still have their places.
+    /// Wipes messages that expired while they waited. They keep their sequence numbers.
     pub(super) fn expire(&mut self, now: Timestamp) {
         if self.expires.is_none_or(|at| at > now) {
             return;
@@ -115,7 +115,7 @@ impl Log {
         self.waiting.len() >= MAX_WAITING || self.bytes >= MAX_WAITING_BYTES
     }
 
-    /// Takes in a page.
+    /// Buffers the entries of a page.
     pub(super) fn read(&mut self, now: Timestamp, page: Page) -> Result<(), Contradiction> {
         let in_order = page.items.is_sorted_by(|a, b| a.seq < b.seq && a.age >= b.age);
         let within = page.items.last().is_none_or(|last| last.seq <= page.reaches);
@@ -132,8 +132,8 @@ impl Log {
         Ok(())
     }
 
-    /// Forgets what waits at `seq` and after it: it was taken back. The place of the entry that
-    /// was taken back is spoken for.
+    /// Drops the waiting entries at `seq` and after it, which were voided. Keeps `seq` itself as
+    /// the sequence number of a voided entry.
     pub(super) fn voided(&mut self, seq: Seq) {
         let gone = self.waiting.split_off(&seq);
         let bytes: usize = gone.values().flatten().map(|(item, _)| item.entry.sealed.len()).sum();
@@ -143,7 +143,7 @@ impl Log {
         }
     }
 
-    /// Takes what is at the next place, if that is known. Its age is as of `now`.
+    /// Takes the content of the next sequence number, if it is known. Its age is as of `now`.
     pub(super) fn next(&mut self, now: Timestamp) -> Option<LogSlot> {
         let seq = self.cursor.next();
         if seq == self.cursor {
@@ -163,7 +163,7 @@ impl Log {
                 return Some(LogSlot::Voided);
             }
             None if seq > self.known => return None,
-            // All at once: a relay may say that there are more than can be counted one by one.
+            // All at once: a relay may report more holes than can be counted one by one.
             None => self.next_waiting().map_or(self.known, |next| next.before().min(self.known)),
         };
         let holes = last.value().saturating_sub(self.cursor.value());
@@ -172,19 +172,19 @@ impl Log {
         Some(LogSlot::Holes(seq..=last))
     }
 
-    /// The first place that waits for its turn.
+    /// Returns the first sequence number that waits for its turn.
     pub(super) fn next_waiting(&self) -> Option<Seq> {
         self.waiting.first_key_value().map(|(&seq, _)| seq)
     }
 
-    /// Forgets what waits for its turn.
+    /// Drops all waiting entries.
     pub(super) fn forget_waiting(&mut self) {
         self.waiting.clear();
         self.bytes = 0;
         self.expires = None;
     }
 
-    /// Whether something waits for a place that nobody has told.
+    /// Whether an entry waits for a sequence number that the relay has not delivered.
     pub(super) fn has_gap(&self) -> bool {
         let next = self.cursor.next();
         self.waiting
@@ -194,8 +194,8 @@ impl Log {
     }
 }
 
-/// When a message that arrived so is past its time. Membership changes are followed however old
-/// they are, and what is live or was wiped holds nothing that could be.
+/// Returns when a message that arrived at `arrived` expires. Membership changes are applied at any
+/// age, and an entry that is live or was wiped holds nothing that could expire.
 fn ends(item: &LogItem, arrived: Timestamp) -> Option<Timestamp> {
     let entry = &item.entry;
     let expires = entry.kind == EntryKind::Message && !entry.retention.is_live();
@@ -282,7 +282,7 @@ mod tests {
         (2..=200).for_each(|seq| log.push(NOW, large(seq)));
         assert!(log.has_gap());
         assert_eq!(log.waiting.len(), MAX_WAITING_BYTES / 64_000);
-        // What was left out is read, and what was taken makes room.
+        // Entries that were left out are read later, and taking entries frees space.
         log.push(NOW, item(1));
         assert_eq!(take(&mut log).len(), 0);
         log.read(NOW, page(&[1], 1, false)).unwrap();
@@ -334,7 +334,7 @@ mod tests {
             other => panic!("{other:?}"),
         });
         assert_eq!(rest.collect::<Vec<_>>(), [1, 0, 100, 100, 1]);
-        // What is due comes early once; it finds nothing then.
+        // The deadline comes once more, early, and finds nothing.
         log.expire(NOW.saturating_add(Duration::from_secs(60)));
         assert_eq!((log.bytes, log.deadline()), (0, None));
     }

@@ -39,10 +39,11 @@ use crate::{
     wire::{Event, Policy, Posture, Refusal, Reply, Request},
 };
 
-/// So many proofs may be on their way before the relay is not believed that the last one has lapsed.
+/// Most proofs in flight. At this many, a `Lapsed` event does not start another proof: the replies
+/// to the last ones are still outstanding.
 const MAX_PROOFS: usize = 8;
 
-/// Names a request of one machine; the reply is given back under it.
+/// Identifies a request of one machine; its reply is passed back under the same ticket.
 pub type Ticket = u32;
 
 /// One guest's view of one room.
@@ -54,7 +55,7 @@ pub struct Machine {
     pub(super) phase: Phase,
     pub(super) link: LinkState,
     pub(super) log: Log,
-    /// A join that is followed once the relay has admitted this guest to the epoch it begins.
+    /// A join that is merged once the relay has admitted this guest to the epoch it begins.
     pub(super) staged: Option<Box<Staged>>,
     pub(super) age_bound: AgeBound,
     pub(super) outbox: Outbox,
@@ -68,64 +69,65 @@ pub struct Machine {
     pub(super) demotions: Demotions,
     pub(super) guest: GuestRetention,
     pub(super) rejected: Option<Rejected>,
-    /// Where what broke the room stood last, if the place may be found empty.
+    /// The last sequence number of a rejected entry, if the log may be found empty there.
     pub(super) rolled_back_at: Option<Seq>,
     pub(super) junk_joins: JunkJoins,
     pub(super) epoch_history: EpochHistory,
-    /// When this guest was last in step with the room.
+    /// When this guest was last in sync with the room.
     pub(super) in_sync_at: Timestamp,
-    /// How often the owner has entered an epoch by the own token since then.
+    /// How often the owner has entered an epoch with the owner token since then.
     pub(super) owner_advances: u32,
-    /// What the relay was told of the room may be false. The owner's next commit puts it right,
-    /// which is due then.
+    /// Set while the hashes that the relay has of the room may be false: when the owner's next
+    /// commit, which corrects them, is due.
     pub(super) correct_hashes_at: Option<Timestamp>,
-    /// How the room came to be over.
+    /// Why the room ended.
     pub(super) ended: Option<Ended>,
-    /// The owner wants the room to end.
+    /// The owner has requested the end of the room.
     pub(super) closing: bool,
     pub(super) confirmed: bool,
-    /// Who was in the room when this guest came: one of them must be heard.
+    /// The members that were in the room when this guest joined. A message of one of them confirms
+    /// this guest.
     pub(super) prior_members: Vec<MemberId>,
     pub(super) inconsistency_reported: bool,
-    /// How often the relay has asked for work since this guest was inside.
+    /// How often the relay has required proof of work since this guest was last in the room.
     pub(super) pow_attempts: u32,
-    /// How often the relay did not know the link since this guest was inside.
+    /// How often the relay did not know the link since this guest was last in the room.
     pub(super) refused_links: u32,
-    /// Places that turned out empty while catching up.
+    /// Sequence numbers found empty while catching up.
     pub(super) missed: u64,
-    /// The epoch in which this guest last had to go back to the door.
+    /// The epoch in which this guest last had to rejoin through the door.
     pub(super) left_in: Option<Epoch>,
-    /// Who owns the room, which never changes.
+    /// The room's owner, which never changes.
     pub(super) owner: Option<MemberKey>,
-    /// The only door by which this guest comes back: its epoch, and what that agrees on.
+    /// The only door through which this guest rejoins: its epoch, and the context of that epoch.
     pub(super) only_door: Option<(Epoch, [u8; 32])>,
-    /// When this guest last went through the door again, and how often in a row.
+    /// When this guest last rejoined through the door, and how often in a row.
     pub(super) rejoined: Option<(Timestamp, u32)>,
-    /// What was asked, and when.
+    /// Requests in flight, and when each was sent.
     pub(super) pending_requests: HashMap<Ticket, (PendingRequest, Timestamp)>,
-    /// The time of the input that is being taken in.
+    /// The time of the input that is being processed.
     pub(super) now: Timestamp,
     next_ticket: Ticket,
-    /// What the room is opened with, if that is less than was asked for.
+    /// The policy the room is opened with, if that is less than was requested.
     pub(super) granted_policy: Option<Policy>,
     pub(super) requests: VecDeque<(Ticket, Request)>,
     pub(super) events: VecDeque<RoomEvent>,
 }
 
 pub(super) enum Phase {
-    /// Not in the room yet, or not any more and on the way back in.
+    /// Not in the room yet, or rejoining.
     Joining(Box<Joining>),
     /// In the room.
     Inside(Box<Session>),
     Over,
 }
 
-/// What a ticket stands for.
+/// The kind of request that a ticket stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PendingRequest {
     Create,
     Look,
-    /// A look at the door by somebody inside.
+    /// A look at the door by a member.
     Inspect(Epoch),
     /// A join that begins this epoch.
     Join(Epoch),
@@ -133,11 +135,11 @@ pub(super) enum PendingRequest {
     Read,
     Append,
     Void,
-    /// A join that a member wants taken back.
+    /// A member's request to void a join.
     TakeBack,
-    /// Which epoch the room is in.
+    /// A request for the room's current epoch.
     CurrentEpoch,
-    /// A proof by the owner's own token, on the way back in.
+    /// A proof with the owner token, while rejoining.
     Prove,
     Close,
     Detach,
@@ -145,8 +147,9 @@ pub(super) enum PendingRequest {
 }
 
 impl Machine {
-    /// A room to be opened at `relay`. Ids, invite, nonces and waits come from `seed`, which must be
-    /// unpredictable; the MLS library draws its keys from the system's random source.
+    /// Creates a machine that opens a room at `relay`. Ids, invite, nonces and delays come from
+    /// `seed`, which must be unpredictable; the MLS library draws its keys from the system's random
+    /// source.
     ///
     /// # Errors
     /// [`SessionError`] when the settings contradict each other.
@@ -169,7 +172,7 @@ impl Machine {
         Ok(Self::new(relay, address, config, rng, entrance))
     }
 
-    /// A room to be entered through its door.
+    /// Creates a machine that joins a room through its door.
     #[must_use]
     pub fn join(
         invite: &Invite,
@@ -238,7 +241,7 @@ impl Machine {
         }
     }
 
-    /// The answer to the request of `ticket`.
+    /// Handles the reply to the request of `ticket`.
     pub fn handle_reply(&mut self, now: Timestamp, ticket: Ticket, result: Result<Reply, Refusal>) {
         let _swept = StackScrubGuard;
         self.set_now(now);
@@ -249,7 +252,7 @@ impl Machine {
             self.note_head(reply, at);
         }
         if matches!(result, Err(Refusal::NoSuchRoom)) && !self.expects_no_room(asked) {
-            // Why it ended may be on its way: a proof, asked for after that, decides.
+            // The event with the reason may be in flight: a proof, sent after that, decides.
             if matches!(self.phase, Phase::Inside(_)) && !matches!(asked, PendingRequest::Enter(_))
             {
                 return self.resync(now, None);
@@ -268,13 +271,13 @@ impl Machine {
             (PendingRequest::TakeBack, result) => self.on_take_back_reply(now, &result),
             (PendingRequest::CurrentEpoch, result) => self.on_current_epoch(now, &result),
             (PendingRequest::Close, result) => self.on_closed(now, &result),
-            // If the work is not good enough, what it was for is refused again.
+            // If the proof of work is not accepted, the request that needed it is refused again.
             (PendingRequest::Detach | PendingRequest::Work | PendingRequest::Prove, _) => {}
         }
         self.proceed(now);
     }
 
-    /// Something the relay tells unasked. Events of other rooms are passed over.
+    /// Handles an event that the relay sends without a request. Ignores events of other rooms.
     pub fn handle_event(&mut self, now: Timestamp, event: Event) {
         let _swept = StackScrubGuard;
         self.set_now(now);
@@ -284,7 +287,7 @@ impl Machine {
         match event {
             Event::Entry { item, .. } => self.on_entry(now, item),
             Event::Voided { seq, epoch, .. } => self.on_voided(now, seq, epoch),
-            // The answers to these are on their way.
+            // The replies to these proofs are in flight.
             Event::Lapsed { .. } if self.pending_proofs() >= MAX_PROOFS => {}
             Event::Lapsed { .. } => {
                 self.link.entering = None;
@@ -308,7 +311,7 @@ impl Machine {
         self.proceed(now);
     }
 
-    /// Time has passed.
+    /// Handles the passing of time: runs all timers that are due.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         let _swept = StackScrubGuard;
         self.set_now(now);
@@ -341,7 +344,7 @@ impl Machine {
         self.proceed(now);
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is to be called next.
+    /// Returns when [`handle_timeout`](Self::handle_timeout) is to be called next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         let members = self.session().map_or(0, |session| session.members().len());
@@ -370,7 +373,7 @@ impl Machine {
         .min()
     }
 
-    /// Whether this guest is in step with the room, so that what it does of itself can be done.
+    /// Whether this guest is in sync with the room, so that it may act on its own timers.
     pub(super) fn may_act(&self) -> bool {
         self.link.synced && self.rejected.is_none() && !self.leave.is_leaving()
     }
@@ -389,7 +392,7 @@ impl Machine {
         self.next_ticket
     }
 
-    /// A random whole number below `bound`, which must not be zero.
+    /// Returns a random whole number below `bound`, which must not be zero.
     pub(super) fn random_below(&mut self, bound: u64) -> u64 {
         self.rng.next_u64() % bound.max(1)
     }

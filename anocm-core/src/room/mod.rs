@@ -1,31 +1,31 @@
-//! One guest's view of one room, as a state machine without I/O or clock: commands, frames and
-//! the time go in; requests, events and the next deadline come out.
+//! One guest's view of one room, as a state machine without I/O or clock: commands, frames and the
+//! time go in; requests, events and the next deadline come out.
 //!
 //! **The rule: after every input, drain [`Machine::poll_request`] and [`Machine::poll_event`],
 //! and call [`Machine::handle_timeout`] when [`Machine::poll_timeout`] has come.**
 //!
 //! | file | what it decides |
 //! |---|---|
-//! | `machine`, `link`, `output`, `end` | inputs, the connection, what comes out |
-//! | `entrance` | opening a room, getting in, getting back in |
-//! | `wish` | what a room is opened with where the relay allows less than was asked for |
-//! | `knock` | at the door: looking, joining, being too late |
-//! | `working` | the work that a relay under load asks for |
-//! | `log` | places in order: which entry is next, what is missing |
+//! | `machine`, `link`, `output`, `end` | inputs, the connection, outputs, the end of the room |
+//! | `joining` | opening a room, joining and rejoining it |
+//! | `policy_negotiation` | the room's policy where the relay allows less than was requested |
+//! | `external_join` | at the door: looking, joining, overtaken joins |
+//! | `pow` | the proof of work that a relay under load requires |
+//! | `log` | log order: which entry is next, what is missing |
 //! | `age_bound` | how old an entry can be, whatever age is claimed |
-//! | `reading` | proving an epoch, catching up |
-//! | `applying` | what an entry at its place does |
-//! | `staging` | joins, which are followed when the epoch that they begin is proven |
-//! | `outbox`, `sending` | what waits to be said, and the one append in flight |
-//! | `repair`, `past` | commits and joins that cannot be followed; what may be taken back |
-//! | `renewal` | fresh keys after somebody has spoilt something |
-//! | `key_refresh` | fresh keys of one's own, now and then |
-//! | `roles` | moderators who left are struck off the list |
-//! | `doorkeeping` | whether newcomers can get in |
-//! | `farewell` | leaving, and carrying out the leaving of others |
-//! | `senders` | counters: repeats and gaps |
-//! | `history` | what was said and when it is wiped |
-//! | `presence` | who is here, who is typing |
+//! | `catch_up` | proving an epoch, catching up |
+//! | `apply` | applying an entry at its sequence number |
+//! | `staging` | joins, which are merged when the epoch that they begin is proven |
+//! | `outbox`, `sending` | the jobs that wait to be sent, and the one append in flight |
+//! | `rollback`, `epoch_history` | rejected commits and joins; what may be voided |
+//! | `forced_refresh` | fresh keys after a member has broken a ratchet or the door |
+//! | `key_refresh` | periodic refresh of this guest's own keys |
+//! | `demotion` | demoting moderators that left |
+//! | `door_check` | whether newcomers can get in |
+//! | `leave` | leaving, and committing the leaves of others |
+//! | `counters` | message counters: repeats and gaps |
+//! | `history` | the messages, and when each is wiped |
+//! | `presence` | which members are here or typing |
 
 mod age_bound;
 mod apply;

@@ -1,7 +1,7 @@
-//! What waits to be said, and the one append that is in flight.
+//! Jobs that wait to be sent, and the one append in flight.
 //!
-//! One append at a time: the next counter is given only when the one before is settled, so what
-//! one member says is in order for everybody, and a refusal leaves no gap.
+//! One append at a time: the next counter is assigned only when the previous append is settled. So
+//! the messages of one member are in order for all members, and a refusal leaves no gap.
 
 use std::{collections::VecDeque, ops::RangeInclusive, time::Duration};
 
@@ -15,12 +15,12 @@ use crate::{
     wire::{Entry, EntryDigest, NextEpoch},
 };
 
-/// Own entries that are remembered after they were settled or sealed again.
+/// Most own entries that are remembered after they were settled or sealed again.
 const MAX_FORMER: usize = 64;
-/// How long something live may wait for the connection.
+/// How long a live message may wait for the connection.
 const MAX_LIVE_WAIT: Duration = Duration::from_secs(60);
 
-/// Something to be said or done.
+/// An entry or commit to be sent.
 pub(super) enum Job {
     Send {
         id: MessageId,
@@ -45,9 +45,9 @@ pub(super) enum Job {
     Typing,
     Here,
     Leaving,
-    /// Leaving a room that is too full to keep the statement.
+    /// Leaves a room that is too full to store the statement.
     LeavingNow,
-    /// A commit; without a name when it is nobody's wish in particular.
+    /// A commit; without an id if this client makes it by itself.
     Change(Option<MessageId>, Change),
 }
 
@@ -60,7 +60,7 @@ impl Job {
         }
     }
 
-    /// When it is no longer worth sending. "Now" is over soon, too.
+    /// Returns when it is no longer worth sending. A live message expires after [`MAX_LIVE_WAIT`].
     fn expires(&self) -> Option<Timestamp> {
         match self {
             Self::Send { retention, queued, .. }
@@ -79,19 +79,19 @@ pub(super) struct InFlight {
     pub(super) job: Job,
     pub(super) id: MessageId,
     pub(super) retention: Retention,
-    /// As sealed last; `None` when it must be sealed (again).
+    /// The entry as last sealed; `None` when it must be sealed (again).
     pub(super) sealed: Option<Sealed>,
-    /// The place the relay named.
+    /// The sequence number that the relay reported.
     pub(super) accepted: Option<Seq>,
-    /// When its entry should have come back.
+    /// When the entry should have been delivered.
     pub(super) overdue: Option<Timestamp>,
-    /// When its append was asked for last.
+    /// When its append was last requested.
     pub(super) asked_at: Timestamp,
-    /// The request under way.
+    /// The request in flight.
     pub(super) asked: Option<Ticket>,
-    /// The relay said that this epoch has ended: the next one is on its way.
+    /// The relay reported that this epoch has ended: the next one is to be read.
     pub(super) stale: Option<Epoch>,
-    /// It was sent and may have been accepted without this guest's knowing.
+    /// It was sent and may have been accepted; the reply was lost.
     pub(super) unknown: bool,
 }
 
@@ -111,7 +111,7 @@ impl Sealed {
 /// An own entry that was settled or sealed again.
 pub(super) struct Former {
     digest: EntryDigest,
-    /// Where it stands in the log, once that is known.
+    /// Its sequence number in the log, once that is known.
     seq: Option<Seq>,
 }
 
@@ -120,18 +120,18 @@ pub(super) struct Former {
 pub(super) enum Own {
     /// The one in flight.
     InFlight,
-    /// One that was settled or sealed again, at the one place where it can stand.
+    /// One that was settled or sealed again, at its only possible sequence number.
     Former,
-    /// A copy of one, at another place: only its author or the relay's log has it once.
+    /// A copy of one at another sequence number: an entry is in the log only once.
     Copy,
-    /// Of another author, whatever its nonce.
+    /// An entry of another author, whatever its nonce.
     No,
 }
 
-/// Something that will not be sent, and why.
+/// A job that will not be sent, and why.
 pub(super) type GivenUp = (MessageId, SendFailure);
 
-/// What waits and what is in flight.
+/// The jobs that wait, and the append in flight.
 #[derive(Default)]
 pub(super) struct Outbox {
     pub(super) queue: VecDeque<Job>,
@@ -142,7 +142,7 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    /// The guest is in the room.
+    /// Marks the guest as in the room.
     pub(super) const fn enter(&mut self) {
         self.entered = true;
     }
@@ -156,7 +156,7 @@ impl Outbox {
         self.queue.push_back(job);
     }
 
-    /// Before everything else that waits.
+    /// Queues a job before all others.
     pub(super) fn push_first(&mut self, job: Job) {
         self.queue.push_front(job);
     }
@@ -169,7 +169,7 @@ impl Outbox {
         self.queue.is_empty() && self.flight.is_none()
     }
 
-    /// What was asked for and is not known to stand in the log.
+    /// Returns the queued jobs, and the one in flight unless it is known to be in the log.
     pub(super) fn unsent(&self) -> impl Iterator<Item = GivenUp> {
         let flight = self.flight.as_ref().filter(|flight| flight.accepted.is_none());
         let flying = flight.and_then(|flight| {
@@ -181,7 +181,7 @@ impl Outbox {
         flying.into_iter().chain(queued.map(|id| (id, SendFailure::Impossible)))
     }
 
-    /// Somebody else began the next epoch: fresh keys, if that was all there was to be, are there.
+    /// Drops plain refreshes: another member began the next epoch, which already has fresh keys.
     pub(super) fn drop_refreshes(&mut self) {
         let renews = |job: &Job| matches!(job, Job::Change(None, Change::Refresh));
         self.queue.retain(|job| !renews(job));
@@ -191,13 +191,13 @@ impl Outbox {
         }
     }
 
-    /// Whether fresh keys, and nothing else, are waiting to be committed.
+    /// Whether a commit that only refreshes keys waits to be sent or is in flight.
     pub(super) fn has_refresh(&self) -> bool {
         let flying = self.flight.iter().map(|flight| &flight.job);
         self.queue.iter().chain(flying).any(|job| matches!(job, Job::Change(None, Change::Refresh)))
     }
 
-    /// The connection was cut: whatever was sent may have been accepted.
+    /// Marks a sent append as possibly accepted, after the connection was lost.
     pub(super) fn outcome_unknown(&mut self) {
         if let Some(flight) = &mut self.flight
             && flight.asked.take().is_some()
@@ -206,13 +206,13 @@ impl Outbox {
         }
     }
 
-    /// The session is a new one: what was sealed for the old one is of no use.
+    /// Drops what was sealed for the previous session.
     pub(super) fn new_session(&mut self) {
         self.retire();
     }
 
-    /// Whether what stands at `seq` is this guest's own: recognised by every byte of it, since a
-    /// nonce alone can be chosen by any member.
+    /// Whether the entry at `seq` is this guest's own. Compares the digest of the whole entry,
+    /// since any member can choose a nonce.
     pub(super) fn own(&mut self, digest: &EntryDigest, seq: Seq) -> Own {
         let sealed = self.flight.as_ref().and_then(|flight| flight.sealed.as_ref());
         if sealed.is_some_and(|sealed| sealed.digest == *digest) {
@@ -224,13 +224,13 @@ impl Outbox {
         if *former.seq.get_or_insert(seq) == seq { Own::Former } else { Own::Copy }
     }
 
-    /// The place that was named, if it is one of these.
+    /// Returns the sequence number that the relay reported, if it is one of these.
     pub(super) fn accepted_in(&self, seqs: &RangeInclusive<Seq>) -> Option<Seq> {
         self.flight.as_ref()?.accepted.filter(|seq| seqs.contains(seq))
     }
 
-    /// Whether the place that was named is beyond `head`, where the log ends: nothing was
-    /// accepted, then.
+    /// Whether the sequence number that the relay reported is beyond `head`, the end of the log.
+    /// Then nothing was accepted.
     pub(super) fn accepted_after(&mut self, head: Seq) -> bool {
         let beyond = self.flight.as_ref().and_then(|flight| flight.accepted) > Some(head);
         if beyond {
@@ -239,7 +239,7 @@ impl Outbox {
         beyond
     }
 
-    /// Whatever the relay said, the entry does not stand in the log: it is to be sent again.
+    /// Marks the entry as not in the log, whatever the relay reported: it is sent again.
     pub(super) const fn not_accepted(&mut self) {
         if let Some(flight) = &mut self.flight {
             flight.accepted = None;
@@ -248,22 +248,22 @@ impl Outbox {
         }
     }
 
-    /// What stood at `seq` was taken back.
+    /// Handles the void of the entry at `seq`.
     pub(super) fn not_accepted_at(&mut self, seq: Seq) {
         if self.accepted_in(&(seq..=seq)).is_some() {
             self.not_accepted();
         }
     }
 
-    /// Whether what is in flight, once accepted, must still stand in the log; with a margin, since
-    /// no two clocks agree.
+    /// Whether the entry in flight, once accepted, must still be in the log. Half of its retention
+    /// is a margin for clock differences.
     pub(super) fn is_to_be_kept(&self, now: Timestamp) -> bool {
         let ends =
             |flight: &InFlight| flight.asked_at.saturating_add(flight.retention.lifetime() / 2);
         self.flight.as_ref().is_some_and(|flight| ends(flight) > now)
     }
 
-    /// Whether an accepted entry has not come back for too long; true once.
+    /// Whether an accepted entry has not been delivered for too long. Returns true once.
     pub(super) fn is_overdue(&mut self, now: Timestamp) -> bool {
         let overdue = self.flight.as_mut().and_then(|flight| {
             let accepted = flight.accepted.is_some();
@@ -276,7 +276,7 @@ impl Outbox {
         self.flight.as_ref().is_some_and(|flight| matches!(flight.job, Job::Change(..)))
     }
 
-    /// The room is in the epoch it was said to have left.
+    /// Clears the mark of an ended epoch: the room is in that epoch after all.
     pub(super) const fn not_stale(&mut self) {
         if let Some(flight) = &mut self.flight {
             flight.stale = None;
@@ -288,19 +288,19 @@ impl Outbox {
         self.flight.as_ref().is_some_and(|flight| flight.stale == Some(epoch))
     }
 
-    /// Somebody else began the next epoch: a change of one's own must be made again.
+    /// Has this guest's own change made again: another member began the next epoch.
     pub(super) fn reseal_change(&mut self) {
         if self.change_in_flight() {
             self.retire();
         }
     }
 
-    /// Remembers what was sealed by its digest, and forgets the rest of it.
+    /// Remembers the sealed entry by its digest, and drops the rest of it.
     pub(super) fn retire(&mut self) {
         self.retire_at(None);
     }
 
-    /// The same of an entry that stands at `seq`.
+    /// Does the same for an entry that is in the log at `seq`.
     fn retire_at(&mut self, seq: Option<Seq>) {
         let Some(flight) = &mut self.flight else {
             return;
@@ -312,13 +312,13 @@ impl Outbox {
             self.former.pop_front();
         }
         self.former.push_back(Former { digest: sealed.digest, seq });
-        // What was accepted, or may have been, may have been heard under its counter.
+        // An entry that was or may have been accepted may have been received under its counter.
         flight.unknown |= flight.accepted.is_some() || flight.asked.is_some();
         flight.accepted = None;
         flight.overdue = None;
     }
 
-    /// The job in flight is done.
+    /// Completes the job in flight.
     pub(super) fn settle(&mut self, seq: Seq) -> Option<(Job, Retention)> {
         self.retire_at(Some(seq));
         let flight = self.flight.take()?;
@@ -328,17 +328,19 @@ impl Outbox {
         Some((flight.job, flight.retention))
     }
 
-    /// The job in flight will not be done. If it may have been accepted all the same, a sign of
-    /// life takes its name and counter: who has heard it drops that, and nobody misses anything.
+    /// Gives up the job in flight. If it may have been accepted all the same, a `Here` entry takes
+    /// its id and counter: a member that received the original drops it as a duplicate, and no
+    /// member sees a gap.
     ///
-    /// Gives its name and `why` it is given up, or that nobody knows what became of it.
+    /// Returns its id and `why` it is given up, or [`SendFailure::Unknown`] if its outcome is
+    /// unknown.
     pub(super) fn abandon(&mut self, why: SendFailure) -> Option<GivenUp> {
         self.retire();
         let mut flight = self.flight.take()?;
         let why = if flight.unknown { SendFailure::Unknown } else { why };
         let given_up = flight.job.id().map(|id| (id, why));
         if matches!(flight.job, Job::Here) {
-            // The sign of life that cannot be sent: its counter must not be used again.
+            // The `Here` entry itself cannot be sent: its counter must not be used again.
             self.counter += u64::from(flight.unknown);
         } else if flight.unknown && !matches!(flight.job, Job::Change(..)) {
             flight.job = Job::Here;
@@ -348,7 +350,7 @@ impl Outbox {
         given_up
     }
 
-    /// Drops what is no longer worth sending, and names it.
+    /// Drops jobs that are no longer worth sending, and returns their ids.
     pub(super) fn expire(&mut self, now: Timestamp) -> Vec<GivenUp> {
         let due = |job: &Job| job.expires().is_some_and(|at| at <= now);
         let late = |id| (id, SendFailure::Expired);

@@ -1,4 +1,4 @@
-//! What comes out of a machine.
+//! Outputs of a machine.
 
 use std::fmt;
 
@@ -16,28 +16,28 @@ use crate::{
     wire::Request,
 };
 
-/// Events that may wait before the driver stops reading.
+/// Most queued events before the driver stops reading.
 const MAX_EVENTS: usize = 1_024;
 
 impl Machine {
-    /// The next request for the relay.
+    /// Returns the next request for the relay.
     pub fn poll_request(&mut self) -> Option<(Ticket, Request)> {
         self.requests.pop_front()
     }
 
-    /// The next event for the guest.
+    /// Returns the next event for the guest.
     pub fn poll_event(&mut self) -> Option<RoomEvent> {
         self.events.pop_front()
     }
 
-    /// Whether an event waits.
+    /// Whether an event is queued.
     #[must_use]
     pub fn has_events(&self) -> bool {
         !self.events.is_empty()
     }
 
-    /// Whether so few events wait that more input is welcome. Who drives the machine stops reading
-    /// from the connection otherwise.
+    /// Backpressure: whether few enough events are queued to accept more input. Otherwise the
+    /// driver stops reading from the connection.
     #[must_use]
     pub fn has_room_for_events(&self) -> bool {
         self.events.len() < MAX_EVENTS
@@ -49,7 +49,7 @@ impl Machine {
         self.end(Ended::Wiped);
     }
 
-    /// Wipes everything of this room, and tells what of it was not sent. For a program that ends.
+    /// Wipes everything of this room, and reports what was not sent. For a program that exits.
     pub fn shut_down(&mut self) {
         let unsent: Vec<_> = self.outbox.unsent().collect();
         let was_over = self.is_over();
@@ -60,8 +60,8 @@ impl Machine {
         }
     }
 
-    /// Whether something that the guest asked for is still on its way to the relay: something
-    /// said, a leave, or the end of the room.
+    /// Whether a command of the guest still has to reach the relay: a message, a change, a leave,
+    /// or the end of the room.
     #[must_use]
     pub fn has_last_words(&self) -> bool {
         let leaves = self.leave.is_leaving() || self.closing;
@@ -74,30 +74,30 @@ impl Machine {
         matches!(self.phase, Phase::Over)
     }
 
-    /// Whether the guest is in the room and can talk.
+    /// Whether the guest is in the room and can send.
     #[must_use]
     pub const fn is_inside(&self) -> bool {
         matches!(self.phase, Phase::Inside(_))
     }
 
-    /// Why the room is over for this guest; `None` while it is not.
+    /// Returns why the room is over for this guest; `None` while it is not.
     #[must_use]
     pub const fn ended(&self) -> Option<Ended> {
         self.ended
     }
 
-    /// The room's address.
+    /// Returns the room's address.
     #[must_use]
     pub const fn address(&self) -> &RoomAddress {
         &self.address
     }
 
-    /// What is still kept of what was said, in order.
+    /// Returns the messages that are still kept, in order.
     pub fn history(&self) -> impl Iterator<Item = &Message> {
         self.history.messages()
     }
 
-    /// The room's state, to be shown.
+    /// Returns the room's state, for display.
     #[must_use]
     pub fn view(&self) -> RoomView {
         let session = self.session();
@@ -135,8 +135,8 @@ impl Machine {
         }
     }
 
-    /// A message is wiped: from the history it is gone already. One that was not fetched yet was
-    /// never on a screen, and never comes there.
+    /// Reports a message that was wiped from the history. If its event is still queued, the message
+    /// was never on a screen: that event is dropped instead.
     pub(super) fn emit_expired(&mut self, id: MessageId) {
         let waiting = self.events.len();
         self.events
@@ -146,7 +146,7 @@ impl Machine {
         }
     }
 
-    /// Says once that the relay contradicts itself.
+    /// Reports once that the relay contradicts itself.
     pub(super) fn report_inconsistency(&mut self) {
         if !std::mem::replace(&mut self.inconsistency_reported, true) {
             self.emit(RoomEvent::Trouble(Trouble::DishonestRelay));

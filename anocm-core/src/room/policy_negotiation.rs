@@ -1,8 +1,8 @@
-//! What a room is opened with, when the relay allows less than was asked for.
+//! The policy with which a room is opened when the relay allows less than was requested.
 //!
-//! A relay says what it allows only by refusing. It names the longest retention; of the other
-//! limits it says no more than that one of them is too much. So all of those are lowered together,
-//! in a few steps, and the guest is told what the room was opened with in the end.
+//! A relay reports its limits only by refusing. It names the longest retention; of the other limits
+//! it reports only that one of them is exceeded. So those are lowered together, in a few steps, and
+//! the guest is told with which policy the room was opened in the end.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::{
     wire::Refusal,
 };
 
-/// What is asked for at most after each refusal that names nothing: largest age, linger, entries,
+/// The limits requested at most after each refusal that names none: largest age, linger, entries,
 /// bytes.
 const STEPS: [(Duration, Duration, u32, u64); 3] = [
     (days(1), Duration::from_secs(120), 10_000, 32_000_000),
@@ -21,7 +21,7 @@ const STEPS: [(Duration, Duration, u32, u64); 3] = [
     (Duration::from_secs(600), Duration::from_secs(5), 100, 1_000_000),
 ];
 
-/// A room as it is asked for now.
+/// A room as it is requested now.
 pub(super) struct PolicyNegotiation {
     pub(super) new: NewRoom,
     step: usize,
@@ -32,7 +32,7 @@ impl PolicyNegotiation {
         Self { new, step: 0 }
     }
 
-    /// Asks for less after a refusal; false when less would not help.
+    /// Lowers the request after a refusal. Returns false when a lower one would not help.
     pub(super) fn lower(&mut self, refusal: Refusal) -> bool {
         match refusal {
             Refusal::RetentionTooLong { max } => self.lower_retention(max),
@@ -76,7 +76,7 @@ impl PolicyNegotiation {
 mod tests {
     use super::*;
 
-    fn largest(seconds: u64) -> Refusal {
+    fn too_long(seconds: u64) -> Refusal {
         let largest = Retention::keep(Duration::from_secs(seconds)).unwrap();
         Refusal::RetentionTooLong { max: largest }
     }
@@ -84,14 +84,14 @@ mod tests {
     #[test]
     fn the_retention_is_what_the_relay_names() {
         let mut wish = PolicyNegotiation::new(NewRoom::default());
-        assert!(wish.lower(largest(3_600)));
+        assert!(wish.lower(too_long(3_600)));
         let shown = [wish.new.retention.default_retention(), wish.new.retention.max()];
         assert_eq!(shown.map(|kept| kept.to_string()), ["5m", "1h"]);
-        assert!(wish.lower(largest(0)));
+        assert!(wish.lower(too_long(0)));
         assert_eq!(wish.new.retention.default_retention(), Retention::Live);
-        // A relay that names more than was asked for is at fault, and not asked for ever.
-        assert!(!wish.lower(largest(0)));
-        assert!(!wish.lower(largest(60)));
+        // A relay that names more than was requested is faulty, and is not asked forever.
+        assert!(!wish.lower(too_long(0)));
+        assert!(!wish.lower(too_long(60)));
         assert_eq!(wish.new.max_age, NewRoom::default().max_age);
     }
 

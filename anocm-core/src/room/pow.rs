@@ -1,4 +1,4 @@
-//! The work that a relay under load asks for before a room is created or joined.
+//! The proof of work that a relay under load requires before a room is created or joined.
 
 use std::time::Duration;
 
@@ -12,28 +12,28 @@ use crate::{
     wire::{Puzzle, Refusal, Request},
 };
 
-/// Tries at one go: a few milliseconds, in which nothing else is done here.
+/// Attempts per step: a few milliseconds, during which this machine does nothing else.
 const TRIES_PER_STEP: u32 = 64;
-/// Between two goes others get their turn.
+/// Pause between two steps, in which other tasks run.
 const PAUSE: Duration = Duration::from_millis(1);
-/// Whoever is asked for work so often on one way in does not get in.
+/// A guest that is required to do proof of work this often in one join gives up.
 const MAX_POW_ATTEMPTS: u32 = 16;
 
-/// A puzzle that is being worked on.
+/// A puzzle that is being solved.
 pub(super) struct PowSearch {
     solver: Solver,
     due: Timestamp,
 }
 
 impl PowSearch {
-    /// When the work goes on.
+    /// Returns when the next step is due.
     pub(super) const fn due(&self) -> Timestamp {
         self.due
     }
 }
 
 impl Machine {
-    /// The relay asks for work before it lets this guest in.
+    /// Starts the proof of work that the relay requires before it admits this guest.
     pub(super) fn on_pow_required(&mut self, now: Timestamp, puzzle: Puzzle) {
         self.pow_attempts += 1;
         if self.pow_attempts > MAX_POW_ATTEMPTS || puzzle.difficulty > Puzzle::MAX_DIFFICULTY {
@@ -44,7 +44,7 @@ impl Machine {
         self.link.working = Some(PowSearch { solver, due: now });
     }
 
-    /// Works for a moment, if there is work to be done.
+    /// Runs one step of the proof of work, if there is one.
     pub(super) fn continue_pow(&mut self, now: Timestamp) {
         let due = self.link.working.as_mut().filter(|working| working.due <= now);
         let Some(working) = due else {

@@ -1,4 +1,4 @@
-//! Who is here, and when to say that oneself is.
+//! Which members are here, and when to send this guest's own heartbeat.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,42 +8,42 @@ use std::{
 use super::{Machine, outbox::Job};
 use crate::{id::MemberId, time::Timestamp};
 
-/// A room of at most this many members tells presence regularly; in a larger one a member is here
-/// when they say something.
+/// Rooms of at most this many members send heartbeats; in a larger room a member is here when it
+/// sends a message.
 const HEARTBEAT_MEMBERS: usize = 32;
-/// How often "here" is said when nothing else was.
+/// Interval of `Here` heartbeats when nothing else was sent.
 const HEARTBEAT: Duration = Duration::from_secs(60);
-/// Without a sign for this long, a member is not here any more.
+/// A member without an entry for this long is not here any more.
 const SILENT_AFTER: Duration = Duration::from_secs(150);
-/// How long a newcomer has to show a sign, before they are shown one all the same.
+/// How long a newcomer has to send its first entry, before a heartbeat is sent to it all the same.
 const SILENT_NEWCOMER: Duration = Duration::from_secs(2);
-/// Typing is told at most this often.
+/// Shortest interval between two `Typing` entries.
 const TYPING_EVERY: Duration = Duration::from_secs(3);
 
-/// Signs of life, the others' and one's own.
+/// Liveness of the other members and of this guest.
 #[derive(Debug, Default)]
 pub(super) struct Presence {
     heard: BTreeMap<MemberId, Timestamp>,
     last_said: Option<Timestamp>,
     last_typing: Option<Timestamp>,
     answer_at: Option<Timestamp>,
-    /// Newcomers who are to be told that oneself is here, and who have shown no sign yet.
+    /// Newcomers that are to receive a heartbeat, and that have sent no entry yet.
     expected: BTreeSet<MemberId>,
 }
 
 impl Presence {
-    /// A sign of a member. Whether they were not here before.
+    /// Records an entry of a member. Returns whether the member was not here before.
     pub(super) fn seen(&mut self, member: MemberId, now: Timestamp) -> bool {
         self.heard.insert(member, now).is_none()
     }
 
-    /// A member is gone, or goes away. Whether they were here.
+    /// Removes a member that left or went away. Returns whether it was here.
     pub(super) fn remove(&mut self, member: &MemberId) -> bool {
         self.expected.remove(member);
         self.heard.remove(member).is_some()
     }
 
-    /// Those without a sign for too long.
+    /// Removes and returns the members without an entry for too long.
     pub(super) fn take_silent(&mut self, now: Timestamp) -> Vec<MemberId> {
         let silent: Vec<_> = self
             .heard
@@ -57,36 +57,36 @@ impl Presence {
         silent
     }
 
-    /// Who is here.
+    /// Returns the members that are here.
     pub(super) fn here(&self) -> impl Iterator<Item = &MemberId> {
         self.heard.keys()
     }
 
-    /// Something was said by oneself: that is a sign, too.
+    /// Records that this guest sent an entry, which counts as a heartbeat.
     pub(super) const fn sent(&mut self, now: Timestamp) {
         self.last_said = Some(now);
         self.answer_at = None;
     }
 
-    /// A newcomer is to be told soon that oneself is here.
+    /// Schedules a heartbeat for a newcomer.
     pub(super) fn answer(&mut self, at: Timestamp) {
         self.answer_at = Some(self.answer_at.map_or(at, |earlier| earlier.min(at)));
     }
 
-    /// A newcomer is to be told that oneself is here. What is said before they have entered is not
-    /// heard by them, and how long that takes only they know: so it is said when they have shown
-    /// a sign.
+    /// Schedules a heartbeat for a newcomer once it has sent an entry. A newcomer does not receive
+    /// entries sent before it has entered, and only the newcomer knows how long that takes. Without
+    /// an entry of it, the heartbeat is sent after [`SILENT_NEWCOMER`].
     pub(super) fn expect(&mut self, newcomer: MemberId, at: Timestamp) {
         self.expected.insert(newcomer);
         self.answer(at.saturating_add(SILENT_NEWCOMER));
     }
 
-    /// Whether this member was expected; takes note of it.
+    /// Returns whether this newcomer was expected, and clears the mark.
     pub(super) fn has_come(&mut self, member: &MemberId) -> bool {
         self.expected.remove(member)
     }
 
-    /// Whether typing may be told now; takes note of it.
+    /// Returns whether a `Typing` entry may be sent now, and if so records it as sent.
     pub(super) fn may_type(&mut self, now: Timestamp) -> bool {
         let may = self.last_typing.is_none_or(|last| now >= last.saturating_add(TYPING_EVERY));
         if may {
@@ -95,7 +95,7 @@ impl Presence {
         may
     }
 
-    /// When "here" is to be said next.
+    /// Returns when the next heartbeat is to be sent.
     pub(super) fn heartbeat_due(&self, members: usize) -> Option<Timestamp> {
         let heartbeat = self
             .last_said
@@ -104,14 +104,14 @@ impl Presence {
         [heartbeat, self.answer_at].into_iter().flatten().min()
     }
 
-    /// When the next member falls silent.
+    /// Returns when the next member times out.
     pub(super) fn silence_due(&self) -> Option<Timestamp> {
         self.heard.values().min().map(|heard| heard.saturating_add(SILENT_AFTER))
     }
 }
 
 impl Machine {
-    /// Says that this guest is here, when it is time.
+    /// Sends a heartbeat, when due.
     pub(super) fn send_presence(&mut self, now: Timestamp) {
         let Some(session) = self.session() else {
             return;

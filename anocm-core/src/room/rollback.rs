@@ -1,6 +1,6 @@
-//! A commit or join that the rules forbid leaves the relay in an epoch that no honest member is
-//! in. A join is taken back by any member, once no member can have accepted it; a commit by the
-//! owner. Until then nothing can be said.
+//! Rollback of rejected commits and joins. A commit or join that the rules forbid moves the relay
+//! to an epoch that no honest member is in. Any member may have a join voided, once no member can
+//! have accepted it; only the owner may void a commit. Until then nothing can be sent.
 
 use std::{collections::VecDeque, ops::RangeInclusive, time::Duration};
 
@@ -16,51 +16,53 @@ use crate::{
     wire::{EntryKind, Refusal, Reply, Request, SETTLES},
 };
 
-/// So many joins that were no joins, within this time, and the owner's client replaces the link by
-/// which they came.
+/// After this many voided invalid joins within `JUNK_WITHIN`, the owner's client replaces the
+/// invite through which they came.
 const JUNK_JOINS: usize = 3;
 const JUNK_WITHIN: Duration = Duration::from_secs(600);
-/// How often in a row an owner who is not admitted asks at once for the current epoch, while commits
-/// or joins move the room on. After that it backs off.
+/// How often in a row an owner that is not admitted requests the current epoch without delay, while
+/// commits or joins advance the room. After that it backs off.
 const MAX_OWNER_ADVANCES: u32 = 8;
-/// A commit that was to put right what the relay was told, and was refused or overtaken, is made
-/// again after this: before the joins that it settles can be taken back.
+/// Delay before an owner's commit that was to correct the relay's hashes, and was refused or
+/// overtaken, is made again. Shorter than `SETTLES`: before the joins that it settles can be
+/// voided.
 const CORRECT_HASHES_RETRY: Duration = Duration::from_secs(2);
 const _: () = assert!(CORRECT_HASHES_RETRY.as_secs() < SETTLES.as_secs());
-/// Members ask within this of each other, so that as a rule one does.
+/// Members spread their requests over this many milliseconds, so that usually only one is made.
 const SPREAD: u64 = 1_000;
 
-/// Where the log went on without the honest members.
+/// The entry at which the log continued without the honest members.
 pub(super) struct Rejected {
     seq: Seq,
     by: Option<MemberKey>,
     kind: EntryKind,
     flaw: RejectReason,
-    /// The relay did not know what was to be taken back.
+    /// The relay did not know the entry that was to be voided.
     unknown: bool,
-    /// The relay has a false hash of this guest's epoch, and so can be told by the owner alone.
+    /// The relay has a false hash of this guest's epoch, and so accepts the request from the owner
+    /// only.
     needs_owner: bool,
-    /// When this guest asks, as a member, to have it taken back.
+    /// When this guest requests, as a member, that the entry be voided.
     take_back_at: Option<Timestamp>,
 }
 
-/// Why this guest does not follow a commit or join.
+/// Why this guest does not apply a commit or join.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RejectReason {
-    /// The rules forbid it: every member refuses it alike.
+    /// The rules forbid it: every member rejects it.
     Unlawful,
-    /// Its path does not decrypt for this member. Others may have followed it.
+    /// Its path does not decrypt for this member. Other members may have applied it.
     Garbled,
     /// The relay does not admit members to the epoch that it begins.
     NotAdmitted {
-        /// Others may have gone past it, through the door.
+        /// Other members may have passed it by an external join.
         passed: bool,
     },
 }
 
 impl Rejected {
-    /// Whether the owner takes it back at once. A join that only some can follow is settled by
-    /// them, and then this guest goes back to the door.
+    /// Whether the owner voids it at once. A join that only some members can apply is settled by
+    /// those members; this guest then rejoins through the door.
     fn is_for_the_owner(&self) -> bool {
         match self.flaw {
             _ if self.needs_owner => true,
@@ -71,12 +73,12 @@ impl Rejected {
     }
 }
 
-/// When joins that were no joins were taken back.
+/// Times at which invalid joins were voided.
 #[derive(Debug, Default)]
 pub(super) struct JunkJoins(VecDeque<Timestamp>);
 
 impl JunkJoins {
-    /// One more; true when there were too many.
+    /// Counts one more. Returns true at `JUNK_JOINS` within `JUNK_WITHIN`.
     fn count(&mut self, now: Timestamp) -> bool {
         self.0.retain(|at| at.saturating_add(JUNK_WITHIN) > now);
         self.0.push_back(now);
@@ -89,8 +91,8 @@ impl JunkJoins {
 }
 
 impl Machine {
-    /// The entry at `seq` is a commit or join that this guest does not accept, or a copy of one
-    /// that the relay altered. Until it is gone, it is looked at again from time to time.
+    /// Records that the entry at `seq` is a commit or join that this guest rejects, or a copy that
+    /// the relay altered. Until it is voided, the entry is read again from time to time.
     pub(super) fn on_rejected(
         &mut self,
         now: Timestamp,
@@ -111,25 +113,25 @@ impl Machine {
         self.resync(now, None);
     }
 
-    /// Whether it is the entry at `seq` that broke the room.
+    /// Whether the rejected entry is the one at `seq`.
     pub(super) fn is_rejected_at(&self, seq: Seq) -> bool {
         self.rejected.as_ref().is_some_and(|broken| broken.seq == seq)
     }
 
-    /// Has what broke the room read again, and what came after it.
+    /// Moves the log cursor back, so that the rejected entry and those after it are read again.
     pub(super) fn look_again(&mut self) {
         if let Some(Rejected { seq, .. }) = &self.rejected {
             self.log.start_after(seq.before());
         }
     }
 
-    /// The place of what broke the room.
+    /// Returns the sequence number of the rejected entry.
     pub(super) fn rejected_at(&self) -> Option<Seq> {
         self.rejected.as_ref().map(|broken| broken.seq)
     }
 
-    /// Takes back what broke the room: at once if this guest is the owner, and a join in a while
-    /// if not.
+    /// Requests that the rejected entry be voided: at once if this guest is the owner; otherwise,
+    /// for a join, schedules the request.
     pub(super) fn retry_void(&mut self, now: Timestamp) {
         let wait = SETTLES + Duration::from_millis(100 + self.random_below(SPREAD));
         let (Some(broken), Phase::Inside(session)) = (&mut self.rejected, &self.phase) else {
@@ -149,19 +151,19 @@ impl Machine {
         }
     }
 
-    /// When this guest asks to have a join taken back.
+    /// Returns when this guest requests that a join be voided.
     pub(super) fn take_back_at(&self) -> Option<Timestamp> {
-        // First the answer that may admit this guest after all.
+        // A reply that may still admit this guest comes first.
         let broken = self.rejected.as_ref().filter(|_| self.link.up && self.staged.is_none());
         broken.and_then(|broken| broken.take_back_at)
     }
 
-    /// Asks to have a join taken back, when it is time.
+    /// Requests that a rejected join be voided, when due.
     pub(super) fn take_back_when_due(&mut self, now: Timestamp) {
         if self.take_back_at().is_none_or(|at| at > now) {
             return;
         }
-        // The relay hears this of those who have proven the epoch that is to go on.
+        // The relay accepts this only from a member that has proven the epoch that is to continue.
         self.link.retry_at = None;
         self.enter();
         let (Some(broken), Phase::Inside(session)) = (&mut self.rejected, &self.phase) else {
@@ -181,7 +183,7 @@ impl Machine {
         let Some(broken) = &mut self.rejected else { return };
         match result {
             Ok(_) => {}
-            // As a rule a member was faster, and this guest is about to hear of it.
+            // Usually another member was faster, and the `Voided` event is in flight.
             Err(Refusal::StaleEpoch { .. }) if broken.unknown => self.rejoin(now),
             Err(refusal) => {
                 broken.unknown |= matches!(refusal, Refusal::StaleEpoch { .. });
@@ -190,7 +192,7 @@ impl Machine {
         }
     }
 
-    /// The answer to a member's wish to have a join taken back.
+    /// Handles the reply to a member's request to void a join.
     pub(super) fn on_take_back_reply(&mut self, now: Timestamp, result: &Result<Reply, Refusal>) {
         let wait = Duration::from_millis(self.random_below(SPREAD));
         let Some(broken) = &mut self.rejected else {
@@ -201,13 +203,14 @@ impl Machine {
                 let retry_after = Duration::from_millis(u64::from(*retry_after));
                 broken.take_back_at = Some(now.saturating_add(retry_after + wait));
             }
-            // Members have accepted it: the room has gone on without this guest.
+            // Members have accepted the join: the room has moved on without this guest.
             Err(Refusal::Unlawful) if broken.flaw == RejectReason::Garbled => self.rejoin(now),
-            // A member has kept it, who works together with its sender: it stands for good.
+            // A member that colludes with the author of the join has kept it: it cannot be voided
+            // any more.
             Err(Refusal::Unlawful) if broken.flaw != RejectReason::Unlawful => {
                 self.on_not_admitted(now)
             }
-            // As a rule another member was faster, and this guest is about to hear of it.
+            // Usually another member was faster, and the `Voided` event is in flight.
             Err(Refusal::StaleEpoch { .. })
                 if broken.flaw != RejectReason::Unlawful && broken.unknown =>
             {
@@ -217,8 +220,8 @@ impl Machine {
                 broken.unknown = true;
                 self.resync(now, None);
             }
-            // The owner has come here without having proven this epoch. Others may have gone on from
-            // what comes last no more than this guest has.
+            // The owner got here without having proven this epoch. If the room is just one epoch
+            // ahead, other members may not have moved on past the rejected entry either.
             Err(Refusal::NotAdmitted) if self.link.as_owner.is_some() => {
                 let next = self.session().map(|session| session.epoch().next());
                 if self.link.current != next {
@@ -237,7 +240,7 @@ impl Machine {
         }
     }
 
-    /// The relay took back the entry at `seq`; the room goes on in `epoch`.
+    /// Handles the void of the entry at `seq`; the room continues in `epoch`.
     pub(super) fn on_voided(&mut self, now: Timestamp, seq: Seq, epoch: Epoch) {
         self.log.voided(seq);
         let was_staged = self.on_staged_taken_back(seq);
@@ -248,12 +251,13 @@ impl Machine {
             Some(broken) if broken.seq == seq && epoch == current => {
                 self.resume_after_rollback(now)
             }
-            // The epoch that it began was not proven yet.
+            // The epoch that the staged join began was not proven yet.
             _ if was_staged && epoch == current => self.resume_after_rollback(now),
-            // An entry that was valid to this guest is gone, and the keys before it are erased.
+            // An entry that this guest had accepted is gone, and the keys of the epoch before it
+            // are erased.
             _ if seq <= self.log.cursor() && epoch < current => self.on_taken_back(now, seq, epoch),
             _ if was_staged => self.on_inconsistency(now),
-            // The epoch that the owner is on the way to.
+            // The epoch that the owner is about to enter with the owner token.
             _ if self.link.as_owner > Some(epoch) => {
                 self.link.admitted = false;
                 self.on_not_admitted(now);
@@ -262,9 +266,9 @@ impl Machine {
         }
     }
 
-    /// The entry at `seq`, which this guest has followed or is, was taken back. Members may do
-    /// that to a join while nothing but newcomers has come of it; anything else would undo what
-    /// members have done since, as the removal of one.
+    /// Handles the void of the entry at `seq`, which this guest has applied or which is its own
+    /// join. Members may void a join while only newcomers have acted on it. Anything else would
+    /// undo what members have done since, such as a removal.
     fn on_taken_back(&mut self, now: Timestamp, seq: Seq, epoch: Epoch) {
         let Some(undone) = self.epoch_history.since(seq) else {
             return self.end(Ended::DishonestRelay);
@@ -276,8 +280,8 @@ impl Machine {
             self.rejoin(now);
             self.left_in = Some(epoch);
         } else if let Some(context) = undone {
-            // The owner knows of a member who told the relay false hashes, and may have begun another
-            // epoch already.
+            // The owner knows of a member that gave the relay false hashes, and may have begun
+            // another epoch already.
             let any_door = self.correct_hashes_at.is_some();
             self.rejoin(now);
             self.left_in = Some(epoch);
@@ -287,16 +291,17 @@ impl Machine {
         }
     }
 
-    /// The log has nothing at these places. What broke the room was kept if it stood there still, so
-    /// it was taken back while this guest was not told. Another commit may have followed at once:
-    /// then the relay is never seen in this guest's epoch again.
+    /// Handles empty sequence numbers in the log. If the rejected entry was among them, it was
+    /// voided without this guest receiving the event, since the relay keeps such entries. Another
+    /// commit may have followed at once: then the relay is never seen in this guest's epoch again.
     pub(super) fn on_voided_unseen(&mut self, now: Timestamp, seqs: &RangeInclusive<Seq>) {
         if self.rejected.as_ref().is_some_and(|broken| seqs.contains(&broken.seq)) {
             self.resume_after_rollback(now);
         }
     }
 
-    /// What broke the room was taken back: this guest's epoch goes on, and is proven again.
+    /// Resumes after the void of the rejected entry: this guest's epoch continues and is proven
+    /// again.
     fn resume_after_rollback(&mut self, now: Timestamp) {
         self.on_rolled_back(now);
         self.link.behind = false;
@@ -308,8 +313,8 @@ impl Machine {
         self.enter();
     }
 
-    /// The relay is in this guest's epoch, or the entry opens after all: what broke the room is
-    /// gone.
+    /// Clears the rejected entry: the relay is in this guest's epoch, or the entry can be applied
+    /// after all.
     pub(super) fn on_rolled_back(&mut self, now: Timestamp) {
         let Some(Rejected { by, kind, .. }) = self.rejected.take() else {
             return;
@@ -321,19 +326,19 @@ impl Machine {
             return;
         }
         if let Some(by) = by {
-            // The member who broke the room would do it again before they could be removed by hand.
+            // The member could do it again before it is removed by hand.
             self.outbox.push_first(Job::Change(None, Change::Remove(by)));
         } else if kind == EntryKind::Join && self.junk_joins.count(now) {
             self.outbox.push_first(Job::Change(None, Change::ReplaceInvite));
         }
     }
 
-    /// The token that was shown does not admit this guest. A commit may have brought the relay a
-    /// false hash: then the owner's own token admits the owner to the epoch that the room is in, and
-    /// everybody else comes back in through the door.
+    /// Handles a refused token. A commit may have brought the relay a false hash: then the owner
+    /// token still admits the owner to the current epoch, and all other members rejoin through the
+    /// door.
     pub(super) fn on_not_admitted(&mut self, now: Timestamp) {
         let Phase::Inside(session) = &self.phase else { return };
-        // All that came about since is still in the log, with a margin.
+        // Every entry since then is still in the log, with a margin.
         let kept =
             self.in_sync_at.saturating_add(session.settings().policy.handshakes.lifetime() / 2);
         let may = now < kept && self.may_go_as_owner(now);
@@ -349,21 +354,21 @@ impl Machine {
         }
         self.link.synced = false;
         self.link.retry_at = None;
-        // Nothing stands there to be taken back, and the refusal tells which epoch the room is in.
+        // The sequence number 0 holds nothing to void, and the refusal returns the current epoch.
         let nothing = Seq::START;
         let request = Request::Void { address: self.address, token, seq: nothing, restored };
         self.send_request(PendingRequest::CurrentEpoch, request);
     }
 
     /// Whether a commit over a connection that shows the owner token settles only joins that this
-    /// guest has read: those after the own one.
+    /// guest has read, which are those after its own.
     fn may_go_as_owner(&self, now: Timestamp) -> bool {
         let kept = self.session().map(|session| session.settings().policy.handshakes.lifetime());
         self.link.joined_here
             || kept.is_none_or(|kept| !self.epoch_history.joined_within(kept, now))
     }
 
-    /// The epoch that the room is in, which the owner enters by the own token.
+    /// Handles the room's current epoch, which the owner enters with the owner token.
     pub(super) fn on_current_epoch(&mut self, now: Timestamp, result: &Result<Reply, Refusal>) {
         let Some(epoch) = self.session().map(Session::epoch) else { return };
         match result {
@@ -380,8 +385,9 @@ impl Machine {
         }
     }
 
-    /// The owner was admitted by the owner token only: an own commit replaces the hashes at the relay,
-    /// so that members are admitted again. One that is overtaken is made again.
+    /// Commits a refresh as the owner that was admitted by the owner token only. The commit
+    /// replaces the hashes at the relay, so that members are admitted again. If it is overtaken, it
+    /// is made again.
     pub(super) fn correct_hashes(&mut self, now: Timestamp) {
         let due = self.correct_hashes_at.is_some_and(|at| at <= now);
         if !due || !self.may_act() || self.outbox.has_refresh() {
@@ -391,7 +397,7 @@ impl Machine {
             return self.rejoin(now);
         }
         if !self.link.is_owners {
-            // Only over a connection that has shown the owner token a commit settles joins.
+            // A commit settles joins only over a connection that has shown the owner token.
             self.link.goes_as_owner(self.session().map(Session::epoch));
             self.link.synced = false;
             return self.enter();

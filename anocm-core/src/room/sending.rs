@@ -1,4 +1,4 @@
-//! Sealing what waits and asking the relay to append it, one thing at a time.
+//! Sealing queued jobs and requesting their append, one at a time.
 
 use std::time::Duration;
 
@@ -17,18 +17,18 @@ use crate::{
     wire::{Refusal, Reply, Request},
 };
 
-/// An entry that was accepted is told within this, or it is looked for.
+/// An accepted entry is delivered within this time; otherwise this guest re-synchronises.
 const OVERDUE: Duration = Duration::from_secs(10);
 
 impl Machine {
-    /// A fresh name for a message.
+    /// Returns a fresh random message id.
     pub(super) fn new_id(&mut self) -> MessageId {
         let mut bytes = [0; 16];
         self.rng.fill_bytes(&mut bytes);
         MessageId::new(bytes)
     }
 
-    /// Sends the next job, if nothing is in flight and the room can take it.
+    /// Sends the next job, if nothing is in flight and the room is in sync.
     pub(super) fn push(&mut self, now: Timestamp) {
         if !self.link.synced || self.rejected.is_some() || self.link.retry_at.is_some() {
             return;
@@ -67,8 +67,8 @@ impl Machine {
         }
     }
 
-    /// Seals the job in flight, unless that was done for this epoch, and asks for its append.
-    /// An error when it cannot be done at all.
+    /// Seals the job in flight, unless it is sealed for this epoch already, and requests its
+    /// append. Returns an error when the job cannot be done at all.
     fn launch(&mut self, now: Timestamp) -> Result<(), SessionError> {
         let Phase::Inside(session) = &mut self.phase else {
             return Ok(());
@@ -82,8 +82,8 @@ impl Machine {
         }
         let is_change = matches!(flight.job, Job::Change(..));
         let fits = |sealed: &Sealed| sealed.entry.epoch == session.epoch();
-        // A commit is sent again as it was, so that it is one's own whichever copy came first. A
-        // message is sealed again: its receivers drop what they have heard.
+        // A commit is sent again unchanged, so that either copy is recognised as this guest's own.
+        // A message is sealed again: receivers drop the duplicate.
         if !(is_change && flight.sealed.as_ref().is_some_and(fits)) {
             self.outbox.retire();
             return self.seal_and_append(now);
@@ -117,7 +117,7 @@ impl Machine {
                 return Ok(());
             }
             Job::Send { text, .. } => Ok(Content::Text(text.clone())),
-            // The id may be another guest's by now, who chose it.
+            // Another guest may have chosen this id by now.
             Job::Whisper { to, .. }
                 if session.member(to.id).is_none_or(|now| now.key != to.key) =>
             {
@@ -155,7 +155,7 @@ impl Machine {
         }
     }
 
-    /// The answer to an append.
+    /// Handles the reply to an append.
     pub(super) fn on_appended(
         &mut self,
         now: Timestamp,
@@ -166,7 +166,7 @@ impl Machine {
             return;
         };
         if flight.asked != Some(ticket) {
-            // Its entry came back before the answer: settled already.
+            // The entry was delivered before the reply: it is settled already.
             return;
         }
         flight.asked = None;

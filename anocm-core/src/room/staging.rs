@@ -1,9 +1,10 @@
 //! External joins, staged until the relay admits this member to the epoch that they begin.
 //!
-//! The hashes and group information that a join brings the relay are chosen by the newcomer, and
-//! members cannot check them: with a false member hash the relay admits no member to the next epoch,
-//! though the join is valid. A member that merged it would have erased the keys by which the room can
-//! go on. So the next epoch is proven first, and the join is merged when the relay admits this member.
+//! The newcomer chooses the hashes and group information that a join brings the relay, and members
+//! cannot check them: with a false member hash the relay admits no member to the next epoch, though
+//! the join is valid. A member that merged it would have erased the keys with which the room can
+//! continue. So the next epoch is proven first, and the join is merged when the relay admits this
+//! member.
 
 use super::{Machine, machine::Phase, rollback::RejectReason};
 use crate::{
@@ -14,8 +15,8 @@ use crate::{
     wire::{EntryKind, SETTLES},
 };
 
-/// A join that this guest would follow, and its place. Boxed, so that nothing of it stays in the
-/// machine when it is gone: what is moved takes along whatever stood where it has no value.
+/// A valid join that is not merged yet, and its sequence number. Boxed, so that none of its bytes
+/// stay in the machine after it is dropped: a move also copies stale bytes where there is no value.
 pub(super) struct Staged {
     seq: Seq,
     /// When the relay accepted it.
@@ -24,8 +25,8 @@ pub(super) struct Staged {
 }
 
 impl Machine {
-    /// The join at `seq` is lawful: asks the relay for the epoch that it begins. Until the answer
-    /// is there, the log is not followed any further.
+    /// Stages the valid join at `seq`: proves the epoch that it begins to the relay. The log is not
+    /// applied any further until the reply arrives.
     pub(super) fn stage(
         &mut self,
         now: Timestamp,
@@ -41,8 +42,8 @@ impl Machine {
         self.enter();
     }
 
-    /// The epoch to be proven to the relay: the session's, the one that a staged join begins, or
-    /// the one that the owner is on the way to.
+    /// Returns the epoch to be proven to the relay: the session's, the one that a staged join
+    /// begins, or the one that the owner is about to enter with the owner token.
     pub(super) fn epoch_to_prove(&self) -> Option<Epoch> {
         let staged = self.staged.as_ref().map(|staged| staged.join.epoch());
         staged.or_else(|| {
@@ -51,7 +52,8 @@ impl Machine {
         })
     }
 
-    /// What proves that epoch. The owner's own token where the member token did not do.
+    /// Returns the token that proves that epoch: the owner token where the member token was
+    /// refused.
     pub(super) fn token_to_prove(&self) -> Option<Token> {
         if let Some(staged) = &self.staged {
             return staged.join.member_token().cloned();
@@ -63,7 +65,8 @@ impl Machine {
         session.member_token().ok().cloned()
     }
 
-    /// The relay has admitted this guest to the epoch of the staged join. False when there is none.
+    /// Merges the staged join, after the relay has admitted this guest to its epoch. Returns false
+    /// when there is none.
     pub(super) fn follow_staged(&mut self, now: Timestamp) -> bool {
         let Some(staged) = self.staged.take() else {
             return false;
@@ -89,8 +92,8 @@ impl Machine {
         }
     }
 
-    /// The relay does not admit this guest to the epoch of the staged join: it is not followed.
-    /// False when there was none.
+    /// Rejects the staged join, after the relay did not admit this guest to its epoch. Returns
+    /// false when there is none.
     pub(super) fn on_staged_not_admitted(&mut self, now: Timestamp) -> bool {
         let Some(staged) = self.staged.take() else {
             return false;
@@ -107,7 +110,8 @@ impl Machine {
         true
     }
 
-    /// Whether the staged join stood at `seq` or after it. It is dropped then: it was taken back.
+    /// Drops the staged join if it is at `seq` or after it and so was voided. Returns whether it
+    /// was.
     pub(super) fn on_staged_taken_back(&mut self, seq: Seq) -> bool {
         self.staged.take_if(|staged| staged.seq >= seq).is_some()
     }

@@ -1,4 +1,4 @@
-//! Changing the room: own commits, from the proposal to their place in the log.
+//! Own commits, from the proposal to their place in the log.
 
 use openmls::prelude::{LeafNodeParameters, MlsGroup, MlsMessageOut, Sender, StagedCommit};
 use openmls_traits::OpenMlsProvider;
@@ -24,7 +24,7 @@ use crate::{
     wire::{self, Entry, EntryKind, MAX_SEALED, NextEpoch},
 };
 
-/// A commit or join to be appended, and what it brings the relay.
+/// A commit or join to be appended, and the epoch data for the relay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommitBundle {
     /// The sealed commit or join.
@@ -33,7 +33,7 @@ pub struct CommitBundle {
     pub next: NextEpoch,
 }
 
-/// What is held of an own commit until its place in the log is known.
+/// An own commit whose place in the log is not known yet.
 pub(super) struct Pending {
     verdict: ValidatedCommit,
     next: NextKeys,
@@ -42,16 +42,16 @@ pub(super) struct Pending {
 /// The keys of an epoch that has not begun yet.
 pub(super) struct NextKeys {
     pub(super) epoch: EpochKeys,
-    /// With a new door.
+    /// The invite secret and keys of a new door, if there is one.
     pub(super) door: Option<(Secret<32>, DoorKeys)>,
 }
 
 impl Session {
-    /// Makes a commit for the current epoch. Append it; then [`accept`](Self::accept) when it
-    /// stands in the log, or [`discard`](Self::discard) when another came first.
+    /// Makes a commit for the current epoch. Append it; then call [`accept`](Self::accept) when it
+    /// is in the log, or [`discard`](Self::discard) when another commit came first.
     ///
     /// # Errors
-    /// `Pending`, `NotAllowed`, `NoSuchMember`, `TooLong`, `Removed`. No commit waits after an
+    /// `Pending`, `NotAllowed`, `NoSuchMember`, `TooLong`, `Removed`. No commit is pending after an
     /// error other than `Pending`.
     pub fn propose(
         &mut self,
@@ -72,7 +72,7 @@ impl Session {
         outgoing
     }
 
-    /// The own commit stands in the log at its place: the epoch begins.
+    /// Accepts the pending own commit, which has its place in the log: the next epoch begins.
     ///
     /// # Errors
     /// `NotPending`, `Removed`.
@@ -83,7 +83,7 @@ impl Session {
         Ok(self.begin_epoch(verdict, Some(next))?)
     }
 
-    /// The own commit, if one waits, did not make it: forget it.
+    /// Discards the pending own commit, if there is one, after it was not accepted.
     pub fn discard(&mut self) {
         self.pending = None;
         if let Some(live) = &mut self.live {
@@ -93,7 +93,7 @@ impl Session {
         }
     }
 
-    /// Whether an own commit waits.
+    /// Returns whether an own commit is pending.
     #[must_use]
     pub const fn has_pending(&self) -> bool {
         self.pending.is_some()
@@ -117,7 +117,7 @@ impl Session {
         let live = self.live.as_ref().ok_or(SessionError::Removed)?;
         let staged = live.group.pending_commit().ok_or(Fault)?;
         let sender = Sender::Member(live.group.own_leaf_index());
-        // The same rules as for everyone else: what they would not accept is not sent.
+        // The same rules as for other members' commits: one that they would reject is not sent.
         let verdict = self
             .commit_context()
             .validate(staged, &sender, &notice, &commit)
@@ -157,7 +157,7 @@ impl NextKeys {
     }
 }
 
-/// Builds the MLS commit, always with a path: every commit renews the committer's keys.
+/// Builds the MLS commit, always with a path: every commit replaces the committer's keys.
 fn build(
     group: &mut MlsGroup,
     provider: &Provider,

@@ -1,4 +1,4 @@
-//! Changing the room: what a change means for the group, and who may make it.
+//! Changes to the room: the commit that each one needs, and the permissions for it.
 
 use openmls::prelude::LeafNodeIndex;
 
@@ -12,33 +12,34 @@ use super::{
 };
 use crate::{name::Nickname, retention::RoomRetention};
 
-/// What a member can change.
+/// A change that a member can commit.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Change {
-    /// Be called something else.
+    /// Change one's own nickname.
     Rename(Nickname),
-    /// Nothing but the keys: heals a compromise, and repairs the door.
+    /// Replace only the keys: recovers from a compromise, and replaces a broken door.
     Refresh,
-    /// Remove a member against their will and replace the invite. Owner and moderators; of a
-    /// moderator the owner only, who thereby takes the role as well. By key: an id is free for
-    /// another guest to choose once its member is gone.
+    /// Remove a member against its will and replace the invite. Owner and moderators. Only the
+    /// owner can remove a moderator, which also takes its role. By key: another guest can choose
+    /// the id of a member that is gone.
     Remove(MemberKey),
-    /// Remove those who said that they leave; the owner takes a moderator's role with it. Statements
-    /// that are not valid, or of nobody in the room, are passed over.
+    /// Remove the members that announced their leave. When the owner does so, a leaving moderator
+    /// also loses its role. Statements that are invalid, or of a member not in the room, are
+    /// skipped.
     CarryOut(Vec<LeaveStatement>),
-    /// Make a member a moderator, or a moderator a member. Whoever has left is struck off the list
-    /// of the moderators by the way. Owner only.
+    /// Make a member a moderator, or a moderator a member. Members that have left are removed from
+    /// the list of moderators at the same time. Owner only.
     SetRole(MemberKey, Role),
-    /// Take the role from those moderators, and from all who are not in the room. Owner only.
+    /// Demote those moderators, and all that are not in the room. Owner only.
     StrikeModerators(Vec<MemberKey>),
-    /// Change what the room allows, within its policy. Owner only.
+    /// Change the retention that the room allows, within its policy. Owner only.
     SetRetention(RoomRetention),
     /// Replace the invite: the old link no longer works. Owner and moderators.
     ReplaceInvite,
 }
 
-/// A change as MLS has to carry it out.
+/// A change in terms of MLS.
 #[derive(Default)]
 pub(super) struct CommitPlan {
     pub(super) nickname: Option<Nickname>,
@@ -75,7 +76,7 @@ impl Session {
         if member == self.key() || !rules::may_remove(self.role(), removed.role) {
             return Err(SessionError::NotAllowed);
         }
-        // Else a moderator who kept the key would be one again on coming back.
+        // Otherwise a moderator that kept its key would be a moderator again after rejoining.
         let settings =
             (removed.role == Role::Moderator).then(|| self.without_moderators(&[removed.key]));
         Ok(CommitPlan {
@@ -156,7 +157,7 @@ impl Session {
         Ok(CommitPlan { settings: Some(settings), ..CommitPlan::default() })
     }
 
-    /// What this member may do.
+    /// Returns this member's role.
     fn role(&self) -> Role {
         self.settings.role(&self.key())
     }

@@ -1,4 +1,4 @@
-//! What members say to each other, inside the encryption.
+//! The content of messages, inside the encryption.
 
 use serde::{Deserialize, Serialize, Serializer};
 use zeroize::Zeroizing;
@@ -10,56 +10,56 @@ use crate::{
     wire::{self, WireError},
 };
 
-/// The most bytes of a body that fit each size of a sealed entry, whatever the sender's counter.
+/// The largest body in bytes that fits each size of a sealed entry, whatever the sender's counter.
 pub(super) const BODY_SIZES: [usize; 4] = [777, 3_777, 15_777, MAX_CONTENT];
 
 /// The longest text, or body of custom content, in bytes. Up to 777 bytes take an entry of 1,000,
 /// up to 3,777 one of 4,000, up to 15,777 one of 16,000.
 pub const MAX_CONTENT: usize = 63_772;
 
-/// A message as its sender wrapped it.
+/// A message as its sender encoded it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
-    /// Its name.
+    /// The message's id.
     pub id: MessageId,
-    /// How many messages this sender had accepted in this room before it.
+    /// The number of earlier messages of this sender in this room that were accepted.
     pub counter: u64,
-    /// What is said.
+    /// The content.
     pub content: Content,
 }
 
-/// What a message says.
+/// The content of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Content {
-    /// Words, at most [`MAX_CONTENT`] bytes.
+    /// Text, at most [`MAX_CONTENT`] bytes.
     Text(MessageText),
     /// The sender is typing.
     Typing,
-    /// The sender is here.
+    /// The sender is present.
     Here,
-    /// The sender goes away for a while.
+    /// The sender is away for a while.
     Away,
-    /// Something for one member only.
+    /// Content for one member only.
     Whisper(Whisper),
-    /// The sender leaves; any member may carry it out. When this was opened, the statement is
+    /// The sender leaves; any member may commit the removal. In an opened message, the statement is
     /// the sender's own and valid.
     Leaving(LeaveStatement),
-    /// Content of the embedding program's own.
+    /// Content defined by the embedding program.
     Custom {
-        /// The program's number, below 0x8000.
+        /// The program's number for the content, below 0x8000.
         kind: u16,
         /// The content, at most [`MAX_CONTENT`] bytes.
         body: Payload,
     },
-    /// Of a later version: to be skipped. Cannot be sealed.
+    /// Content of a later version: to be skipped. Cannot be sealed.
     Unknown {
-        /// Its number.
+        /// The number of the content.
         kind: u16,
     },
 }
 
-/// Content sealed for one member. To every other member it tells nothing but its size class.
+/// Content sealed for one member. It reveals only its size class to every other member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Whisper(pub(super) Payload);
 
@@ -72,7 +72,7 @@ const LEAVING: u16 = 6;
 /// Set in the numbers of custom content.
 const CUSTOM: u16 = 0x8000;
 
-/// A body as bytes, without a copy where it already is.
+/// A body as bytes, borrowed where possible.
 pub(super) enum Body<'a> {
     Borrowed(&'a [u8]),
     Encoded(Payload),
@@ -88,10 +88,11 @@ impl Body<'_> {
 }
 
 impl Content {
-    /// Its number and its body.
+    /// Returns the number and the body of the content.
     ///
     /// # Errors
-    /// `NotAllowed` for what cannot be sent, `TooLong` for a body that fits no sealed entry.
+    /// `NotAllowed` for content that cannot be sent, `TooLong` for a body that fits no sealed
+    /// entry.
     pub(super) fn parts(&self) -> Result<(u16, Body<'_>), SessionError> {
         let (kind, body) = match self {
             Self::Text(text) => (TEXT, Body::Borrowed(text.as_str().as_bytes())),
@@ -111,7 +112,8 @@ impl Content {
         Ok((kind, body))
     }
 
-    /// The content of that number and body. `None` when the body is not of its kind's form.
+    /// Returns the content of that number and body. `None` when the body does not have its kind's
+    /// form.
     pub(super) fn from_parts(kind: u16, body: &[u8]) -> Option<Self> {
         if body.len() > MAX_CONTENT {
             return None;

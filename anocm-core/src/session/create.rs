@@ -1,4 +1,4 @@
-//! How a session begins: the group of a new room, or one just joined.
+//! Creating a session: for the group of a new room, or for one just joined.
 
 use openmls::prelude::{
     GroupId, Lifetime, MlsGroup, MlsGroupCreateConfig, MlsGroupJoinConfig, MlsMessageOut,
@@ -29,7 +29,7 @@ use crate::{
 };
 
 impl Session {
-    /// Opens a room: its owner is alone in epoch 0.
+    /// Opens a room with its owner as the only member, in epoch 0.
     ///
     /// # Errors
     /// `NotAllowed` when `retention` goes beyond `policy`.
@@ -62,10 +62,11 @@ impl Session {
         Ok((session, genesis))
     }
 
-    /// Group information and hashes of the current epoch, freshly sealed: what `void` restores.
+    /// Returns freshly sealed group information and token hashes of the current epoch, for `void`
+    /// to restore.
     ///
     /// # Errors
-    /// `TooLong` when the group has outgrown a door, `Removed`.
+    /// `TooLong` when the group information does not fit a door, `Removed`.
     pub fn restored(&self, rng: &mut dyn CryptoRng) -> Result<NextEpoch, SessionError> {
         let live = self.live.as_ref().ok_or(SessionError::Removed)?;
         let info = live
@@ -77,7 +78,7 @@ impl Session {
     }
 }
 
-/// A group just made or joined, read and found lawful.
+/// A group just created or joined, read and found valid.
 pub(super) struct NewGroup {
     provider: Provider,
     pub(super) live: Live,
@@ -101,7 +102,7 @@ impl NewGroup {
         Ok(Self { provider, live: Live { group, keys }, door, settings, roster })
     }
 
-    /// How many members there are, this one included.
+    /// Returns the number of members, this one included.
     pub(super) fn members(&self) -> usize {
         self.roster.members().len()
     }
@@ -127,8 +128,8 @@ impl NewGroup {
     }
 }
 
-/// The same for everyone: no keys of past epochs (the relay's order makes them unnecessary), and
-/// plain handshakes, since all that leaves the session is sealed.
+/// The same for every member: no keys of past epochs (the relay's order makes them unnecessary),
+/// and plaintext handshakes, since everything that leaves the session is sealed.
 pub(super) fn join_config() -> MlsGroupJoinConfig {
     MlsGroupJoinConfig::builder()
         .wire_format_policy(PURE_PLAINTEXT_WIRE_FORMAT_POLICY)
@@ -156,7 +157,8 @@ fn create_group(
         .max_past_epochs(0)
         .sender_ratchet_configuration(ratchets())
         .use_ratchet_tree_extension(true)
-        // Without end: clocks must not matter, and the time of creation is nobody's business.
+        // Unlimited: validity must not depend on clocks, and the time of creation is not to be
+        // revealed.
         .lifetime(Lifetime::init(0, u64::MAX))
         .capabilities(leaf::capabilities())
         .with_leaf_node_extensions(extensions)
@@ -168,7 +170,7 @@ fn create_group(
     MlsGroup::new_with_group_id(provider, identity, &config, id, credential).map_err(|_| Fault)
 }
 
-/// Seals group information of `epoch` for those who hold the invite.
+/// Seals group information of `epoch` for holders of the invite.
 pub(super) fn seal_group_info(
     address: &RoomAddress,
     epoch: Epoch,
@@ -186,7 +188,7 @@ pub(super) fn seal_group_info(
     seal::seal(&door.key, &place, &info, rng).ok_or(SessionError::TooLong { limit: MAX_DOOR })
 }
 
-/// What the relay is told of an epoch.
+/// Returns the data of an epoch for the relay.
 pub(super) fn next_epoch(keys: &EpochKeys, door: &DoorKeys, group_info: Payload) -> NextEpoch {
     NextEpoch { member: keys.member.hash(), door: door.token.hash(), group_info }
 }

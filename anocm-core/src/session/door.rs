@@ -1,4 +1,4 @@
-//! Looking at one's own door from the outside.
+//! The door check: whether guests can join through the room's door.
 
 use rand_core::CryptoRng;
 
@@ -9,8 +9,9 @@ use super::{
 use crate::{name::Nickname, wire::Door};
 
 impl Session {
-    /// Whether newcomers can get in through `door`: it shows this very epoch of this very group,
-    /// and members would accept a join that is made of it. Costs as much as a join on both sides.
+    /// Returns whether guests can join through `door`: it shows the current epoch of this group,
+    /// and members would accept a join that is made from it. Costs as much as a join does on both
+    /// sides.
     pub fn vouches_for(&mut self, door: &Door, rng: &mut dyn CryptoRng) -> bool {
         let Some(live) = &self.live else { return false };
         let shows_this_group = door.address == self.address
@@ -21,7 +22,7 @@ impl Session {
         if !shows_this_group {
             return false;
         }
-        // Group information has parts that no newcomer can check: of those, a join tells.
+        // A joining guest cannot check all parts of group information. The trial join does.
         let newcomer = Newcomer::New(Nickname::default());
         Self::join(door, &self.invite, newcomer, rng)
             .is_ok_and(|(_, join)| self.would_accept(&join.entry))

@@ -1,9 +1,9 @@
-//! Which public keys of members can be encrypted to.
+//! Checks whether public keys of members can be encrypted to.
 //!
 //! HPKE refuses to encapsulate to an X25519 key of small order, since the shared secret would be
 //! zero whatever the sender does. MLS accepts such a key in a leaf or on the path of a commit, and
-//! from then on no member whose path leads past it can make a commit. So members refuse the commit
-//! that brings one.
+//! from then on no member whose path includes it can make a commit. Members therefore reject a
+//! commit that introduces one.
 
 use openmls::prelude::LeafNode;
 use tls_codec::Serialize as _;
@@ -45,7 +45,7 @@ const fn near_the_field(lowest: u8) -> [u8; KEY] {
     key
 }
 
-/// Whether `key` is an X25519 public key with which a shared secret is not all zeros.
+/// Returns whether `key` is an X25519 public key with which a shared secret is not all zeros.
 pub(super) fn is_usable(key: &[u8]) -> bool {
     let Ok(mut key) = <[u8; KEY]>::try_from(key) else {
         return false;
@@ -56,15 +56,15 @@ pub(super) fn is_usable(key: &[u8]) -> bool {
     !SMALL_ORDER.contains(&key)
 }
 
-/// Whether the leaf's own encryption key can be encrypted to.
+/// Returns whether the leaf's own encryption key can be encrypted to.
 pub(super) fn leaf_is_usable(leaf: &LeafNode) -> bool {
     let encoded = leaf.encryption_key().tls_serialize_detached();
     encoded.is_ok_and(|encoded| vector(&encoded).is_some_and(|(key, _)| is_usable(key)))
 }
 
-/// Whether every key on the path of a commit can be encrypted to, its leaf's own apart. `commit` is
-/// an MLSMessage with a PublicMessage; the MLS library shows of a path its leaf alone. False also
-/// when the bytes are not of that form.
+/// Returns whether every key on the path of a commit can be encrypted to, except the leaf's own.
+/// `commit` is an MLSMessage with a PublicMessage; it is parsed here because the MLS library
+/// exposes only the leaf of a path. Also false when the bytes do not have that form.
 pub(super) fn path_is_usable(commit: &[u8]) -> bool {
     path(commit).is_some_and(|mut nodes| {
         while !nodes.is_empty() {
@@ -83,7 +83,7 @@ pub(super) fn path_is_usable(commit: &[u8]) -> bool {
     })
 }
 
-/// The nodes of the path (RFC 9420, sections 6, 6.2, 7.6 and 12.4).
+/// Returns the nodes of the path (RFC 9420, sections 6, 6.2, 7.6 and 12.4).
 fn path(commit: &[u8]) -> Option<&[u8]> {
     // Protocol version and wire format.
     let rest = commit.get(4..)?;
@@ -105,7 +105,7 @@ fn path(commit: &[u8]) -> Option<&[u8]> {
     vector(rest).map(|(nodes, _)| nodes)
 }
 
-/// What follows a leaf (RFC 9420, section 7.2).
+/// Returns the bytes after a leaf (RFC 9420, section 7.2).
 fn after_leaf(leaf: &[u8]) -> Option<&[u8]> {
     let (_encryption_key, rest) = vector(leaf)?;
     let (_signature_key, rest) = vector(rest)?;
@@ -115,13 +115,14 @@ fn after_leaf(leaf: &[u8]) -> Option<&[u8]> {
     for _ in 0..5 {
         (_, rest) = vector(rest)?;
     }
-    // It is from a commit.
+    // The leaf node source: commit.
     let (_parent_hash, rest) = vector(rest.strip_prefix(&[3])?)?;
     let (_extensions, rest) = vector(rest)?;
     vector(rest).map(|(_signature, rest)| rest)
 }
 
-/// A variable-length vector and what follows it (RFC 9420, section 2.1.2).
+/// Splits off a variable-length vector; returns it and the bytes after it (RFC 9420, section
+/// 2.1.2).
 fn vector(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (first, _) = bytes.split_first()?;
     let prefix = match first >> 6 {
@@ -142,7 +143,8 @@ mod tests {
 
     use super::*;
 
-    /// What the library finds: with a scalar that is a power of two, which no odd order divides.
+    /// Returns whether the library computes a zero secret. The clamped scalar is a power of two,
+    /// which no odd order divides.
     fn gives_zeros(key: [u8; KEY]) -> bool {
         x25519([0; KEY], key) == [0; KEY]
     }
@@ -156,7 +158,8 @@ mod tests {
                 assert!(gives_zeros(key) && !is_usable(&key), "{key:02x?}");
             }
         }
-        // Every key near those of which there are several, and each of the others off by one.
+        // All keys that differ in one byte from the tabulated groups, and each tabulated key with
+        // one bit flipped.
         let near = (0..=255).flat_map(|byte| [first(byte), near_the_field(byte)]);
         let beside = SMALL_ORDER.map(|mut key| {
             key[1] ^= 1;

@@ -1,31 +1,31 @@
-//! What can go wrong in a session, by who is at fault.
+//! The errors of a session, by the party at fault.
 
 use crate::id::MemberId;
 
-/// Something that cannot happen with the libraries this is built on; never an outside input.
+/// A failure that cannot occur with the libraries this is built on; never caused by outside input.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fault;
 
-/// A call that a session does not carry out. Nothing has changed.
+/// A call that the session rejected. Nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionError {
-    /// Nobody of that id or key is in the room.
+    /// No member of the room has that id or key.
     #[error("there is no such member")]
     NoSuchMember,
-    /// The room's rules forbid it to this member, or to everyone.
+    /// The room's rules forbid it to this member, or to every member.
     #[error("not allowed in this room")]
     NotAllowed,
-    /// Longer than what a sealed entry or a field of it can hold.
+    /// Longer than a sealed entry, or a field of it, can hold.
     #[error("longer than {limit} bytes")]
     TooLong {
         /// The limit in bytes.
         limit: usize,
     },
-    /// An own commit waits for its place in the log.
+    /// An own commit is pending: its place in the log is not known yet.
     #[error("an own commit is waiting")]
     Pending,
-    /// No own commit waits.
+    /// No own commit is pending.
     #[error("no own commit is waiting")]
     NotPending,
     /// This member was removed: the session is over.
@@ -36,28 +36,30 @@ pub enum SessionError {
     Internal,
 }
 
-/// An entry that was not taken in. The session is as it was and goes on in its epoch.
+/// An entry that was not accepted. The session is unchanged and stays in its epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// It does not open: of another epoch, tampered with, or not ours. Deliberately says no more.
+    /// The seal does not open: the entry is of another epoch, was tampered with, or is not of this
+    /// room. Deliberately gives no more detail.
     #[error("the entry does not open")]
     Decrypt,
-    /// It opens, so it comes from somebody inside, and holds no message that can be read:
-    /// repeated, re-sealed with another retention, or never lawful. Deliberately says no more.
+    /// The seal opens, so the entry comes from a member, but it holds no readable message: it is
+    /// repeated, was re-sealed with another retention, or was never valid. Deliberately gives no
+    /// more detail.
     #[error("the entry holds nothing that can be read")]
-    Spoilt,
-    /// A commit or join that opens and that the room's rules forbid: no member accepts it.
+    RatchetSkipped,
+    /// A commit or join whose seal opens and that the room's rules forbid: no member accepts it.
     #[error("the entry is a membership change that the room's rules forbid")]
-    Forbidden {
-        /// By whom, if the signature tells.
+    Rejected {
+        /// The sender, if the signature identifies it.
         by: Option<MemberId>,
     },
-    /// A commit or join that opens, and whose path does not decrypt for this member: whether it
-    /// does for others cannot be seen from here.
+    /// A commit or join whose seal opens, but whose update path does not decrypt for this member.
+    /// Whether it does for other members is unknown here.
     #[error("the entry is a membership change that this member cannot follow")]
     Garbled {
-        /// By whom, if the signature tells.
+        /// The sender, if the signature identifies it.
         by: Option<MemberId>,
     },
     /// This member was removed: the session is over.
@@ -68,20 +70,20 @@ pub enum OpenError {
     Internal,
 }
 
-/// Why a door could not be gone through.
+/// The reason for a failed join through a door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JoinError {
-    /// The secret of the link does not open what the door shows.
+    /// The link's secret does not open the door's seal.
     #[error("the door does not open with this link")]
     WrongLink,
-    /// It opens, and behind it is no lawful room of this protocol.
+    /// The seal opens, but the content is not a valid room of this protocol.
     #[error("what is behind the door is not a lawful room")]
     BadDoor,
-    /// The room has as many members as a room can have.
+    /// The room has the maximum number of members.
     #[error("the room has as many members as a room can have")]
     Full,
-    /// The relay keeps the room by other rules than its members.
+    /// The relay's policy for the room differs from the members' policy.
     #[error("the relay's rules are not those of the room")]
     PolicyMismatch,
     /// The cryptography failed.

@@ -1,4 +1,4 @@
-//! For [`crate::fuzz`]: what only members decode, and the seal around it.
+//! For [`crate::fuzz`]: the decoders of content that only members decode, and the seal around it.
 
 use openmls::prelude::{Extension, Extensions, LeafNode, UnknownExtension};
 use rand_core::CryptoRng;
@@ -26,33 +26,33 @@ pub fn envelope(bytes: &[u8]) -> Option<Envelope> {
     Envelope::decode(&Zeroizing::new(bytes.to_vec())).ok()
 }
 
-/// An envelope as it is sent, if it can be.
+/// Encodes an envelope as it is sent. `None` when it cannot be sent.
 #[must_use]
 pub fn envelope_bytes(envelope: &Envelope) -> Option<Payload> {
     envelope.encode().ok()
 }
 
-/// Reads what was whispered, its seal taken off.
+/// Reads the decrypted content of a whisper.
 #[must_use]
 pub fn whispered(padded: &[u8]) -> Option<Content> {
     whisper::read(&mut padded.to_vec())
 }
 
-/// Takes the padding off.
+/// Removes the padding.
 #[must_use]
 pub fn unpadded(padded: &[u8]) -> Option<Vec<u8>> {
     let mut content = padded.to_vec();
     seal::unpad(&mut content).map(|()| content)
 }
 
-/// Reads settings, and writes what was read. `None` when members refuse them.
+/// Decodes settings and encodes them again. `None` when members refuse them.
 #[must_use]
 pub fn settings(bytes: &[u8]) -> Option<Payload> {
     let extensions = leaf::settings_extensions(bytes.to_vec()).ok()?;
     leaf::read_settings(&extensions).map(|settings| wire::encode(&settings))
 }
 
-/// Reads a leaf's card, and writes what was read. `None` when members refuse it.
+/// Decodes a leaf's card and encodes it again. `None` when members refuse it.
 #[must_use]
 pub fn card(bytes: &[u8]) -> Option<Payload> {
     let card = Extension::Unknown(leaf::LEAF, UnknownExtension(bytes.to_vec()));
@@ -61,19 +61,19 @@ pub fn card(bytes: &[u8]) -> Option<Payload> {
     Some(wire::encode(&card))
 }
 
-/// Reads the notice of a commit, and writes what was read. `None` when members refuse it.
+/// Decodes the notice of a commit and encodes it again. `None` when members refuse it.
 #[must_use]
 pub fn notice(bytes: &[u8]) -> Option<Payload> {
     CommitNotice::read(bytes).map(|notice| wire::encode(&notice))
 }
 
-/// Whether it is the word of any member that they leave.
+/// Returns whether it is a valid leave statement of any member.
 #[must_use]
 pub fn is_by_a_member(session: &Session, statement: &LeaveStatement) -> bool {
     session.members().iter().any(|member| session.commit_context().is_valid(statement, member))
 }
 
-/// What a seal is made for.
+/// The key of a seal, and the context that it binds the content to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "fuzz targets make it")]
 pub struct Place {
@@ -83,7 +83,7 @@ pub struct Place {
     pub address: RoomAddress,
     /// The epoch.
     pub epoch: Epoch,
-    /// Of an entry; `None` for group information.
+    /// The kind of an entry; `None` for group information.
     pub kind: Option<EntryKind>,
     /// How long it may be kept.
     pub retention: Retention,
@@ -96,7 +96,7 @@ impl Place {
         seal::seal_with(&self.key, nonce, &self.inner(), content)
     }
 
-    /// Opens what was sealed for exactly this place.
+    /// Opens content that was sealed for exactly this context.
     #[must_use]
     pub fn open(&self, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         seal::open(&self.key, &self.inner(), sealed)
@@ -112,14 +112,14 @@ impl Place {
     }
 }
 
-/// What is behind the seal of an entry of this epoch.
+/// Opens the seal of an entry of this epoch.
 #[must_use]
 pub fn unsealed(session: &Session, entry: &Entry) -> Option<Zeroizing<Vec<u8>>> {
     let place = place(session, Some(entry.kind), entry.retention)?;
     place.open(&entry.sealed)
 }
 
-/// An entry of this epoch with `bytes` behind a lawful seal, as any member can make one.
+/// Makes an entry of this epoch with `bytes` behind a valid seal, as any member can.
 #[must_use]
 pub fn sealed(
     session: &Session,
@@ -134,7 +134,7 @@ pub fn sealed(
     Some(Entry { kind, epoch: session.epoch(), retention, sealed })
 }
 
-/// A door of this epoch with `bytes` behind a lawful seal, as any member can make one.
+/// Makes a door of this epoch with `bytes` behind a valid seal, as any member can.
 #[must_use]
 pub fn sealed_door(session: &Session, bytes: &[u8], rng: &mut dyn CryptoRng) -> Option<Payload> {
     let mut nonce = [0; 24];
@@ -142,7 +142,7 @@ pub fn sealed_door(session: &Session, bytes: &[u8], rng: &mut dyn CryptoRng) -> 
     place(session, None, Retention::Live)?.seal(&nonce, bytes)
 }
 
-/// What is behind the seal of a door of this epoch.
+/// Opens the seal of a door of this epoch.
 #[must_use]
 pub fn unsealed_door(session: &Session, door: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     place(session, None, Retention::Live)?.open(door)

@@ -1,4 +1,4 @@
-//! The session itself: its state, and what it shows of it.
+//! The session: its state and accessors.
 
 use std::fmt;
 
@@ -28,8 +28,8 @@ use crate::{
 
 /// One guest's end-to-end state in one room.
 ///
-/// After this member was removed, everything that needs keys is refused with `Removed`; roster and
-/// settings stay as they were last seen. Wiped on drop.
+/// After this member was removed, every call that needs keys fails with `Removed`; roster and
+/// settings keep their last state. Wiped on drop.
 pub struct Session {
     pub(super) address: RoomAddress,
     pub(super) identity: Identity,
@@ -44,14 +44,14 @@ pub struct Session {
     pub(super) pending: Option<Pending>,
 }
 
-/// What ends with the membership.
+/// The state that exists only during the membership.
 pub(super) struct Live {
     pub(super) group: MlsGroup,
     pub(super) keys: EpochKeys,
 }
 
 impl Session {
-    /// What survives of the session for a rejoin.
+    /// Returns the part of the session that a rejoin needs.
     #[must_use]
     pub fn into_identity(self) -> Identity {
         self.identity
@@ -81,8 +81,8 @@ impl Session {
         self.identity.key()
     }
 
-    /// What the epoch agrees on: SHA-256 of the MLS group context, in which are the tree and the
-    /// history of commits.
+    /// Returns the SHA-256 of the MLS group context, which covers the tree and the history of
+    /// commits. Equal for all members of the epoch.
     ///
     /// # Errors
     /// `Removed`, `Internal`.
@@ -97,13 +97,13 @@ impl Session {
         &self.settings
     }
 
-    /// All members, in the same order for everyone.
+    /// All members, in the same order for every member.
     #[must_use]
     pub fn members(&self) -> &[Member] {
         self.roster.members()
     }
 
-    /// The member of that id.
+    /// Returns the member with that id.
     #[must_use]
     pub fn member(&self, id: MemberId) -> Option<&Member> {
         self.roster.by_id(id).map(|(member, _)| member)
@@ -115,7 +115,7 @@ impl Session {
         self.live.is_none()
     }
 
-    /// What the members of the epoch compare.
+    /// The code that the members of the epoch compare.
     ///
     /// # Errors
     /// `Removed`.
@@ -129,13 +129,13 @@ impl Session {
         &self.invite
     }
 
-    /// Shown to the relay to look through the door and to join.
+    /// The token presented to the relay to read the door and to join.
     #[must_use]
     pub const fn door_token(&self) -> &Token {
         &self.door.token
     }
 
-    /// Shown to the relay to prove membership of the current epoch.
+    /// The token presented to the relay to prove membership of the current epoch.
     ///
     /// # Errors
     /// `Removed`.
@@ -143,7 +143,8 @@ impl Session {
         self.keys().map(|keys| &keys.member)
     }
 
-    /// Shown to the relay to close the room and to void commits. `None` for all but the owner.
+    /// The token presented to the relay to close the room and to void commits. `None` unless this
+    /// member is the owner.
     ///
     /// # Errors
     /// `Internal`.
@@ -173,7 +174,7 @@ impl Session {
     }
 }
 
-/// SHA-256 of a group context in its encoding.
+/// Returns the SHA-256 of a group context in its encoding.
 pub(super) fn hash_of(context: &GroupContext) -> Result<[u8; 32], Fault> {
     let encoded = context.tls_serialize_detached().map_err(|_| Fault)?;
     Ok(Sha256::digest(encoded).into())

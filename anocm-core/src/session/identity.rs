@@ -1,4 +1,4 @@
-//! Who a guest is in one room.
+//! A guest's identity in one room.
 
 use std::fmt;
 
@@ -15,8 +15,9 @@ use zeroize::Zeroizing;
 use super::{MemberKey, error::Fault};
 use crate::{id::MemberId, secret::Secret, secret_tap};
 
-/// Who a guest is in one room: signing key, member id, whisper key, and the owner secret if they
-/// opened the room. It is what survives a rejoin; wiped on drop. Use it in one session at a time.
+/// A guest's identity in one room: signing key, member id, whisper key, and the owner secret if the
+/// guest opened the room. It is kept across a rejoin; wiped on drop. Use it in one session at a
+/// time.
 pub struct Identity {
     member: MemberId,
     // Boxed, so that moving the identity leaves no copy behind.
@@ -43,7 +44,7 @@ impl Identity {
         }
     }
 
-    /// Of someone who opens a room.
+    /// Creates the identity of a guest that opens a room, with an owner secret.
     pub(super) fn owner(rng: &mut dyn CryptoRng) -> Result<Self, Fault> {
         let owner = Secret::fill(|bytes| {
             rng.fill_bytes(bytes);
@@ -105,7 +106,7 @@ impl fmt::Debug for Identity {
 
 #[cfg(test)]
 impl Identity {
-    /// Passes for another member.
+    /// Takes the id of another member.
     pub(super) fn take_id(&mut self, member: MemberId) {
         self.member = member;
     }

@@ -1,4 +1,4 @@
-//! Letting oneself in through the door, with nobody else online.
+//! Joining through the door by external commit, with no other member online.
 
 use std::fmt;
 
@@ -34,21 +34,21 @@ use crate::{
     wire::{Door, Entry, EntryKind},
 };
 
-/// Who goes through a door.
+/// The guest that joins through a door.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "there is no third way in")]
 pub enum Newcomer {
-    /// Somebody new, with fresh keys.
+    /// A new guest, with fresh keys.
     New(Nickname),
-    /// Somebody who was in the room before: their old leaf, if it is still there, is replaced.
+    /// A guest that was in the room before: its old leaf, if it is still there, is replaced.
     Returning(Identity, Nickname),
 }
 
-/// A door that was not gone through.
+/// A failed join.
 #[derive(thiserror::Error)]
 #[error("{why}")]
 pub struct NotJoined {
-    /// Why.
+    /// The reason.
     pub why: JoinError,
     /// The identity of a [`Newcomer::Returning`], handed back.
     pub identity: Option<Identity>,
@@ -61,11 +61,11 @@ impl fmt::Debug for NotJoined {
 }
 
 impl Session {
-    /// Makes a join for the epoch that the door shows. The session is already in the epoch that
-    /// the join begins: append the join, and drop the session if the relay says no.
+    /// Makes a join for the epoch that the door shows. The session is already in the epoch that the
+    /// join begins: append the join, and drop the session if the relay rejects it.
     ///
     /// # Errors
-    /// [`JoinError`], with the identity of somebody returning handed back.
+    /// [`JoinError`], with the identity of a returning guest handed back.
     pub fn join(
         door: &Door,
         secret: &Secret<32>,
@@ -86,7 +86,7 @@ impl Session {
     }
 }
 
-/// What the epoch agrees on that the door shows, as [`Session::context`] gives it.
+/// Returns the hash of the group context that the door shows, as [`Session::context`] does.
 ///
 /// # Errors
 /// `WrongLink`, `BadDoor`.
@@ -110,7 +110,8 @@ pub(super) fn enter(
     let who = (identity, nickname);
     let (group, join, info) = external_commit(&provider, crypto, &keys, info, who, rng)?;
 
-    // What is unlawful now was so before: members accept no commit that makes it so.
+    // A group that is invalid now was invalid before the join: members accept no commit that makes
+    // it so.
     let begun =
         NewGroup::read(group, provider, keys, &door.address).map_err(|_| JoinError::BadDoor)?;
     if begun.members() > MAX_MEMBERS {
@@ -142,7 +143,7 @@ pub(super) fn enter(
     Ok((begun, outgoing))
 }
 
-/// Opens the sealed group information: it must be of this room, epoch and suite.
+/// Opens the sealed group information. It must be of this room, epoch and suite.
 pub(super) fn open_door(door: &Door, keys: &DoorKeys) -> Result<VerifiableGroupInfo, JoinError> {
     let place = SealContext {
         address: door.address,
@@ -165,7 +166,7 @@ pub(super) fn open_door(door: &Door, keys: &DoorKeys) -> Result<VerifiableGroupI
     }
 }
 
-/// The MLS external commit (RFC 9420, section 12.4.3.2) with the door's PSK.
+/// Builds the MLS external commit (RFC 9420, section 12.4.3.2) with the door's PSK.
 fn external_commit(
     provider: &Provider,
     crypto: &impl OpenMlsCrypto,
@@ -183,7 +184,7 @@ fn external_commit(
         .build();
     let (group, bundle) = MlsGroup::external_commit_builder()
         .with_config(create::join_config())
-        // Only the creator's leaf has a lifetime at all; clocks must not keep anyone out.
+        // Only the creator's leaf has a lifetime; a wrong clock must not prevent a join.
         .skip_lifetime_validation()
         .build_group(provider, info, identity.credential())
         .map_err(|_| JoinError::BadDoor)?
@@ -200,8 +201,8 @@ fn external_commit(
     Ok((group, join, info.ok_or(Fault)?))
 }
 
-/// What joins call the door's PSK. The nonce is fresh for every proposal and no part of what it is
-/// stored under.
+/// The id of the door's PSK in a join. The nonce is fresh for every proposal and not part of the
+/// storage key.
 pub(super) fn psk_id(keys: &DoorKeys, nonce: Vec<u8>) -> PreSharedKeyId {
     PreSharedKeyId::external(keys.psk_id.expose().to_vec(), nonce)
 }

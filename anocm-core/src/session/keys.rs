@@ -1,4 +1,4 @@
-//! What is derived from the invite secret, from the owner secret and from each epoch.
+//! Keys and tokens derived from the invite secret, from the owner secret and from each epoch.
 
 use hkdf::Hkdf;
 use sha2::Sha256;
@@ -22,7 +22,7 @@ const MEMBER_TOKEN: &str = "anocm/1 member token";
 const SAFETY_CODE: &str = "anocm/1 safety code";
 const INVITE_SECRET: &str = "anocm/1 invite secret";
 
-/// HKDF-SHA256 (RFC 5869) with the room's address as salt.
+/// Derives with HKDF-SHA256 (RFC 5869), with the room's address as salt.
 pub(super) fn derive<const N: usize>(
     address: &RoomAddress,
     secret: &[u8],
@@ -35,25 +35,25 @@ pub(super) fn derive<const N: usize>(
     Ok(derived)
 }
 
-/// The token that closes the room and voids commits.
+/// Derives the token that authorises closing the room and voiding commits.
 pub(super) fn owner_token(address: &RoomAddress, secret: &Secret<32>) -> Result<Token, Fault> {
     Ok(Token::new(derive(address, secret.expose(), OWNER_TOKEN)?))
 }
 
-/// What is shown to the relay to look through the door that `invite` opens.
+/// Derives the token that authorises reading the door that `invite` opens.
 pub(crate) fn door_token(address: &RoomAddress, invite: &Secret<32>) -> Option<Token> {
     DoorKeys::derive(address, invite).ok().map(|keys| keys.token)
 }
 
-/// What an invite secret opens.
+/// The keys derived from an invite secret.
 pub(super) struct DoorKeys {
     /// Seals group information and joins.
     pub(super) key: Secret<32>,
-    /// Shown to the relay to look through the door and to join.
+    /// Presented to the relay to read the door and to join.
     pub(super) token: Token,
-    /// Mixed into every join.
+    /// The PSK that every join includes.
     pub(super) psk: Secret<32>,
-    /// What joins call the PSK. Only members and holders of the invite see it.
+    /// The id of that PSK in a join. Visible only to members and holders of the invite.
     pub(super) psk_id: Secret<16>,
 }
 
@@ -69,19 +69,19 @@ impl DoorKeys {
     }
 }
 
-/// What the members of an epoch share.
+/// The keys that the members of an epoch share.
 pub(super) struct EpochKeys {
     /// Seals the epoch's messages and commits.
     pub(super) envelope: Secret<32>,
-    /// Shown to the relay by members of the epoch.
+    /// Presented to the relay by members of the epoch.
     pub(super) member: Token,
-    /// What members compare.
+    /// The code that members compare.
     pub(super) safety: SafetyCode,
 }
 
 impl EpochKeys {
-    /// Derives them with the MLS exporter of the epoch (RFC 9420, section 8.5), which `export`
-    /// asks for a label's 32 bytes.
+    /// Derives them with the MLS exporter of the epoch (RFC 9420, section 8.5). `export` returns 32
+    /// bytes for a label.
     pub(super) fn export(export: &Exporter<'_>) -> Result<Self, Fault> {
         Ok(Self {
             envelope: exported(export, ENVELOPE_KEY)?,
@@ -91,11 +91,11 @@ impl EpochKeys {
     }
 }
 
-/// The MLS exporter of an epoch, context and length already given: bytes for a label.
+/// The MLS exporter of an epoch, with context and length fixed: returns the bytes for a label.
 pub(super) type Exporter<'a> = dyn Fn(&str) -> Option<Vec<u8>> + 'a;
 
-/// The invite secret of an epoch that begins with a new door. Whoever is removed by the commit
-/// that begins it cannot derive it.
+/// Derives the invite secret of an epoch that begins with a new door. A member removed by the
+/// commit that begins the epoch cannot derive it.
 pub(super) fn exported_invite(export: &Exporter<'_>) -> Result<Secret<32>, Fault> {
     exported(export, INVITE_SECRET)
 }

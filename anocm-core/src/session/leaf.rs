@@ -1,4 +1,4 @@
-//! What stands in a member's leaf and in the group context, besides what MLS puts there.
+//! The protocol's own data in a member's leaf and in the group context.
 
 use openmls::{
     group::GroupContext,
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{MemberKey, encryption, error::Fault, member::Settings};
 use crate::{id::MemberId, name::Nickname, wire};
 
-/// Of the group: X25519, ChaCha20-Poly1305, SHA-256, Ed25519 (0x0003).
+/// The group's ciphersuite: X25519, ChaCha20-Poly1305, SHA-256, Ed25519 (0x0003).
 pub(super) const SUITE: Ciphersuite =
     Ciphersuite::MLS_128_DHKEMX25519_CHACHA20POLY1305_SHA256_Ed25519;
 
@@ -20,14 +20,14 @@ pub(super) const SUITE: Ciphersuite =
 pub(super) const LEAF: u16 = 0xf0a1;
 const SETTINGS: u16 = 0xf0a2;
 
-/// The longest nickname in bytes that a leaf can carry. So that a tree of as many members as a
-/// room can have fits its door, however they rename themselves.
+/// The longest nickname in bytes that a leaf can carry. Bounded so that the tree of a full room
+/// fits its door, however its members rename themselves.
 const MAX_NICKNAME: usize = 64;
 const _: () = assert!(Nickname::MAX_BYTES <= MAX_NICKNAME, "every name fits a leaf");
 const MAX_LEAF: usize = MAX_NICKNAME + 64;
 const MAX_SETTINGS: usize = 4_096;
 
-/// A member's leaf, as every member reads it.
+/// A member's decoded leaf, the same for every member.
 pub(super) struct Leaf {
     pub(super) id: MemberId,
     pub(super) key: MemberKey,
@@ -35,17 +35,17 @@ pub(super) struct Leaf {
     pub(super) whisper: [u8; 32],
 }
 
-/// The leaf's own extension.
+/// The protocol's own extension of a leaf.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Card<'a> {
-    // A plain string: what makes a good name may differ between versions of this library, and
-    // members must not disagree about which leaf is lawful.
+    // A plain string: the rules for nicknames may differ between versions of this library, and all
+    // members must agree on which leaf is valid.
     nickname: &'a str,
     whisper: [u8; 32],
 }
 
-/// What every leaf says it can do; exactly this, so that no member can block a change of the
-/// settings by claiming less.
+/// The capabilities of every leaf. A leaf must have exactly these, so that no member can block a
+/// change of the settings by claiming less.
 pub(super) fn capabilities() -> Capabilities {
     Capabilities::new(
         Some(&[ProtocolVersion::Mls10]),
@@ -65,8 +65,8 @@ pub(super) fn leaf_extensions(
     Extensions::single(Extension::Unknown(LEAF, UnknownExtension(card.to_vec()))).map_err(|_| Fault)
 }
 
-/// Reads a leaf. `None` unless it is exactly of this protocol's form, and both of its public keys
-/// can be encrypted to.
+/// Reads a leaf. `None` unless it has exactly this protocol's form, and both of its public keys can
+/// be encrypted to.
 pub(super) fn read_leaf(leaf: &LeafNode) -> Option<Leaf> {
     let credential = BasicCredential::try_from(leaf.credential().clone()).ok()?;
     let id = MemberId::new(credential.identity().try_into().ok()?);
@@ -78,7 +78,8 @@ pub(super) fn read_leaf(leaf: &LeafNode) -> Option<Leaf> {
     lawful.then(|| Leaf { id, key, nickname: Nickname::received(nickname), whisper })
 }
 
-/// Reads the card. `None` unless it is all there is, of lawful length, and in its one encoding.
+/// Reads the card. `None` unless it is the only extension, of valid length, and canonically
+/// encoded.
 pub(super) fn read_card(extensions: &Extensions<LeafNode>) -> Option<Card<'_>> {
     let UnknownExtension(bytes) = extensions.unknown(LEAF)?;
     let card: Card<'_> = wire::decode(bytes, MAX_LEAF).ok()?;
@@ -106,8 +107,8 @@ pub(super) fn settings_extensions(settings: Vec<u8>) -> Result<Extensions<GroupC
     .map_err(|_| Fault)
 }
 
-/// Reads the settings. `None` unless the group context carries exactly what it should, and
-/// settings that make sense.
+/// Reads the settings. `None` unless the group context has exactly the expected extensions, and the
+/// settings are valid.
 pub(super) fn read_settings(extensions: &Extensions<GroupContext>) -> Option<Settings> {
     let UnknownExtension(bytes) = extensions.unknown(SETTINGS)?;
     let settings: Settings = wire::decode(bytes, MAX_SETTINGS).ok()?;

@@ -1,4 +1,4 @@
-//! A member's signed word that they leave.
+//! A member's signed leave statement.
 
 use std::fmt;
 
@@ -10,8 +10,8 @@ use crate::id::{MemberId, RoomAddress};
 
 const LABEL: &[u8] = b"anocm/1 leave";
 
-/// A member's signed word that they leave. Valid for as long as that member's stay; with it any
-/// member can carry the leave out.
+/// A member's signed statement that it leaves. Valid for the duration of that membership; with it
+/// any member can commit the removal.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeaveStatement {
     member: MemberId,
@@ -20,7 +20,7 @@ pub struct LeaveStatement {
 }
 
 impl LeaveStatement {
-    /// Who leaves.
+    /// The member that leaves.
     #[must_use]
     pub const fn member(&self) -> MemberId {
         self.member
@@ -33,7 +33,7 @@ impl LeaveStatement {
         Ok(Self { member: who.member(), signature: (*r, s.try_into().map_err(|_| Fault)?) })
     }
 
-    /// Whether the member of that id and key signed it for this room.
+    /// Returns whether the member of that id and key signed it for this room.
     pub(super) fn is_by(
         &self,
         crypto: &impl OpenMlsCrypto,
@@ -60,8 +60,8 @@ impl fmt::Debug for LeaveStatement {
     }
 }
 
-/// Label ‖ address ‖ member id ‖ member key. No MLS structure begins with the label, so that no
-/// other signature of the same key can pass for a statement.
+/// Label ‖ address ‖ member id ‖ member key. No MLS structure begins with the label, so no other
+/// signature of the same key is valid as a statement.
 pub(super) fn signed_bytes(address: &RoomAddress, member: MemberId, key: MemberKey) -> Vec<u8> {
     [LABEL, address.as_bytes(), member.as_bytes(), key.as_bytes()].concat()
 }

@@ -1,4 +1,4 @@
-//! Who is in a room, and what the room's settings say of them.
+//! Members, their roles, and the room's settings.
 
 use std::fmt;
 
@@ -22,23 +22,23 @@ pub enum Role {
     Owner,
     /// May remove members and replace the invite.
     Moderator,
-    /// May talk.
+    /// May send messages.
     Member,
 }
 
-/// A member as all members of the epoch see them.
+/// A member, the same for all members of the epoch.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Member {
-    /// Random, fixed for the member's stay.
+    /// Random, fixed for the duration of the membership.
     pub id: MemberId,
-    /// The key that signs for them.
+    /// The member's signature key.
     pub key: MemberKey,
-    /// What they call themselves. Never enough to know them by.
+    /// The self-chosen name. Not sufficient to identify the member.
     pub nickname: Nickname,
-    /// What they may do.
+    /// The member's role.
     pub role: Role,
-    /// Derived from the key: what tells two of the same name apart.
+    /// Derived from the key: distinguishes members of the same name.
     pub tag: Tag,
     /// Derived from the key.
     pub colour: Colour,
@@ -57,19 +57,19 @@ impl fmt::Debug for Member {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Settings {
-    /// What the relay was told when the room was opened. Never changes.
+    /// The policy that the relay received when the room was opened. Never changes.
     pub policy: Policy,
     /// Smallest, default and largest retention.
     pub retention: RoomRetention,
-    /// Who opened the room. Never changes.
+    /// The member that opened the room. Never changes.
     pub owner: MemberKey,
-    /// Who may remove members besides the owner: in order, each once, at most
+    /// The members besides the owner that may remove members: sorted, without duplicates, at most
     /// [`MAX_MODERATORS`], never the owner.
     pub moderators: Vec<MemberKey>,
 }
 
 impl Settings {
-    /// What whoever holds `key` may do.
+    /// Returns the role of the holder of `key`.
     #[must_use]
     pub fn role(&self, key: &MemberKey) -> Role {
         if *key == self.owner {
@@ -81,7 +81,7 @@ impl Settings {
         }
     }
 
-    /// Whether they make sense in themselves.
+    /// Returns whether the settings are consistent.
     pub(super) fn is_valid(&self) -> bool {
         self.moderators.is_sorted_by(|one, next| one < next)
             && self.moderators.len() <= MAX_MODERATORS
@@ -89,7 +89,7 @@ impl Settings {
             && self.retention.max() <= self.policy.max_retention
     }
 
-    /// Whether the owner may replace `self` by `next`.
+    /// Returns whether the owner may replace `self` by `next`.
     pub(super) fn may_become(&self, next: &Self) -> bool {
         next.is_valid() && next.owner == self.owner && next.policy == self.policy
     }

@@ -1,4 +1,4 @@
-//! What a member says: messages, whispers, the word that they leave.
+//! The content that a member sends: messages, whispers, leave statements.
 
 use rand_core::CryptoRng;
 use tls_codec::Serialize as _;
@@ -23,8 +23,8 @@ pub(super) fn aad(retention: Retention) -> Vec<u8> {
 }
 
 impl Session {
-    /// Seals a message for the current epoch. If the room has moved on before it is appended, it
-    /// must be sealed again.
+    /// Seals a message for the current epoch. If the epoch ends before the entry is appended, the
+    /// message must be sealed again.
     ///
     /// # Errors
     /// `TooLong` for content beyond its limit, `NotAllowed` for a retention above the room's
@@ -41,7 +41,7 @@ impl Session {
             return Err(SessionError::NotAllowed);
         }
         let content = envelope.encode()?;
-        // Signed along, so that no member can say it again to be kept for longer.
+        // The retention is signed, so that no member can send the message again with a longer one.
         live.group.set_aad(aad(retention));
         let message = live
             .group
@@ -58,7 +58,7 @@ impl Session {
     ///
     /// # Errors
     /// `NoSuchMember`; `TooLong` above [`MAX_WHISPER`](super::MAX_WHISPER); `NotAllowed` for
-    /// content that cannot be whispered, and to oneself; `Removed`.
+    /// content that cannot be whispered, and when the recipient is the sender; `Removed`.
     pub fn whisper(
         &self,
         to: MemberId,
@@ -76,15 +76,14 @@ impl Session {
         whisper::seal(&between, content, rng).map(Content::Whisper)
     }
 
-    /// Opens a whisper that came in a message of the current epoch. `None` when it is for somebody
-    /// else.
+    /// Opens a whisper from a message of the current epoch. `None` when it is for another member.
     #[must_use]
     pub fn read_whisper(&self, from: MemberId, whisper: &Whisper) -> Option<Content> {
         let between = self.between(from, self.me(), self.identity.whisper_key());
         whisper::open(&between, whisper, self.identity.whisper())
     }
 
-    /// This member's signed word that they leave, to be sent to the others.
+    /// Returns this member's signed leave statement, to be sent to the other members.
     ///
     /// # Errors
     /// `Removed`.

@@ -1,19 +1,19 @@
 //! One guest's end-to-end state in one room: keys, epoch, roster. No I/O, no clock, no tasks.
 //!
-//! A [`Session`] turns what a guest does into sealed [entries](crate::wire::Entry) and opens those
-//! of the others. **It never talks to the relay**: whoever drives it appends what it makes, and
+//! A [`Session`] turns a guest's actions into sealed [entries](crate::wire::Entry) and opens those
+//! of other members. **It never talks to the relay**: the caller appends the entries it makes, and
 //! feeds it the room's log in order.
 //!
 //! ```text
-//!  create ──► Genesis ─────────► relay          seal ────► Entry ──► relay
-//!  join ────► Outgoing ────────► relay          propose ─► Outgoing ─► relay
-//!                                                  └─ at its place: accept; beaten: discard
+//!  create ──► Genesis ───────► relay          seal ────► Entry ─────────► relay
+//!  join ────► CommitBundle ──► relay          propose ─► CommitBundle ──► relay
+//!                                                └─ in the log: accept; superseded: discard
 //!  log ─────► open ──► Message, or Applied (a member's commit or a join: the next epoch)
 //! ```
 //!
-//! The group is MLS (RFC 9420) by OpenMLS, ciphersuite 0x0003. Every entry is valid in the epoch
-//! at its place in the log, so keys of past epochs are erased as soon as an epoch ends. Which
-//! commits members accept is in one place, and decided by every member alike.
+//! The group is MLS (RFC 9420) by OpenMLS, ciphersuite 0x0003. Every entry belongs to the epoch
+//! that is current at its place in the log, so the keys of an epoch are erased as soon as it ends.
+//! The rules for accepting commits are in one module, and all members decide alike.
 
 mod commit;
 mod commit_builder;

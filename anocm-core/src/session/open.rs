@@ -1,4 +1,4 @@
-//! Opening what stands in the log.
+//! Opening the entries of the log.
 
 use std::fmt;
 
@@ -36,22 +36,22 @@ use crate::{
 pub enum Departure {
     /// By their own signed statement.
     Left,
-    /// Removed by a member who may do that.
+    /// Removed by a member with permission to do so.
     Removed {
-        /// By whom.
+        /// The member that removed it.
         by: MemberId,
     },
 }
 
-/// What an entry was.
+/// The content of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "the protocol knows these two")]
 pub enum Opened {
     /// A message of the current epoch.
     Message {
-        /// Who signed it.
+        /// The member that signed it.
         sender: MemberId,
-        /// What they wrapped.
+        /// The envelope it sent.
         envelope: Envelope,
     },
     /// A commit or join; the session is in the next epoch.
@@ -64,15 +64,15 @@ pub enum Opened {
 pub struct EpochChange {
     /// The epoch that has begun.
     pub epoch: Epoch,
-    /// Who made it; of a join, the newcomer.
+    /// The committer; for a join, the member that joined.
     pub by: MemberId,
-    /// The newcomer.
+    /// The member that joined.
     pub joined: Option<Member>,
-    /// Whether the newcomer replaced their own old leaf: the same member, back again.
+    /// Whether the member that joined replaced its own old leaf: a returning member.
     pub again: bool,
-    /// Who is no longer in the room, as they were, and how that came.
+    /// The members that are no longer in the room, in their last state, and how each one left.
     pub departed: Vec<(Member, Departure)>,
-    /// Who is called something else, and the old name.
+    /// The renamed member, and its old name.
     pub renamed: Option<(Member, Nickname)>,
     /// Whether the settings changed.
     pub settings_changed: bool,
@@ -82,12 +82,12 @@ pub struct EpochChange {
     pub removed_me: bool,
 }
 
-/// A lawful join of somebody else that is not followed yet: the session is still in the epoch before
+/// A valid join of another guest that is not merged yet: the session is still in the epoch before
 /// it, with that epoch's keys. Wiped on drop.
 pub struct StagedJoin {
     commit: Box<StagedCommit>,
     verdict: ValidatedCommit,
-    /// `None` when the join takes this very member's place.
+    /// `None` when the join replaces this member's own leaf.
     next: Option<NextKeys>,
     before: Epoch,
 }
@@ -99,8 +99,8 @@ impl StagedJoin {
         self.before.next()
     }
 
-    /// What proves the membership of that epoch to the relay. `None` when the join takes this very
-    /// member's place.
+    /// The token that proves membership of that epoch to the relay. `None` when the join replaces
+    /// this member's own leaf.
     #[must_use]
     pub fn member_token(&self) -> Option<&Token> {
         self.next.as_ref().map(|next| &next.epoch.member)
@@ -114,20 +114,20 @@ impl fmt::Debug for StagedJoin {
 }
 
 /// A commit or join that every member accepts.
-enum Judged {
+enum Validated {
     Theirs(Box<StagedCommit>, ValidatedCommit),
     Own,
 }
 
 impl Session {
-    /// Opens the entry at the next place of the log. Commits and joins of others are checked
-    /// against the room's rules and applied at once; an own commit that waits is accepted, as by
-    /// [`accept`](Self::accept), and one that was beaten is forgotten. The guest's own messages
-    /// do not open: they are recognised by their [digest](Entry::digest).
+    /// Opens the next entry of the log. Commits and joins of others are checked against the room's
+    /// rules and applied at once. A pending own commit is accepted, as by [`accept`](Self::accept),
+    /// or discarded if another commit came first. The guest's own messages do not open: they are
+    /// recognised by their [digest](Entry::digest).
     ///
     /// # Errors
-    /// [`OpenError`]. The session goes on in its epoch. What was tampered with outside of the room
-    /// uses no key up: the same entry untampered still opens.
+    /// [`OpenError`]. The session stays in its epoch. An entry that was tampered with outside of
+    /// the room consumes no key: the untampered entry still opens.
     pub fn open(&mut self, entry: &Entry) -> Result<Opened, OpenError> {
         let bytes = self.unseal(entry)?;
         if entry.kind == EntryKind::Message {
@@ -137,30 +137,30 @@ impl Session {
         }
     }
 
-    /// Checks a join of somebody else against the room's rules, and derives what the epoch that it
-    /// begins is proven with, without following it: the keys of this epoch are kept, so that the
-    /// room can go on in it if the relay does not admit its members to the next.
+    /// Checks a join of another guest against the room's rules and derives the keys of the epoch
+    /// that it begins, without merging it. The keys of the current epoch are kept, so that the room
+    /// can go on in it if the relay does not admit its members to the next.
     ///
     /// # Errors
     /// [`OpenError`], as of [`open`](Self::open).
     pub fn stage_join(&mut self, entry: &Entry) -> Result<StagedJoin, OpenError> {
         if entry.kind != EntryKind::Join {
-            return Err(OpenError::Forbidden { by: None });
+            return Err(OpenError::Rejected { by: None });
         }
         let bytes = self.unseal(entry)?;
-        match self.judge_commit(&bytes, entry)? {
-            Judged::Theirs(commit, verdict) => {
+        match self.validate_commit(&bytes, entry)? {
+            Validated::Theirs(commit, verdict) => {
                 let next = self.next_keys(&commit, &verdict)?;
                 Ok(StagedJoin { commit, verdict, next, before: self.epoch })
             }
-            Judged::Own => Err(OpenError::Forbidden { by: None }),
+            Validated::Own => Err(OpenError::Rejected { by: None }),
         }
     }
 
-    /// Follows a join that was staged in this epoch.
+    /// Merges a join that was staged in this epoch.
     ///
     /// # Errors
-    /// `Internal`, also when the session has moved on since.
+    /// `Internal`, also when the session's epoch has changed since.
     pub fn merge_join(&mut self, join: StagedJoin) -> Result<EpochChange, OpenError> {
         if join.before != self.epoch {
             return Err(OpenError::Internal);
@@ -168,12 +168,12 @@ impl Session {
         Ok(self.merge(*join.commit, join.verdict, join.next)?)
     }
 
-    /// Whether this member would accept the commit or join. Changes nothing.
+    /// Returns whether this member would accept the commit or join. Changes nothing.
     pub(super) fn would_accept(&mut self, entry: &Entry) -> bool {
-        self.unseal(entry).is_ok_and(|bytes| self.judge_commit(&bytes, entry).is_ok())
+        self.unseal(entry).is_ok_and(|bytes| self.validate_commit(&bytes, entry).is_ok())
     }
 
-    /// Takes the seal off. Nothing behind a lawful seal can be from outside of the room.
+    /// Opens the seal. Content behind a valid seal cannot come from outside of the room.
     fn unseal(&self, entry: &Entry) -> Result<Zeroizing<Vec<u8>>, OpenError> {
         let live = self.live.as_ref().ok_or(OpenError::Removed)?;
         if entry.epoch != self.epoch {
@@ -192,56 +192,58 @@ impl Session {
         message: Option<MlsMessageBodyIn>,
         retention: Retention,
     ) -> Result<Opened, OpenError> {
-        // Before any key is used, so that what does not come from a member uses none up.
+        // Checked before any key is used, so that content that is not from a member consumes none.
         let Some(MlsMessageBodyIn::PrivateMessage(message)) = message else {
-            return Err(OpenError::Spoilt);
+            return Err(OpenError::RatchetSkipped);
         };
         if retention > self.settings.retention.max() {
-            return Err(OpenError::Spoilt);
+            return Err(OpenError::RatchetSkipped);
         }
         let live = self.live.as_mut().ok_or(OpenError::Removed)?;
-        let processed =
-            live.group.process_message(&self.provider, message).map_err(|_| OpenError::Spoilt)?;
+        let processed = live
+            .group
+            .process_message(&self.provider, message)
+            .map_err(|_| OpenError::RatchetSkipped)?;
         let &Sender::Member(index) = processed.sender() else {
-            return Err(OpenError::Spoilt);
+            return Err(OpenError::RatchetSkipped);
         };
         if processed.aad() != messages::aad(retention) {
-            return Err(OpenError::Spoilt);
+            return Err(OpenError::RatchetSkipped);
         }
         let ProcessedMessageContent::ApplicationMessage(message) = processed.into_content() else {
-            return Err(OpenError::Spoilt);
+            return Err(OpenError::RatchetSkipped);
         };
         let bytes = Zeroizing::new(message.into_bytes());
-        let envelope = Envelope::decode(&bytes).map_err(|_| OpenError::Spoilt)?;
-        let (sender, _) = self.roster.at(index).ok_or(OpenError::Spoilt)?;
+        let envelope = Envelope::decode(&bytes).map_err(|_| OpenError::RatchetSkipped)?;
+        let (sender, _) = self.roster.at(index).ok_or(OpenError::RatchetSkipped)?;
         if let Content::Leaving(statement) = &envelope.content
             && !self.commit_context().is_valid(statement, sender)
         {
-            return Err(OpenError::Spoilt);
+            return Err(OpenError::RatchetSkipped);
         }
         Ok(Opened::Message { sender: sender.id, envelope })
     }
 
     fn open_commit(&mut self, bytes: &[u8], entry: &Entry) -> Result<EpochChange, OpenError> {
-        match self.judge_commit(bytes, entry)? {
-            Judged::Theirs(staged, verdict) => {
+        match self.validate_commit(bytes, entry)? {
+            Validated::Theirs(staged, verdict) => {
                 let next = self.next_keys(&staged, &verdict)?;
                 Ok(self.merge(*staged, verdict, next)?)
             }
-            Judged::Own => self.accept().map_err(|_| OpenError::Internal),
+            Validated::Own => self.accept().map_err(|_| OpenError::Internal),
         }
     }
 
-    /// Decides about a commit or join, without following it.
-    fn judge_commit(&mut self, bytes: &[u8], entry: &Entry) -> Result<Judged, OpenError> {
-        let nobody = OpenError::Forbidden { by: None };
+    /// Validates a commit or join, without merging it.
+    fn validate_commit(&mut self, bytes: &[u8], entry: &Entry) -> Result<Validated, OpenError> {
+        let nobody = OpenError::Rejected { by: None };
         let Some(MlsMessageBodyIn::PublicMessage(message)) = message_in(bytes) else {
             return Err(nobody);
         };
         if message.content_type() != ContentType::Commit || !is_sent_as(&message, entry.kind) {
             return Err(nobody);
         }
-        // Not signed: any member may have sealed somebody else's commit again.
+        // The retention is not signed: any member may have re-sealed another member's commit.
         if entry.retention != self.settings.policy.handshakes {
             return Err(nobody);
         }
@@ -249,18 +251,18 @@ impl Session {
         let live = self.live.as_mut().ok_or(OpenError::Removed)?;
         let processed = match live.group.process_message(&self.provider, message) {
             Ok(processed) => processed,
-            // The signature was checked before the commit was.
+            // The signature was checked before the commit, so `claimed` is authentic.
             Err(ProcessMessageError::InvalidCommit(StageCommitError::UpdatePathError(_))) => {
                 return Err(if encryption::path_is_usable(bytes) {
                     OpenError::Garbled { by: claimed }
                 } else {
-                    OpenError::Forbidden { by: claimed }
+                    OpenError::Rejected { by: claimed }
                 });
             }
             Err(ProcessMessageError::InvalidCommit(error)) => {
-                // Nor is the confirmation tag signed.
+                // The confirmation tag is not signed either.
                 let by = claimed.filter(|_| error != StageCommitError::ConfirmationTagMismatch);
-                return Err(OpenError::Forbidden { by });
+                return Err(OpenError::Rejected { by });
             }
             Err(_) => return Err(nobody),
         };
@@ -271,15 +273,15 @@ impl Session {
                 let verdict = self
                     .commit_context()
                     .validate(&staged, &sender, &notice, bytes)
-                    .map_err(|_| OpenError::Forbidden { by: claimed })?;
-                Ok(Judged::Theirs(staged, verdict))
+                    .map_err(|_| OpenError::Rejected { by: claimed })?;
+                Ok(Validated::Theirs(staged, verdict))
             }
-            ProcessedMessageContent::OwnPendingCommit => Ok(Judged::Own),
-            _ => Err(OpenError::Forbidden { by: claimed }),
+            ProcessedMessageContent::OwnPendingCommit => Ok(Validated::Own),
+            _ => Err(OpenError::Rejected { by: claimed }),
         }
     }
 
-    /// Who sends as a member.
+    /// Returns the id of a sender that is a member.
     fn member_of(&self, sender: &Sender) -> Option<MemberId> {
         let Sender::Member(index) = sender else {
             return None;
@@ -287,8 +289,8 @@ impl Session {
         self.roster.at(*index).map(|(member, _)| member.id)
     }
 
-    /// The keys of the epoch that an accepted commit of somebody else begins; `None` when it removes
-    /// this member.
+    /// Derives the keys of the epoch that an accepted commit of another member begins. `None` when
+    /// it removes this member.
     fn next_keys(
         &self,
         staged: &StagedCommit,
@@ -300,7 +302,8 @@ impl Session {
         NextKeys::export(staged, &self.provider, &self.address, verdict.new_door).map(Some)
     }
 
-    /// Merges an accepted commit of somebody else. All that outsiders could make fail came before.
+    /// Merges an accepted commit of another member. Every step that outside input could make fail
+    /// came before.
     fn merge(
         &mut self,
         staged: StagedCommit,
@@ -313,7 +316,7 @@ impl Session {
         self.begin_epoch(verdict, next)
     }
 
-    /// After a merge: takes over what the new epoch holds and erases what belonged to the old.
+    /// After a merge: takes over the state of the new epoch and erases that of the old one.
     pub(super) fn begin_epoch(
         &mut self,
         verdict: ValidatedCommit,
@@ -369,7 +372,7 @@ fn message_in(bytes: &[u8]) -> Option<MlsMessageBodyIn> {
     MlsMessageIn::tls_deserialize_exact(bytes).map(MlsMessageIn::extract).ok()
 }
 
-/// Whether a commit comes from whom the entry's kind says: a member, or a newcomer.
+/// Returns whether a commit's sender matches the entry's kind: a member, or a joining guest.
 fn is_sent_as(message: &PublicMessageIn, kind: EntryKind) -> bool {
     match kind {
         EntryKind::Commit => matches!(message.sender(), Sender::Member(_)),

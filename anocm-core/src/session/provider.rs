@@ -1,4 +1,4 @@
-//! What OpenMLS works with: its cryptography, and a store in memory that wipes.
+//! The provider for OpenMLS: its cryptography, and an in-memory store that wipes its values.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -12,8 +12,8 @@ use zeroize::Zeroizing;
 
 use crate::secret_tap;
 
-/// Cryptography and storage of one group. Never shared between groups, so that dropping the one
-/// wipes the other.
+/// The cryptography and storage of one group. Never shared between groups, so that dropping the
+/// group also wipes its storage.
 #[derive(Default)]
 pub(super) struct Provider {
     crypto: RustCrypto,
@@ -38,15 +38,16 @@ impl OpenMlsProvider for Provider {
     }
 }
 
-/// A value that OpenMLS cannot have stored or read back.
+/// A value that cannot be encoded for storage or decoded from it.
 #[derive(Debug, thiserror::Error)]
 #[error("a value cannot be encoded or decoded")]
 pub(super) struct StorageError;
 
-/// Keys that OpenMLS reads back. What it only writes (it holds the group itself) is not kept.
+/// The keys that OpenMLS reads back. Values that it only writes are not stored, since the group
+/// object holds them itself.
 ///
-/// Encoded values stand in buffers of exactly their size, so that none is ever moved, and are
-/// wiped when replaced, deleted or dropped.
+/// Encoded values are in buffers of exactly their size, so that none is ever moved. They are wiped
+/// when replaced, deleted or dropped.
 #[derive(Default)]
 pub(super) struct Storage(Mutex<Vec<Slot>>);
 
@@ -70,14 +71,14 @@ impl Storage {
         self.slots().clear();
     }
 
-    /// How many values are kept.
+    /// Returns the number of stored values.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.slots().len()
     }
 
     fn slots(&self) -> MutexGuard<'_, Vec<Slot>> {
-        // Every change is a single push or retain: a panic elsewhere leaves the list whole.
+        // Every change is a single push or retain: a panic elsewhere leaves the list consistent.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -122,7 +123,7 @@ fn pack<T: Serialize + ?Sized>(value: &T) -> Result<Zeroizing<Vec<u8>>, StorageE
     Ok(buffer)
 }
 
-/// Methods that keep nothing and find nothing.
+/// Methods that store nothing and return empty values.
 macro_rules! not_kept {
     ($($name:ident[$($generic:ident: $bound:ident),+]($($arg:ty),+) -> $out:ty;)+) => {$(
         fn $name<$($generic: traits::$bound<V>),+>(
@@ -133,7 +134,7 @@ macro_rules! not_kept {
     )+};
 }
 
-/// Methods that keep nothing of what only tests want to know of.
+/// Methods that store nothing, but report the secrets to the secret tap of the tests.
 macro_rules! not_kept_but_told {
     ($($name:ident[$group:ident: $group_bound:ident, $secrets:ident: $bound:ident] $what:literal;)+) => {$(
         fn $name<$group: traits::$group_bound<V>, $secrets: traits::$bound<V>>(

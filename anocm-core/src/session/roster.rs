@@ -14,11 +14,11 @@ use crate::{
     name::{Colour, Tag, looks},
 };
 
-/// The members by leaf index, the same for everyone.
+/// The members by leaf index, the same for every member.
 #[derive(Default)]
 pub(super) struct Roster {
     members: Vec<Member>,
-    /// Beside each member, what the session alone needs.
+    /// For each member, the data that only the session needs.
     seats: Vec<Seat>,
 }
 
@@ -26,15 +26,15 @@ pub(super) struct Roster {
 pub(super) struct Seat {
     pub(super) index: LeafNodeIndex,
     pub(super) whisper: [u8; 32],
-    /// The name as it looks: names with one in common can be mistaken for each other.
+    /// The two look-alike forms of the name: names that share one can be mistaken for each other.
     looks: [Zeroizing<String>; 2],
-    /// Of the leaf by its member's key: the same signature is the same leaf.
+    /// The leaf's signature by its member's key: the same signature is the same leaf.
     signature: Signature,
 }
 
 impl Roster {
-    /// Reads the tree; a leaf that is as it was `before` is not read again. `None` when some leaf
-    /// is not lawful or two members have one id.
+    /// Reads the tree. Leaves that are unchanged since `before` are not read again. `None` when a
+    /// leaf is invalid or two members have the same id.
     pub(super) fn read(
         group: &MlsGroup,
         settings: &Settings,
@@ -102,7 +102,7 @@ impl Roster {
 
 #[cfg(test)]
 impl Roster {
-    /// As many members as this, most of them made up.
+    /// Resizes the list to this many members; added ones are copies of the first.
     pub(super) fn pad(&mut self, members: usize) {
         let first = self.members.first().cloned().unwrap();
         self.members.resize(members, first);
@@ -113,7 +113,8 @@ fn is_unchanged(node: &LeafNode, member: &Member, seat: &Seat) -> bool {
     node.signature_key().as_slice() == member.key.as_bytes() && *node.signature() == seat.signature
 }
 
-/// Reads one leaf. Role and look-alikes follow from the others as well and are set later.
+/// Reads one leaf. The role and the look-alike mark depend on the settings and on other members,
+/// and are set later.
 fn read_member(
     index: LeafNodeIndex,
     node: &LeafNode,

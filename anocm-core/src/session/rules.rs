@@ -1,7 +1,7 @@
 //! Which commits and joins the members of a room accept.
 //!
-//! Everything here follows from the tree, the group context and the commit alone, never from what
-//! somebody happened to see: else members would decide differently and the group would fork.
+//! The rules depend only on the tree, the group context and the commit, never on what one member
+//! happened to receive. Otherwise members would decide differently and the group would fork.
 
 use openmls::{
     prelude::{
@@ -30,23 +30,23 @@ use crate::{
 /// The most leave statements that one commit can carry.
 pub(crate) const MAX_LEAVES: usize = 64;
 /// The most members of a room. A commit fits a sealed entry whatever the state of the tree: each
-/// node that its path is encrypted to takes 82 bytes, and in the worst case, where of every two
-/// neighbours one has left and no parent is known, there are half as many nodes as there ever were
-/// members. The group information of as many fits the door.
+/// node that its path is encrypted to takes 82 bytes. In the worst case, where one of every two
+/// neighbouring leaves is gone and all parent nodes are blank, there are half as many nodes as
+/// there ever were members. The group information of a full room fits the door.
 pub(super) const MAX_MEMBERS: usize = 1_400;
 const MAX_NOTICE: usize = MAX_LEAVES * 96 + 16;
 
-/// What a commit says beside its proposals: its authenticated data.
+/// The authenticated data of a commit, beside its proposals.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct CommitNotice {
-    /// Of those who are removed because they leave.
+    /// The statements of the members that are removed because they leave.
     pub(super) leaves: Vec<LeaveStatement>,
     /// Whether the epoch it begins has a new invite secret.
     pub(super) new_door: bool,
 }
 
 impl CommitNotice {
-    /// Reads a notice. `None` unless it is in its one encoding, and of lawful length.
+    /// Reads a notice. `None` unless it is canonically encoded, and of valid length.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         let notice: Self = wire::decode(bytes, MAX_NOTICE).ok()?;
         let lawful = notice.leaves.len() <= MAX_LEAVES && *wire::encode(&notice) == *bytes;
@@ -54,12 +54,12 @@ impl CommitNotice {
     }
 }
 
-/// What an accepted commit or join does.
+/// The effect of an accepted commit or join.
 #[derive(Debug)]
 pub(super) struct ValidatedCommit {
-    /// The committer; of a join, the newcomer.
+    /// The committer; for a join, the member that joins.
     pub(super) by: MemberId,
-    /// The newcomer, and whether they were a member before.
+    /// The member that joins, and whether it was a member before.
     pub(super) joined: Option<(MemberId, bool)>,
     pub(super) departed: Vec<(MemberId, Departure)>,
     pub(super) new_door: bool,
@@ -71,7 +71,7 @@ pub(super) struct ValidatedCommit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RejectedCommit;
 
-/// What the members of the current epoch hold, against which a commit is judged.
+/// The state of the current epoch, against which a commit is validated.
 pub(super) struct CommitContext<'a, C> {
     pub(super) crypto: &'a C,
     pub(super) address: &'a RoomAddress,
@@ -81,7 +81,7 @@ pub(super) struct CommitContext<'a, C> {
 }
 
 impl<C: OpenMlsCrypto> CommitContext<'_, C> {
-    /// Judges a commit or join before it is merged. `commit` is the MLSMessage that it came in.
+    /// Validates a commit or join before it is merged. `commit` is the MLSMessage that contains it.
     pub(super) fn validate(
         &self,
         staged: &StagedCommit,
@@ -119,7 +119,8 @@ impl<C: OpenMlsCrypto> CommitContext<'_, C> {
         }
     }
 
-    /// A join: external init, our PSK, and at most the removal of the newcomer's own old leaf.
+    /// Validates a join: external init, the door's PSK, and at most the removal of the joining
+    /// member's own old leaf.
     fn join(
         &self,
         staged: &StagedCommit,
@@ -171,7 +172,7 @@ impl<C: OpenMlsCrypto> CommitContext<'_, C> {
         })
     }
 
-    /// A member's commit: removals and settings, nothing else.
+    /// Validates a member's commit: removals and settings, nothing else.
     fn commit(
         &self,
         staged: &StagedCommit,
@@ -191,7 +192,7 @@ impl<C: OpenMlsCrypto> CommitContext<'_, C> {
         }
         let forced = departed.iter().any(|(_, how)| matches!(how, Departure::Removed { .. }));
         let may_replace = committer.role != Role::Member;
-        // Each statement is of somebody removed, and none is there twice.
+        // Each statement belongs to a removed member, and none is there twice.
         let left = departed.iter().filter(|(_, how)| *how == Departure::Left);
         if (forced && !notice.new_door)
             || (notice.new_door && !may_replace)
@@ -234,21 +235,21 @@ impl<C: OpenMlsCrypto> CommitContext<'_, C> {
         }
     }
 
-    /// Whether it is `member`'s own leave statement for this room.
+    /// Returns whether it is `member`'s own leave statement for this room.
     pub(super) fn is_valid(&self, statement: &LeaveStatement, member: &Member) -> bool {
         statement.is_by(self.crypto, self.address, member.id, member.key)
     }
 }
 
-/// What a PSK proposal names. It shows it only in its encoding, which is that of the id alone
-/// (RFC 9420, section 12.1.4).
+/// Returns the PSK that a proposal names. The type exposes it only through its encoding, which is
+/// that of the id alone (RFC 9420, section 12.1.4).
 fn psk_of(proposal: &PreSharedKeyProposal) -> Option<Psk> {
     let bytes = proposal.tls_serialize_detached().ok()?;
     let id = PreSharedKeyId::tls_deserialize_exact(bytes).ok()?;
     Some(id.psk().clone())
 }
 
-/// Whether someone of one role may remove someone of another.
+/// Returns whether a member of one role may remove a member of another.
 pub(super) fn may_remove(committer: Role, removed: Role) -> bool {
     match committer {
         Role::Owner => true,

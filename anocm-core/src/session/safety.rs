@@ -1,16 +1,17 @@
-//! The code that members compare.
+//! The safety code, which members compare.
 
 use std::{fmt, sync::LazyLock};
 
-/// The English word list of BIP-39, 2,048 words in order, one a line (MIT licence; taken over
-/// from rust-bip39, which gives it away under CC0-1.0).
+/// The English word list of BIP-39, 2,048 words in order, one a line (MIT licence; taken from
+/// rust-bip39, which publishes it under CC0-1.0).
 const LIST: &str = include_str!("words.txt");
 
-/// The list by number: every epoch has a code, and walking to twelve lines takes some 75 µs.
+/// The list indexed by number: every epoch has a code, and scanning the text for twelve lines takes
+/// some 75 µs.
 static WORDS: LazyLock<Vec<&'static str>> = LazyLock::new(|| LIST.lines().collect());
 
-/// The 64 emoji of Matrix's short authentication strings, in order (client-server API, "SAS
-/// method: emoji"; Apache-2.0): chosen to be told apart at a glance and named easily.
+/// The 64 emoji of Matrix's short authentication strings, in order (client-server API, "SAS method:
+/// emoji"; Apache-2.0): chosen to be distinguished at a glance and named easily.
 #[rustfmt::skip]
 const EMOJI: [&str; 64] = [
     "🐶", "🐱", "🦁", "🐎", "🦄", "🐷", "🐘", "🐰", "🐼", "🐓", "🐧", "🐢", "🐟", "🐙", "🦋", "🌷",
@@ -22,12 +23,12 @@ const EMOJI: [&str; 64] = [
 const WORD_BITS: usize = 11;
 const EMOJI_BITS: usize = 6;
 
-/// What members compare by voice or sight: the same for everyone in the epoch.
+/// The code that members compare by voice or sight: the same for all members of the epoch.
 ///
-/// **Compare the words.** Whoever stands between two halves of a room, with the link and in both
-/// of them, can try both until their codes agree: 2¹⁸ tries on each side for the six emoji, which
-/// is nothing, and 2⁶⁶ for the twelve words. The emoji only show at a glance that a code is
-/// another than before.
+/// **Compare the words.** A man in the middle that holds the link and is in both halves of a split
+/// room can search on both sides until the two codes agree: 2¹⁸ tries on each side for the six
+/// emoji, which is trivial, and 2⁶⁶ for the twelve words. The emoji only show at a glance that a
+/// code has changed.
 ///
 /// # Examples
 /// ```
@@ -43,8 +44,8 @@ pub struct SafetyCode {
 }
 
 impl SafetyCode {
-    /// The code of an exported secret: its first 132 bits, most significant first, name twelve
-    /// words, the 36 after them six emoji.
+    /// Makes the code of an exported secret: its first 132 bits, most significant first, select
+    /// twelve words, the 36 after them six emoji.
     pub(crate) fn new(exported: &[u8; 32]) -> Self {
         let emoji_from = 12 * WORD_BITS;
         Self {
@@ -59,7 +60,7 @@ impl SafetyCode {
         }
     }
 
-    /// Twelve words, 132 bits: what to compare.
+    /// Twelve words, 132 bits: for comparison.
     #[must_use]
     pub const fn words(&self) -> &[&'static str; 12] {
         &self.words

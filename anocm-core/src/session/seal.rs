@@ -1,4 +1,4 @@
-//! The outer layer of everything that a relay holds: padded, and bound to its place.
+//! The outer encryption of everything that a relay stores: padded, and bound to its context.
 
 use chacha20poly1305::{AeadInPlace, KeyInit, Tag, XChaCha20Poly1305, XNonce};
 use rand_core::CryptoRng;
@@ -15,10 +15,10 @@ const NONCE: usize = 24;
 const LENGTH: usize = 4;
 const TAG: usize = 16;
 
-/// What a sealed item needs besides its content.
+/// The bytes of a sealed item besides its content.
 pub(super) const OVERHEAD: usize = NONCE + LENGTH + TAG;
 
-/// What is sealed.
+/// The kind of the sealed content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SealKind {
     Message,
@@ -55,13 +55,14 @@ impl From<EntryKind> for SealKind {
     }
 }
 
-/// What the seal binds the content to. Open one, and it was made for this and nothing else.
+/// The context that a seal binds the content to. A sealed item opens only in the context that it
+/// was made for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SealContext {
     pub(super) address: RoomAddress,
     pub(super) epoch: Epoch,
     pub(super) kind: SealKind,
-    /// Of group information: live, which is zero.
+    /// For group information: live, which is zero.
     pub(super) retention: Retention,
 }
 
@@ -115,7 +116,7 @@ pub(super) fn seal_with(
     Some(sealed.into())
 }
 
-/// Opens what was sealed for exactly `place`. `None`, without saying why, when it was not.
+/// Opens content that was sealed for exactly `place`. Otherwise returns `None`, without a reason.
 pub(super) fn open(
     key: &Secret<32>,
     place: &SealContext,
@@ -139,7 +140,7 @@ pub(super) fn open(
     Some(content)
 }
 
-/// Cuts `length u32 ‖ content ‖ zeros` to its content. `None` when it is not of that form.
+/// Reduces `length u32 ‖ content ‖ zeros` to its content. `None` when it does not have that form.
 pub(super) fn unpad(padded: &mut Vec<u8>) -> Option<()> {
     let (length, rest) = padded.split_first_chunk::<LENGTH>()?;
     let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;

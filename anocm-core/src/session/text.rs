@@ -1,28 +1,28 @@
-//! The text of a message, wiped when the last holder drops it.
+//! The text of a message, wiped when its last clone is dropped.
 
 use std::{fmt, sync::Arc};
 
 use zeroize::Zeroizing;
 
-/// Text that is wiped when the last holder lets go. Cheap to clone; never printed by `Debug`.
+/// Text that is wiped when its last clone is dropped. Cheap to clone; never printed by `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct MessageText(Arc<Zeroizing<String>>);
 
 impl MessageText {
-    /// Takes the text over.
+    /// Takes ownership of the text.
     #[must_use]
     pub fn new(text: String) -> Self {
         Self(Arc::new(Zeroizing::new(text)))
     }
 
-    /// The text as it was sent. Pass it through [`clean_text`](crate::name::clean_text) before it
-    /// goes to a screen.
+    /// Returns the text as it was sent. Pass it through [`clean_text`](crate::name::clean_text)
+    /// before displaying it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether nobody else holds it.
+    /// Returns whether no other clone exists.
     #[cfg(test)]
     pub(crate) fn is_last(&self) -> bool {
         Arc::strong_count(&self.0) == 1

@@ -25,7 +25,7 @@ const OVERHEAD: usize = KEY + LENGTH + KIND + TAG;
 /// The longest body in bytes that can be whispered.
 pub const MAX_WHISPER: usize = super::MAX_CONTENT - OVERHEAD;
 
-/// Between whom, and when.
+/// The sender, recipient and epoch of a whisper.
 pub(super) struct WhisperContext {
     pub(super) address: RoomAddress,
     pub(super) epoch: Epoch,
@@ -50,7 +50,7 @@ impl WhisperContext {
     }
 }
 
-/// Whether `body` can be a whisper: as long as the largest body of one of the sealed sizes.
+/// Returns whether `body` can be a whisper: as long as the largest body of one of the sealed sizes.
 pub(super) fn has_valid_size(body: &[u8]) -> bool {
     BODY_SIZES.contains(&body.len())
 }
@@ -115,7 +115,7 @@ fn fill(
     Some(())
 }
 
-/// Opens a whisper. `None` when it is for somebody else or was altered.
+/// Opens a whisper. `None` when it is for another member or was altered.
 pub(super) fn open(
     between: &WhisperContext,
     whisper: &Whisper,
@@ -135,7 +135,7 @@ pub(super) fn open(
     read(&mut content)
 }
 
-/// Reads what was whispered, padding included. `None` for what cannot be.
+/// Reads decrypted content, padding included. `None` for content that cannot be whispered.
 pub(super) fn read(padded: &mut Vec<u8>) -> Option<Content> {
     seal::unpad(padded)?;
     let (kind, body) = padded.split_first_chunk::<KIND>()?;

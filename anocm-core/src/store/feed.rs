@@ -1,4 +1,4 @@
-//! Bounded queues between a room and those who watch it.
+//! Bounded queues between a room and its subscribers.
 
 use std::{
     collections::VecDeque,
@@ -16,15 +16,16 @@ use crate::{
     wire::{CloseReason, MAX_SEALED},
 };
 
-/// Items that wait for one watch before it lags.
+/// Maximum number of items queued for one watch before it lags.
 const MAX_WAITING: usize = 256;
-/// Sealed bytes that wait for one watch before it lags.
+/// Maximum number of sealed bytes queued for one watch before it lags.
 const MAX_WAITING_BYTES: usize = 16 * MAX_SEALED;
 
-/// Everyone who watches one room: what a back end makes its watches of.
+/// The subscribers of one room: back ends create their watches with it.
 ///
-/// A watch that is not read holds back 256 items or a little over a megabyte of sealed bytes, and
-/// lags from then on. With a [clock](Self::with_clock) an entry that waits grows older meanwhile.
+/// A watch that is not read queues up to 256 items or a little over a megabyte of sealed bytes, and
+/// lags from then on. With a [clock](Self::with_clock) the age of an entry grows while it is
+/// queued.
 ///
 /// # Examples
 /// ```
@@ -51,14 +52,14 @@ impl fmt::Debug for Feeds {
 }
 
 impl Feeds {
-    /// Feeds whose watches add to an entry's age the time for which it waited to be read. Without
-    /// a clock a watch yields the age that was told.
+    /// Creates feeds whose watches add to an entry's age the time that it spent in the queue.
+    /// Without a clock a watch yields the age that was passed to [`broadcast`](Self::broadcast).
     #[must_use]
     pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
         Self { feeds: Vec::new(), clock: Some(clock) }
     }
 
-    /// A new watch, which sees what is told from now on.
+    /// Creates a watch that receives every item sent from now on.
     pub fn watch(&mut self) -> Watch {
         self.feeds.retain(|feed| feed.strong_count() > 0);
         let feed = Arc::new(Feed { clock: self.clock.clone(), waiting: Mutex::default() });
@@ -66,18 +67,18 @@ impl Feeds {
         Watch::new(Watching(feed))
     }
 
-    /// Tells every watch. A payload in `item` is shared, not copied.
-    pub fn tell(&mut self, item: &Watched) {
+    /// Sends an item to every watch. A payload in `item` is shared, not copied.
+    pub fn broadcast(&mut self, item: &Watched) {
         self.feeds.retain(|feed| {
             let Some(feed) = feed.upgrade() else {
                 return false;
             };
-            feed.tell(item.clone());
+            feed.push(item.clone());
             true
         });
     }
 
-    /// Whether anybody still has a watch.
+    /// Whether any watch is still alive.
     #[must_use]
     pub fn is_watched(&self) -> bool {
         self.feeds.iter().any(|feed| feed.strong_count() > 0)
@@ -85,7 +86,7 @@ impl Feeds {
 
     /// Ends every watch.
     pub fn close(&mut self, reason: CloseReason) {
-        self.tell(&Watched::Closed(reason));
+        self.broadcast(&Watched::Closed(reason));
         self.feeds.clear();
     }
 }
@@ -97,7 +98,7 @@ struct Feed {
 
 #[derive(Default)]
 struct Waiting {
-    /// With the moment since when each waits.
+    /// Each item with the time at which it was queued.
     items: VecDeque<(Timestamp, Watched)>,
     bytes: usize,
     ended: bool,
@@ -106,7 +107,7 @@ struct Waiting {
 
 impl Feed {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        // Every change below is whole before anything could panic.
+        // Every change below is complete before any code that could panic.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -114,7 +115,7 @@ impl Feed {
         self.clock.as_ref().map_or(Timestamp::ZERO, |clock| clock.now())
     }
 
-    fn tell(&self, item: Watched) {
+    fn push(&self, item: Watched) {
         let now = self.now();
         let mut waiting = self.lock();
         let fits = waiting.items.len() < MAX_WAITING

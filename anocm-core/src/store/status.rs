@@ -1,7 +1,7 @@
-//! How a store is doing, for operators and for admission.
+//! The state of a store, for operators and for admission control.
 
-/// How a store is doing: for an operator's numbers, for readiness, and for the price of taking more
-/// of its memory.
+/// The state of a store: for an operator's metrics, for readiness checks, and for the difficulty of
+/// the proof of work that is required before more of its memory is used.
 ///
 /// # Examples
 /// ```
@@ -18,12 +18,12 @@
 pub struct StoreStatus {
     /// Whether the back end can be used at this moment.
     pub health: Health,
-    /// Bytes taken by all rooms, and the most that new rooms and messages may bring them to; what
-    /// is kept back for commits and joins is above that. `None` when the store does not know.
+    /// Bytes used by all rooms, and the limit for new rooms and messages. The reserve for commits
+    /// and joins is above that limit. `None` when the store does not know.
     pub memory: Option<Level>,
-    /// Rooms, those that only linger included. `None` when the store does not know.
+    /// Number of rooms, including those that only linger. `None` when the store does not know.
     pub rooms: Option<Level>,
-    /// Kept entries of all rooms. `None` when the store does not know.
+    /// Number of kept entries of all rooms. `None` when the store does not know.
     pub entries: Option<u64>,
 }
 
@@ -31,30 +31,30 @@ pub struct StoreStatus {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "stores outside this crate tell it")]
 pub enum Health {
-    /// It answers.
+    /// It responds.
     #[default]
     Ready,
-    /// It was not reached, or not in time: requests are refused as unavailable.
+    /// It was not reached, or not in time. Requests are refused as unavailable.
     Unreachable,
 }
 
-/// How much of something there is, and how much there may be.
+/// The current amount of a resource and its limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Level {
-    /// How much there is.
+    /// The amount in use.
     pub used: u64,
-    /// How much there may be.
+    /// The limit.
     pub limit: u64,
 }
 
 impl Level {
-    /// Whether there may be so many more.
+    /// Whether `more` fits below the limit.
     #[must_use]
     pub fn has(self, more: usize) -> bool {
         u64::try_from(more).is_ok_and(|more| more <= self.limit.saturating_sub(self.used))
     }
 
-    /// How much is taken, in thousandths of the limit; 1,000 at most.
+    /// Returns the used part in thousandths of the limit; 1,000 at most.
     #[must_use]
     pub fn thousandths(self) -> u64 {
         self.used.min(self.limit).saturating_mul(1_000) / self.limit.max(1)

@@ -1,4 +1,4 @@
-//! A clock whose time moves only when told.
+//! A clock whose time moves only when the test advances it.
 
 use std::time::Duration;
 
@@ -7,7 +7,8 @@ use tokio::sync::watch;
 
 use crate::time::{Clock, Timestamp};
 
-/// A clock whose time moves only when told, and then wakes whoever waits for it.
+/// A clock whose time moves only when [`advance`](Self::advance) is called, which also wakes the
+/// tasks that wait for it.
 ///
 /// # Examples
 /// ```
@@ -27,13 +28,13 @@ pub struct ManualClock {
 }
 
 impl ManualClock {
-    /// A clock that stands at [`Timestamp::ZERO`].
+    /// Creates a clock that starts at [`Timestamp::ZERO`].
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Moves the time on by `duration`, rounded down to milliseconds.
+    /// Advances the time by `duration`, rounded down to milliseconds.
     pub fn advance(&self, duration: Duration) {
         self.now.send_modify(|now| *now = now.saturating_add(duration));
     }
@@ -48,7 +49,7 @@ impl Clock for ManualClock {
 
     async fn sleep_until(&self, deadline: Timestamp) {
         let mut now = self.now.subscribe();
-        // Fails only when the sender is gone, and `self` holds it.
+        // Fails only when the sender is dropped, and `self` holds it.
         let _ = now.wait_for(|now| *now >= deadline).await;
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-/// Fails unless `listed` names exactly the cases in `sources`, and each number of the contract
-/// up to `numbers` has one.
+/// Fails unless `listed` names exactly the cases in `sources`, and every contract number up to
+/// `numbers` has at least one case.
 pub(super) fn assert_complete(sources: &[&str], listed: &[&str], numbers: usize) {
     let written: BTreeSet<&str> = sources
         .iter()

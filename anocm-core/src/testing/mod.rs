@@ -1,13 +1,13 @@
-//! For the tests of this crate and of those who embed it.
+//! Test support for this crate and for crates that embed it.
 //!
-//! * [`store`]: what every [`Store`](crate::store::Store) must do, as ready-made tests:
+//! * [`store`]: the contract of [`Store`](crate::store::Store) as ready-made tests:
 //!   [`store_conformance!`](crate::store_conformance).
 //! * [`transport`]: the same for [`Transport`](crate::transport::Transport):
 //!   [`transport_conformance!`](crate::transport_conformance).
-//! * [`ManualClock`]: a clock whose time moves only when told.
-//! * [`network`]: a network with delays, cuts and outages.
+//! * [`ManualClock`]: a clock whose time moves only when the test advances it.
+//! * [`network`]: a simulated network with delays, cuts and outages.
 //! * [`sample`]: members, messages and views for testing a front end without a room.
-//! * [`sim`]: whole conversations from a seed.
+//! * [`sim`]: simulations of whole conversations, reproducible from a seed.
 
 mod clock;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A simulated network: delays, cuts and outages, decided by a seed and by the test.
+//! A simulated network: delays, cuts and outages, controlled by a seed and by the test.
 
 use std::{
     collections::BTreeMap,
@@ -18,7 +18,7 @@ use crate::{
     transport::{Closing, Link, Transport, TransportError, TrySend},
 };
 
-/// Which way a frame goes.
+/// The direction of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "there are two")]
 pub enum Direction {
@@ -28,10 +28,10 @@ pub enum Direction {
     Down,
 }
 
-/// Looks at every frame that passes.
+/// A callback that is given every frame that passes.
 pub type Inspect = Arc<dyn Fn(Direction, &[u8]) + Send + Sync>;
 
-/// A network between clients and a relay. Time is tokio's, so that it can be paused.
+/// A network between clients and a relay. It runs on tokio's time, which a test can pause.
 #[derive(Clone)]
 pub struct Network(Arc<Mutex<State>>);
 
@@ -42,11 +42,11 @@ struct State {
     lines: BTreeMap<usize, Line>,
 }
 
-/// One client's access to the network.
+/// The state of one client's access to the network.
 #[derive(Default)]
 struct Line {
     blocked: bool,
-    /// Cut when this many more frames have passed.
+    /// The value of `passed` at which the connections are cut.
     cut_after: Option<u64>,
     passed: u64,
     open: Vec<watch::Sender<bool>>,
@@ -61,48 +61,49 @@ impl Line {
 }
 
 impl Network {
-    /// A network in which each frame takes up to `max_delay`, by numbers from `seed`.
+    /// Creates a network that delays each frame by up to `max_delay`, at random from `seed`.
     #[must_use]
-    pub fn new(seed: u64, longest_delay: Duration) -> Self {
+    pub fn new(seed: u64, max_delay: Duration) -> Self {
         let rng = ChaCha20Rng::seed_from_u64(seed);
         let (inspect, lines) = (None, BTreeMap::new());
-        Self(Arc::new(Mutex::new(State { rng, max_delay: longest_delay, inspect, lines })))
+        Self(Arc::new(Mutex::new(State { rng, max_delay, inspect, lines })))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has every frame looked at, in both directions.
+    /// Sets a callback that is given every frame, in both directions.
     pub fn inspect(&self, inspect: Inspect) {
         self.state().inspect = Some(inspect);
     }
 
-    /// The access of client number `line` to what `relay` reaches.
+    /// Returns a transport through which client number `line` reaches `relay`.
     #[must_use]
     pub fn transport(&self, line: usize, relay: Arc<dyn Transport>) -> impl Transport {
         Access { network: self.clone(), line, relay }
     }
 
-    /// Cuts what connections the client has. What was sent before arrives; nothing comes back.
+    /// Cuts the client's open connections. Frames that were sent before arrive; nothing comes back.
     pub fn cut(&self, line: usize) {
         self.state().lines.entry(line).or_default().cut();
     }
 
-    /// Cuts the client's connection right after `frames` more frames, in either direction.
+    /// Cuts the client's connections right after `frames` more frames, in either direction.
     pub fn cut_after(&self, line: usize, frames: u64) {
         let mut state = self.state();
         let line = state.lines.entry(line).or_default();
         line.cut_after = Some(line.passed + frames);
     }
 
-    /// How many frames of this client have passed, in both directions.
+    /// Returns how many frames of this client have passed, in both directions.
     #[must_use]
     pub fn passed(&self, line: usize) -> u64 {
         self.state().lines.get(&line).map_or(0, |line| line.passed)
     }
 
-    /// Cuts the client off until it is let through again.
+    /// Cuts the client's connections and refuses new ones while `blocked` is true; `false` lets the
+    /// client connect again.
     pub fn block(&self, line: usize, blocked: bool) {
         let mut state = self.state();
         let line = state.lines.entry(line).or_default();
@@ -118,7 +119,8 @@ impl Network {
         Duration::from_millis(state.rng.next_u64() % (most + 1))
     }
 
-    /// Lets a frame pass; says whether the line is cut right behind it.
+    /// Counts a frame and shows it to the callback. Returns whether the connections are cut right
+    /// behind it.
     fn pass(&self, line: usize, direction: Direction, frame: &[u8]) -> bool {
         let mut state = self.state();
         if let Some(inspect) = state.inspect.clone() {
@@ -170,15 +172,15 @@ impl Transport for Access {
     }
 }
 
-/// A link with weather.
+/// A link with simulated delays and cuts.
 struct Wire {
     network: Network,
     line: usize,
-    /// Gone once the line is cut, so that the far side sees it, too.
+    /// `None` once the connection is cut, so that the far side sees the link end as well.
     inner: Mutex<Option<Arc<dyn Link>>>,
     cut: watch::Receiver<bool>,
-    /// A frame on its way in, and when it arrives. Kept here so that a cancelled `recv` loses
-    /// nothing.
+    /// A frame that is in transit, and its arrival time. Stored here so that a cancelled `recv`
+    /// loses nothing.
     arriving: tokio::sync::Mutex<Option<(Payload, Instant)>>,
 }
 
@@ -193,7 +195,8 @@ impl Wire {
 
     async fn until_cut(&self) {
         let mut cut = self.cut.clone();
-        // The sender goes when the line is cut by the network: that is a cut, too.
+        // The network drops the sender when it cuts the connection: a dropped sender counts as a
+        // cut.
         let _ = cut.wait_for(|cut| *cut).await;
     }
 
@@ -236,7 +239,7 @@ impl Link for Wire {
     }
 
     fn try_send(&self, _: &[Payload]) -> TrySend {
-        // Nothing goes at once through this weather.
+        // Every frame is delayed here, so `try_send` accepts none.
         TrySend::default()
     }
 

@@ -1,4 +1,4 @@
-//! What both conformance suites use to run things at the same time, or not to their end.
+//! Helpers of both conformance suites: run tasks in parallel, and cancel futures midway.
 
 #![expect(clippy::panic, reason = "a case reports by panicking")]
 
@@ -12,11 +12,11 @@ use std::{
 
 use tokio::{runtime::Handle, task::spawn_blocking};
 
-/// Runs every task on a thread of its own, all started at the same moment, and gives what they
-/// return, in order.
+/// Runs every task on its own thread, all started at the same moment, and returns their results in
+/// order.
 ///
-/// Real threads whatever the runtime of the test: a single-threaded one switches between tasks
-/// only where they wait, and so hides every race in code that does not.
+/// Uses OS threads regardless of the test's runtime: a single-threaded runtime switches tasks only
+/// at await points, and so hides every race in code between them.
 pub(super) async fn on_threads<T, F>(tasks: impl IntoIterator<Item = F>) -> Vec<T>
 where
     T: Send + 'static,
@@ -39,7 +39,7 @@ where
     for thread in threads {
         match thread.await {
             Ok(result) => results.push(result),
-            // The case fails with what the thread said.
+            // Fails the case with the panic message of the thread.
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => resume_unwind(panic),
                 Err(_) => panic!("a thread was cancelled"),
@@ -49,7 +49,7 @@ where
     results
 }
 
-/// Polls a future so many times, with a turn for all other tasks after each, and drops it.
+/// Polls a future `times` times, yields to all other tasks after each poll, and drops it.
 pub(super) async fn poll_and_drop<F: Future>(future: F, times: usize) -> Option<F::Output> {
     let mut future = pin!(future);
     for _ in 0..times {

@@ -1,4 +1,4 @@
-//! Values as a room gives them, for testing a front end without a room.
+//! Sample values as a room returns them, for testing a front end without a room.
 
 use crate::{
     id::{Epoch, MemberId, MessageId, RoomAddress, Seq},
@@ -10,7 +10,7 @@ use crate::{
     wire::Posture,
 };
 
-/// A member called `name`, whose id and key follow from `number`.
+/// Returns a member called `name`, whose id and key are derived from `number`.
 #[must_use]
 pub fn member(name: Nickname, number: u8, role: Role) -> Member {
     let address = RoomAddress::new([0; 16]);
@@ -26,7 +26,7 @@ pub fn member(name: Nickname, number: u8, role: Role) -> Member {
     }
 }
 
-/// Something that `from` said to everyone, in the log at `number`.
+/// Returns a message from `from` to the whole room, in the log at `number`.
 #[must_use]
 pub fn message(
     from: &Member,
@@ -47,8 +47,8 @@ pub fn message(
     }
 }
 
-/// What the first of `members` sees: online, in a confirmed room with all of them here. Without
-/// invite and safety code.
+/// Returns the view of the first of `members`: online, in a confirmed room in which all of them are
+/// present, without invite and safety code.
 #[must_use]
 pub fn view(members: &[Member]) -> RoomView {
     RoomView {

@@ -1,4 +1,4 @@
-//! A clock that goes on while the machine sleeps.
+//! A clock that continues while the machine sleeps.
 
 use std::{
     fmt,
@@ -10,25 +10,25 @@ use async_trait::async_trait;
 
 use super::{Clock, Timestamp, TokioClock, millis};
 
-/// How often a wait looks whether the machine slept, which no timer tells.
+/// Polling interval of a wait: no timer reports that the machine slept.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// The clock of tokio's timer plus the time for which the machine slept: so that what is kept for
-/// five minutes is not there after a night in a closed laptop or a pocket. What falls due during
+/// The clock of tokio's timer plus the time for which the machine slept. A message kept for five
+/// minutes is thus gone after a night in a closed laptop or a pocket. A deadline that passes during
 /// sleep is noticed within a second after it.
 ///
-/// The time of sleep is known on Linux, Android, macOS and iOS; elsewhere this is a
+/// Sleep time is known on Linux, Android, macOS and iOS; on other systems this equals a
 /// [`TokioClock`]. Follows `tokio::time::pause`.
 pub struct ContinuousClock {
     awake: TokioClock,
-    /// How long the machine slept since some moment; now and then too little.
+    /// How long the machine has slept since a fixed time; a single reading may be too low.
     asleep: Box<dyn Fn() -> Duration + Send + Sync>,
-    /// The most of it that was seen, in milliseconds, so that time never goes back.
+    /// The highest reading in milliseconds, so that time never goes back.
     seen: AtomicU64,
 }
 
 impl ContinuousClock {
-    /// A clock whose origin is now.
+    /// Creates a clock whose origin is now.
     #[must_use]
     pub fn new() -> Self {
         Self::with(system::asleep())
@@ -73,21 +73,21 @@ impl fmt::Debug for ContinuousClock {
     }
 }
 
-/// The difference between two clocks of the system, of which one goes on during sleep.
+/// The difference between two clocks of the system, one of which continues during sleep.
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
 mod system {
     use std::time::{Duration, Instant};
 
     use nix::time::{ClockId, clock_gettime};
 
-    // What `Instant` reads is the same clock without the time of sleep, on both systems.
+    // `Instant` reads the same clock without sleep time, on both systems.
     #[cfg(target_vendor = "apple")]
     const CONTINUOUS: ClockId = ClockId::from_raw(nix::libc::CLOCK_MONOTONIC_RAW);
     #[cfg(not(target_vendor = "apple"))]
     const CONTINUOUS: ClockId = ClockId::CLOCK_BOOTTIME;
 
-    /// Never more than it was: what comes between two readings only makes it seem less, until it is
-    /// asked again.
+    /// Never too high: a delay between the two readings only lowers the result, until the next
+    /// call.
     #[expect(clippy::disallowed_methods, reason = "this is a clock that drivers ask")]
     pub(super) fn asleep() -> impl Fn() -> Duration + Send + Sync + 'static {
         let awake = Instant::now();
@@ -115,7 +115,7 @@ mod tests {
 
     use super::*;
 
-    /// A clock, and the time that its machine slept.
+    /// A clock, and the sleep time of its machine.
     fn clock() -> (ContinuousClock, Arc<Mutex<Duration>>) {
         let slept = Arc::new(Mutex::new(Duration::ZERO));
         let asleep = slept.clone();

@@ -8,10 +8,10 @@ use tokio::sync::mpsc;
 use super::{Closing, Link, Transport, TransportError, TrySend};
 use crate::{invite::RelayUrl, secret::Payload, wire::MAX_FRAME};
 
-/// Frames that may wait in each direction before `send` waits.
+/// Frames queued in each direction before `send` waits.
 const WAITING: usize = 64;
 
-/// Two ends of one link within this process.
+/// Returns the two ends of one link within this process.
 #[must_use]
 pub fn pair() -> (impl Link, impl Link) {
     let (to_b, from_a) = mpsc::channel(WAITING);
@@ -20,9 +20,9 @@ pub fn pair() -> (impl Link, impl Link) {
 }
 
 struct End {
-    // Held to clone, use or drop the sender, never across an await.
+    // Locked only to clone, use or drop the sender, never across an await.
     to: Mutex<Option<mpsc::Sender<Payload>>>,
-    /// Gone when a frame was too long.
+    /// `None` after a frame that was too long.
     from: tokio::sync::Mutex<Option<mpsc::Receiver<Payload>>>,
 }
 
@@ -31,7 +31,7 @@ impl End {
         Self { to: Mutex::new(Some(to)), from: tokio::sync::Mutex::new(Some(from)) }
     }
 
-    /// Ends what goes to the other side, after what was sent.
+    /// Closes the direction to the other side, after the frames already sent.
     fn cut(&self) {
         self.to.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
@@ -62,7 +62,7 @@ impl Link for End {
         let Some(frames) = &mut *from else { return Err(TransportError::TooLong) };
         let frame = frames.recv().await;
         if frame.as_ref().is_some_and(|frame| frame.len() > MAX_FRAME) {
-            // Both directions end, and what else is on its way is dropped.
+            // Closes both directions and drops the frames still queued.
             *from = None;
             self.cut();
             return Err(TransportError::TooLong);
@@ -75,22 +75,22 @@ impl Link for End {
     }
 }
 
-/// A [`Transport`] to something that serves links within this process. Its relay is
-/// `http://localhost/` unless [`known_as`](Self::known_as) says how guests elsewhere reach it.
+/// A [`Transport`] to a server of links within this process. Its relay is `http://localhost/`
+/// unless [`known_as`](Self::known_as) sets the URL under which guests elsewhere reach it.
 pub struct InProcess {
     relay: RelayUrl,
     accept: Arc<dyn Fn(Box<dyn Link>) + Send + Sync>,
 }
 
 impl InProcess {
-    /// A transport that hands the far end of each new link to `accept`, which must not block;
-    /// it usually spawns a task, as `Relay::transport` does.
+    /// Creates a transport that passes the far end of each new link to `accept`. `accept` must not
+    /// block; it usually spawns a task, as `Relay::transport` does.
     #[must_use]
     pub fn new(accept: impl Fn(Box<dyn Link>) + Send + Sync + 'static) -> Self {
         Self { relay: RelayUrl::localhost(), accept: Arc::new(accept) }
     }
 
-    /// The same, of a relay that guests elsewhere know as `relay`.
+    /// Sets the URL under which guests elsewhere know the relay.
     #[must_use]
     pub fn known_as(self, relay: RelayUrl) -> Self {
         Self { relay, ..self }

@@ -5,11 +5,11 @@ use zeroize::Zeroizing;
 
 use crate::secret::Payload;
 
-/// Bytes that are no frame of this protocol.
+/// Why bytes are not a frame of this protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WireError {
-    /// Longer than any frame may be; nothing was decoded.
+    /// Longer than the limit; nothing was decoded.
     #[error("frame is longer than {limit} bytes")]
     TooLong {
         /// The limit in bytes.
@@ -26,23 +26,23 @@ pub enum WireError {
 /// Encodes a frame or a part of one.
 #[must_use]
 pub fn encode<T: Serialize>(value: &T) -> Payload {
-    // Counting first keeps the buffer from being moved, which would leave a copy behind.
+    // Computing the size first avoids reallocation, which would leave a copy behind.
     let size = postcard::experimental::serialized_size(value);
     let mut buffer = Zeroizing::new(vec![0; *size.as_ref().unwrap_or(&0)]);
-    // The types of this module hold nothing that postcard cannot express, and the size was
-    // counted by the same code: this cannot fail.
+    // The types of this module contain nothing that postcard cannot express, and the size was
+    // computed by the same code: this cannot fail.
     let used = postcard::to_slice(value, &mut buffer).map(|bytes| bytes.len());
     debug_assert!(used.is_ok() && used == size, "every wire type is encodable");
     buffer.truncate(used.unwrap_or(0));
     Payload::from(buffer)
 }
 
-/// Decodes exactly one `T` from `bytes`, which may be at most `limit` long and must be its one
+/// Decodes exactly one `T` from `bytes`, which must be at most `limit` long and be the canonical
 /// encoding.
 ///
 /// # Errors
-/// [`WireError`]; never panics. Allocates hardly more than `bytes` for a request, and for a page
-/// of the log at most some eighty times as much.
+/// [`WireError`]; never panics. Allocates hardly more than the length of `bytes` for a request, and
+/// at most about eighty times as much for a page of the log.
 pub fn decode<'a, T>(bytes: &'a [u8], limit: usize) -> Result<T, WireError>
 where
     T: Serialize + Deserialize<'a>,
@@ -51,8 +51,8 @@ where
         return Err(WireError::TooLong { limit });
     }
     match postcard::take_from_bytes(bytes) {
-        // What has more than one encoding are numbers, in LEB128, and every other than the one that
-        // encoders write is longer.
+        // Only numbers (LEB128) have more than one encoding, and every non-canonical one is longer
+        // than what encoders write.
         Ok((value, [])) => match postcard::experimental::serialized_size(&value) {
             Ok(size) if size == bytes.len() => Ok(value),
             _ => Err(WireError::Malformed),
@@ -68,7 +68,7 @@ mod tests {
 
     use super::*;
 
-    /// A number in LEB128, with `more` bytes than it needs.
+    /// A number in LEB128, with `more` redundant bytes.
     fn leb128(number: u64, more: usize) -> Vec<u8> {
         let mut bytes = encode(&number).to_vec();
         for _ in 0..more {

@@ -1,4 +1,4 @@
-//! What a room's log and door are made of, as the relay sees them.
+//! The contents of a room's log and door, as the relay sees them.
 
 use std::{fmt, time::Duration};
 
@@ -11,13 +11,13 @@ use crate::{
     secret::{Payload, TokenHash},
 };
 
-/// The sizes in bytes that a sealed entry can have.
+/// The allowed sizes of a sealed entry in bytes.
 pub(crate) const SEALED_SIZES: [usize; 4] = [1_000, 4_000, 16_000, 64_000];
-/// The sizes in bytes that sealed group information can have.
+/// The allowed sizes of sealed group information in bytes.
 pub(crate) const DOOR_SIZES: [usize; 6] = [1_000, 4_000, 16_000, 64_000, 256_000, 1_000_000];
 
-/// How old a join must be before a member can have it taken back: by then a member who is connected
-/// and accepts it has proven the epoch that it began.
+/// The minimum age of a join before a member can have it taken back. By then a connected member
+/// that accepts the join has proven the epoch that it began.
 pub const SETTLES: Duration = Duration::from_secs(3);
 
 /// The largest sealed entry in bytes.
@@ -25,15 +25,15 @@ pub const MAX_SEALED: usize = 64_000;
 /// The largest sealed group information in bytes.
 pub const MAX_DOOR: usize = 1_000_000;
 
-/// What an entry does to the room.
+/// The effect of an entry on the room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_enums, reason = "another kind would be another protocol version")]
 pub enum EntryKind {
-    /// Something a member says. Leaves the epoch as it is.
+    /// A member's message. Does not change the epoch.
     Message,
-    /// A member changes the membership or the settings: the next epoch begins.
+    /// A member changes the membership or the settings. Begins the next epoch.
     Commit,
-    /// A newcomer lets themselves in: the next epoch begins.
+    /// An external join of a new member. Begins the next epoch.
     Join,
 }
 
@@ -48,11 +48,11 @@ impl EntryKind {
 /// One sealed item for a room's log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// What it does to the room.
+    /// The effect on the room.
     pub kind: EntryKind,
-    /// The epoch it was sealed for, and the only one in which it can be appended.
+    /// The epoch that it was sealed for. It can be appended only in this epoch.
     pub epoch: Epoch,
-    /// How long it may be kept after its acceptance. Of commits and joins this is the room's
+    /// How long it may be kept after its acceptance. For commits and joins this is the room's
     /// [`Policy::handshakes`].
     pub retention: Retention,
     /// `nonce(24) ‖ ciphertext`, in one of four sizes.
@@ -60,15 +60,14 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Whether the sealed part has one of the sizes it may have: 1,000, 4,000, 16,000 or
-    /// 64,000 bytes.
+    /// Whether the sealed part has an allowed size: 1,000, 4,000, 16,000 or 64,000 bytes.
     #[must_use]
     pub fn has_lawful_size(&self) -> bool {
         SEALED_SIZES.contains(&self.sealed.len())
     }
 
-    /// What its author recognises it by: a hash of all of it. Its nonce alone would not do, since
-    /// every member sees the nonces of others and chooses their own.
+    /// Returns the hash of the whole entry, by which its author recognises it. The nonce alone
+    /// would not suffice, since every member sees the nonces of others and chooses its own.
     #[must_use]
     pub fn digest(&self) -> EntryDigest {
         let kind = match self.kind {
@@ -95,10 +94,10 @@ impl fmt::Debug for EntryDigest {
     }
 }
 
-/// An entry at its place in the log.
+/// An entry with its sequence number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogItem {
-    /// Its place.
+    /// Its sequence number.
     pub seq: Seq,
     /// Milliseconds since the relay accepted it, by the relay's clock.
     pub age: u64,
@@ -106,8 +105,8 @@ pub struct LogItem {
     pub entry: Entry,
 }
 
-/// What changes at the relay when an epoch begins; travels with the commit or join that begins
-/// it and is replaced in the same step.
+/// The state that the relay replaces when an epoch begins. Sent with the commit or join that begins
+/// the epoch, and replaced in the same step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NextEpoch {
     /// Hash of the new epoch's member token.
@@ -118,7 +117,7 @@ pub struct NextEpoch {
     pub group_info: Payload,
 }
 
-/// Everything a relay is told when a room is opened.
+/// Everything that a relay receives when a room is opened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Genesis {
     /// The public part of the room's rules.
@@ -134,8 +133,8 @@ pub struct Genesis {
 pub struct Policy {
     /// The longest retention of any message.
     pub max_retention: Retention,
-    /// How long commits and joins are kept, so that a guest who was away can walk forward
-    /// through the epochs. They carry nothing that anyone said.
+    /// How long commits and joins are kept, so that a guest that was away can process the missed
+    /// epochs. They contain no messages.
     pub handshakes: Retention,
     /// Milliseconds that the room outlives its last connection.
     pub linger: u64,
@@ -154,9 +153,9 @@ impl Policy {
         Duration::from_millis(self.linger)
     }
 
-    /// The most entries and the most bytes that may be kept once an entry of this kind is. The
-    /// last tenth of each is for commits and joins, so that whoever fills a room with messages
-    /// can still be removed.
+    /// Returns the maximum number of entries and of bytes that may be kept, including a new entry
+    /// of this kind. The last tenth of each is reserved for commits and joins, so that a member
+    /// that fills a room with messages can still be removed.
     #[must_use]
     pub const fn bounds(&self, kind: EntryKind) -> (u32, u64) {
         if kind.begins_epoch() {
@@ -173,10 +172,10 @@ impl Policy {
     }
 }
 
-/// What the door token opens: enough to write a join for the current epoch.
+/// What the door token gives access to: the data needed to create a join for the current epoch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Door {
-    /// The room's address, which everything sealed is bound to.
+    /// The room's address, to which all sealed data is bound.
     pub address: RoomAddress,
     /// The current epoch.
     pub epoch: Epoch,

@@ -8,17 +8,17 @@ use crate::secret::Payload;
 /// The protocol version of this library.
 pub const VERSION: u16 = 1;
 
-/// Longest hello in bytes; anything longer is refused before it is read.
+/// The longest hello in bytes; a longer one is refused before it is decoded.
 pub const MAX_HELLO: usize = 256;
 
 const MAGIC: [u8; 5] = *b"anocm";
 
-/// What the client can speak. Nothing here tells one client from another.
+/// The versions that the client supports. Contains nothing that identifies a client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClientHello {
-    /// Oldest version the client speaks.
+    /// Oldest supported version.
     pub oldest: u16,
-    /// Newest version the client speaks.
+    /// Newest supported version.
     pub newest: u16,
 }
 
@@ -28,28 +28,28 @@ impl Default for ClientHello {
     }
 }
 
-/// The relay's answer to a [`ClientHello`].
+/// The relay's reply to a [`ClientHello`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum RelayHello {
-    /// The conversation goes on in this version.
+    /// The connection continues in this version.
     Welcome {
-        /// The version both speak.
+        /// The negotiated version.
         version: u16,
-        /// What the relay found out about its own memory-only promise.
+        /// What the relay has determined about its own memory-only promise.
         posture: Posture,
     },
     /// No common version; the relay closes the connection.
     Unsupported {
-        /// Oldest version the relay speaks.
+        /// Oldest version that the relay supports.
         oldest: u16,
-        /// Newest version the relay speaks.
+        /// Newest version that the relay supports.
         newest: u16,
     },
 }
 
 impl RelayHello {
-    /// The answer to `client`: the newest version that both speak.
+    /// Returns the reply to `client`: the newest version that both sides support.
     #[must_use]
     pub fn negotiate(client: &ClientHello, posture: Posture) -> Self {
         if client.oldest <= VERSION && VERSION <= client.newest {
@@ -60,12 +60,12 @@ impl RelayHello {
     }
 }
 
-/// What a relay says of its own memory-only promise. A self-statement: it catches mistakes, not
-/// a lying operator. Ordered from best to worst.
+/// A relay's statement about its own memory-only promise. It is self-reported: it detects mistakes,
+/// not a lying operator. Ordered from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_enums, reason = "three-valued by design")]
 pub enum Posture {
-    /// Everything that can be checked was checked and is as promised.
+    /// Everything that can be checked was checked and keeps the promise.
     Kept,
     /// Something could not be checked.
     Unknown,
@@ -73,18 +73,18 @@ pub enum Posture {
     Broken,
 }
 
-/// A first frame: the hello of one side behind the protocol's magic bytes.
+/// A first frame: the hello of one side, preceded by the protocol's magic bytes.
 pub trait Hello: Serialize + for<'a> Deserialize<'a> {
-    /// The frame: `"anocm"` and the encoded hello.
+    /// Returns the frame: `"anocm"` and the encoded hello.
     #[must_use]
     fn to_frame(&self) -> Payload {
         encode(&(MAGIC, self))
     }
 
-    /// Reads a first frame.
+    /// Decodes a first frame.
     ///
     /// # Errors
-    /// [`WireError`] when it is too long, not ours, or damaged.
+    /// [`WireError`] when the frame is too long, of another protocol, or damaged.
     fn from_frame(frame: &[u8]) -> Result<Self, WireError> {
         let (magic, hello): ([u8; 5], Self) = decode(frame, MAX_HELLO)?;
         if magic == MAGIC { Ok(hello) } else { Err(WireError::Malformed) }

@@ -1,4 +1,4 @@
-//! Frames between client and relay: what they carry and how they are encoded.
+//! Frames between client and relay: their contents and their encoding.
 //!
 //! A connection begins with one [`ClientHello`] and one [`RelayHello`]. After that the client
 //! sends [`ClientFrame`]s and the relay [`RelayFrame`]s, each a whole message of the transport,

@@ -1,4 +1,4 @@
-//! What a relay answers and tells.
+//! What a relay sends: replies and events.
 
 use std::time::Duration;
 
@@ -14,14 +14,14 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum RelayFrame {
-    /// The answer to a request.
+    /// The reply to a request.
     Reply {
-        /// As in the request.
+        /// The id of the request.
         id: RequestId,
-        /// The answer, or why not.
+        /// The reply, or the reason of the refusal.
         result: Result<Reply, Refusal>,
     },
-    /// Something that happened, unasked.
+    /// An unsolicited event.
     Event(Event),
 }
 
@@ -33,9 +33,9 @@ pub enum Reply {
     Done,
     /// To `Look`.
     Door(Door),
-    /// To `Join` and `Publish`: the entry's place in the log.
+    /// To `Join` and `Publish`: the entry was appended to the log.
     Accepted {
-        /// The place.
+        /// The entry's sequence number.
         seq: Seq,
     },
     /// To `Enter`.
@@ -44,43 +44,43 @@ pub enum Reply {
     Page(Page),
 }
 
-/// Where a proven epoch stands in the log.
+/// The position of a proven epoch in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entered {
-    /// The room's current epoch. When it is the proven one, the connection now watches.
+    /// The room's current epoch. When it is the proven one, the connection is now subscribed.
     pub current: Epoch,
-    /// The place of the entry that began the proven epoch; [`Seq::START`] for epoch 0.
+    /// The sequence number of the entry that began the proven epoch; [`Seq::START`] for epoch 0.
     pub began: Seq,
-    /// The last place in the log.
+    /// The last sequence number in the log.
     pub head: Seq,
 }
 
 /// Part of the log, in order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page {
-    /// The entries that are left of it.
+    /// The kept entries of this part.
     pub items: Vec<LogItem>,
-    /// The page speaks for every place up to here: one that is missing was live, has expired or
-    /// was voided.
+    /// The last sequence number that the page covers. An entry missing up to here was live, has
+    /// expired or was voided.
     pub reaches: Seq,
-    /// Whether the log, as far as the proven epoch opens it, goes on after `reaches`.
+    /// Whether the part of the log that the proven epoch gives access to continues after `reaches`.
     pub more: bool,
 }
 
-/// A request that was not granted. The room is as it was.
+/// A refused request. The room is unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// There is no such room, or no longer.
+    /// The room does not exist, or no longer exists.
     #[error("there is no such room")]
     NoSuchRoom,
     /// Another room has this address.
     #[error("the address is in use")]
     AddressInUse,
-    /// The token is wrong, or nothing sufficient was proven.
+    /// The token is wrong, or the connection has not proven a sufficient epoch.
     #[error("not admitted")]
     NotAdmitted,
-    /// The room has moved on.
+    /// The room is in a later epoch.
     #[error("sealed for an epoch that is not the current one")]
     StaleEpoch {
         /// The room's epoch now.
@@ -89,13 +89,13 @@ pub enum Refusal {
     /// Longer than the room's policy allows.
     #[error("retention above the room's largest ({max})")]
     RetentionTooLong {
-        /// The most it allows.
+        /// The maximum that it allows.
         max: Retention,
     },
-    /// The request contradicts itself or its size is not one of those allowed.
+    /// The request contradicts itself, or its size is not an allowed one.
     #[error("not a lawful request")]
     Unlawful,
-    /// The room or the relay is at its limit; nothing that was kept is lost.
+    /// The room or the relay is at its limit. No kept entry is lost.
     #[error("the room or the relay is full")]
     Full,
     /// Too many requests of this kind; try again later.
@@ -104,18 +104,18 @@ pub enum Refusal {
         /// Milliseconds to wait.
         retry_after: u32,
     },
-    /// The relay's memory-only promise is broken: it takes nothing new.
+    /// The relay's memory-only promise is broken: it accepts no new data.
     #[error("the relay is read-only because its memory-only promise is broken")]
     ReadOnly,
     /// The relay's store cannot be reached; try again.
     #[error("the relay's store cannot be reached")]
     Unavailable,
-    /// The relay is under load: to create or join this room, or to look through its door, solve
-    /// this first, see
-    /// [`Request::Work`](super::Request::Work).
+    /// The relay is under load. To create or join this room, or to look through its door, solve
+    /// this proof of work first: see [`Request::Work`](super::Request::Work).
     #[error("the relay is under load and asks for work")]
     WorkNeeded(Puzzle),
-    /// Others are coming in: look again at this time exactly, which is then yours.
+    /// Other clients are joining. Look again at exactly this time, which is reserved for this
+    /// client.
     #[error("others are coming in, look again in {retry_after} ms")]
     Crowded {
         /// Milliseconds to wait.
@@ -124,7 +124,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Its name in snake case, for programs and metrics. Never changes.
+    /// Returns the name in snake case, for programs and metrics. Never changes.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -143,7 +143,7 @@ impl Refusal {
         }
     }
 
-    /// How long the relay wants to be left alone, if it says so.
+    /// Returns the delay before a retry, if the relay states one.
     #[must_use]
     pub const fn retry_after(self) -> Option<Duration> {
         match self {
@@ -168,7 +168,7 @@ impl Refusal {
     }
 }
 
-/// Something that happened, told unasked.
+/// An unsolicited notification from the relay.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Event {
@@ -176,29 +176,29 @@ pub enum Event {
     Entry {
         /// The room.
         address: RoomAddress,
-        /// The entry at its place.
+        /// The entry with its sequence number.
         item: LogItem,
     },
-    /// The owner took back a commit or join; the log goes on after `seq` in epoch `epoch`.
+    /// A commit or join was voided; the log continues after `seq` in epoch `epoch`.
     Voided {
         /// The room.
         address: RoomAddress,
-        /// The place of the entry that was taken back.
+        /// The sequence number of the voided entry.
         seq: Seq,
-        /// The epoch that goes on.
+        /// The restored epoch.
         epoch: Epoch,
     },
-    /// The connection did not prove the current epoch in time and no longer watches.
+    /// The connection did not prove the current epoch in time and is no longer subscribed.
     Lapsed {
         /// The room.
         address: RoomAddress,
     },
-    /// The connection was too slow: it still watches, but entries after `after` were left out and
-    /// are to be read.
+    /// The connection was too slow. It is still subscribed, but entries after `after` were left out
+    /// and have to be read from the log.
     Lagging {
         /// The room.
         address: RoomAddress,
-        /// The last place that was sent.
+        /// The last sequence number that was sent.
         after: Seq,
     },
     /// The room has ended.
@@ -218,7 +218,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// The room that it is about; `None` when it is about the connection.
+    /// Returns the room that the event concerns; `None` when it concerns the connection.
     #[must_use]
     pub const fn address(&self) -> Option<&RoomAddress> {
         match self {
@@ -240,6 +240,6 @@ pub enum CloseReason {
     Owner,
     /// It reached its largest age.
     Age,
-    /// Nobody was connected for its linger, or the store lost it.
+    /// No connection used it for its linger, or the store lost it.
     Gone,
 }

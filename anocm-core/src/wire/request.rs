@@ -1,4 +1,4 @@
-//! What a client asks of a relay.
+//! The requests of a client to a relay.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,11 +8,11 @@ use crate::{
     secret::Token,
 };
 
-/// The longest frame in bytes: a join with the largest entry and the largest door, and a
-/// kilobyte for what surrounds them.
+/// The longest frame in bytes: a join with the largest entry and the largest door, plus a kilobyte
+/// for the surrounding fields.
 pub const MAX_FRAME: usize = MAX_DOOR + MAX_SEALED + 1_024;
 
-/// Names a request within its connection; the reply repeats it.
+/// Identifies a request within its connection; the reply repeats it.
 pub type RequestId = u32;
 
 /// A frame from client to relay, after the hello.
@@ -20,16 +20,16 @@ pub type RequestId = u32;
 pub struct ClientFrame {
     /// Repeated in the reply.
     pub id: RequestId,
-    /// What is asked.
+    /// The request.
     pub request: Request,
 }
 
-/// What a client asks. Each gets exactly one [`Reply`](super::Reply) or
+/// A request of a client. Each gets exactly one [`Reply`](super::Reply) or
 /// [`Refusal`](super::Refusal).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Request {
-    /// Open a room. The connection has then proven epoch 0 and watches.
+    /// Open a room. The connection has then proven epoch 0 and is subscribed.
     Create {
         /// The new room's address.
         address: RoomAddress,
@@ -51,24 +51,24 @@ pub enum Request {
         door: Token,
         /// Of kind join.
         entry: Entry,
-        /// What the new epoch brings.
+        /// The state of the new epoch.
         next: NextEpoch,
     },
-    /// Prove membership of an epoch. Of the current epoch: watch the room from here on. Of an
-    /// earlier one: be able to read up to the commit that ended it.
+    /// Prove membership of an epoch. For the current epoch: subscribe to the room from here on. For
+    /// an earlier epoch: get read access up to the commit that ended it.
     Enter {
         /// The room.
         address: RoomAddress,
         /// The epoch that the token belongs to.
         epoch: Epoch,
-        /// That epoch's member token; of the current epoch, the owner token will do.
+        /// The epoch's member token; for the current epoch the owner token is accepted, too.
         member: Token,
     },
-    /// Entries after a cursor, as far as the proven epoch reaches.
+    /// Read the entries after a cursor, as far as the proven epoch gives access.
     Read {
         /// The room.
         address: RoomAddress,
-        /// The last place already known.
+        /// The last sequence number that is already known.
         after: Seq,
     },
     /// Append a message or a commit.
@@ -77,47 +77,46 @@ pub enum Request {
         address: RoomAddress,
         /// Of kind message or commit.
         entry: Entry,
-        /// What the new epoch brings: with a commit, and only with one.
+        /// The state of the new epoch: present with a commit, and only with a commit.
         next: Option<NextEpoch>,
     },
-    /// Take back a commit or join, and all entries since.
+    /// Void a commit or join, and all later entries.
     Void {
         /// The room.
         address: RoomAddress,
-        /// The owner's token; of a join that is not settled, the member token of the epoch before
-        /// it will do.
+        /// The owner's token. For a join that is not settled, the member token of the previous
+        /// epoch is accepted, too.
         token: Token,
-        /// The place of the entry to take back.
+        /// The sequence number of the entry to void.
         seq: Seq,
-        /// The door and hashes of the epoch before it, which goes on. The hashes count when the
-        /// owner sends them.
+        /// The door and hashes of the previous epoch, which is restored. The hashes are used only
+        /// when the owner sends the request.
         restored: NextEpoch,
     },
-    /// End the room, for everyone, now.
+    /// End the room immediately, for all members.
     Close {
         /// The room.
         address: RoomAddress,
         /// The owner's token.
         owner: Token,
     },
-    /// Stop watching; the connection forgets what it had proven for the room.
+    /// Unsubscribe; the connection loses what it had proven for the room.
     Detach {
         /// The room.
         address: RoomAddress,
     },
-    /// Show that the work asked for with [`Refusal::WorkNeeded`](super::Refusal::WorkNeeded) was
-    /// done: the room may then be looked at, and created or joined once, over this
-    /// connection.
+    /// Submit the proof of work required by [`Refusal::WorkNeeded`](super::Refusal::WorkNeeded).
+    /// The room may then be looked at, and created or joined once, over this connection.
     Work {
         /// The room.
         address: RoomAddress,
-        /// What was looked for.
+        /// The solution.
         solution: Solution,
     },
 }
 
 impl Request {
-    /// The room that the request is about.
+    /// Returns the room that the request concerns.
     #[must_use]
     pub const fn address(&self) -> &RoomAddress {
         match self {

@@ -1,4 +1,4 @@
-//! A member whose client does what it likes: a session and raw frames.
+//! A member with a modified client: a session and raw frames.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -19,13 +19,13 @@ use rand_core::SeedableRng;
 
 use super::Stage;
 
-/// So that there can be two of her.
+/// Distinct seeds, so that a test can have two of her.
 static OTHERS: AtomicU64 = AtomicU64::new(666);
 
-/// One end of a connection, worked by hand.
+/// One end of a connection, operated frame by frame.
 pub struct Hand {
     pub link: Box<dyn Link>,
-    /// What was told, unasked.
+    /// Events that were received.
     pub told: Vec<Event>,
     next: u32,
 }
@@ -56,7 +56,7 @@ impl Hand {
         decode(&frame, MAX_FRAME).unwrap()
     }
 
-    /// What is told within `time`.
+    /// Returns the events received within `time`.
     pub async fn listens(&mut self, time: Duration) -> Vec<Event> {
         let listening = async {
             loop {
@@ -78,7 +78,7 @@ pub struct Mallory {
 }
 
 impl Mallory {
-    /// Joins like anybody else, and proves it.
+    /// Joins like any guest, and proves it.
     pub async fn joins(stage: &Stage, invite: &Invite) -> Self {
         let mut hand = Hand::reach(stage).await;
         let mut rng = ChaCha20Rng::seed_from_u64(OTHERS.fetch_add(1, Ordering::Relaxed));
@@ -118,7 +118,7 @@ impl Mallory {
         }
     }
 
-    /// Reads and opens whatever she does not know yet, and proves what epoch she comes to.
+    /// Reads and opens all new entries, and proves each epoch that she enters.
     pub async fn catches_up(&mut self) -> Vec<LogItem> {
         let mut seen = Vec::new();
         loop {
@@ -150,8 +150,8 @@ impl Mallory {
         self.hand.ask(Request::Publish { address, entry, next }).await
     }
 
-    /// Renews her keys, which she may, and tells the relay something else of the epoch that this
-    /// begins than members will find.
+    /// Commits a refresh of her keys, which is valid, and gives the relay other values for the next
+    /// epoch than the members derive.
     pub async fn refreshes(&mut self, lie: impl FnOnce(&mut NextEpoch, NextEpoch)) {
         self.catches_up().await;
         let commit = self.session.propose(Change::Refresh, &mut self.rng);
@@ -160,7 +160,7 @@ impl Mallory {
         self.publishes(entry, Some(next)).await.unwrap();
     }
 
-    /// An entry of this kind with nothing in it.
+    /// An entry of this kind with invalid content.
     pub fn junk(&self, kind: EntryKind) -> Entry {
         let policy = self.session.settings().policy;
         let retention = if kind.begins_epoch() { policy.handshakes } else { Retention::Live };
@@ -168,7 +168,7 @@ impl Mallory {
         Entry { kind, epoch: self.session.epoch(), retention, sealed }
     }
 
-    /// What the relay is told of an epoch that nobody is in; the door stays as it is.
+    /// Values that the relay is given for an epoch that no member is in; the door stays as it is.
     pub fn nowhere(&self) -> NextEpoch {
         NextEpoch {
             member: anocm_core::Token::new(Secret::new([0x66; 32])).hash(),
@@ -178,7 +178,8 @@ impl Mallory {
     }
 }
 
-/// The token that an invite's secret derives to: a session made from it holds it.
+/// Returns the door token derived from an invite's secret, taken from a session that is made with
+/// it.
 pub fn door_token(invite: &Invite) -> anocm_core::Token {
     let mut rng = ChaCha20Rng::seed_from_u64(0);
     let new = anocm_core::NewRoom::default();

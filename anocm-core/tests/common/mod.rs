@@ -1,4 +1,4 @@
-//! A relay in this process, and guests who wait for what they expect to happen.
+//! An in-process relay, and guests who wait for the events that they expect.
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each test file uses its part")]
 #![allow(
     clippy::unwrap_used,
@@ -23,7 +23,7 @@ use anocm_core::{
     transport::Transport,
 };
 
-/// Far more (paused) time than anything here takes.
+/// Far more (paused) time than any test takes.
 pub const PATIENCE: Duration = Duration::from_secs(600);
 
 pub fn url() -> RelayUrl {
@@ -69,7 +69,7 @@ impl Stage {
         guest
     }
 
-    /// Alice, who opened the room, and others whom all know of.
+    /// Alice, who opened the room, and other guests who all see each other in the roster.
     pub async fn with(&self, names: &[&str]) -> Vec<Guest> {
         let mut guests = vec![self.open("Alice").await];
         for name in names {
@@ -161,7 +161,7 @@ impl Guest {
         }
     }
 
-    /// Everything that happens within `time`.
+    /// Returns all events within `time`.
     pub async fn meanwhile(&mut self, time: Duration) -> Vec<RoomEvent> {
         let mut events = Vec::new();
         let collecting = async {

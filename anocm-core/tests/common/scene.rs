@@ -1,4 +1,4 @@
-//! Alice, whose relay is honest, and Bob, whose relay is the same but lies to him.
+//! Alice, whose relay is honest, and Bob, whose access to the same relay is tampered with.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,7 +9,7 @@ use anocm_core::{
 
 use super::{Guest, Stage, seconds, tamper::Tamper};
 
-/// Frames that a client in no loop stays below in a minute, whatever it is told.
+/// Upper bound for the frames per minute of a client that is in no loop, whatever it receives.
 const CALM: u64 = 300;
 
 pub struct Scene {
@@ -32,7 +32,7 @@ impl Scene {
         let room = bob.client.create(&NewRoom::default()).unwrap();
         let mut other = Guest { client: bob.client.clone(), room };
         other.entered().await;
-        // The first signs of life are past.
+        // After the first presence messages.
         bob.meanwhile(Duration::from_secs(5)).await;
         Self { stage, alice, bob, other, relay }
     }
@@ -41,7 +41,7 @@ impl Scene {
         self.alice.says(text, seconds(3_600));
     }
 
-    /// What happens to Bob within a minute, in which his client must not run wild.
+    /// Returns Bob's events of one minute, in which his client must send few frames.
     pub async fn a_minute(&mut self) -> Vec<RoomEvent> {
         let before = self.relay.sent();
         let events = self.bob.meanwhile(Duration::from_secs(60)).await;
@@ -50,7 +50,7 @@ impl Scene {
         events
     }
 
-    /// Bob's troubles within a minute.
+    /// Returns the troubles that Bob is told within a minute.
     pub async fn troubles(&mut self) -> Vec<Trouble> {
         troubles(&self.a_minute().await)
     }
@@ -61,11 +61,11 @@ impl Scene {
         assert!(troubles.contains(&Trouble::DishonestRelay), "{troubles:?}");
     }
 
-    /// The relay turns honest, and the conversation goes on both ways, in Bob's other room as
-    /// well.
+    /// The relay becomes honest, and the conversation continues in both directions, in Bob's other
+    /// room as well.
     pub async fn goes_on(&mut self) {
         self.relay.honest();
-        // Who has to go through the door again does not hear what was said before that.
+        // A guest that rejoins through the door does not receive earlier messages.
         self.a_minute().await;
         self.alice_says("shall we go on?");
         self.bob.hears("shall we go on?").await;
@@ -76,7 +76,7 @@ impl Scene {
         self.other_room_is_unharmed().await;
     }
 
-    /// Bob's room is over, and he knows.
+    /// Bob's room has ended, and he is told.
     pub async fn is_over(&mut self, ended: Ended) {
         let before = self.relay.sent();
         assert_eq!(self.bob.ends().await, ended);

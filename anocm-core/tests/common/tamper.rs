@@ -1,4 +1,4 @@
-//! A relay that lies: a transport that alters, drops, repeats and invents frames on their way.
+//! A relay that lies: a transport that alters, drops, repeats and invents frames in transit.
 
 use std::{
     collections::VecDeque,
@@ -16,15 +16,16 @@ use anocm_core::{
 use async_trait::async_trait;
 use tokio::sync::{Notify, watch};
 
-/// A client that sends more than this is in a loop; it is held up so that the test ends.
+/// A client that sends more frames than this is in a loop; it is blocked so that the test ends.
 const FLOOD: u64 = 5_000;
 
-/// What becomes of a frame of the client's: whether it goes on, and what is answered instead.
+/// Handles a frame of the client: returns whether it is passed on, and adds replies to send
+/// instead.
 type Up = Box<dyn FnMut(&mut ClientFrame, &mut Vec<RelayFrame>) -> bool + Send>;
-/// What becomes of a frame of the relay's.
+/// Handles a frame of the relay: returns the frames to deliver in its place.
 type Down = Box<dyn FnMut(RelayFrame) -> Vec<RelayFrame> + Send>;
 
-/// Reaches a relay, and lies about it.
+/// A transport to a relay that tampers with its frames.
 pub struct Tamper {
     relay: Arc<dyn Transport>,
     shared: Arc<Shared>,
@@ -58,28 +59,28 @@ impl Tamper {
         Arc::new(Self { relay, shared: Arc::new(shared) })
     }
 
-    /// No more lies.
+    /// Stops all tampering.
     pub fn honest(&self) {
         let mut lies = self.shared.lies();
         (lies.up, lies.down, lies.hello) = (None, None, None);
     }
 
-    /// Cuts the connection; the client may connect again.
+    /// Cuts the connection; the client may reconnect.
     pub fn cut(&self) {
         self.shared.cut.send_modify(|cuts| *cuts += 1);
     }
 
-    /// How many frames the client has sent.
+    /// Returns how many frames the client has sent.
     pub fn sent(&self) -> u64 {
         self.shared.lies().sent
     }
 
-    /// Greets with these bytes from now on.
+    /// Sends these bytes as the greeting from now on.
     pub fn greet(&self, hello: &[u8]) {
         self.shared.lies().hello = Some(Payload::copy_from_slice(hello));
     }
 
-    /// Sends the client a frame of its own invention.
+    /// Sends the client an invented frame.
     pub fn invent(&self, frame: &RelayFrame) {
         self.invent_bytes(&encode(frame));
     }
@@ -89,12 +90,12 @@ impl Tamper {
         self.shared.invented.notify_one();
     }
 
-    /// Changes what comes from the relay.
+    /// Modifies frames from the relay.
     pub fn down(&self, down: impl FnMut(RelayFrame) -> Vec<RelayFrame> + Send + 'static) {
         self.shared.lies().down = Some(Box::new(down));
     }
 
-    /// Changes what goes to the relay; false keeps it back.
+    /// Modifies frames to the relay; false withholds the frame.
     pub fn up(
         &self,
         up: impl FnMut(&mut ClientFrame, &mut Vec<RelayFrame>) -> bool + Send + 'static,
@@ -102,7 +103,7 @@ impl Tamper {
         self.shared.lies().up = Some(Box::new(up));
     }
 
-    /// Changes granted replies.
+    /// Modifies granted replies.
     pub fn replies(&self, mut change: impl FnMut(&mut Reply) + Send + 'static) {
         self.down(move |mut frame| {
             if let RelayFrame::Reply { result: Ok(reply), .. } = &mut frame {
@@ -112,7 +113,7 @@ impl Tamper {
         });
     }
 
-    /// Changes every entry, told or read.
+    /// Modifies every entry, in events and in pages.
     pub fn entries(&self, mut change: impl FnMut(&mut LogItem) + Send + 'static) {
         self.down(move |mut frame| {
             match &mut frame {
@@ -126,7 +127,7 @@ impl Tamper {
         });
     }
 
-    /// Answers some requests itself; the relay never sees them.
+    /// Replies to some requests itself; the relay never receives them.
     pub fn answers(
         &self,
         mut answer: impl FnMut(&Request) -> Option<Result<Reply, anocm_core::wire::Refusal>>
@@ -168,7 +169,7 @@ struct Bent {
     link: Mutex<Option<Arc<dyn Link>>>,
     shared: Arc<Shared>,
     cut: watch::Receiver<u64>,
-    /// Whether the first frame up and down has passed.
+    /// Whether the first frame in each direction (up, down) has passed.
     greeted: Mutex<(bool, bool)>,
 }
 

@@ -1,11 +1,12 @@
-//! A member and a link-holder who try everything that a frame or a field lets them try, against
-//! the real relay engine and real clients of the others.
+//! A member and a link-holder who try everything that a frame or a field allows, against the real
+//! relay engine and the other guests' real clients.
 //!
-//! The tables in `rows` list the attempts. Each is made in a room of its own, three times: with
-//! all honest guests online, with the owner away, and with everybody away and coming back one by
-//! one. Afterwards (`trial`), within a stated time, everybody hears everybody, a newcomer gets in
-//! by the link, the owner removes somebody, and neither the relay nor any honest member was
-//! accused; or the row names the words of docs/threat-model.md that say why it is not so.
+//! The tables in `rows` list the attempts. Each is made in a room of its own, three times: with all
+//! honest guests online, with the owner away, and with all honest guests away and coming back one
+//! by one. Afterwards (`trial`), within a stated time, all honest guests receive each other's
+//! messages, a newcomer joins by the link, the owner removes a member, and neither the relay nor
+//! any honest member was accused; or the row quotes the words of docs/threat-model.md that explain
+//! the exception.
 //!
 //! `ANOCM_ROW=words` runs the rows with those words in their name.
 #![allow(unreachable_pub, missing_docs, reason = "a test")]
@@ -29,12 +30,12 @@ use anocm_core::Retention;
 
 use trial::{Setting, Then, run};
 
-/// How long what is said here is kept.
+/// The retention of the messages here.
 pub fn hour() -> Retention {
     common::seconds(3_600)
 }
 
-/// The notice of a commit that removes nobody: no statements, no new door.
+/// The notice of a commit that removes no member: no statements, no new door.
 pub const NO_NOTICE: &[u8] = &[0, 0];
 
 /// One test for each table and each setting.

@@ -1,4 +1,4 @@
-//! The honest guests of a room, and what they can expect of it whatever another member does.
+//! The honest guests of a room, and the guarantees that they keep whatever another member does.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -13,12 +13,12 @@ use tokio::time::Instant;
 
 use super::common::{Guest, Stage};
 
-/// How often the guests are asked what they heard.
+/// The interval at which the guests' events are collected.
 const STEP: Duration = Duration::from_millis(250);
-/// A text that was not heard by then is said again in other words.
+/// A text that was not received by then is sent again with a new number.
 const AGAIN: Duration = Duration::from_secs(3);
 
-/// What keeps the room from going on, as a sentence.
+/// The reason why the room cannot continue, as a sentence.
 pub type Fault = String;
 
 pub struct Honest {
@@ -28,9 +28,9 @@ pub struct Honest {
     here: bool,
     events: Vec<RoomEvent>,
     texts: HashSet<String>,
-    /// What the honest said, all of it to be kept for longer than a trial takes.
+    /// The honest guests' messages, all with a retention longer than a trial takes.
     kept: HashSet<MessageId>,
-    /// Something of that was told to be over.
+    /// One of these was reported as expired.
     lost: bool,
     ended: Option<Ended>,
 }
@@ -59,13 +59,13 @@ impl Honest {
         self.events.iter().any(event)
     }
 
-    /// Whether the guest has been in the room all the time, and not come back through the door.
+    /// Whether the guest has been in the room all the time, without rejoining through the door.
     fn stayed(&self) -> bool {
         let rejoined = |event: &_| matches!(event, RoomEvent::Trouble(Trouble::Rejoined));
         self.name != "Dave" && !self.has(rejoined)
     }
 
-    /// Whether the guest was told that not all is well.
+    /// Whether the guest was told that the room does not work normally.
     pub fn is_told(&self) -> bool {
         self.ended.is_some()
             || self.has(|event| matches!(event, RoomEvent::Trouble(Trouble::Broken { .. })))
@@ -76,16 +76,16 @@ impl Honest {
 pub struct Party {
     pub stage: Stage,
     pub honest: Vec<Honest>,
-    /// How long what they say is kept.
+    /// The retention of the guests' messages.
     pub kept: Retention,
     network: Network,
     rounds: u32,
-    /// Who spoke while it happened.
+    /// The guests who sent a message just before the attempt.
     spoken: Vec<&'static str>,
 }
 
 impl Party {
-    /// Alice, who opened the room, Bob and Carol, each of whom has said something.
+    /// Alice, who opened the room, Bob and Carol, each of whom has sent a message.
     pub async fn new() -> Self {
         let (stage, network) = (Stage::new(), Network::new(1, Duration::ZERO));
         let mut party = Self {
@@ -133,18 +133,18 @@ impl Party {
         self.honest.iter().filter(|honest| honest.here)
     }
 
-    /// Cuts a guest off, or lets them back.
+    /// Cuts a guest's connection, or lets the guest reconnect.
     pub fn away(&mut self, name: &str, away: bool) {
         let honest = self.honest.iter_mut().find(|honest| honest.name == name).unwrap();
         honest.here = !away;
         self.network.block(honest.line, away);
         if !away {
-            // As a program does that knows that the network is back.
+            // Like a program that learns that the network is back.
             honest.guest.client.reconnect();
         }
     }
 
-    /// Lets time pass and takes what the guests are told.
+    /// Lets time pass and collects the guests' events.
     pub async fn passes(&mut self, time: Duration) {
         let listening = self.honest.iter_mut().map(|honest| async {
             let events = honest.guest.meanwhile(time).await;
@@ -158,14 +158,14 @@ impl Party {
         over.map(|(name, ended)| format!("the room is over for {name}: {ended:?}"))
     }
 
-    /// Who does not hear whom.
+    /// Returns a sender and a guest who did not receive the sender's message.
     fn unheard(&self, says: impl Fn(&str) -> String) -> Option<(&'static str, &'static str)> {
         let mut pairs = self.present().flat_map(|by| self.present().map(move |to| (by, to)));
         let missing = pairs.find(|(by, to)| !to.texts.contains(&says(by.name)));
         missing.map(|(by, to)| (by.name, to.name))
     }
 
-    /// Everybody who is here says something that everybody who is here hears.
+    /// Every present guest sends a message that every present guest must receive.
     pub async fn talk(&mut self, within: Duration) -> Result<(), Fault> {
         let until = Instant::now() + within;
         loop {
@@ -195,7 +195,7 @@ impl Party {
         }
     }
 
-    /// Somebody new comes in by the link that the members know.
+    /// A new guest joins by the members' current link.
     pub async fn newcomer(&mut self, within: Duration) -> Result<(), Fault> {
         let until = Instant::now() + within;
         self.knocks("Dave", 3);
@@ -210,7 +210,7 @@ impl Party {
                 return Err(format!("no newcomer gets in within {within:?} ({ended:?})"));
             }
             if ended.is_some() {
-                // As a person does who is told that the link does not work.
+                // Like a person who is told that the link does not work.
                 self.honest.pop();
                 self.passes(Duration::from_secs(5)).await;
                 self.knocks("Dave", 3);
@@ -253,7 +253,7 @@ impl Party {
         Ok(())
     }
 
-    /// Everybody who is here says something without waiting for anybody.
+    /// Every present guest sends a message, without waiting for any guest.
     pub fn speaks(&mut self) {
         self.spoken = self.present().map(|honest| honest.name).collect();
         for honest in self.present() {
@@ -263,8 +263,8 @@ impl Party {
         }
     }
 
-    /// What was said then was heard by all who have been in the room since, or its author knows
-    /// that it was not sent.
+    /// Each of these messages was received by every guest who has been in the room since, or its
+    /// author was told that it was not sent.
     fn nothing_was_hidden(&self) -> Result<(), Fault> {
         for name in &self.spoken {
             let by = self.honest.iter().find(|honest| honest.name == *name);
@@ -279,7 +279,7 @@ impl Party {
         Ok(())
     }
 
-    /// Everybody who is here changes something, which everybody who is here follows.
+    /// Every present guest commits a change that every present guest must follow.
     pub async fn changes(&mut self, within: Duration) -> Result<(), Fault> {
         let names: Vec<_> = self.present().map(|honest| honest.name).collect();
         for name in names {
@@ -314,14 +314,14 @@ impl Party {
         Ok(())
     }
 
-    /// From here on only those count who were told nothing.
+    /// Excludes, from here on, the guests who were told that something is wrong.
     pub fn leave_out_who_is_told(&mut self) {
         for honest in &mut self.honest {
             honest.here &= !honest.is_told();
         }
     }
 
-    /// Who is here was told that something is wrong.
+    /// Every present guest was told that something is wrong.
     pub fn told(&self) -> Result<(), Fault> {
         match self.present().find(|honest| !honest.is_told()) {
             Some(honest) => Err(format!("{} is told nothing", honest.name)),
@@ -329,7 +329,7 @@ impl Party {
         }
     }
 
-    /// Nobody honest was accused or removed, and all hold the same.
+    /// No honest guest was accused or removed, and all guests agree on the group.
     pub fn judge(&self, words_are_lost: bool) -> Result<(), Fault> {
         let ids: Vec<_> =
             self.honest.iter().filter_map(|honest| honest.guest.room.view().me).collect();
@@ -360,7 +360,7 @@ impl Party {
         self.same_words()
     }
 
-    /// Who was in the room all the time has the same words.
+    /// All guests who were in the room all the time have the same messages.
     fn same_words(&self) -> Result<(), Fault> {
         let stayed: Vec<_> = self
             .present()
@@ -381,7 +381,8 @@ fn meanwhile(name: &str) -> String {
     format!("{name} says this meanwhile")
 }
 
-/// What is said against the relay or one of these members, neither of whom did anything.
+/// Returns an accusation of the relay or of one of these members, none of whom deviated from the
+/// protocol.
 fn accusation(event: &RoomEvent, honest: &[MemberId]) -> Option<String> {
     let accused = match event {
         RoomEvent::Trouble(Trouble::DishonestRelay) => true,

@@ -1,4 +1,4 @@
-//! One attempt against one room, and what is asked of the room afterwards.
+//! One attempt against one room, and the checks of the room afterwards.
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
@@ -10,12 +10,12 @@ use super::{
     party::{Fault, Party},
 };
 
-/// Within this each honest guest who is here hears each other one.
+/// The time within which each present honest guest receives the messages of each other one.
 pub const WITHIN: Duration = Duration::from_secs(60);
-/// Within this a newcomer is let in, and somebody removed.
+/// The time within which a newcomer joins, and a member is removed.
 pub const CHANGED_WITHIN: Duration = Duration::from_secs(150);
 
-/// Who of the honest is connected when it happens.
+/// The honest guests that are connected during the attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Setting {
     /// All of them.
@@ -29,29 +29,29 @@ pub enum Setting {
 /// What the attacker has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {
-    /// A membership like any other.
+    /// Membership like any other member's.
     Member,
-    /// The link and nothing else.
+    /// Only the link.
     LinkHolder,
 }
 
-/// What becomes of the room.
+/// The consequence for the room.
 #[derive(Clone, Copy, Debug)]
 pub enum Then {
-    /// It goes on for the honest.
+    /// It continues for the honest guests.
     GoesOn,
     /// It waits for the owner, which docs/threat-model.md says in these words; members are told.
     AwaitsOwner(&'static str),
-    /// It may be over, which docs/threat-model.md says in these words; members are told.
+    /// It may end, which docs/threat-model.md says in these words; members are told.
     MayEnd(&'static str),
 }
 
-/// What an attempt works with.
+/// The inputs of an attempt.
 pub struct Attack<'a> {
     /// A connection that has proven nothing.
     pub line: Line,
     pub invite: Invite,
-    /// Alice, Bob and Carol as the roster has them.
+    /// Alice, Bob and Carol as listed in the roster.
     pub honest: Vec<Member>,
     pub by: By,
     pub mallory: Option<Forger>,
@@ -66,7 +66,7 @@ impl Attack<'_> {
     }
 }
 
-/// A row, whose block is the attempt. What it captures and cannot copy stands before it.
+/// A row, whose block is the attempt. Captured values that are not `Copy` are listed before it.
 macro_rules! row {
     ($by:expr, $name:expr, [$captured:ident] |$attack:ident| $block:block) => {
         $crate::trial::Row::new($by, $name, move |$attack| {
@@ -84,15 +84,15 @@ pub(crate) use row;
 
 type Attempt = Box<dyn for<'a> Fn(&'a mut Attack<'_>) -> LocalBoxFuture<'a, ()>>;
 
-/// A row of the table. Its name goes on from "after".
+/// A row of the table. Its name continues a sentence that starts with "after".
 pub struct Row {
     pub name: String,
     pub by: By,
     pub then: Then,
-    /// That something said meanwhile can be lost, in the words of docs/threat-model.md.
+    /// The words of docs/threat-model.md for messages that can be lost during the attempt.
     pub loses: Option<&'static str>,
     within: Duration,
-    /// How long what the honest say afterwards is kept.
+    /// The retention of the honest guests' messages afterwards.
     kept: Retention,
     attempt: Attempt,
 }
@@ -118,12 +118,12 @@ impl Row {
         Self { loses: Some(quote), ..self }
     }
 
-    /// Where nothing else gets through for a while.
+    /// For attempts after which only live messages are accepted for a while.
     pub fn live(self) -> Self {
         Self { kept: Retention::Live, ..self }
     }
 
-    /// Where members have to go through the door again, and wait for each other.
+    /// For attempts after which members must rejoin through the door, and wait for each other.
     pub fn within(self, within: Duration) -> Self {
         Self { within, ..self }
     }
@@ -133,7 +133,7 @@ impl Row {
     }
 }
 
-/// Tries each row in a room of its own, and says all that went wrong.
+/// Tries each row in a room of its own, and reports all failures.
 pub fn run(setting: Setting, rows: &[Row]) {
     let wanted = std::env::var("ANOCM_ROW").unwrap_or_default();
     let rows: Vec<_> = rows.iter().filter(|row| row.name.contains(&wanted)).collect();
@@ -239,7 +239,7 @@ const fn back(setting: Setting) -> &'static [&'static str] {
     }
 }
 
-/// Without the owner: it goes on, or who is here is told that it does not.
+/// Without the owner: the room continues, or the present guests are told that it does not.
 async fn stage(party: &mut Party, waits: bool, within: Duration) -> Result<(), Fault> {
     if waits {
         party.passes(Duration::from_secs(10)).await;
@@ -249,7 +249,8 @@ async fn stage(party: &mut Party, waits: bool, within: Duration) -> Result<(), F
     }
 }
 
-/// Who was told that it does not go on is left out; it goes on for the others, if there are any.
+/// Guests who were told that the room does not continue are excluded; it continues for the others,
+/// if any.
 async fn goes_on_or_is_told(party: &mut Party, within: Duration) -> Result<(), Fault> {
     if party.talk(within).await.is_err() {
         party.passes(Duration::from_secs(200)).await;

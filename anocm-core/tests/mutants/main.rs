@@ -1,6 +1,6 @@
-//! Proves the conformance suites: back ends that are wrong on purpose, each caught by name.
+//! Tests the conformance suites: deliberately faulty back ends, each caught by a named case.
 //!
-//! `stores` and `transports` have each a plain back end with one place for every fault, and a table
+//! `stores` and `transports` each have a plain back end that implements every fault, and a table
 //! that names for every fault the case that must fail. A case that no fault fails proves nothing,
 //! so every case must be in its table.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
@@ -17,22 +17,23 @@ use std::{
 
 use tokio::runtime::Builder;
 
-/// In how many runs a fault has to show. One, but for races between threads: on a machine that has
-/// a single core for them they may well not happen in one run.
+/// The number of runs in which a fault must show. One would do except for races between threads: on
+/// a machine with a single core a race may not occur in a single run.
 const RUNS: usize = 10;
 
-/// Whether a case fails. Time is paused: what waits in vain gives up at once, unless a thread of the
-/// case waits as well. So a fault that keeps a thread from ending belongs to a case without threads.
+/// Whether a case fails. Time is paused: a wait that cannot succeed times out at once, unless a
+/// thread of the case waits as well. So a fault that keeps a thread from ending belongs to a case
+/// without threads.
 fn fails<F: Future<Output = ()>>(case: impl FnOnce() -> F) -> bool {
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let outcome = catch_unwind(AssertUnwindSafe(|| runtime.block_on(async { case().await })));
-    // A thread of a case that has failed may still wait.
+    // A thread of a failed case may still be waiting.
     runtime.shutdown_background();
     outcome.is_err()
 }
 
-/// Asserts that every fault of a table fails the case that is named beside it, as `fails` finds
-/// out, and that every case of the suite is named.
+/// Asserts that every fault of a table fails the case that is named next to it, as determined by
+/// `fails`, and that every case of the suite is named.
 fn assert_all_caught<Fault: Copy + Debug>(
     table: &[(Fault, &'static str)],
     cases: impl Iterator<Item = &'static str>,
@@ -47,7 +48,7 @@ fn assert_all_caught<Fault: Copy + Debug>(
     assert!(unproven.is_empty(), "cases that no wrong back end fails: {unproven:#?}");
 }
 
-/// Lets other threads run, where a wrong back end has given up its lock too early.
+/// Yields to other threads, where a faulty back end has released its lock too early.
 fn others_run() {
     for _ in 0..20 {
         std::thread::yield_now();

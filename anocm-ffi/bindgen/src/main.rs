@@ -1,5 +1,5 @@
-//! UniFFI's generator, of the same version as the library's own part of it. A crate by itself, so
-//! that nothing of it gets into the library.
+//! UniFFI's bindings generator, in the version of the library's UniFFI crate. A separate crate, so
+//! that none of it is linked into the library.
 
 fn main() {
     uniffi::uniffi_bindgen_main();

@@ -1,12 +1,12 @@
-"""Rooms in which people who give no name talk, end-to-end encrypted, and which leave nothing behind.
+"""Anonymous end-to-end encrypted rooms that live in memory only.
 
     async with anocm.join(link, "Bot") as room:
         room.send("Hello, stranger.")
         async for event in room:
             ...
 
-A `Room` is an async iterator of `RoomEvent`; a `Client` opens and enters several over one
-connection. What goes wrong is an `AnocmError`, whose subclasses say what.
+A `Room` is an async iterator of `RoomEvent`; a `Client` opens and joins several rooms over one
+connection. Errors are subclasses of `AnocmError`.
 """
 
 import atexit
@@ -42,7 +42,7 @@ from .transport import Link, Transport, TransportError
 
 __version__ = library_version()
 
-# Python does not survive to be called by other threads once it ends.
+# Calls from other threads may crash Python once it is shutting down.
 atexit.register(end_threads)
 
 __all__ = [

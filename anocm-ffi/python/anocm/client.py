@@ -1,4 +1,4 @@
-"""A guest's side of one relay."""
+"""The client of one relay."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from .room import Room
 from .transport import Transport, serve
 
 
-#: For transports, which may be slow to close: in seconds.
+#: The timeout for transports to close, in seconds.
 _PATIENCE = 1
 
 
 class Client:
-    """A guest's side of one relay: opens rooms and enters them.
+    """A guest's client of one relay: it opens and joins rooms.
 
-    Rooms of one client share its connection, which tells the relay that they belong to one guest.
-    As a context manager it shuts itself down at the end.
+    The rooms of one client share its connection, which reveals to the relay that they belong to one
+    guest. As a context manager it shuts itself down at the end.
     """
 
     def __init__(
@@ -30,10 +30,10 @@ class Client:
         options: Optional[ClientOptions] = None,
         transport: Optional[Transport] = None,
     ) -> None:
-        """A client of the relay at `relay`, such as `https://relay.example/`.
+        """Creates a client of the relay at `relay`, such as `https://relay.example/`.
 
-        It connects when there is a room to connect for: by WebSocket, or through `transport`, and
-        is then to be made where an event loop runs. Raises `AnocmError`.
+        It connects when it has a room: over a WebSocket, or through `transport`. With a
+        `transport`, it must be created in a running event loop. Raises `AnocmError`.
         """
         self._serving: Optional[asyncio.Task[None]] = None
         if transport is None:
@@ -46,7 +46,7 @@ class Client:
 
     @classmethod
     def for_link(cls, link: str, *, options: Optional[ClientOptions] = None) -> Client:
-        """A client of the relay that a link names. Raises `AnocmError`."""
+        """Creates a client of the relay that a link names. Raises `AnocmError`."""
         client = cls.__new__(cls)
         client._serving = None
         client._native = _native.Client.for_link(link, options)
@@ -77,22 +77,22 @@ class Client:
         )
 
     def join(self, link: str, nickname: str = "guest") -> Room:
-        """Enters a room through its link. Returns at once; `Room.entered` waits until it is done."""
+        """Joins a room through its link. Returns at once; `Room.entered` waits until it is done."""
         return Room(self._native.join(link, nickname))
 
     def reconnect(self) -> None:
-        """Gives up the connection, if there is one, and connects at once.
+        """Drops the connection, if there is one, and reconnects at once.
 
-        For when the network is another one, or the program was asleep: before any timeout finds
-        out. Nothing is lost.
+        Use it when the network has changed or the program was asleep, instead of waiting for a
+        timeout. Nothing is lost.
         """
         self._native.reconnect()
 
     async def shutdown(self) -> None:
-        """Wipes all rooms, closes the connection, and waits until everything has ended."""
+        """Wipes all rooms, closes the connection, and waits until all tasks have ended."""
         await self._native.shutdown()
         if self._serving is not None:
-            # Its end may depend on whoever called this.
+            # With a timeout, since the task may be waiting for the caller of this function.
             await asyncio.wait({self._serving}, timeout=_PATIENCE)
 
     async def __aenter__(self) -> Client:
@@ -108,7 +108,7 @@ class Client:
 
 
 def join(link: str, nickname: str = "guest", *, options: Optional[ClientOptions] = None) -> Room:
-    """Enters a room with a client of its own, which ends with the room's `async with`."""
+    """Joins a room with a separate client, which ends with the room's `async with`."""
     client = Client.for_link(link, options=options)
     room = client.join(link, nickname)
     room._client = client
@@ -116,7 +116,7 @@ def join(link: str, nickname: str = "guest", *, options: Optional[ClientOptions]
 
 
 def create(relay: str, nickname: str = "guest", *, options: Optional[ClientOptions] = None) -> Room:
-    """Opens a room with a client of its own, which ends with the room's `async with`."""
+    """Opens a room with a separate client, which ends with the room's `async with`."""
     client = Client(relay, options=options)
     room = client.create(nickname)
     room._client = client

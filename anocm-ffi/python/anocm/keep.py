@@ -1,4 +1,4 @@
-"""How long something is kept, in Python's own words."""
+"""Retentions from Python's own types."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MAX_MILLIS = 2**32 - 1
 
 
 def keep(span: Keep) -> Retention:
-    """The retention for a time span of one second to thirty days; zero is live.
+    """Returns the retention for a time span of one second to thirty days; zero is live.
 
     Raises `AnocmError.BadRetention` for anything else.
     """

@@ -14,26 +14,26 @@ if TYPE_CHECKING:
 
 
 class Room:
-    """A guest's room: an async iterator of what happens in it.
+    """A guest's room: an async iterator of its events.
 
-    As a context manager it waits until the guest is in, and leaves at the end. Letting go of it
-    wipes everything of the room on this side, without a word to the others.
+    As a context manager it waits until the guest has joined, and leaves at the end. When it is
+    deleted, everything of the room is wiped on this side, without notice to the other members.
 
-    Events are to be fetched: those that are not make the client stop reading from its connection
-    after a while, for all its rooms. Nothing is dropped.
+    The program must keep fetching events: when they are not fetched, backpressure makes the client
+    stop reading from its connection, for all its rooms. No event is dropped.
     """
 
     def __init__(self, native: _native.Room, client: Optional[Client] = None) -> None:
         self._native = native
         self._events = native.subscribe()
-        # A client that is for this room alone, and ends with it.
+        # A client for this room alone, which ends with it.
         self._client = client
 
     async def entered(self) -> None:
-        """Waits until the guest is in the room and can talk. Takes no event.
+        """Waits until the guest is in the room and can send. Takes no event.
 
-        While the relay cannot be reached this goes on waiting. Raises `AnocmError` when the guest
-        is not let in, or the room is over.
+        While the relay cannot be reached, this keeps waiting. Raises `AnocmError` when the guest
+        could not join, or the room has ended.
         """
         await self._native.entered()
 
@@ -64,7 +64,7 @@ class Room:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Leaves, and ends the client that is for this room alone: the end of an `async with`."""
+        """Leaves, and ends a client for this room alone: the end of an `async with`."""
         try:
             await self.leave()
         finally:
@@ -82,32 +82,33 @@ class Room:
 
     @property
     def history(self) -> list[Message]:
-        """What is still kept of what was said, in order."""
+        """The messages that are still kept, in order."""
         return self._native.history()
 
     def send(self, text: str, *, keep: Optional[Keep] = None) -> str:
-        """Says something to everyone, at most 15,000 bytes.
+        """Sends a message to all members, at most 15,000 bytes.
 
-        It is kept as long as `keep` says, else as this guest's default, else the room's. Returns
-        its id at once; it comes back as a message of one's own when it is in the room's log, or as
-        not sent. Raises `AnocmError` when it cannot be said; nothing has changed then.
+        It is kept for `keep`, else for this guest's default, else for the room's. Returns its id
+        at once; later there is an event with one's own message when it is in the room's log, or an
+        event that it was not sent. Raises `AnocmError` when it cannot be sent; the state is
+        unchanged then.
         """
         return self._native.send(text, _wish(keep))
 
     def whisper(self, to: str, text: str, *, keep: Optional[Keep] = None) -> str:
-        """Says something that only the member with the id `to` can read. Otherwise like `send`."""
+        """Sends a message that only the member with the id `to` can read. Otherwise like `send`."""
         return self._native.whisper(to, text, _wish(keep))
 
     def send_custom(self, kind: int, body: bytes, *, keep: Optional[Keep] = None) -> str:
-        """Sends content of the program's own, at most 15,000 bytes, under a number from 0 to 65535."""
+        """Sends application-defined content, at most 15,000 bytes, with a kind from 0 to 65535."""
         return self._native.send_custom(kind, body, _wish(keep))
 
     def typing(self) -> None:
-        """Tells the others that this guest is typing."""
+        """Notifies the other members that this guest is typing."""
         self._native.typing()
 
     def rename(self, nickname: str) -> None:
-        """Is called something else from now on."""
+        """Changes this guest's nickname."""
         self._native.rename(nickname)
 
     def remove(self, member: str) -> None:
@@ -119,7 +120,7 @@ class Room:
         self._native.set_role(member, role)
 
     def set_room_retention(self, retention: RoomRetention) -> None:
-        """Changes what the room allows. Owner only."""
+        """Changes the room's retention limits. Owner only."""
         self._native.set_room_retention(retention)
 
     def set_guest_retention(
@@ -135,21 +136,21 @@ class Room:
         self._native.replace_invite()
 
     def refresh_keys(self) -> None:
-        """Commits fresh keys now; each member does so now and then without being asked."""
+        """Commits fresh keys now; each member also does this regularly by itself."""
         self._native.refresh_keys()
 
     async def leave(self) -> None:
-        """Leaves in good order when connected, and waits until that is done: five seconds at most."""
+        """Leaves properly when connected, and waits until that is done: five seconds at most."""
         await self._native.leave()
 
     def close_for_all(self) -> None:
-        """Ends the room for everyone. Owner only."""
+        """Ends the room for all members. Owner only."""
         self._native.close_for_all()
 
     def reconnect(self) -> None:
-        """Gives up the connection, if there is one, and connects at once, for all rooms of the client.
+        """Drops any connection and reconnects at once, for all rooms of the client.
 
-        For when the network is another one, or the program was asleep. Nothing is lost.
+        Use it when the network has changed or the program was asleep. Nothing is lost.
         """
         self._native.reconnect()
 

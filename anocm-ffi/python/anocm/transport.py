@@ -1,4 +1,4 @@
-"""A transport of the program's own: how a relay is reached."""
+"""The interface for a program's own transport."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ._native import Dial, HostTransport, Pipe, TransportFailure
 
 
 class TransportError(Exception):
-    """A connection that does not come about, or has been lost. Guests see the `failure`."""
+    """A connection attempt failed, or a connection was lost. Guests see the `failure`."""
 
     def __init__(self, failure: TransportFailure = TransportFailure.CUT) -> None:
         super().__init__(failure.name)
@@ -20,39 +20,39 @@ class Link(Protocol):
     """One open connection to a relay: whole frames, in order, both ways."""
 
     async def send(self, frames: Sequence[bytes]) -> None:
-        """Sends frames, each whole and in this order. Raises when it cannot."""
+        """Sends frames, each whole and in this order. Raises on failure."""
 
     async def receive(self) -> Optional[bytes]:
         """The next frame; `None` after a clean close by the relay. Raises when the link is dead."""
 
     async def close(self) -> None:
-        """Closes the connection. Called once, at the end, whatever came before.
+        """Closes the connection. Called once, at the end, in every case.
 
-        It has five seconds, and is then cancelled.
+        It is cancelled after a timeout of five seconds.
         """
 
 
 class Transport(Protocol):
-    """How a relay is reached.
+    """A connection to a relay that the program implements.
 
-    Everything in it runs on the event loop that the client was made in. What it raises is told to
-    the guests as a lost connection, and the client tries again.
+    All its code runs on the event loop in which the client was created. Guests see every exception
+    raised here as a lost connection, and the client reconnects.
     """
 
     async def connect(self) -> Link:
-        """Opens a connection. Raises `TransportError` when it cannot.
+        """Opens a connection. Raises `TransportError` on failure.
 
-        It is cancelled when it takes longer than the library waits.
+        It is cancelled when it takes longer than the library's timeout.
         """
         ...
 
 
-#: How long a connection may take to close, in seconds.
+#: The timeout for closing a connection, in seconds.
 _CLOSING = 5
 
 
 async def serve(host: HostTransport, transport: Transport) -> None:
-    """Connects whenever the library wants it, until its client has ended."""
+    """Connects whenever the library requests it, until its client has ended."""
     links: set[asyncio.Task[None]] = set()
     try:
         while (dial := await host.dial()) is not None:
@@ -90,12 +90,12 @@ async def _carry(dial: Dial, transport: Transport) -> None:
         try:
             await asyncio.wait_for(link.close(), _CLOSING)
         except Exception:
-            # It is gone either way.
+            # An error is ignored: the connection is closed either way.
             pass
 
 
 async def _connect(dial: Dial, transport: Transport) -> Link:
-    """Connects for as long as the library waits for it."""
+    """Connects. Cancels the attempt when the library no longer waits for it."""
     connecting = asyncio.ensure_future(transport.connect())
     given_up = asyncio.ensure_future(dial.given_up())
     try:

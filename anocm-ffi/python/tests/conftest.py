@@ -1,4 +1,4 @@
-"""A relay of the tests' own, and what scenarios have in common."""
+"""A relay for the tests, and helpers that scenarios share."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Relay:
-    """An `anocm-server` in a process of its own."""
+    """An `anocm-server` in a separate process."""
 
     def __init__(self, *words: str) -> None:
         self._process = subprocess.Popen(
@@ -40,15 +40,15 @@ class Relay:
 
 @pytest.fixture(scope="session")
 def relay() -> Iterator[Relay]:
-    """One for all: rooms do not know of each other."""
-    # Tests open more rooms than people do.
+    """One for all tests: rooms are independent of each other."""
+    # Tests open more rooms than the default rate limits allow.
     relay = Relay("--creations-per-minute", "1000000", "--requests-per-second", "1000000")
     yield relay
     relay.stop()
 
 
 def scenario(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
-    """Runs a test on an event loop of its own, which is over in half a minute or has failed."""
+    """Runs a test on a separate event loop. It fails after half a minute."""
 
     @functools.wraps(test)
     def run(**fixtures: Any) -> None:
@@ -58,7 +58,7 @@ def scenario(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
 
 
 async def until(room: anocm.Room, kind: Type[T], is_it: Callable[[T], bool] = lambda _: True) -> T:
-    """The next event of this kind for which something holds."""
+    """Waits for the next event of this kind that fulfils the condition."""
     async for event in room:
         if isinstance(event, kind) and is_it(event):
             return event
@@ -66,20 +66,20 @@ async def until(room: anocm.Room, kind: Type[T], is_it: Callable[[T], bool] = la
 
 
 async def hears(room: anocm.Room, text: str) -> anocm.Message:
-    """The next message with this text."""
+    """Waits for the next message with this text."""
     said = await until(room, anocm.RoomEvent.MESSAGE, lambda event: event.message.text == text)
     return said.message
 
 
 async def online(room: anocm.Room) -> None:
-    """Connected and up to date."""
+    """Waits until connected and up to date."""
     if not isinstance(room.view.connection, anocm.Connection.ONLINE):
         kind = anocm.RoomEvent.CONNECTION
         await until(room, kind, lambda event: isinstance(event.state, anocm.Connection.ONLINE))
 
 
 def link(room: anocm.Room) -> str:
-    """The link for newcomers."""
+    """The invite link."""
     link = room.view.link
     assert link is not None
     return link
@@ -92,16 +92,16 @@ def named(room: anocm.Room, nickname: str) -> anocm.Member:
 
 
 def threads() -> list[str]:
-    """The names of this process's threads, those of the library and all others."""
+    """The names of all threads of this process, those of the library included."""
     names = []
     for task in Path("/proc/self/task").iterdir():
-        # It may end meanwhile.
+        # A thread may end meanwhile.
         with contextlib.suppress(OSError):
             names.append((task / "comm").read_text().strip())
     return sorted(names)
 
 
 def resident() -> int:
-    """The bytes of memory that this process really has."""
+    """The resident memory of this process in bytes."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")

@@ -1,4 +1,4 @@
-"""The example, as a program of its own."""
+"""The example, run as a separate program."""
 
 import asyncio
 import re

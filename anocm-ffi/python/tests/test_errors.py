@@ -1,4 +1,4 @@
-"""What goes wrong, and how a program is told."""
+"""Errors, and how they are reported to a program."""
 
 import asyncio
 
@@ -131,7 +131,7 @@ async def test_a_relay_that_is_not_there() -> None:
         )
         assert isinstance(event.state, anocm.Connection.WAITING)
         assert event.state.why == anocm.TransportFailure.UNREACHABLE
-        # It goes on trying until the room is let go of.
+        # The client retries until the room is dropped.
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(room.entered(), 0.1)
         with pytest.raises(AnocmError.NotInRoom):

@@ -1,4 +1,4 @@
-"""Programs that end, and what is left in a process when rooms are over."""
+"""Programs that end, and what remains in a process when rooms have ended."""
 
 import asyncio
 import gc
@@ -75,10 +75,10 @@ room = client.create("Alice")
 @pytest.mark.parametrize("how", EXITS)
 def test_a_program_ends(relay: Relay, how: str) -> None:
     program = f"import anocm, asyncio, sys, threading\nrelay = {relay.url!r}\n{EXITS[how]}"
-    # Complaints about resources that are left open are asked for, but where they are to be. Not by
-    # `-X dev`, where asyncio also complains of a machine that is slow.
+    # Warnings about resources left open are enabled, except for programs that leave some open on
+    # purpose. Not with `-X dev`, in which asyncio also warns about a slow machine.
     mode = [] if "never" in how or "thread" in how else ["-W", "default", "-X", "faulthandler"]
-    # Such ends depend on the moment.
+    # The outcome may depend on timing.
     for _ in range(3):
         ended = subprocess.run(
             [sys.executable, *mode, "-c", program], timeout=30, capture_output=True, text=True
@@ -124,7 +124,7 @@ def test_no_thread_is_left(relay: Relay) -> None:
         async with anocm.create(relay.url) as alice, anocm.join(link(alice)):
             assert "anocm" in threads()
 
-    # Earlier tests may have left what only the collector finds, and OpenMLS keeps its threads.
+    # Earlier tests may have left cyclic garbage, and OpenMLS keeps its threads.
     visit()
     gc.collect()
     before = [name for name in threads() if name != "anocm"]
@@ -155,5 +155,5 @@ def test_a_thousand_rooms_leave_no_memory_behind(relay: Relay) -> None:
     gc.collect()
     grown = resident() - before
     print(f"after a thousand rooms: {grown / 1024:.0f} KiB more")
-    # Open, a room takes some twenty times as much.
+    # An open room takes about twenty times as much.
     assert grown < 2_000_000

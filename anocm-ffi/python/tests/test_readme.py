@@ -1,4 +1,4 @@
-"""What the README shows."""
+"""The README's example."""
 
 import asyncio
 import re

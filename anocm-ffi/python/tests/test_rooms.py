@@ -1,4 +1,4 @@
-"""What people do in rooms."""
+"""The use of rooms."""
 
 import asyncio
 from datetime import timedelta
@@ -58,7 +58,7 @@ async def test_retention_and_expiry(relay: Relay) -> None:
         assert said.expires_in_millis is None
         assert alice.history == []
 
-        # A guest's own cap cuts what others send.
+        # A guest's own cap also limits received messages.
         alice.set_guest_retention(cap=2)
         bob.send("capped", keep=60)
         assert (await hears(alice, "capped")).retention == Retention.KEEP(millis=2_000)
@@ -81,7 +81,7 @@ async def test_whisper_and_content_of_ones_own(relay: Relay) -> None:
 async def test_typing_presence_and_names(relay: Relay) -> None:
     async with anocm.create(relay.url, "Alice") as alice, anocm.join(link(alice), "Bob") as bob:
         await until(alice, RoomEvent.JOINED)
-        # Signs of typing are dropped rather than queued.
+        # Typing notifications are dropped rather than queued.
         await online(bob)
         bob.typing()
         typing = await until(alice, RoomEvent.TYPING)
@@ -140,7 +140,7 @@ async def test_remove(relay: Relay) -> None:
 @scenario
 async def test_close_for_all(relay: Relay) -> None:
     async with anocm.create(relay.url, "Alice") as alice, anocm.join(link(alice), "Bob") as bob:
-        # Who is not connected to a room when it is closed only finds that it is no more.
+        # A guest who is offline when the room is closed only finds that it no longer exists.
         await online(bob)
         alice.close_for_all()
         for room in (alice, bob):
@@ -165,7 +165,7 @@ async def test_shutdown(relay: Relay) -> None:
 
 @scenario
 async def test_a_room_whose_end_is_not_awaited(relay: Relay) -> None:
-    # Nobody fetches events, nobody leaves: the library ends them when they are let go of.
+    # No events are fetched, and no guest leaves: the library ends rooms that are dropped.
     client = anocm.Client(relay.url)
     room = client.create("Alice")
     await room.entered()

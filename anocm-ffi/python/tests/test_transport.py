@@ -14,7 +14,7 @@ from conftest import Relay, hears, link, scenario, until
 
 
 class WebSocketLink:
-    """A connection by somebody else's WebSocket client."""
+    """A connection over a third-party WebSocket client."""
 
     def __init__(self, socket: websockets.ClientConnection) -> None:
         self._socket = socket
@@ -47,7 +47,7 @@ class WebSocketTransport:
 
 
 class Meddling(WebSocketLink):
-    """Does something of its own before it sends, and again before it receives."""
+    """A link that calls `meddle` before it sends and before it receives."""
 
     def __init__(self, link: WebSocketLink, meddle: Callable[[str], None]) -> None:
         super().__init__(link._socket)
@@ -143,7 +143,7 @@ async def test_a_transport_that_calls_back(relay: Relay) -> None:
         nonlocal calls
         for room in rooms:
             calls += 1
-            # Whatever a program may call.
+            # Functions that a program may call.
             assert room.view.retention is not None
             assert len(room.history) >= 0
             try:
@@ -229,11 +229,11 @@ async def test_a_transport_that_hangs(relay: Relay) -> None:
     for _ in range(5):
         await started.get()
         client.reconnect()
-        # The one that nobody waits for any more.
+        # The attempt that the library no longer waits for.
         await ended.get()
     await client.shutdown()
     assert room.view.ended == anocm.Ended.WIPED()
-    # The last one, if it had begun.
+    # The last attempt, if it had begun.
     while ended.qsize() < started.qsize():
         await ended.get()
 

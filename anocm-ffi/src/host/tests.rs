@@ -1,4 +1,4 @@
-//! The contract of transports, with a host written in Rust; and what a host may do wrong.
+//! The transport conformance tests with a host written in Rust, and misbehaviour of hosts.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ fn relay() -> RelayUrl {
     RelayUrl::parse("https://relay.example/").unwrap()
 }
 
-/// What the packages do, over links within this process.
+/// Does what the packages do, over links within this process.
 struct Host;
 
 #[async_trait]
@@ -65,7 +65,7 @@ async fn carry(pipe: Arc<Pipe>, link: Arc<dyn Link>) {
 
 anocm_core::transport_conformance!(Host);
 
-/// A dialled link and the pipe at its other end.
+/// Returns a connected link and the pipe at its other end.
 async fn dialled(host: &HostTransport) -> (Box<dyn Link>, Arc<Pipe>) {
     let dialer = host.take(relay()).unwrap();
     let connecting = tokio::spawn(async move { dialer.connect().await });
@@ -103,7 +103,7 @@ async fn a_dial_that_nobody_waits_for_any_more_gives_a_closed_pipe() {
     let pipe = dial.connected();
     assert_eq!(timeout(PATIENCE, pipe.outgoing()).await.unwrap(), None);
     assert!(!pipe.incoming(vec![1]).await);
-    // A second answer means nothing.
+    // A second result has no effect.
     dial.failed(TransportFailure::Refused);
 }
 

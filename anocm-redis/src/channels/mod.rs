@@ -1,12 +1,13 @@
-//! What happens to rooms, heard over channels.
+//! Live events of rooms, received over Redis pub/sub channels.
 //!
-//! Announcements are neither kept nor repeated by the server. So each has its place, and whoever
-//! misses one looks at the log: after a cut, when a slot moves, and when a touch says that a room
-//! has come further than was heard.
+//! Redis neither stores nor retransmits pub/sub messages. Each announcement therefore carries its
+//! position, and missed ones are recovered from the log: after a lost connection, after a slot
+//! migration, and when a touch reports that the room is further ahead than the announcements
+//! received.
 //!
 //! ```text
-//! server ──▶ Line, one for each server ──▶ Room, in order ──▶ its watches
-//!                                           └── looks at the log for what was missed
+//! server ──▶ PubSubConnection, one per server ──▶ Room, in order ──▶ its watches
+//!                                                  └── queries the log for what was missed
 //! ```
 
 mod pubsub;
@@ -32,36 +33,36 @@ use self::pubsub::{Command, PubSubConnection};
 pub(crate) use self::room::{QueryResult, Record, Room, RoomCursor, Shut};
 use crate::{codec, keys::Shard, queries, servers::Servers};
 
-/// How long whoever wants to watch waits for that.
+/// Timeout for starting a watch.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long what was announced may be on its way.
+/// Time allowed for an announcement to arrive before it counts as missed.
 const ON_ITS_WAY: Duration = Duration::from_secs(1);
-/// How long to wait before a look is tried again.
+/// Delay before a failed query is retried.
 const RETRY: Duration = Duration::from_millis(200);
 
-/// What is heard of all rooms that somebody watches.
+/// The live state of all watched rooms.
 pub(crate) struct Channels {
     pub(crate) servers: Arc<Servers>,
     // Short sections, none across an await. Taken before a room's lock, never after.
     rooms: Mutex<HashMap<RoomAddress, Arc<Room>>>,
-    lines: Mutex<Vec<PubSubConnection>>,
+    connections: Mutex<Vec<PubSubConnection>>,
 }
 
 impl Channels {
     pub(crate) fn new(servers: Arc<Servers>) -> Arc<Self> {
-        Arc::new(Self { servers, rooms: Mutex::default(), lines: Mutex::default() })
+        Arc::new(Self { servers, rooms: Mutex::default(), connections: Mutex::default() })
     }
 
     fn rooms(&self) -> MutexGuard<'_, HashMap<RoomAddress, Arc<Room>>> {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A room that somebody watches.
+    /// Returns a watched room.
     pub(crate) fn get(&self, address: &RoomAddress) -> Option<Arc<Room>> {
         self.rooms().get(address).cloned()
     }
 
-    /// A live feed of a room.
+    /// Starts a live feed of a room.
     pub(crate) async fn watch(
         self: &Arc<Self>,
         address: &RoomAddress,
@@ -71,14 +72,16 @@ impl Channels {
                 let (room, is_new) = self.enter(address);
                 if is_new {
                     self.subscribe(address);
-                    // Looked at by the one who subscribes.
+                    // The query runs once the subscription is active.
                     return room.watch(None).await.ok_or(StoreError::NoSuchRoom);
                 }
-                let known = self.asked(address, || queries::state(&self.servers, address)).await?;
+                let known =
+                    self.with_revival(address, || queries::state(&self.servers, address)).await?;
                 if room.should_be(&known) {
                     self.spawn_query(Arc::clone(&room));
                 }
-                // If it has ended meanwhile, what was seen is another room.
+                // If this room has ended in the meantime, the queried state belongs to another
+                // room.
                 if let Some(watch) = room.watch(Some(known)).await {
                     return Ok(watch);
                 }
@@ -87,8 +90,8 @@ impl Channels {
         timeout(PATIENCE, watching).await.unwrap_or(Err(StoreError::Unavailable))
     }
 
-    /// Asks something about a room, and once more if it had to be brought back for that.
-    pub(crate) async fn asked<T, F>(
+    /// Runs a request about a room, and repeats it once if the room had to be revived first.
+    pub(crate) async fn with_revival<T, F>(
         self: &Arc<Self>,
         address: &RoomAddress,
         ask: impl Fn() -> F,
@@ -102,43 +105,43 @@ impl Channels {
         }
     }
 
-    /// Tries to bring a room back, in a task of its own: whoever asked may be gone before it is
-    /// known whether the room was closed meanwhile.
+    /// Tries to revive a room, in a task of its own: the caller may be cancelled before it is known
+    /// whether the room was closed in the meantime.
     async fn is_revived(self: &Arc<Self>, address: &RoomAddress) -> Result<bool, StoreError> {
         let (channels, address) = (Arc::clone(self), *address);
         let revival = tokio::spawn(async move { channels.revive(&address).await });
         revival.await.unwrap_or(Err(StoreError::Unavailable))
     }
 
-    /// Brings a room back that somebody watches and that the server has expired, because its clock
-    /// was set, or that has lingered out because this relay did not run. False when the room has
-    /// ended.
+    /// Revives a watched room that the server has expired, either because the server's clock was
+    /// set or because the linger ran out while this relay was not running. Returns false when the
+    /// room has ended.
     async fn revive(&self, address: &RoomAddress) -> Result<bool, StoreError> {
         let room = self.get(address).filter(|room| !room.is_over());
         let Some((room, at)) = room.and_then(|room| room.floor().map(|at| (room, at))) else {
             return Ok(false);
         };
         let stood_still = self.servers.has_stood_still();
-        // A room that is still on the server has lingered out: no relay has ended it.
+        // If the room is still on the server, only its linger has run out: no relay has ended it.
         if stood_still && queries::touch_late(&self.servers, address, &at.instance).await? {
             return Ok(true);
         }
         if !stood_still && !self.servers.has_jumped(Shard::of(address)).await? {
             return Ok(false);
         }
-        // What was announced meanwhile, its end perhaps, may be on its way.
+        // Announcements, including the end of the room, may still be in flight.
         if !self.has_heard_all(address).await {
             return Err(StoreError::Unavailable);
         }
         let Some((at, record)) = room.as_it_was() else { return Ok(false) };
         let is_back = match queries::revive(&self.servers, address, &at, &record).await {
-            // Not for now.
+            // A temporary condition.
             Err(StoreError::Full) => return Err(StoreError::Unavailable),
             is_back => is_back?,
         };
         if is_back {
-            // It may have been brought back before this, and closed. What was heard of that counts,
-            // also when the line was cut before all was.
+            // Another relay may have revived the room earlier and closed it since. An end received
+            // by now counts, even if the connection was lost before all announcements arrived.
             self.has_heard_all(address).await;
             if room.has_ended() {
                 queries::erase(&self.servers, address, CloseReason::Gone, &at.instance).await?;
@@ -148,15 +151,15 @@ impl Channels {
         Ok(is_back)
     }
 
-    /// Whether everything was heard that was announced of a room until now: its line answers after
-    /// that.
+    /// Returns whether all announcements of a room made until now have been received: the pub/sub
+    /// connection replies only after it has processed them.
     async fn has_heard_all(&self, address: &RoomAddress) -> bool {
         let Some(node) = self.servers.topology().owner(Shard::of(address)).cloned() else {
             return false;
         };
         let (answers, answered) = oneshot::channel();
         let asked = {
-            let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+            let lines = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
             let mut same = lines.iter().filter(|line| Arc::ptr_eq(&line.node, &node));
             same.next().is_some_and(|line| line.wishes.send(Command::Answer(answers)).is_ok())
         };
@@ -174,12 +177,12 @@ impl Channels {
         }
     }
 
-    /// Has the line of the server that has the room subscribe to it.
+    /// Subscribes to the room on the pub/sub connection of the server that owns it.
     fn subscribe(self: &Arc<Self>, address: &RoomAddress) {
         let Some(node) = self.servers.topology().owner(Shard::of(address)).cloned() else {
             return self.again_later(address);
         };
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         lines.retain(|line| !line.wishes.is_closed());
         let sent = lines
             .iter()
@@ -187,13 +190,13 @@ impl Channels {
             .is_some_and(|line| line.wishes.send(Command::Hear(*address)).is_ok());
         if !sent {
             let line = PubSubConnection::start(self, &node);
-            // The other end has just begun to listen.
+            // The receiver was just created, so the send cannot fail.
             let _ = line.wishes.send(Command::Hear(*address));
             lines.push(line);
         }
     }
 
-    /// Subscribes once more, when it is clearer where.
+    /// Subscribes again after a delay and a refresh of the topology.
     fn again_later(self: &Arc<Self>, address: &RoomAddress) {
         let (channels, address) = (Arc::downgrade(self), *address);
         tokio::spawn(async move {
@@ -207,7 +210,7 @@ impl Channels {
         });
     }
 
-    /// Something was announced.
+    /// Handles an announcement.
     fn on_announcement(self: &Arc<Self>, address: &RoomAddress, payload: &[u8], entry: &[u8]) {
         let Some(room) = self.get(address) else { return };
         match codec::announced(payload, entry) {
@@ -222,7 +225,7 @@ impl Channels {
         }
     }
 
-    /// From now on everything that happens to the room is heard.
+    /// Marks the room as subscribed: all announcements are received from now on.
     fn on_subscribed(self: &Arc<Self>, address: &RoomAddress) {
         if let Some(room) = self.get(address)
             && room.set_subscribed()
@@ -237,16 +240,17 @@ impl Channels {
         }
     }
 
-    /// The room may be gone without a word.
-    pub(crate) fn doubt(self: &Arc<Self>, address: &RoomAddress) {
+    /// Invalidates the room: it may have ended without an announcement.
+    pub(crate) fn check_gone(self: &Arc<Self>, address: &RoomAddress) {
         if let Some(room) = self.get(address)
-            && room.is_doubted()
+            && room.must_check()
         {
             self.spawn_query(room);
         }
     }
 
-    /// The room has come so far: all of that should be heard soon.
+    /// Checks later that the announcements up to this position, which the server has reported, have
+    /// arrived.
     pub(crate) fn check(self: &Arc<Self>, address: &RoomAddress, known: RoomCursor) {
         let Some(room) = self.get(address).filter(|room| room.is_before(&known)) else {
             return;
@@ -264,7 +268,7 @@ impl Channels {
         });
     }
 
-    /// Looks at what was missed of a room, until nothing is.
+    /// Queries the log for missed changes of a room until none are missing.
     fn spawn_query(self: &Arc<Self>, room: Arc<Room>) {
         let channels = Arc::downgrade(self);
         tokio::spawn(async move {
@@ -303,11 +307,12 @@ impl Channels {
         }
     }
 
-    /// Forgets a room if nobody watches it or is about to. True when nothing is to be heard of it.
+    /// Drops a room that has no watches and no pending ones. Returns true when it needs no
+    /// subscription.
     fn forget_unwatched(&self, address: &RoomAddress) -> bool {
         let mut rooms = self.rooms();
         let Some(room) = rooms.get(address) else { return true };
-        // Whoever is about to watch holds the room, too.
+        // A pending watch holds a reference to the room, too.
         let is_needed = Arc::strong_count(room) > 1 || room.is_watched();
         if !is_needed {
             rooms.remove(address);
@@ -315,11 +320,11 @@ impl Channels {
         !is_needed
     }
 
-    /// Ends all rooms for those who watch: the store is no more.
+    /// Ends all watches because the store is being dropped.
     pub(crate) fn end(&self) {
         for (_, room) in std::mem::take(&mut *self.rooms()) {
             room.end(CloseReason::Gone);
         }
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }

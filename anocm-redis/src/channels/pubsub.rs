@@ -1,4 +1,4 @@
-//! One connection on which one server tells what happens to its rooms.
+//! The pub/sub connection to one server, which delivers the announcements of its rooms.
 
 use std::{
     collections::HashSet,
@@ -25,39 +25,40 @@ use crate::{
     servers::Node,
 };
 
-/// Channels that are asked for at one go, one command each: one for several would be refused by a
-/// cluster, where each is in another slot.
+/// The most channels subscribed to in one pipeline. Each has its own command: a cluster refuses one
+/// command for several channels that are in different slots.
 const MAX_BATCH: usize = 128;
-/// How often the connection is tried, and channels that nobody needs are left.
+/// Interval of keepalive pings, and of unsubscribing from channels that are no longer needed.
 const PING_INTERVAL: Duration = Duration::from_secs(2);
-/// How long an answer may take before the connection is given up.
+/// Response timeout after which the connection is dropped.
 const PING_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long to wait before another connection is tried, at first and at most.
+/// Reconnect backoff: initial and maximum delay.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
-/// The near end of a line.
+/// Handle of a pub/sub connection.
 pub(super) struct PubSubConnection {
     pub(super) node: Arc<Node>,
     pub(super) wishes: mpsc::UnboundedSender<Command>,
 }
 
-/// What a line is to do.
+/// A command for the connection's task.
 pub(super) enum Command {
-    /// To subscribe to a room.
+    /// Subscribe to a room.
     Hear(RoomAddress),
-    /// To say when everything was heard that was announced until now. Dropped when the line is cut.
+    /// Confirm once all announcements made until now have been received. Dropped when the
+    /// connection is lost.
     Answer(oneshot::Sender<()>),
 }
 
-/// The far end.
+/// The task that owns the connection.
 struct Listener {
     channels: Weak<Channels>,
     node: Arc<Node>,
     wishes: mpsc::UnboundedReceiver<Command>,
-    /// Rooms that are heard over this line, or will be once it is up.
+    /// Rooms that are subscribed to on this connection, or will be once it is up.
     mine: HashSet<RoomAddress>,
     config: AsyncConnectionConfig,
-    /// The connection was lost (`None`), or the server has dropped a channel.
+    /// The connection was lost (`None`), or the server has dropped a subscription.
     lost: mpsc::UnboundedReceiver<Option<RoomAddress>>,
 }
 
@@ -84,11 +85,11 @@ impl PubSubConnection {
     }
 }
 
-/// Takes what the server says by itself.
+/// Handles push messages of the server.
 struct PushHandler {
     channels: Weak<Channels>,
     loses: mpsc::UnboundedSender<Option<RoomAddress>>,
-    /// The announcement of an entry. The entry comes next.
+    /// The announcement of an entry; the entry itself is the next message.
     begun: Mutex<Option<(RoomAddress, Vec<u8>)>>,
 }
 
@@ -109,7 +110,7 @@ impl PushHandler {
                 }
                 Ok(())
             }
-            // A slot has moved; or it was asked for.
+            // The slot has migrated, or this is the confirmation of a requested unsubscribe.
             PushKind::SUnsubscribe => match next().as_deref().and_then(keys::address) {
                 Some(address) => self.loses.send(Some(address)),
                 None => Ok(()),
@@ -121,7 +122,8 @@ impl PushHandler {
 
     fn on_message(&self, address: RoomAddress, mut payload: Zeroizing<Vec<u8>>) {
         let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
-        // Whatever comes instead of the entry: that one was missed, which the next one tells.
+        // If another message takes the entry's place, the entry was missed. The next announcement
+        // reveals that.
         let before = begun.take().filter(|(of, _)| *of == address);
         if codec::is_before_entry(&payload) {
             *begun = Some((address, std::mem::take(&mut *payload)));
@@ -139,16 +141,16 @@ impl PushHandler {
     }
 }
 
-/// Why a line listens no more.
+/// Why the connection stopped listening.
 enum Over {
     /// The connection was lost.
     Lost,
-    /// The store is no more.
+    /// The store was dropped.
     Done,
 }
 
-/// The connection is of no use any more.
-struct Broken;
+/// The connection has failed.
+struct Disconnected;
 
 impl Listener {
     async fn run(mut self) {
@@ -171,7 +173,7 @@ impl Listener {
             sleep(pause).await;
             pause = (2 * pause).min(BACKOFF.1);
         }
-        // Whoever was sent here in the last moment has to go elsewhere.
+        // Subscribe rooms elsewhere whose commands arrived at the last moment.
         self.wishes.close();
         while let Some(wish) = self.wishes.recv().await {
             if let (Command::Hear(address), Some(channels)) = (wish, self.channels.upgrade()) {
@@ -182,7 +184,7 @@ impl Listener {
 
     async fn listen(&mut self, pause: &mut Duration) -> Over {
         while self.lost.try_recv().is_ok() {}
-        // Asked for first: a change while the connection is made counts.
+        // Obtained first, so that a demotion while the connection is being made counts.
         let mut demoted = self.node.demoted();
         let Ok(mut connection) = self.node.connect(&self.config).await else {
             return Over::Lost;
@@ -208,7 +210,7 @@ impl Listener {
                     Some(Some(address)) => self.dropped(&address).await,
                     _ => return Over::Lost,
                 },
-                // Whatever that server has to tell, it is not what happens to the rooms.
+                // A demoted server no longer delivers the announcements of the rooms.
                 _ = demoted.changed() => return Over::Lost,
                 _ = tick.tick() => {
                     if !self.answers(&mut connection).await
@@ -221,12 +223,12 @@ impl Listener {
         }
     }
 
-    /// Does what was wished for.
+    /// Executes a batch of commands.
     async fn handle(
         &mut self,
         connection: &mut MultiplexedConnection,
         wishes: impl Iterator<Item = Command>,
-    ) -> Result<(), Broken> {
+    ) -> Result<(), Disconnected> {
         let (mut rooms, mut waiting) = (Vec::new(), Vec::new());
         for wish in wishes {
             match wish {
@@ -236,9 +238,9 @@ impl Listener {
         }
         self.join(connection, &rooms).await?;
         if !waiting.is_empty() {
-            // What was announced before comes before the answer.
+            // The reply arrives after all announcements made before it.
             ping(connection).await?;
-            // Who gave up waiting is not told.
+            // A waiter may have given up: ignore its closed channel.
             for answers in waiting {
                 let _ = answers.send(());
             }
@@ -246,8 +248,8 @@ impl Listener {
         Ok(())
     }
 
-    /// Whether the server answers. An answer for which the time was over when this process went on
-    /// is asked for once more.
+    /// Returns whether the server responds. A ping is repeated once if it timed out because this
+    /// process was suspended.
     async fn answers(&self, connection: &mut MultiplexedConnection) -> bool {
         let goes_on = || {
             let channels = self.channels.upgrade();
@@ -261,15 +263,16 @@ impl Listener {
         &mut self,
         connection: &mut MultiplexedConnection,
         rooms: &[RoomAddress],
-    ) -> Result<(), Broken> {
-        let channels = self.channels.upgrade().ok_or(Broken)?;
+    ) -> Result<(), Disconnected> {
+        let channels = self.channels.upgrade().ok_or(Disconnected)?;
         let command = channels.servers.pubsub().subscribe();
         for rooms in rooms.chunks(MAX_BATCH) {
             self.mine.extend(rooms);
             let answers = each(connection, command, rooms).await?;
             for (address, answer) in rooms.iter().zip(answers) {
                 if let Value::ServerError(error) = answer {
-                    // Not here, or not any more; or the relay may not.
+                    // The server does not own the room, or no longer does, or the relay lacks the
+                    // permission.
                     if error.code() == "NOPERM" {
                         self.node.complain(error.code());
                     }
@@ -283,7 +286,7 @@ impl Listener {
         Ok(())
     }
 
-    /// The server no longer tells of a room.
+    /// Handles a subscription that the server has dropped.
     async fn dropped(&mut self, address: &RoomAddress) {
         let Some(channels) = self.channels.upgrade() else { return };
         if self.mine.remove(address) {
@@ -293,22 +296,22 @@ impl Listener {
         }
     }
 
-    /// Leaves channels that nobody needs any more.
-    async fn sweep(&mut self, connection: &mut MultiplexedConnection) -> Result<(), Broken> {
-        let channels = self.channels.upgrade().ok_or(Broken)?;
+    /// Unsubscribes from channels that are no longer needed.
+    async fn sweep(&mut self, connection: &mut MultiplexedConnection) -> Result<(), Disconnected> {
+        let channels = self.channels.upgrade().ok_or(Disconnected)?;
         self.hand_over(&channels);
         let is_left = |address: &&RoomAddress| channels.forget_unwatched(address);
         let left: Vec<_> = self.mine.iter().filter(is_left).copied().collect();
         let command = channels.servers.pubsub().unsubscribe();
         for rooms in left.chunks(MAX_BATCH) {
-            // Whoever watches one of them again comes after this.
+            // A new watch of one of these rooms subscribes after this.
             self.mine.retain(|address| !rooms.contains(address));
             each(connection, command, rooms).await?;
         }
         Ok(())
     }
 
-    /// Rooms that another server has now are for its line.
+    /// Hands rooms that another server owns now over to that server's connection.
     fn hand_over(&mut self, channels: &Arc<Channels>) {
         let topology = channels.servers.topology();
         let node = &self.node;
@@ -322,26 +325,26 @@ impl Listener {
     }
 }
 
-/// Whether the connection is up. The answer is as long as the question, and longer than the buffer
-/// in which the server had what it told last.
-async fn ping(connection: &mut MultiplexedConnection) -> Result<(), Broken> {
+/// Checks that the connection is up. The response is as long as the request, and longer than the
+/// server's output buffer, so it overwrites what was sent there last.
+async fn ping(connection: &mut MultiplexedConnection) -> Result<(), Disconnected> {
     static ZEROS: [u8; 20_000] = [0; 20_000];
     let answer = connection.req_packed_command(cmd("PING").arg(&ZEROS)).await;
-    // What a server refuses comes as a value.
-    answer.and_then(Value::extract_error).map(drop).map_err(|_| Broken)
+    // The library returns a server error as a value.
+    answer.and_then(Value::extract_error).map(drop).map_err(|_| Disconnected)
 }
 
-/// One command for each room, all at one go.
+/// Sends one command per room in one pipeline.
 async fn each(
     connection: &mut MultiplexedConnection,
     command: &str,
     rooms: &[RoomAddress],
-) -> Result<Vec<Value>, Broken> {
+) -> Result<Vec<Value>, Disconnected> {
     let mut pipeline: Pipeline = pipe();
     for address in rooms {
         pipeline.cmd(command).arg(keys::room(address));
     }
     let answers = connection.req_packed_commands(&pipeline, 0, rooms.len()).await;
-    // The codec alone knows what they mean; whoever gets too few has lost count.
-    answers.ok().filter(|answers| answers.len() == rooms.len()).ok_or(Broken)
+    // Fewer responses than commands mean that requests and responses can no longer be matched.
+    answers.ok().filter(|answers| answers.len() == rooms.len()).ok_or(Disconnected)
 }

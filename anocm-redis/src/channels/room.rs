@@ -1,4 +1,4 @@
-//! What is heard of one room, put in order.
+//! The announcements of one room, put in order.
 
 #[cfg(test)]
 mod tests;
@@ -17,65 +17,65 @@ use tokio::sync::Notify;
 
 use crate::codec::{Announced, Instance, Mark, What};
 
-/// How much is held back while the log is read.
+/// The most announcements (and their bytes) buffered while the log is queried.
 const MAX_HELD: usize = 256;
 const MAX_HELD_BYTES: usize = 1 << 20;
 
-/// How far a room has come.
+/// The position of a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RoomCursor {
     pub(crate) instance: Instance,
     pub(crate) head: Seq,
-    /// How often the epoch has changed, by entries and by voids.
+    /// The number of epoch changes, by entries and by voids.
     pub(crate) turn: u64,
-    /// What was changed last, and what has changed the epoch last.
+    /// The marks of the last change and of the last change of the epoch.
     pub(crate) mark: Mark,
     pub(crate) fork: Mark,
 }
 
-/// What a relay knows of a room beside how far it has come.
+/// What a relay knows of a room beside its position.
 #[derive(Clone)]
 pub(crate) struct Record {
-    /// What has begun the epoch.
+    /// The mark of the change that began the epoch.
     pub(crate) fork: Mark,
-    /// When the room was opened, in milliseconds of its time.
+    /// When the room was opened, in milliseconds of room time.
     pub(crate) opened: u64,
-    /// Of its epochs the current one only.
+    /// Contains the current epoch only.
     pub(crate) door: StoredDoor,
-    /// The last time that the door was shut to joins, which none but a void changes.
+    /// The last time the door was shut to joins. Only a void changes this.
     pub(crate) shut: Option<Shut>,
 }
 
-/// A door that is shut to joins, or was, since some were voided.
+/// A door that is, or was, shut to joins because joins were voided.
 #[derive(Clone, Copy)]
 pub(crate) struct Shut {
     pub(crate) door: TokenHash,
-    /// Until when, in milliseconds of the time of rooms.
+    /// When the lockout ends, in milliseconds of room time.
     pub(crate) until: u64,
-    /// For how long, in milliseconds.
+    /// Its duration in milliseconds.
     pub(crate) time: u64,
 }
 
 impl Shut {
-    /// For how long this one is still shut.
+    /// Returns for how long this door is still shut.
     pub(crate) fn left(&self, door: &TokenHash, now: u64) -> Duration {
         let left = if self.door == *door { self.until.saturating_sub(now) } else { 0 };
         Duration::from_millis(left)
     }
 }
 
-/// What was found when a room was looked at.
+/// The result of querying a room.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum QueryResult {
-    /// The first look, or everything since the last one.
+    /// The first query, or everything since the previous one.
     Whole(RoomCursor, Vec<LogItem>),
-    /// Something since the last look can only be read by those who watch.
+    /// Not everything since the previous query is included: subscribers have to read the log.
     Part(RoomCursor),
-    /// The room has ended, and this is another one, or none.
+    /// The room has ended: the address is free or holds another room.
     Gone,
 }
 
-/// What is heard of one room, put in order, for those who watch it.
+/// The announcements of one room, put in order for its watches.
 pub(crate) struct Room {
     pub(crate) address: RoomAddress,
     // Short sections, none across an await.
@@ -87,21 +87,21 @@ pub(crate) struct Room {
 struct State {
     feeds: Feeds,
     at: Option<RoomCursor>,
-    /// Whether everything that happens is heard.
-    hears: bool,
-    /// Whether something may have gone unheard since the room was last seen whole.
-    was_deaf: bool,
-    /// Whether all that has happened since the look under way began is heard.
-    listens: bool,
-    /// Whether somebody is looking at what was missed. Until then what is heard is held back.
-    looks: bool,
-    /// Something was missed since that look began.
+    /// Whether the room's channel is subscribed.
+    subscribed: bool,
+    /// Whether announcements may have been missed since the last complete query.
+    was_unsubscribed: bool,
+    /// Whether all announcements since the query in progress began are received.
+    query_is_covered: bool,
+    /// Whether a query is in progress. Announcements are held back until it ends.
+    is_querying: bool,
+    /// Something was missed since that query began: another one is needed.
     again: bool,
     over: bool,
     held: Vec<Announced>,
-    /// What the door was when it was looked at last.
+    /// The door as last read.
     record: Option<Record>,
-    /// As far as the server has said that the room came.
+    /// The furthest position that the server has reported.
     floor: Option<RoomCursor>,
 }
 
@@ -122,45 +122,48 @@ impl Room {
         self.lock().feeds.is_watched()
     }
 
-    /// From now on everything is heard. True when somebody has to look at what was missed.
+    /// Marks the channel as subscribed. Returns true when the caller has to start a query for
+    /// missed changes.
     pub(crate) fn set_subscribed(&self) -> bool {
         let mut state = self.lock();
-        state.hears = true;
+        state.subscribed = true;
         state.must_query()
     }
 
-    /// Nothing is heard any more.
+    /// Marks the channel as no longer subscribed.
     pub(crate) fn set_unsubscribed(&self) {
         let mut state = self.lock();
-        state.hears = false;
-        state.listens = false;
-        state.was_deaf = true;
+        state.subscribed = false;
+        state.query_is_covered = false;
+        state.was_unsubscribed = true;
     }
 
-    /// The room may be gone, or another. True when somebody has to look.
-    pub(crate) fn is_doubted(&self) -> bool {
+    /// Invalidates the room: it may be gone or replaced. Returns true when the caller has to start
+    /// a query.
+    pub(crate) fn must_check(&self) -> bool {
         self.lock().must_query()
     }
 
-    /// The room is known to have come so far. True when somebody has to look why nothing was
-    /// heard of it.
+    /// Compares with a position that the room is known to have reached. Returns true when
+    /// announcements are missing and the caller has to start a query.
     pub(crate) fn should_be(&self, known: &RoomCursor) -> bool {
         let mut state = self.lock();
         state.is_before(known) && state.must_query()
     }
 
-    /// Whether what was heard is not all that there was until then.
+    /// Returns whether announcements up to a known position are missing.
     pub(crate) fn is_before(&self, known: &RoomCursor) -> bool {
         self.lock().is_before(known)
     }
 
-    /// Takes what was heard. True when somebody has to look at what was missed.
+    /// Handles an announcement. Returns true when the caller has to start a query for missed
+    /// changes.
     pub(crate) fn on_announcement(&self, announced: Announced) -> bool {
         let mut state = self.lock();
         if state.over {
             return false;
         }
-        if state.looks || state.at.is_none() {
+        if state.is_querying || state.at.is_none() {
             state.hold(announced);
             return false;
         }
@@ -172,35 +175,35 @@ impl Room {
         missed && state.must_query()
     }
 
-    /// A look begins: what is missed from now on is not in it.
+    /// Begins a query. Its result does not cover anything missed from now on.
     pub(crate) fn begin_query(&self) -> Option<RoomCursor> {
         let mut state = self.lock();
         state.again = false;
-        state.listens = state.hears;
+        state.query_is_covered = state.subscribed;
         state.at
     }
 
-    /// Takes what the look has found, and what was held back meanwhile. False when one more look
-    /// is needed.
+    /// Applies the result of a query and the announcements held back meanwhile. Returns false when
+    /// another query is needed.
     pub(crate) fn end_query(&self, found: QueryResult) -> bool {
         let mut state = self.lock();
-        state.was_deaf &= found == QueryResult::Gone || !state.listens;
+        state.was_unsubscribed &= found == QueryResult::Gone || !state.query_is_covered;
         if !state.over {
             state.catch_up(found);
         }
-        state.looks = state.again && !state.over;
+        state.is_querying = state.again && !state.over;
         self.changed.notify_waiters();
-        !state.looks
+        !state.is_querying
     }
 
-    /// Ends the room for all who watch.
+    /// Ends all watches of the room.
     pub(crate) fn end(&self, reason: CloseReason) {
         self.lock().end(reason);
         self.changed.notify_waiters();
     }
 
-    /// A watch of everything after `known`, once all until then was heard. `None` when the room is
-    /// over.
+    /// Returns a watch of everything after `known`, once all changes until then have been received.
+    /// `None` when the room is over.
     pub(crate) async fn watch(&self, known: Option<RoomCursor>) -> Option<Watch> {
         loop {
             let changed = self.changed.notified();
@@ -211,7 +214,7 @@ impl Room {
                 if state.over {
                     return None;
                 }
-                let is_live = state.hears && !state.looks && state.at.is_some();
+                let is_live = state.subscribed && !state.is_querying && state.at.is_some();
                 if is_live && !known.is_some_and(|known| state.is_before(&known)) {
                     return Some(state.feeds.watch());
                 }
@@ -220,13 +223,14 @@ impl Room {
         }
     }
 
-    /// The group information of an epoch, by what has begun it.
+    /// Returns the group information of the current epoch with the mark of the change that began
+    /// the epoch.
     pub(crate) fn info(&self) -> Option<(Mark, Payload)> {
         let state = self.lock();
         state.record.as_ref().map(|record| (record.fork, record.door.group_info.clone()))
     }
 
-    /// Remembers the door of an epoch.
+    /// Caches the door of an epoch.
     pub(crate) fn remember(&self, instance: &Instance, record: Record) {
         let mut state = self.lock();
         if state.at.is_some_and(|at| at.instance == *instance) {
@@ -234,8 +238,8 @@ impl Room {
         }
     }
 
-    /// An epoch is settled. Other relays may have noted that, too: what is remembered of it serves
-    /// for nothing but to bring a room back, whose joins cannot be taken back any more.
+    /// Marks an epoch as settled. Other relays may have settled epochs as well, unknown to this
+    /// one. The flag only serves to revive a room whose joins can no longer be taken back.
     pub(crate) fn settles(&self, began: Seq) {
         if let Some(record) = &mut self.lock().record {
             let epochs = record.door.epochs.iter_mut();
@@ -243,7 +247,8 @@ impl Room {
         }
     }
 
-    /// An epoch has begun at this relay. Its owner and its policy are those of the room.
+    /// Updates the cached door for an epoch begun through this relay. Owner and policy stay those
+    /// of the room.
     pub(crate) fn begins(&self, fork: Mark, current: EpochRecord, next: NextEpoch) {
         if let Some(record) = &mut self.lock().record {
             record.fork = fork;
@@ -253,23 +258,24 @@ impl Room {
         }
     }
 
-    /// All that is needed to bring the room back, if everything was heard that has happened to it
-    /// and its end was not.
+    /// Returns all that is needed to revive the room, provided that every change was received and
+    /// its end was not.
     pub(crate) fn as_it_was(&self) -> Option<(RoomCursor, Record)> {
         let at = self.floor()?;
         let state = self.lock();
         let record = state.record.clone().filter(|record| record.fork == at.fork)?;
-        let is_whole = state.hears && !state.was_deaf && !state.over;
+        let is_whole = state.subscribed && !state.was_unsubscribed && !state.over;
         (is_whole && state.held_end().is_none()).then_some((at, record))
     }
 
-    /// Whether the end of the room was heard, be it told already or held back.
+    /// Returns whether the end of the room was received, be it delivered already or held back.
     pub(crate) fn has_ended(&self) -> bool {
         let state = self.lock();
         state.over || state.held_end().is_some()
     }
 
-    /// How far the room is known to have come, also by what was answered and not announced yet.
+    /// Returns the furthest known position, including responses whose announcement has not arrived
+    /// yet.
     pub(crate) fn floor(&self) -> Option<RoomCursor> {
         let state = self.lock();
         let at = state.at?;
@@ -277,7 +283,7 @@ impl Room {
         Some(floor.filter(|floor| floor.head > at.head).unwrap_or(at))
     }
 
-    /// The server has said that the room has come so far.
+    /// Records a position from a response of the server.
     pub(crate) fn answered(&self, floor: RoomCursor) {
         let mut state = self.lock();
         let is_known =
@@ -291,7 +297,7 @@ impl Room {
 impl State {
     fn must_query(&mut self) -> bool {
         self.again = true;
-        !std::mem::replace(&mut self.looks, true)
+        !std::mem::replace(&mut self.is_querying, true)
     }
 
     fn is_before(&self, known: &RoomCursor) -> bool {
@@ -306,18 +312,18 @@ impl State {
             _ => 0,
         };
         let held: usize = self.held.iter().map(bytes).sum();
-        // The end is in no log.
+        // The end is not in the log, so it is always kept.
         let is_end = matches!(announced.what, What::Closed(_));
         let fits = self.held.len() < MAX_HELD && held + bytes(&announced) <= MAX_HELD_BYTES;
         if fits || is_end {
             self.held.push(announced);
         } else {
-            // What is in the log is found there.
+            // What does not fit is recovered from the log.
             self.again = true;
         }
     }
 
-    /// Why the room ended, if that was heard and is held back.
+    /// Returns why the room ended, if its end is among the held announcements.
     fn held_end(&self) -> Option<CloseReason> {
         let at = self.at?;
         self.held.iter().find_map(|held| match held.what {
@@ -333,12 +339,12 @@ impl State {
         self.feeds.close(reason);
     }
 
-    /// Tells what comes next, and passes over what is known. False when something before it was
+    /// Delivers the next change and skips known ones. Returns false when an earlier change was
     /// missed.
     fn take(&mut self, announced: &Announced) -> bool {
         let Some(at) = self.at else { return false };
         if announced.instance != at.instance {
-            // Of the room that was here before, or the end of this one was missed.
+            // It belongs to a previous room at this address, or the end of this one was missed.
             return matches!(announced.what, What::Closed(_));
         }
         match &announced.what {
@@ -353,7 +359,7 @@ impl State {
                 let mark = announced.mark;
                 let fork = if begins > 0 { mark } else { at.fork };
                 self.at = Some(RoomCursor { head: item.seq, turn: *turn, mark, fork, ..at });
-                self.feeds.tell(&Watched::Entry(item.clone()));
+                self.feeds.broadcast(&Watched::Entry(item.clone()));
             }
             What::Voided { turn, seq, epoch } => {
                 if *turn <= at.turn {
@@ -364,7 +370,7 @@ impl State {
                 }
                 let mark = announced.mark;
                 self.at = Some(RoomCursor { turn: *turn, mark, fork: mark, ..at });
-                self.feeds.tell(&Watched::Voided { seq: *seq, epoch: *epoch });
+                self.feeds.broadcast(&Watched::Voided { seq: *seq, epoch: *epoch });
             }
             What::Closed(reason) => self.end(*reason),
         }
@@ -375,19 +381,19 @@ impl State {
         match found {
             QueryResult::Whole(at, items) => {
                 self.at = Some(at);
-                items.into_iter().for_each(|item| self.feeds.tell(&Watched::Entry(item)));
+                items.into_iter().for_each(|item| self.feeds.broadcast(&Watched::Entry(item)));
             }
             QueryResult::Part(at) => {
                 self.at = Some(at);
-                self.feeds.tell(&Watched::Lagged);
+                self.feeds.broadcast(&Watched::Lagged);
             }
             QueryResult::Gone => return self.end(self.held_end().unwrap_or(CloseReason::Gone)),
         }
         let mut held = std::mem::take(&mut self.held).into_iter();
         while let Some(announced) = held.next() {
             if !self.take(&announced) {
-                // It is in what the next look finds, as is all behind it; or it was lost. The end is
-                // in none.
+                // The next query returns this change and all after it, unless they are lost. An end
+                // is not in the log, so it is applied here.
                 self.again = true;
                 let is_end = |held: &Announced| matches!(held.what, What::Closed(_));
                 for end in held.filter(is_end) {

@@ -1,8 +1,8 @@
-//! What settings of a server mean for the promise. No I/O.
+//! Evaluates a server's settings against the memory-only guarantee. No I/O.
 
 use std::collections::HashMap;
 
-/// The settings that are asked for.
+/// The settings that are requested.
 pub(super) const SETTINGS: [&str; 13] = [
     "save",
     "appendonly",
@@ -19,42 +19,41 @@ pub(super) const SETTINGS: [&str; 13] = [
     "crash-log-enabled",
 ];
 
-/// The most that may be held for replicas that come back, in bytes: as much is overwritten every few
-/// seconds.
+/// The largest allowed replication backlog in bytes: all of it is overwritten every few seconds.
 const MOST_HELD: u64 = 16 << 20;
 
-/// Modules that come with Redis and keep nothing beside the server's memory.
+/// Modules that ship with Redis and store nothing outside the server's memory.
 const KNOWN_MODULES: [&str; 8] =
     ["vectorset", "bf", "search", "ReJSON", "timeseries", "json", "ldap", "bloom"];
 
-/// What one server has said.
+/// What one server has reported.
 #[derive(Default)]
 pub(super) struct ServerFacts {
-    /// `None` when it refuses to tell.
+    /// `None` when it refuses the request.
     pub(super) settings: Option<HashMap<String, String>>,
     pub(super) has_replicas: bool,
     pub(super) is_replica: bool,
-    /// Whether it says that it writes, or is writing, to a disk.
+    /// Whether it reports that it writes, or is writing, to a disk.
     pub(super) writes: bool,
-    /// Snapshots since the relay looked first.
+    /// Snapshots since the relay's first check.
     pub(super) snapshots: u64,
-    /// `None` when it refuses to tell.
+    /// `None` when it refuses the request.
     pub(super) modules: Option<Vec<String>>,
 }
 
-/// What that means, line by line: what is wrong, and what to do.
+/// The result of an evaluation: lines that state what is wrong and how to fix it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Evaluation {
     pub(super) broken: Vec<String>,
     pub(super) unknown: Vec<String>,
-    /// Servers of a cluster that may hold copies and do not answer. They may come back.
+    /// Servers of a cluster that may hold copies and do not respond. They may come back.
     pub(super) silent: Vec<String>,
-    /// A server that has rooms does not answer, which the log says elsewhere.
+    /// A server that owns rooms does not respond. This is logged elsewhere.
     pub(super) is_away: bool,
 }
 
 impl Evaluation {
-    /// In an order that does not depend on which server was quicker to answer.
+    /// Sorts the lines, so that their order does not depend on which server responded first.
     pub(super) fn sort(&mut self) {
         for lines in [&mut self.broken, &mut self.unknown, &mut self.silent] {
             lines.sort_unstable();
@@ -66,7 +65,7 @@ impl Evaluation {
         self.unknown.is_empty() && self.silent.is_empty() && !self.is_away
     }
 
-    /// Whether there is anything that the log was told of.
+    /// Returns whether there is anything to log.
     pub(super) fn has_lines(&self) -> bool {
         !(self.broken.is_empty() && self.unknown.is_empty() && self.silent.is_empty())
     }

@@ -1,4 +1,4 @@
-//! Whether the servers keep everything in memory: asked at the start, and all the time.
+//! Checks that the servers keep everything in memory, at the start and continuously.
 
 mod evaluate;
 
@@ -26,15 +26,15 @@ use crate::{
     servers::{Node, Servers, field},
 };
 
-/// How often the servers are asked.
+/// Interval of the checks.
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// How long a server may take to say how it is, beside the time for a connection.
+/// Timeout for a server's responses, in addition to the connect timeout.
 const ANSWERS: Duration = Duration::from_secs(1);
-/// The most servers that are asked: each names others.
+/// The most servers that are checked: each one may name others.
 const MOST: usize = 1_024;
 
-/// Looks after the servers' promise.
+/// Monitors the memory-only guarantee of the servers.
 pub(crate) struct PostureMonitor {
     // Short sections, none across an await.
     state: Mutex<State>,
@@ -43,24 +43,25 @@ pub(crate) struct PostureMonitor {
 #[derive(Default)]
 struct State {
     verdict: Evaluation,
-    /// Snapshots of each server when it was looked at first, by the name of its run.
+    /// The number of snapshots of each server at its first check, by run ID.
     snapshots: HashMap<String, u64>,
-    /// Servers that others have named, by where they are. They keep their connections.
+    /// Servers discovered through others, by address. Kept here so that their connections are
+    /// reused.
     named: HashMap<String, Arc<Node>>,
-    /// How much memory the servers that have rooms have taken, of their `maxmemory`.
+    /// How much memory the servers that own rooms use, of their `maxmemory`.
     memory: Option<Level>,
-    /// Goes on looking.
+    /// The monitoring task.
     task: Option<JoinHandle<()>>,
 }
 
-/// How it is known that a server may hold a copy.
+/// Why a server may hold a copy of rooms.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum KnownAs {
-    /// It has rooms.
+    /// It owns rooms.
     HasRooms,
-    /// A server sends it what happens, or it sends that to a server.
+    /// It has a replication link with another server, in either direction.
     Connected,
-    /// It belongs to the cluster; it may be down, or cut off.
+    /// It is listed in the cluster; it may be down, or partitioned.
     Listed,
 }
 
@@ -70,7 +71,7 @@ struct Holder {
     known: KnownAs,
 }
 
-/// What a server has said of itself, and which others it has named.
+/// What a server has reported about itself, and the other servers it has named.
 struct ServerReport {
     said: ServerFacts,
     memory: Option<Level>,
@@ -78,7 +79,7 @@ struct ServerReport {
 }
 
 impl PostureMonitor {
-    /// Looks, and goes on looking until the servers are no more needed.
+    /// Checks the servers, and starts a task that checks them until they are dropped.
     pub(crate) async fn spawn(servers: &Arc<Servers>) -> Result<Arc<Self>, ConnectError> {
         let watchman = Arc::new(Self { state: Mutex::default() });
         let verdict = watchman.check_all(servers).await;
@@ -98,19 +99,19 @@ impl PostureMonitor {
         let state = self.lock();
         match &state.verdict {
             Evaluation { broken, .. } if !broken.is_empty() => Posture::Broken,
-            // The last verdict says nothing when nobody looks any more.
+            // The last evaluation is outdated once the task has ended.
             _ if state.task.as_ref().is_some_and(JoinHandle::is_finished) => Posture::Unknown,
             verdict if !verdict.is_known() => Posture::Unknown,
             _ => Posture::Kept,
         }
     }
 
-    /// Whether all servers that have rooms answered when they were last asked.
+    /// Returns whether all servers that own rooms responded to the last check.
     pub(crate) fn health(&self) -> Health {
         if self.lock().verdict.is_away { Health::Unreachable } else { Health::Ready }
     }
 
-    /// How much memory the servers that have rooms have taken together, as seen within the last
+    /// Returns how much memory the servers that own rooms use in total, as seen within the last
     /// seconds.
     pub(crate) fn memory(&self) -> Option<Level> {
         self.lock().memory
@@ -141,8 +142,9 @@ impl PostureMonitor {
         }
     }
 
-    /// Asks every server that may hold a copy: those that have rooms, those that follow them, and
-    /// those that follow these. All at once, so that one that hangs hides nothing of the others.
+    /// Checks every server that may hold a copy: those that own rooms, their replicas, and the
+    /// replicas of these. The servers are checked concurrently, so that one that hangs does not
+    /// hide the others' results.
     async fn check_all(&self, servers: &Servers) -> Evaluation {
         let topology = servers.topology();
         let masters = topology.masters.iter().map(|node| (KnownAs::HasRooms, node));
@@ -192,7 +194,7 @@ impl PostureMonitor {
         verdict
     }
 
-    /// A server that another one named.
+    /// Returns the node for a server that another one named.
     fn named(&self, servers: &Servers, by: &Node, host: String, port: u16) -> Option<Arc<Node>> {
         let node = servers.beside(by, host, port)?;
         let mut state = self.lock();
@@ -223,8 +225,8 @@ impl PostureMonitor {
             settings: settings(node).await?,
             has_replicas: field(&replication, "connected_slaves").is_some_and(|count| count != "0"),
             is_replica,
-            // A snapshot under way may be for a replica, over the network: those for a disk are
-            // counted.
+            // A snapshot in progress may be for a replica, over the network. Snapshots to a disk
+            // are counted instead.
             writes: is_on("aof_enabled") || is_on("aof_rewrite_in_progress"),
             snapshots: self.new_snapshots(run, number("rdb_saves").unwrap_or(0)),
             modules: modules(node).await?,
@@ -232,7 +234,7 @@ impl PostureMonitor {
         Ok(ServerReport { said, memory: level(&memory), named })
     }
 
-    /// How many snapshots a server has taken since it was looked at first.
+    /// Returns how many snapshots a server has taken since its first check.
     fn new_snapshots(&self, run: String, count: u64) -> u64 {
         let mut state = self.lock();
         let first = *state.snapshots.entry(run).or_insert(count);
@@ -240,17 +242,16 @@ impl PostureMonitor {
     }
 }
 
-/// How much of its `maxmemory` a server has taken, by what `INFO memory` says. `None` without a
-/// limit.
+/// Returns how much of its `maxmemory` a server uses, from `INFO memory`. `None` without a limit.
 fn level(memory: &str) -> Option<Level> {
     let bytes = |name| field(memory, name)?.parse().ok();
     let (used, limit): (u64, u64) = (bytes("used_memory")?, bytes("maxmemory")?);
-    // What the server itself does not count, as buffers for replicas.
+    // Memory that the server itself does not count, such as replica buffers.
     let used = used.saturating_sub(bytes("mem_not_counted_for_evict").unwrap_or(0));
     (limit > 0).then_some(Level { used, limit })
 }
 
-/// Of all of them. `None` when one does not tell, or has no limit.
+/// Sums all levels. `None` when one of them is unknown or has no limit.
 fn together(levels: &[Option<Level>]) -> Option<Level> {
     let add = |all: Level, one: &Option<Level>| {
         let one = (*one)?;
@@ -261,7 +262,7 @@ fn together(levels: &[Option<Level>]) -> Option<Level> {
     (all.limit > 0).then_some(all)
 }
 
-/// What it means that a server does not say how it is.
+/// Evaluates the failure of a server to respond.
 fn cannot_be_asked(holder: &Holder, fault: Option<Fault>) -> Evaluation {
     let name = holder.node.name();
     let mut verdict = Evaluation::default();
@@ -289,14 +290,14 @@ async fn watch(watchman: Weak<PostureMonitor>, servers: Weak<Servers>) {
         let (Some(watchman), Some(servers)) = (watchman.upgrade(), servers.upgrade()) else {
             return;
         };
-        // Nothing fails because a server was added.
+        // Nothing fails when a server is added, so the topology is refreshed here.
         servers.refresh_topology().await;
         let verdict = watchman.check_all(&servers).await;
         watchman.note(verdict);
     }
 }
 
-/// A replica in a line of `INFO replication`: `slave0:ip=10.0.0.2,port=6379,state=online,…`.
+/// Parses a replica in a line of `INFO replication`: `slave0:ip=10.0.0.2,port=6379,state=online,…`.
 fn replica(line: &str) -> Option<(String, u16)> {
     let (name, fields) = line.trim().split_once(':')?;
     name.strip_prefix("slave")?.parse::<u32>().ok()?;
@@ -304,17 +305,17 @@ fn replica(line: &str) -> Option<(String, u16)> {
     Some((find("ip=")?.to_owned(), find("port=")?.parse().ok()?))
 }
 
-/// The server that a replica follows, in `INFO replication`.
+/// Parses the master of a replica in `INFO replication`.
 fn master(replication: &str) -> Option<(String, u16)> {
     let host = field(replication, "master_host").filter(|host| !host.is_empty())?;
     Some((host.to_owned(), field(replication, "master_port")?.parse().ok()?))
 }
 
-/// A server in a line of `CLUSTER NODES`: `ID 10.0.0.2:6379@16379,host master,fail - …`.
+/// Parses a server in a line of `CLUSTER NODES`: `ID 10.0.0.2:6379@16379,host master,fail - …`.
 fn member(line: &str) -> Option<(String, u16)> {
     let mut words = line.split_whitespace();
     let (_, addr, flags) = (words.next()?, words.next()?, words.next()?);
-    // The one that answers was asked; others were never reached by anyone.
+    // `myself` is being checked already; the others have never been reachable.
     if flags.split(',').any(|flag| matches!(flag, "myself" | "handshake" | "noaddr")) {
         return None;
     }
@@ -328,7 +329,7 @@ async fn text(node: &Node, command: &Cmd) -> Result<String, Fault> {
     String::from_redis_value(answer).map_err(|_| Fault::Failed)
 }
 
-/// `None` when the server refuses to tell.
+/// Returns `None` when the server refuses the request.
 async fn settings(node: &Node) -> Result<Option<HashMap<String, String>>, Fault> {
     let answer = try_ask(node, cmd("CONFIG").arg("GET").arg(&SETTINGS)).await?;
     Ok(answer.and_then(|answer| HashMap::from_redis_value(answer).ok()))
@@ -342,7 +343,7 @@ async fn modules(node: &Node) -> Result<Option<Vec<String>>, Fault> {
     Ok(modules.ok().and_then(|modules| modules.into_iter().map(name).collect()))
 }
 
-/// The answer to a question that a server may refuse.
+/// Returns the response to a command that a server may refuse.
 async fn try_ask(node: &Node, command: &Cmd) -> Result<Option<Value>, Fault> {
     match node.ask(command).await {
         Ok(answer) => Ok(Some(answer)),

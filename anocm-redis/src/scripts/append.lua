@@ -1,16 +1,16 @@
 -- Appends an entry to the log.
 -- KEYS: room, shard
--- ARGV: 1 epoch, 2 retention (0: live), 3 size, 4 the entry with room for its time of death, 5 a
---       mark that no other entry has, 6 to 9 the instance, head, turn and fork that the relay
---       knows, and of what begins an epoch 10 member, 11 door, 12 group information
+-- ARGV: 1 epoch, 2 retention (0: live), 3 size, 4 the entry with space for its expiry time, 5 a unique
+--       mark, 6 to 9 the instance, head, turn and fork that the relay knows, and if the entry begins an
+--       epoch 10 member, 11 door, 12 group information
 --
--- What is sealed is passed on as it is, and never put together with anything: of what Lua puts
--- together, copies are left in memory that it gives back unwiped.
+-- The sealed payload is passed on as it is and never concatenated: Lua frees the memory of concatenated
+-- strings without zeroing it, which would leave copies behind.
 local room, shard = KEYS[1], KEYS[2]
 
--- Which record of an epoch is forgotten when there is one too many: the first one, unless it and the
--- next are of the epoch that an unsettled join ended and of the one it began. Then the last one before
--- the epoch that has just ended, so that what follows the join stays known.
+-- Returns the epoch record to evict when there is one too many: the oldest, unless the two oldest are
+-- those of the epoch that an unsettled join ended and of the epoch it began. Then it is the last one
+-- before the epoch that has just ended, so that the epochs after the join stay known.
 local function superfluous(epochs)
   local places = redis.call('HKEYS', epochs)
   for i, place in ipairs(places) do
@@ -29,8 +29,8 @@ end
 local epoch, head, turn = tonumber(seen[1]), tonumber(seen[2]), tonumber(seen[3])
 local holds, bytes = tonumber(seen[5]), tonumber(seen[6])
 if ARGV[6] == seen[9] then
-  -- A server that took over may know less than the relay: a place is never given twice, and
-  -- epochs do not go back.
+  -- A server that took over may know less than the relay: a sequence number is never assigned twice,
+  -- and epochs never go back.
   local known = tonumber(ARGV[8])
   if turn < known or turn == known and seen[11] ~= ARGV[9] then
     cleaning().finish(room, seen[9], 'gone')
@@ -53,7 +53,7 @@ local index = room .. ':x'
 if retention > 0 then
   local most_entries, most_bytes = tonumber(seen[7]), tonumber(seen[8])
   if not begins then
-    -- The last tenth is for commits and joins.
+    -- The last tenth is reserved for commits and joins.
     most_entries = most_entries - math.floor(most_entries / 10)
     most_bytes = most_bytes - math.floor(most_bytes / 10)
   end
@@ -72,7 +72,7 @@ if retention > 0 then
   if entries == 0 then
     redis.call('PEXPIREAT', index, ends_at(holds))
   end
-  -- What is due earlier than anything that the list knows of is looked at earlier.
+  -- An entry that expires before the room's next scheduled check moves that check forward.
   if entries == 0 or death < tonumber(seen[12]) then
     list(room, shard, death, holds)
     redis.call('HSET', room, 'due', death)
@@ -83,7 +83,7 @@ end
 if begins then
   local old = redis.call('HMGET', room, 'began', 'settled', 'member', 'door', 'handshakes',
     'replaced_from', 'replaced', 'replaced_earlier')
-  -- The kind of an entry stands behind its time of death: 2 is a join.
+  -- The kind of an entry follows its expiry time: 2 is a join.
   local is_join = string.byte(ARGV[4], 7) == 2
   if retention > 0 then
     local epochs = room .. ':e'
@@ -110,7 +110,7 @@ if begins then
 else
   redis.call('HSET', room, 'head', seq, 'bytes', bytes, 'mark', ARGV[5])
 end
--- One directly after the other on every connection.
+-- Subscribers receive both messages directly after one another.
 redis.call(PUBLISH, room, 'E' .. seen[9] .. seen[10] .. ARGV[5] .. struct.pack('>I8I8', turn, seq))
 redis.call(PUBLISH, room, ARGV[4])
 return {'ok', seq, seen[9], turn, begins and ARGV[5] or seen[11]}

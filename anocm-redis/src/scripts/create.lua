@@ -18,7 +18,7 @@ local short = lingers(linger, false)
 local ends = now + math.min(short, age)
 local holds = math.min(ends + slack(short), now + age)
 redis.call('HSET', room,
-  -- What every append looks at comes first.
+  -- The fields that every append reads come first.
   'epoch', 0, 'head', 0, 'turn', 0, 'until', ends, 'holds', holds, 'bytes', 0,
   'max_entries', ARGV[10], 'max_bytes', ARGV[11], 'instance', ARGV[1],
   'mark', ARGV[1], 'fork', ARGV[1], 'due', ends,

@@ -1,6 +1,6 @@
--- The door. Group information that the relay has already is left out.
+-- Returns the door. Group information that the relay has already is omitted.
 -- KEYS: room
--- ARGV: 1 the mark of the epoch's beginning of which the relay has it
+-- ARGV: 1 the mark of the change that began the epoch whose group information the relay has
 local room = KEYS[1]
 local seen = redis.call('HMGET', room, 'until', 'instance', 'fork', 'epoch', 'head', 'began',
   'member', 'door', 'owner', 'largest', 'handshakes', 'linger', 'age', 'max_entries', 'max_bytes',

@@ -1,11 +1,11 @@
--- Does what is due in a slot: erases entries whose time has come, and rooms that have ended.
+-- Processes what is due in a shard: erases expired entries and rooms that have ended.
 -- KEYS: shard
--- ARGV: 1 how many entries of a room at most, 2 whether rooms that have lingered out are spared for
---       now (1), since the relay did not run
--- Gives after how long there is more to do (-1: never), how many rooms there are, of how many something was
--- erased, the server's clock, and the offset of the slot.
+-- ARGV: 1 the most entries of a room to erase, 2 whether rooms whose linger ran out are spared for now
+--       (1), since the relay was not running
+-- Returns the delay until more is due (-1: never), the number of rooms, the number of rooms processed,
+-- the server's clock, and the offset of the shard.
 local shard, janitor = KEYS[1], cleaning()
--- A room that is spared is looked at again after so long.
+-- A spared room is checked again after this delay.
 local SPARED_FOR = 1000
 local done = 0
 local most = tonumber(ARGV[1])
@@ -30,11 +30,11 @@ for _, name in ipairs(redis.call('ZRANGEBYSCORE', shard, '-inf', now, 'LIMIT', 0
     if is_spared then
       ends = math.max(ends, now + SPARED_FOR)
     end
-    -- Not before now: rooms that have more to be done take turns.
+    -- Not before now: rooms with more left to do take turns.
     local next = math.max(now, due and math.min(tonumber(due), ends or now) or ends or now)
     redis.call('ZADD', shard, next, name)
-    -- Whoever appends something goes by this: the list never has a later time for the room. Of one
-    -- that somebody has deleted there is nothing but entries, to be erased by and by.
+    -- `append` relies on this: the list never has a later time for the room than `due`. Of a room whose
+    -- hash was deleted by other means only entries are left, which are erased step by step.
     if ends then
       redis.call('HSET', room, 'due', next)
     end

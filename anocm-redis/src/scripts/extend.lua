@@ -1,10 +1,10 @@
--- Holds the keys of entries for longer, some at a time. Gives the cursor of the next step, 0 when
+-- Extends the time to live of entry keys, some at a time. Returns the cursor of the next step, 0 when
 -- there is none.
 -- KEYS: room
 -- ARGV: 1 until when, 2 cursor, 0 at first, 3 about how many to visit
 --
--- A cursor of the index and no position in it: entries may be taken back between two steps, and
--- none that stays must be passed over.
+-- Uses a scan cursor of the index instead of a position in it: entries may be rolled back between two
+-- steps, and no remaining entry must be skipped.
 local room, holds = KEYS[1], tonumber(ARGV[1])
 local seen = redis.call('HMGET', room, 'until', 'held')
 if gone(seen[1]) then
@@ -14,7 +14,7 @@ local held = tonumber(seen[2])
 local next, kept = unpack(redis.call('ZSCAN', room .. ':x', ARGV[2], 'COUNT', ARGV[3]))
 for i = 1, #kept, 2 do
   local death = tonumber(kept[i + 1])
-  -- The others were given all their time.
+  -- The other keys already have their full time to live.
   if death > held then
     local key = room .. ':' .. parse(kept[i])
     redis.call('PEXPIREAT', key, ends_at(math.min(death, holds)), 'GT')

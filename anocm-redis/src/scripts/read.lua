@@ -1,6 +1,6 @@
--- Kept entries after a cursor, in order, none at or after its time.
+-- Returns kept entries after a cursor, in order, without expired ones.
 -- KEYS: room
--- ARGV: 1 after, 2 until, 3 bytes of a page, 4 length of what stands before the sealed part
+-- ARGV: 1 after, 2 until, 3 bytes of a page, 4 number of bytes before the sealed part
 local room = KEYS[1]
 local seen = redis.call('HMGET', room, 'until', 'head')
 if gone(seen[1]) then
@@ -12,7 +12,8 @@ if after >= last then
   return {'ok', now, last, 0, {}}
 end
 
--- Where few are kept they are found by the index, else by trying one place after the other.
+-- If there are few entries, they are found by the index, otherwise by probing one sequence number after
+-- another.
 local FEW, TRIES = 1000, 1024
 local places
 if redis.call('ZCARD', index) <= FEW then

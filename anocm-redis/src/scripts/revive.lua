@@ -1,17 +1,18 @@
--- Brings a room back that the server expired because its clock was set, or while the relay did not
--- run, as a relay knows it that has heard all that happened to it. Gives 1 when it is there.
+-- Restores a room that the server expired because its clock was set, or while the relay was not
+-- running. The state is that of a relay that has received all changes. Returns 1 when the room exists
+-- afterwards.
 -- KEYS: room, shard
--- ARGV: 1 to 11 as for `create`, 12 when it was opened, 13 epoch, 14 where that began, 15 head,
---       16 turn, 17 mark, 18 fork, 19 whether the epoch is settled; and if the door was ever shut, 20
---       the hash of that one, 21 until when, 22 for how long
+-- ARGV: 1 to 11 as for `create`, 12 when it was opened, 13 epoch, 14 sequence number where that began,
+--       15 head, 16 turn, 17 mark, 18 fork, 19 whether the epoch is settled; and if the door was ever
+--       shut, 20 the hash of that door, 21 until when, 22 for how long
 local room, shard, janitor = KEYS[1], KEYS[2], cleaning()
 local seen = redis.call('HMGET', room, 'until', 'instance')
 if seen[1] then
-  -- Another relay was quicker; or the room has ended, and was not expired.
+  -- Another relay was faster, or the room has ended and was not expired.
   return {'ok', seen[2] == ARGV[1] and not gone(seen[1]) and 1 or 0}
 end
 local linger, age, opened = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[12])
--- Whether anybody has joined is not known. Epochs begin with a join, as a rule.
+-- Whether there was a join is not known. As a rule, the first epoch change is a join.
 local is_joined = ARGV[13] ~= '0'
 linger = lingers(linger, is_joined)
 local ends = math.min(now + linger, opened + age)
@@ -22,7 +23,7 @@ if reserve_is_taken() then
   return {'full'}
 end
 local holds = math.min(ends + slack(linger), opened + age)
--- Entries have gone with it: nothing may be left that nobody would find.
+-- The entries have expired with it: delete leftovers that nothing would refer to.
 redis.call('DEL', room .. ':x', room .. ':e', room .. ':s')
 redis.call('HSET', room,
   'epoch', ARGV[13], 'head', ARGV[15], 'turn', ARGV[16], 'until', ends, 'holds', holds, 'bytes', 0,

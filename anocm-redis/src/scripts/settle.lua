@@ -1,5 +1,5 @@
--- Notes that a member of the epoch before has proven the epoch that the join at a place began. The
--- log stays as it is, and so do its marks.
+-- Marks the epoch begun by the join at a sequence number as settled: a member of the previous epoch has
+-- proven it. The log and its marks stay unchanged.
 -- KEYS: room
 -- ARGV: 1 seq
 local room, seq = KEYS[1], tonumber(ARGV[1])
@@ -13,7 +13,7 @@ if tonumber(seen[2]) == seq then
   end
   return {'ok'}
 end
--- It has ended since: its record is at the place of the entry that ended it.
+-- It has ended since: its record is stored under the sequence number of the entry that ended it.
 local epochs = room .. ':e'
 for _, place in ipairs(redis.call('HKEYS', epochs)) do
   local death, epoch, began, retention, settled, by_join, member, door =

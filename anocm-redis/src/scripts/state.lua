@@ -1,5 +1,5 @@
--- How far a room has come: its instance, head and turn, and the marks of its last change and of
--- its last epoch's.
+-- Returns the position of a room: its instance, head and turn, and the marks of its last change and of
+-- its last epoch change.
 -- KEYS: room
 local room = KEYS[1]
 local seen = redis.call('HMGET', room, 'until', 'instance', 'head', 'turn', 'mark', 'fork')

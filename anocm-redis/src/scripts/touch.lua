@@ -1,7 +1,7 @@
--- Somebody is connected: the linger starts anew. Says how far the room has come, and until when
--- the keys of entries have to be held from now on (0: as they are).
+-- Restarts the linger: the room has a connection. Returns the room's position, and until when the keys
+-- of entries have to be held from now on (0: no change).
 -- KEYS: room, shard
--- ARGV: 1 of a room that may have lingered out since the relay did not run, its instance
+-- ARGV: 1 the instance of a room whose linger may have run out while the relay was not running
 local room, shard = KEYS[1], KEYS[2]
 local seen = redis.call('HMGET', room, 'until', 'holds', 'held', 'opened', 'linger', 'age',
   'instance', 'head', 'turn', 'mark', 'fork', 'joined', 'handshakes',
@@ -13,7 +13,7 @@ if gone(seen[1]) then
   end
 end
 if ARGV[1] ~= '' and ARGV[1] ~= seen[7] then
-  -- Another one has been opened here since.
+  -- Another room has been opened at this address since.
   return {'gone'}
 end
 local _, largest, earlier = restorable(tonumber(seen[13]), seen[14], seen[15], seen[16])
@@ -29,10 +29,11 @@ if seen[14] then
 end
 local linger, oldest = lingers(tonumber(seen[5]), seen[12]), seen[4] + seen[6]
 local ends = math.min(now + linger, oldest)
--- A relay whose own clock stood still for a moment takes no time from the others.
+-- A relay whose own clock stood still for a moment must not shorten the linger that other relays have
+-- set.
 ends = math.max(ends, tonumber(seen[1]))
 redis.call('HSET', room, 'until', ends)
--- Heals a list that was lost.
+-- Restores the entry of a list that was lost.
 redis.call('ZADD', shard, 'NX', now, string.sub(room, #shard + 1))
 hold(shard, tonumber(seen[2]))
 if tonumber(seen[3]) >= ends then

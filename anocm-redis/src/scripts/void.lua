@@ -1,9 +1,9 @@
--- Takes back the entry at a place, which began an epoch, and everything after it.
+-- Rolls back the entry at a sequence number, which began an epoch, and everything after it.
 -- KEYS: room
--- ARGV: 1 seq, 2 member, 3 door, 4 group information, 5 a mark that nothing else has, 6 length
---       of what stands before the sealed part, 7 and 8 for how long the door is shut at first, and
---       at most; and of a join that a member takes back, whose hashes are those that are recorded,
---       9 the member hash that was shown, 10 how old the join must be
+-- ARGV: 1 seq, 2 member, 3 door, 4 group information, 5 a unique mark, 6 number of bytes before the
+--       sealed part, 7 and 8 how long the door is shut at first, and at most; and for a join that a
+--       member takes back, whose hashes are the recorded ones, 9 the member hash that was presented, 10
+--       the minimum age of the join
 local room, janitor = KEYS[1], cleaning()
 local seen = redis.call('HMGET', room, 'until', 'epoch', 'began', 'turn', 'holds', 'instance', 'mark',
   'head', 'settled', 'shut', 'shut_for', 'handshakes',
@@ -13,7 +13,7 @@ if gone(seen[1]) then
 end
 local current, seq = tonumber(seen[2]), tonumber(ARGV[1])
 local epochs, index = room .. ':e', room .. ':x'
--- The record of the epoch that it ended is kept beside it.
+-- The record of the epoch that it ended is stored under the same sequence number.
 local record = redis.call('HGET', epochs, seq)
 if not record then
   return {'stale', current}
@@ -22,7 +22,8 @@ local death, epoch, began, retention, settled, by_join, member, door = struct.un
 if death <= now then
   return {'stale', current}
 end
--- Whether the epoch that the entry began is settled. One that is not known any more counts as such.
+-- Returns whether the epoch that the entry began is settled. An epoch whose record is gone counts as
+-- settled.
 local function is_settled()
   if tonumber(seen[3]) == seq then
     return seen[9] ~= '0'
@@ -49,7 +50,7 @@ if ARGV[9] then
 else
   member, door = ARGV[2], ARGV[3]
 end
--- What is restored takes as a rule what was kept for it.
+-- Restored group information normally fits into the space reserved for it.
 local _, largest, earlier = restorable(tonumber(seen[12]), seen[13], seen[14], seen[15])
 largest = math.max(largest, earlier)
 if #ARGV[4] > math.max(redis.call('STRLEN', room .. ':d'), largest) and reserve_is_taken() then
@@ -57,7 +58,7 @@ if #ARGV[4] > math.max(redis.call('STRLEN', room .. ':d'), largest) and reserve_
 end
 local head, members = tonumber(seen[8]), {}
 if head - seq < redis.call('ZCARD', index) then
-  -- Not much has followed: found place by place.
+  -- Few entries have followed: probe each sequence number.
   for place = seq, head do
     local length = redis.call('STRLEN', room .. ':' .. place)
     if length > 0 then
@@ -75,7 +76,8 @@ end
 local freed = 0
 for _, member in ipairs(members) do
   freed = freed + janitor.forget(room, member)
-  -- Whether it began an epoch is known from a record that a later epoch may have displaced.
+  -- Whether it began an epoch is known only from a record that a later epoch may have displaced, so
+  -- both forms are removed.
   redis.call('ZREM', index, member, member .. ':c')
 end
 for _, ended in ipairs(redis.call('HKEYS', epochs)) do
@@ -89,7 +91,7 @@ local turn = tonumber(seen[4]) + 1
 redis.call('HSET', room, 'epoch', epoch, 'turn', turn, 'began', began, 'settled', settled,
   'member', member, 'door', door, 'mark', ARGV[5], 'fork', ARGV[5])
 if by_join ~= 0 then
-  -- Twice as long as the last time, if that was by the same door.
+  -- Doubles the last lockout, if that was for the same door.
   local time = tonumber(ARGV[7])
   if seen[10] == door then
     time = math.min(2 * seen[11], tonumber(ARGV[8]))

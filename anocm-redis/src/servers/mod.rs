@@ -1,4 +1,4 @@
-//! The servers that keep the rooms, as one.
+//! The servers that own the rooms, presented as one.
 
 mod clock;
 mod node;
@@ -27,28 +27,28 @@ use crate::{
     script::{Name, PubSub, Scripts},
 };
 
-/// How often something is asked again that was not done for sure.
+/// How many times a command is tried that was certainly not executed.
 const TRIES: u32 = 4;
-/// How long to wait before the first of these; then twice as long each time.
+/// Initial backoff, doubled with each retry.
 const PAUSE: Duration = Duration::from_millis(50);
-/// The shortest time between two looks at the topology.
+/// The shortest time between two refreshes of the topology.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// The servers that keep the rooms.
+/// The servers that own the rooms.
 pub(crate) struct Servers {
     options: RedisOptions,
     scripts: Scripts,
     clocks: Clocks,
     // Short sections, none across an await.
     topology: Mutex<Arc<Topology>>,
-    /// When it was looked at last. One looks for all.
+    /// When the topology was refreshed last. The lock lets one task refresh it for all.
     looked: tokio::sync::Mutex<Instant>,
 }
 
 impl Servers {
     pub(crate) async fn connect(options: RedisOptions) -> Result<Self, ConnectError> {
         #[cfg(feature = "tls")]
-        // Somebody may have chosen one before.
+        // The program may have installed a provider already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let topology = Topology::discover(&options, None).await?;
         let scripts = Scripts::new(pubsub(&topology));
@@ -69,14 +69,14 @@ impl Servers {
         Arc::clone(&self.topology.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// A server that another one named, and that is asked nothing but how it is.
+    /// Returns a node for a server that another one named. It is used for health checks only.
     pub(crate) fn beside(&self, node: &Node, host: String, port: u16) -> Option<Node> {
         let addr = topology::beside(node.info().addr(), Some(host), port)?;
         let info = node.info().clone().set_addr(addr);
         Some(Node::new(info, self.options.connect_timeout, self.options.connect_timeout))
     }
 
-    /// How many servers have rooms, and how many of these can be used.
+    /// Returns how many servers own rooms, and how many of these can be used.
     pub(crate) fn health(&self) -> StoreHealth {
         let topology = self.topology();
         let reachable = topology.masters.iter().filter(|node| node.is_reachable()).count();
@@ -87,14 +87,14 @@ impl Servers {
         pubsub(&self.topology())
     }
 
-    /// Looks again which servers there are.
+    /// Refreshes the topology.
     pub(crate) async fn refresh_topology(&self) {
         let mut looked = self.looked.lock().await;
         if looked.elapsed() < LOOK {
             return;
         }
         let known = self.topology();
-        // A single server stays what it is.
+        // The topology of a single server never changes.
         if known.is_cluster
             && let Ok(topology) = Topology::discover(&self.options, Some(&known)).await
             && topology.is_cluster
@@ -104,7 +104,7 @@ impl Servers {
         *looked = Instant::now();
     }
 
-    /// Runs a script where the shard is: exactly once, or not at all, or nobody knows.
+    /// Runs a script on the shard's owner: exactly once, or not at all, or with an unknown outcome.
     pub(crate) async fn run(
         &self,
         shard: Shard,
@@ -135,7 +135,7 @@ impl Servers {
         Err(Fault::NotHere)
     }
 
-    /// Runs a script that is told the time of rooms, by this relay's clock.
+    /// Runs a script with the room time as its last argument, by this relay's clock.
     async fn run_now(
         &self,
         node: &Node,
@@ -152,37 +152,39 @@ impl Servers {
         self.run_at(node, name, keys, &arguments).await
     }
 
-    /// The time of rooms in a slot, in milliseconds, once anything was asked there.
+    /// Returns the room time of a shard in milliseconds, once any request was sent there.
     pub(crate) fn now(&self, shard: Shard) -> Option<u64> {
         self.clocks.now(shard)
     }
 
-    /// The relay's own clock.
+    /// Returns the time of the relay's own clock.
     pub(crate) fn here(&self) -> Timestamp {
         self.clocks.here()
     }
 
-    /// The relay runs.
+    /// Records a heartbeat of the relay.
     pub(crate) fn heartbeat(&self) {
         self.clocks.heartbeat();
     }
 
-    /// What erases rooms runs, as it does each second.
+    /// Records a heartbeat of the janitor, which runs each second.
     pub(crate) fn looks_after_rooms(&self) {
         self.clocks.looks_after_rooms();
     }
 
-    /// Whether the relay did not run lately, so that nobody could touch its rooms.
+    /// Returns whether the relay was not running for a while lately, so that its rooms were not
+    /// touched.
     pub(crate) fn has_stood_still(&self) -> bool {
         self.clocks.has_stood_still()
     }
 
-    /// Whether the relay has gone on only just now, after it did not run.
+    /// Returns whether the relay has just resumed after a time in which it was not running.
     pub(crate) fn has_just_gone_on(&self) -> bool {
         self.clocks.has_just_gone_on()
     }
 
-    /// Whether the server's clock was set lately, by which it may have expired rooms of this slot.
+    /// Returns whether the server's clock was set lately, so that it may have expired rooms of this
+    /// shard.
     pub(crate) async fn has_jumped(&self, shard: Shard) -> Result<bool, Fault> {
         let topology = self.topology();
         let node = topology.owner(shard).ok_or(Fault::NotHere)?;
@@ -190,14 +192,14 @@ impl Servers {
         Ok(self.clocks.has_jumped(shard))
     }
 
-    /// Takes what a server said of its clock, and has a step of it recorded there.
+    /// Applies a server's clock reading, and records a step on the server if there was one.
     pub(crate) async fn observe_clock(&self, shard: Shard, asked: RoundTrip, told: ServerTime) {
         let Some(step) = self.clocks.observe(shard, asked, told) else { return };
         let topology = self.topology();
         let Some(node) = topology.owner(shard) else { return };
         let old = step.old.map_or_else(|| "none".to_owned(), |old| old.to_string());
         let new = step.new.to_string();
-        // If it fails, the step is found again.
+        // If this fails, the next reading reveals the step again.
         let Ok((asked, told)) = self.ask_clock(node, shard, [&old, &new]).await else { return };
         if told.offset == Some(step.new) {
             if step.by != 0 {
@@ -229,7 +231,7 @@ impl Servers {
         Ok((RoundTrip { sent, answered }, ServerTime { wall, offset }))
     }
 
-    /// Runs a script on a server, which learns it first if it does not know it.
+    /// Runs a script on a server, and loads it first if the server does not know it.
     pub(crate) async fn run_at(
         &self,
         node: &Node,
@@ -252,18 +254,18 @@ impl Servers {
     }
 }
 
-/// Whether the servers that have the rooms can be used.
+/// Whether the servers that own the rooms can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoreHealth {
-    /// How many servers have rooms: 1, or the masters of a cluster.
+    /// How many servers own rooms: 1, or the masters of a cluster.
     pub servers: usize,
     /// How many of these can be used, as seen within the last seconds.
     pub reachable: usize,
 }
 
 impl StoreHealth {
-    /// Whether there are rooms that can be used.
+    /// Returns whether there are rooms that can be used.
     #[must_use]
     pub const fn is_ready(&self) -> bool {
         self.reachable > 0

@@ -16,39 +16,39 @@ use tokio::{sync::watch, time::Instant};
 use super::topology::field;
 use crate::error::{Fault, at_hello};
 
-/// Commands that wait for their way out.
+/// Length of the queue of commands to be sent.
 const WAITING: usize = 1_024;
-/// So long after a failure no new connection is tried.
+/// Minimum delay after a failed connection before the next attempt.
 const REST: Duration = Duration::from_millis(200);
-/// An equal complaint is logged once in so long.
+/// Interval in which an identical warning is logged once.
 const COMPLAINS: Duration = Duration::from_secs(60);
 
-/// Steps of a clock that differ by less, in milliseconds, are one that was noticed several times;
-/// or one by which it is led to the right time little by little.
+/// Clock steps that differ by less, in milliseconds, count as one: several shards noticed the same
+/// step, or the clock is adjusted little by little.
 const SAME_STEP: u64 = 1_000;
 
-/// What a server is there for.
+/// The role of a server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Duty {
-    /// It is asked how it is, and nothing else.
+    /// Only health checks are sent to it.
     #[default]
     Standby,
-    /// A master of a cluster: another server says when it no longer is one.
+    /// A master of a cluster: the other servers report when it no longer is one.
     Slots,
-    /// It has all rooms. Its address may lead to another server later, and only the server itself
-    /// says whether it is the master.
+    /// A single server that owns all rooms. Its address may lead to another server later, and only
+    /// the server itself reports whether it is the master.
     Alone,
 }
 
-/// One server and the connection for commands to it, which is made when it is needed.
+/// One server and the command connection to it, which is established on demand.
 pub(crate) struct Node {
     info: ConnectionInfo,
     config: AsyncConnectionConfig,
     // Short sections, none across an await.
     link: Mutex<Link>,
-    /// One connects for all.
+    /// Lets one task connect for all.
     connecting: tokio::sync::Mutex<()>,
-    /// Changes when all connections are to be made anew: the server is no master any more.
+    /// Changes when all connections have to be replaced because the server is no longer the master.
     demoted: watch::Sender<()>,
 }
 
@@ -59,10 +59,10 @@ struct Link {
     number: u64,
     failed: Option<Instant>,
     duty: Duty,
-    /// The server cannot be used, and that was logged.
+    /// The server cannot be used, and this was logged.
     is_away: bool,
     complained: Option<(String, Instant)>,
-    /// By how many milliseconds its clock was set last, as far as that was logged.
+    /// The size in milliseconds of the last logged step of its clock, and when it was logged.
     stepped: Option<(i64, Instant)>,
 }
 
@@ -85,7 +85,7 @@ impl Node {
         &self.info
     }
 
-    /// A server by its address, for operators to read.
+    /// Returns the server's address, for logs.
     pub(crate) fn name(&self) -> String {
         self.info.addr().to_string()
     }
@@ -98,7 +98,7 @@ impl Node {
         self.link().duty = duty;
     }
 
-    /// A connection of its own, beside that for commands.
+    /// Opens a separate connection, beside the one for commands.
     pub(crate) async fn connect(
         &self,
         config: &AsyncConnectionConfig,
@@ -112,7 +112,7 @@ impl Node {
         Ok(connection)
     }
 
-    /// Changes when connections that were made before are of no use.
+    /// Returns a receiver that changes when existing connections have become useless.
     pub(crate) fn demoted(&self) -> watch::Receiver<()> {
         self.demoted.subscribe()
     }
@@ -152,35 +152,35 @@ impl Node {
         }
     }
 
-    /// Forgets a connection that is of no use any more. False when that was done before.
+    /// Drops a failed connection. Returns false when that was done before.
     fn drop_connection(&self, number: u64) -> bool {
         let mut link = self.link();
         link.number == number && link.connection.take().is_some()
     }
 
-    /// Asks the server something, once.
+    /// Sends a command once, without a retry.
     pub(crate) async fn ask(&self, command: &Cmd) -> Result<Value, RedisError> {
         let (number, mut connection) = self.connected().await?;
-        // The library gives what a server refuses as a value, not as an error.
+        // The library returns a server error as a value, not as an error.
         let answer = connection.req_packed_command(command).await.and_then(Value::extract_error);
         if let Err(error) = &answer {
             if error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly) {
-                // Its connections stay up, and lead to a server that takes nothing. The address may
-                // lead to another one by now.
+                // The connections of a demoted master stay up, but it rejects writes. The address
+                // may lead to another server by now.
                 if self.drop_connection(number) {
                     self.goes_away("it has become a replica");
                     self.demoted.send_replace(());
                 }
             } else if error.is_io_error() || error.is_unrecoverable_error() {
-                // A late answer must not be taken for that to another question, and a server that
-                // went away has left its connections behind.
+                // A late response must not be taken for that of another command, and a server that
+                // went down has left dead connections behind.
                 self.drop_connection(number);
             }
         }
         answer
     }
 
-    /// The same, for callers that need no details.
+    /// Like [`ask`](Self::ask), for callers that need no details of an error.
     pub(crate) async fn try_ask(&self, command: &Cmd) -> Result<Value, Fault> {
         let error = match self.ask(command).await {
             Ok(value) => return Ok(value),
@@ -189,14 +189,14 @@ impl Node {
         let fault = Fault::of(&error);
         match fault {
             Fault::Away => self.goes_away(error.code().unwrap_or("it cannot be used")),
-            // What else the error says could name a key.
+            // Only the code is logged: the error text could contain a key.
             Fault::Failed => self.complain(error.code().unwrap_or("no code")),
             _ => {}
         }
         Err(fault)
     }
 
-    /// The server cannot be used: logged once, until it [`is_back`](Self::is_back).
+    /// Logs once that the server cannot be used, until it [`is_back`](Self::is_back).
     pub(crate) fn goes_away(&self, why: &str) {
         let mut link = self.link();
         if link.duty != Duty::Standby && !std::mem::replace(&mut link.is_away, true) {
@@ -205,7 +205,7 @@ impl Node {
         }
     }
 
-    /// The server has done what it is there for.
+    /// Records that the server has executed a script, so it can be used again.
     pub(crate) fn is_back(&self) {
         let mut link = self.link();
         if std::mem::take(&mut link.is_away) {
@@ -214,13 +214,13 @@ impl Node {
         }
     }
 
-    /// Whether the server can be used, as far as is known.
+    /// Returns whether the server can be used, as far as is known.
     pub(crate) fn is_reachable(&self) -> bool {
         !self.link().is_away
     }
 
-    /// The server's clock was set, or another server has taken over whose clock shows another time:
-    /// logged once, although every slot notices.
+    /// Logs that the server's clock was set, or that another server with a different clock has
+    /// taken over. Logged once, although every shard notices.
     pub(crate) fn has_stepped(&self, by: i64) {
         let mut link = self.link();
         let is_known = link.stepped.is_some_and(|(known, since)| {
@@ -239,7 +239,7 @@ impl Node {
         }
     }
 
-    /// Logs what a server refuses, not more often than anybody can read.
+    /// Logs a refusal of the server, at a limited rate.
     pub(crate) fn complain(&self, what: &str) {
         let mut link = self.link();
         let is_known = link
@@ -254,7 +254,7 @@ impl Node {
     }
 }
 
-/// Refuses a server that follows another one.
+/// Rejects a server that is a replica.
 async fn check_master(connection: &mut MultiplexedConnection) -> Result<(), RedisError> {
     let info = connection.req_packed_command(cmd("INFO").arg("replication")).await?;
     let info = String::from_redis_value(info.extract_error()?)?;

@@ -1,4 +1,4 @@
-//! Which servers there are, and which of them has which rooms.
+//! Discovery of the servers, and of which server owns which rooms.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -13,22 +13,22 @@ use crate::{
     keys::{SHARDS, Shard},
 };
 
-/// The oldest version that has everything the scripts use.
+/// The oldest version that supports everything the scripts use.
 const OLDEST: u32 = 7;
 
-/// How long a server may take to say how it is.
+/// Timeout for a server's responses, in addition to the connect timeout.
 const ANSWERS: Duration = Duration::from_secs(1);
 
-/// Which servers there are.
+/// The known servers and their shards.
 pub(crate) struct Topology {
     /// Whether it is a cluster.
     pub(crate) is_cluster: bool,
-    /// Whether the server that was asked is one of a majority that can go on.
+    /// Whether the queried server belongs to the majority of the cluster, which can operate.
     is_well: bool,
     pub(crate) masters: Vec<Arc<Node>>,
-    /// Those of a cluster that stand by. Of a single server they are not known by address.
+    /// The replicas of a cluster. Those of a single server are not listed here.
     pub(crate) replicas: Vec<Arc<Node>>,
-    /// By shard: the place of its master, if it has one.
+    /// By shard: the index of its master, if it has one.
     owners: Vec<Option<usize>>,
 }
 
@@ -38,7 +38,7 @@ impl Topology {
         self.masters.get(owner)
     }
 
-    /// One of the shards that a master has.
+    /// Returns one of the shards that a master owns.
     pub(crate) fn some_shard(&self, node: &Arc<Node>) -> Option<Shard> {
         Shard::all().find(|shard| self.owner(*shard).is_some_and(|owner| Arc::ptr_eq(owner, node)))
     }
@@ -51,8 +51,7 @@ impl Topology {
         self.masters.iter().chain(&self.replicas)
     }
 
-    /// Asks one server after the other until one answers. Servers that are known keep their
-    /// connections.
+    /// Queries one server after another until one responds. Known servers keep their connections.
     pub(crate) async fn discover(
         options: &RedisOptions,
         known: Option<&Self>,
@@ -61,14 +60,14 @@ impl Topology {
         let seeds: Vec<_> =
             options.servers.iter().map(|server| all.node(server, server.addr().clone())).collect();
         let others = known.into_iter().flat_map(Self::nodes).map(|node| (Arc::clone(node), None));
-        // Those that were of use before.
+        // Known servers first.
         let seeds = others.chain(seeds.into_iter().zip(options.servers.iter().map(Some)));
         let mut found = Err(ConnectError::Unreachable("none was asked".to_owned()));
         for (node, server) in seeds {
             let server = server.or(options.servers.first()).ok_or(ConnectError::Url)?;
             match all.ask(&node, server).await {
                 Ok(topology) if topology.is_well => return Ok(topology.with_duties()),
-                // It may be cut off from the others, and not know of their decisions.
+                // It may be partitioned from the others, and not know of their decisions.
                 Ok(topology) => found = Ok(topology),
                 Err(error) if found.is_err() => found = Err(error),
                 Err(_) => {}
@@ -77,7 +76,7 @@ impl Topology {
         found.map(Self::with_duties)
     }
 
-    /// Tells every node what it is there for.
+    /// Assigns every node its role.
     fn with_duties(self) -> Self {
         let duty = if self.is_cluster { Duty::Slots } else { Duty::Alone };
         self.masters.iter().for_each(|node| node.set_duty(duty));
@@ -86,7 +85,7 @@ impl Topology {
     }
 }
 
-/// Servers by where they are.
+/// Known servers by address.
 struct Known<'a> {
     options: &'a RedisOptions,
     nodes: HashMap<String, Arc<Node>>,
@@ -108,13 +107,13 @@ impl<'a> Known<'a> {
         Arc::clone(node)
     }
 
-    /// What a server says of itself and the others.
+    /// Queries a server for the topology.
     async fn ask(
         &mut self,
         node: &Arc<Node>,
         server: &ConnectionInfo,
     ) -> Result<Topology, ConnectError> {
-        let info = self.say(node, cmd("INFO").arg("server")).await?;
+        let info = self.query(node, cmd("INFO").arg("server")).await?;
         let info = String::from_redis_value(info).unwrap_or_default();
         let version = field(&info, "redis_version").unwrap_or_default();
         let major = version.split('.').next().and_then(|major| major.parse().ok());
@@ -133,7 +132,7 @@ impl<'a> Known<'a> {
     }
 
     async fn single(&mut self, node: &Arc<Node>) -> Result<Topology, ConnectError> {
-        let info = self.say(node, cmd("INFO").arg("replication")).await?;
+        let info = self.query(node, cmd("INFO").arg("replication")).await?;
         let info = String::from_redis_value(info).unwrap_or_default();
         if field(&info, "role") == Some("slave") {
             let why = "it is a replica, and takes no writes";
@@ -148,9 +147,9 @@ impl<'a> Known<'a> {
         })
     }
 
-    /// What a server says. One that hangs is not waited for as long as one that works: others may
-    /// know more.
-    async fn say(&self, node: &Node, command: &Cmd) -> Result<Value, ConnectError> {
+    /// Sends a command with a short timeout, so that a server that hangs does not delay queries of
+    /// the others, which may know more.
+    async fn query(&self, node: &Node, command: &Cmd) -> Result<Value, ConnectError> {
         let patience = self.options.connect_timeout + ANSWERS;
         let Ok(said) = timeout(patience, node.ask(command)).await else {
             return Err(ConnectError::Unreachable("it does not answer in time".to_owned()));
@@ -163,9 +162,9 @@ impl<'a> Known<'a> {
         node: &Arc<Node>,
         server: &ConnectionInfo,
     ) -> Result<Topology, ConnectError> {
-        let info = self.say(node, cmd("CLUSTER").arg("INFO")).await?;
+        let info = self.query(node, cmd("CLUSTER").arg("INFO")).await?;
         let info = String::from_redis_value(info).unwrap_or_default();
-        let slots = self.say(node, cmd("CLUSTER").arg("SLOTS")).await?;
+        let slots = self.query(node, cmd("CLUSTER").arg("SLOTS")).await?;
         let nonsense = || ConnectError::Unsuitable("CLUSTER SLOTS makes no sense".to_owned());
         let ranges = ranges(slots).ok_or_else(nonsense)?;
         let mut topology = Topology {
@@ -195,7 +194,7 @@ impl<'a> Known<'a> {
     }
 }
 
-/// The place of a node in a list, where it is put if it is not there.
+/// Returns the index of a node in a list, appending it if it is missing.
 fn place(nodes: &mut Vec<Arc<Node>>, node: &Arc<Node>) -> usize {
     nodes.iter().position(|known| Arc::ptr_eq(known, node)).unwrap_or_else(|| {
         nodes.push(Arc::clone(node));
@@ -203,24 +202,25 @@ fn place(nodes: &mut Vec<Arc<Node>>, node: &Arc<Node>) -> usize {
     })
 }
 
-/// The value of a line of `INFO`.
+/// Returns the value of a line of `INFO`.
 pub(crate) fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
 }
 
-/// Whether a server is one of a cluster: Valkey says it with another word than Redis.
+/// Returns the mode of a server, such as `cluster`: Valkey uses another field name than Redis.
 fn mode(info: &str) -> Option<&str> {
     field(info, "redis_mode").or_else(|| field(info, "server_mode"))
 }
 
-/// The slot of a shard's keys, as the cluster counts.
+/// Returns the hash slot of a shard's keys.
 fn slot(shard: Shard) -> u16 {
     let key = shard.key();
     let tag = key.split(['{', '}']).nth(1).unwrap_or(&key);
     State::<XMODEM>::calculate(tag.as_bytes()) % 16_384
 }
 
-/// Slots, and where they are: the master first. No host means that of who answered.
+/// A range of slots and its nodes, the master first. No host means that of the server that
+/// responded.
 struct Range {
     slots: std::ops::RangeInclusive<u16>,
     nodes: Vec<(Option<String>, u16)>,
@@ -249,7 +249,7 @@ fn ranges(slots: Value) -> Option<Vec<Range>> {
         .collect()
 }
 
-/// Where a node is that another one named.
+/// Returns the address of a node that another one named.
 pub(super) fn beside(
     addr: &ConnectionAddr,
     host: Option<String>,
@@ -277,7 +277,7 @@ mod tests {
 
     #[test]
     fn slots_are_those_of_the_cluster() {
-        // As CLUSTER KEYSLOT says.
+        // Values returned by CLUSTER KEYSLOT.
         let slot_of = |n| slot(Shard::all().nth(n).unwrap());
         assert_eq!([0x00, 0x2a, 0xff].map(slot_of), [13_254, 8_048, 11_756]);
     }

@@ -1,5 +1,5 @@
-// A wall clock that a test sets, for a server that is started with LD_PRELOAD: the file named by
-// TEST_CLOCK holds the microseconds that are added.
+// A wall clock set by a test, for a server started with LD_PRELOAD: the file named by TEST_CLOCK
+// holds the offset in microseconds.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>

@@ -1,14 +1,14 @@
-//! A server's wall clock that a test sets.
+//! A server's wall clock that a test can set.
 
 use std::{fs, path::PathBuf, process::Command};
 
-/// Overlays the clock of programs that are started with its environment.
+/// Overrides the clock of programs that are started with its environment.
 pub(crate) struct WallClock {
     folder: tempfile::TempDir,
 }
 
 impl WallClock {
-    /// `None`, said in a line, where there is no compiler for C.
+    /// Returns `None`, and prints a line, if there is no C compiler.
     pub(crate) fn new() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let clock = Self { folder };
@@ -34,16 +34,16 @@ impl WallClock {
         self.folder.path().join(name)
     }
 
-    /// Sets the clock forward or back by so many seconds, against the true time.
+    /// Sets the clock this many seconds ahead of or behind the true time.
     pub(crate) fn set(&self, seconds: i64) {
         let bytes = (seconds * 1_000_000).to_ne_bytes();
-        // In place: the file is mapped.
+        // Written in place, since the file is memory-mapped.
         let mut file = fs::OpenOptions::new();
         let file = file.create(true).truncate(false).write(true).open(self.file("added"));
         std::io::Write::write_all(&mut file.unwrap(), &bytes).unwrap();
     }
 
-    /// The environment of a program with this clock.
+    /// Returns the environment for a program with this clock.
     pub(crate) fn environment(&self) -> Vec<(String, String)> {
         let text = |name: &str| self.file(name).to_str().unwrap().to_owned();
         let variables = [("LD_PRELOAD", "clock.so"), ("TEST_CLOCK", "added")];

@@ -1,4 +1,4 @@
-//! A way to a server that can be led elsewhere.
+//! A TCP proxy in front of a server that can be redirected to another one.
 
 use std::{
     io,
@@ -10,7 +10,7 @@ use std::{
     thread,
 };
 
-/// Takes connections for the server of the day.
+/// Accepts connections and forwards them to the current server.
 pub(crate) struct Front {
     port: u16,
     to: Arc<AtomicU16>,
@@ -24,10 +24,10 @@ impl Front {
             to: Arc::new(AtomicU16::new(port)),
         };
         let to = Arc::clone(&front.to);
-        // Ends with the process.
+        // The thread ends with the process.
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                // Nobody there: the client is told by the end of its connection.
+                // If no server is there, the client's connection is closed.
                 let server = TcpStream::connect((Ipv4Addr::LOCALHOST, to.load(Ordering::Relaxed)));
                 if let Ok(server) = server {
                     let (back, forth) = (server.try_clone().unwrap(), client.try_clone().unwrap());
@@ -39,7 +39,7 @@ impl Front {
         front
     }
 
-    /// From now on new connections go there.
+    /// Forwards new connections to another port from now on.
     pub(crate) fn turn_to(&self, port: u16) {
         self.to.store(port, Ordering::Relaxed);
     }

@@ -1,4 +1,4 @@
-//! What the store logs on one thread.
+//! Captures the store's log on one thread.
 
 use std::{
     cell::RefCell,
@@ -9,7 +9,7 @@ use std::{
 use tracing::Level;
 
 thread_local! {
-    /// Where lines of this thread go.
+    /// The log that receives this thread's lines.
     static HERE: RefCell<Option<Log>> = const { RefCell::new(None) };
 }
 
@@ -18,10 +18,10 @@ thread_local! {
 pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    /// Takes what is logged on this thread from now on.
+    /// Captures the log of this thread from now on.
     ///
-    /// One subscriber for all threads: what is logged first where there is none would be taken for
-    /// something that nobody wants to know.
+    /// One subscriber serves all threads: a call site first reached without a subscriber would be
+    /// cached as disabled.
     pub(crate) fn listen() -> Self {
         static BEGIN: Once = Once::new();
         BEGIN.call_once(|| {
@@ -34,7 +34,7 @@ impl Log {
         log
     }
 
-    /// Those of this crate with `word` in them.
+    /// Returns the lines of this crate that contain `word`.
     pub(crate) fn lines(&self, word: &str) -> Vec<String> {
         let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
         let ours = text.lines().filter(|line| line.contains("anocm_redis"));

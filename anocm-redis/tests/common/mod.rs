@@ -1,4 +1,4 @@
-//! Real servers for tests: single ones and clusters, and what they hold.
+//! Real servers for tests, single ones and clusters, and access to their contents.
 
 #![allow(
     dead_code,
@@ -26,7 +26,7 @@ pub(crate) use log::Log;
 use redis::Value;
 pub(crate) use server::{Server, configuration};
 
-/// How long anything may take before a test fails. Long, since machines can be busy.
+/// Timeout after which a test fails. Long, since machines can be busy.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Server {
@@ -41,13 +41,13 @@ impl Server {
         redis::cmd(name).arg(arguments).query(&mut connection).ok()
     }
 
-    /// Asks it something.
+    /// Runs a command on the server.
     pub(crate) fn ask<T: redis::FromRedisValue>(&self, command: &[&str]) -> T {
         let answer = self.try_ask(command).unwrap_or_else(|| panic!("no answer to {command:?}"));
         T::from_redis_value(answer).unwrap()
     }
 
-    /// Whether its one replica has all that it has.
+    /// Returns whether its only replica is fully up to date.
     pub(crate) fn is_replicated(&self) -> bool {
         let info: String = self.ask(&["INFO", "replication"]);
         let offset =
@@ -55,17 +55,17 @@ impl Server {
         info.contains(&format!("state=online,offset={offset},"))
     }
 
-    /// All keys of rooms, and of lists of rooms.
+    /// Returns all keys of rooms, and of lists of rooms.
     pub(crate) fn keys_of_rooms(&self) -> Vec<String> {
         let keys = self.keys().into_iter().map(|(key, _)| key);
-        // That a relay overwrites buffers, and how the clock was set.
+        // Without the keys that mark a scrub in progress and that hold the clock offset.
         keys.filter(|key| ![":wash", ":t"].iter().any(|end| key.ends_with(end))).collect()
     }
 
-    /// All keys, and the milliseconds each has left to live.
+    /// Returns all keys, and the milliseconds each has left to live.
     pub(crate) fn keys(&self) -> Vec<(String, i64)> {
         let keys: Vec<String> = self.ask(&["KEYS", "*"]);
-        // Over one connection: for each its own, a machine has not ports enough when it looks often.
+        // Uses one connection: one for each key would exhaust the ports when called often.
         let mut lives = redis::pipe();
         for key in &keys {
             lives.cmd("PTTL").arg(key);
@@ -75,23 +75,23 @@ impl Server {
             false => lives.query(&mut self.connect().unwrap()).unwrap(),
         };
         let mut keys: Vec<_> = keys.into_iter().zip(lives).collect();
-        // Gone in between.
+        // Expired in between.
         keys.retain(|(_, left)| *left != -2);
         keys
     }
 }
 
-/// Waits until something is so.
+/// Waits until a condition is true.
 pub(crate) fn wait(what: &str, mut is_so: impl FnMut() -> bool) {
     let since = Instant::now();
     while !is_so() {
         assert!(since.elapsed() < PATIENCE, "not so in time: {what}");
-        // Another process: nothing tells but looking again.
+        // The state is that of another process, so it has to be polled.
         std::thread::sleep(Duration::from_millis(20));
     }
 }
 
-/// Three masters, each with a part of the slots, and if wanted a replica each.
+/// Three masters, each with a part of the slots, and optionally a replica each.
 pub(crate) struct Cluster {
     pub(crate) nodes: Vec<Server>,
 }
@@ -124,7 +124,7 @@ impl Cluster {
         cluster
     }
 
-    /// Has another node follow the first one.
+    /// Adds a node as a replica of the first one.
     pub(crate) fn add_replica(&mut self, node: Server) {
         let first = self.nodes.first().unwrap();
         let () = node.ask(&["CLUSTER", "MEET", "127.0.0.1", &first.port.to_string()]);
@@ -133,7 +133,7 @@ impl Cluster {
         self.nodes.push(node);
     }
 
-    /// Waits until every node that lives says that all is well.
+    /// Waits until every running node reports a healthy cluster.
     pub(crate) fn settle(&self) {
         let is_well = |node: &Server| {
             let info: Option<Value> = node.try_ask(&["CLUSTER", "INFO"]);

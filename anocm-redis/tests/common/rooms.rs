@@ -15,7 +15,7 @@ use super::{PATIENCE, Server};
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
-/// A store on a single server.
+/// Connects a store to a single server.
 pub(crate) async fn store(server: &Server) -> Arc<RedisStore> {
     RedisStore::connect(options(server)).await.unwrap()
 }
@@ -28,7 +28,7 @@ pub(crate) fn kept(duration: Duration) -> Retention {
     Retention::keep(duration).unwrap()
 }
 
-/// A room that outlives those who touch it by so long.
+/// Returns the policy of a room with this linger.
 pub(crate) fn policy(linger: Duration) -> Policy {
     Policy {
         max_retention: kept(60 * SECOND),
@@ -70,7 +70,7 @@ pub(crate) async fn say(
     store.append(address, entry(EntryKind::Message, 0, retention, sealed), None).await
 }
 
-/// What a watch says next.
+/// Returns the next event of a watch.
 pub(crate) async fn told(watch: &mut Watch) -> Watched {
     timeout(PATIENCE, watch.next()).await.expect("nothing was told in time").expect("it has ended")
 }
@@ -82,7 +82,7 @@ pub(crate) async fn told_entry(watch: &mut Watch) -> LogItem {
     }
 }
 
-/// All that a relay does.
+/// Uses all store operations of a relay.
 pub(crate) async fn everything(store: &RedisStore, here: &RoomAddress) {
     create(store, here, policy(60 * SECOND)).await;
     let mut watch = store.watch(here).await.unwrap();
@@ -95,7 +95,7 @@ pub(crate) async fn everything(store: &RedisStore, here: &RoomAddress) {
     for _ in 0..4 {
         told(&mut watch).await;
     }
-    // The janitor's part.
+    // Wait for the janitor.
     tokio::time::sleep(SECOND).await;
     assert!(store.read(here, Seq::START, Seq::new(9)).await.unwrap().items.is_empty());
     store.close(here, CloseReason::Owner).await.unwrap();

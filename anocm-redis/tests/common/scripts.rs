@@ -1,11 +1,11 @@
-//! Single steps of the scripts, as relays run them.
+//! Runs single steps of the scripts as relays do.
 
 use super::Server;
 
 const PRELUDE: &str = include_str!("../../src/scripts/prelude.lua");
 const EXTEND: &str = include_str!("../../src/scripts/extend.lua");
 
-/// One step of holding entries for longer: gives where the next one begins, `0` after the last.
+/// Runs one step of `extend`. Returns the cursor of the next one, `0` after the last.
 pub(crate) fn extend(server: &Server, room: &str, until: &str, at: &str, most: u32) -> String {
     let script = format!("#!lua\nlocal PUBLISH = 'PUBLISH'\n{PRELUDE}\n{EXTEND}");
     let most = most.to_string();

@@ -1,5 +1,6 @@
-//! A real server for tests, wherever they are: started on a free port with the configuration that
-//! operators are given, and ended with the test. It must have written nothing then.
+//! A real server for tests in any environment. It is started on a free port with the configuration
+//! that is recommended to operators, and stopped with the test. It must not have written any file
+//! by then.
 
 use std::{
     fs,
@@ -11,26 +12,26 @@ use std::{
     time::Duration,
 };
 
-/// How long a start may take before a test fails. Long, since machines can be busy.
+/// Timeout for the start of a server. Long, since machines can be busy.
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
-/// What operators tell the allocator.
+/// The allocator options that are recommended to operators.
 const ALLOCATOR: &str = "junk:free,dirty_decay_ms:0,muzzy_decay_ms:0";
-/// How many ports are tried: somebody may take one before the server does.
+/// How many ports are tried: another process may take one before the server does.
 const TRIES: usize = 5;
 
-/// The configuration that operators are given.
+/// Returns the path of the configuration that is recommended to operators.
 pub(crate) fn configuration() -> PathBuf {
     let file = "examples/server/deploy/redis.conf";
     let mut folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
     folders.find(|folder| folder.join(file).exists()).unwrap().join(file)
 }
 
-/// The server program: `ANOCM_TEST_REDIS`, or Debian's.
+/// Returns the server program: `ANOCM_TEST_REDIS`, or Debian's.
 fn program() -> String {
     std::env::var("ANOCM_TEST_REDIS").unwrap_or_else(|_| "redis-server".to_owned())
 }
 
-/// What that server knows beyond the configuration for Redis 7.
+/// Returns options that this server supports beyond the configuration for Redis 7.
 fn additions() -> Vec<String> {
     let version = Command::new(program()).arg("--version").output();
     let version = version.unwrap_or_else(|error| panic!("no {}: {error}", program()));
@@ -45,8 +46,8 @@ fn additions() -> Vec<String> {
     vec!["--include".to_owned(), file.to_str().unwrap().to_owned()]
 }
 
-/// A port that nobody has at this moment, nor the one 10,000 above, which a cluster's node takes,
-/// too.
+/// Returns a port that is free at this moment, as is the one 10,000 above, which a cluster node
+/// uses, too.
 fn free_port() -> u16 {
     loop {
         let port =
@@ -58,25 +59,25 @@ fn free_port() -> u16 {
     }
 }
 
-/// A server that runs as long as this lives.
+/// A server that runs until this is dropped.
 pub(crate) struct Server {
     child: Child,
     pub(crate) port: u16,
     options: Vec<String>,
     environment: Vec<(String, String)>,
-    /// Where it would write if it did.
+    /// The directory it would write to.
     pub(crate) dir: tempfile::TempDir,
-    /// It is meant to write there.
+    /// Whether it is expected to write there.
     is_careless: bool,
 }
 
 impl Server {
-    /// Starts one that has the hardened configuration and these options.
+    /// Starts a server with the hardened configuration and these options.
     pub(crate) fn start(options: &[&str]) -> Self {
         Self::start_in(Vec::new(), options)
     }
 
-    /// The same with these variables.
+    /// Like `start`, with these environment variables.
     pub(crate) fn start_in(environment: Vec<(String, String)>, options: &[&str]) -> Self {
         let mut all = additions();
         all.extend(options.iter().map(|&option| option.to_owned()));
@@ -96,14 +97,14 @@ impl Server {
         panic!("{} does not start:\n{}", program(), said.join("\n"));
     }
 
-    /// The same for one that does what it must not, and writes.
+    /// Like `start`, for a server that violates the requirements and writes to disk.
     pub(crate) fn start_careless(options: &[&str]) -> Self {
         let mut server = Self::start(options);
         server.is_careless = true;
         server
     }
 
-    /// Ends it at once, and starts another in its place.
+    /// Kills it, and starts another in its place.
     pub(crate) fn restart(mut self) -> Self {
         self.kill();
         let child = run(self.port, &self.options, &self.environment, &self.dir);
@@ -111,7 +112,7 @@ impl Server {
         self
     }
 
-    /// Stops it, until it is let go on: it answers nothing.
+    /// Suspends the process until it is resumed: it does not respond.
     pub(crate) fn pause(&self) {
         self.signal("-STOP");
     }
@@ -125,7 +126,7 @@ impl Server {
         assert!(done.unwrap().success());
     }
 
-    /// Ends it without a warning.
+    /// Kills it.
     pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -135,13 +136,13 @@ impl Server {
         self.child.id()
     }
 
-    /// Where it is.
+    /// Returns its URL.
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 }
 
-/// The program on this port, once it is ready; else what it had to say.
+/// Starts the program on this port and waits until it is ready. Returns its output if it fails.
 fn run(
     port: u16,
     options: &[String],
@@ -161,8 +162,8 @@ fn run(
         .args(["--bind", "127.0.0.1"])
         .args(["--dir", dir.path().to_str().unwrap()])
         .args(options)
-        // As operators are told: freed memory is overwritten. The second is for servers that bring
-        // their own allocator along.
+        // As recommended to operators: freed memory is overwritten. The second variable is for
+        // servers that bundle their own allocator.
         .envs(["MALLOC_CONF", "JE_MALLOC_CONF"].map(|name| (name, ALLOCATOR)))
         .envs(environment.iter().cloned())
         .stdin(Stdio::null())
@@ -193,7 +194,7 @@ impl Drop for Server {
         let left: Vec<_> = fs::read_dir(self.dir.path())
             .unwrap()
             .map(|file| file.unwrap().file_name())
-            // Who is in the cluster: nothing of any room.
+            // Lists the cluster's nodes and contains no room data.
             .filter(|name| name != "nodes.conf")
             .collect();
         if !std::thread::panicking() && !self.is_careless {

@@ -1,4 +1,4 @@
-//! The TCP connection to a relay, straight or through a SOCKS5 proxy.
+//! The TCP connection to a relay, direct or through a SOCKS5 proxy.
 
 use std::{
     io,
@@ -15,27 +15,27 @@ use tokio::{
 };
 use tokio_socks::tcp::Socks5Stream;
 
-/// How long one address may take before the next is tried beside it (RFC 8305, section 5).
+/// The delay before the next address is tried in parallel (RFC 8305, section 5).
 const STAGGER: Duration = Duration::from_millis(250);
 
-/// Makes connections to one place.
+/// Opens TCP connections to one host and port.
 pub(super) struct Dialer {
     host: String,
     port: u16,
     proxy: Option<(String, u16)>,
-    /// What the last try showed the proxy, if it came to no end.
+    /// The SOCKS5 credentials of the last attempt, if it was cancelled before the proxy replied.
     unused: Mutex<Option<Credentials>>,
 }
 
-/// What makes Tor keep a connection apart from all others.
+/// SOCKS5 credentials. Tor isolates connections with different credentials from each other.
 #[derive(Clone)]
 struct Credentials {
     user: String,
     password: String,
 }
 
-/// Gives the credentials back if the try is given up before the proxy has answered: the proxy is
-/// building a circuit for them, and the next try need not begin anew.
+/// Stores the credentials for reuse if the attempt is cancelled before the proxy has replied: the
+/// proxy is already building a circuit for them, and the next attempt can use it.
 struct Try<'a> {
     credentials: Option<Credentials>,
     unused: &'a Mutex<Option<Credentials>>,
@@ -50,7 +50,7 @@ impl Drop for Try<'_> {
 }
 
 impl Dialer {
-    /// `None` when the proxy is not `HOST:PORT`.
+    /// Returns `None` when the proxy is not `HOST:PORT`.
     pub(super) fn new(host: &str, port: u16, proxy: Option<String>) -> Option<Self> {
         let proxy = match proxy {
             None => None,
@@ -69,7 +69,7 @@ impl Dialer {
         self.ask(tcp).await
     }
 
-    /// Has the proxy connect. It gets the name, so that nobody here looks it up.
+    /// Has the proxy connect. The proxy gets the host name, so no local DNS lookup takes place.
     async fn ask(&self, proxy: TcpStream) -> Result<TcpStream, TransportError> {
         let target = (self.host.as_str(), self.port);
         let left = lock(&self.unused).take();
@@ -81,7 +81,8 @@ impl Dialer {
         let Credentials { user, password } = &credentials;
         let socks =
             Socks5Stream::connect_with_password_and_socket(proxy, target, user, password).await;
-        // It came to an end: a connection has them for itself, and a failure calls for others.
+        // The attempt is complete. After a success the credentials belong to this connection alone;
+        // after a failure the next attempt uses new ones.
         attempt.credentials = None;
         match socks {
             Ok(stream) => Ok(stream.into_inner()),
@@ -94,7 +95,7 @@ impl Dialer {
     }
 }
 
-/// Whether the relay is out of the proxy's reach, or there is no proxy to speak of.
+/// Tells apart a relay that the proxy cannot reach and a proxy that cannot be used.
 fn blame(error: &tokio_socks::Error) -> TransportError {
     use tokio_socks::Error;
     match error {
@@ -107,7 +108,8 @@ fn blame(error: &tokio_socks::Error) -> TransportError {
         | Error::CommandNotSupported
         | Error::AddressTypeNotSupported
         | Error::InvalidTargetAddress(_)
-        // What the library calls every reply it does not know, such as Tor's about onions.
+        // The library reports every unknown reply code as this, such as Tor's codes for onion
+        // services.
         | Error::UnknownAuthMethod => TransportError::Unreachable,
         _ => TransportError::ProxyUnreachable,
     }
@@ -128,7 +130,8 @@ fn random() -> Result<String, TransportError> {
     Ok(HEXLOWER.encode(&bytes))
 }
 
-/// Connects to whichever address of the host answers first, trying them one after the other.
+/// Connects to the first address of the host that responds. Starts the attempts one after the
+/// other, [`STAGGER`] apart or as soon as one has failed.
 async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
     let mut addresses = lookup_host((host, port)).await?;
     let mut attempts = FuturesUnordered::new();
@@ -145,7 +148,8 @@ async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
         tokio::select! {
             Some(attempt) = attempts.next() => match attempt {
                 Ok(stream) => {
-                    // Or a short frame waits for the acknowledgement of the one before it.
+                    // Without this, a short frame waits for the acknowledgement of the one before
+                    // it.
                     stream.set_nodelay(true)?;
                     return Ok(stream);
                 }

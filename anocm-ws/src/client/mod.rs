@@ -1,4 +1,4 @@
-//! A relay reached through a WebSocket.
+//! The client transport: a relay reached over a WebSocket.
 
 mod dial;
 mod tls;
@@ -21,12 +21,12 @@ use crate::{
     link::{IngressBudget, Io, MeteredIo, Side, WsLink},
 };
 
-/// How long one try to connect may take.
+/// The timeout of one direct connection attempt.
 const DIRECT_TIMEOUT: Duration = Duration::from_secs(30);
-/// The same through a proxy.
+/// The timeout of one connection attempt through a proxy.
 const PROXY_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// How a relay is reached.
+/// How to connect to a relay.
 ///
 /// # Examples
 /// ```
@@ -38,29 +38,30 @@ const PROXY_TIMEOUT: Duration = Duration::from_secs(120);
 /// ```
 #[derive(Clone, Default)]
 pub struct WsOptions {
-    /// A SOCKS5 proxy as `HOST:PORT`. Everything then goes through it, loopback too, and it
-    /// resolves the relay's name. Each connection shows it a random user name and password, for
-    /// which Tor uses a circuit of its own; a try that came to no end leaves them to the next one,
-    /// which goes on with the same circuit. Without one, `.onion` relays cannot be reached.
+    /// A SOCKS5 proxy as `HOST:PORT`. All connections then go through it, to loopback too, and it
+    /// resolves the relay's name. Each connection uses a random user name and password, for which
+    /// Tor builds a separate circuit. A cancelled attempt leaves them to the next one, which
+    /// continues with the same circuit. Without a proxy, `.onion` relays cannot be reached.
     pub socks5: Option<String>,
-    /// Certificates to trust besides the public authorities.
+    /// Certificates to trust in addition to the public authorities.
     pub extra_roots: Vec<CertificateDer<'static>>,
-    /// A TLS configuration to use as it is, instead of this crate's; `extra_roots` then mean
-    /// nothing. Turn resumption off in it: a session ticket lets a relay link two connections.
+    /// A TLS configuration to use unchanged instead of this crate's; `extra_roots` are then
+    /// ignored. Disable session resumption in it: a session ticket lets a relay link two
+    /// connections.
     pub tls: Option<Arc<ClientConfig>>,
-    /// How long one try to connect may take altogether, from 10 ms to 50 minutes. `None`: 30
-    /// seconds, and through a proxy two minutes, since a circuit of Tor may take a minute and more.
-    /// A client has patience of its own, see `ClientConfig::connect_timeout`.
+    /// The timeout of one whole connection attempt, from 10 ms to 50 minutes. `None`: 30 seconds,
+    /// or two minutes through a proxy, since building a Tor circuit may take more than a minute. A
+    /// client has a timeout of its own, see `ClientConfig::connect_timeout`.
     pub connect_within: Option<Duration>,
-    /// Pings and patience once connected.
+    /// Keepalive interval and timeouts of an open connection.
     pub timing: Timing,
 }
 
 impl WsOptions {
-    /// Trusts the certificates in a PEM file, too.
+    /// Adds the certificates of a PEM file to the trusted ones.
     ///
     /// # Errors
-    /// [`WsError::BadRoot`] when it holds none, or one that cannot be read.
+    /// [`WsError::BadRoot`] when the file holds no certificate, or one that cannot be parsed.
     pub fn trust_pem(&mut self, pem: &[u8]) -> Result<(), WsError> {
         self.extra_roots.extend(tls::certificates(pem).ok_or(WsError::BadRoot)?);
         Ok(())
@@ -84,17 +85,18 @@ impl fmt::Debug for WsOptions {
     }
 }
 
-/// Why a transport cannot be made.
+/// Why a transport cannot be created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WsError {
-    /// Looking a `.onion` name up outside Tor would tell the resolver where the guest goes.
+    /// A `.onion` relay without a proxy: looking the name up outside Tor would reveal it to the
+    /// resolver.
     #[error("an onion relay needs a SOCKS5 proxy")]
     OnionWithoutProxy,
     /// The proxy is not `HOST:PORT`.
     #[error("the proxy is not HOST:PORT")]
     BadProxy,
-    /// An extra root certificate is none.
+    /// An extra root certificate is not valid.
     #[error("an extra root certificate cannot be used")]
     BadRoot,
     /// An option is out of its range.
@@ -102,30 +104,30 @@ pub enum WsError {
     Setting(#[from] SettingError),
 }
 
-/// A [`Transport`] to one relay: `wss://` for `https` URLs, `ws://` for the `http` ones, which
-/// are of loopback or onion services. The WebSocket is at the URL's path followed by `ws`.
+/// A [`Transport`] to one relay: `wss://` for `https` URLs, `ws://` for `http` URLs, which are
+/// limited to loopback and onion services. The WebSocket is at the URL's path followed by `ws`.
 ///
-/// The request carries nothing that could tell one guest from another: no `User-Agent`, no
+/// The request carries nothing that distinguishes one guest from another: no `User-Agent`, no
 /// `Origin`, no cookies; TLS sessions are not resumed.
 ///
-/// Needs a tokio runtime with I/O and time. Pings are sent and answered by whoever calls
-/// [`Link::recv`], so a link wants somebody who always receives; nothing runs by itself, and
-/// nothing is left running when a link is dropped.
+/// Requires a tokio runtime with I/O and time. Pings are sent and answered inside [`Link::recv`],
+/// so one task must always be receiving on a link. No background task is started, and none remains
+/// when a link is dropped.
 pub struct WsTransport {
     url: RelayUrl,
     target: upgrade::Target,
     dialer: dial::Dialer,
-    /// Absent for `http`.
+    /// `None` for `http`.
     tls: Option<tls::Tls>,
     connect_within: Duration,
     timing: Timing,
 }
 
 impl WsTransport {
-    /// A transport to the relay at `url`. Does not connect yet.
+    /// Creates a transport to the relay at `url`. Does not connect yet.
     ///
     /// # Errors
-    /// [`WsError`] when the options cannot work for that relay.
+    /// [`WsError`] when the options are invalid for that relay.
     pub fn new(url: &RelayUrl, options: WsOptions) -> Result<Self, WsError> {
         if url.is_onion() && options.socks5.is_none() {
             return Err(WsError::OnionWithoutProxy);
@@ -133,7 +135,7 @@ impl WsTransport {
         let connect_within = options.connect_timeout()?;
         options.timing.check()?;
         let target = upgrade::Target::new(url);
-        // As it is connected to: without the brackets of an IPv6 address.
+        // The host as passed to the dialer: without the brackets of an IPv6 address.
         let host = url.host().trim_matches(['[', ']']);
         let tls = if url.scheme_is_secure() {
             let config = match options.tls {

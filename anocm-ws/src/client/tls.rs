@@ -15,7 +15,7 @@ use tokio_rustls::{
     },
 };
 
-/// TLS to one host.
+/// A TLS connector for one host.
 pub(super) struct Tls {
     connector: TlsConnector,
     host: String,
@@ -30,7 +30,8 @@ impl Tls {
         &self,
         tcp: TcpStream,
     ) -> Result<TlsStream<TcpStream>, TransportError> {
-        // Every host of a relay's URL can have a certificate; one that cannot has none.
+        // The host of a relay's URL is normally a valid server name. One that is not cannot have a
+        // certificate.
         let name = ServerName::try_from(self.host.clone());
         let name = name.map_err(|_| TransportError::Untrusted)?;
         let stream = self.connector.connect(name, tcp).await;
@@ -38,26 +39,27 @@ impl Tls {
     }
 }
 
-/// The public authorities and `extra`. `None` when one of those is no certificate.
+/// Builds a configuration that trusts the public authorities and `extra`. Returns `None` when one
+/// of `extra` is not a valid certificate.
 pub(super) fn config(extra: Vec<CertificateDer<'static>>) -> Option<Arc<ClientConfig>> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     for root in extra {
         roots.add(root).ok()?;
     }
-    // Named, so that nothing depends on which provider a program has installed.
+    // An explicit provider, so that the one the program has installed does not matter.
     let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .ok()?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    // A ticket would tell the relay that two connections are of the same guest.
+    // A session ticket would let the relay link two connections to the same guest.
     config.resumption = Resumption::disabled();
-    // A server that offers HTTP/2 would otherwise be free to choose it.
+    // Without ALPN, a server that offers HTTP/2 would be free to choose it.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Some(Arc::new(config))
 }
 
-/// The certificates in a PEM file, of which there must be one.
+/// Returns the certificates in a PEM file. `None` when it holds none or an invalid one.
 pub(super) fn certificates(pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
     let certificates: Vec<_> =
         CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().ok()?;
@@ -75,7 +77,8 @@ fn classify(error: &io::Error) -> TransportError {
             Expired | ExpiredContext { .. } => TransportError::CertificateExpired,
             NotValidYet | NotValidYetContext { .. } => TransportError::CertificateNotYetValid,
             NotValidForName | NotValidForNameContext { .. } => TransportError::CertificateOtherName,
-            // An authority of the same name with another key is another authority.
+            // A bad signature means an authority of the same name with another key, which is a
+            // different authority.
             UnknownIssuer | BadSignature => TransportError::CertificateUnknownAuthority,
             _ => TransportError::Untrusted,
         },

@@ -1,7 +1,7 @@
-//! The client's half of the opening handshake (RFC 6455, section 4.1).
+//! The client side of the opening handshake (RFC 6455, section 4.1).
 //!
-//! Done here and not by tokio-websockets: its client panics on a `Sec-WebSocket-Accept` longer
-//! than expected (0.13.3), and reads a response head of any length.
+//! Implemented here because the client of tokio-websockets (0.13.3) panics on a
+//! `Sec-WebSocket-Accept` longer than expected, and reads a response head of unbounded length.
 
 use anocm_core::{RelayUrl, transport::TransportError};
 use bytes::{Bytes, BytesMut};
@@ -10,24 +10,26 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::{accept_key::accept_key, token::names};
 
-/// The longest response head in bytes.
+/// The maximum length of a response head in bytes.
 const MAX_HEAD: usize = 16 * 1_024;
-/// The most header lines of a response.
+/// The maximum number of header lines in a response.
 const MAX_HEADERS: usize = 64;
 
-/// What is asked for.
+/// The host and path of the upgrade request.
 pub(super) struct Target {
     host: String,
     path: String,
 }
 
 impl Target {
-    /// The WebSocket of the relay at `url`, whose parts are fit for a request as they are.
+    /// The WebSocket of the relay at `url`. The parts of a [`RelayUrl`] need no further escaping in
+    /// a request.
     pub(super) fn new(url: &RelayUrl) -> Self {
         Self { host: url.authority(), path: format!("{}ws", url.path()) }
     }
 
-    /// Asks for the WebSocket. Gives what was read beyond the response head.
+    /// Sends the upgrade request and reads the response. Returns the bytes that were read beyond
+    /// the response head.
     pub(super) async fn upgrade(
         &self,
         io: &mut (impl AsyncRead + AsyncWrite + Unpin),
@@ -67,7 +69,7 @@ impl Target {
     }
 }
 
-/// The length of a response head that accepts; `None` when more must be read.
+/// Returns the length of a response head that accepts the upgrade; `None` when it is incomplete.
 fn accepted(head: &[u8], accept: &str) -> Result<Option<usize>, TransportError> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut response = httparse::Response::new(&mut headers);
@@ -80,10 +82,11 @@ fn accepted(head: &[u8], accept: &str) -> Result<Option<usize>, TransportError> 
         let named = response.headers.iter().filter(move |h| h.name.eq_ignore_ascii_case(name));
         named.map(|header| header.value)
     };
-    // One protocol, while the connection may be more than upgraded.
+    // `Upgrade` must name exactly one protocol; `Connection` may hold other tokens besides
+    // `upgrade`.
     let web_socket = values("Upgrade").count() == 1
         && values("Upgrade").all(|value| value.trim_ascii().eq_ignore_ascii_case(b"websocket"));
-    // Nothing was offered, so nothing may be chosen.
+    // No extension and no subprotocol was offered, so the server must not select one.
     let chose = ["Sec-WebSocket-Extensions", "Sec-WebSocket-Protocol"]
         .into_iter()
         .any(|name| values(name).next().is_some());

@@ -1,20 +1,20 @@
-//! Pings and pongs of the other side: free to send, so counted.
+//! Rate limit for incoming pings and pongs.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The span in which control messages are counted.
+/// The window in which control messages are counted.
 const WINDOW: Duration = Duration::from_secs(10);
-/// The most control messages in a span. An honest peer sends one in 25 seconds.
+/// The maximum number of control messages in a window. A conforming peer sends one in 25 seconds.
 const MOST: u32 = 100;
-/// The most pongs that may wait because the other side does not read.
+/// The maximum number of pongs queued because the peer does not read.
 const MOST_WAITING: u32 = 16;
 
 /// Counts control messages.
 ///
-/// Each ping makes the WebSocket library queue an answer. A peer that pings and never reads
-/// would make that queue grow without bound.
+/// For each ping the WebSocket library queues a pong. A peer that pings and never reads would make
+/// that queue grow without bound.
 #[derive(Debug)]
 pub(super) struct Controls {
     began: Instant,
@@ -27,8 +27,8 @@ impl Controls {
         Self { began: Instant::now(), seen: 0, waiting: 0 }
     }
 
-    /// Counts one message; `flushed` says whether everything queued could be written. Gives
-    /// whether that is still to be borne.
+    /// Counts one message; `flushed` is true when everything queued could be written. Returns false
+    /// when the peer exceeds the limit.
     pub(super) fn admit(&mut self, now: Instant, flushed: bool) -> bool {
         if now.duration_since(self.began) >= WINDOW {
             self.began = now;

@@ -1,6 +1,6 @@
-//! Where one WebSocket message ends and the next begins (RFC 6455, section 5.2).
+//! Finds the boundaries between WebSocket messages in a byte stream (RFC 6455, section 5.2).
 
-/// The longest header of a frame: two bytes, a length of eight, a mask of four.
+/// The maximum length of a frame header: two bytes, an extended length of eight, a mask of four.
 const MAX_HEADER: usize = 14;
 
 const FIN: u8 = 0x80;
@@ -13,37 +13,37 @@ const LENGTH: u8 = 0x7f;
 #[derive(Debug, Default)]
 pub(super) struct FrameScanner {
     header: [u8; MAX_HEADER],
-    /// How much of a header has come.
+    /// The number of header bytes received so far.
     have: usize,
-    /// What is still to come of the payload.
+    /// The number of payload bytes still to come.
     left: u64,
-    /// A message is to go on in the next frame.
+    /// The current message continues in the next frame.
     open: bool,
-    /// What the message that is coming in has announced so far.
+    /// The payload length that the frame headers of the current message have declared so far.
     size: u64,
-    /// How many messages were whole. Control messages are not counted.
+    /// The number of complete messages. Control messages are not counted.
     whole: u64,
-    /// The frame is part of a message, and not a control message.
+    /// The current frame is a data frame, not a control frame.
     data: bool,
 }
 
 impl FrameScanner {
-    /// Whether everything that has come belongs to messages that are whole.
+    /// Returns true when all received bytes belong to complete messages.
     pub(super) fn is_at_boundary(&self) -> bool {
         self.have == 0 && self.left == 0 && !self.open
     }
 
-    /// How many messages were whole, control messages not counted.
+    /// Returns the number of complete messages, control messages not counted.
     pub(super) fn complete_messages(&self) -> u64 {
         self.whole
     }
 
-    /// How long the message that is coming in is, as far as it has said.
+    /// Returns the length of the incomplete message, as declared by its frame headers so far.
     pub(super) fn size(&self) -> u64 {
         self.size
     }
 
-    /// Follows these bytes.
+    /// Processes the next bytes of the stream.
     pub(super) fn advance(&mut self, mut bytes: &[u8]) {
         while let Some((&first, rest)) = bytes.split_first() {
             if self.left > 0 {
@@ -62,7 +62,7 @@ impl FrameScanner {
         }
     }
 
-    /// Reads the header once it is whole.
+    /// Parses the header once it is complete.
     fn read_header(&mut self) {
         let [first, second, ref rest @ ..] = self.header;
         let extended = match second & LENGTH {
@@ -99,7 +99,7 @@ impl FrameScanner {
 mod tests {
     use super::*;
 
-    /// A frame of so many bytes; masked, as from a client.
+    /// A frame with a payload of `length` bytes; masked, as from a client.
     fn frame(first: u8, length: usize, masked: bool) -> Vec<u8> {
         let mask = if masked { MASKED } else { 0 };
         let mut frame = vec![first];

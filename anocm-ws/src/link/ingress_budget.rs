@@ -1,4 +1,4 @@
-//! How much may come in before anybody has decided about it.
+//! Bounds the memory for incoming messages before they have been processed.
 
 #[cfg(feature = "server")]
 use std::sync::Arc;
@@ -13,13 +13,14 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::Semaphore;
 use tokio_util::sync::PollSemaphore;
 
-/// Messages up to this length are received without asking: the two smaller classes of sealed
-/// entries, and whatever surrounds them.
+/// Messages up to this length need no shared memory: the two smaller size classes of sealed
+/// entries, with their framing.
 pub(super) const FREE: u64 = 17 * 1_024;
-/// What a message takes while it comes in, times its length: the library's buffer and our copy.
+/// The memory that an incoming message takes, as a multiple of its length: the library's buffer and
+/// our copy.
 const COPIES: u64 = 2;
 
-/// Memory that connections share for the longer of the messages that come in.
+/// Memory that connections share for longer incoming messages.
 #[cfg(feature = "server")]
 #[derive(Clone, Debug)]
 pub(crate) struct Memory {
@@ -29,7 +30,7 @@ pub(crate) struct Memory {
 
 #[cfg(feature = "server")]
 impl Memory {
-    /// At least as much as the longest message takes.
+    /// Creates the shared memory. It is never smaller than what the longest message needs.
     pub(crate) fn new(bytes: usize) -> Self {
         let least = MAX_FRAME.saturating_mul(2);
         let most = u32::try_from(bytes.max(least)).unwrap_or(u32::MAX);
@@ -38,17 +39,17 @@ impl Memory {
     }
 }
 
-/// What one connection may send.
+/// Limits what one connection may send.
 #[derive(Debug, Default)]
 pub(crate) struct IngressBudget {
-    /// The longest first message; 0 is whatever any message may be.
+    /// The maximum length of the first message; 0 means the limit of any message.
     first: u64,
     memory: Option<(PollSemaphore, u32)>,
     held: Option<OwnedSemaphorePermit>,
 }
 
 impl IngressBudget {
-    /// Bounded as strangers have to be.
+    /// The limits for connections that are not authenticated yet.
     #[cfg(feature = "server")]
     pub(crate) fn of(memory: &Memory, first: usize) -> Self {
         let semaphore = PollSemaphore::new(Arc::clone(&memory.bytes));
@@ -56,7 +57,8 @@ impl IngressBudget {
         Self { first, memory: Some((semaphore, memory.most)), held: None }
     }
 
-    /// Ready when more may be read of a message of this size, before which so many were whole.
+    /// Ready when more may be read of a message of `size` bytes that follows `whole` complete
+    /// messages.
     pub(super) fn poll_more(
         &mut self,
         cx: &mut Context<'_>,
@@ -72,13 +74,14 @@ impl IngressBudget {
         if size <= FREE {
             return Poll::Ready(Ok(()));
         }
-        // What is longer than any frame may be is refused when that much has come.
+        // A message longer than any valid frame is refused once that much has arrived.
         let size = size.min(u64::try_from(MAX_FRAME).unwrap_or(u64::MAX));
         let needs = u32::try_from(size.saturating_mul(COPIES)).unwrap_or(u32::MAX).min(*most);
         let held = self.held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
         let missing = needs.saturating_sub(u32::try_from(held).unwrap_or(u32::MAX));
         if missing > 0 {
-            // It is never closed; a message in pieces may come here once for each.
+            // The semaphore is never closed. A fragmented message may get here once for each
+            // fragment.
             let Some(more) = ready!(semaphore.poll_acquire_many(cx, missing)) else {
                 return Poll::Ready(Err(io::ErrorKind::Other.into()));
             };
@@ -90,7 +93,8 @@ impl IngressBudget {
         Poll::Ready(Ok(()))
     }
 
-    /// What is held for the message that has come in, to be kept as long as that is.
+    /// Takes the permit for the message that has just been received. It must be kept as long as the
+    /// message.
     pub(super) fn release(&mut self) -> Option<OwnedSemaphorePermit> {
         self.held.take()
     }
@@ -113,8 +117,8 @@ mod tests {
         link::{MeteredIo, Side, WsLink},
     };
 
-    /// Less than any patience, and, since time stands still while anybody has something to do, long
-    /// enough for everything that can happen.
+    /// Shorter than any timeout of the link. Time is paused while any task has work to do, so
+    /// everything that can happen does happen within it.
     const WHILE: Duration = Duration::from_secs(1);
 
     fn connection(memory: &Memory) -> (DuplexStream, WsLink) {
@@ -123,7 +127,7 @@ mod tests {
         (near, WsLink::new(meter, Side::Server, Timing::default()))
     }
 
-    /// A binary message of so many bytes, masked with zeros.
+    /// A binary message of `length` bytes, masked with zeros.
     fn message(length: usize) -> Vec<u8> {
         let mut message = vec![0x82];
         match u16::try_from(length) {
@@ -142,7 +146,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn long_frames_share_the_memory_and_short_ones_need_none() {
-        // Enough for one frame of the greatest length.
+        // Enough memory for one frame of the maximum length.
         let memory = Memory::new(0);
         let (mut alice, hers) = connection(&memory);
         let (mut bob, his) = connection(&memory);
@@ -166,10 +170,10 @@ mod tests {
         alice.write_all(&[*last]).await.unwrap();
         let whole = hers.await.unwrap().unwrap().unwrap();
         assert_eq!(whole.len(), MAX_FRAME);
-        // As long as the frame has not been dealt with, it takes its place.
+        // The frame keeps its memory until it is dropped.
         assert!(timeout(WHILE, &mut receiving).await.is_err());
         drop(whole);
-        // Bob's write was cut short: the rest of it is zeros as well.
+        // Bob's write was cancelled half way. The rest of it is zeros as well.
         let rest = async { while bob.write_u8(0).await.is_ok() {} };
         tokio::select! {
             frame = receiving => assert_eq!(frame.len(), 64_000),

@@ -1,4 +1,4 @@
-//! Whether the other side still lives.
+//! Liveness: detects a peer that is gone.
 
 use std::{
     pin::Pin,
@@ -11,32 +11,33 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::ingress_budget::FREE;
 use crate::Timing;
 
-/// The slowest that a message may come in, in bytes a second, beyond what silence is allowed.
+/// The minimum rate at which a message must arrive, in bytes per second, in addition to the initial
+/// allowance of `dead_after`.
 const MIN_BYTES_PER_SECOND: u64 = 16 * 1_024;
-/// How long a message that takes of the shared memory may take besides.
+/// The initial allowance of a message that holds shared memory.
 const HELD: Duration = Duration::from_secs(15);
-/// Buffers that were not used for so long are let go.
+/// Buffers that have not been used for this long are released.
 pub(super) const HIBERNATE_AFTER: Duration = Duration::from_secs(2);
-/// Below this a timer would only spin.
+/// A timer with a shorter interval would only spin.
 const MIN_INTERVAL: Duration = Duration::from_millis(1);
 
-/// What silence calls for.
+/// What to do when the peer is silent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum KeepaliveAction {
-    /// Let go of the buffers.
+    /// Hibernate: release the buffers.
     Rest,
-    /// Ask whether anybody is there.
+    /// Send a ping.
     Ping,
-    /// Nobody is.
+    /// The peer is dead: abort the link.
     Dead,
 }
 
-/// Watches the silence of the other side.
+/// Tracks how long the peer has been silent.
 pub(super) struct Keepalive {
     ping_after: Duration,
     dead_after: Duration,
-    /// One timer for the life of the link. It is set forward only when it fires, so that a busy
-    /// link never touches it.
+    /// One timer for the life of the link. It is moved forward only when it fires, so a busy link
+    /// never touches it.
     timer: Pin<Box<Sleep>>,
     pinged: Option<Instant>,
 }
@@ -44,7 +45,7 @@ pub(super) struct Keepalive {
 impl Keepalive {
     pub(super) fn new(timing: Timing) -> Self {
         let dead_after = timing.dead_after.max(2 * MIN_INTERVAL);
-        // Half of the silence at most, so that there is as long to answer.
+        // At most half of `dead_after`, so that the peer has as long to respond.
         let ping_after = timing.ping_after.clamp(MIN_INTERVAL, dead_after / 2);
         Self {
             ping_after,
@@ -54,10 +55,10 @@ impl Keepalive {
         }
     }
 
-    /// What to do, given that the other side was last heard at `heard`, that a message of some
-    /// length has been `coming` in since a while, and that there are buffers which were last `used`
-    /// at some time. When this is pending, the task is woken in time: for buffers and for a message
-    /// that comes too slowly, with the next look at the silence.
+    /// Returns the next action. `heard` is the time of the last byte from the peer, `coming` the
+    /// start and declared length of an incomplete message, `used` the time of the last use of the
+    /// buffers, if there are any. When this is pending, the task is woken in time. Unused buffers
+    /// and slow messages are checked when the timer for the next silence check fires.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -65,7 +66,8 @@ impl Keepalive {
         coming: Option<(Instant, u64)>,
         used: Option<Instant>,
     ) -> Poll<KeepaliveAction> {
-        // Whoever was heard before was asked only after a while, so the same instant is an answer.
+        // A ping is sent only after a period of silence, so bytes received at the very instant of
+        // the ping count as a response.
         if self.pinged.is_some_and(|pinged| heard >= pinged) {
             self.pinged = None;
             self.timer.as_mut().reset(heard + self.ping_after);
@@ -80,7 +82,7 @@ impl Keepalive {
             ready!(self.timer.as_mut().poll(cx));
             let now = Instant::now();
             let is_slow = coming.is_some_and(|(began, length)| {
-                // A longer message holds what others wait for.
+                // A longer message holds shared memory that other connections wait for.
                 let start = if length > FREE { HELD.min(self.dead_after) } else { self.dead_after };
                 now.duration_since(began)
                     > start + Duration::from_secs(length / MIN_BYTES_PER_SECOND)
@@ -96,7 +98,7 @@ impl Keepalive {
                 let rest = rest.filter(|rest| *rest > now);
                 self.timer.as_mut().reset(rest.map_or(due, |rest| rest.min(due)));
             } else {
-                // Counted from now: if nobody received for long, the silence was on our side.
+                // Counted from now: if `recv` was not polled for long, the silence was on our side.
                 self.pinged = Some(now);
                 let patience = self.dead_after.saturating_sub(self.ping_after);
                 self.timer.as_mut().reset(now + patience);
@@ -112,7 +114,7 @@ mod tests {
 
     use super::*;
 
-    fn pulse() -> Keepalive {
+    fn keepalive() -> Keepalive {
         Keepalive::new(Timing {
             ping_after: Duration::from_secs(25),
             dead_after: Duration::from_secs(60),
@@ -123,7 +125,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn silence_is_asked_about_and_then_believed() {
         let start = Instant::now();
-        let mut pulse = pulse();
+        let mut pulse = keepalive();
         assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None, None)).await, KeepaliveAction::Ping);
         assert_eq!(start.elapsed().as_secs(), 25);
         assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None, None)).await, KeepaliveAction::Dead);
@@ -133,7 +135,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn whoever_answers_is_asked_again_later() {
         let start = Instant::now();
-        let mut pulse = pulse();
+        let mut pulse = keepalive();
         assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None, None)).await, KeepaliveAction::Ping);
         tokio::time::advance(Duration::from_secs(1)).await;
         let heard = Instant::now();
@@ -164,7 +166,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn nobody_who_speaks_is_asked() {
-        let mut pulse = pulse();
+        let mut pulse = keepalive();
         tokio::time::advance(Duration::from_secs(20)).await;
         let heard = Instant::now();
         assert_eq!(poll_fn(|cx| pulse.poll(cx, heard, None, None)).await, KeepaliveAction::Ping);
@@ -175,8 +177,8 @@ mod tests {
     async fn whoever_sends_a_message_byte_by_byte_is_given_up() {
         for (length, given_up) in [(1_000, 77), (64 * MIN_BYTES_PER_SECOND, 102)] {
             let began = Instant::now();
-            let mut pulse = pulse();
-            // Something is heard all the time.
+            let mut pulse = keepalive();
+            // Bytes arrive all the time.
             while poll_fn(|cx| {
                 Poll::Ready(pulse.poll(cx, Instant::now(), Some((began, length)), None))
             })
@@ -192,10 +194,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_not_used_is_let_go() {
         let start = Instant::now();
-        let mut pulse = pulse();
+        let mut pulse = keepalive();
         let rests = poll_fn(|cx| pulse.poll(cx, start, None, Some(start))).await;
         assert_eq!((rests, start.elapsed()), (KeepaliveAction::Rest, HIBERNATE_AFTER));
-        // With nothing left to let go, silence is asked about as ever.
+        // With no buffers left to release, silence leads to a ping as usual.
         assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None, None)).await, KeepaliveAction::Ping);
         assert_eq!(start.elapsed().as_secs(), 25);
     }
@@ -203,7 +205,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_used_is_kept() {
         let start = Instant::now();
-        let mut pulse = pulse();
+        let mut pulse = keepalive();
         let in_use = |cx: &mut Context<'_>| pulse.poll(cx, start, None, Some(Instant::now()));
         assert_eq!(poll_fn(in_use).await, KeepaliveAction::Ping);
     }
@@ -211,7 +213,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn whoever_was_not_listened_to_is_asked_first() {
         let start = Instant::now();
-        let mut pulse = pulse();
+        let mut pulse = keepalive();
         tokio::time::advance(Duration::from_secs(100)).await;
         assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None, None)).await, KeepaliveAction::Ping);
         assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None, None)).await, KeepaliveAction::Dead);

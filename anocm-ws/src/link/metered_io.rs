@@ -1,4 +1,4 @@
-//! The connection under a WebSocket, with what the link needs to know about it.
+//! The byte stream under a WebSocket, with the activity data that the link needs.
 
 use std::{
     io,
@@ -18,65 +18,66 @@ use zeroize::Zeroize;
 
 use super::{frame_scanner::FrameScanner, ingress_budget::IngressBudget};
 
-/// What is read at first of what comes after a rest. Small entries fit.
+/// The size of the first read after hibernation. Small entries fit.
 const LITTLE: usize = 2 * 1_024;
 
-/// Any two-way byte stream.
+/// Any bidirectional byte stream.
 pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Io for T {}
 
-/// A byte stream that knows when it last read something and how much it has written.
+/// A byte stream that records when it last read something and how much it has written.
 ///
-/// Bytes count as life, not whole frames: a large frame over a slow circuit takes longer than
-/// the time in which a dead peer should be noticed.
+/// Liveness is measured in bytes, not in whole frames: a large frame over a slow circuit takes
+/// longer than the time in which a dead peer should be detected.
 pub(crate) struct MeteredIo {
     io: Box<dyn Io>,
-    /// Read together with the HTTP head, and to be read again first.
+    /// Bytes already read, together with the HTTP head or during hibernation. They are returned by
+    /// the next read.
     ahead: Bytes,
     heard: Instant,
     written: u64,
-    boundary: FrameScanner,
-    intake: IngressBudget,
-    /// Since when the message has been coming in that is not whole.
+    scanner: FrameScanner,
+    budget: IngressBudget,
+    /// When the incomplete message began to arrive.
     began: Option<Instant>,
 }
 
 impl MeteredIo {
-    pub(crate) fn new(io: impl Io, ahead: Bytes, intake: IngressBudget) -> Self {
+    pub(crate) fn new(io: impl Io, ahead: Bytes, budget: IngressBudget) -> Self {
         Self {
             io: Box::new(io),
             ahead,
             heard: Instant::now(),
             written: 0,
-            boundary: FrameScanner::default(),
-            intake,
+            scanner: FrameScanner::default(),
+            budget,
             began: None,
         }
     }
 
-    /// Since when a message has been coming in that is not whole yet, and how long it is.
+    /// Returns when the incomplete message began to arrive, and its declared length so far.
     pub(super) fn coming(&self) -> Option<(Instant, u64)> {
-        self.began.map(|began| (began, self.boundary.size()))
+        self.began.map(|began| (began, self.scanner.size()))
     }
 
-    /// What is held for the message that has just come in.
+    /// Takes the memory permit for the message that has just been received.
     pub(super) fn release(&mut self) -> Option<OwnedSemaphorePermit> {
-        self.intake.release()
+        self.budget.release()
     }
 
     fn pass(&mut self, bytes: &[u8]) {
-        let whole = self.boundary.complete_messages();
-        self.boundary.advance(bytes);
-        if self.boundary.is_at_boundary() {
+        let whole = self.scanner.complete_messages();
+        self.scanner.advance(bytes);
+        if self.scanner.is_at_boundary() {
             self.began = None;
-        } else if self.began.is_none() || self.boundary.complete_messages() != whole {
+        } else if self.began.is_none() || self.scanner.complete_messages() != whole {
             self.began = Some(self.heard);
         }
     }
 
-    /// Reads a little and keeps it for whoever reads next: ready when there is something, or the
-    /// end. For while nobody has a buffer to read into.
+    /// Reads a few bytes and buffers them for the next `poll_read`: ready when there is data, or at
+    /// the end of the stream. Used during hibernation, when there is no read buffer.
     pub(super) fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.ahead.is_empty() {
             return Poll::Ready(Ok(()));
@@ -90,19 +91,19 @@ impl MeteredIo {
         Poll::Ready(Ok(()))
     }
 
-    /// When something was last read; at first, when the connection was made.
-    pub(super) fn heard(&self) -> Instant {
+    /// Returns when data was last read; at first, when the connection was made.
+    pub(super) fn last_received(&self) -> Instant {
         self.heard
     }
 
-    /// How many bytes the layer below has taken.
+    /// Returns how many bytes the layer below has accepted.
     pub(super) fn written(&self) -> u64 {
         self.written
     }
 
-    /// Whether what was read so far ends where a message does.
+    /// Returns true when the data read so far ends at a message boundary.
     pub(super) fn is_between_messages(&self) -> bool {
-        self.ahead.is_empty() && self.boundary.is_at_boundary()
+        self.ahead.is_empty() && self.scanner.is_at_boundary()
     }
 
     fn count(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -126,11 +127,12 @@ impl AsyncRead for MeteredIo {
             buf.put_slice(&bytes);
             return Poll::Ready(Ok(()));
         }
-        if !self.boundary.is_at_boundary() {
-            let (size, whole) = (self.boundary.size(), self.boundary.complete_messages());
-            let more = self.intake.poll_more(cx, size, whole);
+        if !self.scanner.is_at_boundary() {
+            let (size, whole) = (self.scanner.size(), self.scanner.complete_messages());
+            let more = self.budget.poll_more(cx, size, whole);
             if more.is_pending() {
-                // That nothing is heard is not the other side's doing.
+                // The pause is caused by our own memory limit, so it does not count as silence of
+                // the peer.
                 self.heard = Instant::now();
             }
             ready!(more)?;

@@ -36,7 +36,7 @@ use tokio_websockets::{CloseCode, Config, Limits, WebSocketStream};
 
 use crate::Timing;
 
-/// Queued bytes at which a send writes before it queues more.
+/// The number of queued bytes at which a send writes before it queues more.
 const WRITE_THRESHOLD: usize = 64 * 1_024;
 
 /// Which side of a connection a link is.
@@ -49,11 +49,11 @@ pub(crate) enum Side {
 }
 
 impl Side {
-    /// Speaks WebSocket over an upgraded connection.
+    /// Starts the WebSocket protocol on an upgraded connection.
     fn open(self, io: MeteredIo) -> WebSocketStream<MeteredIo> {
-        // The longest message, checked before anything is allocated for it.
+        // The maximum message length, checked before anything is allocated for it.
         let limits = Limits::default().max_payload_len(Some(MAX_FRAME));
-        // A frame is never split, so pings may go between any two.
+        // A message is never fragmented, so pings may go between any two frames.
         let config = Config::default().frame_size(MAX_FRAME).flush_threshold(WRITE_THRESHOLD);
         match self {
             #[cfg(feature = "client")]
@@ -71,14 +71,15 @@ impl Side {
 /// One side of an open WebSocket.
 pub(crate) struct WsLink(Arc<Shared>);
 
-/// What a link and whoever sees to its end have in common.
+/// The state that a link shares with the task that closes the connection after the link was
+/// dropped.
 pub(crate) struct Shared {
-    // Held for one poll at a time, never across an await. Senders and the receiver share it,
-    // as they would share the lock inside a split stream.
+    // Locked for one poll at a time, never across an await. Senders and the receiver share it, as
+    // they would share the lock inside a split stream.
     state: Mutex<State>,
-    /// Keeps the frames of one `send` together and the write side to one task at a time.
+    /// Keeps the frames of one `send` together, and limits the write side to one task at a time.
     sending: tokio::sync::Mutex<()>,
-    /// Keeps the read side to one task at a time.
+    /// Limits the read side to one task at a time.
     receiving: tokio::sync::Mutex<Keepalive>,
     timing: Timing,
 }
@@ -94,7 +95,8 @@ impl WsLink {
         }))
     }
 
-    /// For whoever ends the connection properly once the link was dropped.
+    /// Returns the shared state, for the task that closes the connection after the link was
+    /// dropped.
     #[cfg(feature = "server")]
     pub(crate) fn shared(&self) -> Arc<Shared> {
         Arc::clone(&self.0)
@@ -109,12 +111,13 @@ impl Link for WsLink {
         }
         let _turn = self.0.sending.lock().await;
         let _leaving = LeaveQueue(&self.0);
-        let mut sending = Sending { shared: &self.0, next: 0, stall: WriteTimeout::new(&self.0) };
+        let mut sending =
+            Sending { shared: &self.0, next: 0, write_timeout: WriteTimeout::new(&self.0) };
         poll_fn(|cx| sending.poll(cx, frames)).await
     }
 
     fn try_send(&self, frames: &[Payload]) -> TrySend {
-        // Whoever sends or closes has the turn.
+        // The lock is held while another task sends or closes.
         let Ok(_turn) = self.0.sending.try_lock() else { return TrySend::default() };
         let lawful = frames.iter().take_while(|frame| frame.len() <= MAX_FRAME).count();
         self.0.state().try_send(frames.get(..lawful).unwrap_or_default())
@@ -141,7 +144,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Closes and waits until the other side has closed too, but not long.
+    /// Closes the connection and waits for the peer's close, for at most `close_within`.
     pub(crate) async fn close(&self, code: CloseCode) {
         let gently = async {
             let turn = self.sending.lock().await;
@@ -158,11 +161,11 @@ impl Shared {
     }
 }
 
-/// A `send` on its way.
+/// A `send` in progress.
 struct Sending<'a> {
     shared: &'a Shared,
     next: usize,
-    stall: WriteTimeout,
+    write_timeout: WriteTimeout,
 }
 
 impl Sending<'_> {
@@ -176,7 +179,7 @@ impl Sending<'_> {
         if sent.is_ready() {
             return sent;
         }
-        if self.stall.poll(cx, state.written()).is_ready() {
+        if self.write_timeout.poll(cx, state.written()).is_ready() {
             state.abort();
             return Poll::Ready(Err(TransportError::Cut));
         }
@@ -184,7 +187,7 @@ impl Sending<'_> {
     }
 }
 
-/// Leaves what is still queued to the receiver when a writer is done or cancelled.
+/// Hands what is still queued over to the receiver when a writer is done or cancelled.
 struct LeaveQueue<'a>(&'a Shared);
 
 impl Drop for LeaveQueue<'_> {
@@ -193,10 +196,10 @@ impl Drop for LeaveQueue<'_> {
     }
 }
 
-/// Notices a peer that takes nothing of what waits for it.
+/// Write timeout: detects a peer that accepts no data while data is queued for it.
 struct WriteTimeout {
     patience: Duration,
-    /// Made when there is something to wait for: most sends are done at once.
+    /// Created when there is something to wait for: most sends complete at once.
     timer: Option<Pin<Box<Sleep>>>,
     written: u64,
 }
@@ -206,7 +209,7 @@ impl WriteTimeout {
         Self { patience: shared.timing.dead_after, timer: None, written: 0 }
     }
 
-    /// Ready when nothing has been written for too long.
+    /// Ready when no byte has been written for the whole timeout.
     fn poll(&mut self, cx: &mut Context<'_>, written: u64) -> Poll<()> {
         let timer = match &mut self.timer {
             Some(timer) => timer,

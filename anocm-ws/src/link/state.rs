@@ -1,4 +1,4 @@
-//! What a link's methods do under its lock, one poll at a time.
+//! The state of a link: what its methods do under the lock, one poll at a time.
 
 mod hibernate;
 
@@ -25,27 +25,27 @@ use super::{Side, controls::Controls, keepalive::Keepalive, metered_io::MeteredI
 /// How a link ended.
 type End = Result<(), TransportError>;
 
-/// The WebSocket of a link, and how far it is with ending.
+/// The WebSocket of a link and the progress of its shutdown.
 ///
-/// At most one task polls for reading and one for writing; the library keeps their
-/// wakers apart. Each may end the link, and must then wake the other.
+/// At most one task polls for reading and one for writing; the library keeps their wakers apart.
+/// Each may end the link, and must then wake the other.
 pub(super) struct State {
     wire: Wire,
     side: Side,
-    /// Something was received since the library's buffer was new.
+    /// A message was received since the library's buffer was allocated.
     stale: bool,
-    /// When the library was last made use of.
+    /// When the library was last used.
     used: Instant,
-    /// How often it was woken since some moment.
+    /// How often the link was woken from hibernation since the given time.
     woken: (Instant, u32),
     ended: Option<End>,
-    /// The other side has said that it closes.
+    /// The peer has sent a close message.
     heard_close: bool,
-    /// This side has.
+    /// This side has sent a close message.
     said_close: bool,
     controls: Controls,
-    /// The connection did not take everything that the library has to write. Whoever finds this
-    /// must wait for it, with a waker of its own.
+    /// The connection did not accept everything that the library has to write. A task that finds
+    /// this set must wait for the write with its own waker.
     unwritten: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
@@ -69,7 +69,8 @@ impl State {
         }
     }
 
-    /// The next frame, or how the link ended. Cancel safe: nothing is kept between two polls.
+    /// Polls for the next frame, or for how the link ended. Cancel-safe: no data is held between
+    /// two polls.
     pub(super) fn poll_recv(
         &mut self,
         cx: &mut Context<'_>,
@@ -102,7 +103,7 @@ impl State {
                 Poll::Ready(Some(Err(error))) => self.fail(&error),
                 Poll::Ready(None) => self.hang_up(),
                 Poll::Pending => {
-                    // What a cancelled `send` has left, and whatever this side has queued.
+                    // Flush what a cancelled `send` has left and what this side has queued.
                     match self.flush_for_reader(cx) {
                         Poll::Ready(Err(error)) => {
                             self.fail(&error);
@@ -149,14 +150,14 @@ impl State {
         }
     }
 
-    /// Sends what the connection takes at once.
+    /// Sends what the connection accepts without waiting.
     pub(super) fn try_send(&mut self, frames: &[Payload]) -> TrySend {
         let (mut next, unwritten) = (0, self.unwritten || self.writer.is_some());
         let closing = self.ended.is_some() || self.said_close || self.heard_close;
         let Some(ws) = self.wake().filter(|_| !closing && !unwritten) else {
             return TrySend { accepted: 0, pending: unwritten };
         };
-        // Nobody waits for the connection now, and if somebody is to, they come with their waker.
+        // No task waits for the connection now. A task that waits later brings its own waker.
         let sent = write(ws, &mut Context::from_waker(Waker::noop()), frames, &mut next);
         self.unwritten = sent.is_pending();
         match sent {
@@ -167,7 +168,7 @@ impl State {
         TrySend { accepted: next, pending: self.unwritten }
     }
 
-    /// Says that this side closes, after everything queued.
+    /// Sends a close message after everything queued.
     pub(super) fn poll_say_close(&mut self, cx: &mut Context<'_>, code: CloseCode) -> Poll<()> {
         if !self.said_close {
             self.said_close = true;
@@ -184,8 +185,8 @@ impl State {
         flushed
     }
 
-    /// Reads until the other side has closed as well. Dropping a connection with something
-    /// unread resets it, and the other side may lose what it has not read yet.
+    /// Reads until the peer has closed as well. Dropping a connection with unread data resets it,
+    /// and the peer may lose what it has not read yet.
     pub(super) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let has_ended = self.ended;
         let Some(ws) = self.wake() else {
@@ -210,13 +211,13 @@ impl State {
         Poll::Ready(())
     }
 
-    /// Ends the link cleanly, unless it has ended, and lets the connection go.
+    /// Ends the link cleanly, unless it has ended, and drops the connection.
     pub(super) fn finish(&mut self) {
         self.wire = Wire::Gone;
         self.end(Ok(()));
     }
 
-    /// Closes as well as can be done without waiting.
+    /// Closes as far as possible without waiting.
     pub(super) fn depart(&mut self, code: CloseCode) {
         let mut cx = Context::from_waker(Waker::noop());
         if self.poll_say_close(&mut cx, code).is_ready()
@@ -226,8 +227,8 @@ impl State {
         }
     }
 
-    /// Says that nobody waits any more for the queue to be written, and has the receiver see
-    /// to it: otherwise the connection would wake a task that has moved on.
+    /// Marks that no sender waits for the queue to be written any more, and leaves the flush to the
+    /// receiver: otherwise the connection would wake a task that no longer waits for it.
     pub(super) fn leave_queue(&mut self) {
         if self.writer.take().is_some()
             && let Some(reader) = self.reader.take()
@@ -236,12 +237,12 @@ impl State {
         }
     }
 
-    /// How much of what was sent the connection has taken.
+    /// Returns how many of the sent bytes the connection has accepted.
     pub(super) fn written(&self) -> u64 {
-        self.wire.meter().map_or(0, MeteredIo::written)
+        self.wire.metered_io().map_or(0, MeteredIo::written)
     }
 
-    /// Nobody is there, or nobody who reads.
+    /// Ends the link because the peer is gone or does not read.
     pub(super) fn abort(&mut self) {
         self.depart(super::code(Closing::Timeout));
         self.wire = Wire::Gone;
@@ -251,7 +252,8 @@ impl State {
     fn take(&mut self, message: &Message, cx: &mut Context<'_>) -> Option<Payload> {
         self.stale = true;
         if message.is_binary() {
-            // The library's buffer is not wiped when it is let go: what is kept is a copy.
+            // The library does not zeroize its buffer when it is freed, so the payload is copied
+            // and only the copy is kept.
             let held = self.wake().and_then(|ws| ws.get_mut().release());
             return Some(match held {
                 Some(held) => Payload::guarded(message.as_payload().to_vec(), held),
@@ -271,7 +273,7 @@ impl State {
         None
     }
 
-    /// Writes what is queued, for a waiting sender if there is one.
+    /// Writes what is queued. Registers the waker of a waiting sender if there is one.
     fn flush_for_reader(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let waker = self.writer.as_ref().unwrap_or(cx.waker());
         let flushed = match &mut self.wire {
@@ -284,7 +286,7 @@ impl State {
 
     fn queue(&mut self, message: Message) {
         if let Some(ws) = self.wake() {
-            // Refused only once closing has begun, when it does not matter any more.
+            // Fails only once closing has begun, when the message does not matter any more.
             let _ = Pin::new(ws).start_send(message);
         }
     }
@@ -299,11 +301,11 @@ impl State {
         }
     }
 
-    /// Ends the link by the other side's fault. The connection stays until the link is closed
-    /// or dropped, so that `close` can see to it that the code arrives.
+    /// Ends the link because of an error of the peer. The connection stays until the link is closed
+    /// or dropped, so that `close` can make sure that the close code arrives.
     fn reject(&mut self, code: CloseCode, why: TransportError) {
-        // Refused when the library has queued its own: with the same code, or with 1007, which
-        // says more, for what should be text and is none.
+        // Fails when the library has queued a close message itself: with the same code, or with
+        // 1007, which is more specific, for a text message that is not valid UTF-8.
         self.queue(Message::close(Some(code), ""));
         self.said_close = true;
         if let Some(ws) = self.wake() {
@@ -312,9 +314,9 @@ impl State {
         self.end(Err(why));
     }
 
-    /// The connection has ended: cleanly if either side had said so.
+    /// Handles the end of the connection: a clean end if either side had sent a close message.
     fn hang_up(&mut self) {
-        // Tells TLS that the end is no truncation.
+        // Sends the TLS close notification, so that the end is not taken for a truncation.
         let mut cx = Context::from_waker(Waker::noop());
         let _ = match &mut std::mem::replace(&mut self.wire, Wire::Gone) {
             Wire::Awake(ws) => Pin::new(ws.get_mut()).poll_shutdown(&mut cx),
@@ -356,7 +358,8 @@ fn write(
             return Pin::new(ws).poll_flush(cx);
         };
         *next += 1;
-        // Shared, not copied, on a relay. On a client the library copies it to mask it.
+        // On a relay the bytes are shared, not copied. On a client the library copies them for
+        // masking.
         let message = Message::binary(frame.clone().into_bytes());
         Pin::new(&mut *ws).start_send(message)?;
     }

@@ -1,4 +1,4 @@
-//! Links over streams that behave as a test needs it.
+//! Tests of links over simulated streams.
 
 use std::{io, sync::atomic::AtomicUsize, sync::atomic::Ordering};
 
@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::*;
 
-/// Takes everything and counts the writes.
+/// Accepts all data and counts the writes.
 struct Counting(Arc<AtomicUsize>);
 
 impl AsyncRead for Counting {
@@ -123,7 +123,7 @@ async fn a_silent_link_keeps_no_buffers_and_wakes_for_either_side() {
             give.send(frame).unwrap();
         }
     });
-    // Less than any patience, and enough for whatever can happen.
+    // Shorter than any timeout, and enough for everything that can happen.
     let silence = || sleep(Duration::from_secs(1));
     let mut alice = ClientBuilder::new().take_over(there);
     silence().await;
@@ -159,7 +159,7 @@ async fn what_waits_goes_in_one_write() {
     assert_eq!(writes.load(Ordering::Relaxed), 2);
 }
 
-/// What `try_send` leaves waits no longer for a reader than what `send` leaves.
+/// The write timeout is the same for data left by `try_send` and by `send`.
 #[cfg(feature = "server")]
 #[tokio::test(start_paused = true)]
 async fn whoever_speaks_and_does_not_read_what_went_at_once_is_given_up() {
@@ -175,7 +175,7 @@ async fn whoever_speaks_and_does_not_read_what_went_at_once_is_given_up() {
         let speaking = async {
             loop {
                 sleep(Duration::from_secs(20)).await;
-                // An unasked pong, masked with zeros.
+                // An unsolicited pong, masked with zeros.
                 if eve.write_all(&[0x8a, 0x80, 0, 0, 0, 0]).await.is_err() {
                     std::future::pending::<()>().await;
                 }

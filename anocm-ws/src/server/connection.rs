@@ -1,4 +1,4 @@
-//! An accepted connection, which holds its place among the connections until it is dropped.
+//! An accepted connection, which holds a connection permit until it is dropped.
 
 use std::{
     io,
@@ -14,14 +14,14 @@ use tokio::{
     sync::OwnedSemaphorePermit,
 };
 
-/// Bytes that the kernel may hold back for one connection. By itself it would take megabytes
-/// for each one that does not read; this costs no throughput that could be measured.
+/// The kernel's send buffer for one connection, in bytes. The default takes megabytes for each peer
+/// that does not read; this limit has no measurable effect on throughput.
 const SEND_BUFFER: usize = 64 * 1_024;
 
-/// An accepted TCP connection and its place.
+/// An accepted TCP connection and its permit.
 ///
 /// An upgraded connection leaves the HTTP server and the task that accepted it, and takes its
-/// place along: in whatever this is wrapped, the place is free when it is dropped.
+/// permit along: whatever this is wrapped in, the permit is released when it is dropped.
 #[derive(Debug)]
 pub struct Connection {
     tcp: TcpStream,
@@ -30,8 +30,8 @@ pub struct Connection {
 
 impl Connection {
     pub(super) fn new(tcp: TcpStream, place: OwnedSemaphorePermit, taken_within: Duration) -> Self {
-        // None can fail for a reason that serving would survive. Frames are small, and each is
-        // waited for.
+        // Errors are ignored: none of these calls fails for a reason that serving would survive. No
+        // delay, since frames are small and the peer waits for each.
         let _ = tcp.set_nodelay(true);
         let _ = SockRef::from(&tcp).set_send_buffer_size(SEND_BUFFER);
         bound_unacknowledged(&tcp, taken_within);
@@ -39,8 +39,9 @@ impl Connection {
     }
 }
 
-/// Or the kernel would go on for a quarter of an hour about a peer that has vanished, and for
-/// good about one that lives and takes nothing.
+/// Limits how long sent data may remain unacknowledged. Otherwise the kernel would retransmit for a
+/// quarter of an hour to a peer that has vanished, and for ever to one that is alive and does not
+/// read.
 #[cfg(any(target_os = "android", target_os = "linux"))]
 fn bound_unacknowledged(tcp: &TcpStream, taken_within: Duration) {
     let _ = SockRef::from(tcp).set_tcp_user_timeout(Some(taken_within));
@@ -68,7 +69,7 @@ impl AsyncWrite for Connection {
         Pin::new(&mut self.tcp).poll_write(cx, buf)
     }
 
-    // Forwarded, or frames that wait would no longer go in one write.
+    // Forwarded, or queued frames would no longer go in one write.
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -107,7 +108,7 @@ mod tests {
         let connection = Connection::new(tcp, place, Duration::from_secs(20));
         assert!(connection.tcp.nodelay().unwrap());
         let socket = SockRef::from(&connection.tcp);
-        // Linux reserves as much again for itself.
+        // Linux doubles the value for its own bookkeeping.
         assert!(socket.send_buffer_size().unwrap() <= 2 * SEND_BUFFER);
         #[cfg(any(target_os = "android", target_os = "linux"))]
         assert_eq!(socket.tcp_user_timeout().unwrap(), Some(Duration::from_secs(20)));

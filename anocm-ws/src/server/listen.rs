@@ -1,4 +1,4 @@
-//! Accepts connections, as many as are allowed, until told to stop.
+//! Accepts a bounded number of connections until it is stopped.
 
 use std::{future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
@@ -19,29 +19,30 @@ use tokio::{
 
 use super::Connection;
 
-/// Places above the relay's limit, so that health checks still pass and the relay itself can
-/// say that it is full.
+/// Connections accepted above the relay's limit, so that health checks still pass and the relay
+/// itself can report that it is full.
 const SPARE: u32 = 64;
 
-/// How long nothing is accepted when the system has no more file descriptors or memory.
+/// The pause before the next accept when the system is out of file descriptors or memory.
 const RECOVERY: Duration = Duration::from_millis(250);
-/// How often that is logged at most.
+/// The minimum interval between two log messages about that.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
-/// What a request may take in bytes before it is refused. Ours take a few hundred.
+/// The maximum size of a request in bytes. Those of our clients take a few hundred.
 const MAX_HEAD: usize = 16 * 1_024;
 
-/// How many connections a [`Listener`] takes, and how long it waits for them.
+/// The connection limit and timeouts of a [`Listener`].
 #[derive(Clone, Copy, Debug)]
 pub struct ListenOptions {
-    /// The most connections that the relay takes at one time. A few more are accepted, so that
-    /// the relay can say that it is full; all others wait in the kernel. At least 1; 10,000.
+    /// The maximum number of concurrent connections of the relay. A few more are accepted, so that
+    /// the relay can report that it is full; all others wait in the kernel. At least 1; default
+    /// 10,000.
     pub max_connections: u32,
-    /// How long a connection may take for its request, and before that for what it is wrapped
-    /// in, from 10 ms to a day. 10 seconds.
+    /// The timeout for the request of a connection, and before that for the wrapping handshake
+    /// (such as TLS), from 10 ms to a day. Default 10 seconds.
     pub header_within: Duration,
-    /// How long what was sent may wait to be acknowledged or taken, where the system can watch
-    /// that (Linux, Android), from 10 ms to a day. 20 seconds.
+    /// How long sent data may remain unacknowledged or unread, where the system supports this
+    /// (Linux, Android), from 10 ms to a day. Default 20 seconds.
     pub taken_within: Duration,
 }
 
@@ -56,7 +57,7 @@ impl Default for ListenOptions {
 }
 
 impl ListenOptions {
-    /// Checks that a listener can work with these.
+    /// Checks that the options are within their ranges.
     ///
     /// # Errors
     /// [`SettingError`] names the first field that is out of its range.
@@ -73,11 +74,11 @@ impl ListenOptions {
     }
 }
 
-/// A bound port that serves a router to whoever may do it harm.
+/// A bound port that serves a router to untrusted peers.
 ///
-/// It bounds what axum's own loop leaves open: how many connections there are, how long one may
-/// take to ask, and what the kernel keeps for one that does not read. Each connection is for one
-/// request, which for the WebSocket is all it takes.
+/// It bounds what axum's own loop leaves unbounded: the number of connections, the time that one
+/// may take for its request, and the memory that the kernel keeps for one that does not read. Each
+/// connection serves one request, which is all that a WebSocket needs.
 ///
 /// # Examples
 /// ```
@@ -112,7 +113,7 @@ impl Listener {
     /// Binds `address`; port 0 lets the system choose.
     ///
     /// # Errors
-    /// What the system says when it cannot be bound; a
+    /// The system's error when the address cannot be bound; a
     /// [`SettingError`](anocm_core::SettingError) of the kind
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) when an option is out of its range.
     pub async fn bind(address: SocketAddr, options: ListenOptions) -> io::Result<Self> {
@@ -126,21 +127,21 @@ impl Listener {
         })
     }
 
-    /// Where it listens.
+    /// Returns the local address.
     ///
     /// # Errors
-    /// What the system says when it does not know.
+    /// The system's error when the address is not known.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.tcp.local_addr()
     }
 
-    /// Serves `routes` until `stop` is ready, and then until the last connection is gone,
-    /// WebSockets included. When this is dropped, nothing more is accepted.
+    /// Serves `routes` until `stop` is ready, and then until the last connection is closed,
+    /// WebSockets included. When the future is dropped, no more connections are accepted.
     pub async fn serve(self, routes: Router, stop: impl Future<Output = ()> + Send) {
         self.serve_wrapped(|tcp| async { Ok(tcp) }, routes, stop).await;
     }
 
-    /// As [`serve`](Self::serve), with each connection wrapped, in TLS say.
+    /// Like [`serve`](Self::serve), with each connection wrapped, for example in TLS.
     ///
     /// # Examples
     /// ```
@@ -165,7 +166,7 @@ impl Listener {
     {
         let header_within = self.options.header_within;
         let routes = routes.layer(map_response(one_request));
-        // Also says so when this is dropped.
+        // Dropping the sender also signals the stop.
         let (tell, told) = watch::channel(false);
         let mut stop = pin!(stop);
         let mut complained: Option<Instant> = None;
@@ -179,7 +180,8 @@ impl Listener {
                     let site = Site { routes: routes.clone(), header_within, stop: told.clone() };
                     tokio::spawn(site.welcome(wrap(tcp)));
                 }
-                // One that was gone before it was accepted says nothing about the next.
+                // The error concerns one connection that ended before it was accepted, not the
+                // listener.
                 Err(error) if of_the_connection(&error) => {}
                 Err(error) => {
                     if complained.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
@@ -193,11 +195,13 @@ impl Listener {
         tell.send_replace(true);
         let Self { tcp, places, most, .. } = self;
         drop(tcp);
-        // Each connection holds a place, so all places are free once they are all gone.
+        // Each connection holds a permit, so all permits are available once all connections are
+        // closed.
         let _ = places.acquire_many(most).await;
     }
 
-    /// Waits for a place before the next connection, which waits in the kernel meanwhile.
+    /// Waits for a permit before accepting the next connection, which waits in the kernel
+    /// meanwhile.
     async fn accept(&self) -> io::Result<Connection> {
         let place = Arc::clone(&self.places).acquire_owned().await;
         let place = place.map_err(io::Error::other)?;
@@ -206,7 +210,7 @@ impl Listener {
     }
 }
 
-/// What one connection is served.
+/// What is needed to serve one connection.
 struct Site {
     routes: Router,
     header_within: Duration,
@@ -245,11 +249,13 @@ impl Site {
     }
 }
 
-/// Ends the connection with its first answer. One fits the kernel's buffer; behind several to a peer
-/// that does not read, the next request is not read either, and no timer runs.
+/// Ends the connection after its first response. One response fits the kernel's buffer. Behind
+/// several responses to a peer that does not read, the next request is not read either, and no
+/// timer runs.
 ///
-/// An upgrade is left alone, which it is not by hyper's own setting: where an answer says `close`
-/// besides `Upgrade`, Go's client shows neither, and proxies written in Go let nobody through.
+/// An upgrade is not changed, unlike with hyper's own setting: when a response has `close` besides
+/// `Upgrade`, Go's HTTP client reports neither, and proxies written in Go do not pass the upgrade
+/// on.
 async fn one_request(mut response: Response) -> Response {
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         response.headers_mut().append(CONNECTION, HeaderValue::from_static("close"));
@@ -257,7 +263,7 @@ async fn one_request(mut response: Response) -> Response {
     response
 }
 
-/// Returns when it is time to stop, or when nobody is left to say so.
+/// Returns when the stop is signalled, or when its sender was dropped.
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
@@ -272,7 +278,7 @@ fn of_the_connection(error: &io::Error) -> bool {
     )
 }
 
-/// What there is too little of, in words: the standard library has none for these errors.
+/// Describes which resource is exhausted: the standard library has no description for these errors.
 fn shortage(error: &io::Error) -> String {
     #[cfg(unix)]
     {
@@ -313,7 +319,8 @@ mod tests {
             let listener = Arc::clone(&listener);
             async move { listener.accept().await }
         });
-        // Whoever comes later and is accepted elsewhere shows that Bob could have been.
+        // A later connection to another listener has been accepted, so there was enough time to
+        // accept Bob's.
         let _carol = TcpStream::connect(elsewhere.local_addr().unwrap()).await.unwrap();
         elsewhere.accept().await.unwrap();
         tokio::task::yield_now().await;

@@ -44,25 +44,25 @@ use crate::{
     link::{IngressBudget, Memory, MeteredIo, Side, WsLink},
 };
 
-/// How long the answer to a request may take to be sent.
+/// The timeout for sending the response to an upgrade request.
 const UPGRADE_WITHIN: Duration = Duration::from_secs(10);
 
-/// How the server treats its connections.
+/// Limits and timeouts of server connections.
 #[derive(Clone, Copy, Debug)]
 pub struct WsServerOptions {
-    /// Pings and patience.
+    /// Keepalive interval and timeouts.
     pub timing: Timing,
-    /// Whether requests that carry an `Origin` are refused. Browsers send one, programs do not:
-    /// for a relay on loopback, which any page that is open on the machine could otherwise use.
-    /// Off, since a web client has an `Origin` too.
+    /// Whether requests with an `Origin` are refused. Browsers send one, other programs do not.
+    /// Meant for a relay on loopback, which any page open on the machine could otherwise use. Off
+    /// by default, since a web client has an `Origin` too.
     pub refuse_origin: bool,
-    /// The longest first frame in bytes; whoever sends more is cut off, unless all of it has come at
-    /// once with its head. [`MAX_HELLO`], which every
-    /// connection begins with.
+    /// The maximum length of the first frame in bytes. The connection of a peer that sends more is
+    /// closed, unless the whole frame has arrived in one read with its header. Default
+    /// [`MAX_HELLO`], since every connection begins with a hello.
     pub max_first_frame: usize,
-    /// Memory in bytes for the longer of the frames that come in (above 17 KiB; the largest entries
-    /// and doors), for all connections of this router together and until each was dealt with. When
-    /// it is taken, the rest waits unread. 256 MiB.
+    /// Memory in bytes for longer incoming frames (above 17 KiB: the largest entries and doors),
+    /// shared by all connections of this router. Each frame holds its share until it has been
+    /// processed. When the memory is exhausted, further data stays unread. Default 256 MiB.
     pub receive_memory: usize,
 }
 
@@ -77,26 +77,26 @@ impl Default for WsServerOptions {
     }
 }
 
-/// A router that serves `GET /ws` and hands each new connection to `accept`.
+/// Returns a router that serves `GET /ws` and passes each new connection to `accept`.
 ///
 /// It may be nested under a path. The future that `accept` returns is the connection: when it
-/// ends and the link was dropped, the connection is closed properly. Call
-/// [`Link::close`] to say why, also after an error of `recv`: that is when the other side learns
-/// the close code.
+/// completes and the link was dropped, the connection is closed properly. Call [`Link::close`] to
+/// choose the close code, also after an error of `recv`: only then does the peer receive the close
+/// code.
 ///
-/// Each connection must be polled for frames all the time (see [`Link::recv`]): pings are
-/// answered, and silence is noticed, by whoever receives.
+/// Each connection must be polled for frames all the time (see [`Link::recv`]): pings are answered,
+/// and silence is detected, inside `recv`.
 pub fn router<F, Fut>(accept: F, options: WsServerOptions) -> Router
 where
     F: Fn(Box<dyn Link>) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = ()> + Send + 'static,
 {
-    // `any`, since axum would answer HEAD like GET; `Upgrade` refuses all but GET.
+    // `any`, since axum would answer HEAD like GET; `Upgrade` refuses all methods but GET.
     let memory = Memory::new(options.receive_memory);
     let handler = move |request: Request| {
         let accept = accept.clone();
-        let intake = IngressBudget::of(&memory, options.max_first_frame);
-        async move { answer(request, accept, intake, options) }
+        let budget = IngressBudget::of(&memory, options.max_first_frame);
+        async move { answer(request, accept, budget, options) }
     };
     Router::new().route("/ws", any(handler))
 }
@@ -104,7 +104,7 @@ where
 fn answer<F, Fut>(
     request: Request,
     accept: F,
-    intake: IngressBudget,
+    budget: IngressBudget,
     options: WsServerOptions,
 ) -> Response
 where
@@ -113,14 +113,14 @@ where
 {
     match Upgrade::of(request, options.refuse_origin) {
         Ok(Upgrade { on, response }) => {
-            tokio::spawn(serve(on, accept, intake, options));
+            tokio::spawn(serve(on, accept, budget, options));
             response
         }
         Err(refusal) => refusal.into_response(),
     }
 }
 
-async fn serve<F, Fut>(on: OnUpgrade, accept: F, intake: IngressBudget, options: WsServerOptions)
+async fn serve<F, Fut>(on: OnUpgrade, accept: F, budget: IngressBudget, options: WsServerOptions)
 where
     F: Fn(Box<dyn Link>) -> Fut,
     Fut: Future<Output = ()>,
@@ -129,11 +129,11 @@ where
         tracing::debug!("a connection ended while it was upgraded");
         return;
     };
-    let io = MeteredIo::new(TokioIo::new(io), Bytes::new(), intake);
+    let io = MeteredIo::new(TokioIo::new(io), Bytes::new(), budget);
     let link = WsLink::new(io, Side::Server, options.timing);
     let shared = link.shared();
     accept(Box::new(link)).await;
-    // Only when the link was dropped: `accept` may have given it to somebody else.
+    // Only when the link was dropped: `accept` may have passed it on to another task.
     if let Ok(shared) = std::sync::Arc::try_unwrap(shared) {
         shared.close(CloseCode::GOING_AWAY).await;
     }
@@ -161,7 +161,7 @@ mod tests {
         };
         let options = WsServerOptions { timing, ..WsServerOptions::default() };
         let routes = TowerToHyperService::new(router(accept, options));
-        // Too little for the answer, which waits to be read.
+        // Too small for the response, which waits to be read.
         let (mut alice, here) = tokio::io::duplex(16);
         let serving = http1::Builder::new().serve_connection(TokioIo::new(here), routes);
         tokio::spawn(serving.with_upgrades());

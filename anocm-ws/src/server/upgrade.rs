@@ -1,13 +1,13 @@
-//! The server's half of the opening handshake (RFC 6455, section 4.2).
+//! The server side of the opening handshake (RFC 6455, section 4.2).
 //!
-//! Done here and not by axum's own extractor, whose WebSocket keeps a read buffer of 128 KiB
-//! for each connection.
+//! Implemented here instead of with axum's extractor, whose WebSocket keeps a read buffer of 128
+//! KiB for each connection.
 //!
-//! What an `Origin` says is not looked at. It protects cookies and other credentials that a
-//! browser adds by itself; a relay has none. What opens a room is a token inside a frame, which a
-//! foreign page does not know, and the web client may be served from elsewhere. But a relay that
-//! is for one machine can be told to refuse whatever has one: any page that somebody looks at
-//! there could reach it, and fill it with rooms.
+//! The value of `Origin` is not checked. Such a check protects cookies and other credentials that a
+//! browser adds by itself; a relay has none. Access to a room needs a token inside a frame, which a
+//! foreign page does not have, and the web client may be served from another origin. A relay for
+//! one machine can be configured to refuse every request with an `Origin`: otherwise any page open
+//! on that machine could reach it and fill it with rooms.
 
 use axum::{
     extract::Request,
@@ -28,11 +28,11 @@ use crate::{accept_key::accept_key, token::names};
 const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
 const VERSION_13: HeaderValue = HeaderValue::from_static("13");
 
-/// A valid request to speak WebSocket.
+/// A valid WebSocket upgrade request.
 pub(super) struct Upgrade {
-    /// Gives the connection once `response` has been sent.
+    /// Resolves to the connection once `response` has been sent.
     pub(super) on: OnUpgrade,
-    /// Says yes.
+    /// The response that accepts the upgrade.
     pub(super) response: Response,
 }
 
@@ -68,7 +68,8 @@ impl Upgrade {
         if headers.get(SEC_WEBSOCKET_VERSION) != Some(&VERSION_13) {
             return Err(Refusal::WebSocketVersion);
         }
-        // A browser that asks for a subprotocol gives up when none is chosen; better told here.
+        // A browser that requests a subprotocol fails when none is selected; an explicit refusal is
+        // clearer.
         if headers.contains_key(SEC_WEBSOCKET_PROTOCOL) {
             return Err(Refusal::Subprotocol);
         }
@@ -112,7 +113,7 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// The answer to the one key there must be: 16 bytes in base64.
+/// Returns the accept value for the only key: 16 bytes in base64.
 fn accept(headers: &HeaderMap) -> Result<HeaderValue, Refusal> {
     let mut keys = headers.get_all(SEC_WEBSOCKET_KEY).iter();
     let (Some(key), None) = (keys.next(), keys.next()) else {

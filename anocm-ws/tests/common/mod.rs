@@ -1,4 +1,4 @@
-//! A server on a port of its own, and links to it.
+//! A server on a free port, and links to it.
 #![allow(dead_code, reason = "each test file uses some of it")]
 
 use std::{net::SocketAddr, time::Duration};
@@ -18,7 +18,7 @@ use tokio::{
     sync::mpsc,
 };
 
-/// Nothing on loopback takes so long; a test that would hang fails instead.
+/// No operation on loopback takes this long; a test that would hang fails instead.
 pub(crate) const LONG: Duration = Duration::from_secs(20);
 
 /// Fails the test when `future` hangs.
@@ -26,7 +26,7 @@ pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(LONG, future).await.expect("hangs")
 }
 
-/// A server that gives each link to the test.
+/// A server that passes each link to the test.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     links: mpsc::UnboundedReceiver<Box<dyn Link>>,
@@ -38,7 +38,7 @@ impl Server {
     }
 
     pub(crate) async fn with(timing: Timing) -> Self {
-        // Most tests begin with frames that are no hello.
+        // In most tests the first frame is not a hello.
         let max_first_frame = MAX_FRAME;
         Self::with_options(WsServerOptions {
             timing,
@@ -71,13 +71,13 @@ impl Server {
         soon(self.links.recv()).await.unwrap()
     }
 
-    /// Both ends of a new connection.
+    /// Returns both ends of a new connection.
     pub(crate) async fn pair(&mut self, timing: Timing) -> (Box<dyn Link>, Box<dyn Link>) {
         let near = connect(&self.url(), timing).await;
         (near, self.accept().await)
     }
 
-    /// A connection whose other end is another implementation's.
+    /// Returns a connection whose client is another WebSocket implementation.
     pub(crate) async fn foreign(
         &mut self,
     ) -> (tokio_websockets::WebSocketStream<TcpStream>, Box<dyn Link>) {
@@ -99,7 +99,7 @@ pub(crate) async fn pair() -> (Box<dyn Link>, Box<dyn Link>) {
     Server::start().await.pair(Timing::default()).await
 }
 
-/// Asks after 40 ms, gives up after 120 ms.
+/// Pings after 40 ms, times out after 120 ms.
 pub(crate) fn impatient() -> Timing {
     Timing {
         ping_after: Duration::from_millis(40),
@@ -108,13 +108,13 @@ pub(crate) fn impatient() -> Timing {
     }
 }
 
-/// A frame whose bytes tell where they belong.
+/// A frame whose bytes depend on their position.
 pub(crate) fn frame(length: usize) -> Payload {
     let bytes: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
     Payload::from(bytes)
 }
 
-/// The answer to a `Sec-WebSocket-Key`.
+/// Returns the accept value for a `Sec-WebSocket-Key`.
 pub(crate) fn accept_key(key: &str) -> String {
     let mut sha = sha1_smol::Sha1::new();
     sha.update(key.as_bytes());

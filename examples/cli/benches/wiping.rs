@@ -1,5 +1,5 @@
-//! How long it takes until nothing is left: from the call, or the key, to the end of the process,
-//! seen from outside. `cargo bench -p anocm-cli --bench wiping`.
+//! Measures how long a wipe takes: from the call, or the key, to the end of the process, seen from
+//! outside. `cargo bench -p anocm-cli --bench wiping`.
 #![cfg(target_os = "linux")]
 #![expect(
     clippy::unwrap_used,
@@ -19,7 +19,7 @@ const ROOMS: usize = 10;
 const MESSAGES: usize = 1_000;
 const ROUNDS: usize = 10;
 
-/// As long as people write.
+/// A typical length of a message.
 const LENGTH: usize = 100;
 
 const LAST: &str = "that was all";
@@ -43,7 +43,7 @@ fn tell(what: &str, mut times: Vec<Duration>) {
     println!("{what}: median {median:.1?}, slowest {slowest:.1?} of {ROUNDS}");
 }
 
-/// So many, of which the last can be told from the others.
+/// Returns `count` texts, of which the last is distinct.
 fn texts(count: usize) -> Vec<String> {
     let mut texts = vec!["a".repeat(LENGTH); count];
     texts.pop();
@@ -51,7 +51,7 @@ fn texts(count: usize) -> Vec<String> {
     texts
 }
 
-/// A program of the library in ten rooms in which everything was said.
+/// Returns a program that embeds the library, after all messages were delivered in ten rooms.
 fn talked() -> (Speaker, Embedder) {
     let mut alice = Speaker::open("Alice", ROOMS, MESSAGES);
     let mut bob = Embedder::start();
@@ -64,7 +64,7 @@ fn talked() -> (Speaker, Embedder) {
     (alice, bob)
 }
 
-/// From the order to the end, and of that the calls alone.
+/// Measures the time from the wipe order to the end, and the part of it spent in the wipe calls.
 fn wipe() -> (Duration, Duration) {
     let (_alice, mut bob) = talked();
     let since = Instant::now();
@@ -74,7 +74,7 @@ fn wipe() -> (Duration, Duration) {
     (took, Duration::from_micros(bob.wait("wiped").parse().unwrap()))
 }
 
-/// The same without a call: everything is dropped.
+/// Measures the same without a wipe call: everything is dropped.
 fn drop_all() -> Duration {
     let (_alice, mut bob) = talked();
     let since = Instant::now();
@@ -83,7 +83,7 @@ fn drop_all() -> Duration {
     since.elapsed()
 }
 
-/// From the key to the end, with as many messages in one room, after something happened.
+/// Measures the time from the key to the end, with as many messages in one room, after `happens`.
 fn panic_key(happens: fn(&Speaker)) -> Duration {
     let mut alice = Speaker::open("Alice", 1, ROOMS * MESSAGES);
     let mut bob = Terminal::start(&["join"], 100, 30);

@@ -1,4 +1,4 @@
-//! Doing what was typed.
+//! Executes what was typed.
 
 use anocm_core::{
     Command, GuestRetention, MessageId, NicknameError,
@@ -12,35 +12,35 @@ use crate::{
     room::Room,
 };
 
-/// What came of a typed line.
+/// The result of a typed line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Done {
-    /// Nothing to say about it; events tell the rest.
+    /// Nothing to show; the room's events report the outcome.
     Quietly,
     /// A message was queued under this id.
     Queued(MessageId),
-    /// Something to tell the guest in one line.
+    /// A note of one line for the guest.
     Note(String),
-    /// Something to show at length.
+    /// A page to show.
     Show(Page),
-    /// The guest wants to go, in good order.
+    /// The guest leaves in good order.
     Leaving,
-    /// The guest wants everything gone, at once.
+    /// The guest wipes everything at once.
     Wiping,
 }
 
-/// What a guest can have shown.
+/// The pages that a guest can open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Page {
     Help,
     Link,
-    /// The link as a QR code alone, where both do not fit.
+    /// The link as a QR code alone, when link and code do not fit together.
     Code,
     Members,
     Safety,
 }
 
-/// Why nothing came of it.
+/// Why a typed line had no effect.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ActError {
     #[error(transparent)]
@@ -53,14 +53,14 @@ pub(crate) enum ActError {
     Room(#[from] CommandError),
 }
 
-/// Does what is typed, line after line; remembers that `/burn` was asked for.
+/// Executes typed lines; remembers that `/burn` was typed once, since it must be repeated.
 #[derive(Debug, Default)]
 pub(crate) struct Actor {
     burn_asked: bool,
 }
 
 impl Actor {
-    /// Does one thing.
+    /// Executes one line.
     pub(crate) fn act<R: Room>(&mut self, room: &R, typed: Typed) -> Result<Done, ActError> {
         let asked_before = std::mem::take(&mut self.burn_asked);
         match typed {
@@ -120,7 +120,8 @@ fn whisper<R: Room>(room: &R, line: &str) -> Result<Done, ActError> {
     queue(room, Command::Whisper { to: member.id, text: text.to_owned(), retention: None })
 }
 
-/// Sets the guest's default or cap and says what it comes to, since the strictest wins.
+/// Sets the guest's default or cap and reports the resulting retention, since the strictest rule
+/// wins.
 fn retain<R: Room>(room: &R, typed: &Typed) -> Result<Done, ActError> {
     let view = room.view();
     let guest = match *typed {

@@ -98,7 +98,7 @@ Examples:
   anocm new --listen 127.0.0.1:8080 --public http://abcdef.onion/";
 
 impl New {
-    /// The room as asked for.
+    /// Returns the settings of the room to create.
     pub(crate) fn room(&self) -> Result<NewRoom, anocm_core::RetentionError> {
         let usual = RoomRetention::default().default_retention();
         let keep = self.keep.unwrap_or_else(|| usual.max(self.min_keep).min(self.max_keep));
@@ -211,11 +211,11 @@ fn nickname(text: &str) -> Result<Nickname, anocm_core::NicknameError> {
     text.parse()
 }
 
-/// A time that a room can have as its linger or largest age.
+/// Parses a duration that a room can have as its linger or maximum age.
 fn room_time(text: &str) -> Result<Duration, String> {
     let time = parse_duration(text).map_err(|error| error.to_string())?;
     let new = NewRoom { linger: time, ..NewRoom::default() };
-    // One range for both.
+    // Both have the same range.
     new.check().map_err(|error| format!("must be {}", error.allowed))?;
     Ok(time)
 }
@@ -224,8 +224,8 @@ fn secret(text: &str) -> Result<Zeroizing<String>, std::convert::Infallible> {
     Ok(Zeroizing::new(text.to_owned()))
 }
 
-/// Reads the command line. On an error, prints it without repeating anything that could be a
-/// link, and gives the exit code.
+/// Parses the command line. On an error, prints it without repeating anything that could be a link,
+/// and returns the exit code.
 pub(crate) fn parse<I, T>(words: I) -> Result<Cli, u8>
 where
     I: IntoIterator<Item = T>,

@@ -1,54 +1,54 @@
-//! What a guest types: text, or a command behind a slash. The same in every mode.
+//! The input of a guest: text, or a command after a slash. The same in every mode.
 
 use anocm_core::{Retention, RetentionError};
 use zeroize::Zeroizing;
 
-/// What a typed line asks for.
+/// A parsed line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Typed {
-    /// Nothing was typed.
+    /// An empty line.
     Nothing,
-    /// A message to everyone.
+    /// A message to all members.
     Say(Zeroizing<String>),
-    /// A message to one member: who it is for, and the text, still in one piece because only the
-    /// list of members tells where a name ends.
+    /// A message to one member: recipient and text, not split yet because only the roster
+    /// determines where a name ends.
     Whisper(Zeroizing<String>),
-    /// How long what this guest sends is kept; `None` is the room's default again.
+    /// How long this guest's messages are kept; `None` restores the room's default.
     Keep(Option<Retention>),
-    /// The longest that anything is kept here; `None` is no cap.
+    /// The longest time that anything is kept here; `None` is no cap.
     Cap(Option<Retention>),
-    /// Another name.
+    /// Change the nickname.
     Nick(String),
-    /// Who is here.
+    /// List the members.
     Members,
     /// Remove a member.
     Kick(String),
-    /// Make a member a moderator, or no longer.
+    /// Make a member a moderator, or revoke that.
     Mod {
-        /// Whom.
+        /// The member.
         who: String,
-        /// Whether they are to be one.
+        /// Whether the member becomes a moderator.
         on: bool,
     },
     /// Show the link.
     Link,
     /// Replace the link.
     NewLink,
-    /// Show what members compare.
+    /// Show the safety code, which members compare.
     Safety,
     /// Commit fresh keys.
     Refresh,
     /// Leave the room.
     Leave,
-    /// End the room for everyone.
+    /// End the room for all members.
     Burn,
-    /// Forget everything here and stop, at once.
+    /// Forget everything here and stop at once.
     Wipe,
     /// Show the commands.
     Help,
 }
 
-/// Why a typed line asks for nothing that can be done.
+/// Why a typed line cannot be executed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TypeError {
     #[error("there is no such command; /help lists them, //text sends a text with a slash")]
@@ -59,7 +59,7 @@ pub(crate) enum TypeError {
     Time(#[from] RetentionError),
 }
 
-/// The commands, as `/help` shows them: how they are written, and what they do.
+/// The commands, as `/help` shows them: syntax and effect.
 pub(crate) const HELP: &[(&str, &str)] = &[
     ("/keep TIME", "how long what you send is kept: 30s 5m 1h 1d live, or room"),
     ("/live", "send without keeping anything, as /keep live"),
@@ -79,7 +79,7 @@ pub(crate) const HELP: &[(&str, &str)] = &[
     ("//text", "send a text that begins with a slash"),
 ];
 
-/// Reads a typed line. What begins with one slash is never sent as text.
+/// Parses a typed line. A line that begins with one slash is never sent as text.
 pub(crate) fn parse(line: &str) -> Result<Typed, TypeError> {
     let line = line.trim();
     if line.is_empty() {
@@ -124,7 +124,7 @@ fn with_argument(word: &str, rest: &str) -> Result<Typed, TypeError> {
             };
             Typed::Mod { who: who.trim().to_owned(), on }
         }
-        // A word too many may be a message that was to be something else: do nothing then.
+        // Reject extra words: the line may be a message that was typed by mistake after a slash.
         word if rest.is_empty() => plain_word(word)?,
         word => {
             plain_word(word)?;

@@ -1,4 +1,4 @@
-//! From arguments to a room.
+//! Opens or enters a room according to the arguments.
 
 use std::{fs, io, sync::Arc, time::Duration};
 
@@ -15,10 +15,10 @@ use crate::{
     relay::{Embedded, RelayError},
 };
 
-/// How much longer the client waits than its transport, which then says why.
+/// How much longer the client waits than its transport, so that the transport reports the reason.
 const SPARE: Duration = Duration::from_secs(30);
 
-/// Why there is no room to talk in.
+/// Why no room could be opened or entered.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConnectError {
     #[error(transparent)]
@@ -40,7 +40,7 @@ pub(crate) enum ConnectError {
 }
 
 impl ConnectError {
-    /// Whether asking differently would help.
+    /// Whether different arguments could fix the error.
     pub(crate) const fn is_usage(&self) -> bool {
         matches!(
             self,
@@ -56,19 +56,19 @@ impl ConnectError {
     }
 }
 
-/// A room with all that runs for it.
+/// The client of a room and everything that runs for it.
 #[derive(Debug)]
 pub(crate) struct Connected {
     client: Client,
     embedded: Option<Embedded>,
     /// Whether this guest opened the room.
     pub(crate) owner: bool,
-    /// What this guest wants of retention, once in.
+    /// The retention settings that this guest applies once in the room.
     pub(crate) wishes: GuestRetention,
 }
 
 impl Connected {
-    /// Opens a room. `posture` is what this process found out about itself.
+    /// Opens a room. `posture` is what this process found out about its own hardening.
     pub(crate) async fn open(new: &New, posture: Posture) -> Result<(Self, Room), ConnectError> {
         let room = new.room()?;
         let (transport, embedded) = match &new.relay {
@@ -94,12 +94,12 @@ impl Connected {
         Ok((Self { client, embedded: None, owner: false, wishes }, room))
     }
 
-    /// Who can reach the relay inside this program, if there is one.
+    /// Describes which clients can reach the relay inside this program, if there is one.
     pub(crate) fn reach(&self) -> Option<String> {
         self.embedded.as_ref().map(Embedded::reach)
     }
 
-    /// Leaves nothing running. May take as long as the network does.
+    /// Stops everything that runs. May take as long as the network does.
     pub(crate) async fn stop(self) {
         self.client.shutdown().await;
         if let Some(embedded) = self.embedded {

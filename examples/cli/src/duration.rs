@@ -1,9 +1,9 @@
-//! Spans of time as people read them.
+//! Durations for display.
 
 use std::time::Duration;
 
-/// What is left of a span, for a countdown: `9s`, `2:41`, `1:02:03`, `3d 4h`. Rounded up, so that
-/// what is shown is never zero while something is there.
+/// Formats a remaining time as a countdown: `9s`, `2:41`, `1:02:03`, `3d 4h`. Rounds up, so that
+/// the display is never zero while time is left.
 pub(crate) fn countdown(left: Duration) -> String {
     let seconds = left.as_millis().div_ceil(1_000);
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600, seconds / 60);

@@ -1,4 +1,4 @@
-//! Standard input, line by line.
+//! Reads standard input line by line.
 
 use std::io::{self, Read};
 
@@ -7,24 +7,25 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::stdio;
 
-/// The longest line in bytes: room for the longest message with every character escaped in JSON.
+/// The longest line in bytes: large enough for the longest message with every character escaped in
+/// JSON.
 pub(crate) const MAX_LINE: usize = 128 * 1024;
 
 const CHUNK: usize = 4096;
 
-/// A line that was read.
+/// An input line.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Line {
     /// Its text, without the line break.
     Text(Zeroizing<String>),
-    /// Longer than [`MAX_LINE`], or not UTF-8; its content is gone.
+    /// Longer than [`MAX_LINE`], or not UTF-8; its content is discarded.
     Unfit,
 }
 
-/// Lines of standard input as they come.
+/// Lines of standard input as they arrive.
 ///
-/// Read on a thread of its own that ends with the process: a read of a terminal or pipe cannot
-/// be given up, and a runtime would wait for it. The thread reads on only as lines are taken.
+/// Read on a separate thread that ends with the process: a read of a terminal or pipe cannot be
+/// cancelled, and a runtime would wait for it. The thread reads on only as lines are taken.
 #[derive(Debug)]
 pub(crate) struct Lines(mpsc::Receiver<Line>);
 
@@ -40,7 +41,7 @@ impl Lines {
         Self(lines)
     }
 
-    /// The next line; `None` at the end. Cancel safe.
+    /// Returns the next line; `None` at the end. Cancel-safe.
     pub(crate) async fn next(&mut self) -> Option<Line> {
         self.0.recv().await
     }
@@ -64,12 +65,12 @@ fn read(mut input: impl Read, to: &mpsc::Sender<Line>) {
         chunk.zeroize();
     }
     if let Some(last) = splitter.finish() {
-        // Nobody may be listening any more.
+        // The receiver may be gone.
         let _ = to.blocking_send(last);
     }
 }
 
-/// Cuts bytes into lines, forgetting what is too long.
+/// Splits bytes into lines and discards lines that are too long.
 #[derive(Default)]
 struct Splitter {
     line: Zeroizing<Vec<u8>>,
@@ -102,7 +103,7 @@ impl Splitter {
         (self.too_long || !self.line.is_empty()).then(|| self.line())
     }
 
-    /// Appends without leaving a copy of the line behind where it was.
+    /// Appends without leaving a copy of the line in the old allocation.
     fn grow(&mut self, part: &[u8]) {
         let needed = self.line.len() + part.len();
         if needed > self.line.capacity() {

@@ -1,4 +1,4 @@
-//! What happens underneath, on standard error.
+//! The log, on standard error.
 
 use std::{
     io::{self, Write as _},
@@ -8,10 +8,10 @@ use std::{
 
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
-/// The most events that wait to be written; more are dropped.
+/// The maximum number of events queued for writing; further ones are dropped.
 const WAITING: usize = 1_024;
 
-/// Turns on the log of our own crates. Others may log what ours never do, such as addresses.
+/// Enables the log of our own crates. Other crates may log what ours never do, such as addresses.
 pub(crate) fn start(verbose: u8) {
     let level = match verbose {
         0 => return,
@@ -23,7 +23,7 @@ pub(crate) fn start(verbose: u8) {
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(ours))
         .with_writer(Log::start())
-        // It would say so where nothing can be said, and panic.
+        // They would be reported on standard error, and panic when that cannot be written.
         .log_internal_errors(false)
         .init();
 }

@@ -6,15 +6,15 @@
 //!         hide              └── json   ┘
 //! ```
 //!
-//! All three ways to talk use a room through the small trait in `room`, the typed commands of
-//! `commands` through `act`, and put events in words with `words`.
+//! All three modes use a room through the small trait in `room`, execute the typed commands of
+//! `commands` through `act`, and convert events to text with `text`.
 
 mod act;
 mod args;
 mod commands;
 mod connect;
 mod duration;
-mod entering;
+mod joining;
 mod json;
 mod lines;
 mod link;
@@ -46,7 +46,7 @@ use tokio::runtime::Runtime;
 use crate::{
     args::{Command, Common},
     connect::Connected,
-    entering::Entering,
+    joining::Joining,
     json::Json,
     lines::Lines,
     link::LinkError,
@@ -61,20 +61,20 @@ use crate::{
 const LOST: u8 = 1;
 const USAGE: u8 = 2;
 
-/// How long the client and a relay in here are given to leave nothing running.
+/// How long the client and an embedded relay may take to shut down.
 const FAREWELL: Duration = Duration::from_secs(4);
 
-/// The same when everything is to be gone at once. It is wiped by then: this is for a word to the
-/// relay, and with what comes before and after it stays below a tenth of a second.
+/// The same on a wipe at once. Everything is wiped by then: this time is for a last message to the
+/// relay, and together with the steps before and after it stays below a tenth of a second.
 const AT_ONCE: Duration = Duration::from_millis(60);
 
 /// The same after a hang-up: the process is gone within a second of it.
 const AFTER_HANG_UP: Duration = Duration::from_millis(80);
 
-/// How long tasks are given to drop what they hold.
+/// How long tasks may take to drop what they hold.
 const DROPPING: Duration = Duration::from_millis(200);
 
-/// The same once everything is wiped: only a task that nothing can end takes as long.
+/// The same once everything is wiped: only a task that cannot be cancelled takes as long.
 const DROPPING_NOTHING: Duration = Duration::from_millis(15);
 
 fn main() -> ExitCode {
@@ -82,7 +82,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(code) => return ExitCode::from(code),
     };
-    // Before anything else: until then the link stands in the process list.
+    // Before anything else: until then the link is visible in the process list.
     if let Command::Join(join) = &cli.command
         && let Some(link) = join.link.as_ref().filter(|link| link.as_str() != "-")
     {
@@ -112,21 +112,21 @@ fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Lets tasks drop, and so wipe, what they hold. Looking up a name cannot be given up and may
-/// take as long as it likes: that ends with the process.
+/// Lets tasks drop, and so wipe, what they hold. A name lookup cannot be cancelled and may take
+/// arbitrarily long: it ends with the process.
 fn end(runtime: Runtime, patience: Duration) {
     runtime.shutdown_timeout(patience);
 }
 
-/// How it ended.
+/// How the program ended.
 enum Over {
     /// With this exit code.
     Code(u8),
-    /// With nothing left of it.
+    /// Everything is wiped.
     Wiped,
 }
 
-/// How the guest talks.
+/// The front end.
 enum Mode {
     Screen,
     Plain,
@@ -151,7 +151,7 @@ async fn run(command: &Command, report: &Report) -> Over {
     if !matches!(mode, Mode::Screen) {
         log::start(common.verbose);
     }
-    // Before the link is asked for: whoever is told to stop then has a terminal to give back.
+    // Before the prompt for the link: on a signal the prompt must restore the terminal.
     let (mut stops, hung_up) = match signals::stops() {
         Ok(both) => both,
         Err(error) => return Over::Code(fail(LOST, &error)),
@@ -186,7 +186,7 @@ async fn run(command: &Command, report: &Report) -> Over {
         Ok(Outcome::Wiped) => AT_ONCE,
         _ => FAREWELL,
     };
-    farewell(connected, patience, hung_up).await;
+    leave(connected, patience, hung_up).await;
     match outcome {
         Ok(Outcome::Wiped) => Over::Wiped,
         Ok(Outcome::Well) => Over::Code(0),
@@ -195,8 +195,8 @@ async fn run(command: &Command, report: &Report) -> Over {
     }
 }
 
-/// Lets all that runs for the room end. What does not in time ends with the process.
-async fn farewell(connected: Connected, patience: Duration, mut hung_up: HungUp) {
+/// Shuts down everything that runs for the room. What exceeds the timeout ends with the process.
+async fn leave(connected: Connected, patience: Duration, mut hung_up: HungUp) {
     let cut_short = async {
         hung_up.wait().await;
         tokio::time::sleep(AFTER_HANG_UP.min(patience)).await;
@@ -217,8 +217,8 @@ async fn converse(
 ) -> io::Result<Outcome> {
     let at_terminal = io::stdin().is_terminal();
     let entering = match common.socks5 {
-        Some(_) => Entering::through_proxy(common.enter_within, at_terminal),
-        None => Entering::new(common.enter_within, at_terminal),
+        Some(_) => Joining::through_proxy(common.enter_within, at_terminal),
+        None => Joining::new(common.enter_within, at_terminal),
     };
     let manner = Manner { stay: common.stay, wishes: connected.wishes, entering };
     if let Mode::Screen = mode {
@@ -281,7 +281,7 @@ mod tests {
         let (begins, begun) = mpsc::channel();
         runtime.spawn_blocking(move || {
             begins.send(()).unwrap();
-            // As long as nobody answers.
+            // Blocks until the sender is dropped.
             let _ = asked.recv();
         });
         begun.recv().unwrap();

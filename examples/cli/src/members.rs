@@ -1,4 +1,4 @@
-//! Members by name and tag: how they are shown, and whom a guest means.
+//! Members by name and tag: how they are shown, and how a guest refers to them.
 
 use anocm_core::{
     MemberId,
@@ -7,22 +7,22 @@ use anocm_core::{
     session::{Member, Role},
 };
 
-/// A member as they are always shown: `Bob #7K2Q`. A name alone is never enough.
+/// Returns a member's label, as shown everywhere: `Bob #7K2Q`. A name alone is never sufficient.
 pub(crate) fn label(member: &Member) -> String {
     format!("{} #{}", one_line(member.nickname.as_str()), member.tag)
 }
 
-/// The label of whoever has this id, even if they are gone.
+/// Returns the label of the member with this id, or a placeholder if the member has left.
 pub(crate) fn label_of(view: &RoomView, id: MemberId) -> String {
     find(view, id).map_or_else(|| "somebody who is gone".to_owned(), label)
 }
 
-/// The member with this id.
+/// Returns the member with this id.
 pub(crate) fn find(view: &RoomView, id: MemberId) -> Option<&Member> {
     view.members.iter().find(|member| member.id == id)
 }
 
-/// What a member may do, in a word.
+/// Returns the name of a role.
 pub(crate) const fn role(role: Role) -> &'static str {
     match role {
         Role::Owner => "owner",
@@ -31,7 +31,7 @@ pub(crate) const fn role(role: Role) -> &'static str {
     }
 }
 
-/// Text for one line of a screen: cleaned, line breaks made visible.
+/// Converts text to one line of a screen: cleaned, with line breaks made visible.
 pub(crate) fn one_line(text: &str) -> String {
     clean_text(text)
         .chars()
@@ -43,7 +43,7 @@ pub(crate) fn one_line(text: &str) -> String {
         .collect()
 }
 
-/// Why nobody is meant.
+/// Why no member was identified.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum WhoError {
     #[error("nobody here is called that")]
@@ -52,18 +52,18 @@ pub(crate) enum WhoError {
     Several(Vec<String>),
 }
 
-/// Whom a guest means by `NAME`, `TAG`, `NAME#TAG` or `#TAG`.
+/// Returns the member that `NAME`, `TAG`, `NAME#TAG` or `#TAG` refers to.
 ///
-/// Names are chosen by others, so none may catch what was meant for somebody else: whatever could
-/// mean two members is refused, and after a `#` only tags count.
+/// Names are chosen by other members, so a name must not capture what was meant for another member:
+/// anything that matches two members is refused, and after a `#` only tags count.
 pub(crate) fn who<'a>(members: &'a [Member], wanted: &str) -> Result<&'a Member, WhoError> {
     one_of(&meant(members, wanted))
 }
 
-/// Splits `NAME TEXT`, where a name may hold spaces. A name in double quotes ends at the quote.
+/// Splits `NAME TEXT`, where a name may contain spaces. A name in double quotes ends at the quote.
 ///
-/// A tag behind a name belongs to it: if nobody is called both, nobody is meant, and least of all
-/// whoever goes by that name now.
+/// A tag after a name belongs to it: if no member has both, no member matches, in particular not
+/// the member that has the name now.
 pub(crate) fn split_who<'a, 't>(
     members: &'a [Member],
     line: &'t str,
@@ -86,7 +86,7 @@ pub(crate) fn split_who<'a, 't>(
     for (name, text) in ends.take(24).filter_map(|end| line.split_at_checked(end)) {
         let text = text.trim_start();
         if let Some((_, tag)) = name.split_once('#') {
-            // No name holds one: this ends in a tag, or the text has begun.
+            // Names contain no `#`: either this ends in a tag, or the text has begun.
             if is_tag(tag) {
                 found = meant(members, name).into_iter().map(|member| (member, text)).collect();
             }
@@ -102,13 +102,13 @@ pub(crate) fn split_who<'a, 't>(
     Ok((member, text))
 }
 
-/// The tag that `text` begins with, `#` included, and the rest.
+/// Returns the tag that `text` begins with, `#` included, and the rest.
 fn split_tag(text: &str) -> Option<(&str, &str)> {
     let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
     is_tag(word.strip_prefix('#')?).then_some((word, rest.trim_start()))
 }
 
-/// Whether it has the form of a tag: the "1" of a "#1" in a text does not.
+/// Whether the text has the form of a tag: the "1" of a "#1" in a text does not.
 fn is_tag(text: &str) -> bool {
     text.len() == 4 && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }

@@ -1,5 +1,5 @@
-//! The plain mode: a line for everything. Its format is described in `args.rs`, where `--help`
-//! takes it from, and does not change for the words before the first colon.
+//! The plain mode: one line for each event. The format is described in `args.rs`, as part of
+//! `--help`; the words before the first colon are stable.
 
 use std::{
     collections::HashMap,
@@ -27,15 +27,15 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Plain<W> {
     to: W,
-    /// Whether the link comes with a QR code.
+    /// Whether the link is shown with a QR code.
     qr: bool,
     ascii: bool,
     actor: Actor,
-    /// Whose the kept messages are, to say it when they expire.
+    /// The senders of the kept messages, to name them when the messages expire.
     kept: HashMap<MessageId, String>,
     /// The safety code that was written last.
     safety: Option<SafetyCode>,
-    /// The room as it was last with members: once it has ended, nobody is in it any more.
+    /// The last view that had members: once the room has ended, its view has none.
     before: Option<RoomView>,
 }
 
@@ -58,7 +58,7 @@ impl<W: Write> Plain<W> {
         self.to.flush()
     }
 
-    fn told(&mut self, told: Option<&EventText>) -> io::Result<()> {
+    fn event_text(&mut self, told: Option<&EventText>) -> io::Result<()> {
         told.map_or(Ok(()), |told| self.say(told.word, &told.text))
     }
 
@@ -140,13 +140,13 @@ impl<W: Write> Front for Plain<W> {
             RoomEvent::EpochBegan { .. } => return self.new_safety(&view),
             _ => {}
         }
-        // The room may be over already while its last events are still being told.
+        // The room may have ended while its last events are still being delivered.
         let names = match &self.before {
             Some(before) if view.members.is_empty() => before,
             _ => &view,
         };
         let told = text::event(event, names);
-        self.told(told.as_ref())?;
+        self.event_text(told.as_ref())?;
         if !view.members.is_empty() {
             self.before = Some(view.clone());
         }

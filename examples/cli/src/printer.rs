@@ -1,10 +1,9 @@
-//! Lines of output, written on a thread of their own: a reader who stalls holds up that thread
-//! and nothing else.
+//! Writes lines of output on a separate thread, so that a stalled reader blocks only that thread.
 //!
 //! ```text
 //! front ── Printer ──▶ lines ──▶ thread ──▶ standard output
 //!                        │
-//! talk ◀── Outlet ───────┘ whether more can be taken
+//! talk ◀── Outlet ───────┘ backpressure
 //! ```
 
 use std::{
@@ -16,24 +15,24 @@ use std::{
 use tokio::sync::Notify;
 use zeroize::{Zeroize as _, Zeroizing};
 
-/// With so many bytes that nobody took, there is no place for another event.
+/// Bytes buffered at which no further event is accepted.
 const FULL: usize = 64 * 1024;
 
-/// Takes lines and never waits. See [`Outlet::is_free`] for when not to write more.
+/// Accepts lines and never blocks. See [`Outlet::is_free`] for when not to write more.
 pub(crate) struct Printer {
     line: Zeroizing<Vec<u8>>,
     shared: Arc<Shared>,
 }
 
-/// What becomes of the lines.
+/// The state of the buffered output: backpressure, completion and failure.
 pub(crate) struct Outlet(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
     sheet: Mutex<Sheet>,
-    /// There is something to write, or never will be again.
+    /// There are lines to write, or there will be no more.
     more: Condvar,
-    /// Something was written, or cannot be.
+    /// Something was written, or writing failed.
     done: Notify,
 }
 
@@ -45,11 +44,11 @@ struct Sheet {
     failed: Option<io::ErrorKind>,
 }
 
-/// Starts to write to `to`.
+/// Starts a thread that writes to `to`.
 pub(crate) fn start(to: impl Write + Send + 'static) -> (Printer, Outlet) {
     let shared = Arc::new(Shared::default());
     let writes = shared.clone();
-    // It ends with the process if need be: a write cannot be given up.
+    // The thread may have to end with the process: a blocking write cannot be cancelled.
     std::thread::spawn(move || write(to, &writes));
     (Printer { line: Zeroizing::default(), shared: shared.clone() }, Outlet(shared))
 }
@@ -71,7 +70,7 @@ fn write(mut to: impl Write, shared: &Shared) {
 }
 
 impl Shared {
-    /// Waits for lines to write; `None` when no more come.
+    /// Waits for lines to write; returns `None` when there will be no more.
     fn next(&self) -> Option<Zeroizing<Vec<u8>>> {
         let idle = |sheet: &mut Sheet| sheet.lines.is_empty() && !sheet.over;
         let waited = self.more.wait_while(self.sheet(), idle);
@@ -113,29 +112,29 @@ impl Drop for Printer {
 }
 
 impl Outlet {
-    /// An outlet that never fills.
+    /// Returns an outlet that never fills.
     #[cfg(test)]
     pub(crate) fn wide() -> Self {
         Self(Arc::default())
     }
 
-    /// Whether there is place for another event.
+    /// Whether there is space for another event.
     pub(crate) fn is_free(&self) -> bool {
         self.0.sheet().lines.len() < FULL
     }
 
-    /// Waits until it is free again, if it `was_free` not, and for a failure in any case. Cancel
-    /// safe.
+    /// Waits until there is space again, unless it `was_free`, and returns on a failure in any
+    /// case. Cancel-safe.
     pub(crate) async fn changes(&self, was_free: bool) -> io::Result<()> {
         self.until(|sheet| !was_free && sheet.lines.len() < FULL).await
     }
 
-    /// Waits until everything is written. Cancel safe.
+    /// Waits until everything is written. Cancel-safe.
     pub(crate) async fn empties(&self) -> io::Result<()> {
         self.until(|sheet| sheet.lines.is_empty() && !sheet.writing).await
     }
 
-    /// Why nothing more can be written, if that is so.
+    /// Returns why writing failed, if it did.
     pub(crate) fn failure(&self) -> Option<io::ErrorKind> {
         self.0.sheet().failed
     }
@@ -156,7 +155,7 @@ impl Outlet {
                     return Ok(());
                 }
             }
-            // What happens in between is remembered.
+            // A notification in between is stored.
             self.0.done.notified().await;
         }
     }

@@ -1,4 +1,4 @@
-//! A relay inside this program, for rooms on this machine.
+//! A relay embedded in this program, for rooms on this machine.
 
 use std::{future::pending, net::SocketAddr, sync::Arc};
 
@@ -12,7 +12,7 @@ use anocm_core::{
 use anocm_ws::server::{ListenOptions, Listener, WsServerOptions, router};
 use tokio::task::JoinHandle;
 
-/// Why no relay can run in here.
+/// Why no embedded relay can run.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RelayError {
     #[error(
@@ -40,8 +40,8 @@ pub(crate) struct Embedded {
 }
 
 impl Embedded {
-    /// Starts a relay that listens at `listen` and goes into links as `public`, or else by the
-    /// address it listens at. `posture` is what this process found out about itself.
+    /// Starts a relay that listens at `listen`. Links contain `public`, or else the address it
+    /// listens at. `posture` is what this process found out about its own hardening.
     pub(crate) async fn start(
         listen: SocketAddr,
         public: Option<RelayUrl>,
@@ -66,19 +66,19 @@ impl Embedded {
             let relay = serving.clone();
             async move { relay.serve(link).await }
         };
-        // Any page that is open on this machine can reach a relay on it; a web client that others
-        // use is a page, too.
+        // Any web page that is open on this machine can reach a local relay, so refuse origins. A
+        // web client at a public address is a page, too, so allow them there.
         let options = WsServerOptions { refuse_origin: here_only, ..WsServerOptions::default() };
         let server = tokio::spawn(listener.serve(router(accept, options), pending()));
         Ok(Self { relay, server, url, listens, here_only })
     }
 
-    /// The way to it from within this program.
+    /// Returns the in-process transport to the relay.
     pub(crate) fn transport(&self) -> InProcess {
         self.relay.transport().known_as(self.url.clone())
     }
 
-    /// Who can reach it, said plainly.
+    /// Describes in plain words which clients can reach the relay.
     pub(crate) fn reach(&self) -> String {
         if self.here_only {
             "inside this program until it ends, for guests on this machine only; for others run \
@@ -89,7 +89,7 @@ impl Embedded {
         }
     }
 
-    /// Ends its rooms and itself.
+    /// Ends the rooms and the relay.
     pub(crate) async fn stop(self) {
         self.relay.shutdown(true).await;
         self.server.abort();
@@ -127,7 +127,7 @@ mod tests {
         relay.stop().await;
     }
 
-    /// What the relay answers to a page of some site, which wants to use it.
+    /// Returns the relay's response to a page of another site that tries to connect.
     async fn asked_by_a_page(relay: &Embedded) -> String {
         let address = (Ipv4Addr::LOCALHOST, relay.listens.port());
         let mut page = tokio::net::TcpStream::connect(address).await.unwrap();
@@ -146,7 +146,7 @@ mod tests {
         let relay = Embedded::start(here, None, Posture::Kept).await.unwrap();
         assert_eq!(asked_by_a_page(&relay).await, "HTTP/1.1 403");
         relay.stop().await;
-        // Others may come by a web client.
+        // Guests may use a web client.
         let public = RelayUrl::parse("http://abcdefghijklmnop.onion/").unwrap();
         let relay = Embedded::start(anywhere, Some(public), Posture::Kept).await.unwrap();
         assert_eq!(asked_by_a_page(&relay).await, "HTTP/1.1 101");

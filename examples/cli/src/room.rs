@@ -1,4 +1,4 @@
-//! What the front ends need of a room, so that tests can bring one that follows a script.
+//! The interface of a room that the front ends use, so that tests can supply a scripted one.
 
 use anocm_core::{
     Command, MessageId, RoomEvent, Timestamp,
@@ -44,14 +44,14 @@ impl Room for anocm_core::client::Room {
 
 #[cfg(test)]
 pub(crate) mod script {
-    //! A room that plays what it is told and writes down what it is asked.
+    //! A scripted room that plays events and records the commands it receives.
 
     use std::{collections::VecDeque, sync::Mutex};
 
     use super::*;
 
-    /// Steps happen in order: events are handed out, a wait holds them back until so many
-    /// commands have come.
+    /// Steps are processed in order: events are delivered, and a wait holds them back until this
+    /// many commands have arrived.
     #[derive(Debug)]
     pub(crate) enum Step {
         Event(Box<RoomEvent>),
@@ -90,7 +90,7 @@ pub(crate) mod script {
             self
         }
 
-        /// How many steps have not come about.
+        /// Returns how many steps are left.
         pub(crate) fn steps_left(&self) -> usize {
             self.steps.len()
         }

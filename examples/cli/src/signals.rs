@@ -1,8 +1,8 @@
-//! What asks the program to stop: signals, and a hang-up of its standard streams.
+//! Requests to stop the program: signals, and a hang-up of its standard streams.
 
 use tokio::sync::{mpsc, watch};
 
-/// Why to stop.
+/// The reason to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stop {
     /// An interrupt or termination signal.
@@ -11,7 +11,7 @@ pub(crate) enum Stop {
     HungUp,
 }
 
-/// One item for each reason from now on.
+/// A channel with one item for each request to stop.
 pub(crate) type Stops = mpsc::Receiver<Stop>;
 
 /// Whether there was a hang-up.
@@ -19,7 +19,7 @@ pub(crate) type Stops = mpsc::Receiver<Stop>;
 pub(crate) struct HungUp(watch::Receiver<bool>);
 
 impl HungUp {
-    /// Waits for it. Cancel safe.
+    /// Waits for a hang-up. Cancel-safe.
     pub(crate) async fn wait(&mut self) {
         if self.0.wait_for(|hung_up| *hung_up).await.is_err() {
             std::future::pending().await
@@ -27,7 +27,7 @@ impl HungUp {
     }
 }
 
-/// Begins to listen.
+/// Starts to listen for signals and hang-ups.
 ///
 /// # Errors
 /// When the system does not let signals be caught.
@@ -45,7 +45,7 @@ pub(crate) fn stops() -> std::io::Result<(Stops, HungUp)> {
             if stop == Stop::HungUp {
                 set.send_replace(true);
             }
-            // The conversation may be over; what comes after it asks for a hang-up only.
+            // The conversation may be over; what runs after it watches for a hang-up only.
             let _ = to.send(stop).await;
         }
     });
@@ -94,7 +94,7 @@ impl Signals {
     }
 }
 
-/// A hang-up of standard streams.
+/// Detects a hang-up of the standard streams.
 #[cfg(unix)]
 mod hangup {
     use std::{
@@ -106,17 +106,17 @@ mod hangup {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use tokio::sync::mpsc;
 
-    /// How often to poll. Linux wakes a poll for no events when a pipe or the other side of a
-    /// terminal is closed, but not when a session loses its terminal.
+    /// How often to poll. On Linux, polling for no events wakes up when a pipe or the other side of
+    /// a terminal is closed, but not when a session loses its terminal.
     const AGAIN: Duration = Duration::from_millis(250);
 
-    /// One item when the terminal is gone, or the reader of the output.
+    /// Sends one item when the terminal or the reader of the output is gone.
     ///
-    /// The end of input that is no terminal does not count: that is an ordinary end of input. Polled
-    /// on a thread of its own, so that it is noticed whatever reads and writes these streams.
+    /// The end of input that is no terminal does not count: that is an ordinary end of input. Polls
+    /// on a separate thread, so that a hang-up is detected whatever reads and writes these streams.
     pub(super) fn watch() -> mpsc::Receiver<()> {
         let (to, ends) = mpsc::channel(1);
-        // A terminal that is gone does not say any more that it was one.
+        // Checked now: a terminal that has hung up is no longer recognised as one.
         let reads_terminal = io::stdin().is_terminal();
         thread::spawn(move || {
             while !to.is_closed() {
@@ -145,7 +145,7 @@ mod hangup {
         let ended = PollFlags::HUP | PollFlags::ERR;
         let has_ended = streams.iter().any(|stream| stream.revents().intersects(ended));
         if !has_ended {
-            // Interrupted, or these cannot be polled on this system.
+            // Interrupted, or these streams cannot be polled on this system.
             thread::sleep(AGAIN);
         }
         has_ended
@@ -156,7 +156,7 @@ mod hangup {
 mod hangup {
     use tokio::sync::mpsc;
 
-    /// None: a console that is closed ends the process.
+    /// Reports nothing: closing a console ends the process.
     pub(super) fn watch() -> mpsc::Receiver<()> {
         mpsc::channel(1).1
     }

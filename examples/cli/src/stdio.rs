@@ -9,30 +9,30 @@ use std::{
     time::Duration,
 };
 
-/// How long something that the program says of itself may take to be written.
+/// How long writing a message of the program itself may take.
 const BRIEFLY: Duration = Duration::from_millis(200);
 
-/// Where something is said.
+/// The stream to write to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Standard {
     Output,
     Error,
 }
 
-/// Says something on standard error, where there may be nobody to read it.
+/// Writes a message to standard error, which may have no reader.
 pub(crate) fn complain(words: fmt::Arguments<'_>) {
     put(Standard::Error, words.to_string().into_bytes());
 }
 
-/// Writes, but does not wait for long: a write cannot be given up, so a thread of its own does it,
-/// which ends with the process if need be.
+/// Writes with a short timeout. A blocking write cannot be cancelled, so a separate thread does it,
+/// which may have to end with the process.
 pub(crate) fn put(to: Standard, bytes: Vec<u8>) {
     if bytes.is_empty() {
         return;
     }
     let (done, is_done) = mpsc::channel();
     let write = move || {
-        // Nothing better can be done about a stream that cannot be written.
+        // There is no way to handle a stream that cannot be written.
         let _ = match to {
             Standard::Output => unbuffered().and_then(|mut to| to.write_all(&bytes)),
             Standard::Error => io::stderr().write_all(&bytes),
@@ -64,7 +64,7 @@ pub(crate) fn input() -> io::Result<impl Read + Send + 'static> {
     Ok(io::stdin())
 }
 
-/// Standard output for whole lines. To be flushed.
+/// Standard output for whole lines. Must be flushed.
 #[cfg(not(unix))]
 pub(crate) fn unbuffered() -> io::Result<impl Write + Send + 'static> {
     Ok(io::stdout())

@@ -1,4 +1,4 @@
-//! Talking by lines: what the plain and the JSON mode have in common.
+//! Conversations by lines: the common part of the plain and the JSON mode.
 
 mod session_loop;
 
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use self::session_loop::Talk;
 use crate::{
-    entering::Entering,
+    joining::Joining,
     lines::{Line, Lines},
     printer::Outlet,
     room::Room,
@@ -22,50 +22,51 @@ use crate::{
     warnings::Warnings,
 };
 
-/// How long leaving in good order may take: a little more than a room allows itself.
+/// How long leaving in good order may take: a little more than a room's own limit.
 pub(crate) const LEAVING: Duration = Duration::from_secs(6);
 
-/// The same after a hang-up: the terminal or the reader of the output is gone. With all that comes
+/// The same after a hang-up: the terminal or the reader of the output is gone. Including the steps
 /// after it, the process ends within a second.
 pub(crate) const HANGING_UP: Duration = Duration::from_millis(700);
 
-/// How a mode reads and writes.
+/// A mode's output format and input syntax.
 pub(crate) trait Front: Warnings {
-    /// Shows an event, of which `room` is the state.
+    /// Shows an event. `room` is in the state after it.
     fn event<R: Room>(&mut self, event: &RoomEvent, room: &R) -> io::Result<()>;
 
-    /// Does what a line asks for.
+    /// Executes a line.
     fn line<R: Room>(&mut self, line: Line, room: &R) -> io::Result<Flow>;
 }
 
-/// How to go on after a line.
+/// How to continue after a line.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Flow {
-    /// With the next one.
+    /// Continue with the next line.
     On,
-    /// With this one again: too much waits to be sent.
+    /// Retry this line: the send queue is full.
     Again(Line),
-    /// The room was asked to end: its end is then a success.
+    /// The guest asked to close the room: its end is then a success.
     Closing,
-    /// By leaving.
+    /// Leave the room.
     Leave,
-    /// By forgetting everything at once.
+    /// Forget everything at once.
     Wipe,
 }
 
-/// How a conversation ended.
+/// The outcome of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// As the guest wanted.
+    /// The conversation ended as the guest wanted.
     Well,
     /// The room could not be entered, or was lost, or not everything asked for was done.
     Lost,
-    /// The guest wanted everything gone at once.
+    /// The guest wiped everything at once.
     Wiped,
 }
 
 impl Outcome {
-    /// What the end of a room means for a guest who did, or did not, ask to close it.
+    /// Returns the outcome of a room's end. `closing` says whether the guest asked to close the
+    /// room.
     pub(crate) const fn of(ended: Ended, closing: bool) -> Self {
         match ended {
             Ended::Left if !closing => Self::Well,
@@ -76,23 +77,23 @@ impl Outcome {
     }
 }
 
-/// How a conversation is to go.
+/// The settings of a conversation.
 #[derive(Debug, Default)]
 pub(crate) struct Manner {
     /// Whether to stay after the end of standard input.
     pub(crate) stay: bool,
-    /// What to set once in the room.
+    /// The retention to set once in the room.
     pub(crate) wishes: GuestRetention,
-    /// How long to try to get in.
-    pub(crate) entering: Entering,
+    /// How long to try to enter.
+    pub(crate) entering: Joining,
 }
 
-/// What a conversation by lines is connected to beside the room.
+/// The input, stop requests and output of a conversation by lines.
 #[derive(Debug)]
 pub(crate) struct Ends {
     pub(crate) lines: Lines,
     pub(crate) stops: Stops,
-    /// What becomes of what the front writes.
+    /// The state of the front's output.
     pub(crate) outlet: Outlet,
 }
 
@@ -106,7 +107,7 @@ pub(crate) async fn talk<R: Room, F: Front>(
     let mut talk = Talk::new(manner);
     let outcome = match talk.run(room, front, &mut ends).await {
         Ok(ended) => talk.outcome(ended),
-        // What there is to tell cannot be written.
+        // The output of the front cannot be written.
         Err(error) => {
             let is_full = error.kind() == io::ErrorKind::StorageFull;
             leave(room, if is_full { LEAVING } else { HANGING_UP }).await;
@@ -116,7 +117,7 @@ pub(crate) async fn talk<R: Room, F: Front>(
     if talk.hung_up {
         room.wipe();
     }
-    let told = talk.told(outcome, &mut ends).await;
+    let told = talk.flushed(outcome, &mut ends).await;
     ends.outlet.wipe();
     // A closed pipe is no fault of the program: its reader closed it.
     if let Some(error) = ends.outlet.failure().filter(|kind| *kind != io::ErrorKind::BrokenPipe) {
@@ -125,7 +126,7 @@ pub(crate) async fn talk<R: Room, F: Front>(
     if told || outcome == Outcome::Wiped { outcome } else { Outcome::Lost }
 }
 
-/// Leaves within this time, whatever happens.
+/// Leaves within this time in any case.
 pub(crate) async fn leave<R: Room>(room: &mut R, within: Duration) -> Option<Ended> {
     room.command(Command::Leave).ok()?;
     tokio::time::timeout(within, async {
@@ -140,7 +141,7 @@ pub(crate) async fn leave<R: Room>(room: &mut R, within: Duration) -> Option<End
     .ok()?
 }
 
-/// Waits for a point in time, if there is one.
+/// Waits for the deadline, or for ever without one.
 pub(crate) async fn until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline).await,
@@ -148,7 +149,7 @@ pub(crate) async fn until(deadline: Option<Instant>) {
     }
 }
 
-/// Sets what the guest wished for on the command line.
+/// Sets the retention from the command line.
 pub(crate) fn wish<R: Room>(room: &R, wishes: GuestRetention) {
     if wishes == GuestRetention::default() {
         return;

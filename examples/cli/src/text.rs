@@ -1,4 +1,4 @@
-//! Events in words, for lines and for the screen.
+//! Events as text, for lines and for the screen.
 
 use anocm_core::{
     RoomEvent,
@@ -12,14 +12,14 @@ use crate::{
     members::{label, label_of, one_line},
 };
 
-/// An event in words.
+/// An event as text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct EventText {
-    /// What kind of event: stable, so that scripts can look for it.
+    /// The kind of event: stable, so that scripts can look for it.
     pub(crate) word: &'static str,
-    /// The rest of the sentence, fit for one line.
+    /// The rest of the sentence, on one line.
     pub(crate) text: String,
-    /// Whether a guest should act on it.
+    /// Whether the event needs the guest's attention.
     pub(crate) bad: bool,
 }
 
@@ -33,8 +33,8 @@ impl EventText {
     }
 }
 
-/// The event in words; `None` for messages, for what a front end shows in its own way, and for
-/// what later versions of the library may add.
+/// Converts an event to text; `None` for messages, for events that a front end shows in its own
+/// way, and for those that later versions of the library may add.
 pub(crate) fn event(event: &RoomEvent, view: &RoomView) -> Option<EventText> {
     Some(match event {
         RoomEvent::Connection(connection) => {
@@ -88,7 +88,7 @@ pub(crate) fn event(event: &RoomEvent, view: &RoomView) -> Option<EventText> {
     })
 }
 
-/// What the room keeps.
+/// Describes the room's retention rules.
 pub(crate) fn keeps(view: &RoomView) -> String {
     let room = view.retention;
     format!("keeps {} ({} to {})", room.default_retention(), room.min(), room.max())
@@ -106,7 +106,7 @@ pub(crate) fn connection(connection: Connection) -> String {
     }
 }
 
-/// What the relay says of itself. Its word, not a proof.
+/// Describes the posture that the relay reports: a claim, not a proof.
 pub(crate) const fn posture(posture: Posture) -> &'static str {
     match posture {
         Posture::Kept => "says it keeps everything in memory only",
@@ -153,7 +153,7 @@ fn trouble(trouble: &Trouble, view: &RoomView) -> String {
     }
 }
 
-/// Why the room is over; without names when there is no view to take them from.
+/// Describes why the room ended; without names when there is no view to take them from.
 pub(crate) fn ended(ended: &Ended, view: Option<&RoomView>) -> String {
     match ended {
         Ended::Left => "you left".to_owned(),
@@ -171,7 +171,7 @@ pub(crate) fn ended(ended: &Ended, view: Option<&RoomView>) -> String {
     }
 }
 
-/// `(whisper to Bob #M3XD) `, or nothing.
+/// Returns `(whisper to Bob #M3XD) `, or nothing.
 pub(crate) fn whispered(message: &Message) -> String {
     match &message.whispered_to {
         Some(to) if message.own => format!("(whisper to {}) ", label(to)),
@@ -180,7 +180,7 @@ pub(crate) fn whispered(message: &Message) -> String {
     }
 }
 
-/// What members compare, in one line.
+/// Formats the safety code, which members compare, in one line.
 pub(crate) fn safety(code: &SafetyCode, ascii: bool) -> String {
     let words = code.words().join(" ");
     if ascii { words } else { format!("{} / {words}", code.emoji().join(" ")) }

@@ -1,12 +1,12 @@
-//! Saying what is no event of the room.
+//! Warnings, which are not events of the room.
 
 use std::io::{self, Write};
 
 use crate::{json::Json, plain::Plain};
 
-/// Tells the guest something about this program.
+/// Shows warnings about this program to the guest.
 pub(crate) trait Warnings {
-    /// Writes it as a warning.
+    /// Writes a warning.
     fn warn(&mut self, text: &str) -> io::Result<()>;
 }
 

@@ -1,4 +1,4 @@
-//! Leaving nothing on the terminal, also when the program fails.
+//! Clears the terminal, also when the program panics.
 
 use std::{
     io::{self, Write},
@@ -22,31 +22,31 @@ use crate::{
     tty::Output,
 };
 
-/// Whether the screen is ours, so that a fault anywhere knows what to restore.
+/// Whether the screen is taken over, so that the panic hook knows what to restore.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
-/// The same of a terminal that does not show what is typed.
+/// The same for a terminal that is switched to invisible input.
 static UNSHOWN: AtomicBool = AtomicBool::new(false);
 
 const KEEP_TITLE: &str = "\x1b[22;2t";
 const OLD_TITLE: &str = "\x1b[23;2t";
 
-/// How long a terminal is given to take what clears it.
+/// How long the terminal may take to accept the sequences that clear it.
 const CLEARING: Duration = Duration::from_millis(300);
 
-/// The same when everything is to be gone at once.
+/// The same when everything is wiped at once.
 const AT_ONCE: Duration = Duration::from_millis(50);
 
 /// What is cleared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Clearing {
-    /// What was drawn.
+    /// What this program drew.
     Drawn,
-    /// Also all that the terminal remembers of earlier, which is more than ours.
+    /// Also the terminal's whole scrollback, which contains more than our output.
     Everything,
 }
 
-/// Gives the terminal back when dropped, if [`restore`] has not done so.
+/// Restores the terminal when dropped, if [`restore`] has not done so.
 #[derive(Debug)]
 pub(crate) struct Taken(());
 
@@ -56,7 +56,7 @@ impl Drop for Taken {
     }
 }
 
-/// A terminal that does not show what is typed, until this is dropped.
+/// A terminal with invisible input, until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Unshown(());
 
@@ -78,11 +78,11 @@ impl Drop for Unshown {
     }
 }
 
-/// Lets what is typed be seen again, with these orders. Does nothing when it can be seen.
+/// Makes input visible again; returns the sequences to write. Does nothing when it is visible.
 fn shown() -> Vec<u8> {
     let mut orders = Vec::new();
     if UNSHOWN.swap(false, Ordering::SeqCst) {
-        // Nothing better can be done about a terminal that does not answer.
+        // There is no way to handle a terminal that does not respond.
         let _ = queue!(orders, DisableBracketedPaste);
         let _ = disable_raw_mode();
         orders.push(b'\n');
@@ -95,19 +95,19 @@ pub(crate) fn take(to: &mut impl Write) -> io::Result<Taken> {
     enable_raw_mode()?;
     TAKEN.store(true, Ordering::SeqCst);
     let taken = Taken(());
-    // The title is for the neighbour's eyes too: it says nothing of the room.
+    // Bystanders can read the title too: it contains nothing about the room.
     queue!(to, Print(KEEP_TITLE), SetTitle("anocm"), EnterAlternateScreen, EnableBracketedPaste)?;
     Ok(taken)
 }
 
-/// Clears and gives the terminal back, as far as it takes that at once. Does nothing when it is
-/// not taken. See [`write_out`] for the rest.
+/// Clears and restores the terminal, as far as it accepts that without waiting. Does nothing when
+/// it is not taken over. See [`write_out`] for the rest.
 pub(crate) fn restore(to: &mut Output, clearing: Clearing) -> io::Result<()> {
     if !TAKEN.swap(false, Ordering::SeqCst) {
         return Ok(());
     }
     if to.is_pending() {
-        // It would show what is to be cleared, and take its time.
+        // The pending frame would show what is to be cleared, and delay clearing.
         to.discard();
     }
     give_back(to, clearing)?;
@@ -116,13 +116,14 @@ pub(crate) fn restore(to: &mut Output, clearing: Clearing) -> io::Result<()> {
     written
 }
 
-/// Waits until the terminal has taken what clears it, but not for long: then a part of it is lost
-/// together with all else that the terminal has not read, and it is given the rest anew.
+/// Waits until the terminal has accepted the clearing sequences, up to a timeout. After that,
+/// discards everything that the terminal has not read, some of them included, and writes them
+/// again.
 pub(crate) async fn write_out(to: &mut Output, clearing: Clearing) {
     let patience = if clearing == Clearing::Everything { AT_ONCE } else { CLEARING };
     if tokio::time::timeout(patience, to.write_out()).await.is_err() {
         to.discard();
-        // Nothing better can be done about a terminal that does not answer.
+        // There is no way to handle a terminal that does not respond.
         let _ = give_back(to, clearing);
         let _ = to.write_now();
     }
@@ -141,8 +142,8 @@ fn give_back(to: &mut impl Write, clearing: Clearing) -> io::Result<()> {
     to.flush()
 }
 
-/// From now on a fault of the program restores the terminal, says where it happened but nothing
-/// of what was being handled, and ends the process.
+/// Installs a panic hook that restores the terminal, reports where the panic happened but nothing
+/// about the data being handled, and ends the process.
 pub(crate) fn on_fault() {
     std::panic::set_hook(Box::new(|fault| {
         put_back();
@@ -152,17 +153,17 @@ pub(crate) fn on_fault() {
     }));
 }
 
-/// Gives back whatever was taken, in bounded time.
+/// Restores the terminal and its input, in bounded time.
 fn put_back() {
     stdio::put(Standard::Error, shown());
     stdio::put(Standard::Output, cleared());
 }
 
-/// Gives a terminal back that was taken, with these orders.
+/// Restores a terminal that was taken over; returns the sequences to write.
 fn cleared() -> Vec<u8> {
     let mut orders = Vec::new();
     if TAKEN.swap(false, Ordering::SeqCst) {
-        // Nothing more can be done if even this fails.
+        // Nothing more can be done if this fails as well.
         let _ = give_back(&mut orders, Clearing::Drawn);
         let _ = disable_raw_mode();
     }

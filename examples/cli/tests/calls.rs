@@ -1,4 +1,4 @@
-//! Nothing is written anywhere: what the real programs ask of the system over a conversation.
+//! Nothing is written anywhere: traces the system calls of the real programs over a conversation.
 #![cfg(target_os = "linux")]
 
 mod common;
@@ -9,7 +9,7 @@ use anocm_guard::testing::{Trace, lasting, was_run_as_root};
 use common::{Anocm, PANIC_KEY, Server, Terminal};
 use rustix::process::Signal;
 
-/// Nothing of it could outlive the process, and it was a whole conversation that was seen.
+/// Asserts that nothing could outlive the process, and that the trace covers a whole conversation.
 fn assert_nothing_lasts(trace: Trace) {
     let calls = trace.calls();
     assert!(calls.iter().any(|call| call.contains("execve(")), "{calls:#?}");
@@ -30,7 +30,7 @@ fn server_and_guests_write_to_no_file() {
     let mut alice = Terminal::start_watched(&words, 100, 30, of_alice);
     let link = alice.see("Whoever has this link can come in").link();
     alice.go_back();
-    // The link comes by all three ways: asked for, on standard input, as an argument.
+    // The link is given in all three ways: at the prompt, on standard input, as an argument.
     let mut bob = Terminal::start_watched(&["join", "--nick", "Bob"], 100, 30, of_bob);
     bob.enter(&link);
     bob.see("2 of 2 here");
@@ -102,6 +102,6 @@ fn what_does_write_is_caught() {
     for made in ["O_CREAT", "write(", "rename", "mkdir"] {
         assert!(found.iter().any(|call| call.contains(made)), "{made}: {calls:#?}");
     }
-    // Reading is nothing, whoever does it.
+    // Reading is permitted, whichever code does it.
     assert!(found.iter().all(|call| !call.contains("O_RDONLY")), "{found:#?}");
 }

@@ -1,4 +1,4 @@
-//! Conversations between real processes, by the relay inside one of them if there are not two.
+//! Conversations between real processes, through an embedded relay or two external ones.
 
 mod common;
 
@@ -27,7 +27,7 @@ fn everything_typed_before_the_end_of_input_is_sent() {
     bob.say(&link);
     (0..300).for_each(|n| bob.say(&format!("line {n}")));
     assert_eq!(bob.finish().code(), Some(0));
-    // Not "line" alone, with which words of safety codes end.
+    // More than "line", a word with which lines of safety codes can end.
     (0..300).for_each(|n| assert!(alice.wait("> line ").contains(&format!("> line {n}  ["))));
 }
 

@@ -1,4 +1,4 @@
-//! How a guest ends when the world around it fails.
+//! How a guest ends when its environment fails.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test, helpers included")]
 
@@ -12,10 +12,10 @@ use std::{
 use common::{Anocm, Server, Terminal, Wire, signal};
 use rustix::process::Signal;
 
-/// Nobody listens at a port that is too low for any test.
+/// A proxy at a port that is too low for any test: nothing listens there.
 const NOBODY: [&str; 2] = ["--socks5", "127.0.0.1:1"];
 
-/// Bob in pipes that nobody reads.
+/// Starts Bob with pipes that the test does not read.
 fn unread(words: &[&str], link: &str) -> Child {
     let bob = Command::new(env!("CARGO_BIN_EXE_anocm"))
         .args([&["join", "-", "--nick", "Bob"], words].concat())
@@ -28,10 +28,10 @@ fn unread(words: &[&str], link: &str) -> Child {
     bob
 }
 
-/// Waits until nothing more fits into what nobody reads.
+/// Waits until the unread pipe is full.
 ///
-/// No event tells of that. But a pipe says how much is in it, of which a full one has half of its
-/// 64 KiB at least, and then it stays like that.
+/// No event reports that. But a pipe reports how many bytes it holds: a full one at least half of
+/// its 64 KiB, and then the number no longer changes.
 fn wait_until_full(bob: &mut Child) {
     let mut looks = 0;
     let mut before = 0;
@@ -82,7 +82,7 @@ fn a_reader_that_stalls_does_not_keep_a_guest_from_leaving() {
     wait_until_full(&mut bob);
     signal(bob.id(), Signal::TERM);
     alice.wait("left: Bob #");
-    // Not everything could be told.
+    // Not all output could be written.
     assert_eq!(bob.wait().unwrap().code(), Some(1));
 }
 

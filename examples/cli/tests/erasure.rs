@@ -1,4 +1,4 @@
-//! What has had its time is nowhere in the memory of a guest's process any more.
+//! Expired messages are nowhere in the memory of a guest's process.
 #![cfg(target_os = "linux")]
 
 mod common;
@@ -8,7 +8,7 @@ use common::{Anocm, Server, Terminal};
 
 const MESSAGES: usize = 1_000;
 
-/// A text of many lengths, so that buffers grow and shrink.
+/// Returns texts of many lengths, so that buffers grow and shrink.
 fn text(n: usize) -> String {
     format!("the words of message number {n:05}{}", " and so on".repeat(n * 7 % 90))
 }
@@ -30,7 +30,7 @@ fn nothing_said_outlives_its_time_at_a_guest() {
     alice.say(&text(0));
     for guest in [&mut alice, &mut bob] {
         guest.wait("> the words of message number 00000");
-        // What is kept is there to be found.
+        // Kept messages are found.
         assert!(!found(guest).is_empty());
     }
     alice.say("/cap 2s");
@@ -51,11 +51,11 @@ fn nothing_said_outlives_its_time_at_a_guest() {
     }
 }
 
-/// One word, so that it stands in one row of a screen and nothing in it is left out.
+/// One word, so that it is in one row of a screen and is never abbreviated.
 const UNSPEAKABLE: &str = "Quite-unspeakable-unmentionable";
 
-/// Whether it stands in what a process can write, in one piece or as the cells of a screen, each
-/// of which has a character and its colours.
+/// Whether the word is in writable memory of a process, in one piece or as the cells of a screen,
+/// each of which has a character and its colours.
 fn holds(pid: u32) -> bool {
     let mut found = false;
     let looked = memory(pid, |map, _, bytes| {
@@ -73,7 +73,7 @@ fn holds(pid: u32) -> bool {
     found
 }
 
-/// Bob on a screen, in Alice's room.
+/// Starts Bob on a screen, in Alice's room.
 fn on_screen() -> (Server, Anocm, Terminal) {
     let server = Server::start(&[]);
     let (mut alice, link) = Anocm::open(&["--relay", &server.url]);
@@ -121,7 +121,7 @@ fn what_has_had_its_time_is_nowhere_behind_a_screen() {
     }
     let (_server, mut alice, bob) = on_screen();
     alice.say("/keep 10s");
-    // It takes fewer bytes to clear than to draw, so that the end of what was drawn would stay.
+    // Clearing takes fewer bytes than drawing, so the end of the drawn bytes could remain.
     alice.say(&format!("{} {UNSPEAKABLE}", "😀".repeat(100)));
     bob.see(UNSPEAKABLE);
     assert!(holds(bob.pid()));

@@ -23,13 +23,14 @@ const ALICE: &str = "Alice-in-Wonderland";
 const BOB: &str = "Bob-the-Builder-of-Houses";
 const HALF: &str = "half a sentence, unfinished";
 
-/// Takes a name. One that was given as an argument stands where the system shows arguments.
+/// Changes the name at run time. A name given as an argument stays in the memory area of the
+/// arguments.
 fn is_called(guest: &mut Anocm, name: &str) {
     guest.say(&format!("/nick {name}"));
     guest.wait("renamed: ");
 }
 
-/// Types by hand, a key at a time: what is read at once stays in the terminal library.
+/// Types one key at a time: input that is read at once stays in the terminal library.
 fn types(guest: &mut Terminal, text: &str) {
     let mut typed = String::new();
     for key in text.chars() {
@@ -43,7 +44,7 @@ fn text(n: usize) -> String {
     format!("the words of message number {n:05}{}", " and so on".repeat(n * 7 % 20))
 }
 
-/// What must not be found.
+/// Returns the byte strings that must not be found.
 fn markers(link: &str) -> Vec<Vec<u8>> {
     let said = (0..MESSAGES).map(|n| format!("the words of message number {n:05}").into_bytes());
     let invite = Invite::parse(link).unwrap();
@@ -54,7 +55,7 @@ fn markers(link: &str) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Bob says everything, as far as possible without waiting.
+/// Bob sends all messages, as far as possible without waiting.
 fn fill(bob: &mut Anocm) {
     (0..MESSAGES).for_each(|n| bob.say(&text(n)));
     bob.wait(&format!("the words of message number {:05}", MESSAGES - 1));
@@ -79,7 +80,8 @@ fn the_panic_key_leaves_a_clean_memory_at_once() {
     alice.see(&format!("{:05} and so on", MESSAGES - 1));
     types(&mut alice, HALF);
     let markers = markers(&link);
-    // The first, the last, the names, what is typed, the secret; the link is not shown any more.
+    // The first and last message, the names, the typed text, the secret; the link is no longer
+    // shown.
     for marker in markers.iter().take(1).chain(markers.iter().skip(MESSAGES - 1)) {
         let found = occurrences(alice.pid(), std::slice::from_ref(marker)).unwrap();
         assert!(!found.is_empty() || marker == fragment(&link).as_bytes());

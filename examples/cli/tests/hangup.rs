@@ -1,7 +1,7 @@
-//! A terminal that goes away takes the guest with it, as SIGHUP does: the guest leaves, and its
-//! process ends.
+//! A hang-up of the terminal ends the guest, as SIGHUP does: the guest leaves, and its process
+//! ends.
 //!
-//! Each case is tried once, or as often as `ANOCM_TEST_ROUNDS` says.
+//! Each case runs once, or `ANOCM_TEST_ROUNDS` times.
 #![cfg(target_os = "linux")]
 #![expect(
     clippy::unwrap_used,
@@ -21,21 +21,21 @@ use std::{
 use common::{Anocm, Ending, Pane, Server, signal};
 use rustix::process::Signal;
 
-/// It takes less than one second. A machine may be busy, but to wait for an answer of a relay that
-/// gives none takes six.
+/// Ending takes less than one second. A machine may be busy, but waiting for a relay that does not
+/// respond takes six.
 const SOON: Duration = Duration::from_secs(5);
 
-/// A process that ends sooner has not given up leaving, which may take 0.7 s.
+/// A process that ends sooner has left in good order: leaving is given up after 0.7 s.
 const IN_GOOD_ORDER: Duration = Duration::from_millis(600);
 
-/// What the guest is doing.
+/// The state of the guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     Prompt,
     Talk,
     Page,
     Leaving,
-    /// Without a screen, on a terminal all the same.
+    /// Without a screen, but on a terminal.
     Plain,
 }
 
@@ -46,9 +46,9 @@ enum Way {
     InShell,
     /// The other end is closed, and the guest gets a signal, too.
     Alone,
-    /// The shell is killed: the session takes its terminal away.
+    /// The shell is killed: the session loses its terminal.
     LeaderKilled,
-    /// There is nothing but a signal.
+    /// Only a signal is sent.
     Signal,
 }
 
@@ -58,7 +58,7 @@ fn rounds() -> usize {
     std::env::var("ANOCM_TEST_ROUNDS").map_or(1, |rounds| rounds.parse().unwrap())
 }
 
-/// Bob at this stage.
+/// Starts Bob and brings him to this stage.
 fn bob(way: Way, stage: Stage, link: &str, alice: &mut Anocm) -> Pane {
     let plain: &[&str] = if stage == Stage::Plain { &["--plain", "--stay"] } else { &[] };
     let words = [&["join", "--nick", "Bob"], plain].concat();
@@ -71,7 +71,7 @@ fn bob(way: Way, stage: Stage, link: &str, alice: &mut Anocm) -> Pane {
         return bob;
     }
     bob.enter(link);
-    // Without a screen, the code of the link stands where this stood.
+    // Without a screen, the QR code of the link has replaced this line on the terminal.
     bob.see(if stage == Stage::Plain { "connection: online" } else { "entered: Bob #" });
     alice.wait("joined: Bob #");
     if stage == Stage::Page {
@@ -81,7 +81,7 @@ fn bob(way: Way, stage: Stage, link: &str, alice: &mut Anocm) -> Pane {
     bob
 }
 
-/// One try. With a relay that hangs nothing is answered any more.
+/// Runs one case. A relay that hangs sends no more responses.
 fn hang_up(way: Way, stage: Stage, hangs: bool) {
     let server = Server::start(&[]);
     let (mut alice, link) = Anocm::open(&["--relay", &server.url]);
@@ -158,7 +158,7 @@ fn a_relay_in_the_same_process_does_not_keep_it_alive() {
     }
 }
 
-/// Bob in pipes, as under `ssh` without a terminal, once he is in the room.
+/// Starts Bob with pipes, as under `ssh` without a terminal, and waits until he is in the room.
 fn piped(link: &str) -> (Child, BufReader<ChildStdout>) {
     let mut bob = Command::new(env!("CARGO_BIN_EXE_anocm"))
         .args(["join", "-", "--nick", "Bob", "--stay"])
@@ -190,7 +190,7 @@ fn pipes_that_are_closed_take_the_guest_with_them() {
                 server.freeze();
             }
             let since = Instant::now();
-            // Nothing is said from now on that could not be written.
+            // No output follows, so no failing write reveals that the pipe is closed.
             drop((bob.stdin.take(), output));
             ending.wait();
             let took = since.elapsed();

@@ -1,7 +1,7 @@
-//! Of a room that was left, nothing is in the memory of the process that goes on living.
+//! After a room was left, nothing of it remains in the memory of the process, which keeps running.
 //!
-//! A program of its own, made of the library, is a guest and tells each secret of its rooms, in
-//! disguise: so these tests know what to look for in its memory.
+//! A separate program that embeds the library is a guest. It reports each secret of its rooms in
+//! disguised form, so these tests know what to look for in its memory.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test, helpers included")]
 
@@ -47,12 +47,12 @@ fn what_is_public_is_not_looked_for_beside_a_secret_either() {
     assert!(!across.iter().any(has_a_piece), "{across:02x?}");
 }
 
-/// What is known of a room without being told.
+/// The data of a room that the test knows without a report.
 type Known = Vec<(&'static str, String)>;
 
-/// Alice and the guest have talked, and everything is there to be found.
+/// Alice and the guest have exchanged messages, and all data is found in memory.
 fn talked() -> (Server, Anocm, Embedder, Known) {
-    // Nothing that is looked for stands in the program, which is the same for tests and guest.
+    // None of the searched strings is in the executable, which is the same for tests and guest.
     let number = std::process::id();
     let name = format!("AliceOfTheLongName{number}");
     let own_name = format!("BobOfTheLongName{number}");
@@ -70,7 +70,7 @@ fn talked() -> (Server, Anocm, Embedder, Known) {
         alice.say(&format!("{number} times {n} Alice answers him"));
         guest.wait("message");
         guest.wait("message");
-        // Epochs come and go with their keys.
+        // Each new epoch replaces keys.
         alice.say("/newlink");
         guest.wait("epoch");
     }
@@ -91,16 +91,16 @@ fn talked() -> (Server, Anocm, Embedder, Known) {
     let before = guest.holds(&guest.looked_for(&known));
     assert!(before.len() > known.len() + 7, "{:?}", before.keys());
     assert!(before.values().all(|places| !places.is_empty()), "{before:#?}");
-    // The guest never shows it.
+    // The guest never shows the link.
     known.push(("link", fragment(&link).to_owned()));
     (server, alice, guest, known)
 }
 
-/// Whether anything of it is there once there was time to forget it.
+/// Whether anything of the room is still in memory after there was time to forget it.
 fn still_holds(guest: &Embedder, looked_for: &Markers) -> bool {
     let everything: Vec<_> = looked_for.values().flatten().cloned().collect();
-    // Who is told of the end is told a moment before the connection is.
-    // Nothing tells of another process's memory but looking again.
+    // The end is reported to the caller shortly before it reaches the connection. Another process's
+    // memory can only be polled.
     (0..20).all(|_| {
         let holds = !occurrences(guest.pid(), &everything).unwrap().is_empty();
         if holds {
@@ -110,7 +110,7 @@ fn still_holds(guest: &Embedder, looked_for: &Markers) -> bool {
     })
 }
 
-/// When `end` has ended it for the guest, who lives on.
+/// Asserts this after `end` has ended the room for the guest, whose process continues.
 fn nothing_is_left_after(end: impl FnOnce(&mut Anocm, &mut Embedder)) {
     let (_server, mut alice, mut guest, known) = talked();
     end(&mut alice, &mut guest);

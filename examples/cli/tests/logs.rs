@@ -1,4 +1,4 @@
-//! What the programs log, however much they are asked to say.
+//! The logs of the programs contain no secrets, at any verbosity.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test, helpers included")]
 
@@ -17,13 +17,13 @@ use serde_json::{Value, json};
 
 const VERBOSE: [(&str, &str); 1] = [("RUST_LOG", "trace")];
 
-/// Words that nothing but the conversation holds.
+/// Words that occur in the conversation only.
 const SAID: [&str; 4] = ["xylophone", "quicksand", "marzipan", "zeppelin"];
 const NAMES: [&str; 3] = ["Wilhelmina", "Bartholomew", "Clementine"];
 
-/// What came of a conversation.
+/// The results of a conversation.
 struct Told {
-    /// What each relay has logged.
+    /// The log of each relay.
     relays: Vec<String>,
     guests: Vec<Anocm>,
     links: [String; 2],
@@ -33,7 +33,7 @@ struct Told {
 fn no_log_tells_of_a_whole_conversation() {
     let told = converse();
     let guests: Vec<_> = told.guests.iter().map(Anocm::errors).collect();
-    // Or there would be nothing to find anything in.
+    // Otherwise there would be no log to search.
     told.relays.iter().for_each(|log| assert!(log.contains(" DEBUG "), "{log}"));
     guests.iter().for_each(|log| assert!(log.contains(" INFO "), "{log}"));
     let members = identities(&told.guests[..3]);
@@ -45,7 +45,7 @@ fn no_log_tells_of_a_whole_conversation() {
     }
 }
 
-/// Everything that can be done, a lost connection and a refusal included.
+/// Does everything that is possible, a lost connection and a refusal included.
 fn converse() -> Told {
     let mut server = Server::start(&["--log", "trace"]);
     let wire = Wire::to(&server.address());
@@ -81,7 +81,7 @@ fn converse() -> Told {
     alice.wait("\"event\":\"left\"");
     server.signal(Signal::TERM);
     if are_two() {
-        // The room is still there, and nobody who tells so.
+        // The room still exists, but no relay reports its end.
         alice.wait("\"state\":\"waiting\"");
         alice.say(r#"{"do":"wipe"}"#);
     }
@@ -92,7 +92,7 @@ fn converse() -> Told {
     Told { relays, guests: vec![alice, bob, carol, late], links: [link, new_link] }
 }
 
-/// A guest who is in, and what was told of that.
+/// Starts a guest that enters; returns its `entered` event.
 fn start(words: &[&str], name: &str, link: Option<&str>) -> (Anocm, Value) {
     let words = [words, &["--json", "-vvv", "--nick", name]].concat();
     let mut guest = Anocm::start_with(&words, &VERBOSE);
@@ -103,7 +103,7 @@ fn start(words: &[&str], name: &str, link: Option<&str>) -> (Anocm, Value) {
     (guest, entered)
 }
 
-/// A guest with a link that no longer works.
+/// Starts a guest with a link that no longer works.
 fn refused(name: &str, link: &str) -> Anocm {
     let mut late = Anocm::start_with(&["join", "-vvv", "--nick", name, "-"], &VERBOSE);
     late.say(link);
@@ -112,28 +112,28 @@ fn refused(name: &str, link: &str) -> Anocm {
     late
 }
 
-/// Searches for what is known, and for what only looks like a secret.
+/// Searches for known secrets, and for strings that merely look like a secret.
 fn assert_tells_nothing(log: &str, secrets: &[String]) {
     for secret in NAMES.iter().chain(&SAID).copied().chain(secrets.iter().map(String::as_str)) {
         assert!(!log.contains(secret), "{secret} is in the log:\n{log}");
     }
     for word in log.split(|c: char| !c.is_ascii_alphanumeric() && !"-_+/".contains(c)) {
-        // No key, token or id that was not thought of above, in whatever spelling.
+        // Catches keys, tokens and ids that are not listed above, in any encoding.
         let digits = word.bytes().filter(u8::is_ascii_digit).count();
         assert!(word.len() < 16 || digits < 2 || is_time(word), "{word} is in the log:\n{log}");
     }
     assert!(!log.contains("127.0.0.1"), "an address is in the log:\n{log}");
 }
 
-/// What a relay says something about in any case.
+/// Sends what a relay logs in any case.
 fn talk_nonsense(server: &Server) {
     let mut tcp = TcpStream::connect(server.address()).unwrap();
     tcp.write_all(b"\0\xff\r\n\r\n").unwrap();
-    // Until it hangs up, in whatever way.
+    // Until the relay closes the connection, in whatever way.
     let _ = tcp.read_to_end(&mut Vec::new());
 }
 
-/// What a link holds, in every spelling that a log might use.
+/// Returns the contents of a link in every encoding that a log might use.
 fn secrets(link: &str) -> Vec<String> {
     let invite = Invite::parse(link).unwrap();
     let mut all = vec![fragment(link).to_owned()];
@@ -146,7 +146,7 @@ fn secrets(link: &str) -> Vec<String> {
     all
 }
 
-/// Every id and tag that the guests wrote.
+/// Returns every id and tag that the guests wrote.
 fn identities(guests: &[Anocm]) -> Vec<String> {
     let mut all = Vec::new();
     for line in guests.iter().flat_map(Anocm::seen) {
@@ -173,7 +173,7 @@ fn gather(value: &Value, into: &mut Vec<String>) {
     }
 }
 
-/// `2026-11-05T14:03:59` as it stands before each line.
+/// Whether this is a timestamp like `2026-11-05T14:03:59`, which precedes each line.
 fn is_time(word: &str) -> bool {
     word.starts_with("20") && word.get(10..11) == Some("T")
 }

@@ -1,4 +1,4 @@
-//! What guests see when something happens to the Redis in which their relays keep the rooms.
+//! What guests see when the Redis in which their relays keep the rooms fails.
 #![cfg(unix)]
 #![expect(clippy::disallowed_methods, reason = "how soon guests are told is measured")]
 
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use common::{Anocm, Guests, Redis, Server};
 
-/// How soon guests are told that a promise no longer holds.
+/// How soon guests are notified that a promise no longer holds.
 const SOON: Duration = Duration::from_secs(5);
 
 #[test]
@@ -39,12 +39,12 @@ fn guests_are_told_soon_that_the_promise_is_broken_and_go_on_once_it_is_kept_aga
     guests.say(3);
     guests.see_the_last_words();
     guests.assert_same_view();
-    // Not all that was said was sent.
+    // Not all messages were sent.
     guests.leave(1);
     assert_eq!(guests.assert_nothing_is_lost_or_doubled(), 4 * 2);
 }
 
-/// What the relays say of themselves when all is well: it depends on the machine.
+/// Returns the posture that the relays report normally: it depends on the machine.
 fn relays_say(guests: &Guests) -> Option<String> {
     let mut said = guests.map(|guest| {
         let mut lines = guest.anocm.seen().iter().filter(|line| line.starts_with("relay: "));
@@ -63,7 +63,7 @@ fn what_is_said_while_redis_pauses_arrives_when_it_goes_on() {
     guests.wait("> Alice says 2.");
     relays.store().pause();
     guests.say(10);
-    // Longer than relays wait for a sign of life of the server, and the time is its own.
+    // Longer than the relays' liveness timeout for the server, whose clock keeps running.
     std::thread::sleep(Duration::from_secs(10));
     guests.say(10);
     relays.store().go_on();
@@ -82,13 +82,14 @@ fn words_on_their_way_into_a_redis_that_pauses_outlive_the_relay_that_sent_them(
     let mut guests = Guests::meet(&relays.url);
     relays.store().pause();
     guests.say(5);
-    // All of it is read when this is answered, and the first of it sent.
+    // Once this is answered, all messages are read and the first of them sent.
     guests.assert_same_view();
     relays.kill_relay(1);
     for number in [1, 3] {
         guests.get(number).anocm.wait("connection: trying again in ");
     }
-    // What the relay has left behind is done by now, unless it comes after what is sent again.
+    // What the relay left behind has been executed by now, unless it comes after what is sent
+    // again.
     relays.store().go_on();
     guests.see_the_last_words();
     guests.say(5);
@@ -113,7 +114,7 @@ fn when_redis_starts_anew_everybody_is_told_that_the_room_is_gone() {
     late.say(&guests.link);
     late.wait("ended: not let in: there is no such room");
     assert_eq!(late.end().code(), Some(1));
-    // The relays go on: others are there for new rooms.
+    // The relays keep running: new rooms can be created.
     let mut others = Guests::meet(&relays.url);
     others.leave(0);
 }
@@ -124,7 +125,7 @@ fn what_is_said_while_redis_is_away_is_owned_up_to_when_it_comes_back_empty() {
     let mut guests = Guests::meet(&relays.url);
     relays.store().kill();
     guests.say(5);
-    // All of it is read when this is answered.
+    // Once this is answered, all messages are read.
     guests.assert_same_view();
     relays.restart_store();
     guests.each(|guest| {
@@ -137,17 +138,17 @@ fn what_is_said_while_redis_is_away_is_owned_up_to_when_it_comes_back_empty() {
 #[test]
 fn a_full_redis_refuses_words_aloud_loses_none_and_takes_more_when_there_is_room() {
     const SPACE: u64 = 384 << 10;
-    /// What is longer than a kilobyte takes four.
+    /// An entry longer than a kilobyte occupies four.
     const TAKES: u64 = 4_000;
     let mut relays = Server::start_two(&[]);
     let mut guests = Guests::meet(&relays.url);
     let most = relays.store().used_memory() + SPACE;
     relays.store().set("maxmemory", &most.to_string());
-    // Each alone says twice as much as there is space for.
+    // Each guest alone sends twice as much as fits.
     let count = usize::try_from(2 * SPACE / TAKES).unwrap();
     guests.say_long(count, &"x".repeat(1_500));
     guests.wait("not sent: the relay refused it: the room or the relay is full");
-    // What is not kept takes no room.
+    // Live messages take no space.
     guests.each(|guest| guest.anocm.say("/live"));
     guests.say(2);
     guests.see_the_last_words();

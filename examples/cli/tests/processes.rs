@@ -8,7 +8,7 @@ use common::{Anocm, Server, Wire, fragment, is_not_for_two, signal};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-/// A relay with Alice, Bob and Carol in a room, and its link.
+/// Starts a relay with Alice, Bob and Carol in a room; also returns its link.
 fn three() -> (Server, Anocm, Anocm, Anocm, String) {
     let server = Server::start(&[]);
     let (mut alice, link) = Anocm::open(&["--relay", &server.url]);
@@ -31,7 +31,7 @@ fn everyone_hears_everyone() {
     bob.say("two from Bob");
     carol.say("three from Carol");
     for guest in [&mut alice, &mut bob, &mut carol] {
-        // In whatever order the relay took them, the same for all.
+        // In the relay's order, which is the same for all.
         let mut heard = guest.up_to(" from ");
         heard.extend(guest.up_to(" from "));
         heard.extend(guest.up_to(" from "));
@@ -105,7 +105,7 @@ fn what_was_live_or_has_expired_is_not_there_for_whoever_was_away() {
     assert_absent(&lines, "for a second");
     alice.say("done");
     let rest = carol.up_to("> done");
-    // How many cannot be told from outside: signs of presence are live, too.
+    // The number is not predictable: presence updates are live entries, too.
     let told = " entries were live, or had expired, before you could see them";
     assert!(lines.iter().chain(&rest).any(|line| line.ends_with(told)), "{lines:#?} {rest:#?}");
 }
@@ -143,8 +143,8 @@ fn whoever_is_kicked_says_and_reads_nothing_more() {
     let mut carol = Anocm::join(&link, &["--nick", "Carol"]);
     let mut bob = Anocm::join(&wire.link(&link), &["--nick", "Bob"]);
     alice.wait("joined: Bob #");
-    // Away, so that the removal finds him with something to say, and his keys and tokens are all
-    // he has to read what follows with.
+    // Disconnect Bob, so that he has a queued message when he is removed, and only his old keys and
+    // tokens to read what follows.
     wire.cut();
     bob.wait("connection: trying again in ");
     bob.say("am I still heard?");
@@ -283,7 +283,7 @@ fn two_scripts_talk_in_json() {
             }
         };
         assert_eq!((&back["text"], &back["whispered_to"]["name"]), (&json!(text), &json!("Ask")));
-        // Its own copy of the answer.
+        // Its own copy of the reply.
         echo.wait("\"event\":\"message\"");
     }
     echo.say(r#"{"do":"leave"}"#);
@@ -320,7 +320,7 @@ fn a_bad_link_is_not_repeated() {
 fn a_proxy_that_is_not_there_is_named_and_tried_again() {
     let server = Server::start(&[]);
     let (_alice, link) = Anocm::open(&["--relay", &server.url]);
-    // Nobody listens at a port that is too low for any test.
+    // Nothing listens at a port that is too low for any test.
     let mut bob = Anocm::start(&["join", "--socks5", "127.0.0.1:1", "-"]);
     bob.say(&link);
     for _ in 0..3 {
@@ -343,7 +343,7 @@ fn a_certificate_that_is_not_trusted_is_said_plainly() {
     assert!(line.ends_with("from an authority that is not trusted here"), "{line}");
     signal(alice.pid(), Signal::INT);
     assert_eq!(alice.end().code(), Some(1));
-    // A private authority is trusted by whoever is told so.
+    // A private authority is trusted with `--relay-ca`.
     let mut bob = Anocm::start(&["new", "--plain", "--relay", &server.url, "--relay-ca", chain]);
     bob.wait("connection: online");
     assert_eq!(bob.finish().code(), Some(0));

@@ -1,4 +1,4 @@
-//! Where the link is asked for on a terminal.
+//! The prompt for the link on a terminal.
 #![cfg(unix)]
 
 mod common;
@@ -14,7 +14,7 @@ fn a_dash_on_a_terminal_asks_without_showing_the_link() {
     bob.enter(&link);
     let look = bob.see("entered: Bob #");
     assert!(!look.all().contains(fragment(&link)), "{look:#?}");
-    // Nobody else takes keys away: not from a message, and not the one that must work.
+    // No other reader takes keys away, neither from a message nor the panic key.
     for n in 0..8 {
         bob.say(&format!("word {n}"));
         alice.wait(&format!("> word {n}  ["));

@@ -8,7 +8,7 @@ use common::{Anocm, Guests, Server};
 #[test]
 fn a_room_outlives_each_of_its_relays() {
     let mut relays = Server::start_two(&[]);
-    // One after the other: Alice is at the first relay, Bob at the second, Carol at the first.
+    // Connections alternate: Alice is at the first relay, Bob at the second, Carol at the first.
     let (mut alice, link) = Anocm::open(&["--relay", &relays.url]);
     let mut bob = Anocm::join(&link, &["--nick", "Bob"]);
     alice.wait("joined: Bob #");
@@ -33,7 +33,7 @@ fn a_room_outlives_each_of_its_relays() {
     for guest in [&mut alice, &mut carol] {
         guest.wait("> are you?");
     }
-    // Who was at a relay that went on has noticed nothing of the first end.
+    // Guests at a relay that kept running have not noticed the end of the other one.
     let lost = |guest: &Anocm| {
         guest.seen().iter().filter(|line| line.starts_with("connection: trying again in ")).count()
     };
@@ -50,11 +50,11 @@ fn a_room_outlives_each_of_its_relays() {
 fn a_relay_that_is_killed_in_mid_conversation_takes_no_word_along_and_doubles_none() {
     let mut relays = Server::start_two(&[]);
     let mut guests = Guests::meet(&relays.url);
-    // Those who are at the second relay, and then, all being at the first, all.
+    // First the guests at the second relay; then all, since all are at the first.
     for (killed, have_to_move) in [(1, &[1, 3][..]), (0, &[0, 1, 2, 3])] {
         let lost = guests.map(|guest| guest.lines("connection: trying again in ").count());
         guests.say(15);
-        // In the middle: most of what was said is still on its way.
+        // In the middle: most of the messages are still in flight.
         guests.get(have_to_move[0]).anocm.wait("> Dave says ");
         relays.kill_relay(killed);
         guests.say(15);

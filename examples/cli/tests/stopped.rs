@@ -1,4 +1,4 @@
-//! A program that is stopped and goes on: an app freezer, a debugger, a paused container.
+//! A program that is stopped and continued: an app freezer, a debugger, a paused container.
 #![cfg(unix)]
 
 mod common;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use common::{Anocm, Server, signal};
 use rustix::process::Signal;
 
-/// Longer than what is said meanwhile is kept.
+/// Longer than the retention of the messages sent meanwhile.
 const STOP: Duration = Duration::from_secs(3);
 
 #[test]
@@ -27,14 +27,14 @@ fn what_waited_for_a_stopped_guest_is_not_shown_as_new() {
         alice.say(text);
         alice.wait(&format!("> {text}"));
     }
-    // The time that it is stopped is what the test is about.
+    // The test is about the time during which the process is stopped.
     std::thread::sleep(STOP);
     signal(bob.pid(), Signal::CONT);
     let seen = bob.up_to("> long");
     for gone in ["> short", "> live"] {
         assert!(!seen.iter().any(|line| line.contains(gone)), "{seen:?}");
     }
-    // And the conversation goes on.
+    // The conversation continues.
     alice.say("after");
     bob.wait("> after");
     bob.finish();

@@ -1,4 +1,4 @@
-//! A terminal that is not read, such as that of a stalled ssh session, holds up nothing.
+//! A terminal that is not read, such as that of a stalled ssh session, blocks nothing.
 #![cfg(target_os = "linux")]
 #![expect(clippy::disallowed_methods, reason = "a test that also tells how long it took")]
 
@@ -20,7 +20,7 @@ fn markers() -> Vec<Vec<u8>> {
     (0..MESSAGES).map(|n| format!("the words of message number {n:05}").into_bytes()).collect()
 }
 
-/// Bob on a terminal that is full, and all that Alice said, which is kept for this long at Bob's.
+/// Starts Bob on a terminal that is full, with all messages of Alice, which he keeps for `cap`.
 fn stuck(server: &Server, cap: &str) -> (Anocm, Pane) {
     let (mut alice, link) = Anocm::open(&["--relay", &server.url]);
     let mut bob = Pane::start(&["join", "--nick", "Bob", "--cap", cap]);
@@ -36,7 +36,7 @@ fn stuck(server: &Server, cap: &str) -> (Anocm, Pane) {
     (alice, bob)
 }
 
-/// Looks until it is so: nothing tells of another process's memory but looking again.
+/// Polls until the condition holds: another process's memory can only be polled.
 fn wait_until(what: &str, holds: impl Fn() -> bool) {
     let since = Instant::now();
     while !holds() {
@@ -68,7 +68,7 @@ fn what_has_had_its_time_is_forgotten_on_a_stuck_terminal_and_signals_are_heard(
     alice.wait("left: Bob #");
     ending.wait();
     assert_eq!(bob.end().code(), Some(0));
-    // The terminal was made to take what clears it.
+    // The terminal has received the sequences that clear it.
     bob.see_end();
 }
 

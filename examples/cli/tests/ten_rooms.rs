@@ -1,4 +1,4 @@
-//! Ten thousand messages are gone at once, and nothing of them is left.
+//! Ten thousand messages are wiped at once, and nothing of them remains.
 #![cfg(target_os = "linux")]
 #![expect(
     clippy::unwrap_used,
@@ -19,17 +19,17 @@ use common::{
 const ROOMS: usize = 10;
 const MESSAGES: usize = 1_000;
 
-/// What stands in one message only, put together so that no program holds it.
+/// Returns a string that is in one message only, assembled so that no executable contains it.
 fn marker(n: usize) -> String {
     format!("{n:05} is the number of what was said to {}; ", std::process::id())
 }
 
-/// How often it stands there: texts have many lengths, and of what is left of one some is found.
+/// How often the marker is repeated: texts have many lengths, so that a remaining part is found.
 const fn times(n: usize) -> usize {
     1 + n * 7 % 20
 }
 
-/// A thousand of them, the whole of a room where there are ten.
+/// Returns a thousand message numbers, those of one room where there are ten.
 const fn part(n: usize) -> Range<usize> {
     n * MESSAGES..(n + 1) * MESSAGES
 }
@@ -38,18 +38,18 @@ fn texts(numbers: Range<usize>) -> Vec<String> {
     numbers.map(|n| marker(n).repeat(times(n))).collect()
 }
 
-/// What must not be found of these texts.
+/// Returns the byte strings of these texts that must not be found.
 fn markers(numbers: Range<usize>) -> Vec<Vec<u8>> {
     numbers.map(|n| marker(n).into_bytes()).collect()
 }
 
-/// What must not be found of the way into a room.
+/// Returns the byte strings of an invite that must not be found.
 fn way(link: &str) -> [Vec<u8>; 2] {
     let invite = Invite::parse(link).unwrap();
     [fragment(link).as_bytes().to_vec(), invite.secret().expose().to_vec()]
 }
 
-/// Whether all of these texts are there to be found.
+/// Asserts that all of these texts are in memory.
 fn assert_said(pid: u32, numbers: Range<usize>) {
     let found = occurrences(pid, &markers(numbers.clone())).unwrap().len();
     assert!(found >= numbers.clone().map(times).sum(), "{found} of {numbers:?}");

@@ -1,4 +1,4 @@
-//! The screen, driven through a pseudo-terminal and looked at.
+//! The screen, driven through a pseudo-terminal and inspected.
 #![cfg(unix)]
 
 mod common;
@@ -6,7 +6,7 @@ mod common;
 use common::{Anocm, ESCAPE, Look, PANIC_KEY, Server, Terminal, are_two};
 use serde_json::json;
 
-/// Bob joins as the README says: without an argument, by pasting the link where it is asked for.
+/// Bob joins as the README says: without an argument, by pasting the link at the prompt.
 fn join(link: &str, columns: u16, rows: u16) -> Terminal {
     let mut bob = Terminal::start(&["join", "--nick", "Bob"], columns, rows);
     bob.see("paste the link of the room (it is not shown)");
@@ -17,7 +17,7 @@ fn join(link: &str, columns: u16, rows: u16) -> Terminal {
     bob
 }
 
-/// What stands right of the line between conversation and members.
+/// Returns the rows right of the line between conversation and members.
 fn panel(look: &Look) -> Vec<String> {
     let beside = |row: &String| row.split_once('│').map(|(_, right)| right.trim_end().to_owned());
     look.rows.iter().filter_map(beside).filter(|row| !row.is_empty()).collect()
@@ -36,7 +36,7 @@ fn two_talk_on_screens_of_two_sizes() {
     assert!(look.rows[23].starts_with("[5m] > a message, or /help"));
     assert_eq!(look.titles, ["anocm"]);
 
-    // So long that the first hour of it cannot pass unseen, however busy the machine.
+    // Long enough for the first hour of it to be seen, however busy the machine.
     alice.say("/keep 1d");
     alice.see("[1d] > ");
     alice.say("hello Bob");
@@ -87,7 +87,7 @@ fn pages_show_what_was_asked_for() {
     alice.say("/link");
     assert_eq!(alice.see("Whoever has this link").link(), link);
     alice.keys(ESCAPE);
-    // All of it: from the margin above to the margin below.
+    // The whole code: from the margin above to the margin below.
     let look = alice.see("> Esc goes back");
     let code: Vec<_> = look.rows.iter().take_while(|row| row.contains(['█', '▀', '▄'])).collect();
     let width = code[0].trim_end().chars().count();
@@ -113,7 +113,7 @@ fn a_whisper_typed_on_a_page_is_a_whisper() {
     for line in carol.up_to("for all") {
         assert!(!line.contains("between us"), "{line}");
     }
-    // Escape and what follows it at once come in one piece, as over a slow network.
+    // Escape and the keys after it arrive in one piece, as over a slow network.
     alice.say("/help");
     alice.see("/whisper NAME TEXT");
     alice.say(&format!("{ESCAPE}/w Bob and this"));
@@ -207,7 +207,7 @@ fn hostile_text_does_not_touch_the_picture() {
         let line = eve.wait("\"ref\":\"r\"");
         assert!(line.contains("\"error\""), "{name:?}: {line}");
     }
-    // One that looks like hers is allowed and marked.
+    // A similar name is allowed and marked.
     eve.say(&json!({"do": "rename", "name": "\u{410}lice"}).to_string());
     alice.see("looks like another");
 }
@@ -225,14 +225,14 @@ fn the_panic_key_leaves_nothing() {
     let (code, left) = alice.end();
     assert_eq!(code, Some(0));
     assert!(!left.taken);
-    // Not even what the shell wrote before: a terminal that clears its memory clears all of it.
+    // Earlier output of the shell is gone, too: clearing the scrollback clears all of it.
     assert_eq!(left.all().trim(), "");
     if are_two() {
-        // Nothing is said in her name, and the room is not hers alone.
+        // No leave was sent on her behalf, and the room has other members.
         bob.say("is anybody here?");
         bob.wait("> is anybody here?");
     } else {
-        // The relay was in there, too.
+        // The relay was embedded in her process, too.
         bob.wait("ended: the room is gone");
     }
 }
@@ -263,7 +263,7 @@ fn the_end_of_a_room_is_said_on_the_cleared_terminal() {
     assert_eq!(code, Some(1));
     assert!(left.has("ended: you were removed"), "{left:#?}");
     assert!(!left.all().contains("Alice"), "{left:#?}");
-    // While the relay is away, the header says so.
+    // While the relay is away, the header shows that.
     let address = server.kill();
     let look = alice.see("trying again in ");
     assert!(look.rows[0].starts_with("anocm · trying again in "), "{look:#?}");

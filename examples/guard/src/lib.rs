@@ -1,7 +1,8 @@
-//! What the programs do so that their memory stays in memory, and what they found out about that.
+//! Process hardening that keeps the memory of the programs off disks, and a report of what it
+//! achieved.
 //!
-//! A program that links this crate overwrites all memory that it frees. [`harden`] does the rest,
-//! and reports; it belongs before everything else in `main`.
+//! A program that links this crate overwrites all memory that it frees. [`harden`] does the rest
+//! and returns a report. Call it before everything else in `main`.
 
 #![forbid(unsafe_code)]
 
@@ -13,13 +14,13 @@ pub mod testing;
 
 pub use report::{Finding, Report};
 
-/// Overwrites all memory that is freed, whoever held it.
+/// Overwrites all freed memory, whichever code allocated it.
 #[global_allocator]
 static WIPING: zeroizing_alloc::ZeroAlloc<std::alloc::System> =
     zeroizing_alloc::ZeroAlloc(std::alloc::System);
 
 /// Forbids core dumps, keeps other processes of the user from reading this one, locks the memory
-/// where that is allowed, and looks for ways in which it could still come onto a disk.
+/// where that is allowed, and checks for ways in which memory could still reach a disk.
 #[must_use]
 pub fn harden() -> Report {
     let locked = process::lock_memory();

@@ -1,8 +1,8 @@
-//! What a process can do about itself.
+//! Hardening that a process applies to itself.
 
 use crate::Finding;
 
-/// Turns core dumps off, and with them, on Linux, debuggers and other readers.
+/// Disables core dumps. On Linux this also blocks debuggers and other processes that read memory.
 pub(crate) fn no_dumps() -> Finding {
     if limit_dumps() && undumpable() {
         Finding::kept("core dumps are off, and no other process of this user can read this one")
@@ -39,7 +39,7 @@ const fn undumpable() -> bool {
     true
 }
 
-/// Locks all memory, now and later; but only where no limit could then make an allocation fail.
+/// Locks all current and future memory, but only where no limit could then make an allocation fail.
 #[cfg(target_os = "linux")]
 pub(crate) fn lock_memory() -> bool {
     use rustix::{
@@ -51,13 +51,14 @@ pub(crate) fn lock_memory() -> bool {
     let unlimited = getrlimit(Resource::Memlock).current.is_none();
     let privileged =
         capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::IPC_LOCK));
-    // In a user namespace of one's own the right is one's own, too, and does not lift the limit.
+    // Inside a user namespace the process holds the capability too, but it does not lift the limit.
     let privileged = privileged && is_initial_namespace();
     let all = MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT;
     (unlimited || privileged) && mlockall(all).is_ok()
 }
 
-/// Whether user ids are what they are outside: 0 for all 2^32 - 1 of them.
+/// Whether user ids are the same inside and outside of this namespace: all 2^32 - 1 of them map
+/// from 0.
 #[cfg(target_os = "linux")]
 fn is_initial_namespace() -> bool {
     std::fs::read_to_string("/proc/self/uid_map")

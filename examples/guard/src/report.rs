@@ -1,12 +1,12 @@
-//! What was found out.
+//! The findings of the hardening, as a report.
 
 use anocm_core::wire::Posture;
 
-/// What was found out about the memory-only promise of this process.
+/// The findings about the memory-only promise of this process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report(Vec<Finding>);
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Finding {
     state: Posture,
@@ -19,19 +19,20 @@ impl Report {
         Self(findings)
     }
 
-    /// Everything that was looked at.
+    /// Returns all findings.
     #[must_use]
     pub fn findings(&self) -> &[Finding] {
         &self.0
     }
 
-    /// What a relay in this process can say of its promise: the worst of it.
+    /// Returns the posture that a relay in this process can report: the worst of the findings.
     #[must_use]
     pub fn posture(&self) -> Posture {
         self.0.iter().map(Finding::state).max().unwrap_or(Posture::Unknown)
     }
 
-    /// What somebody who relies on it should know, the worst first; `None` when all is well.
+    /// Returns the texts of all findings that are not `Kept`, the worst first; `None` when there
+    /// are none.
     #[must_use]
     pub fn warning(&self) -> Option<String> {
         let mut bad: Vec<_> =
@@ -55,19 +56,19 @@ impl Finding {
         Self { state: Posture::Broken, says, advice: Some(advice) }
     }
 
-    /// Whether the promise is kept in this.
+    /// Returns whether this finding keeps the promise.
     #[must_use]
     pub const fn state(&self) -> Posture {
         self.state
     }
 
-    /// What was found, in a sentence.
+    /// Returns the finding as a sentence.
     #[must_use]
     pub const fn says(&self) -> &'static str {
         self.says
     }
 
-    /// What an operator can do about it.
+    /// Returns what an operator can do about the finding.
     #[must_use]
     pub const fn advice(&self) -> Option<&'static str> {
         self.advice

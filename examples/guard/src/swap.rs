@@ -1,10 +1,10 @@
-//! Whether the system could write memory to a disk by itself.
+//! Whether the operating system could write memory to a disk: swap space and hibernation.
 
 use std::fs::read_to_string;
 
 use crate::Finding;
 
-/// Where memory can be swapped out to.
+/// Where the system can swap memory out to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Swap {
     /// Nowhere, or into compressed memory.
@@ -14,7 +14,7 @@ pub(crate) enum Swap {
 }
 
 impl Swap {
-    /// Where the system says; `None` when it does not.
+    /// Reads the swap configuration of the system; `None` when it is not available.
     pub(crate) fn of_this_machine() -> Option<Self> {
         let swaps = read_to_string("/proc/swaps").ok()?;
         Some(Self::of(&swaps, |zram| {
@@ -23,8 +23,8 @@ impl Swap {
         }))
     }
 
-    /// Reads a line of headings, and one for each place that memory can go to. `stays` says whether
-    /// what goes into a compressed memory of that name stays there.
+    /// Parses `/proc/swaps`: a heading line, then one line for each swap area. `stays` returns
+    /// whether the zram device of that name keeps its contents in memory.
     fn of(swaps: &str, stays: impl Fn(&str) -> bool) -> Self {
         let in_memory = |place: &str| {
             place.strip_prefix("/dev/").is_some_and(|name| name.starts_with("zram") && stays(name))
@@ -34,7 +34,7 @@ impl Swap {
     }
 }
 
-/// Whether memory can be swapped out to a disk.
+/// Reports whether memory can be swapped out to a disk.
 pub(crate) const fn written_out(locked: bool, swap: Option<&Swap>) -> Finding {
     match (locked, swap) {
         (true, _) => Finding::kept("memory is locked: it is not swapped out"),
@@ -52,7 +52,7 @@ pub(crate) const fn written_out(locked: bool, swap: Option<&Swap>) -> Finding {
     }
 }
 
-/// Whether all memory, locked or not, can be written to a disk at once.
+/// Reports whether the machine can hibernate, which writes all memory, locked or not, to a disk.
 pub(crate) const fn hibernation(swap: Option<&Swap>, can: Option<bool>) -> Finding {
     match (swap, can) {
         (Some(Swap::Nowhere), _) | (_, Some(false)) => {
@@ -70,12 +70,12 @@ pub(crate) const fn hibernation(swap: Option<&Swap>, can: Option<bool>) -> Findi
     }
 }
 
-/// Whether the kernel can hibernate, where it says.
+/// Whether the kernel can hibernate; `None` where it does not report that.
 pub(crate) fn can_hibernate() -> Option<bool> {
     if !cfg!(target_os = "linux") {
         return None;
     }
-    // Without the file the kernel knows of no sleep at all.
+    // Without the file the kernel supports no sleep state.
     let states = read_to_string("/sys/power/state").unwrap_or_default();
     let ways = read_to_string("/sys/power/disk").unwrap_or_default();
     Some(hibernates(&states, &ways))

@@ -127,7 +127,7 @@ pub(crate) struct Fanout {
     #[arg(long, value_name = "COUNT", conflicts_with = "in_flight", value_parser = rate)]
     rate: Option<f64>,
 
-    /// Messages of each room that are on their way at any time; the next goes when everybody has
+    /// Messages of each room that are on their way at any time; the next goes when all guests have
     /// the oldest
     #[arg(long, value_name = "COUNT", default_value_t = 4)]
     #[arg(value_parser = value_parser!(u32).range(1..=100_000))]
@@ -166,7 +166,7 @@ pub(crate) struct Idle {
 /// What guests do once they are in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Then {
-    /// Stay, and follow all that happens in the room until everybody is in
+    /// Stay, and follow all that happens in the room until all guests are in
     Stay,
     /// Forget the room and close the connection, without a word to the others
     Go,
@@ -186,7 +186,7 @@ pub(crate) struct Join {
     #[command(flatten)]
     pub(crate) relay: RelayArgs,
 
-    /// Guests who come to the room besides the one who opened it and is there
+    /// Guests who come to the room besides the one that opened it and is there
     #[arg(long, default_value_t = 50, value_parser = value_parser!(u32).range(1..=10_000))]
     pub(crate) guests: u32,
 
@@ -329,7 +329,7 @@ impl Rival {
     }
 }
 
-/// What was asked for, or else all that is usual.
+/// Returns the given loads, or else the defaults.
 pub(crate) fn loads(in_flight: &[u32], rate: &[f64]) -> Vec<Load> {
     if in_flight.is_empty() && rate.is_empty() {
         return vec![Load::InFlight(4), Load::InFlight(16), Load::Rate(20.0)];

@@ -1,4 +1,4 @@
-//! Why the program ends with 1.
+//! Why the program exits with code 1.
 
 use std::io;
 
@@ -12,7 +12,7 @@ use crate::{
     store::StoreError,
 };
 
-/// Why nothing was measured, or what was measured is not to be relied on.
+/// Why nothing was measured, or why the results are not reliable.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error(transparent)]
@@ -37,13 +37,13 @@ pub(crate) enum Failure {
     Start(#[source] io::Error),
     #[error("ended by a signal")]
     Signal,
-    /// What was measured is printed already.
+    /// The results were printed already.
     #[error("{}", .0.join("; "))]
     Troubles(Vec<String>),
 }
 
 impl Failure {
-    /// Whether everything arrived and nothing went wrong.
+    /// Checks that everything was delivered and no error occurred.
     pub(crate) fn of(measured: &Measured) -> Result<(), Self> {
         let mut troubles = measured.troubles.clone();
         if measured.lost > 0 {

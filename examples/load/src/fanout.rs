@@ -1,4 +1,4 @@
-//! Rooms in which one talks and all receive.
+//! Rooms in which one guest publishes and all receive.
 
 use std::sync::Arc;
 
@@ -14,10 +14,10 @@ use crate::{
     server::Relay,
 };
 
-/// What a room asks a foreign relay to keep at most: what relays grant unless told otherwise.
+/// The limits of a room requested from a relay that runs already: what relays grant by default.
 const ENTRIES: u32 = 50_000;
 const BYTES: u64 = 64 << 20;
-/// And one that was started here.
+/// The same for a relay started here.
 const MANY_ENTRIES: u32 = 100_000_000;
 const MANY_BYTES: u64 = 16 << 30;
 
@@ -31,7 +31,7 @@ pub(crate) async fn run(args: &Fanout, printer: &Printer) -> Result<(), Failure>
     Failure::of(&measured)
 }
 
-/// So many rooms of their own, at a relay that was started here or at a foreign one.
+/// Returns `count` rooms, with limits for a relay started here (`own`) or for another one.
 pub(crate) fn rooms(count: u32, keep: Retention, own: bool) -> Result<Vec<Speech>, GuestError> {
     let (entries, bytes) = if own { (MANY_ENTRIES, MANY_BYTES) } else { (ENTRIES, BYTES) };
     let room = |_| Ok(Speech::Relay(Arc::new(RawRoom::new(keep, entries, bytes)?)));
@@ -49,7 +49,7 @@ fn row(args: &Fanout, measured: &Measured) -> Row {
         .and(server(measured))
 }
 
-/// The load as columns.
+/// Returns the load as columns.
 pub(crate) fn load(load: Load) -> Row {
     let (in_flight, rate) = match load {
         Load::InFlight(count) => (Value::Count(count.into()), Value::Unknown),
@@ -58,7 +58,7 @@ pub(crate) fn load(load: Load) -> Row {
     Row::default().with("in_flight", in_flight).with("rate", rate)
 }
 
-/// What became of the server.
+/// Returns the server's resource usage as columns.
 fn server(measured: &Measured) -> Row {
     let Measured { before, with_all, after, .. } = measured;
     let of = |sample: &Option<Sample>, what: fn(&Sample) -> u64| sample.as_ref().map(what);

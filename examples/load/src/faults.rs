@@ -8,7 +8,8 @@ use anocm_core::{
 };
 use tokio::sync::watch;
 
-/// Cuts the connection that is open, without a word to either side. What connects again lives.
+/// Cuts the open connection abruptly, without a close to either side. Later connections are
+/// unaffected.
 #[derive(Debug)]
 pub(crate) struct CutHandle(watch::Sender<()>);
 
@@ -18,7 +19,7 @@ impl CutHandle {
     }
 }
 
-/// Reaches what `inner` does, for as long as nobody cuts.
+/// Connects like `inner`, until cut.
 pub(crate) struct Cuttable {
     inner: Arc<dyn Transport>,
     axe: watch::Receiver<()>,
@@ -40,7 +41,7 @@ impl Transport for Cuttable {
     async fn connect(&self) -> Result<Box<dyn Link>, TransportError> {
         let mut axe = self.axe.clone();
         let inner = self.inner.connect().await?;
-        // Only what is cut from here on.
+        // Only cuts from here on affect this connection.
         axe.mark_unchanged();
         Ok(Box::new(CuttableLink { inner, axe }))
     }
@@ -68,7 +69,7 @@ impl Link for CuttableLink {
     async fn recv(&self) -> Result<Option<Payload>, TransportError> {
         let mut axe = self.axe.clone();
         let cut = async {
-            // Without an axe nobody cuts any more.
+            // Without a handle there are no more cuts.
             if axe.changed().await.is_err() {
                 std::future::pending::<()>().await;
             }

@@ -1,9 +1,9 @@
-//! The limit of open files: every connection takes one, here and in the server.
+//! The limit of open files: every connection needs one, here and in the server.
 
 /// Files that a process has open besides its connections.
 const OTHERS: u64 = 64;
 
-/// Too few files may be open.
+/// The limit of open files is too low.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{needed} files must be open at a time and the limit is {limit}: raise it (ulimit -Hn), or ask \
@@ -14,13 +14,14 @@ pub(crate) struct FilesError {
     limit: u64,
 }
 
-/// Lets this process, and the children that it starts from then on, have so many connections.
+/// Raises the limit for this process, and for the children it starts from then on, to so many
+/// connections.
 #[cfg(unix)]
 pub(crate) fn raise(connections: u32) -> Result<(), FilesError> {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
-    // Where it cannot be raised, what it is decides.
+    // If it cannot be raised, the present limit applies.
     let _ = setrlimit(Resource::Nofile, limit);
     enough(connections, getrlimit(Resource::Nofile).current)
 }
@@ -30,7 +31,7 @@ pub(crate) fn raise(connections: u32) -> Result<(), FilesError> {
     enough(connections, None)
 }
 
-/// How many connections a process can have whose limit is raised as far as it goes.
+/// Returns how many connections a process can have with the limit raised to its maximum.
 #[cfg(unix)]
 pub(crate) fn most_connections() -> u32 {
     use rustix::process::{Resource, getrlimit};

@@ -1,4 +1,4 @@
-//! Guests who are there and say nothing.
+//! Guests that are connected and send nothing.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,11 +21,11 @@ use crate::{
     server::Relay,
 };
 
-/// Memory has settled when it stays the same for so many looks.
+/// Memory has settled when it stays the same for so many samples.
 const STEADY: u32 = 20;
-/// How often it is looked at.
+/// Sampling interval.
 const LOOK: Duration = Duration::from_millis(250);
-/// How long it may take to settle.
+/// Timeout for settling.
 const SETTLES: Duration = Duration::from_secs(60);
 
 pub(crate) async fn run(args: &Idle, printer: &Printer) -> Result<(), Failure> {
@@ -48,7 +48,7 @@ pub(crate) async fn run(args: &Idle, printer: &Printer) -> Result<(), Failure> {
     let crowds = gather(&[relay.target()?], rooms, guests, &shared).await?;
     let took = start.elapsed();
     let with_all = settled(process).await?;
-    // Whoever was dropped meanwhile is none of those that were counted.
+    // A connection that was dropped meanwhile makes the counts wrong: report it.
     let troubles = troubles.lines();
     drop(crowds);
     let row = Row::new("idle")
@@ -65,12 +65,12 @@ pub(crate) async fn run(args: &Idle, printer: &Printer) -> Result<(), Failure> {
     if troubles.is_empty() { Ok(()) } else { Err(Failure::Troubles(troubles)) }
 }
 
-/// Bytes of its own that a server has more for each connection.
+/// Returns the growth of a server's own (anonymous) memory per connection, in bytes.
 pub(crate) fn bytes_each(before: &Sample, after: &Sample, connections: u32) -> u64 {
     after.anon.saturating_sub(before.anon) / u64::from(connections.max(1))
 }
 
-/// Waits until the memory of a process stays as it is, but not for ever.
+/// Waits until the memory of a process stays the same, up to a timeout.
 pub(crate) async fn settled(process: Process) -> Result<Sample, MeasureError> {
     let give_up = Instant::now() + SETTLES;
     let (mut last, mut steady) = (process.sample()?, 0);

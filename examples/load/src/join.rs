@@ -1,4 +1,4 @@
-//! Many guests enter one room by its link.
+//! Many guests join one room by its link.
 
 use std::time::Duration;
 
@@ -20,21 +20,21 @@ use crate::{
     server::Relay,
 };
 
-/// How long the creator may take to see those who are in.
+/// How long the creator may take to see the guests that have joined.
 const SEES: Duration = Duration::from_secs(60);
 
-/// How long a guest took to get in, or why they did not.
+/// How long a guest took to join, or why it failed.
 type Outcome = Result<Duration, MemberError>;
 
-/// What came of it all.
+/// The result.
 pub(crate) struct Joined {
     pub(crate) times: Latencies,
     pub(crate) troubles: Troubles,
     pub(crate) entered: u64,
     failed: u64,
-    /// From the first who went to the last who is in.
+    /// From the first guest's start to the last guest's entry.
     pub(crate) elapsed: Duration,
-    /// How many the creator saw come.
+    /// How many joins the creator saw.
     pub(crate) seen: u64,
 }
 
@@ -55,7 +55,7 @@ pub(crate) async fn run(args: &Join, printer: &Printer) -> Result<(), Failure> {
     if troubles.is_empty() { Ok(()) } else { Err(Failure::Troubles(troubles)) }
 }
 
-/// Has guests come, and waits for all of them.
+/// Starts the guests, and waits for all of them.
 pub(crate) async fn join(args: &Join, creator: Member) -> Result<Joined, Failure> {
     let invite = creator.invite()?;
     let (sees, mut seen) = watch::channel(0_u64);
@@ -74,7 +74,7 @@ pub(crate) async fn join(args: &Join, creator: Member) -> Result<Joined, Failure
     while joined.entered.saturating_add(joined.failed) < args.guests.into() {
         joined.count(told.recv().await, start);
     }
-    // Whoever fell short is told with the number.
+    // A shortfall is reported with the number.
     let _ = timeout(SEES, seen.wait_for(|seen| *seen >= joined.entered)).await;
     joined.seen = *seen.borrow();
     drop(end);
@@ -104,13 +104,13 @@ impl Joined {
                 self.troubles.note(error.to_string());
                 self.failed = self.failed.saturating_add(1);
             }
-            // Every guest tells, unless their task came to grief.
+            // Every guest reports, unless its task failed.
             None => self.failed = self.failed.saturating_add(1),
         }
     }
 }
 
-/// The creator is there, and sees who comes.
+/// Runs the creator, which counts the joins it sees.
 async fn watch_over(mut creator: Member, sees: watch::Sender<u64>, mut over: watch::Receiver<()>) {
     loop {
         tokio::select! {
@@ -126,7 +126,7 @@ async fn watch_over(mut creator: Member, sees: watch::Sender<u64>, mut over: wat
     }
 }
 
-/// Goes to the room, and stays or goes.
+/// Joins the room, and stays or leaves.
 async fn guest(
     invite: Invite,
     within: Duration,
@@ -143,7 +143,7 @@ async fn guest(
         }
     };
     let _ = tell.send(Ok(start.elapsed()));
-    // Nothing else waits for the channel to close.
+    // Otherwise the channel would not close.
     drop(tell);
     let mut member = match then {
         Then::Go => return member.end().await,

@@ -1,4 +1,4 @@
-//! How long messages took.
+//! Latencies of messages.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -9,12 +9,13 @@ use hdrhistogram::{CreationError, Histogram};
 
 use crate::report::{Row, Value};
 
-/// The longest time that is told apart, in microseconds: ten minutes.
+/// The longest time that is recorded, in microseconds: ten minutes.
 const LONGEST: u64 = 600_000_000;
 /// Significant decimal digits.
 const DIGITS: u8 = 3;
 
-/// Times in microseconds. Shared by those who measure; short sections, none across an await.
+/// A histogram of times in microseconds, shared by concurrent tasks. Locked only briefly, never
+/// across an await.
 #[derive(Debug)]
 pub(crate) struct Latencies(Mutex<Histogram<u64>>);
 
@@ -28,7 +29,7 @@ impl Latencies {
         self.lock().saturating_record(micros);
     }
 
-    /// The percentiles in milliseconds.
+    /// Returns the percentiles in milliseconds.
     pub(crate) fn row(&self) -> Row {
         let at = |quantile| self.quantile(quantile).map_or(Value::Unknown, |ms| Value::Real(ms, 3));
         Row::default()
@@ -39,14 +40,14 @@ impl Latencies {
             .with("max_ms", at(1.0))
     }
 
-    /// A quantile in milliseconds; `None` when nothing was measured.
+    /// Returns a quantile in milliseconds; `None` when nothing was measured.
     pub(crate) fn quantile(&self, quantile: f64) -> Option<f64> {
         let histogram = self.lock();
         let micros = Duration::from_micros(histogram.value_at_quantile(quantile));
         (!histogram.is_empty()).then_some(micros.as_secs_f64() * 1_000.0)
     }
 
-    /// What was measured so far. Begins anew.
+    /// Returns what was measured so far, and resets.
     pub(crate) fn take(&self) -> Self {
         let mut histogram = self.lock();
         let taken = histogram.clone();
@@ -54,9 +55,9 @@ impl Latencies {
         Self(Mutex::new(taken))
     }
 
-    /// Counts in what was measured elsewhere.
+    /// Adds the times of another histogram.
     pub(crate) fn add(&self, other: &Self) {
-        // Both have the same bounds, so that everything fits.
+        // Both have the same bounds, so every value fits.
         let _ = self.lock().add(&*other.lock());
     }
 
@@ -102,7 +103,7 @@ mod tests {
     }
 
     proptest! {
-        // Asked for in the middle between two ranks: at a rank itself, rounding decides which of
+        // The quantile is halfway between two ranks: at a rank itself, rounding decides which of
         // two neighbours is meant.
         #[test]
         fn a_quantile_is_where_sorting_finds_it(

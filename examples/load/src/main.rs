@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! args ── fanout ── measure ── guest     connections that only count
-//!            │         ├────── process   what it costs the server
+//!            │         ├────── process   the server's resource usage
 //!         server       └────── latency, report
-//! abuse ── abuser                       the same connections, meaning harm
+//! abuse ── abuser                       the same connections, used for abuse
 //! ```
 
 #![forbid(unsafe_code)]
@@ -64,14 +64,14 @@ fn runtime(task: &Task) -> Result<Runtime, Failure> {
         Task::Rival(_) | Task::Store(_) | Task::Idle(_) | Task::Abuse(_) => {
             builder.worker_threads(1);
         }
-        // Before there are threads.
+        // Before any thread is started.
         Task::Abuser(_) => give_way(),
         Task::Join(_) | Task::Talk(_) | Task::Soak(_) | Task::ServeLoop => {}
     }
     builder.enable_all().build().map_err(Failure::Start)
 }
 
-/// Runs the task, but no longer than until a signal ends the program: children end with it.
+/// Runs the task, but at most until a signal ends the program: dropping it ends the children too.
 async fn until_told(cli: &Cli) -> Result<(), Failure> {
     tokio::select! {
         outcome = run(cli) => outcome,

@@ -1,4 +1,4 @@
-//! One measurement: a crowd, a load, and what it took.
+//! One measurement: guests, a load, and the results.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -15,7 +15,7 @@ use tokio::{
 use crate::{
     guest::{
         GuestError,
-        clients::{Crowd, Shared, Troubles, gather},
+        clients::{Clients, Shared, Troubles, gather},
         mark::Marker,
         publish,
         room::random,
@@ -27,17 +27,17 @@ use crate::{
     report::{Row, Value},
 };
 
-/// What was sent is waited for as long as some of it still comes within this time.
+/// Waiting for outstanding messages ends when none arrived within this time.
 const LATE: Duration = Duration::from_secs(5);
-/// How often that is looked at.
+/// Interval of the check for that.
 const LOOK: Duration = Duration::from_millis(5);
 
 /// How much is sent.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Load {
-    /// A closed loop: so many messages of each room are on their way at any time.
+    /// A closed loop: this many messages of each room are in flight at any time.
     InFlight(u32),
-    /// An open loop: so many messages a second and room, come what may.
+    /// An open loop: this many messages per second and room, unconditionally.
     Rate(f64),
 }
 
@@ -52,27 +52,27 @@ pub(crate) struct Plan {
     pub(crate) span: Duration,
 }
 
-/// What was found.
+/// The results.
 #[derive(Debug)]
 pub(crate) struct Measured {
     pub(crate) messages: u64,
     pub(crate) deliveries: u64,
-    /// Deliveries that never came.
+    /// Deliveries that never arrived.
     pub(crate) lost: u64,
     /// From the first message to the last delivery.
     pub(crate) elapsed: Duration,
     pub(crate) latencies: Arc<Latencies>,
-    /// The first server before anybody came, with all there, and after the load.
+    /// The first server before any guest connected, with all guests, and after the load.
     pub(crate) before: Option<Sample>,
     pub(crate) with_all: Option<Sample>,
     pub(crate) after: Option<Sample>,
-    /// Processor time that the load took each process.
+    /// Processor time of each process during the load.
     pub(crate) cpu: Vec<Duration>,
-    /// What went wrong, a line each.
+    /// Errors, a line each.
     pub(crate) troubles: Vec<String>,
 }
 
-/// Why a measurement came to nothing.
+/// Why a measurement failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MeasureError {
     #[error(transparent)]
@@ -83,8 +83,8 @@ pub(crate) enum MeasureError {
     Histogram(#[from] CreationError),
 }
 
-/// Fills the rooms, loads them, and empties them again. Guests of each room are spread over all
-/// targets; how the first of the processes stands is kept whole.
+/// Opens the rooms, runs the load, and closes the connections. Guests of each room are spread over
+/// all targets; full samples are taken of the first process only.
 pub(crate) async fn measure(
     targets: &[Target],
     processes: &[Process],
@@ -134,7 +134,7 @@ pub(crate) async fn measure(
 }
 
 async fn load(
-    crowds: &[Crowd],
+    crowds: &[Clients],
     plan: Plan,
     start: Instant,
     troubles: &Troubles,
@@ -156,7 +156,7 @@ async fn load(
 }
 
 async fn open(
-    crowds: &[Crowd],
+    crowds: &[Clients],
     plan: Plan,
     rate: f64,
     start: Instant,
@@ -179,15 +179,15 @@ async fn open(
     sent.map(drop)
 }
 
-/// Messages of one room in an open loop: at least one.
+/// Returns the number of messages of one room in an open loop: at least one.
 pub(crate) fn messages(span: Duration, rate: f64) -> u64 {
     let apart = Duration::from_secs_f64(1.0 / rate).max(Duration::from_nanos(1));
     u64::try_from(span.as_nanos() / apart.as_nanos()).unwrap_or(u64::MAX).max(1)
 }
 
-/// When the last message was due, a relay without a limit in the way has taken all but those of
-/// the last quarter of a second.
-fn note_backlog(crowds: &[Crowd], due: u64, rate: f64, troubles: &Troubles) {
+/// Notes a backlog. When the last message was due, a relay whose limits do not interfere has
+/// accepted all but those of the last quarter of a second.
+fn note_backlog(crowds: &[Clients], due: u64, rate: f64, troubles: &Troubles) {
     let talks_back = crowds.iter().all(|crowd| matches!(crowd.room.speech, Speech::Relay(_)));
     let accepted = sum(crowds, |crowd| crowd.room.accepted.load(Ordering::Acquire));
     let behind = due.saturating_sub(accepted);
@@ -199,8 +199,8 @@ fn note_backlog(crowds: &[Crowd], due: u64, rate: f64, troubles: &Troubles) {
     }
 }
 
-/// Waits for what is still on its way. Gives when the last of it came.
-pub(crate) async fn drain(crowds: &[Crowd], guests: u32) -> Instant {
+/// Waits for outstanding messages. Returns when the last one arrived.
+pub(crate) async fn drain(crowds: &[Clients], guests: u32) -> Instant {
     let due = sum(crowds, |crowd| crowd.room.sent.load(Ordering::Acquire));
     let due = due.saturating_mul(guests.into());
     let (mut last, mut seen) = (Instant::now(), delivered(crowds));
@@ -214,26 +214,26 @@ pub(crate) async fn drain(crowds: &[Crowd], guests: u32) -> Instant {
     last
 }
 
-pub(crate) fn delivered(crowds: &[Crowd]) -> u64 {
+pub(crate) fn delivered(crowds: &[Clients]) -> u64 {
     sum(crowds, |crowd| crowd.room.delivered.load(Ordering::Acquire))
 }
 
-fn sum(crowds: &[Crowd], of: impl Fn(&Crowd) -> u64) -> u64 {
+fn sum(crowds: &[Clients], of: impl Fn(&Clients) -> u64) -> u64 {
     crowds.iter().map(of).fold(0, u64::saturating_add)
 }
 
 impl Measured {
-    /// Processor time of the server for each delivery, in microseconds.
+    /// Returns the server's processor time per delivery, in microseconds.
     pub(crate) fn cpu_each(&self) -> Option<f64> {
         each(*self.cpu.first()?, self.deliveries)
     }
 
-    /// Deliveries a second.
+    /// Returns the deliveries per second.
     pub(crate) fn rate(&self) -> Option<f64> {
         each(self.elapsed, self.deliveries).filter(|micros| *micros > 0.0).map(|each| 1e6 / each)
     }
 
-    /// What was counted and how long it took.
+    /// Returns the counters and latencies as columns.
     pub(crate) fn row(&self) -> Row {
         Row::default()
             .with("messages", self.messages)
@@ -246,7 +246,7 @@ impl Measured {
     }
 }
 
-/// Microseconds of `time` for each of `count`.
+/// Returns the microseconds of `time` per unit of `count`.
 pub(crate) fn each(time: Duration, count: u64) -> Option<f64> {
     let count = u32::try_from(count).ok().filter(|count| *count > 0)?;
     Some(time.as_secs_f64() * 1e6 / f64::from(count))
@@ -256,7 +256,7 @@ pub(crate) fn real(number: Option<f64>, decimals: u8) -> Value {
     number.map_or(Value::Unknown, |number| Value::Real(number, decimals))
 }
 
-/// What is in the middle.
+/// Returns the median.
 pub(crate) fn median(numbers: Vec<f64>) -> Option<f64> {
     let sorted = sorted(numbers);
     let (low, high) = (sorted.len().checked_sub(1)? / 2, sorted.len() / 2);

@@ -1,4 +1,4 @@
-//! Guests with all of their cryptography, as programs have them.
+//! Guests with full cryptography, as in real programs.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,10 +15,10 @@ use tokio::{task::JoinHandle, time::timeout};
 
 use crate::faults::{CutHandle, Cuttable};
 
-/// Many guests on one machine are slow, and none of them is to give up for that.
+/// Many guests on one machine are slow, and must not time out for that reason.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// Why a guest cannot be, or did not get in.
+/// Why a guest cannot start, or did not join.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum MemberError {
     #[error(transparent)]
@@ -37,7 +37,7 @@ pub(crate) enum MemberError {
     Silent,
 }
 
-/// A guest with a client of their own. Dropping it cuts them off, without a word to the others.
+/// A guest with its own client. Dropping it cuts the connection abruptly.
 #[derive(Debug)]
 pub(crate) struct Member {
     pub(crate) room: Room,
@@ -47,12 +47,12 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    /// Opens a room. Not entered yet.
+    /// Opens a room. Does not wait until it is entered.
     pub(crate) fn open(relay: &RelayUrl, new: &NewRoom) -> Result<Self, MemberError> {
         Self::start(relay, |client| client.create(new))
     }
 
-    /// Goes to a room. Not entered yet.
+    /// Starts to join a room. Does not wait until it is entered.
     pub(crate) fn join(invite: &Invite) -> Result<Self, MemberError> {
         Self::start(invite.relay(), |client| client.join(invite, Nickname::default()))
     }
@@ -73,7 +73,7 @@ impl Member {
         Ok(Self { room: begin(&client)?, client, axe, driving })
     }
 
-    /// Waits until the guest is in.
+    /// Waits until the guest has entered.
     pub(crate) async fn enter(&mut self, within: Duration) -> Result<(), MemberError> {
         timeout(within, self.entered()).await.unwrap_or(Err(MemberError::Late))
     }
@@ -89,12 +89,12 @@ impl Member {
         Err(MemberError::Ended(Ended::Wiped))
     }
 
-    /// The link for others, once entered.
+    /// Returns the room's link, once entered.
     pub(crate) fn invite(&self) -> Result<Invite, MemberError> {
         self.room.view().invite.ok_or(MemberError::Late)
     }
 
-    /// Waits for an event that `wanted` finds something in.
+    /// Waits for an event for which `wanted` returns a value.
     pub(crate) async fn until<T>(
         &mut self,
         within: Duration,
@@ -114,17 +114,17 @@ impl Member {
         timeout(within, waiting).await.unwrap_or(Err(MemberError::Silent))
     }
 
-    /// Cuts the connection. The guest connects again.
+    /// Cuts the connection. The guest reconnects.
     pub(crate) fn cut(&self) {
         self.axe.cut();
     }
 
-    /// The guest is gone from one moment to the next, connection and all.
+    /// Stops the guest abruptly, together with its connection.
     pub(crate) fn vanish(self) {
         self.driving.abort();
     }
 
-    /// Ends the guest, and returns when nothing of them runs any more.
+    /// Ends the guest, and returns when none of its tasks runs any more.
     pub(crate) async fn end(self) {
         self.client.shutdown().await;
     }

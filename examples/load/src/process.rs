@@ -1,12 +1,12 @@
-//! What the system knows of a running process: processor time, memory, threads, open files.
+//! Resource usage of a running process: processor time, memory, threads, open files.
 //!
-//! Processor time comes from `/proc/PID/task/*/schedstat`, which counts nanoseconds, and where
-//! the kernel keeps none from the ticks of `/proc/PID/stat`, 10 milliseconds each. The first
-//! forgets threads that have ended; the servers measured here keep theirs.
+//! Processor time comes from `/proc/PID/task/*/schedstat` in nanoseconds or, where the kernel does
+//! not provide it, from the ticks of `/proc/PID/stat`, 10 milliseconds each. The former excludes
+//! threads that have ended; the servers measured here keep theirs.
 
 use std::{fs, io, path::PathBuf, time::Duration};
 
-/// Why nothing is known of a process.
+/// Why a process cannot be measured.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProcessError {
     #[error("nothing can be read of process {pid}: {source}")]
@@ -15,23 +15,23 @@ pub(crate) enum ProcessError {
     Strange { pid: u32 },
 }
 
-/// A process that is watched.
+/// A process under measurement.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Process {
     pid: u32,
 }
 
-/// How a process stands.
+/// A sample of a process's resource usage.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sample {
     /// Processor time since its start, in user and system mode.
     pub(crate) cpu: Duration,
-    /// Bytes of its own memory that are in RAM: no files, nothing shared.
+    /// The process's own (anonymous) memory in RAM, in bytes: no files, nothing shared.
     pub(crate) anon: u64,
-    /// Bytes of all its memory that are in RAM.
+    /// All its memory in RAM, in bytes.
     pub(crate) resident: u64,
     pub(crate) threads: u64,
-    /// `None` when only the process's user may know.
+    /// `None` without the permission to read it.
     pub(crate) files: Option<u64>,
 }
 
@@ -44,7 +44,7 @@ impl Process {
         self.pid
     }
 
-    /// How it stands now.
+    /// Takes a sample.
     pub(crate) fn sample(self) -> Result<Sample, ProcessError> {
         let status = self.read("status")?;
         let number = |name| field(&status, name).ok_or(ProcessError::Strange { pid: self.pid });
@@ -57,7 +57,7 @@ impl Process {
         })
     }
 
-    /// Bytes of its own memory that are in RAM now.
+    /// Returns the process's own (anonymous) memory in RAM, in bytes.
     pub(crate) fn anon(self) -> Result<u64, ProcessError> {
         let anon = field(&self.read("status")?, "RssAnon");
         Ok(anon.ok_or(ProcessError::Strange { pid: self.pid })?.saturating_mul(1_024))
@@ -77,7 +77,7 @@ impl Process {
     fn scheduled(self) -> Option<u64> {
         let mut sum = 0_u64;
         for task in fs::read_dir(self.path("task")).ok()? {
-            // A thread may end while its turn comes.
+            // A thread may end during the loop.
             if let Ok(text) = fs::read_to_string(task.ok()?.path().join("schedstat")) {
                 sum = sum.saturating_add(nanos(&text)?);
             }
@@ -105,19 +105,19 @@ fn ticks_a_second() -> u64 {
     rustix::param::clock_ticks_per_second().max(1)
 }
 
-/// Where there is no `/proc`, this is not asked.
+/// Unused where there is no `/proc`.
 #[cfg(not(unix))]
 fn ticks_a_second() -> u64 {
     100
 }
 
-/// Nanoseconds on a processor: the first number of `schedstat`.
+/// Returns the nanoseconds on a processor: the first number of `schedstat`.
 fn nanos(schedstat: &str) -> Option<u64> {
     schedstat.split_ascii_whitespace().next()?.parse().ok()
 }
 
-/// Ticks in user and system mode: fields 14 and 15 of `stat`. The second field is the program's
-/// name in parentheses, which may itself hold blanks and parentheses.
+/// Returns the ticks in user and system mode: fields 14 and 15 of `stat`. The second field is the
+/// program's name in parentheses, which may itself contain blanks and parentheses.
 fn ticks(stat: &str) -> Option<u64> {
     let (_, rest) = stat.rsplit_once(')')?;
     let mut fields = rest.split_ascii_whitespace().skip(11);
@@ -126,7 +126,7 @@ fn ticks(stat: &str) -> Option<u64> {
     user.checked_add(system)
 }
 
-/// The number of a line of `status`.
+/// Returns the number in a line of `status`.
 fn field(status: &str, name: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
     line.split_ascii_whitespace().next()?.parse().ok()
@@ -166,7 +166,7 @@ mod tests {
         let before = this.sample().unwrap();
         assert!(before.anon > 0 && before.anon <= before.resident && before.threads > 0);
         assert!(before.files.unwrap() > 2);
-        // Until it has taken some processor time, however long that takes.
+        // Until it has used some processor time, however long that takes.
         let mut work = 1_u64;
         while this.sample().unwrap().cpu <= before.cpu {
             for step in 0..100_000 {

@@ -1,4 +1,4 @@
-//! What was measured, for people as a table and for programs as JSON, from the same values.
+//! Results as a table or as JSON, from the same values.
 
 use std::{
     borrow::Cow,
@@ -11,10 +11,10 @@ use serde::{Serialize, Serializer};
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value {
     Count(u64),
-    /// A number and its decimals.
+    /// A number and how many decimals to print.
     Real(f64, u8),
     Text(String),
-    /// Not measured, or not to be known.
+    /// Not measured, or not available.
     Unknown,
 }
 
@@ -49,7 +49,7 @@ impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Count(count) => serializer.serialize_u64(*count),
-            // As it is shown, so that both say the same.
+            // Rounded as in the table, so that both show the same.
             Self::Real(..) => match self.shown().parse::<f64>() {
                 Ok(rounded) => serializer.serialize_f64(rounded),
                 Err(_) => serializer.serialize_none(),
@@ -60,7 +60,7 @@ impl Serialize for Value {
     }
 }
 
-/// Named values in their order.
+/// Named values in order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Row(Vec<(Cow<'static, str>, Value)>);
 
@@ -69,7 +69,7 @@ impl Row {
         Self::default().with("measurement", Value::text(measurement))
     }
 
-    /// The same and one more.
+    /// Appends a value.
     pub(crate) fn with(
         mut self,
         name: impl Into<Cow<'static, str>>,
@@ -79,7 +79,7 @@ impl Row {
         self
     }
 
-    /// The same and those of `more`.
+    /// Appends the values of `more`.
     pub(crate) fn and(mut self, more: Self) -> Self {
         self.0.extend(more.0);
         self
@@ -96,7 +96,7 @@ impl Serialize for Row {
 #[derive(Debug)]
 pub(crate) struct Printer {
     json: bool,
-    /// How wide each column of the current table is.
+    /// Width of each column of the current table.
     widths: Vec<usize>,
 }
 
@@ -105,20 +105,20 @@ impl Printer {
         Self { json, widths: Vec::new() }
     }
 
-    /// Another table begins.
+    /// Begins another table.
     pub(crate) fn begin(&mut self) -> io::Result<()> {
         let is_first = self.widths.is_empty();
         self.widths.clear();
         if self.json || is_first { Ok(()) } else { say("\n") }
     }
 
-    /// Prints values one below the other.
+    /// Prints the values one below the other.
     pub(crate) fn record(&self, row: &Row) -> io::Result<()> {
         let text = if self.json { json(row)? } else { record(row) };
         say(&text)
     }
 
-    /// Prints a line of a table, with the names above the first.
+    /// Prints a row of a table, with the names above the first one.
     pub(crate) fn line(&mut self, row: &Row) -> io::Result<()> {
         if self.json {
             return say(&json(row)?);
@@ -144,7 +144,7 @@ fn record(row: &Row) -> String {
     lines.collect()
 }
 
-/// Values that follow may be longer than the first.
+/// Returns the width of a column. Later values may be longer than the first.
 fn width(name: &str, value: &Value) -> usize {
     let room = if matches!(value, Value::Text(_)) { 4 } else { 2 };
     name.len().max(value.shown().chars().count().saturating_add(room))

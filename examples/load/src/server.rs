@@ -1,4 +1,4 @@
-//! The server that is measured: one that runs already, or a child of this process.
+//! The server under measurement: one that runs already, or a child of this process.
 
 use std::{
     io,
@@ -16,13 +16,13 @@ use tokio::{
 
 use crate::{args::RelayArgs, files, guest::socket::Target, process::Process};
 
-/// How long a server may take to start.
+/// Timeout for a server to start.
 const START: Duration = Duration::from_secs(30);
 /// What a server prints before its URL or address.
 const ANNOUNCES: &str = "listening on ";
 
-/// Limits that are not to be what is measured. Options of `anocm-server`; whoever changes those
-/// changes these.
+/// Options of `anocm-server` that raise its limits, so that these are not what is measured. To be
+/// kept in sync with its options.
 const WIDE: &[&str] = &[
     "--max-rooms=1000000",
     "--max-memory=64GiB",
@@ -39,7 +39,7 @@ const WIDE: &[&str] = &[
     "--max-difficulty=0",
     "--max-room-entries=100000000",
     "--max-room-memory=16GiB",
-    // Guests who share a machine with the relay may be slow, and none may be taken for lost.
+    // Guests that share a machine with the relay may be slow, and must not be timed out.
     "--header-within=5m",
     "--hello-within=5m",
     "--epoch-grace=10m",
@@ -49,7 +49,7 @@ const WIDE: &[&str] = &[
     "--log=error",
 ];
 
-/// Why there is nothing to measure.
+/// Why there is no server to measure.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ServerError {
     #[error(
@@ -73,26 +73,26 @@ pub(crate) enum ServerError {
 #[derive(Debug)]
 pub(crate) struct Relay {
     pub(crate) url: RelayUrl,
-    /// To be watched, if it is known.
+    /// Its process, if known.
     pub(crate) process: Option<Process>,
-    /// Whether it was started here, without limits that bind.
+    /// Whether it was started here, with raised limits.
     pub(crate) own: bool,
     _running: Option<Running>,
 }
 
-/// A child process that listens. Ends with this.
+/// A child process that listens. It is killed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Running {
     pub(crate) process: Process,
-    /// What it announced after "listening on".
+    /// What it printed after "listening on".
     pub(crate) place: String,
     _child: Child,
-    /// Open, so that nothing the child prints can fail.
+    /// Kept open, so that the child's writes do not fail.
     _stdout: Option<ChildStdout>,
 }
 
 impl Relay {
-    /// The relay that was named, or a new one that takes so many connections.
+    /// Returns the relay given on the command line, or starts one for this many connections.
     pub(crate) async fn find(args: &RelayArgs, connections: u32) -> Result<Self, ServerError> {
         files::raise(connections)?;
         if let Some(url) = &args.relay {
@@ -102,14 +102,14 @@ impl Relay {
         Self::wide(args.server.as_deref(), connections, None).await
     }
 
-    /// A new relay without limits that bind, whose rooms are in this store, or its own memory.
+    /// Starts a relay with raised limits, whose rooms are in this store or in its own memory.
     pub(crate) async fn wide(
         server: Option<&Path>,
         connections: u32,
         store: Option<&str>,
     ) -> Result<Self, ServerError> {
         files::raise(connections)?;
-        // Some for those who come while others are still on their way out.
+        // Some spare ones, since new connections may arrive before old ones are closed.
         let most = connections.saturating_add(64).clamp(1, 1_000_000);
         let mut more = vec![format!("--max-connections={most}")];
         more.extend(store.map(|url| format!("--store={url}")));
@@ -117,7 +117,7 @@ impl Relay {
         Self::start(server, &WIDE.iter().copied().chain(more).collect::<Vec<_>>(), true).await
     }
 
-    /// A new relay as operators have it, but for these options.
+    /// Starts a relay with default limits, except for these options.
     pub(crate) async fn as_operated(
         server: Option<&Path>,
         options: &[String],
@@ -143,18 +143,18 @@ impl Relay {
         Ok(Self { url, process: Some(running.process), own, _running: Some(running) })
     }
 
-    /// Its process, for what cannot be told without.
+    /// Returns its process, for measurements that need it.
     pub(crate) fn watched(&self) -> Result<Process, ServerError> {
         self.process.ok_or(ServerError::NoProcess)
     }
 
-    /// Where guests without cryptography connect.
+    /// Returns where guests without cryptography connect.
     pub(crate) fn target(&self) -> Result<Target, ServerError> {
         target(&self.url)
     }
 }
 
-/// Where guests without cryptography connect to a relay.
+/// Returns where guests without cryptography connect to a relay.
 pub(crate) fn target(url: &RelayUrl) -> Result<Target, ServerError> {
     if url.scheme_is_secure() {
         return Err(ServerError::Secure);
@@ -169,7 +169,7 @@ pub(crate) fn target(url: &RelayUrl) -> Result<Target, ServerError> {
 }
 
 impl Running {
-    /// Starts a program that announces where it listens.
+    /// Starts a program that prints where it listens.
     pub(crate) async fn start(program: &Path, command: &mut Command) -> Result<Self, ServerError> {
         let mut running = Self::start_mute(program, command.stdout(Stdio::piped()))?;
         let mute = || ServerError::Mute(program.to_owned());
@@ -183,7 +183,7 @@ impl Running {
         Ok(running)
     }
 
-    /// Starts a program that announces nothing.
+    /// Starts a program that prints nothing.
     pub(crate) fn start_mute(program: &Path, command: &mut Command) -> Result<Self, ServerError> {
         let child = command.stdin(Stdio::null()).kill_on_drop(true).spawn();
         let child = child.map_err(|source| match source.kind() {
@@ -195,7 +195,7 @@ impl Running {
     }
 }
 
-/// The program of this name in the folder of this one, where cargo builds them all.
+/// Returns the program of this name in the directory of this one, where cargo builds them all.
 fn beside(name: &str) -> Result<PathBuf, ServerError> {
     let name = format!("{name}{}", std::env::consts::EXE_SUFFIX);
     let this = std::env::current_exe()

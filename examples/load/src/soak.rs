@@ -1,4 +1,4 @@
-//! Guests come and go in every way there is, for long; then nothing of them may be left.
+//! Guests come and go in every way for a long time; afterwards nothing of them may be left.
 
 mod churn;
 
@@ -19,7 +19,7 @@ use crate::{
     server::Relay,
 };
 
-/// How often the server is looked at until it has settled.
+/// Sampling interval until the server has settled.
 const LOOK: Duration = Duration::from_millis(500);
 
 pub(crate) async fn run(args: &Soak, printer: &mut Printer) -> Result<(), Failure> {
@@ -50,7 +50,8 @@ pub(crate) async fn run(args: &Soak, printer: &mut Printer) -> Result<(), Failur
     if troubles.is_empty() { Ok(()) } else { Err(Failure::Troubles(troubles)) }
 }
 
-/// Waits until everything is back, but not for ever. Gives how it stands then, and what is not.
+/// Waits until all resources are released, up to a timeout. Returns the last sample, and what is
+/// not released.
 async fn settle(
     args: &Soak,
     process: Process,
@@ -67,7 +68,7 @@ async fn settle(
     }
 }
 
-/// What is more than it was before anybody came. `tolerance` is in MiB.
+/// Returns what exceeds the sample taken before any guest connected. `tolerance` is in MiB.
 fn not_back(tolerance: u64, base: &Sample, now: &Sample) -> Vec<String> {
     let mut left = Vec::new();
     let allowed = base.anon.saturating_add(tolerance << 20);

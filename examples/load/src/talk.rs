@@ -1,4 +1,4 @@
-//! Rooms of guests with all of their cryptography, who talk in turns.
+//! Rooms of guests with full cryptography that send in turns.
 
 use std::{
     sync::{
@@ -34,11 +34,11 @@ use crate::{
     server::Relay,
 };
 
-/// What was said is waited for as long as some of it still comes within this time.
+/// Waiting for outstanding messages ends when none arrived within this time.
 const LATE: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(20);
 
-/// What is counted of all rooms.
+/// Counters of all rooms.
 struct Counts {
     marker: Marker,
     latencies: Latencies,
@@ -48,7 +48,7 @@ struct Counts {
     shown: AtomicU64,
 }
 
-/// The server before anybody came, before anything was said, and after it all.
+/// The server before any guest connected, before any message, and at the end.
 type Samples = [Option<Sample>; 3];
 
 pub(crate) async fn run(args: &Talk, printer: &Printer) -> Result<(), Failure> {
@@ -81,7 +81,7 @@ pub(crate) async fn run(args: &Talk, printer: &Printer) -> Result<(), Failure> {
     if troubles.is_empty() { Ok(()) } else { Err(Failure::Troubles(troubles)) }
 }
 
-/// Fills a room, one guest after the other.
+/// Opens a room and lets its guests join, one after the other.
 async fn gather(args: &Talk, relay: &Relay, counts: &Counts) -> Result<Vec<Member>, Failure> {
     let retention = RoomRetention::new(anocm_core::Retention::Live, args.keep, args.keep);
     let new = NewRoom { retention: retention.map_err(Failure::Retention)?, ..NewRoom::default() };
@@ -99,7 +99,7 @@ async fn gather(args: &Talk, relay: &Relay, counts: &Counts) -> Result<Vec<Membe
     Ok(members)
 }
 
-/// Has all say something in turns, room by room. They go on until this is dropped.
+/// Makes all guests send in turns, room by room, until the result is dropped.
 fn talk(args: &Talk, rooms: Vec<Vec<Member>>, counts: &Arc<Counts>, start: Instant) -> JoinSet<()> {
     let mut talking = JoinSet::new();
     let mut turns: Vec<_> = rooms
@@ -119,12 +119,12 @@ fn talk(args: &Talk, rooms: Vec<Vec<Member>>, counts: &Arc<Counts>, start: Insta
     talking
 }
 
-/// Messages of all rooms.
+/// Returns the number of messages in all rooms.
 fn due(args: &Talk) -> u64 {
     messages(args.span, args.rate).saturating_mul(args.rooms.into())
 }
 
-/// Says something when it is time, and sees what is said.
+/// Sends a message whenever one is due, and handles the events.
 async fn take_part(
     mut member: Member,
     mut times: mpsc::UnboundedReceiver<Instant>,
@@ -165,8 +165,8 @@ impl Counts {
                 }
             }
             RoomEvent::NotSent { why, .. } => self.troubles.note(format!("not sent: {why}")),
-            // Signs of life while a newcomer was still coming in; of what is said here, none may be
-            // lost, which is counted.
+            // Keepalives missed while a guest was still joining. No message sent here may be lost,
+            // which the counters check.
             RoomEvent::Trouble(Trouble::Missed { .. }) => {}
             RoomEvent::Trouble(trouble) => self.troubles.note(format!("trouble: {trouble:?}")),
             RoomEvent::Ended(ended) => self.troubles.note(format!("a room ended: {ended:?}")),
@@ -175,7 +175,7 @@ impl Counts {
     }
 }
 
-/// Waits for the end, and for what is on its way then. Gives when the last of it came.
+/// Waits until `end`, and for outstanding messages then. Returns when the last one arrived.
 async fn drain(args: &Talk, counts: &Counts, end: Instant) -> Instant {
     tokio::time::sleep_until(end).await;
     let due = due(args).saturating_mul(args.guests.into());
@@ -190,7 +190,7 @@ async fn drain(args: &Talk, counts: &Counts, end: Instant) -> Instant {
     last
 }
 
-/// The line, and how many deliveries never came.
+/// Returns the row, and how many deliveries never arrived.
 fn row(args: &Talk, counts: &Counts, samples: Samples, elapsed: Duration) -> (Row, u64) {
     let (said, shown) = (counts.said.load(Ordering::Acquire), counts.shown.load(Ordering::Acquire));
     let lost = said.saturating_mul(args.guests.into()).saturating_sub(shown);

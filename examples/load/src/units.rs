@@ -1,10 +1,10 @@
-//! Spans of time that are not zero.
+//! Nonzero time spans.
 
 use std::time::Duration;
 
 use anocm_core::parse_duration;
 
-/// Reads a span of time: not zero, and a week at most.
+/// Parses a time span: not zero, and at most a week.
 pub(crate) fn span(text: &str) -> Result<Duration, String> {
     match parse_duration(text) {
         Ok(Duration::ZERO) => Err("must be longer than nothing".to_owned()),

@@ -1,5 +1,5 @@
-//! The real program against a real relay, small. Nothing is judged by time: what counts is that
-//! the numbers add up.
+//! The real program against a real relay, at small scale. No timing is asserted: the tests check
+//! that the numbers add up.
 #![cfg(target_os = "linux")]
 
 mod common;
@@ -11,7 +11,7 @@ use common::{measure, number, run};
 use relay::Server;
 use serde_json::Value;
 
-/// Everything that was sent reached everybody.
+/// Asserts that every message was delivered to all guests.
 fn adds_up(line: &Value) {
     let (messages, guests) = (number(line, "messages"), number(line, "guests"));
     assert!(messages > 0, "{line}");
@@ -44,7 +44,7 @@ fn a_closed_loop_delivers_messages_of_every_size() {
 #[test]
 fn a_rival_gets_what_the_relay_gets() {
     let mut rivals = vec!["loop"];
-    // Not everybody has it.
+    // Optional: it may not be installed.
     let path = std::env::var("PATH").unwrap() + ":/usr/sbin";
     if Command::new("mosquitto").arg("-h").env("PATH", path).output().is_ok() {
         rivals.push("mosquitto");
@@ -107,7 +107,8 @@ fn nothing_is_left_of_guests_who_came_and_went() {
     assert_eq!((base["phase"].as_str(), end["phase"].as_str()), (Some("base"), Some("end")));
     let rooms = number(end, "rooms");
     assert!(rooms >= 2, "{end}");
-    // One of each fate in each room: whoever was cut comes back and says something more.
+    // One guest of each fate in each room: a guest that was cut off reconnects and sends another
+    // message.
     assert_eq!(number(end, "joins"), 4 * rooms);
     assert_eq!(number(end, "expired"), 5 * rooms);
     assert_eq!((number(end, "cuts"), number(end, "left")), (rooms, 2 * rooms));
@@ -123,7 +124,7 @@ fn a_relay_that_runs_already_is_watched_by_its_number() {
     let lines = measure(&["fanout", &relay, &pid, "--guests=3", "--rate=20", "--for=200ms"]);
     lines.iter().for_each(adds_up);
     assert!(number(&lines[0], "server_files") >= 3);
-    // Without it nothing is known, and nothing made up.
+    // Without `--pid` the server's usage is reported as unknown.
     let lines = measure(&["fanout", &relay, "--guests=3", "--rate=20", "--for=200ms"]);
     lines.iter().for_each(adds_up);
     assert!(lines[0]["server_cpu_us_per_delivery"].is_null() && lines[0]["server_files"].is_null());
@@ -140,7 +141,7 @@ fn a_limit_that_binds_is_told() {
     let errors = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(errors.contains("messages behind"), "{errors}");
-    // And what it did is printed all the same: late, but nothing lost.
+    // The results are printed in any case: late, but nothing lost.
     adds_up(&serde_json::from_slice(&output.stdout).unwrap());
 
     let server = Server::start(&["--max-connections=3"]);
@@ -177,7 +178,7 @@ fn wrong_arguments_are_told_apart_from_failures() {
 
 #[test]
 fn a_relay_that_is_not_there_is_one_line() {
-    // The port that nobody has.
+    // A port without a listener.
     let relay = "--relay=http://127.0.0.1:1/";
     for words in [["fanout", relay].as_slice(), &["fanout", relay, "--rate=5"]] {
         let output = run(words);

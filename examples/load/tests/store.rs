@@ -1,5 +1,5 @@
-//! Relays over a real Redis, small. Nothing is judged by time: what counts is that the numbers
-//! make sense.
+//! Relays over a real Redis, at small scale. No timing is asserted: the tests check that the
+//! numbers are plausible.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -30,11 +30,12 @@ fn a_publication_is_set_beside_bare_commands() {
     assert!(real(relay, "ratio") > 0.0 && number(relay, "messages") > 0, "{relay}");
     assert_eq!(number(relay, "lost"), 0, "{relay}");
     assert!(real(relay, "redis_cpu_us") > 0.0 && real(relay, "relay_cpu_us") > 0.0, "{relay}");
-    // One key for each, beside the index of each room, and one script, beside those of janitors.
+    // One key for each message, besides the index of each room, and one script, besides those of
+    // the janitors.
     assert!((1.0..2.0).contains(&real(relay, "keys")), "{relay}");
     assert!(real(relay, "scripts") >= 1.0, "{relay}");
     assert!(real(relay, "commands_inside") > 2.0, "{relay}");
-    // To the server and, announced, back.
+    // To the server, and back through pub/sub.
     assert!(real(relay, "bytes_in") > 1_000.0 && real(relay, "bytes_out") > 1_000.0, "{relay}");
     assert!(bare["keys"].is_null() && real(bare, "redis_cpu_us") > 0.0, "{bare}");
     let both = 1.0 / (1.0 / real(set, "per_second_max") + 1.0 / real(publish, "per_second_max"));

@@ -115,8 +115,8 @@ pub(crate) struct Listening {
     #[arg(long, env = "ANOCM_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
 
-    /// Show the operator numbers, for Prometheus, at http://ADDRESS:PORT/metrics. They name nobody,
-    /// but tell when something happens: for an address that others cannot reach
+    /// Show the operator numbers, for Prometheus, at http://ADDRESS:PORT/metrics. They name no
+    /// guest, but tell when something happens: for an address that others cannot reach
     #[arg(long, env = "ANOCM_METRICS", value_name = "ADDRESS:PORT")]
     pub(crate) metrics: Option<SocketAddr>,
 
@@ -138,7 +138,7 @@ pub(crate) enum LogLevel {
 }
 
 impl Args {
-    /// Reads the command line. Ends the program when it cannot be as it says.
+    /// Parses the command line. Exits the program if it is invalid.
     pub(crate) fn read() -> Self {
         let args = Self::parse();
         if args.patience.ping_after >= args.patience.dead_after {
@@ -148,7 +148,7 @@ impl Args {
         args
     }
 
-    /// What the relay grants.
+    /// Returns the configuration of the relay.
     pub(crate) fn relay(&self) -> RelayConfig {
         let mut config = RelayConfig::default();
         self.limits.apply(&mut config);
@@ -159,17 +159,17 @@ impl Args {
         config
     }
 
-    /// The servers that keep the rooms, if this process does not.
+    /// Returns how to reach the servers that keep the rooms; `None` if this process keeps them.
     pub(crate) fn redis(&self) -> Result<Option<RedisOptions>, StoreFailure> {
         self.store.redis(self.memory().max_rooms, std::env::args())
     }
 
-    /// What the store holds.
+    /// Returns the limits of the store.
     pub(crate) fn memory(&self) -> MemoryLimits {
         self.limits.memory()
     }
 
-    /// How connections are taken.
+    /// Returns the options for listening.
     pub(crate) fn connections(&self) -> ListenOptions {
         ListenOptions {
             max_connections: self.limits.max_connections,
@@ -178,7 +178,7 @@ impl Args {
         }
     }
 
-    /// How WebSockets are treated.
+    /// Returns the options for WebSockets.
     pub(crate) fn web_socket(&self) -> WsServerOptions {
         WsServerOptions {
             timing: self.patience.timing(),
@@ -188,14 +188,14 @@ impl Args {
         }
     }
 
-    /// How long ending may take.
+    /// Returns the timeout for shutting down.
     pub(crate) fn shutdown_within(&self) -> Duration {
         self.patience.shutdown_within
     }
 }
 
 impl LogLevel {
-    /// The name of the level as filters spell it.
+    /// Returns the name of the level in the syntax of filters.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Off => "off",
@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn what_is_not_given_is_as_the_library_has_it() {
         let given = Args::parse_from(["anocm-server"]);
-        // By their `Debug`, so that nothing is left out, not even what is added later.
+        // Compared by `Debug`, so that all fields are covered, including those added later.
         let same = |given: &dyn Debug, library: &dyn Debug| {
             assert_eq!(format!("{given:#?}"), format!("{library:#?}"));
         };

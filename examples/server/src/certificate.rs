@@ -9,7 +9,7 @@ use std::{
 use tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject};
 use x509_cert::{Certificate, der::Decode, time::Time};
 
-/// An operator is warned of an end so long before it.
+/// How long before its end the operator is warned of a certificate.
 const SOON: Duration = Duration::from_secs(14 * 86_400);
 
 /// What is wrong with a certificate, or will be soon.
@@ -22,7 +22,7 @@ pub(crate) enum Concern {
 }
 
 impl Concern {
-    /// Whether guests refuse it now.
+    /// Returns whether guests refuse it now.
     pub(crate) const fn is_refused(&self) -> bool {
         matches!(self, Self::NotYet(_) | Self::Ended(_))
     }
@@ -43,7 +43,7 @@ impl fmt::Display for Concern {
     }
 }
 
-/// What is wrong at `now` with the certificates in a PEM file; `None` if all is well.
+/// Returns what is wrong at `now` with the certificates in a PEM file; `None` if all is well.
 pub(crate) fn concern(file: &Path, now: SystemTime) -> Option<Concern> {
     let chain =
         CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
@@ -59,7 +59,7 @@ fn of_one(certificate: &CertificateDer<'_>, now: SystemTime) -> Option<Concern> 
     };
     let validity = certificate.tbs_certificate().validity();
     let (from, until) = (validity.not_before, validity.not_after);
-    // A clock before 1970 is at its beginning.
+    // A clock before 1970 counts as 1970.
     let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     if now < from.to_unix_duration() {
         Some(Concern::NotYet(shown(from)))
@@ -82,7 +82,7 @@ mod tests {
 
     use super::*;
 
-    /// 2026-06-15, in the middle of the day.
+    /// 2026-06-15, at noon.
     fn now() -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(1_781_524_800)
     }

@@ -1,4 +1,4 @@
-//! The posture of this machine, for an operator to read.
+//! The posture of this machine, as a report for the operator.
 
 use std::{
     io::{self, Write},
@@ -11,8 +11,8 @@ use anocm_guard::Report;
 
 use crate::certificate::{self, Concern};
 
-/// Prints what was found, and what to do about it; of a certificate too, if there is one.
-pub(crate) fn tell(report: &Report, certificate: Option<&Path>) -> ExitCode {
+/// Prints the findings and how to fix them; for a certificate too, if one is given.
+pub(crate) fn run(report: &Report, certificate: Option<&Path>) -> ExitCode {
     let concern = certificate.map(|file| certificate::concern(file, crate::now()));
     let told = write(&mut io::stdout(), report).and_then(|()| match &concern {
         Some(concern) => write_certificate(&mut io::stdout(), concern.as_ref()),

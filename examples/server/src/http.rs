@@ -1,4 +1,4 @@
-//! What is served besides the WebSocket, and the headers of everything.
+//! The HTTP routes besides the WebSocket, and the headers of all responses.
 
 use std::sync::Weak;
 
@@ -15,7 +15,7 @@ use hyper::header::{
     X_CONTENT_TYPE_OPTIONS,
 };
 
-/// Nothing here loads anything, is kept, or tells the next site where somebody came from.
+/// Pages load nothing, are not cached, and send no referrer.
 const HEADERS: [(HeaderName, &str); 4] = [
     (
         CONTENT_SECURITY_POLICY,
@@ -26,19 +26,19 @@ const HEADERS: [(HeaderName, &str); 4] = [
     (CACHE_CONTROL, "no-store"),
 ];
 
-/// The whole site, with the WebSocket in `web_socket`.
+/// Returns the whole site, with the WebSocket in `web_socket`.
 pub(crate) fn site(web_socket: Router, relay: Weak<Relay>) -> Router {
     Router::new()
         .route("/", get(Html(include_str!("page.html"))))
-        // No details: whoever can reach the relay can ask.
+        // No details: any client that can reach the relay can request this.
         .route("/health", get("ok"))
         .route("/ready", get(move || async move { readiness(&relay) }))
         .merge(web_socket)
         .layer(map_response(harden))
 }
 
-/// Whether guests should be sent here. What lives (`/health`) may be unready for a while: to restart
-/// it would end rooms and mend nothing.
+/// Returns whether guests should be sent here. A live relay (`/health`) may be unready for a while:
+/// restarting it would end rooms and fix nothing.
 fn readiness(relay: &Weak<Relay>) -> impl IntoResponse + use<> {
     match relay.upgrade() {
         Some(relay) if relay.is_ready() => (StatusCode::OK, "ready"),

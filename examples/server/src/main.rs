@@ -59,7 +59,7 @@ fn main() -> ExitCode {
     let args = Args::read();
     let report = anocm_guard::harden();
     if let Some(Task::Doctor { tls_cert }) = &args.task {
-        return doctor::tell(&report, tls_cert.as_deref());
+        return doctor::run(&report, tls_cert.as_deref());
     }
     log(args.log);
     if let Some(warning) = report.warning() {
@@ -97,18 +97,18 @@ async fn run(args: Args, posture: Posture) -> Result<(), Failure> {
     let store: Arc<dyn Store> = if let Some(options) = redis {
         let store = redis::connect(options).await.map_err(args::StoreFailure::from)?;
         store.state_posture(posture);
-        // Others can break its promise at any time, and asking it costs nothing.
+        // Other clients of the store can break its promise at any time, and querying it is cheap.
         config.posture_interval = Duration::from_secs(1);
         store
     } else {
-        // What is kept gets older while the machine sleeps.
+        // The clock counts suspend time: kept entries also age while the machine sleeps.
         let store = MemoryStore::new(Arc::new(ContinuousClock::new()), args.memory())?;
         store.state_posture(posture);
         store
     };
     let relay = Relay::new(store, clock, config)?;
     let site = http::site(web_socket(&relay, &args), Arc::downgrade(&relay));
-    // Before the port is announced, so that whoever reads the line may send a signal.
+    // Before the port is announced, so that a reader of that line may send a signal.
     let mut signals = Signals::listen().map_err(Failure::Start)?;
     let listener = listen(&args, tls.is_some()).await?;
     let metrics = match args.listening.metrics {
@@ -156,7 +156,7 @@ fn serve(
     }
 }
 
-/// Binds and says where.
+/// Binds the port and prints the URL.
 async fn listen(args: &Args, secure: bool) -> Result<Listener, Failure> {
     let fail = |source| Failure::Listen { address: args.listening.listen, source };
     let listener = Listener::bind(args.listening.listen, args.connections()).await.map_err(fail)?;
@@ -166,12 +166,12 @@ async fn listen(args: &Args, secure: bool) -> Result<Listener, Failure> {
     }
     let scheme = if secure { "https" } else { "http" };
     let mut out = io::stdout();
-    // Nobody may be reading; that is no reason not to serve.
+    // Standard output may be closed; that is no reason not to serve.
     let _ = writeln!(out, "listening on {scheme}://{address}/").and_then(|()| out.flush());
     Ok(listener)
 }
 
-/// Only our own crates: others log addresses, and at the finer levels what they carry.
+/// Logs only this project's crates: others log addresses and, at finer levels, contents.
 fn log(level: LogLevel) {
     let level = level.name();
     let crates = ["anocm_core", "anocm_redis", "anocm_ws", "anocm_server"];
@@ -180,17 +180,18 @@ fn log(level: LogLevel) {
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter))
         .with_writer(io::stderr)
-        // Or a line that cannot be written (a full disk, a broken pipe) would be told with
+        // Otherwise a line that cannot be written (full disk, broken pipe) is reported with
         // `eprintln!`, which then panics in the task that logs.
         .log_internal_errors(false)
         .init();
 }
 
-/// Open files besides those of connections: the runtime's, ports, a store's.
+/// Open files besides those of connections: the runtime's, listeners, a store's.
 #[cfg(unix)]
 const OTHER_FILES: u64 = 128;
 
-/// One open file for each connection soon passes the usual soft limit of 1,024.
+/// Raises the limit of open files: with one per connection, the usual soft limit of 1,024 is soon
+/// exceeded.
 #[cfg(unix)]
 fn raise_file_limit(max_connections: u32) {
     use rustix::process::{Resource, getrlimit, setrlimit};
@@ -198,7 +199,7 @@ fn raise_file_limit(max_connections: u32) {
     let before = limit.current;
     limit.current = limit.maximum;
     let raised = setrlimit(Resource::Nofile, limit);
-    // `None` is no limit.
+    // `None` means no limit.
     let files = if raised.is_ok() { limit.maximum } else { before };
     let needed = u64::from(max_connections).saturating_add(OTHER_FILES);
     if let Some(files) = files.filter(|files| *files < needed) {
@@ -213,7 +214,7 @@ fn raise_file_limit(max_connections: u32) {
 #[cfg(not(unix))]
 fn raise_file_limit(_: u32) {}
 
-/// An error and its causes.
+/// Returns an error and its causes.
 fn in_one_line(error: &dyn Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();

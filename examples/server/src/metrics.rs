@@ -1,4 +1,4 @@
-//! The relay's numbers, for Prometheus.
+//! The relay's metrics, for Prometheus.
 
 use std::{
     fmt,
@@ -23,10 +23,10 @@ use prometheus_client::{
 
 use crate::Failure;
 
-/// As Prometheus wants it.
+/// The content type that Prometheus expects.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// A port for the metrics.
+/// Binds a port for the metrics.
 pub(crate) async fn bind(address: SocketAddr) -> Result<Listener, Failure> {
     let fail = |source| Failure::Listen { address, source };
     let options = ListenOptions { max_connections: 8, ..ListenOptions::default() };
@@ -37,7 +37,7 @@ pub(crate) async fn bind(address: SocketAddr) -> Result<Listener, Failure> {
     Ok(listener)
 }
 
-/// Serves the numbers of `relay` and nothing else.
+/// Serves the metrics of `relay` and nothing else.
 pub(crate) async fn serve(listener: Listener, relay: Weak<Relay>) {
     let mut registry = Registry::with_prefix("anocm");
     registry.register_collector(Box::new(Numbers(relay)));
@@ -54,7 +54,7 @@ fn show(registry: &Registry) -> impl IntoResponse + use<> {
     }
 }
 
-/// Reads the relay's numbers when they are asked for.
+/// Collects the relay's metrics at each scrape.
 #[derive(Debug)]
 struct Numbers(Weak<Relay>);
 
@@ -84,7 +84,7 @@ fn encode(numbers: &Statistics, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
     histogram(to, "write_seconds", "How long writing what waited took", &numbers.writes)
 }
 
-/// What the store knows of itself, and of it what can be said: unknown numbers are left out.
+/// Encodes the metrics of the store. Unknown numbers are left out.
 fn store(numbers: &Statistics, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
     let status = &numbers.store;
     gauge(to, "store_ready", "Whether the store answers", (status.health == Health::Ready).into())?;

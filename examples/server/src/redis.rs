@@ -1,15 +1,15 @@
-//! The way to rooms in Redis.
+//! The connection to rooms in Redis.
 
 use std::{sync::Arc, time::Duration};
 
 use anocm_redis::{ConnectError, RedisOptions, RedisStore};
 use tokio::time::sleep;
 
-/// How long to wait before servers that cannot be reached are tried again.
+/// Delay between attempts to reach the servers.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Connects. Waits for servers that cannot be reached, since they may start later than the relay,
-/// and logs why, once for each reason.
+/// Connects. Retries while servers cannot be reached, since they may start later than the relay,
+/// and logs the reason, once for each reason.
 pub(crate) async fn connect(options: RedisOptions) -> Result<Arc<RedisStore>, ConnectError> {
     let mut reason = None;
     loop {

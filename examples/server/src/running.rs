@@ -1,4 +1,4 @@
-//! A relay that serves, until it is told to end or cannot go on.
+//! A running relay, until it is told to end or fails.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,26 +7,26 @@ use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
 
 use crate::{
     Failure, certificate,
-    signals::{Signals, Told},
+    signals::{Signal, Signals},
     tls::Certificates,
 };
 
-/// A relay that serves, with what it cannot do without.
+/// A running relay and the tasks it depends on.
 pub(crate) struct Running {
     pub(crate) relay: Arc<Relay>,
     /// Accepts connections; ends after `stop` is dropped.
     pub(crate) listener: JoinHandle<()>,
     pub(crate) stop: oneshot::Sender<()>,
     pub(crate) certificates: Option<Certificates>,
-    /// Shows metrics.
+    /// Serves metrics.
     pub(crate) metrics: Option<JoinHandle<()>>,
-    /// Whether the rooms live in this process.
+    /// Whether the rooms are kept in this process.
     pub(crate) rooms_end: bool,
     pub(crate) shutdown_within: Duration,
 }
 
 impl Running {
-    /// Serves until told to end, and ends. An error when something ended that must not.
+    /// Serves until told to end, then shuts down. Returns an error when an essential task ended.
     pub(crate) async fn until_told(mut self, signals: &mut Signals) -> Result<(), Failure> {
         let ended = self.wait(signals).await;
         match &ended {
@@ -42,16 +42,16 @@ impl Running {
         loop {
             tokio::select! {
                 told = signals.next() => match told {
-                    Told::End => return Ok(()),
-                    Told::Reload => self.reload(),
+                    Signal::End => return Ok(()),
+                    Signal::Reload => self.reload(),
                 },
-                // It goes on until `stop` is dropped, so it has failed.
+                // It runs until `stop` is dropped, so it has failed.
                 _ = &mut self.listener => return Err(Failure::Stopped("accepts connections")),
                 () = self.relay.failed() => {
                     return Err(Failure::Stopped("looks after the rooms"));
                 }
                 () = ended(&mut self.metrics) => {
-                    // Rooms are worth more.
+                    // The rooms matter more than metrics: continue without them.
                     tracing::error!("metrics are no longer shown");
                     self.metrics = None;
                 }
@@ -78,7 +78,7 @@ impl Running {
         }
     }
 
-    /// Tells everybody, and waits until they know.
+    /// Notifies all clients, and waits until that is done.
     async fn end(self, signals: &mut Signals) {
         let Self { relay, listener, stop, rooms_end, shutdown_within, .. } = self;
         drop(stop);
@@ -97,7 +97,7 @@ impl Running {
     }
 }
 
-/// Returns when a task ends that there may be.
+/// Returns when the task ends; never if there is none.
 async fn ended(task: &mut Option<JoinHandle<()>>) {
     match task {
         Some(task) => drop(task.await),

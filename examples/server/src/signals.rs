@@ -1,17 +1,17 @@
-//! What the operator tells a running relay.
+//! Signals from the operator to a running relay.
 
 use std::io;
 
-/// What a signal asks for.
+/// What a signal requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Told {
-    /// To end: SIGINT or SIGTERM, Ctrl-C.
+pub(crate) enum Signal {
+    /// Shut down: SIGINT or SIGTERM, Ctrl-C.
     End,
-    /// To read the certificates again: SIGHUP.
+    /// Reload the certificates: SIGHUP.
     Reload,
 }
 
-/// SIGINT, SIGTERM and SIGHUP, listened for from the moment this is made.
+/// SIGINT, SIGTERM and SIGHUP, handled from the construction on.
 #[cfg(unix)]
 pub(crate) struct Signals {
     interrupt: tokio::signal::unix::Signal,
@@ -26,17 +26,17 @@ impl Signals {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
-            // Also when it was ignored, as nohup has it: it ends nothing.
+            // Also if it was ignored, as under nohup: it does not end the relay.
             hangup: signal(SignalKind::hangup())?,
         })
     }
 
     /// Returns when any of them arrives. Cancel safe.
-    pub(crate) async fn next(&mut self) -> Told {
+    pub(crate) async fn next(&mut self) -> Signal {
         tokio::select! {
-            _ = self.interrupt.recv() => Told::End,
-            _ = self.terminate.recv() => Told::End,
-            _ = self.hangup.recv() => Told::Reload,
+            _ = self.interrupt.recv() => Signal::End,
+            _ = self.terminate.recv() => Signal::End,
+            _ = self.hangup.recv() => Signal::Reload,
         }
     }
 }
@@ -52,17 +52,17 @@ impl Signals {
     }
 
     /// Returns when it arrives. Cancel safe.
-    pub(crate) async fn next(&mut self) -> Told {
+    pub(crate) async fn next(&mut self) -> Signal {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
-        Told::End
+        Signal::End
     }
 }
 
 impl Signals {
     /// Returns when the relay is told to end. Cancel safe.
     pub(crate) async fn end(&mut self) {
-        while self.next().await != Told::End {}
+        while self.next().await != Signal::End {}
     }
 }

@@ -1,4 +1,4 @@
-//! TLS from certificate files, which can be read again while it runs.
+//! TLS from certificate files, which can be reloaded at run time.
 
 use std::{
     path::{Path, PathBuf},
@@ -32,7 +32,7 @@ pub(crate) enum TlsError {
     Unusable(#[from] rustls::Error),
 }
 
-/// A certificate chain and its key, both PEM, and what was last read of them.
+/// The files of a certificate chain and its key, both PEM, and their contents as last read.
 #[derive(Debug)]
 pub(crate) struct Certificates {
     chain: PathBuf,
@@ -41,7 +41,7 @@ pub(crate) struct Certificates {
     current: Arc<Current>,
 }
 
-/// What new connections are shown.
+/// The certificate presented to new connections.
 #[derive(Debug)]
 struct Current(RwLock<Arc<CertifiedKey>>);
 
@@ -53,27 +53,27 @@ impl Certificates {
         Ok(Self { chain: chain.to_owned(), key: key.to_owned(), provider, current })
     }
 
-    /// Reads the files again, for connections that come from now on. After an error those get what
-    /// they got before.
+    /// Reads the files again, for new connections. After an error these get the previous
+    /// certificate.
     pub(crate) fn reload(&self) -> Result<(), TlsError> {
         let fresh = read(&self.chain, &self.key, &self.provider)?;
         *self.current.0.write().unwrap_or_else(PoisonError::into_inner) = fresh;
         Ok(())
     }
 
-    /// The file of the chain.
+    /// Returns the file of the chain.
     pub(crate) fn chain(&self) -> &Path {
         &self.chain
     }
 
-    /// Does TLS with what was read last.
+    /// Returns an acceptor that uses the certificate as last read.
     pub(crate) fn acceptor(&self) -> Result<TlsAcceptor, TlsError> {
         let mut config = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_cert_resolver(Arc::<Current>::clone(&self.current));
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        // A session ticket tells whoever listens that two connections are of the same guest.
+        // A session ticket would let an observer link two connections of the same guest.
         config.send_tls13_tickets = 0;
         config.session_storage = Arc::new(NoServerSessionStorage {});
         Ok(TlsAcceptor::from(Arc::new(config)))
@@ -82,12 +82,12 @@ impl Certificates {
 
 impl ResolvesServerCert for Current {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        // It is replaced as a whole, so that a poisoned lock holds a whole one too.
+        // It is replaced as a whole, so that it is intact even in a poisoned lock.
         Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
     }
 }
 
-/// A chain and the key of its first certificate.
+/// Reads a chain and the key of its first certificate.
 fn read(chain: &Path, key: &Path, with: &CryptoProvider) -> Result<Arc<CertifiedKey>, TlsError> {
     let chain = CertificateDer::pem_file_iter(chain)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)

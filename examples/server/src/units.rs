@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anocm_core::parse_duration;
 
-/// Reads a duration that is not zero.
+/// Parses a duration that is not zero.
 pub(crate) fn timeout(text: &str) -> Result<Duration, String> {
     match parse_duration(text) {
         Ok(Duration::ZERO) => Err("must be longer than nothing".to_owned()),
@@ -12,7 +12,7 @@ pub(crate) fn timeout(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Reads a size in bytes: a whole number and nothing, `KiB`, `MiB` or `GiB`.
+/// Parses a size in bytes: a whole number, with `B`, `K`, `KiB`, `M`, `MiB`, `G`, `GiB` or no unit.
 pub(crate) fn bytes(text: &str) -> Result<usize, String> {
     let (number, unit) = split(text)?;
     let factor = match unit {

@@ -1,4 +1,4 @@
-//! TLS of the running program, and how its certificate is renewed.
+//! TLS of the running program, and renewal of its certificate.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -30,7 +30,7 @@ impl Files {
         Self { _at: at, chain, key }
     }
 
-    /// Another certificate. Gives what trusts it.
+    /// Replaces the certificate. Returns options that trust the new one.
     fn renew(&self) -> WsOptions {
         let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
         write(&self.chain, &made.cert.pem());
@@ -56,14 +56,14 @@ async fn connect(server: &Server, options: &WsOptions) -> Result<Box<dyn Link>, 
     tokio::time::timeout(LONG, transport.connect()).await.unwrap()
 }
 
-/// Whether the relay answers on a connection that is greeted now.
+/// Returns whether the relay replies to a hello on this connection.
 async fn greets(link: &dyn Link) -> bool {
     link.send(&[ClientHello::default().to_frame()]).await.unwrap();
     let answer = tokio::time::timeout(LONG, link.recv()).await.unwrap().unwrap().unwrap();
     matches!(RelayHello::from_frame(&answer), Ok(RelayHello::Welcome { .. }))
 }
 
-/// Connects until the certificate that `trusting` trusts is the one that is shown.
+/// Connects until the server presents the certificate that `trusting` trusts.
 async fn shows(server: &Server, trusting: &WsOptions) {
     let shown = async { while connect(server, trusting).await.is_err() {} };
     tokio::time::timeout(LONG, shown).await.unwrap();
@@ -95,7 +95,7 @@ async fn a_certificate_is_renewed_and_no_connection_ends() {
     );
     assert!(greets(&*alice).await);
 
-    // What cannot be used leaves everything as it was.
+    // An unusable file leaves everything as it was.
     write(&files.key, "no key");
     server.signal(Signal::HUP);
     assert!(connect(&server, &second).await.is_ok());

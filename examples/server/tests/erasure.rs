@@ -1,4 +1,4 @@
-//! What has had its time is nowhere in the memory of the process any more.
+//! Expired contents are nowhere in the memory of the process any more.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -23,10 +23,10 @@ use common::{Server, redis};
 const MESSAGES: usize = 1_000;
 const MARKER: usize = 32;
 
-/// Parts of sealed entries, as they went over the wire.
+/// Parts of sealed entries, as sent on the wire.
 type Markers = Arc<Mutex<Vec<Vec<u8>>>>;
 
-/// Waits for an event; gives how many messages have expired meanwhile.
+/// Waits for an event. Returns how many messages have expired meanwhile.
 async fn until(room: &mut Room, expected: impl Fn(&RoomEvent) -> bool) -> usize {
     let mut expired = 0;
     loop {
@@ -38,7 +38,7 @@ async fn until(room: &mut Room, expected: impl Fn(&RoomEvent) -> bool) -> usize 
     }
 }
 
-/// Reaches one of several relays that are known by one URL.
+/// Connects to one of several relays that share one URL.
 struct KnownAs<T>(RelayUrl, T);
 
 #[async_trait]
@@ -52,7 +52,7 @@ impl<T: Transport> Transport for KnownAs<T> {
     }
 }
 
-/// A guest of the relays that are known by one URL, at one of them.
+/// A guest connected to one of the relays that share one URL.
 fn guest(network: &Network, line: usize, known_as: &RelayUrl, url: &RelayUrl) -> Client {
     let transport = Arc::new(WsTransport::new(url, WsOptions::default()).unwrap());
     let transport = Arc::new(KnownAs(known_as.clone(), network.transport(line, transport)));
@@ -61,8 +61,8 @@ fn guest(network: &Network, line: usize, known_as: &RelayUrl, url: &RelayUrl) ->
     client
 }
 
-/// Has two guests talk, each at their relay, until the time of all that they said is over. What was
-/// sealed then has to be gone from all of these processes, as soon as they are wont to.
+/// Lets two guests talk, each at its own relay, until all messages have expired. Their sealed bytes
+/// must then be gone from all of these processes within `within`.
 async fn talk_and_search(urls: [&str; 2], pids: &[u32], within: Duration) {
     let urls = urls.map(|url| RelayUrl::parse(url).unwrap());
     let network = Network::new(1, Duration::ZERO);
@@ -84,7 +84,7 @@ async fn talk_and_search(urls: [&str; 2], pids: &[u32], within: Duration) {
     let found = |markers: &[Vec<u8>]| -> Vec<_> {
         pids.iter().flat_map(|&pid| occurrences(pid, markers).unwrap()).collect()
     };
-    // What is kept is there to be found.
+    // Kept entries can be found in memory.
     let taken = || std::mem::take(&mut *markers.lock().unwrap());
     taken();
     hers.send("kept for longer").unwrap();
@@ -104,7 +104,7 @@ async fn talk_and_search(urls: [&str; 2], pids: &[u32], within: Duration) {
     while expired < MESSAGES {
         expired += until(&mut his, |event| matches!(event, RoomEvent::Expired { .. })).await;
     }
-    // Another process: nothing tells but looking again.
+    // It is another process: polling is the only way.
     let gone = async {
         while !found(&markers).is_empty() {
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -122,7 +122,7 @@ async fn nothing_sealed_outlives_its_time_in_the_relay() {
     }
     let server = Server::start(&["--requests-per-second", "10000"]);
     let (url, pid) = (server.url.as_str(), server.pid());
-    // By the relay's clock it is time a moment later than by Bob's.
+    // The entry expires a moment later by the relay's clock than by Bob's.
     talk_and_search([url, url], &[pid], Duration::from_secs(2)).await;
 }
 

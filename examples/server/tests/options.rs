@@ -1,4 +1,4 @@
-//! What the program says about itself and about wrong options.
+//! The program's help, and its handling of invalid options.
 #![cfg(unix)]
 
 mod common;
@@ -68,7 +68,7 @@ fn wrong_options_end_with_two() {
         &["--tls-cert", "chain.pem"],
         &["--tls-key", "key.pem"],
     ] {
-        // An address of nobody's: were the options taken, the program would end all the same.
+        // A foreign address: the program would exit even if it accepted the options.
         let output = program(wrong).env("ANOCM_LISTEN", "192.0.2.1:1").output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{wrong:?}");
         assert!(output.stdout.is_empty());
@@ -76,14 +76,14 @@ fn wrong_options_end_with_two() {
     }
 }
 
-/// What the help says of an option.
+/// The help text of an option.
 struct Described<'a> {
     name: &'a str,
     variable: &'a str,
     default: Option<&'a str>,
 }
 
-/// The options of a long help: those that have a variable.
+/// Returns the options of a long help: those that have a variable.
 fn options(help: &str) -> impl Iterator<Item = Described<'_>> {
     // Each begins on a line of its own.
     help.split("\n      --").skip(1).filter_map(|said| {

@@ -1,4 +1,4 @@
-//! What the program does about its memory, and what it tells of that.
+//! How the program protects its memory, and what it reports of that.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -14,9 +14,9 @@ use anocm_core::{
 use anocm_ws::client::{WsOptions, WsTransport};
 use common::{Server, program};
 
-/// What `doctor` says, and how it ends.
+/// Returns the findings of `doctor`, and its exit code.
 fn doctor() -> (Vec<(Posture, String)>, Option<i32>) {
-    // Options in the environment are none of its business.
+    // It ignores options in the environment.
     let output = program(&["doctor"]).env("ANOCM_LISTEN", "192.0.2.1:1").output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let findings = text.lines().filter(|line| !line.starts_with(' ')).map(|line| {
@@ -43,7 +43,7 @@ fn the_doctor_looks_at_everything_and_ends_as_it_found_it() {
     assert_eq!(code, Some(i32::from(!well)));
 }
 
-/// What `doctor` says of a certificate that is valid in these years.
+/// Returns the output of `doctor` for a certificate that is valid in these years.
 #[expect(clippy::disallowed_methods, reason = "a certificate to be read")]
 fn doctor_of_certificate(from: i32, until: i32) -> String {
     let mut params = rcgen::CertificateParams::new(["relay.example".to_owned()]).unwrap();

@@ -1,4 +1,4 @@
-//! What the running program serves, bears and leaves.
+//! What the running program serves, what it tolerates, and how it ends.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -105,7 +105,7 @@ fn whoever_asks_on_and_on_and_never_reads_is_cut_off() {
     let mut tcp = server.connect();
     tcp.set_write_timeout(Some(LONG)).unwrap();
     let requests = "GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(1_000);
-    // Blocks for good once nothing is read any more on either side.
+    // Blocks forever once neither side reads any more.
     let error = loop {
         if let Err(error) = tcp.write_all(requests.as_bytes()) {
             break error.kind();
@@ -127,7 +127,7 @@ fn running_out_of_files_passes() {
     server.signal(Signal::TERM);
     let (code, errors) = server.wait();
     assert_eq!(code, Some(0));
-    // It was said once, though it happened several times a second.
+    // It was logged once, though it happened several times a second.
     assert!(!errors.contains("EMFILE"), "{errors}");
 }
 
@@ -139,7 +139,7 @@ fn a_relay_whose_log_cannot_be_written_goes_on() {
         "ulimit -n 32; exec {program} --listen 127.0.0.1:0 --header-within 20s 2>/dev/full"
     );
     let server = Server::start_by(Command::new("sh").args(["-c", &script]).env_clear());
-    // So many that there is something to log.
+    // Enough connections that there is something to log.
     let many: Vec<_> = (0..64).map(|_| server.connect()).collect();
     while server.files() < 32 {
         std::thread::yield_now();
@@ -178,7 +178,7 @@ fn a_connection_that_does_not_end_is_not_waited_for_long() {
     let server = Server::start(&["--shutdown-within", "100ms", "--header-within", "20s"]);
     let mut tcp = server.connect();
     tcp.write_all(b"GET / HTTP/1.1\r\nHost").unwrap();
-    // Served after the one above was accepted.
+    // This request is served after the connection above was accepted.
     assert_eq!(server.get("/health").1, "ok");
     server.signal(Signal::TERM);
     let (code, errors) = server.wait();
@@ -188,7 +188,7 @@ fn a_connection_that_does_not_end_is_not_waited_for_long() {
 
 #[test]
 fn whoever_is_told_to_outlive_its_terminal_does() {
-    // As `nohup` starts it.
+    // As started by `nohup`.
     let program = env!("CARGO_BIN_EXE_anocm-server");
     let script = format!(
         "trap '' HUP; exec {program} --listen 127.0.0.1:0 --header-within 20s --shutdown-within 2s"
@@ -199,7 +199,7 @@ fn whoever_is_told_to_outlive_its_terminal_does() {
     assert_eq!(server.get("/health").1, "ok");
     server.signal(Signal::HUP);
     server.signal(Signal::TERM);
-    // Had it heard the first, the second would have been one too many.
+    // If SIGHUP had told it to end, SIGTERM would have been the second such signal.
     let (code, errors) = server.wait();
     assert_eq!(code, Some(0));
     assert!(errors.contains("did not end in time") && !errors.contains("twice"), "{errors}");
@@ -211,7 +211,7 @@ async fn open_links_are_told_when_the_server_ends() {
         let server = Server::start(&[]);
         let link = connect(&server, WsOptions::default()).await.unwrap();
         server.signal(signal);
-        // Whatever the relay still says, it closes cleanly.
+        // Whatever else the relay sends, it closes cleanly.
         let end = tokio::time::timeout(LONG, async {
             loop {
                 match link.recv().await {

@@ -1,4 +1,4 @@
-//! A process that does not run for a while.
+//! A process that is stopped for a while.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -20,7 +20,7 @@ use rustix::process::Signal;
 
 const SECOND: Duration = Duration::from_secs(1);
 const LINGER: Duration = Duration::from_secs(3);
-/// Longer than the linger, and than what a relay takes for a pause.
+/// Longer than the linger, and than the threshold at which a relay detects a pause.
 const STOPPED: Duration = Duration::from_secs(6);
 
 fn token() -> Token {
@@ -56,7 +56,7 @@ async fn a_process_that_was_stopped_ends_no_room_when_it_goes_on() {
 #[tokio::test]
 async fn nor_one_whose_rooms_are_in_redis() {
     let store = redis::Server::start(&[]);
-    // The server holds keys for some seconds more than a room lingers.
+    // The server holds keys for some seconds longer than the linger of a room.
     are_stopped(&[Server::start(&["--store", &store.url()])], STOPPED).await;
 }
 
@@ -67,7 +67,7 @@ async fn nor_does_a_relay_beside_it_that_has_no_connections() {
     are_stopped(&[start(), start()], STOPPED + SECOND).await;
 }
 
-/// The first of these relays has a guest.
+/// Stops relays, of which the first has a guest.
 async fn are_stopped(servers: &[Server], stopped: Duration) {
     let [server, ..] = servers else { panic!("no relay") };
     let url = RelayUrl::parse(&server.url).unwrap();
@@ -80,9 +80,9 @@ async fn are_stopped(servers: &[Server], stopped: Duration) {
     assert!(matches!(created, RelayFrame::Reply { result: Ok(Reply::Done), .. }), "{created:?}");
 
     servers.iter().for_each(|server| server.signal(Signal::STOP));
-    // The process has no other clock than the system's.
+    // The process has no clock other than the system's.
     tokio::time::sleep(stopped).await;
-    // That with the guest is the last to go on.
+    // The relay with the guest is continued last.
     servers.iter().rev().for_each(|server| server.signal(Signal::CONT));
     let (epoch, member) = (Epoch::FIRST, token());
     let entered = ask(&*alice, Request::Enter { address, epoch, member }).await;

@@ -1,4 +1,4 @@
-//! Rooms in Redis: how the program finds its way there, and when it refuses to go.
+//! Rooms in Redis: how the program connects, and when it refuses to.
 #![cfg(unix)]
 #![expect(
     clippy::unwrap_used,
@@ -19,7 +19,7 @@ use common::{
     run,
 };
 
-/// Asks the server of rooms something.
+/// Sends a command to the Redis server.
 fn ask(store: &redis::Server, words: &[&str]) {
     let port = store.port.to_string();
     let asked = Command::new("redis-cli").args(["-p", &port]).args(words).output().unwrap();
@@ -27,7 +27,7 @@ fn ask(store: &redis::Server, words: &[&str]) {
     assert!(asked.status.success() && !answer.starts_with("ERR"), "{words:?}: {answer}");
 }
 
-/// What the program says that ends at once.
+/// Returns the error output of a program that exits at once.
 fn refused(arguments: &[&str]) -> String {
     let output = run(&[&["--listen", "127.0.0.1:0"], arguments].concat());
     let errors = String::from_utf8(output.stderr).unwrap();
@@ -73,7 +73,7 @@ fn a_server_that_starts_later_is_waited_for_and_that_is_said_once() {
     assert!(line.contains("no server can be reached"), "{line}");
     assert!(relay.try_wait().unwrap().is_none());
     let _store = store.restart();
-    // The next line of all.
+    // The very next line.
     assert!(says("").contains("the store can be used"));
     let mut line = String::new();
     BufReader::new(relay.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -88,7 +88,7 @@ fn a_user_goes_with_the_password_of_the_url_and_never_without_one() {
     let url = store.url();
     let errors = refused(&["--store", &url, "--store-user", "anocm"]);
     assert!(errors.contains("--store-user needs a password"), "{errors}");
-    // Of two users with one password the one that was named.
+    // Two users with the same password: the one named by the option is used, not the URL's.
     ask(&store, &["ACL", "SETUSER", "other", "on", "~*", "+@all", ">secret"]);
     let mut server = program(&["--listen", "127.0.0.1:0", "--store-user", "anocm"]);
     let url = url.replace("redis://", "redis://other:secret@");

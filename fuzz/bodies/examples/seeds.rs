@@ -1,4 +1,4 @@
-//! Writes the files that the corpora begin with:
+//! Writes the files of the initial corpora:
 //!
 //! ```text
 //! cargo run -p anocm-fuzz --example seeds
@@ -13,7 +13,7 @@ fn main() -> io::Result<()> {
         let corpus = corpora.join(file.target);
         fs::create_dir_all(&corpus)?;
         let path = corpus.join(file.name);
-        // What is different each time stays as it is.
+        // Files that differ each time are not overwritten.
         if file.is_fixed || !path.exists() {
             fs::write(path, file.bytes)?;
         }

@@ -1,4 +1,4 @@
-//! Any bytes as what is behind the seal: only members make it, and not all of them are honest.
+//! Any bytes as the plaintext of a seal: only members can make it, and not all of them are honest.
 
 use anocm_core::{
     Nickname, Payload, fuzz,
@@ -9,11 +9,11 @@ use anocm_core::{
 
 use crate::{
     marks::reached,
-    scene::{After, Scene, kept, with_scene},
+    world::{After, World, kept, with_scene},
 };
 
-/// Reads bytes as the part of the protocol that the first of them chooses. Where members must
-/// decide alike, what is read has one encoding.
+/// Decodes bytes as the part of the protocol that the first byte selects. Where all members must
+/// reach the same decision, a decoded value has exactly one encoding.
 pub fn content(bytes: &[u8]) {
     let Some((&part, bytes)) = bytes.split_first() else { return };
     match part % PARTS {
@@ -30,7 +30,7 @@ pub fn content(bytes: &[u8]) {
     }
 }
 
-/// How many parts there are.
+/// The number of parts.
 const PARTS: u8 = 10;
 
 fn envelope(bytes: &[u8]) {
@@ -53,7 +53,7 @@ fn whispered(bytes: &[u8]) {
     check_content(&content);
 }
 
-/// What a guest does with content.
+/// Does what a guest does with content.
 fn check_content(content: &Content) {
     match content {
         Content::Text(text) => {
@@ -65,9 +65,9 @@ fn check_content(content: &Content) {
                 assert!(!shown.contains('\u{1b}'));
             }
         }
-        Content::Whisper(whisper) => with_scene(false, |scene| {
+        Content::Whisper(whisper) => with_scene(false, |world| {
             reached("whisper");
-            assert_eq!(scene.bob.read_whisper(scene.alice, whisper), None);
+            assert_eq!(world.bob.read_whisper(world.alice, whisper), None);
             After::Keep
         }),
         Content::Leaving(statement) => check_leave(statement),
@@ -101,10 +101,10 @@ fn leave(bytes: &[u8]) {
 
 fn check_leave(statement: &LeaveStatement) {
     reached("leave statement");
-    with_scene(false, |scene| {
-        // Nobody else's is ever told.
-        let bobs = scene.bob.leave_statement().expect("Bob is in the room");
-        assert_eq!(fuzz::is_by_a_member(&scene.bob, statement), *statement == bobs);
+    with_scene(false, |world| {
+        // Of all statements, only Bob's own is accepted as a member's.
+        let bobs = world.bob.leave_statement().expect("Bob is in the room");
+        assert_eq!(fuzz::is_by_a_member(&world.bob, statement), *statement == bobs);
         After::Keep
     });
 }
@@ -120,11 +120,11 @@ fn name(bytes: &[u8]) {
     }
 }
 
-/// A member seals bytes of their own making as an entry.
+/// A member seals arbitrary bytes as an entry.
 fn entry(bytes: &[u8]) {
     let Some((&kind, bytes)) = bytes.split_first() else { return };
-    with_scene(false, |scene| {
-        let Scene { bob, rng, .. } = scene;
+    with_scene(false, |world| {
+        let World { bob, rng, .. } = world;
         let (kind, retention) = match kind % 3 {
             0 => (EntryKind::Message, kept()),
             1 => (EntryKind::Commit, bob.settings().policy.handshakes),
@@ -135,26 +135,27 @@ fn entry(bytes: &[u8]) {
         };
         let opened = bob.open(&entry);
         let said = match kind {
-            EntryKind::Message => opened == Err(OpenError::Spoilt),
+            EntryKind::Message => opened == Err(OpenError::RatchetSkipped),
             EntryKind::Commit | EntryKind::Join => {
-                matches!(opened, Err(OpenError::Forbidden { .. }))
+                matches!(opened, Err(OpenError::Rejected { .. }))
             }
         };
         assert!(said, "{kind:?}: {opened:?}");
         reached("entry of a member");
-        scene.is_spoilt = true;
+        world.is_spoilt = true;
         After::Keep
     });
 }
 
-/// A member seals bytes of their own making as the door.
+/// A member seals arbitrary bytes as the door.
 fn door(bytes: &[u8]) {
-    with_scene(false, |scene| {
-        let Scene { bob, rng, door, secret, .. } = scene;
+    with_scene(false, |world| {
+        let World { bob, rng, door, secret, .. } = world;
         let Some(group_info) = fuzz::sealed_door(bob, bytes, rng) else { return After::Keep };
         let door = Door { group_info, ..door.clone() };
         match Session::join(&door, secret, Newcomer::New(Nickname::default()), rng) {
-            // A whole other room, which is lawful for whoever does not know this one.
+            // The door of a whole other room, which is valid for a guest who does not know this
+            // one.
             Ok(_) => reached("door of another group"),
             Err(error) => {
                 reached("bad door");

@@ -1,14 +1,14 @@
-//! Any text as a link.
+//! Any text as an invite link.
 
 use anocm_core::{Invite, InviteError, RelayUrl, RoomAddress, Secret};
 
 use crate::marks::reached;
 
-/// Nothing that an error says has this in it, unless it repeats what was read.
+/// Occurs in an error only if the error repeats its input.
 const CANARY: &str = "zq7canary7qz";
 
-/// Reads any text as a link and as the URL of a relay. What is read prints as a text that reads
-/// as the same, and no error repeats what was read.
+/// Parses any text as a link and as the URL of a relay. A parsed value prints as a text that parses
+/// to the same value, and no error repeats its input.
 pub fn invite(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     if let Ok(invite) = Invite::parse(text) {
@@ -46,11 +46,11 @@ fn check_links(invite: &Invite) {
     for link in [invite.to_link(), invite.to_anocm()] {
         let read = Invite::parse(&link);
         assert_eq!(read.as_ref(), Ok(invite));
-        // What is forgiven changes nothing.
+        // Tolerated decoration does not change the result.
         for wrapped in [format!(" <{}>\n", *link), format!("\t{} ", *link)] {
             assert_eq!(Invite::parse(&wrapped), read);
         }
-        // Two spellings of one invite would be two.
+        // An invite has only one spelling: other encodings are refused.
         for other in [format!("{}A", *link), format!("{}=", *link), link.replace('#', "?#")] {
             assert!(Invite::parse(&other).is_err());
         }

@@ -1,6 +1,6 @@
-//! What the fuzz targets check, as ordinary functions.
+//! The checks of the fuzz targets, as ordinary functions.
 //!
-//! Each takes any bytes and panics at a finding. They are here and not in `fuzz/fuzz_targets`, so
+//! Each takes any bytes and panics on a finding. They are here and not in `fuzz/fuzz_targets`, so
 //! that `cargo test` replays the corpora with any compiler: see `tests/corpora.rs`.
 
 #![forbid(unsafe_code)]
@@ -17,12 +17,12 @@ mod invite;
 pub mod marks;
 mod relay;
 mod runtime;
-mod scene;
 mod sealed_entry;
 mod seed;
 pub mod seeds;
 mod store;
 mod wire_frame;
+mod world;
 
 pub use content::content;
 pub use invite::invite;

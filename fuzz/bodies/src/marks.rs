@@ -1,4 +1,4 @@
-//! What a body came to while it ran, so that a test can tell whether a corpus reaches it.
+//! Marks that a body reaches while it runs, so that a test can check what a corpus covers.
 
 use std::{cell::RefCell, collections::BTreeSet};
 
@@ -6,12 +6,12 @@ thread_local! {
     static MARKS: RefCell<BTreeSet<&'static str>> = const { RefCell::new(BTreeSet::new()) };
 }
 
-/// Notes that something was reached.
+/// Records that a mark was reached.
 pub(crate) fn reached(mark: &'static str) {
     MARKS.with_borrow_mut(|marks| marks.insert(mark));
 }
 
-/// Takes what this thread has reached so far.
+/// Returns and clears the marks that this thread has reached.
 #[must_use]
 pub fn take() -> BTreeSet<&'static str> {
     MARKS.take()

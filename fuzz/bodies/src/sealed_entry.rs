@@ -1,4 +1,4 @@
-//! Real sealed entries and doors, harmed.
+//! Real sealed entries and doors, modified.
 
 use anocm_core::{
     Epoch, Lifetime, Nickname, Payload, Retention, RoomAddress, Secret, fuzz,
@@ -8,18 +8,18 @@ use anocm_core::{
 
 use crate::{
     marks::reached,
-    scene::{ADDRESS, After, Scene, with_scene},
     seed::{Seed, seeded},
+    world::{ADDRESS, After, World, with_scene},
 };
 
 seeded! {
-    /// What is opened, and what happened to it before.
+    /// The item that is opened, and the modifications before that.
     struct Case {
         subject: Subject,
         harms: Vec<Harm>,
-        /// Whether the harm is done by a member, behind the seal.
+        /// Whether a member makes the modification, behind the seal.
         inside: bool,
-        /// One in sixteen: what was not harmed is opened afterwards, which takes a new scene.
+        /// One in sixteen: the unmodified item is opened afterwards, which requires a new world.
         original: u8,
     }
 }
@@ -30,7 +30,7 @@ seeded! {
         Commit,
         Join,
         Door,
-        /// Nothing but a seal, around so many bytes.
+        /// Only a seal, around `length` bytes.
         Seal { kind: u8, epoch: u64, retention: u32, length: u16 },
     }
 }
@@ -41,9 +41,9 @@ seeded! {
         Byte { at: u32, value: u8 },
         Cut { length: u32 },
         Append { bytes: Vec<u8> },
-        /// Copies some bytes to somewhere else.
+        /// Copies some bytes to another position.
         Copy { from: u32, to: u32, length: u16 },
-        /// Made shorter or, with zeros, longer, to one of the lawful sizes.
+        /// Truncated or, with zeros, extended to one of the valid sizes.
         Resize { size: u8 },
         Kind { to: u8 },
         Epoch { to: u64 },
@@ -52,8 +52,8 @@ seeded! {
     }
 }
 
-/// Opens what was harmed. It does not open if anything that is bound was changed, the error says
-/// so and no more, and what was not harmed opens as before.
+/// Opens the modified item. It does not open if any bound field was changed, the error says only
+/// that, and the unmodified item opens as before.
 pub fn sealed_entry(bytes: &[u8]) {
     let case = Case::read(bytes);
     match case.subject {
@@ -72,7 +72,7 @@ pub fn sealed_entry(bytes: &[u8]) {
     }
 }
 
-/// Where something stands, and its bytes.
+/// The bytes of an item, and the fields that they are bound to.
 #[derive(Clone, PartialEq)]
 struct Exhibit {
     address: RoomAddress,
@@ -161,20 +161,20 @@ fn check_seal(place: &fuzz::Place, length: u16, harms: &[Harm]) {
 
 fn check_entry(case: &Case) {
     let original = case.original % 16 == 1;
-    with_scene(original, |scene| {
+    with_scene(original, |world| {
         let entry = match case.subject {
-            Subject::Commit => scene.commit.clone(),
-            Subject::Join => scene.join.clone(),
-            _ => scene.message.clone(),
+            Subject::Commit => world.commit.clone(),
+            Subject::Join => world.join.clone(),
+            _ => world.message.clone(),
         };
-        let harmed = if case.inside { inside(scene, &entry, case) } else { outside(&entry, case) };
+        let harmed = if case.inside { inside(world, &entry, case) } else { outside(&entry, case) };
         if let Some(harmed) = harmed {
-            let opened = scene.bob.open(&harmed);
-            scene.is_spoilt |= case.inside;
+            let opened = world.bob.open(&harmed);
+            world.is_spoilt |= case.inside;
             let error = match (case.inside, entry.kind) {
                 (false, _) => matches!(opened, Err(OpenError::Decrypt)),
-                (true, EntryKind::Message) => matches!(opened, Err(OpenError::Spoilt)),
-                (true, _) => matches!(opened, Err(OpenError::Forbidden { .. })),
+                (true, EntryKind::Message) => matches!(opened, Err(OpenError::RatchetSkipped)),
+                (true, _) => matches!(opened, Err(OpenError::Rejected { .. })),
             };
             assert!(error, "{:?}, inside: {}: {opened:?}", entry.kind, case.inside);
             reached(if case.inside { "spoilt by a member" } else { "spoilt on its way" });
@@ -182,10 +182,10 @@ fn check_entry(case: &Case) {
         if !original || case.inside {
             return After::Keep;
         }
-        match scene.bob.open(&entry) {
+        match world.bob.open(&entry) {
             Ok(Opened::Message { sender, .. }) => {
                 reached("message");
-                assert_eq!(sender, scene.alice);
+                assert_eq!(sender, world.alice);
             }
             Ok(Opened::Applied(applied)) => {
                 reached("commit or join");
@@ -197,20 +197,20 @@ fn check_entry(case: &Case) {
     });
 }
 
-/// What becomes of an entry between its author and Bob; `None` if he cannot tell.
+/// Modifies an entry in transit between its author and Bob; `None` if the result is the same.
 fn outside(entry: &Entry, case: &Case) -> Option<Entry> {
     let whole = Exhibit::of(entry);
     let harmed = whole.after(&case.harms);
-    // The room is Bob's own; an entry has no other kind.
+    // The address is that of Bob's own room; an entry always has a kind.
     let (epoch, retention) = (harmed.epoch, harmed.retention);
     let kind = harmed.kind.unwrap_or(entry.kind);
     let harmed = Entry { kind, epoch, retention, sealed: Payload::from(harmed.bytes) };
     (harmed != *entry).then_some(harmed)
 }
 
-/// The entry with other MLS bytes behind a lawful seal; `None` if they are the same.
-fn inside(scene: &mut Scene, entry: &Entry, case: &Case) -> Option<Entry> {
-    let Scene { bob, rng, .. } = scene;
+/// The entry with other MLS bytes in a valid seal; `None` if they are the same.
+fn inside(world: &mut World, entry: &Entry, case: &Case) -> Option<Entry> {
+    let World { bob, rng, .. } = world;
     let bytes = fuzz::unsealed(bob, entry).expect("Bob is in the epoch").to_vec();
     let whole = Exhibit { bytes, ..Exhibit::of(entry) };
     let harmed = whole.after(&case.harms);
@@ -222,9 +222,9 @@ fn inside(scene: &mut Scene, entry: &Entry, case: &Case) -> Option<Entry> {
 }
 
 fn check_door(case: &Case) {
-    with_scene(false, |scene| {
-        let Some(harmed) = harmed_door(scene, case) else { return After::Keep };
-        let Scene { bob, rng, door, secret, .. } = scene;
+    with_scene(false, |world| {
+        let Some(harmed) = harmed_door(world, case) else { return After::Keep };
+        let World { bob, rng, door, secret, .. } = world;
         let is_whole = harmed == *door;
         let joined = Session::join(&harmed, secret, Newcomer::New(Nickname::default()), rng);
         match joined.map_err(|error| error.why) {
@@ -242,8 +242,8 @@ fn check_door(case: &Case) {
 }
 
 /// The door as the newcomer sees it; `None` for one that cannot be sealed.
-fn harmed_door(scene: &mut Scene, case: &Case) -> Option<Door> {
-    let Scene { bob, rng, door, .. } = scene;
+fn harmed_door(world: &mut World, case: &Case) -> Option<Door> {
+    let World { bob, rng, door, .. } = world;
     let &mut Door { address, epoch, ref group_info, policy } = door;
     let inside = fuzz::unsealed_door(bob, group_info).expect("Bob is in the epoch");
     let bytes = if case.inside { inside.to_vec() } else { group_info.to_vec() };

@@ -1,15 +1,15 @@
-//! Cases that a fuzzer makes out of bytes, and the bytes that make a given case.
+//! Cases that a fuzzer generates from bytes, and the inverse: the bytes of a given case.
 //!
-//! `arbitrary` only reads. For a corpus whose files mean something the way back is needed as well.
+//! `arbitrary` only decodes. A corpus of meaningful files needs the inverse as well.
 
 use arbitrary::{Arbitrary, Unstructured};
 
-/// A case that can be written as the bytes that [`Arbitrary`] reads it from.
+/// A case that can be encoded as the bytes that [`Arbitrary`] decodes it from.
 pub(crate) trait Seed: for<'a> Arbitrary<'a> + PartialEq + std::fmt::Debug {
-    /// Writes it behind what is there.
+    /// Appends its encoding.
     fn write(&self, to: &mut Vec<u8>);
 
-    /// The bytes that read as this case.
+    /// Returns bytes that decode to this case.
     fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         self.write(&mut bytes);
@@ -17,7 +17,7 @@ pub(crate) trait Seed: for<'a> Arbitrary<'a> + PartialEq + std::fmt::Debug {
         bytes
     }
 
-    /// The case that any bytes make: behind their end there are zeros.
+    /// Returns the case that the bytes decode to; they are extended with zeros.
     fn read(bytes: &[u8]) -> Self {
         Self::arbitrary(&mut Unstructured::new(bytes)).expect("zeros follow")
     }
@@ -58,7 +58,7 @@ impl<T: Seed> Seed for Vec<T> {
     }
 }
 
-/// Writes which of `count` variants it is.
+/// Encodes the index of a variant out of `count`.
 pub(crate) fn write_variant(at: usize, count: usize, to: &mut Vec<u8>) {
     let (at, count) = (at as u64, count as u64);
     let number = (at << 32).div_ceil(count);
@@ -126,7 +126,7 @@ mod tests {
             Part::Two { number: 0x1234, is: true },
             Part::Two { number: 0, is: false },
         ];
-        // Compares by itself.
+        // `to_bytes` asserts the round trip itself.
         Whole { parts, last: u64::MAX }.to_bytes();
     }
 

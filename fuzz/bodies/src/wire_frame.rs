@@ -9,15 +9,17 @@ use anocm_core::wire::{
 
 use crate::marks::reached;
 
-/// What decoding may take in memory in any case.
+/// Memory that decoding may use in any case, in bytes.
 const AT_LEAST: u64 = 1_024;
 
-/// Reads `bytes` as each kind of frame. What decodes is encoded again and decodes to the same;
-/// it was no shorter, its end is its end, and reading it took no more memory than it should.
+/// Decodes `bytes` as each kind of frame. A decoded frame encodes to bytes that decode to the same
+/// frame and are no longer; trailing or missing bytes are refused, and decoding uses bounded
+/// memory.
 pub fn wire_frame(bytes: &[u8]) {
     let client = Kind { name: "client frame", limit: MAX_FRAME, multiple: 1 };
     check(bytes, &client, |bytes| decode(bytes, MAX_FRAME), encode::<ClientFrame>);
-    // A page is believed how many items it has, up to one for each byte left; each takes 72.
+    // A page's item count is trusted up to one item for each remaining byte; each item takes 72
+    // bytes.
     let relay = Kind { name: "relay frame", limit: MAX_FRAME, multiple: 80 };
     check(bytes, &relay, |bytes| decode(bytes, MAX_FRAME), encode::<RelayFrame>);
     let hello = |name| Kind { name, limit: MAX_HELLO, multiple: 1 };
@@ -28,7 +30,7 @@ pub fn wire_frame(bytes: &[u8]) {
 struct Kind {
     name: &'static str,
     limit: usize,
-    /// What decoding may take in memory for each byte.
+    /// Memory that decoding may use for each input byte, in bytes.
     multiple: u64,
 }
 

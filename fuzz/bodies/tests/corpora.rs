@@ -1,4 +1,4 @@
-//! What was once found, or once thought of, is tried again with every run of the tests.
+//! Replays earlier findings and prepared inputs with every run of the tests.
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -15,7 +15,7 @@ fn corpus(target: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus").join(target)
 }
 
-/// Runs a target on every file of its corpus, and finds that they reach what they should.
+/// Runs a target on every file of its corpus, and checks that they reach all expected marks.
 fn replay(target: &str, body: fn(&[u8]), reach: &[&str]) {
     let mut files: Vec<_> =
         fs::read_dir(corpus(target)).unwrap().map(|file| file.unwrap().path()).collect();

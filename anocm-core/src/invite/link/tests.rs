@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// What a slip of the hand can put in place of a character, and what an attacker would try.
+/// Characters that a typing error can produce, and characters that an attacker would try.
 const ALPHABET: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789\
                         -._~:/?#[]@!$&'()*+,;=%<>\\^`{|}\" \t\nа\u{200b}\u{202e}";
 
@@ -20,7 +20,7 @@ fn samples() -> [Invite; 4] {
     ]
 }
 
-/// Reading `changed` fails, or gives the very same invite.
+/// Asserts that parsing `changed` fails or gives the same invite.
 fn assert_harmless(changed: &str, original: &Invite) {
     if let Ok(read) = Invite::parse(changed) {
         assert!(read == *original, "read as another invite: {changed}");
@@ -156,7 +156,7 @@ fn the_spare_bits_of_the_last_character_are_checked() {
         .chars()
         .filter(|other| last != other.to_string())
         .filter(|other| Invite::parse(&format!("{head}{other}")).is_ok());
-    // A space or line feed in its place would leave the link incomplete.
+    // A space or line feed in place of the last character would leave the link incomplete.
     assert_eq!(twins.count(), 0);
 }
 

@@ -84,7 +84,7 @@ fn limits_hold_to_the_character_and_the_byte() {
     assert!(new(&"a".repeat(32)).is_ok());
     assert!(new(&"ü".repeat(32)).is_ok());
     assert!(new(&"語".repeat(21)).is_ok());
-    // Composing comes before counting.
+    // The name is composed before its characters are counted.
     assert!(new(&"u\u{308}".repeat(32)).is_ok());
 }
 
@@ -116,7 +116,7 @@ fn a_name_prints_for_people_and_not_for_logs() {
     assert_eq!("Alice".parse(), Ok(name));
 }
 
-/// Text full of what this module cares for.
+/// Text with many of the characters that this module handles.
 fn tricky() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<String>(),

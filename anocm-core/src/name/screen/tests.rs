@@ -58,7 +58,7 @@ fn line_ends_of_other_systems_become_line_feeds() {
 fn marks_do_not_climb_over_other_lines() {
     let zalgo = format!("z{}a", "\u{300}".repeat(50));
     assert_eq!(clean_text(&zalgo), format!("z{}a", "\u{300}".repeat(4)));
-    // Nor with selectors or joiners in between.
+    // Selectors or joiners in between do not raise the limit.
     let broken_up = format!("z{}", "\u{300}\u{fe0f}".repeat(50));
     assert_eq!(clean_text(&broken_up).chars().filter(|c| *c == '\u{fe0f}').count(), 0);
     let thai = format!("ส{}", "\u{e47}".repeat(50));
@@ -71,7 +71,7 @@ fn a_line_stays_a_line() {
     assert!(matches!(clean_line("one two"), Cow::Borrowed("one two")));
 }
 
-/// Text full of what this module cares for.
+/// Text with many of the characters that this module handles.
 fn tricky() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         any::<char>().prop_map(String::from),

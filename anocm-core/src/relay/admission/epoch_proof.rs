@@ -1,4 +1,4 @@
-//! What a connection has proven about a room.
+//! The epochs of a room that a connection has proven.
 
 use crate::{
     id::Epoch,
@@ -6,8 +6,8 @@ use crate::{
     store::{EpochRecord, StoredDoor},
 };
 
-/// One epoch whose member token was shown. The hash tells two epochs of one number apart: the
-/// one that was voided and the one that took its place.
+/// One epoch whose member token was shown. The hash distinguishes two epochs of the same number:
+/// the voided one and its replacement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct EpochProof {
     pub(crate) epoch: Epoch,
@@ -20,7 +20,7 @@ impl EpochProof {
     }
 }
 
-/// The highest epoch that was proven, and the one before it in case that is voided.
+/// The highest proven epoch, and the one proven before it, in case the highest is voided.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EpochProofs {
     last: EpochProof,
@@ -32,7 +32,7 @@ impl EpochProofs {
         Self { last: proof, before: None }
     }
 
-    /// Adds a proof that holds by `door`, and forgets those that no longer do.
+    /// Adds a proof that is valid by `door`, and removes those that no longer are.
     pub(crate) fn add(self, proof: EpochProof, door: &StoredDoor) -> Self {
         match self.still_valid(door) {
             Some(proofs) if proofs.last.epoch >= proof.epoch => proofs,
@@ -41,7 +41,7 @@ impl EpochProofs {
         }
     }
 
-    /// The proofs that hold by `door`, if any.
+    /// Returns the proofs that are valid by `door`, if any.
     pub(crate) fn still_valid(self, door: &StoredDoor) -> Option<Self> {
         let before = self.before.filter(|proof| proof.holds(door));
         if self.last.holds(door) {
@@ -51,23 +51,23 @@ impl EpochProofs {
         }
     }
 
-    /// Whether `proof` is one of these and holds by `door`.
+    /// Returns whether `proof` is one of these and valid by `door`.
     pub(crate) fn include(self, proof: EpochProof, door: &StoredDoor) -> bool {
         (self.last == proof || self.before == Some(proof)) && proof.holds(door)
     }
 
-    /// The record of the highest epoch that is proven by `door`.
+    /// Returns the record of the highest epoch that is proven by `door`.
     pub(crate) fn standing(self, door: &StoredDoor) -> Option<EpochRecord> {
         record(door, self.still_valid(door)?.epoch())
     }
 
-    /// The highest proven epoch.
+    /// Returns the highest proven epoch.
     pub(crate) fn epoch(self) -> Epoch {
         self.last.epoch
     }
 }
 
-/// What the door knows of `epoch`.
+/// Returns the door's record of `epoch`.
 pub(crate) fn record(door: &StoredDoor, epoch: Epoch) -> Option<EpochRecord> {
     door.epochs.iter().find(|record| record.epoch == epoch).copied()
 }

@@ -1,17 +1,17 @@
-//! What is remembered of rooms for a while, and no longer: nothing is to be left of one that ended.
+//! State about rooms that is kept for a limited time: nothing must remain of a room that ended.
 
 use std::collections::HashMap;
 
 use crate::id::RoomAddress;
 
-/// Rooms that are kept before old ones are looked for and dropped.
+/// The number of rooms below which no sweep for expired ones is made.
 const MIN_SWEEP: usize = 1_024;
 
-/// Something about each room where something happened lately. Never grows for good, and is rid of
-/// what is old by [`remove_expired`](Self::remove_expired).
+/// Per-room state of recently active rooms. Its size is bounded by the rooms that are not expired;
+/// expired ones are removed by [`remove_expired`](Self::remove_expired) and by sweeps.
 pub(crate) struct ExpiringMap<T> {
     rooms: HashMap<RoomAddress, T>,
-    /// With so many, those that are old are dropped.
+    /// The number of rooms at which the next sweep is made.
     sweep_at: usize,
 }
 
@@ -24,7 +24,8 @@ impl<T> ExpiringMap<T> {
         self.rooms.get_mut(address)
     }
 
-    /// What there is about a room, or something fresh. Drops what is old, if there is much.
+    /// Returns the state of a room, or inserts a fresh one. Sweeps expired rooms first if there are
+    /// many.
     pub(crate) fn get_or_insert_with(
         &mut self,
         address: &RoomAddress,
@@ -37,7 +38,7 @@ impl<T> ExpiringMap<T> {
         self.rooms.entry(*address).or_insert_with(fresh)
     }
 
-    /// Drops what is old.
+    /// Removes expired rooms and releases unused capacity.
     pub(crate) fn remove_expired(&mut self, mut is_old: impl FnMut(&mut T) -> bool) {
         self.rooms.retain(|_, about| !is_old(about));
         self.rooms.shrink_to(2 * self.rooms.len());

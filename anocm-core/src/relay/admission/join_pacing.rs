@@ -1,9 +1,10 @@
-//! Turns at a door, so that a crowd comes in one after the other.
+//! Join pacing: clients that join one room at the same time are let in one after the other.
 //!
-//! A join is made for one epoch and begins the next, so of all who look through the door at once
-//! only one gets in, and everybody else has worked in vain. So looks are granted at a pace: about
-//! twice the time that newcomers lately took from the look to the join. Whoever comes in between is
-//! told when to look again, and has that turn. The first few need no turn.
+//! A join is made for one epoch and begins the next. Of all clients that query the door in the same
+//! epoch only one can join; the joins of the others are stale. So door queries are paced: their
+//! interval is about twice the time that recent joiners took from the query to the join. A client
+//! that comes earlier is refused with a retry time, and that slot is reserved for it. The first few
+//! clients are not paced.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -12,39 +13,40 @@ use std::{
 
 use crate::{id::RoomAddress, relay::admission::expiring_map::ExpiringMap, time::Timestamp};
 
-/// The pace of a door at which nobody was seen yet.
+/// The interval at a door where no join was measured yet.
 const FIRST_PACE: Duration = Duration::from_millis(100);
 const MIN_PACE: Duration = Duration::from_millis(20);
 const MAX_PACE: Duration = Duration::from_secs(2);
-/// So many turns may be taken at once.
+/// How many slots may be used at once.
 const BURST: u32 = 4;
-/// No turn is given that is further ahead; whoever comes then has none yet.
+/// The furthest ahead that a slot is reserved. Beyond that a client is refused with the time to
+/// wait before it asks for one.
 const MAX_AHEAD: Duration = Duration::from_secs(120);
-/// A turn may be on its way for so long.
+/// How long after the time of its slot a join still counts as pending.
 const TURN_VALID_FOR: Duration = Duration::from_secs(10);
-/// Doors are remembered so long after the last turn.
+/// How long a door's state is kept after its last slot.
 const KEPT_FOR: Duration = Duration::from_secs(60);
 
-/// The doors at which somebody was lately, and their turns.
+/// The recently queried doors and their pacing.
 pub(crate) struct JoinPacing {
-    // Short sections, none across an await.
+    // Short critical sections, never held across an await.
     doors: Mutex<ExpiringMap<Door>>,
 }
 
 #[derive(Clone, Copy)]
 struct Door {
-    /// When the next turn would be if there were only one at once.
+    /// When the next slot would be without the burst.
     next: Timestamp,
     pace: Duration,
 }
 
-/// One newcomer at one door.
+/// One pending join of a connection.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct PendingJoin {
     pub(crate) retry_at: Option<Timestamp>,
-    /// When the door was shown, and no join was made for that yet.
+    /// When the door was queried, if no join was made since.
     pub(crate) looked_at: Option<Timestamp>,
-    /// Was overtaken and may look again at once.
+    /// Another join came first: the client may query again at once.
     pub(crate) overtaken: bool,
 }
 
@@ -57,8 +59,8 @@ impl JoinPacing {
         self.doors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A turn for one more newcomer, which has come if it is not after `now`; else how long to
-    /// wait before asking for one.
+    /// Reserves a slot for one more client and returns its time. The slot is due if that is not
+    /// after `now`. Fails with how long to wait before asking for a slot.
     pub(crate) fn schedule(
         &self,
         address: &RoomAddress,
@@ -67,7 +69,7 @@ impl JoinPacing {
         let mut doors = self.lock();
         let fresh = || Door { next: Timestamp::ZERO, pace: FIRST_PACE };
         let door = doors.get_or_insert_with(address, fresh, |door| door.is_expired(now));
-        // Time in which nobody came gives a few turns, not all of them.
+        // Idle time accumulates no more than a burst of slots.
         let next = door.next.max(now);
         let ahead = next.saturating_duration_since(now).saturating_sub(door.pace * (BURST - 1));
         if ahead > MAX_AHEAD {
@@ -77,7 +79,7 @@ impl JoinPacing {
         Ok(now.saturating_add(ahead))
     }
 
-    /// Somebody took so long from the look to the join.
+    /// Records how long a client took from the door query to the join.
     pub(crate) fn record(&self, address: &RoomAddress, time: Duration) {
         if let Some(door) = self.lock().get_mut(address) {
             let pace = (2 * time).clamp(MIN_PACE, MAX_PACE);
@@ -85,7 +87,7 @@ impl JoinPacing {
         }
     }
 
-    /// Forgets doors at which nobody was for long.
+    /// Removes doors that were not queried for long.
     pub(crate) fn remove_expired(&self, now: Timestamp) {
         self.lock().remove_expired(|door| door.is_expired(now));
     }
@@ -103,7 +105,7 @@ impl Door {
 }
 
 impl PendingJoin {
-    /// Whether a turn is still to come, or has come just now.
+    /// Returns whether a slot is reserved for later, or was due just now.
     pub(crate) fn is_pending(&self, now: Timestamp) -> bool {
         self.retry_at.is_some_and(|turn| turn.saturating_add(TURN_VALID_FOR) > now)
     }

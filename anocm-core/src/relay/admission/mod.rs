@@ -1,5 +1,5 @@
-//! Admission control: whether a request is valid, and whether it may be carried out now. Decides, and
-//! holds no connection.
+//! Admission control: whether a request is valid, and whether it may be carried out now. Makes
+//! decisions only; holds no connection.
 
 pub(crate) mod epoch_proof;
 pub(crate) mod expiring_map;

@@ -1,14 +1,16 @@
-//! What creating and joining rooms costs while many do it: work, and in the end patience.
+//! Admission control for creating and joining rooms: proof of work above half load, `Busy` at the
+//! limit.
 //!
-//! Two buckets are drawn from, one for the whole relay and one for each room that is joined. As
-//! long as they are more than half full, nobody is asked for anything. Below that a guest has to
-//! work before each creation or join, twice as much for each twentieth that the bucket has lost.
-//! So the price rises until no more come than the buckets are refilled for: floods pay it, and
-//! whoever comes once hardly notices. Only an empty bucket refuses.
+//! There are two token buckets, one for the whole relay and one for each room that is joined. While
+//! they are more than half full, no proof of work is required. Below that a guest has to solve a
+//! puzzle before each creation or join; the difficulty doubles with each twentieth of the bucket
+//! that is used up. So the difficulty rises until requests come no faster than the buckets refill:
+//! a flood bears the cost, and a client that joins once hardly notices. Requests are refused only
+//! when a bucket is empty.
 //!
-//! The store's memory is a third bucket, and the bytes that a request would take of it have a price
-//! of their own from the first one on: a mebibyte costs a 64th of the most that is asked for while
-//! the memory is empty, and all of that once half of it is taken.
+//! The store's memory is a third bucket, and the bytes that a request would take of it have a
+//! difficulty of their own from the first byte on: a mebibyte costs a 64th of the maximum
+//! difficulty while the memory is empty, and all of it once half of the memory is taken.
 
 use std::{
     collections::HashMap,
@@ -26,24 +28,24 @@ use crate::{
     wire::Puzzle,
 };
 
-/// Depletion is counted in thousandths: from here on there is work to be done.
+/// Depletion is counted in thousandths: above this, proof of work is required.
 const FREE_BELOW: u64 = 500;
-/// What the depletion must grow by for the work to double.
+/// The increase in depletion at which the difficulty doubles.
 const DOUBLES_EVERY: u64 = 50;
-/// Work that was asked for is good for so long, done or not: the price may have risen since.
+/// How long a puzzle is valid, solved or not: the difficulty may have risen since.
 const VALID_FOR: Duration = Duration::from_secs(120);
-/// Bytes that cost the whole price of memory.
+/// The bytes to which the full memory difficulty applies.
 const MEBIBYTE: u64 = 1 << 20;
-/// The depletion that stands for empty memory: a 64th of the most.
+/// The depletion that stands for empty memory: a 64th of the maximum difficulty.
 const EMPTY_MEMORY: u64 = 700;
-/// A price for memory below this part of the most is not asked for: a puzzle takes a round trip.
+/// A memory difficulty below this fraction of the maximum is dropped: a puzzle costs a round trip.
 const NEGLIGIBLE_PART: u32 = 1_024;
 
-/// What is asked of whoever creates or joins a room.
+/// Decides on the proof of work for creating and joining rooms.
 pub(crate) struct PowPolicy {
     room: Rate,
     max_difficulty: u32,
-    // Short sections, none across an await.
+    // Short critical sections, never held across an await.
     state: Mutex<State>,
 }
 
@@ -67,7 +69,7 @@ impl PowPolicy {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How much work a creation or join is.
+    /// Returns the proof-of-work difficulty of a creation or join.
     pub(crate) fn difficulty(&self, address: &RoomAddress, load: Load, now: Timestamp) -> u32 {
         let Load { places, memory, bytes } = load;
         let mut state = self.lock();
@@ -77,19 +79,19 @@ impl PowPolicy {
         difficulty(max, depletion.max(memory)).max(memory_difficulty(max, memory, bytes))
     }
 
-    /// Whether one more may come, or how long to wait.
+    /// Checks whether one more creation or join is allowed now; fails with how long to wait.
     pub(crate) fn check(&self, address: &RoomAddress, now: Timestamp) -> Result<(), Duration> {
         let mut state = self.lock();
         state.all.check(1, now)?;
         state.rooms.get_mut(address).map_or(Ok(()), |bucket| bucket.check(1, now))
     }
 
-    /// A room was created.
+    /// Records a created room.
     pub(crate) fn created(&self) {
         self.lock().all.spend(1);
     }
 
-    /// A room was joined.
+    /// Records a join of a room.
     pub(crate) fn joined(&self, address: &RoomAddress, now: Timestamp) {
         let mut state = self.lock();
         state.all.spend(1);
@@ -98,7 +100,7 @@ impl PowPolicy {
         state.rooms.get_or_insert_with(address, fresh, is_old).spend(1);
     }
 
-    /// Forgets rooms that nobody has joined for so long that it makes no difference.
+    /// Removes rooms whose bucket is full again: a fresh bucket would behave the same.
     pub(crate) fn remove_expired(&self, now: Timestamp) {
         self.lock().rooms.remove_expired(|bucket| is_full(bucket, now));
     }
@@ -113,8 +115,8 @@ fn is_full(bucket: &mut TokenBucket, now: Timestamp) -> bool {
     bucket.depletion(now) == 0
 }
 
-/// The price at a depletion in thousandths: nothing up to a half, then twice as much for each
-/// twentieth, `max` at the end.
+/// Returns the difficulty at a depletion in thousandths: zero up to one half, then doubling with
+/// each twentieth, up to `max` at full depletion.
 fn difficulty(max: u32, depletion: u64) -> u32 {
     if depletion <= FREE_BELOW {
         return 0;
@@ -126,7 +128,8 @@ fn difficulty(max: u32, depletion: u64) -> u32 {
     u32::try_from(price).unwrap_or(max)
 }
 
-/// The price of so many bytes of the store's memory, of which `taken` thousandths are.
+/// Returns the difficulty of taking `bytes` of the store's memory, of which `taken` thousandths are
+/// used.
 fn memory_difficulty(max: u32, taken: u64, bytes: u64) -> u32 {
     let depletion = EMPTY_MEMORY + (1_000 - EMPTY_MEMORY) * taken.min(500) / 500;
     let price = u64::from(difficulty(max, depletion)).saturating_mul(bytes) / MEBIBYTE;
@@ -134,25 +137,25 @@ fn memory_difficulty(max: u32, taken: u64, bytes: u64) -> u32 {
     if price < max / NEGLIGIBLE_PART { 0 } else { price }
 }
 
-/// What decides about the price, besides how many have come.
+/// The load that the difficulty depends on, besides the rate of requests.
 #[derive(Clone, Copy)]
 pub(crate) struct Load {
-    /// Thousandths of the relay's places for connections that are taken.
+    /// Thousandths of the relay's connection slots that are in use.
     pub(crate) places: u64,
-    /// Thousandths of the store's memory that are taken.
+    /// Thousandths of the store's memory that are in use.
     pub(crate) memory: u64,
-    /// What the request would take of it.
+    /// Bytes of memory that the request would take.
     pub(crate) bytes: u64,
 }
 
-/// What one connection was asked for, and has done.
+/// The puzzles of one connection, issued and solved.
 #[derive(Default)]
 pub(crate) struct PowState {
     pub(crate) issued: HashMap<RoomAddress, (Puzzle, Challenge)>,
     pub(crate) solved: HashMap<RoomAddress, Challenge>,
 }
 
-/// When work was asked for, and for how many bytes.
+/// When a puzzle was issued, and for how many bytes.
 #[derive(Clone, Copy)]
 pub(crate) struct Challenge {
     pub(crate) at: Timestamp,
@@ -171,12 +174,12 @@ impl PowState {
         self.solved.retain(|_, asked| asked.is_valid(now));
     }
 
-    /// Whether the work was done for a room and so many bytes.
+    /// Returns whether a solved puzzle covers a room and this many bytes.
     pub(crate) fn covers(&self, address: &RoomAddress, bytes: u64) -> bool {
         self.solved.get(address).is_some_and(|asked| asked.bytes >= bytes)
     }
 
-    /// Whether work is under way, or was done for what is still to come.
+    /// Returns whether a puzzle is being solved, or was solved for a request that is still to come.
     pub(crate) fn is_pending(&self, now: Timestamp) -> bool {
         let mut all = self.issued.values().map(|(_, asked)| asked).chain(self.solved.values());
         all.any(|asked| asked.is_valid(now))
@@ -203,7 +206,7 @@ mod tests {
         let mebibyte = [0, 250, 500, 1_000].map(|taken| price(taken, MEBIBYTE));
         assert_eq!(mebibyte, [1_024, 8_192, 65_536, 65_536]);
         assert_eq!(price(0, MEBIBYTE / 4), 256);
-        // What an ordinary room takes costs nothing until half is taken.
+        // An ordinary room needs no proof of work until nearly half of the memory is taken.
         assert_eq!([0, 250, 400].map(|taken| price(taken, 2_024)), [0; 3]);
         assert_eq!(price(500, 2_024), 126);
         assert!((0..1_000).all(|taken| price(taken, MEBIBYTE) <= price(taken + 1, MEBIBYTE)));

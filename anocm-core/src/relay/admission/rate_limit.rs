@@ -1,4 +1,4 @@
-//! Token buckets. Told the time, never ask for it.
+//! Token buckets. The caller passes the current time.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -11,9 +11,9 @@ use crate::{
     wire::{Entry, EntryKind},
 };
 
-/// What one room may take, whoever brings it.
+/// Rate limits of one room, over all connections.
 pub(crate) struct RoomRates {
-    // Short sections, none across an await.
+    // Short critical sections, never held across an await.
     buckets: Mutex<RoomBuckets>,
 }
 
@@ -32,8 +32,8 @@ impl RoomRates {
         }
     }
 
-    /// Counts an entry towards what the room may take in a second, or says how long to wait. A
-    /// commit need not wait: whoever floods the room could not be removed.
+    /// Counts an entry against the room's rate limits, or fails with how long to wait. A commit is
+    /// counted but never has to wait: otherwise a member that floods the room could not be removed.
     pub(crate) fn admit(&self, entry: &Entry, now: Timestamp) -> Result<(), Duration> {
         let length = u64::try_from(entry.sealed.len()).unwrap_or(u64::MAX);
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
@@ -47,7 +47,7 @@ impl RoomRates {
     }
 }
 
-/// A token bucket. Counts in units times milliseconds of the period, so that nothing is rounded.
+/// A token bucket. Counts in units times milliseconds of the period, so that there is no rounding.
 #[derive(Debug)]
 pub(crate) struct TokenBucket {
     each: u64,
@@ -65,22 +65,23 @@ impl TokenBucket {
         Self { each: rate.amount.max(1), per, full, level: full, owed: 0, at: now }
     }
 
-    /// Takes `n`, if need be on credit, and says how long to wait until the credit is paid back.
+    /// Takes `n` tokens, on credit if needed, and returns how long to wait until the credit is paid
+    /// back.
     pub(crate) fn take(&mut self, n: u64, now: Timestamp) -> Duration {
         self.refill(now);
         self.spend(n);
         Duration::from_millis(self.owed.div_ceil(self.each))
     }
 
-    /// Takes one, or says how long to wait until there is one.
+    /// Takes one token, or fails with how long to wait until there is one.
     pub(crate) fn try_take(&mut self, now: Timestamp) -> Result<(), Duration> {
         self.check(1, now)?;
         self.spend(1);
         Ok(())
     }
 
-    /// Whether there are `n`, or how long to wait until there are. A full bucket has enough for
-    /// anything.
+    /// Checks whether there are `n` tokens; fails with how long to wait until there are. A full
+    /// bucket is enough for any `n`.
     pub(crate) fn check(&mut self, n: u64, now: Timestamp) -> Result<(), Duration> {
         self.refill(now);
         let cost = n.saturating_mul(self.per).min(self.full);
@@ -90,7 +91,7 @@ impl TokenBucket {
         }
     }
 
-    /// Takes `n`, if need be on credit.
+    /// Takes `n` tokens, on credit if needed.
     pub(crate) fn spend(&mut self, n: u64) {
         let cost = n.saturating_mul(self.per);
         let paid = cost.min(self.level);
@@ -98,7 +99,7 @@ impl TokenBucket {
         self.owed = self.owed.saturating_add(cost.saturating_sub(paid));
     }
 
-    /// How much of the bucket is gone, in thousandths.
+    /// Returns how much of the bucket is used up, in thousandths.
     pub(crate) fn depletion(&mut self, now: Timestamp) -> u64 {
         self.refill(now);
         let gone = u128::from(self.full.saturating_sub(self.level));

@@ -1,4 +1,4 @@
-//! What a request must look like before anybody is asked about it.
+//! Static validation of requests, before the store is involved.
 
 use crate::{
     relay::PolicyLimits,
@@ -6,11 +6,11 @@ use crate::{
     wire::{DOOR_SIZES, Entry, EntryKind, Genesis, NextEpoch, Policy, Refusal},
 };
 
-/// The shortest linger and largest age of a room in milliseconds.
+/// The minimum of a policy's linger and of its maximum age, in milliseconds.
 const MIN_TIME: u64 = 1_000;
 
-/// Commits and joins may be kept so long whatever messages may, or nobody could miss one and find
-/// back: ten minutes.
+/// Commits and joins may be kept this long whatever the limit for messages is: ten minutes.
+/// Otherwise a member that missed one could not re-synchronise.
 const HANDSHAKE_RETENTION: Retention = Retention::For(Lifetime::TEN_MINUTES);
 
 pub(crate) fn genesis(genesis: &Genesis, limits: &PolicyLimits) -> Result<(), Refusal> {

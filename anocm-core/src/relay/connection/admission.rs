@@ -1,4 +1,4 @@
-//! Admission of one connection's requests: proof of work, and the pace of joins.
+//! Admission of one connection's requests: proof of work, and join pacing.
 
 use std::time::Duration;
 
@@ -16,7 +16,8 @@ use crate::{
 };
 
 impl Connection<'_> {
-    /// Refuses a creation or join that has to be worked for first, and takes `bytes` of memory.
+    /// Checks the proof of work for a creation or join that takes `bytes` of memory. Refuses with a
+    /// puzzle if work is needed, or with *busy* if a bucket is empty.
     pub(crate) fn check_pow(&mut self, address: &RoomAddress, bytes: usize) -> Result<(), Refusal> {
         let now = self.relay.clock.now();
         self.pow.remove_expired(now);
@@ -40,14 +41,14 @@ impl Connection<'_> {
             asked.clear();
         }
         let mut seed = [0; 16];
-        // Without randomness there is no puzzle that nobody has solved before.
+        // Without randomness a seed could repeat, and the puzzle could have been solved before.
         getrandom::fill(&mut seed).map_err(|_| busy(Duration::from_secs(1)))?;
         let puzzle = Puzzle { seed, difficulty };
         asked.insert(*address, (puzzle, Challenge { at: now, bytes: load.bytes }));
         Err(Refusal::WorkNeeded(puzzle))
     }
 
-    /// Takes the work that was done for a room.
+    /// Accepts the solution of a room's puzzle.
     pub(crate) fn take_solution(
         &mut self,
         id: RequestId,
@@ -57,7 +58,7 @@ impl Connection<'_> {
         self.pow.remove_expired(self.relay.clock.now());
         let (puzzle, asked) = self.pow.issued.remove(address).ok_or(Refusal::Unlawful)?;
         if !is_solution(&puzzle, address, solution) {
-            // Checking costs more than asking: nobody gets to guess twice.
+            // Verifying a solution costs more than issuing a puzzle: a second guess is not allowed.
             tracing::debug!("connection closed: no solution");
             self.outbox.end(Closing::Protocol);
             return Ok(());
@@ -70,13 +71,13 @@ impl Connection<'_> {
         Ok(())
     }
 
-    /// What was worked for has come about.
+    /// Removes the puzzle and solution of a request that has succeeded.
     pub(crate) fn consume_pow(&mut self, address: &RoomAddress) {
         self.pow.issued.remove(address);
         self.pow.solved.remove(address);
     }
 
-    /// Whether it is this newcomer's turn to look through the door.
+    /// Checks whether join pacing allows this client to query the door now.
     pub(crate) fn check_join_pace(&mut self, address: &RoomAddress) -> Result<(), Refusal> {
         let now = self.relay.clock.now();
         if !self.pending_joins.contains_key(address)
@@ -99,13 +100,14 @@ impl Connection<'_> {
         Ok(())
     }
 
-    /// A newcomer has joined, or was overtaken.
+    /// Ends a pending join: the client has joined, or another join came first.
     pub(crate) fn end_pending_join(&mut self, address: &RoomAddress, joined: bool) {
         let Some(newcomer) = self.pending_joins.get_mut(address) else {
             return;
         };
         if let Some(looked) = newcomer.looked_at.take() {
-            // Of whoever did not join it says nothing: they may only want to slow others down.
+            // Only completed joins are measured: a client that does not join could otherwise slow
+            // down the others on purpose.
             if joined {
                 let time = self.relay.clock.now().saturating_duration_since(looked);
                 self.relay.join_pacing.record(address, time);

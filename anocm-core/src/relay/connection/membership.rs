@@ -1,4 +1,4 @@
-//! What a connection has proven of its rooms, and where it watches.
+//! Per-room state of a connection: its epoch proofs and its subscriptions.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,18 +17,18 @@ use crate::{
     wire::{Policy, Refusal},
 };
 
-/// How long what has happened to a room may be on its way from the store to those who watch.
+/// How long to wait for a room's events to get from the store to the subscribers.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What a connection has proven of one room.
+/// A connection's state in one room.
 pub(crate) struct Membership {
     pub(crate) proofs: EpochProofs,
     pub(crate) policy: Policy,
-    /// Whether it has entered by the owner token, and not joined since.
+    /// Whether the connection has entered with the owner token, and not joined since.
     pub(crate) owner: bool,
-    /// The epoch that its last join was to begin, if there was one.
+    /// The epoch that its last join was to begin, if it has joined.
     pub(crate) joined: Option<Epoch>,
-    /// Where it watches, if it ever did.
+    /// The shard of its subscription, if it ever subscribed.
     pub(crate) shard: Option<Arc<Shard>>,
 }
 
@@ -43,7 +43,7 @@ impl Connection<'_> {
         self.relay.store.door(address).await.map_err(refusal)
     }
 
-    /// Notes a proof that holds by `door`.
+    /// Records a proof that is valid by `door`.
     pub(crate) fn prove(
         &mut self,
         address: &RoomAddress,
@@ -65,7 +65,7 @@ impl Connection<'_> {
         Ok(())
     }
 
-    /// Whether the connection has proven the epoch of `record`.
+    /// Returns whether the connection has proven the epoch of `record`.
     pub(crate) fn has_proven(
         &self,
         address: &RoomAddress,
@@ -76,11 +76,12 @@ impl Connection<'_> {
         self.rooms.get(address).is_some_and(|room| room.proofs.include(proof, door))
     }
 
-    /// Whether a proof of the unsettled epoch of `record` settles it: of a connection that has
-    /// proven the epoch before, or the one before that.
+    /// Returns whether a proof of the unsettled epoch of `record` settles it: it does if this
+    /// connection has proven the epoch before, or the one before that.
     ///
-    /// Not the epoch before alone: a commit may have told the relay a false hash of it, and then only
-    /// the committer can prove it. Nor any earlier one: its members may have left since.
+    /// The epoch directly before is not enough: its commit may have given the relay a false member
+    /// hash of it, and then only the committer can prove it. Epochs earlier than these two do not
+    /// count: their members may have left since.
     pub(crate) fn settles(
         &self,
         address: &RoomAddress,
@@ -94,14 +95,16 @@ impl Connection<'_> {
         !record.settled && before.any(|before| self.has_proven(address, before, door))
     }
 
-    /// Before a commit to `epoch` over a connection that has entered by the owner token, also one
-    /// that comes too late: settles every join that led to that epoch.
+    /// Settles every join that led to `epoch`. Called before a commit to `epoch` over a connection
+    /// that has entered with the owner token, even if the commit comes too late.
     ///
-    /// The owner's client has read on to the epoch, and takes back what it refuses to follow. It has
-    /// not proven each epoch on the way where a member told a false hash of it. That member has, and
-    /// could else take back the joins that came after.
+    /// The owner's client has read the log up to the epoch, and takes back the joins that it
+    /// rejects. It may not have proven each epoch on the way: a member may have given a false hash
+    /// of one. That member has proven it, and could otherwise take back the joins that came after
+    /// it.
     ///
-    /// Not a join before one over this connection: who came through the door has not read on to there.
+    /// Joins up to the connection's own last join are not settled: a client that joined through the
+    /// door has not read the log before that.
     pub(crate) async fn settle_all(
         &self,
         address: &RoomAddress,
@@ -110,7 +113,7 @@ impl Connection<'_> {
         let door = self.door(address).await?;
         let reached = record(&door, epoch);
         if !reached.is_some_and(|reached| self.has_proven(address, &reached, &door)) {
-            // Not the epoch of that number any more that was proven.
+            // The epoch that was proven was voided and replaced by another one of the same number.
             return Ok(());
         }
         let joined = self.rooms.get(address).and_then(|room| room.joined);
@@ -123,7 +126,7 @@ impl Connection<'_> {
         Ok(())
     }
 
-    /// Refuses one who has proven no epoch while the door is shut.
+    /// Refuses a connection that has proven no epoch of the room while the door is shut.
     pub(crate) fn check_open(
         &self,
         address: &RoomAddress,
@@ -139,8 +142,8 @@ impl Connection<'_> {
         self.rooms.insert(*address, attachment);
     }
 
-    /// A join is to be appended that begins `epoch`, by one who has not read what led there. Noted
-    /// before, since the answer may be lost.
+    /// Records that a join that begins `epoch` is about to be appended, by a client that has not
+    /// read the log up to there. Recorded before the append, since its result may be lost.
     pub(crate) fn joins_again(&mut self, address: &RoomAddress, epoch: Epoch) {
         if let Some(room) = self.rooms.get_mut(address) {
             room.owner = false;
@@ -148,14 +151,14 @@ impl Connection<'_> {
         }
     }
 
-    /// A join was accepted that begins `epoch`: keeps a place until its author has entered.
+    /// Reserves a room slot for an accepted join that begins `epoch`, until its author has entered.
     pub(crate) fn reserve_slot(&mut self, address: &RoomAddress, epoch: Epoch) {
         if !self.rooms.contains_key(address) {
             self.joined.insert(*address, epoch);
         }
     }
 
-    /// Refuses another room when there are too many. Those that ended make place.
+    /// Refuses another room when the connection is in too many. Rooms that ended free their slots.
     pub(crate) fn check_slot(&mut self, address: &RoomAddress) -> Result<(), Refusal> {
         let most = self.relay.config.max_rooms_per_connection;
         let taken = |connection: &Self| connection.rooms.len() + connection.joined.len();
@@ -166,13 +169,14 @@ impl Connection<'_> {
         if taken(self) < most || has_one { Ok(()) } else { Err(Refusal::Full) }
     }
 
-    /// Whether the connection is told what happens to the room.
+    /// Returns whether the connection is subscribed to the room.
     pub(crate) fn watches(&self, address: &RoomAddress) -> bool {
         let shard = self.rooms.get(address).and_then(|room| room.shard.as_ref());
         shard.is_some_and(|shard| shard.has(self.id))
     }
 
-    /// Of a room that is gone: whoever watches is told why before anything is refused for it.
+    /// For a room that is gone: waits until a subscribed connection was sent the reason, before a
+    /// request is refused for it. Gives up after a timeout.
     pub(crate) async fn wait_closed(&self, address: &RoomAddress) {
         let shard = self.rooms.get(address).and_then(|room| room.shard.as_ref());
         let Some(shard) = shard.filter(|shard| shard.has(self.id)) else {
@@ -186,8 +190,9 @@ impl Connection<'_> {
         }
     }
 
-    /// Returns when whoever watches was told everything up to `place`, unless that takes too long.
-    /// A page makes holes of what is in no log: what is live goes before it.
+    /// Returns when a subscribed connection was sent every event of the room up to `place`, or
+    /// after a timeout. Live entries are in no log and show as gaps in a page, so they must be sent
+    /// before it.
     pub(crate) async fn wait_delivered(&self, address: &RoomAddress, place: Seq) {
         let Some(shard) = self.rooms.get(address).and_then(|room| room.shard.as_ref()) else {
             return;
@@ -196,7 +201,7 @@ impl Connection<'_> {
             loop {
                 let progress = shard.progress.notified();
                 tokio::pin!(progress);
-                // Before looking, so that nothing is told in between.
+                // Enabled before the check, so that no notification in between is missed.
                 progress.as_mut().enable();
                 if !self.outbox.would_send(address, place) {
                     return;
@@ -212,8 +217,9 @@ impl Connection<'_> {
         }
     }
 
-    /// Watches an attached room, and gives the door as it was when that had begun: its head joins
-    /// up with what is told from there on. Entries are held back until the reply is released.
+    /// Subscribes to an attached room, and returns the door as it was once the subscription had
+    /// begun: the events that follow connect to its head without a gap. Entries are held back until
+    /// the reply is released.
     pub(crate) async fn watch(
         &mut self,
         address: &RoomAddress,
@@ -234,8 +240,8 @@ impl Connection<'_> {
         door
     }
 
-    /// Joins the shard of an attached room: a new one if the room is `new`, since an earlier room
-    /// at the address may have one that has not heard of its end yet.
+    /// Subscribes to a shard of an attached room. If the room is `new` the shard is a new one: a
+    /// shard of an earlier room at the address may not have received that room's end yet.
     pub(crate) async fn subscribe(
         &mut self,
         address: &RoomAddress,
@@ -252,12 +258,12 @@ impl Connection<'_> {
         Ok(())
     }
 
-    /// Forgets what was proven of rooms that nobody watches any more.
+    /// Removes the memberships of rooms whose shard has ended.
     pub(crate) fn forget_ended(&mut self) {
         self.rooms.retain(|_, room| !room.shard.as_ref().is_some_and(|shard| shard.is_over()));
     }
 
-    /// Lets go of a room and of what was proven for it.
+    /// Detaches from a room, and removes what was proven for it.
     pub(crate) fn detach(&mut self, address: &RoomAddress) {
         self.joined.remove(address);
         let shard = self.rooms.remove(address).and_then(|room| room.shard);

@@ -1,4 +1,4 @@
-//! One connection: its hello, its reader, its writer, its end.
+//! One connection: its hello, its reader, its writer and its end.
 
 mod admission;
 mod membership;
@@ -21,21 +21,21 @@ use crate::{
     wire::{ClientFrame, ClientHello, Event, Hello, RelayFrame, RelayHello, decode, encode},
 };
 
-/// How long the last words of a connection may take.
+/// How long sending the last frames and closing the link may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What a connection has proven and where it watches.
+/// The state of one connection: its rooms, rate limits and pending joins.
 pub(crate) struct Connection<'a> {
     pub(crate) relay: &'a Arc<Relay>,
     pub(crate) id: ConnectionId,
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) rooms: HashMap<RoomAddress, Membership>,
-    /// Rooms that were joined and not entered yet. None of them is in `rooms`.
+    /// Rooms that were joined but not entered yet. None of them is in `rooms`.
     pub(crate) joined: HashMap<RoomAddress, Epoch>,
     pub(crate) creations: TokenBucket,
     pub(crate) joins: TokenBucket,
     pub(crate) pow: PowState,
-    /// Doors at which this connection stands.
+    /// Rooms that this connection is about to join.
     pub(crate) pending_joins: HashMap<RoomAddress, PendingJoin>,
 }
 
@@ -65,7 +65,8 @@ pub(crate) async fn run(relay: &Arc<Relay>, link: Box<dyn Link>) {
         () = relay.stopping.cancelled() => Closing::GoingAway,
         why = connection.read(&*link) => why,
     };
-    // Nothing more comes in: what waits is said, and then why the connection ends.
+    // No more requests are read: queued frames are sent, and then the reason why the connection
+    // ends.
     drop(connection);
     if why == Closing::GoingAway {
         let rooms_end = relay.rooms_end.get().copied().unwrap_or(false);
@@ -92,7 +93,7 @@ async fn greet(relay: &Relay, link: &dyn Link) -> Result<(), Closing> {
     }
 }
 
-/// Sends what waits until there is nothing more to say, or nobody who takes it.
+/// Sends queued frames until the outbox has ended, or the link fails or times out.
 async fn write(relay: &Relay, link: &dyn Link, outbox: &Outbox) {
     let clock = &relay.clock;
     loop {
@@ -120,14 +121,15 @@ async fn write(relay: &Relay, link: &dyn Link, outbox: &Outbox) {
     }
 }
 
-/// A batch that is one long frame may take as long as so many shorter ones.
+/// Returns the write timeout of a batch: a batch with one long frame may take as long as the
+/// equivalent number of full batches.
 fn write_timeout(relay: &Relay, batch: &Batch) -> Duration {
     let parts = batch.bytes().div_ceil(relay.config.batch_bytes.max(1)).max(1);
     let parts = u32::try_from(parts).unwrap_or(u32::MAX);
     relay.config.write_timeout.saturating_mul(parts)
 }
 
-/// Closes a link, but does not wait long for it.
+/// Closes a link, with a short timeout.
 pub(crate) async fn close(relay: &Relay, link: &dyn Link, why: Closing) {
     let clock = &relay.clock;
     tokio::select! {
@@ -157,14 +159,14 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Reads requests and answers them, one after the other, until the connection ends.
+    /// Reads and handles requests, one after the other, until the connection ends.
     async fn read(&mut self, link: &dyn Link) -> Closing {
         let (clock, config) = (&self.relay.clock, &self.relay.config);
         let mut requests = TokenBucket::new(config.requests, clock.now());
         let mut bytes = TokenBucket::new(config.bytes, clock.now());
         let mut roomless_since = clock.now();
         loop {
-            // Whoever takes no answers gets to ask no more.
+            // Backpressure: stop reading requests above half of the outbox.
             self.outbox.below_low_watermark().await;
             let frame = match self.receive(link, &mut roomless_since).await {
                 Ok(frame) => frame,
@@ -191,13 +193,14 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Whether this is a newcomer who waits for a turn, or works for one.
+    /// Returns whether the connection waits for a join slot, or solves a puzzle.
     fn is_coming_in(&self, now: Timestamp) -> bool {
         self.pow.is_pending(now)
             || self.pending_joins.values().any(|newcomer| newcomer.is_pending(now))
     }
 
-    /// The next frame, or why there is none: a connection in no room is not waited for long.
+    /// Receives the next frame, or returns why there is none. A connection in no room is subject to
+    /// the idle timeout.
     async fn receive(
         &mut self,
         link: &dyn Link,
@@ -236,7 +239,7 @@ impl Drop for Connection<'_> {
             }
         }
         self.relay.connections().remove(&self.id);
-        // Whoever tells a room at this moment may hold the outbox a little longer.
+        // A broadcast in progress may keep the outbox alive a little longer, but not the link.
         self.outbox.detach_link();
     }
 }

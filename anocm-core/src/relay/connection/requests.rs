@@ -1,4 +1,4 @@
-//! Who may do what: each request is admitted, passed to the store, and answered.
+//! Handles requests: each is checked for authorization, passed to the store, and replied to.
 
 use super::{Connection, membership::Membership};
 use crate::{
@@ -20,14 +20,14 @@ use crate::{
     },
 };
 
-/// Bytes that a new room takes besides its door.
+/// Bytes that a new room takes in addition to its door.
 const PER_ROOM: usize = 1_024;
-/// Bytes that a join takes which leaves the door as large as it is: its largest usual entry. What is
-/// asked of a newcomer who looks is good for the join then.
+/// Bytes that are assumed for a join that does not enlarge the door: the largest usual entry. A
+/// puzzle that was issued for the door query then also covers the join.
 const A_JOIN: usize = 16_000;
 
 impl Connection<'_> {
-    /// Answers one request. The reply is in the outbox when this returns.
+    /// Handles one request. The reply is in the outbox when this returns.
     pub(crate) async fn answer(&mut self, id: RequestId, request: Request) {
         let address = *request.address();
         self.relay.counts.count_request(&request);
@@ -77,7 +77,7 @@ impl Connection<'_> {
         validate::genesis(&genesis, &self.relay.config.policy)?;
         self.check_slot(address)?;
         let takes = genesis.first.group_info.len().saturating_add(PER_ROOM);
-        // A client must not solve a puzzle in vain. The store decides.
+        // Checked first, so that no client solves a puzzle in vain. The store decides.
         let memory = self.relay.store.status().memory;
         if memory.is_some_and(|memory| !memory.has(takes)) {
             return Err(Refusal::Full);
@@ -90,7 +90,7 @@ impl Connection<'_> {
         created.map_err(refusal)?;
         self.consume_pow(address);
         self.relay.pow.created();
-        // What was proven of an earlier room at this address is void.
+        // Proofs for an earlier room at this address are no longer valid.
         self.detach(address);
         self.attach(address, Membership::new(EpochProofs::new(proof), policy));
         self.outbox.hold(address);
@@ -110,7 +110,8 @@ impl Connection<'_> {
         ensure_admitted(door.door.admits(token))?;
         self.check_open(address, &door)?;
         if !self.rooms.contains_key(address) {
-            // Before the turn: whoever works in between has made their join in vain.
+            // Proof of work comes before join pacing: a join is stale if its client solves a puzzle
+            // between the door query and the join.
             self.check_pow(address, A_JOIN)?;
             self.check_join_pace(address)?;
         }
@@ -135,7 +136,7 @@ impl Connection<'_> {
         next: NextEpoch,
     ) -> Result<(), Refusal> {
         validate::join(&entry, &next)?;
-        // Whoever joins enters next: not without a place for them.
+        // A join is followed by an enter: refuse it if there is no free room slot.
         self.check_slot(address)?;
         let door = self.door(address).await?;
         ensure_admitted(door.door.admits(token))?;
@@ -149,8 +150,8 @@ impl Connection<'_> {
             self.end_pending_join(address, false);
             return Err(Refusal::StaleEpoch { current });
         }
-        // A newcomer must not lock the door behind them. Of this epoch it is the door, and the
-        // store takes the entry in no other.
+        // A joining client must not change the door token hash, which would lock others out. `door`
+        // is of the entry's epoch, and the store accepts the entry in no other.
         if next.door != door.door {
             return Err(Refusal::Unlawful);
         }
@@ -162,7 +163,8 @@ impl Connection<'_> {
         self.consume_pow(address);
         self.relay.pow.joined(address, self.relay.clock.now());
         self.reserve_slot(address, begins);
-        // Time to prove the new epoch, also where nobody else is connected.
+        // Gives the client time to prove the new epoch, even if no other connection keeps the room
+        // alive.
         if self.relay.store.touch(address).await.is_err() {
             tracing::debug!("a room could not be touched");
         }
@@ -178,18 +180,18 @@ impl Connection<'_> {
         token: &Token,
     ) -> Result<(), Refusal> {
         let mut door = self.door(address).await?;
-        // The owner gets in whatever hash the last commit brought, and can put it right.
+        // The owner is admitted whatever member hash the last commit set, and can correct it.
         let owns = epoch == door.epoch() && door.owner.admits(token);
         let proven = record(&door, epoch).filter(|record| owns || record.member.admits(token));
         let Some(mut proven) = proven else {
-            // Whoever cannot enter what they joined needs no place for it.
+            // A client that cannot enter the room that it joined needs no slot for it.
             self.joined.remove(address);
             return Err(Refusal::NotAdmitted);
         };
         if self.settles(address, &proven, &door) {
-            // Before the answer: from here on no other member can take the join back.
+            // Before the reply: once it is settled no other member can take the join back.
             self.relay.store.settle(address, proven.began).await.map_err(refusal)?;
-            // It may have been taken back before that.
+            // The join may have been taken back before that.
             door = self.door(address).await?;
             let still = record(&door, epoch).filter(|record| record.member == proven.member);
             proven = still.ok_or(Refusal::NotAdmitted)?;
@@ -231,7 +233,7 @@ impl Connection<'_> {
             let mut page = read.map_err(refusal)?;
             let now = self.relay.clock.now();
             self.wait_delivered(address, page.reaches).await;
-            // What `until` says already, said once more by the entries themselves.
+            // Redundant with `until`: a second check on the entries themselves.
             page.items.retain(|item| item.entry.epoch <= standing.epoch);
 
             let at_head = standing.epoch == door.epoch() && !page.more;
@@ -240,7 +242,8 @@ impl Connection<'_> {
             if self.outbox.push_page(page_frame(id, page.clone(), now), resumes) {
                 return Ok(());
             }
-            // More was left out while this was read: the reader has to go on, from somewhere.
+            // More entries were skipped during the read: the client has to continue reading from
+            // some point.
             if reaches > after {
                 page.more = true;
                 self.outbox.push_page(page_frame(id, page, now), None);
@@ -278,7 +281,7 @@ impl Connection<'_> {
         if let Some(shard) = self.rooms.get(address).and_then(|room| room.shard.as_ref()) {
             shard.rates.admit(&entry, self.relay.clock.now()).map_err(busy)?;
         }
-        // The store takes it in the epoch that was proven, or not at all.
+        // The store accepts the entry in the epoch that was proven, or not at all.
         let appended = self.relay.store.append(address, entry, next).await;
         let seq = appended.map_err(refusal)?;
         self.reply(id, Reply::Accepted { seq });
@@ -308,8 +311,8 @@ impl Connection<'_> {
         Ok(())
     }
 
-    /// The member hash of the epoch before the one that began at `seq`, if `token` is its token and
-    /// the connection has proven it.
+    /// Returns the member hash of the epoch before the one that began at `seq`, if `token` is its
+    /// token and the connection has proven it.
     fn member_before(
         &self,
         address: &RoomAddress,
@@ -334,11 +337,12 @@ impl Connection<'_> {
     ) -> Result<(), Refusal> {
         let door = self.door(address).await?;
         ensure_admitted(door.owner.admits(token))?;
-        // Of this room, and not of one that is opened at its address next.
+        // The shards of this room, and not of one that is created at its address next.
         let shards = self.relay.shards.of_room(address);
         let closed = self.relay.store.close(address, CloseReason::Owner).await;
         closed.map_err(refusal)?;
-        // Told here and not when the store's feed comes to it: the owner may end this relay next.
+        // Announced here rather than when the event arrives from the store's feed: the owner may
+        // shut this relay down next.
         for shard in shards {
             shard.end(Event::Closed { address: *address, reason: CloseReason::Owner });
         }
@@ -355,13 +359,14 @@ impl Connection<'_> {
     }
 }
 
-/// How far the log is open to one who has proven `epoch`: up to the entry that ended it.
+/// Returns how far the log is readable for a connection that has proven `epoch`: up to the entry
+/// that ended the epoch.
 fn reach(door: &StoredDoor, epoch: Epoch) -> Seq {
     if epoch == door.epoch() {
         return door.head;
     }
     let began = |epoch| record(door, epoch).map(|record| record.began);
-    // Where an epoch ended whose successor is not known any more is not known either.
+    // If the successor of an epoch is no longer known, neither is the place where the epoch ended.
     began(epoch.next()).or_else(|| began(epoch)).unwrap_or(Seq::START)
 }
 
@@ -369,7 +374,7 @@ fn frame(id: RequestId, result: Result<Reply, Refusal>) -> Payload {
     encode(&RelayFrame::Reply { id, result })
 }
 
-/// A page whose ages are right `now`.
+/// Encodes a page whose ages are right at `now`.
 fn page_frame(id: RequestId, page: Page, now: Timestamp) -> PageFrame {
     let expires = page.items.iter().map(remaining).min().map(|left| now.saturating_add(left));
     PageFrame { frame: frame(id, Ok(Reply::Page(page))), now, expires }

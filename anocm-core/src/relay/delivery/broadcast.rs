@@ -1,4 +1,4 @@
-//! What everyone who watches a room is told, encoded once and shared.
+//! Entries for all subscribers of a room, encoded once and shared.
 
 use std::time::Duration;
 
@@ -10,33 +10,34 @@ use crate::{
     wire::{Event, LogItem, RelayFrame, Reply, decode, encode},
 };
 
-/// An age is understated by no more than this when it is sent: a frame that waited for longer is
-/// encoded again.
+/// The maximum by which an age may be understated when it is sent: a frame that was queued for
+/// longer is encoded again.
 pub(crate) const MAX_AGE_ERROR: Duration = Duration::from_millis(20);
 
-/// An entry event, encoded once and shared by everyone who is told.
+/// An entry event, encoded once and shared by all subscribers.
 #[derive(Clone)]
 pub(crate) struct EncodedEntry {
     pub(crate) seq: Seq,
     pub(crate) frame: Payload,
-    /// When its age was as `frame` says.
+    /// When the age in `frame` was right.
     pub(crate) encoded_at: Timestamp,
-    /// When its retention ends; a live entry has none.
+    /// When its retention ends; `None` for a live entry.
     pub(crate) expires: Option<Timestamp>,
 }
 
-/// A frame as it is some time after it was encoded.
+/// A frame with ages updated some time after it was encoded.
 pub(crate) struct Aged {
     pub(crate) frame: Payload,
-    /// How long until something in it expires.
+    /// How long until the first entry in it expires.
     pub(crate) expires_in: Option<Duration>,
 }
 
-/// Encodes a frame with entries anew when `passed` has passed: each is that much older, and those of
-/// a page whose retention is over are left out. An event's entry is never: the queue drops it.
+/// Encodes a frame with entries again after `passed`: each entry's age grows by that, and entries
+/// of a page whose retention is over are left out. The entry of an event is never left out: the
+/// queue drops it.
 pub(crate) fn with_ages_grown(frame: &Payload, passed: Duration) -> Aged {
     let unchanged = Aged { frame: frame.clone(), expires_in: None };
-    // A frame that this relay encoded.
+    // The relay has encoded the frame itself, so decoding does not fail.
     let Ok(mut told) = decode::<RelayFrame>(frame, frame.len()) else { return unchanged };
     let passed = millis(passed);
     let grow = |item: &mut LogItem| item.age = item.age.saturating_add(passed);
@@ -53,23 +54,23 @@ pub(crate) fn with_ages_grown(frame: &Payload, passed: Duration) -> Aged {
     Aged { frame: encode(&told), expires_in }
 }
 
-/// How long an entry of a page is still kept.
+/// Returns how long an entry of a page is still retained.
 pub(crate) fn remaining(item: &LogItem) -> Duration {
     item.entry.retention.lifetime().saturating_sub(Duration::from_millis(item.age))
 }
 
-/// Entries of one room that are told at one go, in order.
+/// Entries of one room that are sent together, in order.
 pub(crate) struct Broadcast {
-    /// Who tells.
+    /// The shard that sends.
     pub(crate) shard: ShardId,
     pub(crate) room: RoomAddress,
-    /// When their ages were as their frames say.
+    /// When the ages in their frames were right.
     encoded_at: Timestamp,
     pub(crate) entries: Vec<EncodedEntry>,
-    /// Their frames once more, side by side as a link takes them.
+    /// Their frames again, as a contiguous slice for a link.
     frames: Vec<Payload>,
     bytes: usize,
-    /// None of them expires before this.
+    /// When the first of them expires, if any does.
     next_expiry: Option<Timestamp>,
 }
 
@@ -86,12 +87,12 @@ impl Broadcast {
         Self { shard, room, encoded_at, entries, frames, bytes, next_expiry }
     }
 
-    /// The frames of all entries.
+    /// Returns the frames of all entries.
     pub(crate) fn frames(&self) -> &[Payload] {
         &self.frames
     }
 
-    /// Bytes of the first so many frames.
+    /// Returns the bytes of the first `frames` frames.
     pub(crate) fn bytes(&self, frames: usize) -> usize {
         match self.frames.get(..frames) {
             Some(some) if some.len() < self.frames.len() => total_len(some),
@@ -99,7 +100,7 @@ impl Broadcast {
         }
     }
 
-    /// Whether none of them has expired, and their ages are still right.
+    /// Returns whether none of the entries has expired and their ages are still right.
     pub(crate) fn is_fresh(&self, now: Timestamp) -> bool {
         self.next_expiry.is_none_or(|expires| expires > now)
             && now.saturating_duration_since(self.encoded_at) <= MAX_AGE_ERROR

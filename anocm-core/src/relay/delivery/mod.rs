@@ -1,5 +1,5 @@
-//! What waits for one connection: frames in order, bounded, with the entries of each room encoded once
-//! for all subscribers.
+//! The outbound queue of one connection: frames in order, bounded, with the entries of each room
+//! encoded once for all subscribers.
 
 pub(crate) mod broadcast;
 pub(crate) mod outbox;

@@ -1,4 +1,4 @@
-//! What waits to be sent to one connection: a [`Queue`] that tasks share.
+//! The outbound frames of one connection: a [`Queue`] that tasks share.
 
 use std::{
     convert::Infallible,
@@ -22,16 +22,17 @@ use crate::{
     transport::{Closing, Link},
 };
 
-/// The frames that wait for one connection. Shards and the connection's reader put in, its writer
-/// takes out.
+/// The queued frames of one connection. Shards and the connection's reader add frames, its writer
+/// takes them out.
 pub(crate) struct Outbox {
-    // Short sections, none across an await. Taken before a link's locks, never after.
+    // Short critical sections, never held across an await. Taken before a link's locks, never
+    // after.
     state: Mutex<State>,
-    /// For the writer.
+    /// Wakes the writer.
     frames_queued: Notify,
-    /// For the reader.
+    /// Wakes the reader.
     space_freed: Notify,
-    /// For what wipes: there are more entries.
+    /// Wakes [`expire`](Self::expire): there are more entries.
     entries_queued: Notify,
 }
 
@@ -40,13 +41,13 @@ pub(crate) struct PageFrame {
     pub(crate) frame: Payload,
     /// When the ages of its entries were right.
     pub(crate) now: Timestamp,
-    /// When the first of them expires.
+    /// When the first of its entries expires.
     pub(crate) expires: Option<Timestamp>,
 }
 
 struct State {
     queue: Queue,
-    /// For what need not wait; until the connection ends.
+    /// For frames that are sent without queueing; `None` once the connection has ended.
     link: Option<Arc<dyn Link>>,
 }
 
@@ -64,8 +65,8 @@ impl Outbox {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Any change can give the writer something to do, and, since entries are also left out,
-    /// the reader as well.
+    /// Applies a change to the queue. Any change can give the writer something to send. Since
+    /// entries may be dropped it can also free space, so the reader is woken as well.
     fn change<T>(&self, with: impl FnOnce(&mut Queue) -> T) -> T {
         let mut inside = self.lock();
         let result = with(&mut inside.queue);
@@ -117,8 +118,8 @@ impl Outbox {
         self.lock().queue.would_send(room, place)
     }
 
-    /// Tells entries of a room: those that the link takes at once, and how many that are is
-    /// given, do not wait. See [`Queue::try_send_direct`] and [`Queue::push_entry`].
+    /// Sends entries of a room. Those that the link takes at once are not queued; returns how many
+    /// these are. See [`Queue::try_send_direct`] and [`Queue::push_entry`].
     pub(crate) fn push_entries(&self, broadcast: &Broadcast, now: Timestamp) -> usize {
         let mut inside = self.lock();
         let State { queue, link } = &mut *inside;
@@ -138,7 +139,8 @@ impl Outbox {
         passed
     }
 
-    /// Nothing goes to the link any more but what waits, by the connection's writer.
+    /// Stops direct sends: from now on only the connection's writer sends to the link, from the
+    /// queue.
     pub(crate) fn detach_link(&self) {
         self.lock().link = None;
     }
@@ -148,8 +150,9 @@ impl Outbox {
         self.change(|queue| queue.lag(room));
     }
 
-    /// See [`Queue::push_page`]. With `resumes`, the room that the page reaches the end of, nothing is
-    /// said and false given when it does not [resume](Queue::resume).
+    /// See [`Queue::push_page`]. `resumes` is the room whose log the page reads to the end, and the
+    /// end's sequence number. If that room does not [resume](Queue::resume), the page is not queued
+    /// and false is returned.
     pub(crate) fn push_page(&self, page: PageFrame, resumes: Option<(&RoomAddress, Seq)>) -> bool {
         let PageFrame { frame, now, expires } = page;
         let said = self.change(|queue| {
@@ -178,28 +181,29 @@ impl Outbox {
         self.change(|queue| queue.end(why));
     }
 
-    /// Returns when at most half of what may wait does. For one caller at a time; cancel safe.
+    /// Returns when the queue is below the low watermark, half of its limits. For one caller at a
+    /// time; cancel-safe.
     pub(crate) async fn below_low_watermark(&self) {
         while !self.lock().queue.is_below_low_watermark() {
             self.space_freed.notified().await;
         }
     }
 
-    /// The frames to send next, without those that expired while they waited; why to close when
-    /// all is said. For one caller at a time; cancel safe.
+    /// Returns the next frames to send, without entries that expired in the queue; or the reason to
+    /// close once all frames are sent. For one caller at a time; cancel-safe.
     pub(crate) async fn next_batch(&self, now: impl Fn() -> Timestamp) -> Result<Batch, Closing> {
         loop {
             if let Some(next) = self.lock().queue.take(now()) {
                 return next;
             }
-            // What expired while it waited has made room, too.
+            // Expired entries have freed space, too.
             self.space_freed.notify_one();
             self.frames_queued.notified().await;
         }
     }
 
-    /// Wipes what expires while it waits, as long as this is polled. In place of
-    /// [`next_batch`](Self::next_batch), while a batch is being sent.
+    /// Wipes entries that expire in the queue, for as long as this is polled. To be polled instead
+    /// of [`next_batch`](Self::next_batch) while a batch is being sent.
     pub(crate) async fn expire(&self, clock: &dyn Clock) -> Infallible {
         loop {
             let next = self.change(|queue| queue.expire(clock.now()));
@@ -217,12 +221,12 @@ impl Outbox {
         }
     }
 
-    /// A batch was sent.
+    /// Records that a batch was sent.
     pub(crate) fn sent(&self, batch: &Batch) {
         self.change(|queue| queue.sent(batch));
     }
 
-    /// How many bytes wait or are being sent.
+    /// Returns how many bytes are queued or being sent.
     #[cfg(test)]
     pub(crate) fn queued_bytes(&self) -> usize {
         self.lock().queue.queued_bytes()

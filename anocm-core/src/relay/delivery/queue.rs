@@ -1,4 +1,5 @@
-//! The frames that wait for one connection: bounded, and never silently short. No task, no clock.
+//! The queued frames of one connection: bounded, and never incomplete without a notice. No task, no
+//! clock.
 
 mod load;
 #[cfg(test)]
@@ -23,22 +24,23 @@ use crate::{
     wire::{Event, RelayFrame, encode},
 };
 
-/// The frames that wait for one connection, in order.
+/// The queued frames of one connection, in order.
 ///
-/// Entries of rooms are bounded: when one does not fit, those of its room that wait are left out
-/// as well, the connection is told after which place, and the room lags until the connection has
-/// read the log. Words are never left out; the reader bounds them by reading no more requests.
+/// Entries of rooms are bounded: when one does not fit, the queued entries of its room are dropped
+/// as well, the connection is sent the sequence number after which entries are missing, and the
+/// room lags until the connection has read the log. Control frames are never dropped; the reader
+/// bounds them by reading no more requests.
 pub(crate) struct Queue {
     waiting: VecDeque<Queued>,
-    /// Entries that wait, are held back or are being sent.
+    /// Entries that are queued, held back or being sent.
     entries: Load,
-    /// Those, and words.
+    /// Those, and control frames and pages.
     all: Load,
-    /// Of those, what the link has and could not write yet.
+    /// Of those, the frames that the link has taken and could not write yet.
     in_link: Load,
     rooms: HashMap<RoomAddress, RoomFlow>,
     closing: Option<Closing>,
-    /// Nothing that waits expires before this.
+    /// When the next queued entry expires, at the earliest.
     next_expiry: Option<Timestamp>,
     max: Load,
     max_batch: usize,
@@ -50,16 +52,16 @@ struct Queued {
 }
 
 enum FrameKind {
-    /// A reply, or a notice that must not be lost.
+    /// A reply, or an event that must not be lost.
     Control,
-    /// A reply with entries, whose ages were right at `told`.
+    /// A reply with entries, whose ages were right at `encoded_at`.
     Page { encoded_at: Timestamp, expires: Option<Timestamp> },
-    /// An entry of a room, whose age was right at `told`.
+    /// An entry of a room, whose age was right at `encoded_at`.
     Entry { room: RoomAddress, seq: Seq, encoded_at: Timestamp, expires: Option<Timestamp> },
 }
 
 impl FrameKind {
-    /// The frame as it is to be sent now: ages are those of the moment of sending.
+    /// Returns the frame to be sent now: ages are those at the moment of sending.
     fn with_current_ages(&self, frame: &Payload, now: Timestamp) -> Payload {
         match self {
             Self::Page { encoded_at: broadcast, .. }
@@ -73,7 +75,7 @@ impl FrameKind {
     }
 }
 
-/// Frames to be handed to the link in one send; or none, while it still has some to write.
+/// Frames to be handed to the link in one send; none while the link still has some to write.
 #[derive(Default)]
 pub(crate) struct Batch {
     pub(crate) frames: Vec<Payload>,
@@ -102,12 +104,12 @@ impl Queue {
         }
     }
 
-    /// Says something that is never left out: a reply or a notice.
+    /// Queues a frame that is never dropped: a reply or an event other than an entry.
     pub(crate) fn push_control(&mut self, frame: Payload) {
         self.push(frame, FrameKind::Control);
     }
 
-    /// Says a reply with entries whose ages are right `now`, and of which the first expires at
+    /// Queues a reply with entries whose ages are right at `now`, and of which the first expires at
     /// `expires`.
     pub(crate) fn push_page(&mut self, frame: Payload, now: Timestamp, expires: Option<Timestamp>) {
         self.next_expiry = self.next_expiry.into_iter().chain(expires).min();
@@ -120,14 +122,14 @@ impl Queue {
         }
         self.all.more(&frame);
         self.waiting.push_back(Queued { frame, kind: about });
-        // Requests are not read while much waits, so only a connection that takes nothing while
-        // its rooms are voided over and over comes here.
+        // Requests are not read above the low watermark, so only a connection that receives nothing
+        // while its rooms are voided repeatedly gets here.
         if self.all.frames > self.max.frames.saturating_mul(2) {
             self.closing = Some(Closing::Timeout);
         }
     }
 
-    /// Tells an entry, if the room flows.
+    /// Queues an entry, if the room flows.
     pub(crate) fn push_entry(&mut self, room: &RoomAddress, entry: &EncodedEntry) {
         let Some(flow) = self.rooms.get_mut(room) else {
             return;
@@ -157,23 +159,23 @@ impl Queue {
         }
     }
 
-    /// From here on this shard tells the room, and no other.
+    /// From here on this shard sends the room's entries, and no other.
     pub(crate) fn set_shard(&mut self, room: &RoomAddress, shard: ShardId) {
         self.rooms.entry(*room).or_default().set_shard(shard);
     }
 
-    /// Whether this shard tells the room.
+    /// Returns whether this shard sends the room's entries.
     pub(crate) fn is_from(&self, room: &RoomAddress, shard: ShardId) -> bool {
         self.rooms.get(room).is_some_and(|flow| flow.is_from(shard))
     }
 
-    /// Whether the room flows, and what is at `place` is still to be broadcast.
+    /// Returns whether the room flows and an entry at `place` is still to be sent.
     pub(crate) fn would_send(&self, room: &RoomAddress, place: Seq) -> bool {
         self.rooms.get(room).is_some_and(|flow| flow.would_send(place))
     }
 
-    /// Hands entries to a link that takes them at once, past the queue, when nothing waits that
-    /// would have to come first. Gives how many; the others are to be told by
+    /// Hands entries to a link that takes them at once, bypassing the queue, if no queued frame has
+    /// to come first. Returns how many were taken; the others are to be queued by
     /// [`push_entry`](Self::push_entry).
     pub(crate) fn try_send_direct(
         &mut self,
@@ -206,18 +208,18 @@ impl Queue {
         passed.len()
     }
 
-    /// Whether the link has something that it could not write.
+    /// Returns whether the link has frames that it could not write yet.
     pub(crate) fn link_has_pending(&self) -> bool {
         self.in_link.frames > 0
     }
 
-    /// From here on entries of the room are held back until [`release`](Self::release), unless
-    /// they flow already.
+    /// From here on entries of the room are held back until [`release`](Self::release), unless they
+    /// flow already.
     pub(crate) fn hold(&mut self, room: &RoomAddress) {
         self.rooms.entry(*room).or_default().hold();
     }
 
-    /// Ends the holding back without a word, as if the room lagged already: for when admission
+    /// Ends the holding back without a notice, as if the room lagged already. Used when admission
     /// could not be decided.
     pub(crate) fn suspend(&mut self, room: &RoomAddress) {
         if self.rooms.get(room).is_some_and(RoomFlow::is_holding) {
@@ -225,9 +227,9 @@ impl Queue {
         }
     }
 
-    /// Says `reply`, then lets flow what was held back and lies after `floor`, where the log ended
-    /// when the store was asked. The reply is made of where it ends by now: a room that flows
-    /// already may have been told further meanwhile.
+    /// Queues `reply`, then the held back entries after `floor`, the end of the log when the store
+    /// was queried. The reply is built from the current end of the log: a room that flows already
+    /// may have been sent later entries meanwhile.
     pub(crate) fn release(
         &mut self,
         room: &RoomAddress,
@@ -249,19 +251,19 @@ impl Queue {
         }
     }
 
-    /// Entries of the room were lost before they could be broadcast.
+    /// Marks the room as lagging: entries were lost before they could be sent.
     pub(crate) fn lag(&mut self, room: &RoomAddress) {
         self.suspend_after(room, Seq::START);
     }
 
-    /// Ends the lag of the room, if there is one: a page is said next that ends at `reaches` where
-    /// the log ends. False when entries after `reaches` were left out meanwhile.
+    /// Ends the lag of the room, if there is one. To be followed by a page that ends at `reaches`,
+    /// the end of the log. Returns false when entries after `reaches` were dropped meanwhile.
     pub(crate) fn resume(&mut self, room: &RoomAddress, reaches: Seq) -> bool {
         let flow = self.rooms.get_mut(room);
         flow.is_none_or(|flow| flow.resume(reaches))
     }
 
-    /// No more entries of the room. What waits is still sent.
+    /// Stops the entries of the room. Queued ones are still sent.
     pub(crate) fn close_room(&mut self, room: &RoomAddress) {
         if let Some(mut flow) = self.rooms.remove(room) {
             let (held, _) = flow.suspend(Seq::START);
@@ -269,24 +271,25 @@ impl Queue {
         }
     }
 
-    /// No more entries of the room, not even those that wait.
+    /// Stops the entries of the room, and drops the queued ones.
     pub(crate) fn drop_room(&mut self, room: &RoomAddress) {
         self.close_room(room);
         self.drop_entries(room);
     }
 
-    /// Nothing more is taken in.
+    /// Ends the queue: no more frames are accepted.
     pub(crate) fn end(&mut self, why: Closing) {
         self.closing.get_or_insert(why);
     }
 
-    /// Whether at most half of what may wait does.
+    /// Returns whether the queue is below the low watermark: at most half of its limits.
     pub(crate) fn is_below_low_watermark(&self) -> bool {
         self.all.bytes <= self.max.bytes / 2 && self.all.frames <= self.max.frames / 2
     }
 
-    /// What to send next: at first nothing, if the link still has something to write; without what expired while it waited; why to close when all is said;
-    /// `None` when there is nothing to do.
+    /// Takes the next batch, without entries that expired in the queue. The batch is empty while
+    /// the link still has frames to write, which the writer has to flush first. Returns the reason
+    /// to close once the queue has ended and is empty, and `None` when there is nothing to do.
     pub(crate) fn take(&mut self, now: Timestamp) -> Option<Result<Batch, Closing>> {
         let mut batch = Batch::default();
         if self.link_has_pending() {
@@ -311,7 +314,7 @@ impl Queue {
                 }
                 batch.entries.more(&frame);
             }
-            // Counted as it was when it came.
+            // Counted with the size that it had when it was queued.
             batch.all.more(&frame);
             batch.frames.push(about.with_current_ages(&frame, now));
         }
@@ -321,7 +324,7 @@ impl Queue {
         Some(Ok(batch))
     }
 
-    /// Wipes what expired while it waits, and says when there is more of it.
+    /// Wipes queued entries that have expired, and returns when the next one expires.
     pub(crate) fn expire(&mut self, now: Timestamp) -> Option<Timestamp> {
         if self.next_expiry.is_none_or(|at| at > now) {
             return self.next_expiry;
@@ -353,7 +356,7 @@ impl Queue {
         next
     }
 
-    /// A batch was sent.
+    /// Records that a batch was sent.
     pub(crate) fn sent(&mut self, batch: &Batch) {
         self.all.without(batch.all);
         self.entries.without(batch.entries);
@@ -364,7 +367,7 @@ impl Queue {
         self.all.bytes
     }
 
-    /// Leaves out what waits of the room and says so, once.
+    /// Drops the queued entries of the room and sends a lagging notice, once.
     fn suspend_after(&mut self, room: &RoomAddress, skipped: Seq) {
         let Some(flow) = self.rooms.get_mut(room) else {
             return;
@@ -387,7 +390,7 @@ impl Queue {
         self.retain(|about| !matches!(about, FrameKind::Entry { room, .. } if room == of));
     }
 
-    /// Keeps the entries for which this holds; it must hold for words.
+    /// Keeps the frames for which `stays` returns true. It must return true for all but entries.
     fn retain(&mut self, mut stays: impl FnMut(&FrameKind) -> bool) {
         let (entries, all) = (&mut self.entries, &mut self.all);
         self.waiting.retain(|queued| {

@@ -1,37 +1,38 @@
-//! How the entries of one room flow to one connection.
+//! The flow control of one room's entries to one connection.
 
 use crate::{
     id::Seq,
     relay::{delivery::broadcast::EncodedEntry, ids::ShardId},
 };
 
-/// How the entries of one room flow to one connection.
+/// The flow control of one room's entries to one connection.
 pub(crate) struct RoomFlow {
     state: State,
-    /// The shard that tells. Another one may still be telling a room that was here before.
+    /// The shard that sends. A shard of an earlier room at the address may still be sending, too.
     shard: Option<ShardId>,
-    /// The last place that was handed to the link, or that the connection knows to read up to.
+    /// The last sequence number that was handed to the link, or up to which the connection knows to
+    /// read.
     delivered: Seq,
 }
 
 enum State {
-    /// Admission is being decided: what comes is kept back.
+    /// Admission is being decided: entries are held back.
     Holding(Vec<EncodedEntry>),
-    /// Entries after `floor` are told.
+    /// Entries after `floor` are sent.
     Flowing { floor: Seq },
-    /// Too much waited. Entries up to `skipped` were left out, and all that come are.
+    /// The queue was full. Entries up to `skipped` were dropped, and so are all new ones.
     Suspended { skipped: Seq },
 }
 
-/// What becomes of an entry.
+/// What is to be done with an entry.
 pub(crate) enum Offer {
-    /// To be sent.
+    /// Send it.
     Now,
-    /// Held back.
+    /// Hold it back: send it later.
     Later,
-    /// Known already, or left out like those before it.
+    /// Ignore it: it was sent already, or is dropped like those before it.
     No,
-    /// It does not fit.
+    /// It does not fit into the queue.
     TooMuch,
 }
 
@@ -42,7 +43,7 @@ impl Default for RoomFlow {
 }
 
 impl RoomFlow {
-    /// From here on this shard tells, and no other.
+    /// From here on this shard sends, and no other.
     pub(crate) fn set_shard(&mut self, shard: ShardId) {
         self.shard = Some(shard);
     }
@@ -80,13 +81,13 @@ impl RoomFlow {
         }
     }
 
-    /// Whether an entry at `seq` would be sent.
+    /// Returns whether an entry at `seq` would be sent.
     pub(crate) fn would_send(&self, seq: Seq) -> bool {
         matches!(self.state, State::Flowing { floor } if floor < seq)
     }
 
-    /// Entries up to `seq` were handed to the link without waiting. Only when it
-    /// [`would_send`](Self::would_send) the first of them.
+    /// Records that entries up to `seq` were handed to the link without queueing. Only to be called
+    /// when it [`would_send`](Self::would_send) the first of them.
     pub(crate) fn sent_direct(&mut self, seq: Seq) {
         if let State::Flowing { floor } = &mut self.state {
             *floor = seq.max(*floor);
@@ -94,8 +95,9 @@ impl RoomFlow {
         self.sent(seq);
     }
 
-    /// Begins to leave out. Gives what was held back, and after which place the connection must
-    /// be told to read, unless it knows or nothing was promised to it yet.
+    /// Suspends the flow. Returns the held back entries, and the sequence number to send in the
+    /// lagging notice, after which the connection has to read. There is none if the connection was
+    /// notified already or was promised nothing yet.
     pub(crate) fn suspend(&mut self, skipped: Seq) -> (Vec<EncodedEntry>, Option<Seq>) {
         let (skipped, held, say) = match &mut self.state {
             State::Holding(held) => {
@@ -110,8 +112,8 @@ impl RoomFlow {
         (held, say)
     }
 
-    /// Where the log ends for this connection, when the store has said that it ends at `head`: not
-    /// before what the connection was told meanwhile.
+    /// Returns the end of the log for this connection, when the store has returned `head`: not
+    /// before the entries that the connection was sent meanwhile.
     pub(crate) fn head(&self, head: Seq) -> Seq {
         match self.state {
             State::Flowing { floor } => head.max(floor),
@@ -119,7 +121,7 @@ impl RoomFlow {
         }
     }
 
-    /// Ends the holding back. Gives what was held back, and whether some of it was lost.
+    /// Ends the holding back. Returns the held back entries, and whether some were dropped.
     pub(crate) fn release(&mut self, floor: Seq) -> (Vec<EncodedEntry>, bool) {
         match &mut self.state {
             State::Flowing { .. } => (Vec::new(), false),
@@ -136,7 +138,8 @@ impl RoomFlow {
         }
     }
 
-    /// The connection has read up to `reaches`: flows on from there, unless more was left out.
+    /// Resumes after the connection has read up to `reaches`. Returns false if later entries were
+    /// dropped.
     pub(crate) fn resume(&mut self, reaches: Seq) -> bool {
         if let State::Suspended { skipped } = self.state {
             if skipped > reaches {

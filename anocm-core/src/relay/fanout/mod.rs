@@ -1,4 +1,4 @@
-//! The shards of a relay: one for each room that is watched, or several for a room of many.
+//! The shards of a relay: one for each room with subscribers, or several for a room with many.
 
 pub(crate) mod shard;
 mod task;
@@ -22,19 +22,20 @@ use crate::{
     wire::Policy,
 };
 
-/// The shards of a relay, by their rooms.
+/// The shards of a relay, by room.
 #[derive(Default)]
 pub(crate) struct Shards {
-    // Short sections, none across an await. Taken before a shard's lock, never after.
+    // Short critical sections, never held across an await. Taken before a shard's lock, never
+    // after.
     rooms: Mutex<HashMap<RoomAddress, Vec<Arc<Shard>>>>,
 }
 
-/// One who wants to watch a room.
+/// A connection that is about to subscribe to a room.
 pub(crate) struct NewSubscriber {
     pub(crate) id: ConnectionId,
     pub(crate) subscriber: Subscriber,
     pub(crate) policy: Policy,
-    /// The room's epoch as last seen.
+    /// The room's epoch as last read.
     pub(crate) current: Epoch,
     /// Whether the room has just been created.
     pub(crate) new: bool,
@@ -45,17 +46,17 @@ impl Shards {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The shards of one room.
+    /// Returns the shards of one room.
     pub(crate) fn of_room(&self, address: &RoomAddress) -> Vec<Arc<Shard>> {
         self.lock().get(address).cloned().unwrap_or_default()
     }
 
-    /// How many rooms are watched.
+    /// Returns the number of rooms with subscribers.
     pub(crate) fn rooms(&self) -> usize {
         self.lock().len()
     }
 
-    /// Takes somebody into a shard that is there and has a place.
+    /// Adds the subscriber to an existing shard that is not full.
     fn join(
         &self,
         address: &RoomAddress,
@@ -78,22 +79,22 @@ impl Shards {
                 room.remove();
             }
         }
-        // A relay of few rooms should not keep the space of many.
+        // A relay with few rooms should not keep the capacity for many.
         if rooms.capacity() > 4 * rooms.len().max(64) {
             rooms.shrink_to_fit();
         }
     }
 }
 
-/// A shard as long as something feeds it.
+/// Keeps a shard registered while its task feeds it.
 struct FeedGuard {
     shard: Arc<Shard>,
     relay: Weak<Relay>,
 }
 
 impl Drop for FeedGuard {
-    /// Also when its task panics: those who watch are told that they no longer do, so that they
-    /// come back to a shard that is fed.
+    /// Also runs when the task panics: the subscribers are sent `Lapsed`, so that they subscribe
+    /// again, to a shard that is fed.
     fn drop(&mut self) {
         self.shard.end_if_unfed();
         if let Some(relay) = self.relay.upgrade() {
@@ -103,7 +104,7 @@ impl Drop for FeedGuard {
 }
 
 impl Relay {
-    /// Subscribes to a room: when this returns, whatever is accepted later is told.
+    /// Subscribes to a room: everything that is accepted after this returns is delivered.
     pub(crate) async fn subscribe(
         self: &Arc<Self>,
         address: &RoomAddress,
@@ -113,7 +114,7 @@ impl Relay {
             return Ok(shard);
         }
         let watch = self.store.watch(address).await?;
-        // Somebody else may have been quicker.
+        // Another connection may have created a shard meanwhile.
         if let Some(shard) = self.shards.join(address, &joining, self.clock.now()) {
             return Ok(shard);
         }
@@ -128,7 +129,7 @@ impl Relay {
         Ok(shard)
     }
 
-    /// A shard with its first subscriber, beside those that the room has.
+    /// Creates a shard with its first subscriber, in addition to the room's existing ones.
     fn new_shard(&self, address: &RoomAddress, joining: &NewSubscriber) -> Arc<Shard> {
         let now = self.clock.now();
         let mut rooms = self.shards.lock();

@@ -1,4 +1,4 @@
-//! Some of those who watch one room, and what happens to them when something happens to it.
+//! Some or all of the subscribers of one room, and the delivery of the room's events to them.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -25,56 +25,58 @@ use crate::{
     wire::{Event, Policy, RelayFrame, encode},
 };
 
-/// Ends of epochs that are remembered; older ones are beyond every grace.
+/// How many ends of epochs are remembered; the grace of older ones is over in any case.
 const REMEMBERED_ENDS: usize = 1_024;
 
-/// Where those who watch are told, at one moment.
+/// The outboxes of a shard's subscribers at one moment.
 pub(crate) type Subscribers = Arc<[Arc<Outbox>]>;
 
-/// The most who watch through one shard: so many are told at one go, each with a write of some
-/// microseconds, before others have a turn. The runtime would defer writes beyond 128 anyway.
+/// The maximum number of subscribers of one shard. A broadcast writes to all of them without
+/// yielding, some microseconds each, before other tasks run. The runtime would defer writes beyond
+/// 128 anyway.
 const MAX_SUBSCRIBERS: usize = 64;
 
-/// Those who watch one room, or some of them: a room of many has several shards. Fed by a task of its own, see [`task`](super::task).
+/// The subscribers of one room, or some of them: a room with many subscribers has several shards.
+/// Each shard is fed by its own task, see [`task`](super::task).
 pub(crate) struct Shard {
     pub(crate) id: ShardId,
     pub(crate) address: RoomAddress,
     pub(crate) policy: Policy,
     pub(crate) grace: Duration,
-    // Short sections, none across an await. Taken before an outbox's lock, never after.
+    // Short critical sections, never held across an await. Taken before an outbox's lock, never
+    // after.
     state: Mutex<State>,
     /// Shared by all shards of the room.
     pub(crate) rates: Arc<RoomRates>,
-    /// Somebody left, or somebody's grace was set.
+    /// Notified when a subscriber was added, removed or has proven an epoch.
     pub(crate) changed: Notify,
-    /// Those who watch were told something, or are told no more.
+    /// Notified when the subscribers were sent something, or are sent nothing more.
     pub(crate) progress: Notify,
-    /// The shard has ended, and everyone was told why.
+    /// Cancelled when the shard has ended and all subscribers were sent the reason.
     ended: CancellationToken,
 }
 
 struct State {
-    /// In the order they came, so that a simulation can be repeated.
+    /// Ordered by connection id, so that a simulation is reproducible.
     subscribers: BTreeMap<ConnectionId, Subscriber>,
-    /// Where they are told, if that is known since somebody last came or went.
+    /// Cached outboxes of the subscribers; `None` after a subscriber was added or removed.
     outboxes: Option<Subscribers>,
-    /// The current epoch, as far as the watch has told.
+    /// The current epoch according to the watch.
     current: Epoch,
     /// When recent epochs ended.
     ends: VecDeque<(Epoch, Timestamp)>,
-    /// Something was voided or lost, and the door was not looked at since: what was proven may
-    /// no longer hold.
+    /// An entry was voided or lost and the door was not read since: proofs may no longer be valid.
     is_invalidated: bool,
-    /// The shard has ended and takes nobody any more.
+    /// The shard has ended and accepts no more subscribers.
     is_over: bool,
 }
 
-/// One who watches.
+/// One subscriber.
 #[derive(Clone)]
 pub(crate) struct Subscriber {
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) proofs: EpochProofs,
-    /// When it stops receiving unless it proves a later epoch.
+    /// When the subscription expires unless a later epoch is proven.
     expires: Option<Timestamp>,
 }
 
@@ -118,7 +120,7 @@ impl Shard {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a subscriber in; false when the shard is over or full.
+    /// Adds a subscriber; returns false when the shard is over or full.
     pub(crate) fn subscribe(
         &self,
         id: ConnectionId,
@@ -138,7 +140,7 @@ impl Shard {
         true
     }
 
-    /// Lets a subscriber go.
+    /// Removes a subscriber.
     pub(crate) fn unsubscribe(&self, id: ConnectionId) {
         let mut state = self.lock();
         state.subscribers.remove(&id);
@@ -147,7 +149,8 @@ impl Shard {
         self.changed.notify_one();
     }
 
-    /// A connection that may watch has proven an epoch that holds by `door`.
+    /// Records that a connection has proven an epoch, valid by `door`. The connection need not be a
+    /// subscriber of this shard.
     pub(crate) fn prove(
         &self,
         id: ConnectionId,
@@ -165,13 +168,13 @@ impl Shard {
         self.changed.notify_one();
     }
 
-    /// Whether the connection watches.
+    /// Returns whether the connection is a subscriber.
     pub(crate) fn has(&self, id: ConnectionId) -> bool {
         self.lock().subscribers.contains_key(&id)
     }
 
-    /// Whether it is beyond doubt that the subscriber has proven `epoch`. The store decides
-    /// whether that is the current one.
+    /// Returns whether the subscriber has certainly proven `epoch`. Whether that is the current
+    /// epoch is for the store to decide.
     pub(crate) fn has_proven(&self, id: ConnectionId, epoch: Epoch) -> bool {
         let state = self.lock();
         !state.is_invalidated
@@ -181,7 +184,7 @@ impl Shard {
                 .is_some_and(|subscriber| subscriber.proofs.epoch() == epoch)
     }
 
-    /// Whether the shard takes nobody any more.
+    /// Returns whether the shard accepts no more subscribers.
     pub(crate) fn is_over(&self) -> bool {
         self.lock().is_over
     }
@@ -191,9 +194,9 @@ impl Shard {
         self.ended.cancelled().await;
     }
 
-    /// Those who are to be told what the watch has just given. Whoever comes later finds it in
-    /// the log, and whoever goes forgets the room first. Entries may end with one that has `ended`
-    /// an epoch.
+    /// Returns the outboxes that receive what the watch has just yielded. A connection that
+    /// subscribes later finds it in the log; one that unsubscribes forgets the room first. `ended`
+    /// is the epoch that the last of the entries ended, if any.
     pub(crate) fn outboxes(&self, ended: Option<Epoch>, now: Timestamp) -> Subscribers {
         let mut state = self.lock();
         if let Some(ended) = ended {
@@ -204,13 +207,13 @@ impl Shard {
         Arc::clone(state.outboxes.get_or_insert_with(|| all.cloned().collect()))
     }
 
-    /// Tells something that nobody may miss.
+    /// Sends an event that no subscriber may miss.
     pub(crate) fn announce(&self, event: Event) {
         let frame = encode(&RelayFrame::Event(event));
         self.lock().push_control(&frame);
     }
 
-    /// The watch has lost something.
+    /// Marks the room as lagging for all subscribers: the watch has lost entries.
     pub(crate) fn lag(&self) {
         let mut state = self.lock();
         state.is_invalidated = true;
@@ -221,7 +224,7 @@ impl Shard {
         self.progress.notify_waiters();
     }
 
-    /// What was proven may no longer hold.
+    /// Marks the subscribers' proofs as possibly invalid.
     pub(crate) fn invalidate(&self) {
         self.lock().is_invalidated = true;
     }
@@ -230,7 +233,7 @@ impl Shard {
         self.lock().is_invalidated
     }
 
-    /// The door was looked at: keeps the proofs that hold by it.
+    /// Revalidates the subscribers' proofs by a fresh read of the door.
     pub(crate) fn revalidate(&self, door: &StoredDoor, now: Timestamp) {
         let mut state = self.lock();
         state.is_invalidated = false;
@@ -253,7 +256,7 @@ impl Shard {
         self.expire_unproven(now);
     }
 
-    /// Lets go of those whose grace is over, and says when the next one's is.
+    /// Removes the subscribers whose grace is over, and returns when the next one's grace ends.
     pub(crate) fn expire_unproven(&self, now: Timestamp) -> Option<Timestamp> {
         let mut next = None;
         let mut frame = None;
@@ -281,14 +284,14 @@ impl Shard {
         next
     }
 
-    /// Ends the shard if nobody is left.
+    /// Ends the shard if it has no subscribers left. Returns whether it is over.
     pub(crate) fn end_if_empty(&self) -> bool {
         let mut state = self.lock();
         state.is_over = state.is_over || state.subscribers.is_empty();
         state.is_over
     }
 
-    /// Ends the shard if it has not ended: nothing tells it any more what happens.
+    /// Ends the shard, unless it has ended already, because no task feeds it any more.
     pub(crate) fn end_if_unfed(&self) {
         if !self.is_over() {
             let address = self.address;
@@ -296,10 +299,10 @@ impl Shard {
         }
     }
 
-    /// Ends the shard, and tells everyone why.
+    /// Ends the shard, and sends all subscribers the reason.
     pub(crate) fn end(&self, event: Event) {
         let frame = encode(&RelayFrame::Event(event));
-        // In one go: whoever came in between would be let go without a word.
+        // Under one lock: a subscriber that was added in between would be removed without an event.
         let mut state = self.lock();
         state.push_control(&frame);
         state.is_over = true;
@@ -333,7 +336,7 @@ impl State {
         }
     }
 
-    /// When one who has proven `epoch` lapses.
+    /// Returns when the subscription of a connection that has proven `epoch` expires.
     fn expiry(&self, epoch: Epoch, grace: Duration, now: Timestamp) -> Option<Timestamp> {
         if epoch >= self.current {
             return None;

@@ -1,4 +1,4 @@
-//! The task of a shard: carries what the store tells to those who watch.
+//! The task of a shard: broadcasts the events of the store's watch to the subscribers.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,10 +16,10 @@ use crate::{
     wire::{CloseReason, Event, LogItem, RelayFrame, encode},
 };
 
-/// Entries that are told at one go. Those of the smallest size make one batch.
+/// The maximum number of entries per broadcast. Entries of the smallest size then fit in one batch.
 const MAX_ENTRIES: usize = 60;
 
-/// Feeds a shard until its room ends or nobody watches.
+/// Feeds a shard until its room ends or it has no subscribers.
 pub(crate) async fn run(
     shard: Arc<Shard>,
     store: Arc<dyn Store>,
@@ -38,11 +38,11 @@ struct Task {
     counts: Arc<Counts>,
     watch: Watch,
     upkeep: Upkeep,
-    /// Taken from the watch, but not yet told.
+    /// Taken from the watch but not broadcast yet.
     next: Option<Arrival>,
 }
 
-/// Something that was taken from the watch, at some moment: entries grow older from then on.
+/// An item of the watch and when it was taken: entries age from then on.
 type Arrival = (Timestamp, Option<Watched>);
 
 impl Task {
@@ -52,7 +52,8 @@ impl Task {
             self.upkeep.begin(now);
             let lapse = self.shard.expire_unproven(now);
             if self.shard.end_if_empty() {
-                // If it fails the store is away: the linger counts from the touch before.
+                // If this fails, the store is unavailable, and the linger counts from the touch
+                // before.
                 let _ = self.upkeep.touch().await;
                 return;
             }
@@ -62,12 +63,12 @@ impl Task {
             let (at, item) = tokio::select! {
                 biased;
                 () = self.upkeep.step() => continue,
-                // Before the feed: from this moment on no connection may be told.
+                // Before the feed: after this moment an expired connection must receive nothing.
                 () = self.clock.sleep_until(wake) => continue,
                 taken = next(&mut self.next, &mut self.watch, &*self.clock), if may_tell => taken,
                 () = self.shard.changed.notified() => continue,
             };
-            // Whoever publishes at this moment goes first: what they say goes in the same writes.
+            // Lets concurrent publishers run first, so that their entries go into the same writes.
             tokio::task::yield_now().await;
             if !self.broadcast(item, at) {
                 return;
@@ -75,8 +76,8 @@ impl Task {
         }
     }
 
-    /// Tells one thing that was taken from the watch at `at`, or several entries at one go. False
-    /// when the room has ended.
+    /// Broadcasts one item that was taken from the watch at `at`, or several entries at once.
+    /// Returns false when the room has ended.
     fn broadcast(&mut self, item: Option<Watched>, at: Timestamp) -> bool {
         let address = self.shard.address;
         match item {
@@ -94,7 +95,7 @@ impl Task {
                 self.shard.end(Event::Closed { address, reason });
                 return false;
             }
-            // A watch ends only after it said so; one that does not has lost its room.
+            // A watch announces its end; one that ends without has lost its room.
             None => {
                 let reason = CloseReason::Gone;
                 self.shard.end(Event::Closed { address, reason });
@@ -104,7 +105,7 @@ impl Task {
         true
     }
 
-    /// Tells an entry and those that wait behind it to all who watch.
+    /// Broadcasts an entry and those queued behind it to all subscribers.
     fn broadcast_entries(&mut self, mut first: LogItem, at: Timestamp) {
         let now = self.clock.now();
         first.age = first.age.saturating_add(millis(now.saturating_duration_since(at)));
@@ -114,7 +115,7 @@ impl Task {
         }
         let broadcast = Broadcast::new(self.shard.id, self.shard.address, now, entries);
         let mut passed = DirectSends::default();
-        // Whoever's time is over hears nothing more, also if the feed came before the timer.
+        // Expired subscribers receive nothing more, even if the feed was polled before the timer.
         self.shard.expire_unproven(now);
         for outbox in &*self.shard.outboxes(ended, now) {
             passed.add(&broadcast, outbox.push_entries(&broadcast, self.clock.now()));
@@ -123,7 +124,7 @@ impl Task {
         self.counts.sent_direct(passed);
     }
 
-    /// Takes an entry and those that wait behind it, up to the next change of epoch.
+    /// Collects an entry and those queued behind it, up to the next change of epoch.
     fn collect(&mut self, first: LogItem, now: Timestamp) -> (Vec<EncodedEntry>, Option<Epoch>) {
         let mut entries = Vec::new();
         let mut item = first;

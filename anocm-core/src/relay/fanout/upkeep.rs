@@ -1,6 +1,8 @@
-//! What a shard asks of the store: touches, and looks at the door after something was voided or lost.
+//! A shard's requests to the store: touches, and reads of the door after something was voided or
+//! lost.
 //!
-//! Polled beside the feed and never awaited in it: a store that hangs delays no delivery.
+//! Polled concurrently with the feed and never awaited in it: a store that hangs delays no
+//! delivery.
 
 use std::{future::pending, sync::Arc, time::Duration};
 
@@ -12,23 +14,23 @@ use crate::{
     time::{Clock, Timestamp},
 };
 
-/// The longest time between two touches of a room in use.
+/// The maximum interval between two touches of a room in use.
 const TOUCH: Duration = Duration::from_secs(30);
-/// How long to wait after the store could not say how things stand.
+/// How long to wait before a failed read of the door is retried.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// What a shard asks of the store, one of each at a time.
+/// A shard's requests to the store, at most one of each kind at a time.
 pub(crate) struct Upkeep {
     shard: Arc<Shard>,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     interval: Duration,
     touch_at: Timestamp,
-    /// Not before this.
+    /// No read of the door before this.
     settle_at: Timestamp,
     touching: Option<BoxFuture<'static, Result<(), StoreError>>>,
     settling: Option<BoxFuture<'static, Result<StoredDoor, StoreError>>>,
-    /// Since when what was proven may no longer hold.
+    /// Since when the subscribers' proofs have been invalidated.
     doubted: Option<Timestamp>,
 }
 
@@ -48,7 +50,7 @@ impl Upkeep {
         }
     }
 
-    /// Begins what is due.
+    /// Starts the requests that are due.
     pub(crate) fn begin(&mut self, now: Timestamp) {
         if self.touching.is_none() && now >= self.touch_at {
             self.touch_at = now.saturating_add(self.interval);
@@ -65,7 +67,7 @@ impl Upkeep {
         }
     }
 
-    /// When there is something to begin, or [`may_broadcast`](Self::may_broadcast) changes.
+    /// Returns when the next request is due, or [`may_broadcast`](Self::may_broadcast) changes.
     pub(crate) fn next_timeout(&self, now: Timestamp) -> Timestamp {
         let touch = self.touching.is_none().then_some(self.touch_at);
         let is_waiting = self.doubted.is_some() && self.settling.is_none();
@@ -75,23 +77,24 @@ impl Upkeep {
         next.unwrap_or_else(|| now.saturating_add(self.interval))
     }
 
-    /// From when on what was proven is in doubt for longer than an epoch's grace.
+    /// Returns when the proofs will have been invalidated for as long as an epoch's grace.
     fn fresh_until(&self) -> Option<Timestamp> {
         self.doubted.map(|since| since.saturating_add(self.shard.grace))
     }
 
-    /// Whether those who watch may be told what the feed gives: not while what they have proven is
-    /// in doubt for longer than it would hold after the end of its epoch.
+    /// Returns whether entries may be broadcast: not once the proofs have been invalidated for
+    /// longer than they would be accepted after the end of their epoch.
     pub(crate) fn may_broadcast(&self, now: Timestamp) -> bool {
         self.fresh_until().is_none_or(|silence| now < silence)
     }
 
-    /// The door has changed: one that is being looked at may be that of before.
+    /// Cancels a read of the door in progress, since the door has changed: it may return the old
+    /// one.
     pub(crate) fn door_changed(&mut self) {
         self.settling = None;
     }
 
-    /// Goes on with what was begun, until some of it is done. Cancel safe.
+    /// Drives the started requests until one of them is done. Cancel-safe.
     pub(crate) async fn step(&mut self) {
         let touching = async {
             match &mut self.touching {
@@ -107,7 +110,8 @@ impl Upkeep {
         };
         tokio::select! {
             biased;
-            // If the room is gone the watch says so; if the store is, the next touch may succeed.
+            // If the room is gone, the watch reports it; if the store is unavailable, the next
+            // touch may succeed.
             _ = touching => self.touching = None,
             door = settling => {
                 self.settling = None;
@@ -120,7 +124,8 @@ impl Upkeep {
         }
     }
 
-    /// Touches the room once more: the linger starts where the last one left.
+    /// Touches the room. Also called when the last subscriber has left, so that the linger counts
+    /// from then.
     pub(crate) fn touch(&self) -> BoxFuture<'static, Result<(), StoreError>> {
         let (store, address) = (Arc::clone(&self.store), self.shard.address);
         async move { store.touch(&address).await }.boxed()

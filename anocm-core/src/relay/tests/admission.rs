@@ -1,4 +1,4 @@
-//! Who may do what.
+//! Authorization of requests.
 
 use super::*;
 
@@ -56,7 +56,7 @@ async fn a_newcomer_looks_joins_and_enters() {
     assert_eq!((door.address, door.epoch), (ROOM, Epoch::FIRST));
     assert_eq!((door.group_info, door.policy), (next(0).group_info, policy()));
     assert_eq!(accepted(bob.ask(join(DOOR, 0)).await), Ok(1));
-    // To have joined proves nothing yet.
+    // A join alone proves nothing yet.
     assert_eq!(bob.say(1, kept(MINUTE)).await, Err(Refusal::NotAdmitted));
     let entered = bob.enter(1).await.unwrap();
     assert_eq!(entered.current, Epoch::new(1));
@@ -85,7 +85,7 @@ async fn wrong_tokens_open_nothing() {
         assert_eq!(eve.ask(void(wrong, 1, 0)).await, Err(Refusal::NotAdmitted));
         assert_eq!(eve.ask(close(wrong)).await, Err(Refusal::NotAdmitted));
     }
-    // A member token opens its own epoch and no other, the owner's the current one.
+    // A member token admits to its own epoch and to no other, the owner token to the current one.
     for (epoch, wrong) in [(0, 1), (1, 0), (2, 2), (1, DOOR), (0, OWNER), (2, OWNER)] {
         let refused = eve.ask(enter(epoch, wrong)).await;
         assert_eq!(refused, Err(Refusal::NotAdmitted));
@@ -131,7 +131,7 @@ async fn of_a_room_that_is_not_there_nothing_can_be_had() {
     for request in [look(DOOR), join(DOOR, 0), enter(0, 0), void(OWNER, 1, 0), close(OWNER)] {
         assert_eq!(bob.ask(request).await, Err(Refusal::NoSuchRoom));
     }
-    // Without a proof one learns not even that.
+    // Without a proof a connection does not learn that the room is gone.
     assert_eq!(bob.read(0).await, Err(Refusal::NotAdmitted));
     assert_eq!(bob.say(0, kept(MINUTE)).await, Err(Refusal::NotAdmitted));
     let detach = Request::Detach { address: ROOM };

@@ -1,11 +1,12 @@
-//! The age that is told of an entry is that of the moment in which it is sent.
+//! The age that is delivered with an entry is its age at the moment of sending.
 
 use super::*;
 
-/// So much fits into a link that is not read; what is said beyond that waits in the relay.
+/// How many frames fit into a link that is not read; later ones are queued in the relay.
 const LINK: u64 = 64;
 
-/// A guest who takes nothing, while the others say so much that some of it waits in the relay.
+/// A guest that reads nothing, while the others publish so much that some of it is queued in the
+/// relay.
 async fn behind(world: &World, alice: &mut Guest, retention: Retention) -> Guest {
     let bob = world.member().await;
     for _ in 0..LINK + 40 {
@@ -26,12 +27,13 @@ async fn an_entry_that_waited_is_told_as_old_as_it_is_when_it_is_sent() {
         for _ in 0..LINK + 40 {
             ages.push(bob.entry().await.age);
         }
-        // What the link had taken was sent at once, and what was in its hands went as one batch.
+        // The frames that the link had taken were sent at once, and the frames in its hands went as
+        // one batch.
         assert_eq!(ages[0], 0);
         let waited = ages.iter().filter(|age| **age >= 5_000).count();
         assert!((20..=40).contains(&waited), "{ages:?}");
         assert!(ages.iter().all(|age| *age < 100 || (5_000..5_100).contains(age)), "{ages:?}");
-        // The same for all that is said next.
+        // Entries that are published next are sent at once again.
         assert_eq!(alice.say(0, retention).await, Ok(LINK + 41));
         assert_eq!(bob.entry().await.age, 0);
     }

@@ -1,4 +1,5 @@
-//! Everyone in a room is told who ended it, before anything else can tell that it is gone.
+//! All subscribers of a room are sent the reason for its end, before any other frame can show that
+//! it is gone.
 
 use super::{held::Stage, *};
 use crate::wire::CloseReason;
@@ -8,7 +9,7 @@ const CLOSED: Event = Event::Closed { address: ROOM, reason: CloseReason::Owner 
 #[tokio::test(start_paused = true)]
 async fn a_relay_that_stops_right_after_has_told_who_ended_the_room() {
     let Stage { store, relay, mut alice, mut bob } = Stage::new(RelayConfig::default()).await;
-    // The store's feed is slower than the owner.
+    // The store's feed is slower than the owner's request.
     store.end.shut();
     assert_eq!(alice.ask(close(OWNER)).await, Ok(Reply::Done));
     relay.shutdown(true).await;
@@ -27,7 +28,8 @@ async fn nobody_is_refused_what_has_ended_before_they_are_told_who_ended_it() {
     };
     for request in [say, read(0), enter(0, 0), look(DOOR)] {
         let Stage { store, mut alice, mut bob, .. } = Stage::new(RelayConfig::default()).await;
-        // The room is gone, but nobody was told: neither by the owner's request nor by the feed.
+        // The room is gone, but no event was sent yet: neither by the owner's request nor by the
+        // feed.
         store.end.shut();
         store.closed.shut();
         alice.send(close(OWNER)).await;

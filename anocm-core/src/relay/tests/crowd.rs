@@ -1,4 +1,4 @@
-//! Rooms of more than are told at one go.
+//! Rooms with more subscribers than one shard takes.
 
 use super::{delivery::generous, *};
 use crate::relay::Rate;
@@ -42,7 +42,7 @@ async fn whoever_goes_makes_a_place_and_an_empty_hub_ends() {
     let world = World::with(generous());
     let mut alice = world.alice().await;
     let mut all = crowd(&world).await;
-    // All of the second shard, which has those from the 64th on.
+    // All subscribers of the second shard, which has those from the 64th on.
     for guest in &mut all[63..127] {
         assert_eq!(guest.ask(Request::Detach { address: ROOM }).await, Ok(Reply::Done));
     }

@@ -1,14 +1,14 @@
-//! What arrives, when, and what happens to those who do not keep up.
+//! Delivery: what arrives, when, and what happens to clients that do not keep up.
 
 use super::*;
 
-/// A relay that does not slow down whoever publishes a lot.
+/// A relay whose rate limits do not slow down a client that publishes a lot.
 pub(super) fn generous() -> RelayConfig {
     let rate = |each| crate::relay::Rate { amount: each, period: SECOND, burst: each };
     RelayConfig { requests: rate(1_000_000), bytes: rate(1 << 40), ..RelayConfig::default() }
 }
 
-/// Reads on until the log ends; gives the places, and how far the last page reached.
+/// Reads until the log ends; returns the sequence numbers, and how far the last page reached.
 async fn catch_up(guest: &mut Guest, mut after: u64) -> (Vec<u64>, u64) {
     let mut read = Vec::new();
     loop {
@@ -75,7 +75,7 @@ async fn whoever_enters_in_the_middle_of_traffic_misses_nothing() {
             let (read, reached) = catch_up(&mut bob, 0).await;
             assert_eq!(read, (1..=reached).collect::<Vec<_>>());
             assert!(reached >= head);
-            // Events go on from the head that was named.
+            // Events continue after the head that the reply named.
             for place in head + 1..=300.min(head + 5) {
                 assert_eq!(bob.entry().await.seq.value(), place);
             }
@@ -109,7 +109,7 @@ async fn a_slow_reader_lags_is_told_and_catches_up_with_nothing_lost() {
     };
     assert_eq!(after, seen);
     assert!((60..900).contains(&seen), "lagged after {seen}");
-    // Suspended until he reads, and told only once.
+    // The room is suspended until he reads, and he is notified only once.
     assert_eq!(alice.say(0, kept(MINUTE)).await, Ok(1_001));
     bob.hears_nothing().await;
 
@@ -169,7 +169,7 @@ async fn whoever_takes_no_answers_gets_to_ask_no_more() {
     for _ in 0..300 {
         alice.say(0, kept(MINUTE)).await.unwrap();
     }
-    // Each page is 256 kB; a few of them fill what may wait, and no more is read.
+    // Each page is 256 kB; a few of them fill the outbox, and no more requests are read.
     let mut asked = 0;
     while tokio::time::timeout(MOMENT, alice.send(read(0))).await.is_ok() {
         asked += 1;
@@ -189,7 +189,7 @@ async fn whoever_lags_is_heard_again_at_once() {
         entry: entry(EntryKind::Message, 0, kept(MINUTE)),
         next: None,
     };
-    // So much waits for Bob that no more than the request already awaited is read of him.
+    // So much is queued for Bob that only the request that was already awaited is read from him.
     for _ in 0..280 {
         alice.say(0, kept(MINUTE)).await.unwrap();
     }
@@ -197,7 +197,7 @@ async fn whoever_lags_is_heard_again_at_once() {
     bob.send(publish()).await;
     tokio::time::sleep(MOMENT).await;
     assert_eq!(alice.say(0, kept(MINUTE)).await, Ok(282));
-    // When it is too much and left out, he is read although he has taken nothing.
+    // Once it is too much and dropped, his requests are read although he has received nothing.
     for _ in 0..150 {
         alice.say(0, kept(MINUTE)).await.unwrap();
     }
@@ -226,7 +226,8 @@ async fn an_entry_that_expires_while_it_waits_is_not_kept_either() {
     let world = World::with(generous());
     let mut alice = world.alice().await;
     let mut bob = world.member().await;
-    // Bob takes nothing, so that what follows waits until he is given up.
+    // Bob reads nothing, so everything that follows is queued until his connection is closed by the
+    // write timeout.
     for _ in 0..200 {
         alice.say(0, kept(MINUTE)).await.unwrap();
     }
@@ -249,7 +250,7 @@ async fn an_entry_that_expires_while_it_waits_is_not_kept_either() {
     alice.say(0, kept(SECOND)).await.unwrap();
     tokio::time::sleep(SECOND + MOMENT).await;
     assert_eq!(outbox.queued_bytes(), before + long);
-    // What is left is heard, each once and in order.
+    // The remaining entries arrive, each once and in order.
     for place in (1..=200).chain((202..=220).step_by(2)) {
         assert_eq!(bob.entry().await.seq.value(), place);
     }
@@ -274,14 +275,14 @@ async fn two_relays_share_a_room_through_their_store() {
         assert_eq!(guest.entry().await.seq, Seq::new(2));
         assert_eq!(guest.entry().await.seq, Seq::new(3));
     }
-    // One of them going away takes nothing from the other.
+    // The shutdown of one relay takes nothing from the other's clients.
     world.relay.shutdown(false).await;
     tokio::time::sleep(60 * MINUTE).await;
     assert_eq!(bob.say(1, kept(MINUTE)).await, Ok(4));
     assert_eq!(bob.ask(close(OWNER)).await, Ok(Reply::Done));
 }
 
-/// Listens until `all` entries are known, and reads where it lags.
+/// Receives until `all` entries are known, and reads the log where the room lags.
 async fn listen(guest: &Guest, all: u64, ask: impl Fn(Request)) {
     let mut has = 0;
     while has < all {
@@ -311,7 +312,7 @@ async fn listen(guest: &Guest, all: u64, ask: impl Fn(Request)) {
     }
 }
 
-/// Publishes a hundred messages as fast as it can, and listens meanwhile.
+/// Publishes a hundred messages as fast as it can, and receives meanwhile.
 async fn chatter(guest: Guest, all: u64) {
     let (to, mut from) = tokio::sync::mpsc::unbounded_channel();
     let ask = move |request| {

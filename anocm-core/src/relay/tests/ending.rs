@@ -57,7 +57,7 @@ async fn the_owner_closes_the_room_for_everyone() {
     let mut bob = world.member().await;
     let mut carol = world.guest().await;
     assert_eq!(alice.say(0, kept(MINUTE)).await, Ok(1));
-    // Whoever has the owner token may, from any connection.
+    // The owner token is enough, from any connection.
     assert_eq!(carol.ask(close(OWNER)).await, Ok(Reply::Done));
     for guest in [&mut alice, &mut bob] {
         assert_eq!(guest.entry().await.seq, Seq::new(1));
@@ -66,7 +66,7 @@ async fn the_owner_closes_the_room_for_everyone() {
         assert_eq!(guest.read(0).await, Err(Refusal::NotAdmitted));
     }
     carol.hears_nothing().await;
-    // The connections go on, and the address is free.
+    // The connections stay open, and the address is free.
     assert_eq!(bob.ask(create(ROOM, policy())).await, Ok(Reply::Done));
     assert_eq!(alice.say(0, kept(MINUTE)).await, Err(Refusal::NotAdmitted));
     assert_eq!(bob.say(0, kept(MINUTE)).await, Ok(1));
@@ -81,7 +81,7 @@ async fn a_room_created_where_one_just_ended_is_another() {
         alice.say(0, kept(MINUTE)).await.unwrap();
     }
     alice.events.clear();
-    // All in one go, so that the old room's end is not told before the new one begins.
+    // Sent together, so that the old room's end is not delivered before the new one begins.
     alice.send(close(OWNER)).await;
     alice.send(create(ROOM, policy())).await;
     let again = entry(EntryKind::Message, 0, kept(MINUTE));
@@ -127,7 +127,7 @@ async fn a_connection_in_no_room_is_closed() {
     let mut bob = world.guest().await;
     let started = tokio::time::Instant::now();
     tokio::time::sleep(50 * SECOND).await;
-    // To look is not to be in it.
+    // A door query does not count as being in the room.
     assert!(bob.ask(look(DOOR)).await.is_ok());
     assert!(bob.last_words().await.is_empty());
     assert_eq!(started.elapsed().as_secs(), 60);

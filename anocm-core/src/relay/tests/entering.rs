@@ -1,4 +1,4 @@
-//! What is said while somebody who is there already proves an epoch.
+//! Entries that are published while a connection already in the room proves an epoch.
 
 use super::{delivery::generous, held::Stage, *};
 
@@ -6,7 +6,7 @@ use super::{delivery::generous, held::Stage, *};
 async fn whoever_is_told_something_meanwhile_is_not_told_that_the_log_ends_before_it() {
     let mut stage = Stage::new(generous()).await;
     let Stage { store, alice, bob, .. } = &mut stage;
-    // The second look is for where the log ends.
+    // The second read of the door is for the end of the log.
     store.door.shut_after(1);
     bob.send(enter(0, 0)).await;
     store.door.reached().await;
@@ -21,7 +21,7 @@ async fn whoever_is_told_something_meanwhile_is_not_told_that_the_log_ends_befor
     }
 }
 
-/// Bob asks for what follows `after` while something live is on its way to those who watch.
+/// Bob reads the log after `after` while a live entry is on its way to the subscribers.
 async fn reads_ahead(stage: &mut Stage, after: u64) {
     let Stage { store, alice, bob, .. } = stage;
     store.told.shut();

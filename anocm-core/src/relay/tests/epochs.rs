@@ -1,4 +1,4 @@
-//! What a proven epoch opens, and for how long.
+//! What a proven epoch gives access to, and for how long.
 
 use super::*;
 
@@ -79,7 +79,7 @@ async fn whoever_does_not_prove_the_new_epoch_lapses_after_the_grace() {
     assert_eq!((places(&page), page.reaches, page.more), (vec![1], Seq::new(1), false));
     assert_eq!(bob.say(0, kept(MINUTE)).await, stale(1));
 
-    // Alice, who proved it, goes on; and so can Bob.
+    // Alice has proven it and continues; so can Bob.
     let heard = [alice.entry().await, alice.entry().await, alice.entry().await];
     assert_eq!(heard.map(|item| item.seq.value()), [1, 2, 3]);
     alice.hears_nothing().await;
@@ -98,7 +98,7 @@ async fn the_grace_runs_from_the_end_of_the_proven_epoch() {
     tokio::time::sleep(6 * SECOND).await;
     alice.commit(1).await.unwrap();
     alice.enter(2).await.unwrap();
-    // Bob walks one step of two: he has ten seconds from the second commit.
+    // Bob proves one epoch of two: he has ten seconds from the second commit.
     bob.enter(1).await.unwrap();
     tokio::time::sleep(6 * SECOND).await;
     assert_eq!(bob.entry().await.seq, Seq::new(1));
@@ -129,7 +129,7 @@ async fn a_voided_commit_is_taken_back_for_everyone() {
     assert_eq!(eve.event().await, back);
     assert_eq!(eve.event().await, Event::Lapsed { address: ROOM });
 
-    // The room goes on, and nobody lapses for not having proven what is no more.
+    // The room continues, and no subscription lapses for not having proven the voided epoch.
     tokio::time::sleep(20 * SECOND).await;
     assert_eq!(bob.say(0, kept(MINUTE)).await, Ok(3));
     assert_eq!(alice.entry().await.seq, Seq::new(3));

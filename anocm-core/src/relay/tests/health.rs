@@ -1,4 +1,4 @@
-//! What a relay does all the time, and what becomes of it when that ends.
+//! A relay's background task, and the consequences of its end.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,16 +11,16 @@ use crate::{
     wire::{CloseReason, Posture},
 };
 
-/// What goes wrong in a store.
+/// The faults of a store.
 #[derive(Clone, Copy, Default)]
 struct Faults {
-    /// Asked for its posture for the so many-th time, it panics.
+    /// The number of the posture query at which it panics, counted from zero.
     posture_panics_at: Option<u64>,
-    /// It never answers what becomes of its promise, but for the first greeting.
+    /// Whether it stops responding to posture queries after the first greeting.
     posture_hangs: bool,
-    /// Its watches panic when an entry is told.
+    /// Whether its watches panic when they yield an entry.
     watch_panics: bool,
-    /// It is not there between these moments.
+    /// It is unreachable between these moments.
     outage: Option<(Timestamp, Timestamp)>,
 }
 
@@ -179,7 +179,7 @@ async fn a_relay_is_not_ready_while_its_store_does_not_answer() {
     drop(alice);
 }
 
-/// Time passes, and nothing of the process runs.
+/// Lets time pass while the process is suspended.
 async fn is_stopped_for(time: Duration) {
     tokio::time::advance(time).await;
 }
@@ -193,7 +193,7 @@ async fn a_relay_that_was_stopped_ends_no_room_when_it_goes_on() {
     drop(bob);
     is_stopped_for(60 * MINUTE).await;
     assert_eq!(alice.say(0, kept(MINUTE)).await, Ok(1));
-    // Nor a room without a connection at that moment.
+    // Nor does it end a room without a connection at that moment.
     drop(alice);
     tokio::time::sleep(MINUTE).await;
     is_stopped_for(60 * MINUTE).await;

@@ -1,4 +1,4 @@
-//! A store that stops in the middle of a step, until a test lets it go on.
+//! A store that blocks in the middle of a step, until a test lets it continue.
 
 use async_trait::async_trait;
 use futures_util::StreamExt;
@@ -10,7 +10,7 @@ use crate::{
     wire::{CloseReason, Posture},
 };
 
-/// Where a step can be stopped.
+/// A gate at which a step can be blocked.
 #[derive(Default)]
 pub(super) struct Gate(watch::Sender<Stand>);
 
@@ -18,9 +18,9 @@ pub(super) struct Gate(watch::Sender<Stand>);
 enum Stand {
     #[default]
     Open,
-    /// Lets so many pass, and is shut then.
+    /// Lets `after` callers pass, and is shut then.
     Shut { after: u32 },
-    /// Shut, and somebody stands before it.
+    /// Shut, and a caller waits at it.
     Reached,
 }
 
@@ -29,7 +29,7 @@ impl Gate {
         self.shut_after(0);
     }
 
-    /// Lets so many pass first.
+    /// Shuts the gate after `after` more callers have passed.
     pub(super) fn shut_after(&self, after: u32) {
         self.0.send_replace(Stand::Shut { after });
     }
@@ -38,7 +38,7 @@ impl Gate {
         self.0.send_replace(Stand::Open);
     }
 
-    /// Returns when somebody stands before the gate.
+    /// Returns when a caller waits at the gate.
     pub(super) async fn reached(&self) {
         self.wait_for(Stand::Reached).await;
     }
@@ -66,17 +66,17 @@ impl Gate {
 /// A memory store with gates.
 pub(super) struct Held {
     inner: Arc<MemoryStore>,
-    /// After a door was looked at, before that is given back.
+    /// After a door was read, before it is returned.
     pub(super) door: Gate,
     /// Before a room is touched.
     pub(super) touch: Gate,
-    /// After a page was read, before it is given back.
+    /// After a page was read, before it is returned.
     pub(super) read: Gate,
-    /// After a room was closed, before that is said.
+    /// After a room was closed, before the call returns.
     pub(super) closed: Gate,
-    /// Before a watch tells of an entry.
+    /// Before a watch yields an entry.
     pub(super) told: Arc<Gate>,
-    /// Before a watch tells that its room has ended.
+    /// Before a watch yields the end of its room.
     pub(super) end: Arc<Gate>,
 }
 
@@ -174,7 +174,7 @@ impl Store for Held {
     }
 }
 
-/// A relay whose store can be stopped, and Alice and Bob, who are in a room of it.
+/// A relay whose store can be blocked, with Alice and Bob in a room of it.
 pub(super) struct Stage {
     pub(super) store: Arc<Held>,
     pub(super) relay: Arc<Relay>,

@@ -3,9 +3,9 @@
 use super::*;
 use crate::store::MAX_EPOCHS;
 
-/// How many epochs are forgotten.
+/// How many epochs are no longer in the history.
 const FORGOTTEN: u64 = 7;
-/// The epoch that the room is in.
+/// The room's current epoch.
 const CURRENT: u64 = MAX_EPOCHS as u64 - 1 + FORGOTTEN;
 
 fn member(epoch: u64) -> Token {
@@ -18,8 +18,8 @@ fn enter(epoch: u64) -> Request {
     Request::Enter { address: ROOM, epoch: Epoch::new(epoch), member: member(epoch) }
 }
 
-/// A room whose log is one commit after the other, the last of which began `CURRENT`; and Bob,
-/// who has proven epoch 0 when that was the current one.
+/// A room whose log consists of commits only, the last of which began `CURRENT`; and Bob, who
+/// proved epoch 0 when that was the current one.
 async fn long_past() -> (World, Guest) {
     let world = World::new();
     let first = NextEpoch { member: member(0).hash(), ..next(0) };
@@ -33,7 +33,7 @@ async fn long_past() -> (World, Guest) {
         let next = NextEpoch { member: member(epoch + 1).hash(), ..next(0) };
         world.store.append(&ROOM, commit, Some(next)).await.unwrap();
     }
-    // The relay has heard of it.
+    // Let the relay receive the commits.
     tokio::time::sleep(MOMENT).await;
     (world, bob)
 }
@@ -41,7 +41,7 @@ async fn long_past() -> (World, Guest) {
 #[tokio::test(start_paused = true)]
 async fn an_epoch_beyond_the_history_is_not_admitted_and_the_first_within_it_is() {
     let (world, mut bob) = long_past().await;
-    // What Bob has proven is beyond it by now.
+    // The epoch that Bob has proven is beyond the history by now.
     assert_eq!(bob.ask(read(0)).await, Err(Refusal::NotAdmitted));
     assert_eq!(bob.say(0, kept(MINUTE)).await, Err(Refusal::NotAdmitted));
     let mut carol = world.guest().await;
@@ -53,7 +53,7 @@ async fn an_epoch_beyond_the_history_is_not_admitted_and_the_first_within_it_is(
     };
     assert_eq!((entered.current.value(), entered.head.value()), (CURRENT, CURRENT));
     assert_eq!(entered.began.value(), FORGOTTEN);
-    // It opens the log up to its own end, also what lies before it and is still kept.
+    // It gives access to the log up to its own end, including earlier entries that are still kept.
     let page = carol.read(FORGOTTEN).await.unwrap();
     assert_eq!((places(&page), page.more), (vec![FORGOTTEN + 1], false));
     assert!(carol.ask(enter(CURRENT)).await.is_ok());
@@ -83,7 +83,7 @@ async fn a_commit_whose_epoch_before_is_forgotten_cannot_be_voided() {
         assert_eq!(alice.ask(void(seq)).await, stale(CURRENT));
     }
     assert_eq!(world.store.door(&ROOM).await.unwrap(), before);
-    // The first that can be takes everything after it along.
+    // The first commit that can be voided voids everything after it as well.
     assert_eq!(alice.ask(void(FORGOTTEN + 1)).await, Ok(Reply::Done));
     let door = world.store.door(&ROOM).await.unwrap();
     assert_eq!((door.epoch().value(), door.epochs.len()), (FORGOTTEN, 1));

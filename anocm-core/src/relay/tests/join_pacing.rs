@@ -1,4 +1,4 @@
-//! Newcomers at a door.
+//! Join pacing.
 
 use super::*;
 
@@ -9,7 +9,7 @@ fn crowded(answer: Result<Reply, Refusal>) -> u64 {
     }
 }
 
-/// A room at whose door as many stand as may at one time.
+/// A room with as many pending joins as are let in without pacing.
 async fn crowd(world: &World) -> (Guest, Vec<Guest>) {
     let alice = world.alice().await;
     let mut others = Vec::new();
@@ -29,9 +29,9 @@ async fn a_turn_comes_when_it_was_said_to_come_and_is_ones_own() {
     let his = crowded(bob.ask(look(DOOR)).await);
     let hers = crowded(carol.ask(look(DOOR)).await);
     assert!(0 < his && his < hers, "{his} {hers}");
-    // Asking again does not make it earlier or later.
+    // Another query does not make the slot earlier or later.
     assert_eq!(crowded(bob.ask(look(DOOR)).await), his);
-    // Members look when they like.
+    // Members' door queries are not paced.
     assert!(alice.ask(look(DOOR)).await.is_ok());
     tokio::time::sleep(Duration::from_millis(his)).await;
     assert!(bob.ask(look(DOOR)).await.is_ok());
@@ -50,7 +50,7 @@ async fn whoever_was_overtaken_needs_no_other_turn() {
     let current = Epoch::new(1);
     assert_eq!(bob.ask(join(DOOR, 0)).await, Err(Refusal::StaleEpoch { current }));
     assert!(bob.ask(look(DOOR)).await.is_ok());
-    // But only one look, and only whoever had looked.
+    // But only one query, and only for a client that had queried the door.
     crowded(bob.ask(look(DOOR)).await);
     let mut mallory = world.guest().await;
     assert_eq!(mallory.ask(join(DOOR, 0)).await, Err(Refusal::StaleEpoch { current }));
@@ -94,7 +94,7 @@ async fn whoever_waits_for_a_turn_is_not_idle() {
     assert!(wait > 2_000, "{wait}");
     tokio::time::sleep(Duration::from_millis(wait)).await;
     assert!(last.ask(look(DOOR)).await.is_ok());
-    // And then as idle as anybody.
+    // After that it is subject to the idle timeout like any other connection.
     tokio::time::sleep(2 * SECOND).await;
     assert_eq!(last.last_words().await, []);
 }

@@ -1,11 +1,11 @@
-//! What is said while somebody who lags reads the log.
+//! Entries that are published while a lagging client reads the log.
 
 use super::{delivery::generous, held::Stage, *};
 
-/// More than waits for one connection, and not more than a page holds.
+/// More than is queued for one connection, and not more than a page holds.
 const SAID: u64 = 200;
 
-/// Bob lags behind all that was said; gives the last place that he was told.
+/// Bob lags behind all that was published; returns the last sequence number that he received.
 async fn lagging() -> (Stage, u64) {
     let config = RelayConfig { outbox_bytes: 32_000, ..generous() };
     let mut stage = Stage::new(config).await;
@@ -24,15 +24,15 @@ async fn lagging() -> (Stage, u64) {
     (stage, seen)
 }
 
-/// Bob asks for what follows `after`; one more thing is said to everyone when his page was read
-/// and not answered yet.
+/// Bob reads the log after `after`; one more entry is broadcast after his page was read and before
+/// the reply is sent.
 async fn reads_while_alice_speaks(stage: &mut Stage, after: u64) -> Page {
     let Stage { store, alice, bob, .. } = stage;
     store.read.shut();
     bob.send(read(after)).await;
     store.read.reached().await;
     let said = alice.say(0, kept(MINUTE)).await.unwrap();
-    // Whoever watches is told at one go.
+    // All subscribers receive it in one broadcast.
     while alice.entry().await.seq.value() < said {}
     store.read.open();
     match bob.frame().await {
@@ -41,7 +41,7 @@ async fn reads_while_alice_speaks(stage: &mut Stage, after: u64) -> Page {
     }
 }
 
-/// Bob has caught up, and hears what is said next.
+/// Bob has caught up, and receives the next entry.
 async fn flows_on(mut stage: Stage, next: u64) {
     assert_eq!(stage.alice.say(0, kept(MINUTE)).await, Ok(next));
     assert_eq!(stage.bob.entry().await.seq.value(), next);

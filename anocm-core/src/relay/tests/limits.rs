@@ -1,4 +1,4 @@
-//! Bounds of one connection and of the relay.
+//! Limits of one connection and of the relay.
 
 use super::*;
 use crate::relay::Rate;
@@ -19,7 +19,7 @@ async fn too_many_rooms_in_one_connection_are_refused() {
     let mut bob = world.guest().await;
     assert_eq!(bob.ask(create(ROOM, policy())).await, Ok(Reply::Done));
     assert_eq!(alice.enter(0).await, Err(Refusal::Full));
-    // A room that is left, or ends, makes place.
+    // A room that is left, or ends, frees its slot.
     let detach = Request::Detach { address: room(1) };
     assert_eq!(alice.ask(detach).await, Ok(Reply::Done));
     assert!(alice.enter(0).await.is_ok());
@@ -29,7 +29,7 @@ async fn too_many_rooms_in_one_connection_are_refused() {
     assert_eq!(alice.ask(create(room(3), policy())).await, Ok(Reply::Done));
 }
 
-/// How much the log of `ROOM` holds, and the room's epoch.
+/// Returns the head of the log of `ROOM`, and the room's epoch.
 async fn state(world: &World) -> (u64, u64) {
     let door = world.store.door(&ROOM).await.unwrap();
     (door.head.value(), door.epoch().value())
@@ -49,7 +49,7 @@ async fn nobody_joins_a_room_that_they_could_not_enter() {
     assert_eq!(bob.ask(detach).await, Ok(Reply::Done));
     assert_eq!(accepted(bob.ask(join(DOOR, 0)).await), Ok(1));
     assert!(bob.enter(1).await.is_ok());
-    // Whoever is in the room has a place, also to come back through the door.
+    // A member has a slot for the room, also to join again through the door.
     assert_eq!(accepted(bob.ask(join(DOOR, 1)).await), Ok(2));
     assert!(bob.enter(2).await.is_ok());
 }
@@ -61,7 +61,7 @@ async fn a_room_beyond_the_places_is_not_created() {
     assert_eq!(bob.ask(create(room(1), policy())).await, Ok(Reply::Done));
     assert_eq!(bob.ask(create(ROOM, policy())).await, Err(Refusal::Full));
     assert!(world.store.door(&ROOM).await.is_err());
-    // The address is free for somebody else.
+    // The address is still free for another client.
     let _alice = world.alice().await;
 }
 
@@ -72,15 +72,15 @@ async fn a_join_keeps_its_place_until_its_author_has_entered() {
     let mut bob = world.guest().await;
     assert_eq!(bob.ask(create(room(1), policy())).await, Ok(Reply::Done));
     assert_eq!(accepted(bob.ask(join(DOOR, 0)).await), Ok(1));
-    // Another room of his on the same connection does not take it.
+    // Another room on his connection does not take the slot.
     assert_eq!(bob.ask(create(room(2), policy())).await, Err(Refusal::Full));
     assert!(bob.enter(1).await.is_ok());
-    // Nor is it kept for ever: whoever does not come gives it back.
+    // The slot is not kept forever: a client that does not enter gives it back by detaching.
     let detach = |address| Request::Detach { address };
     assert_eq!(bob.ask(detach(ROOM)).await, Ok(Reply::Done));
     assert_eq!(accepted(bob.ask(join(DOOR, 1)).await), Ok(2));
     assert_eq!(bob.ask(detach(ROOM)).await, Ok(Reply::Done));
-    // Nor for whoever comes and is not admitted.
+    // Nor is it kept for a client that enters and is not admitted.
     assert_eq!(accepted(bob.ask(join(DOOR, 2)).await), Ok(3));
     assert_eq!(bob.ask(enter(3, 0x99)).await, Err(Refusal::NotAdmitted));
     assert_eq!(bob.ask(create(room(2), policy())).await, Ok(Reply::Done));

@@ -42,7 +42,7 @@ use crate::{
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
-/// Shorter than any timer of a relay: what takes longer waits for time to pass.
+/// Shorter than any timer of a relay: what takes longer depends on time passing.
 const MOMENT: Duration = Duration::from_micros(500);
 
 const OWNER: u8 = 0xEE;
@@ -67,26 +67,26 @@ impl World {
         Self { store, clock, relay }
     }
 
-    /// A guest who is connected.
+    /// A connected guest.
     async fn guest(&self) -> Guest {
         Guest::of(&self.relay).await
     }
 
-    /// A guest who has created a room at `ROOM` and watches it.
+    /// A guest that has created a room at `ROOM` and subscribes to it.
     async fn alice(&self) -> Guest {
         let mut alice = self.guest().await;
         assert_eq!(alice.ask(create(ROOM, policy())).await, Ok(Reply::Done));
         alice
     }
 
-    /// Another member of epoch 0 of `ROOM`, who watches.
+    /// Another member of epoch 0 of `ROOM`, subscribed to it.
     async fn member(&self) -> Guest {
         let mut guest = self.guest().await;
         assert!(guest.enter(0).await.is_ok());
         guest
     }
 
-    /// Everything that is kept of `ROOM`.
+    /// All sequence numbers that are kept of `ROOM`.
     async fn kept(&self) -> Vec<u64> {
         let page = self.store.read(&ROOM, Seq::START, Seq::new(u64::MAX)).await;
         places(&page.unwrap())
@@ -110,7 +110,7 @@ impl Guest {
         Self { link, last_id: 0, events: VecDeque::new() }
     }
 
-    /// Sends a request without waiting for the answer.
+    /// Sends a request without waiting for the reply.
     async fn send(&mut self, request: Request) -> u32 {
         self.last_id += 1;
         let id = self.last_id;
@@ -137,7 +137,7 @@ impl Guest {
         Some(decode(&frame, 2 * MAX_FRAME).unwrap())
     }
 
-    /// The next event, which must come without waiting for time to pass.
+    /// Returns the next event, which must arrive without waiting for time to pass.
     async fn event(&mut self) -> Event {
         if let Some(event) = self.events.pop_front() {
             return event;
@@ -148,7 +148,7 @@ impl Guest {
         }
     }
 
-    /// The last of the events that come without waiting for time to pass.
+    /// Returns the last of the events that arrive without waiting for time to pass.
     async fn last_event(&mut self) -> Event {
         let mut last = self.event().await;
         while let Ok(Some(RelayFrame::Event(event))) =
@@ -166,14 +166,14 @@ impl Guest {
         }
     }
 
-    /// Asserts that nothing comes without time passing.
+    /// Asserts that nothing arrives without time passing.
     async fn hears_nothing(&mut self) {
         assert_eq!(self.events.pop_front(), None);
         let heard = tokio::time::timeout(MOMENT, self.frame()).await;
         assert!(heard.is_err(), "heard {heard:?}");
     }
 
-    /// What comes until the relay closes the connection.
+    /// Returns the events that arrive until the relay closes the connection.
     async fn last_words(&mut self) -> Vec<Event> {
         let mut words: Vec<Event> = self.events.drain(..).collect();
         while let Some(frame) = self.frame().await {
@@ -235,7 +235,7 @@ fn policy() -> Policy {
     }
 }
 
-/// What epoch `n` brings: its member token is `n`.
+/// The data of epoch `n`: its member token is `n`.
 fn next(n: u8) -> NextEpoch {
     NextEpoch {
         member: token(n).hash(),

@@ -1,4 +1,4 @@
-//! What creating and joining costs while many do it, and what one room may take.
+//! Proof of work for creating and joining rooms under load, and the rate limits of one room.
 
 use super::*;
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
     wire::{Puzzle, Solution},
 };
 
-/// Half of it is free, and little work is asked for the rest.
+/// Half of the burst is free, and the rest has a low difficulty.
 fn ten_at_once() -> RelayConfig {
     RelayConfig {
         admissions: Rate { amount: 1, period: MINUTE, burst: 10 },
@@ -33,13 +33,13 @@ fn work(address: RoomAddress, puzzle: Puzzle) -> Request {
 }
 
 impl Guest {
-    /// Asks for something that is to be worked for, and works.
+    /// Sends a request that needs proof of work, and solves the puzzle.
     async fn works_for(&mut self, address: RoomAddress, request: Request) {
         let puzzle = puzzle(self.ask(request).await);
         assert_eq!(self.ask(work(address, puzzle)).await, Ok(Reply::Done));
     }
 
-    /// Creates the room, after work if need be; says how much.
+    /// Creates the room, with proof of work if needed; returns the difficulty.
     async fn opens(&mut self, n: u8) -> u32 {
         let create = || create(room(n), policy());
         let Err(refusal) = self.ask(create()).await else { return 0 };
@@ -53,19 +53,19 @@ impl Guest {
 #[tokio::test(start_paused = true)]
 async fn the_more_come_the_more_they_work_and_in_the_end_they_wait() {
     let world = World::with(ten_at_once());
-    let mut efforts = Vec::new();
+    let mut difficulties = Vec::new();
     for n in 0..10 {
-        efforts.push(world.guest().await.opens(n).await);
+        difficulties.push(world.guest().await.opens(n).await);
     }
-    assert_eq!(efforts[..6], [0; 6]);
-    assert!(efforts[6..].is_sorted() && efforts[6] > 0, "{efforts:?}");
+    assert_eq!(difficulties[..6], [0; 6]);
+    assert!(difficulties[6..].is_sorted() && difficulties[6] > 0, "{difficulties:?}");
     let mut late = world.guest().await;
     late.works_for(room(10), create(room(10), policy())).await;
     let busy = late.ask(create(room(10), policy())).await;
     let Err(Refusal::Busy { retry_after }) = busy else { panic!("not busy") };
     tokio::time::sleep(Duration::from_millis(retry_after.into())).await;
     assert_eq!(late.ask(create(room(10), policy())).await, Ok(Reply::Done));
-    // Nobody is asked for anything when the rush is over.
+    // No proof of work is required when the load is over.
     tokio::time::sleep(10 * MINUTE).await;
     assert_eq!(world.guest().await.opens(11).await, 0);
 }
@@ -78,7 +78,7 @@ async fn work_is_good_for_one_room_once() {
     }
     let mut alice = world.guest().await;
     let for_six = puzzle(alice.ask(create(room(6), policy())).await);
-    // Asked again, it is the same.
+    // A repeated request gets the same puzzle.
     assert_eq!(puzzle(alice.ask(create(room(6), policy())).await), for_six);
     assert_eq!(alice.ask(work(room(6), for_six)).await, Ok(Reply::Done));
     puzzle(alice.ask(create(room(7), policy())).await);
@@ -118,7 +118,7 @@ async fn a_crowd_at_one_door_works_and_other_rooms_do_not_notice() {
         let mut guest = world.guest().await;
         let mut joined = guest.ask(join(DOOR, epoch)).await;
         assert_eq!(matches!(joined, Err(Refusal::WorkNeeded(_))), epoch >= 3, "{epoch}");
-        // The same before a newcomer looks, so that the join is made after the work.
+        // The door query requires the same, so that the join is made after the proof of work.
         if epoch >= 3 {
             assert_eq!(puzzle(guest.ask(look(DOOR)).await), puzzle(joined.clone()));
         }
@@ -148,7 +148,7 @@ async fn when_connections_run_out_newcomers_work() {
     assert!(world.guest().await.opens(2).await > 0);
 }
 
-/// The creation of a room whose door has so many bytes, to linger for a day.
+/// The creation of a room whose door has `door` bytes, and that lingers for a day.
 fn hoard(n: u8, door: usize) -> Request {
     let policy = Policy { linger: 86_400_000, ..policy() };
     let first = NextEpoch { group_info: Payload::from(vec![0; door]), ..next(0) };
@@ -170,20 +170,20 @@ fn small_store() -> World {
 async fn memory_is_worked_for_in_proportion_to_what_is_taken() {
     let world = small_store();
     let mut mallory = world.guest().await;
-    // Little is free as long as there is much.
+    // A small room needs no proof of work while there is much memory.
     assert_eq!(mallory.ask(hoard(0, 1_000)).await, Ok(Reply::Done));
-    let mut efforts = Vec::new();
+    let mut difficulties = Vec::new();
     for n in 1..6 {
         let puzzle = puzzle(mallory.ask(hoard(n, 1_000_000)).await);
         assert_eq!(mallory.ask(work(room(n), puzzle)).await, Ok(Reply::Done));
         assert_eq!(mallory.ask(hoard(n, 1_000_000)).await, Ok(Reply::Done));
-        efforts.push(puzzle.difficulty);
+        difficulties.push(puzzle.difficulty);
     }
-    assert!(efforts[0] >= 60, "{efforts:?}");
-    assert!(efforts.is_sorted() && efforts[4] > 16 * efforts[0], "{efforts:?}");
-    // Then it is no more free for anybody, but still cheap.
+    assert!(difficulties[0] >= 60, "{difficulties:?}");
+    assert!(difficulties.is_sorted() && difficulties[4] > 16 * difficulties[0], "{difficulties:?}");
+    // Then it needs proof of work for every client, but of low difficulty.
     let few = puzzle(world.guest().await.ask(hoard(6, 1_000)).await).difficulty;
-    assert!(few < efforts[4] / 4, "{few} {efforts:?}");
+    assert!(few < difficulties[4] / 4, "{few} {difficulties:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -194,7 +194,7 @@ async fn work_for_little_memory_is_not_good_for_much() {
     assert_eq!(mallory.ask(work(room(1), little)).await, Ok(Reply::Done));
     let much = puzzle(mallory.ask(hoard(1, 1_000_000)).await);
     assert!(much.difficulty > 3 * little.difficulty && much.seed != little.seed);
-    // Nor is a look for a join that makes the door larger.
+    // Nor does the check at a door query cover a join that makes the door larger.
     let alice = world.alice().await;
     let mut grown = join(DOOR, 0);
     if let Request::Join { next, .. } = &mut grown {
@@ -209,14 +209,14 @@ async fn work_for_little_memory_is_not_good_for_much() {
 async fn a_member_is_removed_and_another_joins_while_the_relay_is_full() {
     let world = small_store();
     let mut alice = world.alice().await;
-    // Nearly all that is not kept back.
+    // Takes nearly all memory that is not reserved.
     let level = world.store.status().memory.unwrap();
     let door = usize::try_from(level.limit - level.used).unwrap() - 2_000;
     let first = NextEpoch { group_info: Payload::from(vec![0; door]), ..next(0) };
     let hoard = Genesis { policy: policy(), owner: token(OWNER).hash(), first };
     world.store.create(&room(1), hoard).await.unwrap();
     let mut mallory = world.guest().await;
-    // Without work, which would be in vain.
+    // Refused without a puzzle, which would be solved in vain.
     assert_eq!(mallory.ask(create(room(2), policy())).await, Err(Refusal::Full));
     assert_eq!(alice.say(0, kept(MINUTE)).await, Err(Refusal::Full));
     assert_eq!(alice.say(0, Retention::Live).await, Ok(1));
@@ -243,7 +243,7 @@ async fn a_room_takes_so_many_entries_whoever_brings_them() {
         assert_eq!(alice.say(0, kept(MINUTE)).await, Ok(3));
         let busy = bob.say(0, kept(MINUTE)).await;
         assert_eq!(busy, Err(Refusal::Busy { retry_after: 1_000 }));
-        // Or nobody could remove whoever floods the room.
+        // A commit is not limited: otherwise a member that floods the room could not be removed.
         assert_eq!(alice.commit(0).await, Ok(4));
         assert!(bob.enter(1).await.is_ok());
         tokio::time::sleep(2 * SECOND).await;
@@ -254,7 +254,7 @@ async fn a_room_takes_so_many_entries_whoever_brings_them() {
 #[tokio::test(start_paused = true)]
 async fn cheap_work_cannot_be_hoarded() {
     let world = World::with(ten_at_once());
-    // In a room of her own, she is never idle.
+    // Being in a room of her own, she is never subject to the idle timeout.
     let mut mallory = world.guest().await;
     for n in 0..6 {
         mallory.opens(n).await;
@@ -264,7 +264,7 @@ async fn cheap_work_cannot_be_hoarded() {
     for n in 8..11 {
         world.guest().await.opens(n).await;
     }
-    // Some of the bucket comes back meanwhile, but not as much as was drawn.
+    // Some of the bucket is refilled meanwhile, but less than was taken.
     tokio::time::sleep(2 * MINUTE).await;
     assert_eq!(mallory.ask(work(room(6), cheap)).await, Err(Refusal::Unlawful));
     for n in [6, 7] {

@@ -1,4 +1,4 @@
-//! What happens when the room moves on in the middle of a request, and when the store falters.
+//! Races: the room changes in the middle of a request, or the store fails.
 
 use std::sync::Mutex;
 
@@ -11,14 +11,14 @@ use crate::{
     wire::{CloseReason, Posture},
 };
 
-/// A memory store in which something else happens just before a call.
+/// A memory store that runs something else just before a call.
 struct Meddled {
     inner: Arc<MemoryStore>,
     before_watch: Mutex<Option<Meddling>>,
     door_fails: Mutex<u32>,
 }
 
-/// Entries that somebody else appends.
+/// Entries that another client appends.
 type Meddling = Vec<(Entry, Option<NextEpoch>)>;
 
 impl Meddled {
@@ -160,7 +160,7 @@ async fn what_came_before_the_watch_is_in_the_head_that_is_named() {
 async fn an_admission_that_the_store_could_not_decide_can_be_asked_for_again() {
     let (world, _alice, meddled, relay) = worlds().await;
     let mut bob = Guest::of(&relay).await;
-    // The second look at the door fails.
+    // The second read of the door fails.
     *meddled.door_fails.lock().unwrap() = 2;
     assert_eq!(bob.enter(0).await, Err(Refusal::Unavailable));
     world.store.append(&ROOM, message(0).0, None).await.unwrap();
@@ -176,7 +176,7 @@ async fn a_hub_that_fell_behind_says_so_and_looks_at_the_door() {
     let mut alice = world.alice().await;
     let mut bob = world.member().await;
     bob.hears_nothing().await;
-    // More at one go than a watch holds back, with a commit among it.
+    // More entries at once than a watch buffers, with a commit among them.
     for _ in 0..300 {
         world.store.append(&ROOM, message(0).0, None).await.unwrap();
     }
@@ -200,12 +200,12 @@ async fn a_hub_that_fell_behind_says_so_and_looks_at_the_door() {
     tokio::time::sleep(11 * SECOND).await;
     assert_eq!(bob.say(1, kept(MINUTE)).await, Ok(302));
     assert_eq!(bob.entry().await.seq, Seq::new(302));
-    // Alice never proved what she could not see.
+    // Alice never proved the epoch whose commit she did not receive.
     assert_eq!(alice.last_event().await, Event::Lapsed { address });
 }
 
-/// What a shard's task does is cut in two here, where another thread may come in between: it has
-/// copied whom to tell, and tells them.
+/// A shard's task is split in two here, where another thread may run in between: it has copied the
+/// outboxes, and then sends to them.
 #[tokio::test(start_paused = true)]
 async fn nothing_of_a_room_that_ended_is_told_in_a_new_one_at_its_address() {
     use crate::{
@@ -249,7 +249,7 @@ async fn nothing_of_a_room_that_ended_is_told_in_a_new_one_at_its_address() {
     assert_eq!(heard, [1, 2, 3, 4, 5, 6]);
 }
 
-/// A link as a socket can be: it takes what goes at once, but none of it can be written yet.
+/// A link like a socket: it takes frames at once, but cannot write any of them yet.
 struct Lazy {
     inner: Box<dyn Link>,
     left: Mutex<Vec<Payload>>,
@@ -279,7 +279,7 @@ impl Link for Lazy {
     }
 }
 
-/// The store takes ten seconds to read.
+/// A read of the store takes ten seconds.
 #[tokio::test(start_paused = true)]
 async fn what_went_at_once_does_not_wait_for_an_answer_of_the_store() {
     struct Slow(Arc<MemoryStore>);
@@ -346,7 +346,7 @@ async fn what_went_at_once_does_not_wait_for_an_answer_of_the_store() {
     assert_eq!(bob.entry().await.seq.value(), 2);
 }
 
-/// The grace is over and something is said before the shard has had a turn.
+/// The grace is over and an entry is published before the shard's task has run.
 #[tokio::test]
 async fn whoever_has_lapsed_is_not_told_what_was_said_after_that() {
     use crate::testing::ManualClock;

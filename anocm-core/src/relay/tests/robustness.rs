@@ -1,4 +1,4 @@
-//! Nothing that anybody sends harms anybody else.
+//! No input of one client harms another.
 
 use proptest::prelude::*;
 
@@ -60,7 +60,7 @@ async fn a_dropped_serve_leaves_nothing_behind() {
     world.relay.shutdown(false).await;
 }
 
-/// A link that says nothing and never finishes to close.
+/// A link on which no frame arrives and that never finishes closing.
 struct Stuck;
 
 #[async_trait::async_trait]
@@ -95,7 +95,7 @@ async fn a_link_that_never_finishes_to_close_holds_up_nothing() {
 fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         prop::collection::vec(any::<u8>(), 0..200),
-        // Something that begins like a request.
+        // A frame that begins like a request.
         (0_u8..10, prop::collection::vec(any::<u8>(), 0..300)).prop_map(|(kind, rest)| {
             let mut frame = vec![1, kind];
             frame.extend_from_slice(ROOM.as_bytes());
@@ -150,7 +150,7 @@ proptest! {
             let world = World::new();
             let mut alice = world.alice().await;
             for frame in frames {
-                // As a hello, and after one.
+                // As a hello, and after a valid one.
                 let link = world.relay.transport().connect().await.unwrap();
                 link.send(&[Payload::from(frame.clone())]).await.unwrap();
                 let eve = world.member().await;
@@ -161,8 +161,8 @@ proptest! {
         });
     }
 
-    /// Whatever one asks, there is exactly one answer to each request; and what a watcher is told
-    /// goes up without a gap.
+    /// Every request gets exactly one reply, whatever it is; and the sequence numbers that a
+    /// subscriber receives increase without a gap.
     #[test]
     fn every_request_has_one_answer(requests in prop::collection::vec(any_request(), 1..60)) {
         paused().block_on(async {
@@ -170,7 +170,7 @@ proptest! {
             let mut alice = world.alice().await;
             let mut bob = world.guest().await;
             for request in requests {
-                // Checks the id of the reply.
+                // `ask` checks the id of the reply.
                 let _ = bob.ask(request).await;
             }
             let mut last = 0;
@@ -181,7 +181,8 @@ proptest! {
                         assert_eq!(item.seq.value(), last);
                     }
                     Some(RelayFrame::Event(Event::Voided { .. })) => {}
-                    // Bob committed what Alice did not prove, or voided what she had.
+                    // Bob published a commit whose epoch Alice did not prove, or voided the one
+                    // that she had.
                     Some(RelayFrame::Event(Event::Lapsed { .. })) => break,
                     other => panic!("{other:?}"),
                 }

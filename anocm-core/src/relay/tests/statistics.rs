@@ -1,4 +1,4 @@
-//! What a relay counts.
+//! A relay's counters.
 
 use super::*;
 use crate::wire::Posture;
@@ -42,7 +42,7 @@ async fn what_is_done_is_counted() {
     assert_eq!(asked, [1, 1, 2, 0]);
     let refused = ["stale_epoch", "full"].map(|kind| of(&seen.refusals, kind));
     assert_eq!(refused, [1, 0]);
-    // Four answers, and an entry for each of the two.
+    // Four replies, and one entry for each of the two.
     assert_eq!(seen.frames_sent, 6);
     assert!(seen.bytes_sent > 2_000 && seen.bytes_received > 3_000);
     assert_eq!(seen.answers.buckets[0], (Some(1), 4));
@@ -59,7 +59,7 @@ async fn what_takes_long_counts_as_long() {
     let world = World::with(RelayConfig { write_timeout: SECOND, ..RelayConfig::default() });
     let mut alice = world.alice().await;
     let bob = world.member().await;
-    // Bob takes nothing, and is given up.
+    // Bob reads nothing, and his connection is closed by the write timeout.
     for _ in 0..200 {
         assert!(alice.say(0, kept(MINUTE)).await.is_ok());
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A member asks to have the entry at `seq` taken back; epoch 0 is to go on.
+/// A member requests to take back the entry at `seq`; epoch 0 is to continue.
 async fn takes_back(member: &mut Guest, seq: u64) -> Result<Reply, Refusal> {
     member.ask(void(0, seq, 9)).await
 }
@@ -24,7 +24,7 @@ async fn a_join_that_no_member_has_followed_is_taken_back_after_three_seconds() 
     tokio::time::sleep(unsettled(3)).await;
     assert_eq!(takes_back(&mut mallory, 1).await, Err(Refusal::NotAdmitted));
     assert_eq!(takes_back(&mut bob, 1).await, Ok(Reply::Done));
-    // The hash is the room's own, not the one that Bob sent.
+    // The restored hash is the room's own, not the one that Bob sent.
     let mut carol = world.guest().await;
     assert!(carol.enter(0).await.is_ok());
     assert_eq!(mallory.say(1, Retention::Live).await, Err(Refusal::NotAdmitted));
@@ -85,7 +85,7 @@ async fn a_commit_of_the_owner_settles_the_joins_that_the_owner_could_not_prove(
         assert_eq!(alice.enter(3).await, Err(Refusal::NotAdmitted));
         assert!(alice.ask(enter(3, OWNER)).await.is_ok());
         if commits {
-            // It comes too late, and settles what led there all the same.
+            // Alice's commit comes too late, and still settles the joins that led to its epoch.
             mallory.ask(enter(3, 0x66)).await.unwrap();
             mallory.commit(3).await.unwrap();
             let late = Refusal::StaleEpoch { current: Epoch::new(4) };
@@ -125,7 +125,7 @@ async fn who_has_left_can_keep_a_junk_join_as_long_as_no_other_change_follows() 
         let world = World::new();
         let mut alice = world.alice().await;
         let mut mallory = world.member().await;
-        // What removes Mallory, and what others do after that.
+        // The commit that removes Mallory, and later commits of others.
         for epoch in 0..=changes {
             assert!(alice.commit(epoch).await.is_ok());
             assert!(alice.enter(epoch + 1).await.is_ok());
@@ -167,7 +167,7 @@ async fn the_door_is_shut_for_a_while_to_those_who_have_proven_nothing() {
         let mut mallory = world.guest().await;
         let seq = accepted(mallory.ask(join(DOOR, 0)).await).unwrap();
         mallory.enter(1).await.unwrap();
-        // Another door hash, for as long as her branch lasts.
+        // Another door hash, valid as long as her branch lasts.
         let locked = NextEpoch { door: token(0x77).hash(), ..next(2) };
         let commit = entry(EntryKind::Commit, 1, policy().handshakes);
         mallory.publish(commit, Some(locked)).await.unwrap();

@@ -1,4 +1,4 @@
-//! What is told while the store takes long for a touch, or for a look at the door.
+//! Delivery while the store is slow to touch a room or to read its door.
 
 use super::{held::Stage, *};
 
@@ -6,14 +6,14 @@ use super::{held::Stage, *};
 const LATER: Duration = MINUTE;
 
 impl Stage {
-    /// Bob hears what is said elsewhere in the room.
+    /// Appends a message to the store directly, and checks that Bob receives it.
     async fn bob_hears(&mut self, epoch: u8) {
         let said = entry(EntryKind::Message, epoch, Retention::Live);
         let seq = self.store.append(&ROOM, said, None).await.unwrap();
         assert_eq!(self.bob.entry().await.seq, seq);
     }
 
-    /// Somewhere else in the room the epoch ends.
+    /// Appends a commit to the store directly, which ends the epoch.
     async fn commit(&self, epoch: u8) -> Seq {
         let commit = entry(EntryKind::Commit, epoch, policy().handshakes);
         self.store.append(&ROOM, commit, Some(next(epoch + 1))).await.unwrap()
@@ -54,7 +54,7 @@ async fn a_door_that_was_looked_at_before_the_epoch_ended_settles_nothing() {
     let seq = stage.commit(0).await;
     stage.store.door.shut();
     stage.store.void(&ROOM, seq, next(0)).await.unwrap();
-    // The door is that of epoch 0 until a member commits, and is given back only then.
+    // The door is read in epoch 0, and returned only after a member has committed.
     stage.store.door.reached().await;
     let again = stage.commit(0).await;
     assert_eq!(stage.bob.entry().await.seq, seq);
@@ -62,7 +62,7 @@ async fn a_door_that_was_looked_at_before_the_epoch_ended_settles_nothing() {
     assert_eq!(stage.bob.event().await, voided);
     assert_eq!(stage.bob.entry().await.seq, again);
     stage.store.door.open();
-    // Bob has not proven epoch 1, and hears nothing once his grace is over.
+    // Bob has not proven epoch 1, and receives nothing once his grace is over.
     tokio::time::sleep(RelayConfig::default().epoch_grace).await;
     assert_eq!(stage.bob.event().await, Event::Lapsed { address: ROOM });
     let said = entry(EntryKind::Message, 1, Retention::Live);
@@ -84,7 +84,7 @@ async fn what_is_in_doubt_for_longer_than_the_grace_is_told_to_nobody() {
     let said = entry(EntryKind::Message, 0, Retention::Live);
     stage.store.append(&ROOM, said, None).await.unwrap();
     stage.bob.hears_nothing().await;
-    // What Bob has proven no longer holds.
+    // Bob's proof is no longer valid.
     stage.store.door.open();
     assert_eq!(stage.bob.last_event().await, Event::Lapsed { address: ROOM });
 }

@@ -1,4 +1,5 @@
-//! An entry cannot be older than the time since the relay said that its place was still empty.
+//! An entry cannot be older than the time since the relay reported that its sequence number was
+//! still empty.
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::{
     wire::{Event, LogItem, Reply, Request},
 };
 
-/// The seconds that a new guest of [`CommitContext::with`] has been in the room.
+/// How many seconds a new guest of [`CommitContext::with`] has been in the room.
 const SETTLED: u64 = 5;
 
 fn cap(bench: &mut Bench, who: usize, seconds: u64) {
@@ -21,7 +22,7 @@ fn cap(bench: &mut Bench, who: usize, seconds: u64) {
     bench.does(who, Command::SetGuestRetention(retention));
 }
 
-/// The relay tells this guest that everything is so many seconds old, in events and pages.
+/// Has the relay claim to this guest that every entry is `seconds` old, in events and pages.
 fn claims_age(bench: &mut Bench, who: usize, seconds: u64) {
     let age = seconds * 1_000;
     bench[who].tells(move |item| {
@@ -36,7 +37,7 @@ fn claims_age(bench: &mut Bench, who: usize, seconds: u64) {
     });
 }
 
-/// When the message that came last is wiped.
+/// Returns when the last message received is wiped.
 fn expires(bench: &Bench, who: usize) -> Timestamp {
     let mut messages = bench[who].events.iter().rev().filter_map(|event| match event {
         RoomEvent::Message(message) => message.expires,
@@ -51,7 +52,7 @@ fn since(bench: &Bench, seconds: u64) -> Timestamp {
 
 #[test]
 fn a_message_told_while_watching_is_shown_whatever_age_is_claimed() {
-    // Beyond the guest's own cap, and beyond what the sender chose.
+    // Above the guest's own cap, and above the sender's retention.
     for age in [31, 7_200] {
         let mut bench = Bench::with(2);
         cap(&mut bench, BOB, 30);
@@ -59,7 +60,7 @@ fn a_message_told_while_watching_is_shown_whatever_age_is_claimed() {
         bench.says(ALICE, "hello", 3_600);
         assert_eq!(bench[BOB].heard(), ["hello"]);
         assert_eq!(bench[BOB].troubles(), [Trouble::DishonestRelay]);
-        // It is taken for as old as it can be, and for no younger.
+        // It is taken to be as old as it can be, and no younger.
         let asked = since(&bench, SETTLED);
         let wiped = expires(&bench, BOB);
         assert!(wiped >= asked.saturating_add(Duration::from_secs(30)), "{wiped:?}");
@@ -73,11 +74,12 @@ fn what_is_not_shown_for_its_claimed_age_is_told() {
     cap(&mut bench, BOB, 30);
     bench.pass(50);
     bench[BOB].forget();
-    // It may be true: the relay may have been slow for as long as it was not asked anything.
+    // The claim may be true: the relay may have been slow for as long as this guest sent no
+    // request.
     claims_age(&mut bench, BOB, 31);
     bench.says(ALICE, "one", 3_600);
     assert_eq!(bench[BOB].troubles(), [Trouble::Missed { count: 1 }]);
-    // It is false, and yet the message may be older than the cap.
+    // The claim is false, and yet the message may be older than the cap.
     bench[BOB].forget();
     claims_age(&mut bench, BOB, 600);
     bench.says(ALICE, "two", 3_600);
@@ -104,7 +106,7 @@ fn what_was_said_while_away_is_no_older_than_the_absence() {
 fn what_a_newcomer_reads_is_no_older_than_their_own_join() {
     let mut bench = Bench::with(1);
     let bob = bench.newcomer();
-    // Alice talks after Bob's join and before his proof.
+    // Alice sends after Bob's join and before his proof.
     bench[bob].answers(|request, _| !is_enter(request));
     bench[bob].connected = true;
     bench.connects(bob);
@@ -128,7 +130,7 @@ fn what_one_said_oneself_is_no_older_than_the_asking() {
     assert_eq!(expires(&bench, BOB), bench.now.saturating_add(Duration::from_secs(30)));
 }
 
-/// What was left out for Bob until now, as an event with its true age.
+/// Delivers to Bob the entry that was left out until now, as an event with its true age.
 fn told_late(bench: &mut Bench) {
     let address = *bench[BOB].machine.address();
     let item: LogItem = bench.relay.item(bench.now, bench.relay.head());
@@ -156,7 +158,8 @@ fn an_entry_that_waited_in_a_queue_is_believed() {
 #[test]
 fn what_follows_a_head_that_was_long_on_its_way_is_believed() {
     let mut bench = Bench::with(2);
-    // The log ends when the relay looks; the answer and what is told next arrive together.
+    // The head is taken when the relay handles the proof; the reply arrives together with the
+    // event.
     bench[BOB].answers(|request, _| !is_enter(request));
     bench[BOB].tells(|_| false);
     bench.lapses(BOB);
@@ -197,7 +200,7 @@ fn clocks_may_differ_a_little_over_an_hour() {
 #[test]
 fn an_entry_ages_while_it_waits_for_the_one_before_it() {
     let mut bench = Bench::with(3);
-    // Bob is told the second message at once, and the first one twenty seconds later.
+    // Bob receives the second message at once, and the first one twenty seconds later.
     let mut told = 0;
     bench[BOB].tells(move |_| {
         told += 1;

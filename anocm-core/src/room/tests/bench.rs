@@ -1,5 +1,5 @@
-//! Guests whose machines are driven by hand. The test has the clock, and for each guest it may
-//! answer instead of the relay, change or hold back answers, and leave out what is told.
+//! Guests whose machines are driven by hand. The test controls the clock. For each guest it may
+//! reply in place of the relay, change or hold back replies, and leave out events.
 
 use std::{
     ops::{Index, IndexMut},
@@ -20,26 +20,26 @@ use crate::{
     wire::{Event, Posture, Refusal, Request},
 };
 
-/// Requests and deadlines between two steps of the clock that only a loop comes to.
+/// Most steps without the clock advancing; only an endless loop reaches it.
 const LOOP: usize = 500;
 
-/// The guests, by the order in which they came.
+/// The guests, in the order in which they joined.
 pub(super) const ALICE: usize = 0;
 pub(super) const BOB: usize = 1;
 pub(super) const CAROL: usize = 2;
 const NAMES: [&str; 3] = ["Alice", "Bob", "Carol"];
 
-/// A few guests, their relay and the time.
+/// A few guests, their relay and the clock.
 pub(super) struct Bench {
     pub(super) now: Timestamp,
     pub(super) relay: Relay,
     guests: Vec<Guest>,
-    /// The last place that was told.
+    /// The last sequence number that was delivered.
     told: Seq,
 }
 
 impl Bench {
-    /// Alice's room with so many guests, none of whom has anything left to do.
+    /// Creates Alice's room with so many guests, all of them idle.
     pub(super) fn with(guests: usize) -> Self {
         let (now, relay) = (Timestamp::from_millis(1_000_000), Relay::default());
         let mut bench = Self { now, relay, guests: Vec::new(), told: Seq::START };
@@ -55,7 +55,7 @@ impl Bench {
         bench
     }
 
-    /// Somebody who is not connected yet, and will come through the door.
+    /// Adds a guest that is not connected yet, and will join through the door.
     pub(super) fn newcomer(&mut self) -> usize {
         let who = self.guests.len();
         let nickname = NAMES[who].parse().unwrap();
@@ -80,7 +80,7 @@ impl Bench {
         self.run();
     }
 
-    /// The connection is gone, and with it what was on its way.
+    /// Cuts the connection; requests and replies in flight are lost.
     pub(super) fn cut(&mut self, who: usize) {
         let now = self.now;
         let guest = &mut self[who];
@@ -97,33 +97,33 @@ impl Bench {
         id
     }
 
-    /// Says something that is kept for so many seconds.
+    /// Sends a message that is kept for so many seconds.
     pub(super) fn says(&mut self, who: usize, text: &str, seconds: u64) -> MessageId {
         let retention = Some(keep(seconds));
         self.does(who, Command::Send { text: text.to_owned(), retention }).unwrap()
     }
 
-    /// The relay tells a guest something.
+    /// Delivers an event to a guest.
     pub(super) fn tell(&mut self, who: usize, event: Event) {
         let now = self.now;
         self[who].machine.handle_event(now, event);
         self.run();
     }
 
-    /// The relay says that it left something out.
+    /// Delivers `Lagging`: the relay left out entries.
     pub(super) fn lags(&mut self, who: usize) {
         let (address, after) = (*self[who].machine.address(), self.relay.head());
         self.tell(who, Event::Lagging { address, after });
     }
 
-    /// The guest has to prove the epoch again.
+    /// Delivers `Lapsed`: the guest has to prove the epoch again.
     pub(super) fn lapses(&mut self, who: usize) {
         let address = *self[who].machine.address();
         self[who].watches = false;
         self.tell(who, Event::Lapsed { address });
     }
 
-    /// The guest is not admitted any more, and has to go through the door again.
+    /// Has the relay refuse the guest, which then has to rejoin through the door.
     pub(super) fn sends_back(&mut self, who: usize) {
         let before = self[who].instead.take();
         self[who].instead(once(is_enter, Err(Refusal::NotAdmitted)));
@@ -135,20 +135,20 @@ impl Bench {
         self.run();
     }
 
-    /// The first answer that was held back arrives.
+    /// Delivers the first reply that was held back.
     pub(super) fn late_answer_arrives(&mut self, who: usize) {
         let (now, (ticket, answer)) = (self.now, self[who].late.remove(0));
         self[who].machine.handle_reply(now, ticket, answer);
         self.run();
     }
 
-    /// The relay loses what was appended after `seq`, and says so to nobody.
+    /// Has the relay lose the entries after `seq` without an event.
     pub(super) fn forgets_after(&mut self, seq: Seq) {
         self.relay.forget_after(seq);
         self.told = self.relay.head();
     }
 
-    /// So many seconds pass.
+    /// Advances the clock by so many seconds.
     pub(super) fn pass(&mut self, seconds: u64) {
         let until = self.now.saturating_add(Duration::from_secs(seconds));
         self.run();
@@ -172,7 +172,7 @@ impl Bench {
         self.guests.iter().filter_map(|guest| guest.machine.poll_timeout()).min()
     }
 
-    /// Has everything asked answered and everything appended told.
+    /// Runs until every request has its reply and every entry is delivered.
     fn run(&mut self) {
         for _ in 0..LOOP {
             if !self.step() {
@@ -182,7 +182,7 @@ impl Bench {
         panic!("requests without end");
     }
 
-    /// One request of somebody's; false when there is none.
+    /// Handles one request of one guest; returns false when there is none.
     fn step(&mut self) -> bool {
         for who in 0..self.guests.len() {
             let guest = &mut self.guests[who];

@@ -1,4 +1,4 @@
-//! Who was inside comes back in, and is not led anywhere else.
+//! A guest that was in the room rejoins it, and is not led anywhere else.
 
 use chacha20::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -14,10 +14,10 @@ use crate::{
     wire::{Door, Entered, Refusal, Reply, Request},
 };
 
-/// Nothing can be kept for now, or no longer.
+/// No entry can be stored for now, or ever again.
 const NO_ROOM: [Refusal; 2] = [Refusal::Full, Refusal::ReadOnly];
 
-/// The epochs that something was sealed for.
+/// Returns the epochs for which the guest sealed entries.
 fn sealed_for(bench: &Bench, who: usize) -> Vec<Epoch> {
     let entries = bench[who].asked.iter().filter_map(|(_, request)| match request {
         Request::Publish { entry, .. } | Request::Join { entry, .. } => Some(entry.epoch),
@@ -100,7 +100,7 @@ fn what_waits_to_be_said_is_not_sealed_for_an_epoch_before_ones_stay() {
     bench.cut(BOB);
     bench.says(BOB, "for those inside", 3_600);
     bench[BOB].forget();
-    // A relay that goes to any length to have it said behind the old door.
+    // A relay that tries everything to have the message sealed for the old epoch.
     bench[BOB].instead(move |request| {
         Some(match request {
             Request::Enter { epoch, .. } if *epoch == left_in => Err(Refusal::NotAdmitted),
@@ -126,21 +126,21 @@ fn what_waits_to_be_said_is_not_sealed_for_an_epoch_before_ones_stay() {
     assert!(sealed_for(&bench, BOB).iter().all(|epoch| *epoch >= left_in));
 }
 
-/// How often Bob came back in.
+/// Counts how often Bob rejoined.
 fn came_back(bench: &Bench) -> usize {
     let troubles = bench[BOB].troubles().into_iter();
     troubles.filter(|trouble| *trouble == Trouble::Rejoined).count()
 }
 
-/// Bob is heard, and thinks nothing bad of the relay.
+/// Bob's message is delivered, and Bob reports nothing about the relay.
 fn bob_talks(bench: &mut Bench) {
     bench.says(BOB, "back", 60);
     assert_eq!(bench[ALICE].heard(), ["back"]);
     assert!(!bench[BOB].troubles().contains(&Trouble::DishonestRelay));
 }
 
-/// Bob stands at the door for the second time; the answer to a proof of his stay is still on its
-/// way, and so is the answer to his join.
+/// Bob is at the door for the second time; the reply to a proof from his earlier stay is still in
+/// flight, and so is the reply to his join.
 fn bob_waits_for_an_old_proof_and_a_new_join() -> Bench {
     let mut bench = Bench::with(2);
     bench[BOB].answers(|request, _| !(is_enter(request) || is_join(request)));
@@ -171,13 +171,13 @@ fn a_proof_answered_after_its_guest_went_back_to_the_door_changes_nothing() {
     }
 }
 
-/// Bob came back in by the first of two joins, and has to go to the door once more. The answer to
-/// the second join is still on its way.
+/// Bob rejoined by the first of two joins, and has to go to the door once more. The reply to the
+/// second join is still in flight.
 fn bob_waits_to_knock_and_for_an_old_join() -> Bench {
     let mut bench = Bench::with(2);
     bench[BOB].answers(|request, _| !is_enter(request));
     bench.lapses(BOB);
-    // Something else cannot be dealt with meanwhile, and is to be tried again after a while.
+    // Another request fails meanwhile, and is to be retried after a delay.
     bench[BOB].instead(once(is_read, Err(Refusal::Unavailable)));
     bench.lags(BOB);
     bench[BOB].answers(|request, _| !is_join(request));
@@ -227,7 +227,8 @@ fn an_owner_proves_the_epoch_of_the_door_by_their_own_token_before_they_join() {
         bench.pass(5);
         let epoch = bench.relay.epoch();
         let secret = bench[who].machine.session().unwrap().owner_token().unwrap();
-        // The member token is refused once, and the owner's with what it asks for.
+        // The member token is refused once, and so is the owner token's request for the current
+        // epoch.
         bench[who].instead({
             let mut left = 1;
             move |request| {

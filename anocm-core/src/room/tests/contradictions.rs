@@ -1,4 +1,5 @@
-//! A log that contradicts itself: shorter than before, one place told twice, a false commit.
+//! A log that contradicts itself: shorter than before, one sequence number used twice, a false
+//! commit.
 
 use super::{
     bench::{ALICE, BOB, Bench},
@@ -55,7 +56,7 @@ fn of_two_messages_told_at_one_place_one_is_kept_and_the_other_expires() {
     assert_eq!(bench[BOB].heard(), ["one", "two"]);
     assert_eq!(bench[BOB].screen(), [two]);
     assert_eq!(history(&bench, BOB), [two]);
-    // The time of the one is not the time of the other.
+    // The expiry of the first message does not apply to the second.
     bench[BOB].tells(|_| false);
     bench.pass(11);
     assert_eq!(bench[ALICE].screen(), [two]);
@@ -65,7 +66,7 @@ fn of_two_messages_told_at_one_place_one_is_kept_and_the_other_expires() {
     assert_eq!((bench[BOB].screen(), history(&bench, BOB)), (vec![], vec![]));
 }
 
-/// Bob is shown something else at `place`.
+/// Bob receives another entry at `place`.
 fn alter(bench: &mut Bench, place: Seq) {
     let alter = move |item: &mut LogItem| {
         if item.seq == place {

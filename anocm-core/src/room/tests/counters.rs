@@ -1,4 +1,4 @@
-//! What may have been heard under a counter is never followed by something else under it.
+//! A counter that may have been received with one message is never used for another.
 
 use super::{
     bench::{ALICE, BOB, Bench},
@@ -9,19 +9,19 @@ use crate::{
     wire::Refusal,
 };
 
-/// What Bob sends is appended, and neither the answer nor the entry reaches him.
+/// Bob's entries are appended, but neither the reply nor the entry reaches him.
 fn leave_bob_in_the_dark(bench: &mut Bench) {
     bench[BOB].answers(|request, _| !is_publish(request));
     bench[BOB].tells(|_| false);
 }
 
-/// The relay is honest again, but refuses what Bob sends next.
+/// The relay is honest again, but refuses Bob's next append.
 fn refuse_bob_once(bench: &mut Bench) {
     bench[BOB].honest();
     bench[BOB].instead(once(is_publish, Err(Refusal::Full)));
 }
 
-/// What Bob says next is heard, and nobody thinks that he repeats or leaves out anything.
+/// Bob's next message is received, and no member reports a repeat or a gap of his.
 fn bob_is_heard_and_believed(bench: &mut Bench) {
     bench.says(BOB, "now this", 60);
     assert_eq!(bench[ALICE].heard().last(), Some(&"now this"));

@@ -1,4 +1,4 @@
-//! A moderator who left by their own word is struck off the list by the owner's client.
+//! The owner's client demotes a moderator that left by its own statement.
 
 use super::{
     bench::{ALICE, BOB, Bench, CAROL},

@@ -1,4 +1,4 @@
-//! Members look after the door, and are not to be made to work at it without end.
+//! Members check the door, and a hostile member cannot make them do so without end.
 
 use super::{
     bench::{ALICE, BOB, Bench},

@@ -1,4 +1,4 @@
-//! What is said when a room ends with something unsaid.
+//! Events when a room ends with messages unsent.
 
 use super::bench::{ALICE, BOB, Bench};
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
 
 const CLOSED: Option<Ended> = Some(Ended::Closed(CloseReason::Owner));
 
-/// What Bob is told was not sent, before anything else is said of the end.
+/// Returns the `NotSent` events of Bob.
 fn unsent(bench: &Bench) -> Vec<(MessageId, SendFailure)> {
     let events = bench[BOB].events.iter();
     let ids = events.filter_map(|event| match event {
@@ -27,7 +27,7 @@ fn what_was_not_said_when_the_room_ends_is_named() {
     let ids = [bench.says(BOB, "one", 60), bench.says(BOB, "two", 60)];
     bench.does(BOB, Command::Leave);
     assert_eq!(unsent(&bench), ids.map(|id| (id, SendFailure::Impossible)));
-    // Nor is there anything left to wait for.
+    // No deadline is left either.
     assert_eq!(bench[BOB].machine.poll_timeout(), None);
     assert!(matches!(bench[BOB].events.last(), Some(RoomEvent::Ended(Ended::Left))));
 }
@@ -57,14 +57,14 @@ fn of_what_was_asked_for_nobody_knows_whether_it_was_sent() {
 #[test]
 fn a_room_that_has_ended_has_no_deadline() {
     let mut bench = Bench::with(2);
-    // Both are about to look at the door, and the time for that never comes.
+    // Both are about to check the door, and the room ends before that.
     bench.does(ALICE, Command::Rename("Alicia".parse().unwrap()));
     assert!(bench[BOB].machine.poll_timeout().is_some());
     bench[BOB].machine.wipe();
     assert_eq!(bench[BOB].machine.poll_timeout(), None);
 }
 
-/// Closes the room, and leaves before the relay has heard of it.
+/// Closes the room, and leaves before the relay has received the request.
 fn closes_and_leaves(bench: &mut Bench) {
     let now = bench.now;
     bench[ALICE].machine.command(now, Command::Close).unwrap();

@@ -1,4 +1,4 @@
-//! A member without scruples, whose commits are well signed and forbidden. Against an honest relay.
+//! A hostile member, whose commits are well signed and forbidden. Against an honest relay.
 
 use std::{sync::Arc, time::Duration};
 
@@ -187,7 +187,7 @@ async fn what_is_built_on_a_forbidden_commit_goes_with_it() {
     let entry = hostile::removal(&mut mallory.session, bob.view().me.unwrap());
     let (address, epoch) = (*mallory.session.address(), entry.epoch.next());
     let again = Entry { epoch, ..entry.clone() };
-    // Before the owner hears of the first, there is a second one on top of it.
+    // Before the owner receives the first commit, there is a second one on top of it.
     let member = Token::new(Secret::new([6; 32]));
     let requests = [
         mallory.publication(entry),
@@ -219,7 +219,7 @@ async fn a_join_without_the_psk_is_taken_back() {
         breaks_and_recovers(room, None).await;
     }
     they_talk(&mut alice, &mut bob).await;
-    // She has not moved either, and may do what a member may.
+    // Mallory has not moved to another epoch either, and may do what a member may.
     let lawful = mallory.session.propose(Change::Refresh, &mut mallory.rng).unwrap();
     let CommitBundle { entry, next } = lawful;
     mallory.session.discard();
@@ -259,7 +259,7 @@ async fn a_join_that_one_member_alone_cannot_follow_sends_that_member_to_the_doo
         others.push(guest);
     }
     let [mut bob, mut carol] = <[Room; 2]>::try_from(others).unwrap();
-    // Beside Alice is a free place, so that a path is encrypted to her alone.
+    // The leaf beside Alice is free, so that a path is encrypted to her alone.
     bob.command(crate::room::Command::Leave).unwrap();
     for room in [&mut alice, &mut carol] {
         until(room, |event| matches!(event, RoomEvent::Departed { .. })).await;

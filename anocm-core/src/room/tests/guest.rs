@@ -1,4 +1,4 @@
-//! A guest on the bench, and what the relay does to this one only.
+//! A guest on the bench, and how the relay treats this guest only.
 
 use crate::{
     id::{Epoch, MessageId},
@@ -17,18 +17,18 @@ type Tells = Box<dyn FnMut(&mut LogItem) -> bool>;
 pub(super) struct Guest {
     pub(super) machine: Machine,
     pub(super) events: Vec<RoomEvent>,
-    /// What was asked, and when.
+    /// The requests, and when each was sent.
     pub(super) asked: Vec<(Timestamp, Request)>,
     pub(super) connected: bool,
     pub(super) proven: Option<Epoch>,
     pub(super) watches: bool,
-    /// Answers instead of the relay, which does not see the request.
+    /// Replies in place of the relay, which does not receive the request.
     pub(super) instead: Option<Instead>,
-    /// Sees what the relay answered, and may change it; false holds it back.
+    /// Sees each reply of the relay, and may change it; false holds it back.
     pub(super) answers: Option<Answers>,
-    /// Sees what is told; false leaves it out.
+    /// Sees each delivered entry; false leaves it out.
     pub(super) tells: Option<Tells>,
-    /// Answers that were held back.
+    /// Replies that were held back.
     pub(super) late: Vec<(Ticket, Answer)>,
 }
 
@@ -48,17 +48,17 @@ impl Guest {
         }
     }
 
-    /// Answers instead of the relay from now on, where `instead` does.
+    /// From now on replies in place of the relay, where `instead` returns a reply.
     pub(super) fn instead(&mut self, instead: impl FnMut(&Request) -> Option<Answer> + 'static) {
         self.instead = Some(Box::new(instead));
     }
 
-    /// Changes answers from now on, or holds them back: false.
+    /// From now on changes replies, or holds them back on false.
     pub(super) fn answers(&mut self, answers: impl FnMut(&Request, &mut Answer) -> bool + 'static) {
         self.answers = Some(Box::new(answers));
     }
 
-    /// Changes what is told from now on, or leaves it out: false.
+    /// From now on changes delivered entries, or leaves them out on false.
     pub(super) fn tells(&mut self, tells: impl FnMut(&mut LogItem) -> bool + 'static) {
         self.tells = Some(Box::new(tells));
     }
@@ -68,7 +68,7 @@ impl Guest {
         (self.instead, self.answers, self.tells) = (None, None, None);
     }
 
-    /// Forgets what has happened and was asked so far.
+    /// Forgets all events and requests so far.
     pub(super) fn forget(&mut self) {
         self.events.clear();
         self.asked.clear();
@@ -91,7 +91,7 @@ impl Guest {
         }
     }
 
-    /// What was heard and said, in order.
+    /// Returns the texts received and sent, in order.
     pub(super) fn heard(&self) -> Vec<&str> {
         let texts = self.events.iter().filter_map(|event| match event {
             RoomEvent::Message(message) => Some(message.text.as_str()),
@@ -100,7 +100,7 @@ impl Guest {
         texts.collect()
     }
 
-    /// What is on the screen: what was told and is not expired.
+    /// Returns the messages on the screen: those received and not expired.
     pub(super) fn screen(&self) -> Vec<MessageId> {
         let mut screen = Vec::new();
         for event in &self.events {
@@ -136,13 +136,13 @@ impl Guest {
         self.machine.view().members.len()
     }
 
-    /// How often something of this kind was asked.
+    /// Counts the requests of this kind.
     pub(super) fn count(&self, kind: impl Fn(&Request) -> bool) -> usize {
         self.asked.iter().filter(|(_, request)| kind(request)).count()
     }
 }
 
-/// Answers the first request of this kind so.
+/// Replies in this way to the first request of this kind.
 pub(super) fn once(
     kind: impl Fn(&Request) -> bool + 'static,
     answer: Answer,

@@ -1,4 +1,4 @@
-//! A guest who chooses the id of a member that is gone.
+//! A guest that chooses the id of a member that left.
 
 use super::bench::{ALICE, BOB, Bench, CAROL, keep};
 use crate::{
@@ -8,8 +8,8 @@ use crate::{
     wire::Request,
 };
 
-/// Alice, who was away while Bob left and another came under his id, has asked for `command`
-/// before. What became of it.
+/// Alice issued `command` and was offline while Bob left and another guest joined under his id.
+/// Then she reconnected.
 fn asked_before(command: impl FnOnce(MemberId) -> Command) -> Bench {
     let mut bench = Bench::with(3);
     let bob = bench[BOB].machine.view().me.unwrap();

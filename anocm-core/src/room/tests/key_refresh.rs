@@ -1,5 +1,5 @@
-//! Each member commits fresh keys some minutes after joining and then about every hour in which
-//! something is said, and never together with others.
+//! Each member commits fresh keys some minutes after joining and then about once per hour in which
+//! something was sent, and never together with others.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ fn forget(bench: &mut Bench) {
     ALL.iter().for_each(|&who| bench[who].forget());
 }
 
-/// When the commits of all were asked for, in order.
+/// Returns when all guests requested their commits, in order.
 fn times(bench: &Bench) -> Vec<Timestamp> {
     let asked = ALL.iter().flat_map(|&who| &bench[who].asked);
     let mut times: Vec<_> =
@@ -29,7 +29,7 @@ fn times(bench: &Bench) -> Vec<Timestamp> {
     times
 }
 
-/// Three guests who have refreshed their keys, and to whom nothing was said since.
+/// Three guests that have refreshed their keys, with no message since.
 fn refreshed() -> Bench {
     let mut bench = Bench::with(3);
     bench.pass(10 * MINUTE);
@@ -75,7 +75,7 @@ fn members_who_were_away_together_do_not_commit_together() {
     let back = bench.now;
     bench.says(BOB, "good morning", 60);
     bench.pass(9 * MINUTE);
-    // Of the half hour at least that it takes, twenty minutes have passed.
+    // Twenty minutes have passed of the half hour that the wait takes at least.
     assert_eq!(commits(&bench), [0, 0, 0]);
     bench.pass(62 * MINUTE);
     assert_eq!(commits(&bench), [1, 1, 1]);
@@ -104,7 +104,7 @@ fn a_commit_of_ones_own_is_as_good() {
     assert_eq!(commits(&bench), [1, 1, 1]);
 }
 
-/// The second at which this guest's refresh is due is a minute away at most.
+/// Advances to the second at which this guest's refresh is due, at most a minute away.
 fn pass_until_due(bench: &mut Bench, who: usize) {
     let due = bench[who].machine.key_refresh.due().unwrap();
     let left = due.saturating_duration_since(bench.now).as_secs();
@@ -117,7 +117,7 @@ fn one_who_is_beaten_to_it_backs_off_and_tries_again() {
     bench[ALICE].instead(|request| is_commit(request).then_some(Err(Refusal::Full)));
     pass_until_due(&mut bench, BOB);
     bench[ALICE].honest();
-    // Bob has not heard yet of the epoch that Alice began.
+    // Bob has not received the epoch that Alice began.
     bench[BOB].tells(|_| false);
     bench.does(ALICE, Command::Rename("Alicia".parse().unwrap()));
     bench[BOB].forget();

@@ -1,4 +1,4 @@
-//! Answers that come late, and a relay that wants to be left alone.
+//! Replies that come late, and a relay that asks for a long backoff.
 
 use super::{
     bench::{ALICE, BOB, Bench},
@@ -52,7 +52,7 @@ fn what_is_left_out_while_the_log_is_read_is_read_as_well() {
     bench[BOB].answers(|request, _| !is_read(request));
     bench[BOB].tells(|_| false);
     bench.lags(BOB);
-    // The answer is on its way, and does not have this yet.
+    // The reply is in flight, and does not include this entry yet.
     bench.says(ALICE, "left out", 3_600);
     bench.lags(BOB);
     bench[BOB].honest();

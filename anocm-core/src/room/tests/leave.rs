@@ -1,4 +1,4 @@
-//! Whoever says that they leave is seen to depart.
+//! A member that sends a leave statement is seen to depart.
 
 use super::{
     bench::{ALICE, BOB, Bench, CAROL},
@@ -42,7 +42,7 @@ fn a_leave_whose_carrying_out_was_refused_is_carried_out_later() {
 fn a_leave_whose_carrying_out_was_overtaken_is_carried_out_all_the_same() {
     let mut bench = Bench::with(3);
     bench.does(CAROL, Command::Leave);
-    // Bob is faster, with something else.
+    // Bob's commit comes first, with another change.
     bench[ALICE].tells(|_| false);
     bench.does(BOB, Command::Rename("Bobby".parse().unwrap()));
     bench[BOB].instead(|request| is_commit(request).then_some(Err(Refusal::Full)));
@@ -68,7 +68,7 @@ fn whoever_leaves_a_full_room_says_so_live_and_is_seen_to_depart() {
     assert_eq!(bench[ALICE].members(), 1);
 }
 
-/// Alice, and Bob, of whose coming she has heard nothing yet.
+/// Alice, and Bob, whose join Alice has not received yet.
 fn unread_join() -> Bench {
     let mut bench = Bench::with(1);
     bench[ALICE].tells(|_| false);
@@ -102,7 +102,7 @@ fn what_was_said_before_leaving_is_heard_by_whoever_has_just_come() {
     assert_eq!(bench[BOB].members(), 1);
 }
 
-/// Alice says something and closes the room in the same breath.
+/// Alice sends a message and closes the room at once.
 fn says_and_closes(bench: &mut Bench) -> crate::id::MessageId {
     let now = bench.now;
     let text = "that was all".to_owned();

@@ -1,4 +1,4 @@
-//! The state machine on its own: driven by hand, against a relay that the test speaks for.
+//! The state machine on its own: driven by hand, against a relay that the test controls.
 
 mod ages;
 mod bench;

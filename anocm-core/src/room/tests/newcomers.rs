@@ -1,4 +1,4 @@
-//! Who confirms a newcomer's view of the room, and when.
+//! Which members confirm a newcomer's view of the room, and when.
 
 use super::{
     bench::{ALICE, BOB, Bench, CAROL},
@@ -17,8 +17,8 @@ fn whoever_was_led_behind_an_old_door_first_is_not_confirmed_by_who_comes_later(
     }
     bench.says(BOB, "is anybody here?", 60);
     bench.says(CAROL, "I am", 60);
-    // Bob was there when Carol came. Of those who were there before Bob, nobody was heard: both
-    // may have been shown an old door.
+    // Bob was there when Carol joined. No member that was there before Bob has sent an entry: both
+    // may have been shown an outdated door.
     let confirmed = |bench: &Bench, who: usize| bench[who].machine.view().confirmed;
     assert!(confirmed(&bench, CAROL) && !confirmed(&bench, BOB));
     bench.connects(ALICE);

@@ -1,4 +1,4 @@
-//! A relay under load asks for work, and gets it.
+//! A relay under load requires proof of work, and gets it.
 
 use super::{
     bench::{ALICE, Bench},
@@ -20,7 +20,7 @@ fn is_work(request: &Request) -> bool {
     matches!(request, Request::Work { .. })
 }
 
-/// Bob, of whom the relay wants work whenever he asks for this, unless he has worked.
+/// Adds Bob; the relay requires proof of work for each such request, until Bob has done it.
 fn bob_works(bench: &mut Bench, of: fn(&Request) -> bool, puzzle: Puzzle) -> usize {
     let bob = bench.newcomer();
     let address = *bench[bob].machine.address();

@@ -1,4 +1,4 @@
-//! As much of a relay as the tests of the state machine need: honest, and a few lines long.
+//! A minimal relay for the tests of the state machine: honest, and a few lines long.
 
 use crate::{
     id::{Epoch, RoomAddress, Seq},
@@ -21,14 +21,14 @@ struct Room {
     owner: TokenHash,
     door: TokenHash,
     group_info: Payload,
-    /// The member token of each epoch, and the place of the entry that began it.
+    /// The member token hash of each epoch, and the sequence number of the entry that began it.
     epochs: Vec<(TokenHash, Seq)>,
-    /// What was appended at place 1, 2, 3 …, and when.
+    /// The entries at sequence numbers 1, 2, 3 …, and when each was appended.
     log: Vec<(Timestamp, Entry)>,
 }
 
 impl Relay {
-    /// Does what is asked by somebody who has `proven` an epoch.
+    /// Handles a request of a connection that has `proven` an epoch.
     pub(super) fn answer(
         &mut self,
         now: Timestamp,
@@ -62,27 +62,27 @@ impl Relay {
         }
     }
 
-    /// The room's epoch.
+    /// Returns the room's epoch.
     pub(super) fn epoch(&self) -> Epoch {
         self.room.as_ref().map_or(Epoch::FIRST, Room::epoch)
     }
 
-    /// What the door shows.
+    /// Returns the content of the door.
     pub(super) fn door(&self) -> Door {
         self.room.as_ref().unwrap().door()
     }
 
-    /// The last place of the log.
+    /// Returns the last sequence number of the log.
     pub(super) fn head(&self) -> Seq {
         self.room.as_ref().map_or(Seq::START, Room::head)
     }
 
-    /// What stands at `seq`, live or not.
+    /// Returns the entry at `seq`, live or not.
     pub(super) fn item(&self, now: Timestamp, seq: Seq) -> LogItem {
         self.room.as_ref().unwrap().item(now, seq)
     }
 
-    /// Loses what was appended after `seq`, and when: no relay may.
+    /// Loses the entries after `seq`, which no relay may.
     pub(super) fn forget_after(&mut self, seq: Seq) {
         let room = self.room.as_mut().unwrap();
         room.log.truncate(usize::try_from(seq.value()).unwrap());
@@ -124,7 +124,7 @@ impl Room {
         Ok(Reply::Entered(Entered { current: self.epoch(), began, head: self.head() }))
     }
 
-    /// The log up to the entry that ended `epoch`, without what was live or is past its time.
+    /// Returns the log up to the entry that ended `epoch`, without live or expired entries.
     fn page(&self, now: Timestamp, epoch: Epoch, after: Seq) -> Page {
         let end = usize::try_from(epoch.next().value()).unwrap();
         let reaches = self.epochs.get(end).map_or(self.head(), |&(_, began)| began);

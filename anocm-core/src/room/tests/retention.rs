@@ -10,7 +10,7 @@ use crate::{
     wire::{EntryKind, Request},
 };
 
-/// How long the relay was asked to keep what was said last.
+/// Returns the retention of the last message that the guest published.
 fn asked_to_keep(bench: &Bench, who: usize) -> Retention {
     let mut publications = bench[who].asked.iter().rev();
     let asked = publications.find_map(|(_, request)| match request {
@@ -35,7 +35,7 @@ fn a_cap_set_while_a_message_waits_holds_for_it() {
         bench.connects(BOB);
         assert_eq!(bench[ALICE].heard(), ["for an hour"]);
         assert_eq!(asked_to_keep(&bench, BOB), strict);
-        // A looser one lengthens nothing that was asked for more strictly.
+        // A looser one does not extend a message sent with a stricter retention.
         bench.says(BOB, "for two seconds", 2);
         assert_eq!(asked_to_keep(&bench, BOB), keep(2).min(strict));
     }
@@ -55,8 +55,8 @@ fn a_room_made_stricter_while_a_message_waits_holds_for_it() {
     assert_eq!(bench[BOB].count(is_publish), 1);
 }
 
-/// Alice sends something of her program's own and says something, both kept for half a minute; Bob,
-/// to whom the relay has said nothing for longer than that, is told both as so old.
+/// Alice sends custom content and a message, both kept for half a minute. Bob, to whom the relay
+/// has sent nothing for longer than that, receives both with this age.
 fn told_at_age(age: u64) -> Bench {
     let mut bench = Bench::with(2);
     bench.pass(50);
@@ -88,7 +88,7 @@ fn what_is_told_at_the_age_at_which_it_was_to_be_gone_is_not_shown() {
         bench[BOB].honest();
         bench.says(ALICE, "new", 3_600);
         assert_eq!(bench[BOB].heard(), ["new"]);
-        // It is missed, and no gap besides.
+        // It is reported as missed, and no gap besides.
         let missed = Trouble::Missed { count: 1 };
         assert_eq!(bench[BOB].troubles(), [Trouble::DishonestRelay, missed, missed]);
     }

@@ -1,4 +1,4 @@
-//! Two changes of roles that wait for one another.
+//! Two role changes queued one behind the other.
 
 use super::bench::{ALICE, BOB, Bench, CAROL};
 use crate::{room::Command, session::Role};

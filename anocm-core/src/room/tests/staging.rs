@@ -1,4 +1,4 @@
-//! A join is followed when the relay has admitted this guest to the epoch that it begins, and not
+//! A join is merged when the relay has admitted this guest to the epoch that it begins, and not
 //! before.
 
 use super::{
@@ -12,7 +12,7 @@ use crate::{
     wire::{Event, Refusal, Request},
 };
 
-/// Alice and Bob, and Carol about to join. The epoch that her join begins.
+/// Alice and Bob, and Carol about to join. Returns the epoch that Carol's join begins.
 fn before_carol() -> (Bench, Epoch) {
     let mut bench = Bench::with(2);
     assert_eq!(bench.newcomer(), CAROL);
@@ -24,7 +24,7 @@ fn proves(epoch: Epoch) -> impl Fn(&Request) -> bool + Copy {
     move |request| matches!(request, Request::Enter { epoch: asked, .. } if *asked == epoch)
 }
 
-/// Bob waits for the answer to his proof of the epoch that Carol's join has begun.
+/// Bob waits for the reply to his proof of the epoch that Carol's join has begun.
 fn bob_waits() -> (Bench, Epoch) {
     let (mut bench, next) = before_carol();
     bob_waits_in(&mut bench, next);
@@ -56,11 +56,11 @@ fn who_is_not_admitted_to_the_next_epoch_keeps_the_keys_of_this_one() {
     let view = bench[BOB].machine.view();
     assert_eq!((view.members.len(), view.epoch.next(), view.broken), (2, next, true));
     assert_eq!(bench[BOB].troubles(), [Trouble::Broken { by: None }]);
-    // He asks in his own epoch to have it taken back.
+    // Bob, in his own epoch, requests that the join be voided.
     bench.pass(3);
     let is_void = |request: &Request| matches!(request, Request::Void { .. });
     assert_eq!(bench[BOB].count(is_void), 1);
-    // A relay that did not know it yet, as after a failover, does now.
+    // A relay that did not know the epoch yet, for example after a failover, does now.
     bench[BOB].honest();
     bench.pass(20);
     assert!(recovered(&bench, BOB) && bench[BOB].is_online());
@@ -122,7 +122,7 @@ fn a_relay_that_does_not_answer_is_not_asked_without_end() {
         bench.late_answer_arrives(BOB);
     }
     assert!(bench[BOB].is_online());
-    // Of one that was answered it is not.
+    // Once the proofs have their replies, `Lapsed` starts a new proof.
     bench[BOB].forget();
     bench.lapses(BOB);
     assert_eq!(bench[BOB].count(is_enter), 1);
@@ -154,7 +154,7 @@ fn who_is_cut_off_before_the_next_epoch_is_proven_reads_the_join_again() {
     assert_eq!((bench[BOB].heard(), bench[BOB].members()), (vec!["kept"], 3));
     bench.pass(10);
     assert!(bench[BOB].is_online());
-    // What was live is gone.
+    // The live entry is gone.
     assert!(bench[BOB].troubles().iter().all(|trouble| matches!(trouble, Trouble::Missed { .. })));
 }
 
@@ -166,12 +166,12 @@ fn a_join_that_is_taken_back_before_its_epoch_is_proven_was_never_there() {
     let address = *bench[BOB].machine.address();
     let epoch = bench[BOB].machine.view().epoch;
     bench[BOB].forget();
-    // The relay is in Bob's epoch again, as far as he is told.
+    // By the event, the relay is in Bob's epoch again.
     bench[BOB].instead(|request| is_enter(request).then_some(Err(Refusal::Unavailable)));
     bench.tell(BOB, Event::Voided { address, seq, epoch });
     assert_eq!((bench[BOB].count(proves(epoch)), bench[BOB].count(proves(next))), (1, 0));
     bench[BOB].honest();
-    // The answer to the proof of an epoch that is not to be.
+    // The reply to the proof of an epoch that was voided.
     bench.late_answer_arrives(BOB);
     assert_eq!(bench[BOB].machine.view().epoch, epoch);
     assert_eq!((bench[BOB].ended(), bench[BOB].troubles()), (None, vec![]));
@@ -198,7 +198,7 @@ fn an_owner_in_step_who_is_not_admitted_puts_right_what_the_relay_was_told() {
     let mut bench = Bench::with(2);
     let next = bench.relay.epoch().next();
     let mut refused = false;
-    // The member token does not do; the owner's, which comes next, does.
+    // The member token is refused; the owner token, which comes next, is accepted.
     bench[ALICE].instead(move |request| match request {
         Request::Enter { epoch, .. } if *epoch == next && !refused => {
             refused = true;
@@ -227,7 +227,7 @@ fn an_owner_puts_it_right_over_a_connection_that_has_shown_the_owner_token() {
             (proofs == 1).then_some(Err(Refusal::NotAdmitted))
         }
         Request::Void { .. } => Some(Err(Refusal::StaleEpoch { current: next })),
-        // What puts it right does not get through.
+        // The correcting commit is not appended.
         Request::Publish { .. } => Some(Err(Refusal::Unavailable)),
         _ => None,
     });
@@ -244,7 +244,7 @@ fn an_owner_puts_it_right_over_a_connection_that_has_shown_the_owner_token() {
         });
         proofs.collect::<Vec<_>>()
     };
-    // One may still be sent as it was; of the last one the epoch was proven by both tokens.
+    // One commit may still be sent again unchanged; the last epoch was proven with both tokens.
     let [member, owner] = of(Epoch::new(bench.relay.epoch().value() - 1))[..] else {
         panic!("no proof")
     };
@@ -256,7 +256,7 @@ fn an_owner_puts_it_right_over_a_connection_that_has_shown_the_owner_token() {
 fn an_owner_follows_nothing_before_being_admitted_to_where_it_leads() {
     let mut bench = Bench::with(2);
     let next = bench.relay.epoch().next();
-    // The member token does not do, and the answer to the owner token is late.
+    // The member token is refused, and the reply to the owner token is late.
     let mut proofs = 0;
     bench[ALICE].answers(move |request, answer| match request {
         Request::Enter { epoch, .. } if *epoch == next => {
@@ -297,7 +297,7 @@ fn an_owner_reads_on_to_the_epoch_that_the_room_is_in() {
     }
     let current = bench.relay.epoch();
     assert_eq!(current.value(), first.value() + 3);
-    // Nobody is admitted to what is on the way.
+    // No member is admitted to the epochs on the way.
     bench[ALICE].instead(move |request| match request {
         Request::Enter { epoch, .. } if *epoch < current => Some(Err(Refusal::NotAdmitted)),
         Request::Void { .. } => Some(Err(Refusal::StaleEpoch { current })),
@@ -315,7 +315,7 @@ fn an_owner_reads_on_to_the_epoch_that_the_room_is_in() {
 fn an_owner_who_came_through_the_door_goes_as_owner_over_that_connection_only() {
     for is_cut in [false, true] {
         let mut bench = Bench::with(2);
-        // Too late to go as owner, she comes back through the door.
+        // It is too late to go as owner, so Alice rejoins through the door.
         let mut was_refused = false;
         bench[ALICE].instead(move |request| match request {
             Request::Enter { .. } if !was_refused => {

@@ -1,4 +1,4 @@
-//! What fresh keys cost, as the documents say: the sizes of a commit and of what it brings the door.
+//! The cost of a key refresh, as documented: the sizes of a commit and of its group information.
 
 use super::*;
 

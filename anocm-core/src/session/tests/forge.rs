@@ -1,4 +1,4 @@
-//! Makes what no honest session makes.
+//! Makes entries that no honest session makes.
 
 use openmls::{
     group::{CommitBuilder, Initial},
@@ -19,7 +19,7 @@ pub(super) fn handshakes() -> Retention {
     policy().handshakes
 }
 
-/// A commit of `by` without regard to any rule, in its seal. `by` goes on in its epoch.
+/// Makes a sealed commit of `by` without checking any rule. `by` stays in its epoch.
 pub(super) fn commit(
     room: &mut Room,
     by: &mut Session,
@@ -77,7 +77,8 @@ pub(super) fn notice(leaves: Vec<LeaveStatement>, new_door: bool) -> Payload {
     wire::encode(&CommitNotice { leaves, new_door })
 }
 
-/// `entry` by `by` is refused by `judges` alike, and everybody goes on in the epoch.
+/// Asserts that all `judges` refuse `entry` by `by`, and that all members stay in the epoch and go
+/// on.
 pub(super) fn forbidden(
     room: &mut Room,
     entry: &Entry,
@@ -85,7 +86,7 @@ pub(super) fn forbidden(
     judges: &mut [&mut Session],
 ) {
     for judge in judges.iter_mut() {
-        let error = OpenError::Forbidden { by: Some(by.me()) };
+        let error = OpenError::Rejected { by: Some(by.me()) };
         assert_eq!(judge.open(entry), Err(error));
         room.heard(by, judge);
         room.heard(judge, by);

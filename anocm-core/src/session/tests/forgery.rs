@@ -26,7 +26,7 @@ fn a_member_removes_nobody() {
         let entry = commit(&mut room, &mut bob, &notice, handshakes(), |builder| {
             builder.propose_removals([target])
         });
-        // The one to be removed decides like everybody else.
+        // The member to be removed decides like all others.
         forbidden(&mut room, &entry, &mut bob, &mut [&mut alice, &mut carol]);
     }
 }
@@ -62,11 +62,11 @@ fn a_forged_leave_statement_removes_nobody() {
         let entry = commit(&mut room, &mut bob, &notice, handshakes(), |builder| {
             builder.propose_removals([target])
         });
-        let error = OpenError::Forbidden { by: Some(bob.me()) };
+        let error = OpenError::Rejected { by: Some(bob.me()) };
         assert_eq!(alice.open(&entry), Err(error));
         assert_eq!(carol.open(&entry), Err(error));
     }
-    // Not even the owner's, who could have done without.
+    // An invalid statement is refused even from the owner, which needs none for a removal.
     room.heard(&mut alice, &mut carol);
 }
 
@@ -100,8 +100,8 @@ fn a_commit_is_kept_as_long_as_the_policy_says() {
     let lawful = notice(vec![], false);
     for retention in [Retention::Live, kept(60)] {
         let entry = commit(&mut room, &mut bob, &lawful, retention, |builder| builder);
-        // Any member can have sealed Bob's commit again.
-        assert_eq!(alice.open(&entry), Err(OpenError::Forbidden { by: None }));
+        // Any member can have re-sealed Bob's commit.
+        assert_eq!(alice.open(&entry), Err(OpenError::Rejected { by: None }));
     }
     room.heard(&mut alice, &mut bob);
 }
@@ -158,7 +158,7 @@ fn a_member_keeps_id_key_and_whisper_key() {
         let entry = commit(&mut room, &mut bob, &lawful, handshakes(), |builder| {
             builder.leaf_node_parameters(parameters)
         });
-        let error = OpenError::Forbidden { by: Some(bob.me()) };
+        let error = OpenError::Rejected { by: Some(bob.me()) };
         assert_eq!(alice.open(&entry), Err(error));
         assert_eq!(carol.open(&entry), Err(error));
     }
@@ -175,7 +175,7 @@ fn a_message_passed_off_as_a_commit_burns_nothing() {
     let message = live.group.create_message(&alice.provider, &alice.identity, &bytes).unwrap();
     for kind in [EntryKind::Commit, EntryKind::Join] {
         let entry = envelop(&mut room, &alice, kind, handshakes(), &message);
-        assert_eq!(bob.open(&entry), Err(OpenError::Forbidden { by: None }));
+        assert_eq!(bob.open(&entry), Err(OpenError::Rejected { by: None }));
     }
     let entry = envelop(&mut room, &alice, EntryKind::Message, kept(60), &message);
     assert!(bob.open(&entry).is_ok());
@@ -187,9 +187,9 @@ fn a_commit_passed_off_as_a_message_is_not_applied() {
     let lawful = notice(vec![], false);
     let commit = raw_commit(&mut alice, &lawful, |builder| builder);
     let as_message = envelop(&mut room, &alice, EntryKind::Message, kept(60), &commit);
-    assert_eq!(bob.open(&as_message), Err(OpenError::Spoilt));
+    assert_eq!(bob.open(&as_message), Err(OpenError::RatchetSkipped));
     let as_join = envelop(&mut room, &alice, EntryKind::Join, handshakes(), &commit);
-    assert_eq!(bob.open(&as_join), Err(OpenError::Forbidden { by: None }));
+    assert_eq!(bob.open(&as_join), Err(OpenError::Rejected { by: None }));
     let as_commit = envelop(&mut room, &alice, EntryKind::Commit, handshakes(), &commit);
     assert!(bob.open(&as_commit).is_ok());
 }
@@ -214,8 +214,8 @@ fn a_message_sealed_again_by_a_member_is_not_kept_for_longer() {
     let envelope = room.envelope(text("only now"));
     let entry = alice.seal(&envelope, Retention::Live, &mut room.rng).unwrap();
     assert!(bob.open(&entry).is_ok());
-    // Carol was away. Bob opens the seal and closes it for a day, which needs no more than keys
-    // that all members have.
+    // Carol was offline. Bob opens the seal and seals the message again with a retention of one
+    // day, which needs only keys that all members have.
     let key = bob.live.as_ref().unwrap().keys.envelope.clone();
     let message = seal::open(
         &key,
@@ -226,7 +226,7 @@ fn a_message_sealed_again_by_a_member_is_not_kept_for_longer() {
     let place = bob.seal_context(seal::SealKind::Message, kept(86_400));
     let sealed = seal::seal(&key, &place, &message, &mut room.rng).unwrap();
     let again = Entry { retention: kept(86_400), sealed, ..entry };
-    assert_eq!(carol.open(&again), Err(OpenError::Spoilt));
+    assert_eq!(carol.open(&again), Err(OpenError::RatchetSkipped));
     room.heard(&mut alice, &mut carol);
 }
 
@@ -239,7 +239,7 @@ fn a_room_goes_on_after_a_forbidden_commit_was_voided() {
         builder.propose_removals([target])
     });
     assert!(alice.open(&entry).is_err() && carol.open(&entry).is_err());
-    // The relay is told to put the epoch back; the door it then shows lets newcomers in.
+    // The relay voids the commit and restores the epoch; guests can join through the restored door.
     let restored = alice.restored(&mut room.rng).unwrap();
     room.door.group_info = restored.group_info;
     let mut dave = room.join("Dave", &mut [&mut alice, &mut carol, &mut bob]);
@@ -264,7 +264,7 @@ fn a_commit_that_is_damaged_behind_a_lawful_seal_accuses_nobody() {
             retention: handshakes(),
             sealed: seal::seal(key, &place, &damaged, &mut room.rng).unwrap(),
         };
-        assert_eq!(bob.open(&entry), Err(OpenError::Forbidden { by: None }));
+        assert_eq!(bob.open(&entry), Err(OpenError::Rejected { by: None }));
     }
     let entry = envelop(&mut room, &alice, EntryKind::Commit, handshakes(), &message);
     assert!(bob.open(&entry).is_ok());

@@ -1,5 +1,5 @@
-//! A room that was as full as can be, and of which half has left: the tree in which a commit is
-//! largest, since each of the rest has to be told of it alone.
+//! A formerly full room of which half has left: the tree in which a commit is largest, since its
+//! path must be encrypted to each remaining member separately.
 
 use openmls::prelude::{KeyPackage, LeafNodeIndex, Lifetime};
 
@@ -9,11 +9,12 @@ use crate::{
     wire::{MAX_DOOR, MAX_SEALED},
 };
 
-/// Sealed bytes of the commit may be so many less than allowed, or the limit could be higher.
+/// The most bytes by which the sealed commit may be below the limit. With a larger gap,
+/// `MAX_MEMBERS` could be higher.
 const MARGIN: usize = 6_000;
 
-/// Alice, among as many as a room can have, with the longest names. Not by the rules, which know
-/// no other way in than one by one.
+/// Alice in a full room, with the longest names. The members are added directly, not by the rules,
+/// which allow only one join at a time.
 fn full() -> (Room, Session) {
     let (mut room, mut alice) = Room::open();
     let packages: Vec<_> = (1..rules::MAX_MEMBERS)
@@ -35,7 +36,7 @@ fn full() -> (Room, Session) {
     (room, alice)
 }
 
-/// The session sees the group as it is now.
+/// Updates the session's state to that of the group.
 fn look(alice: &mut Session) {
     let group = &alice.live.as_ref().unwrap().group;
     let roster = Roster::read(group, &alice.settings, &alice.address, &Roster::default());

@@ -13,7 +13,7 @@ use tls_codec::{Deserialize as _, Serialize as _};
 use super::{forge::*, *};
 use crate::wire::EntryKind;
 
-/// An external commit without regard to any rule.
+/// Makes a sealed external commit without checking any rule.
 pub(super) fn join_with(
     room: &mut Room,
     member: &Session,
@@ -80,7 +80,7 @@ fn nobody_joins_without_the_psk() {
     let mallory = Identity::new(&mut room.rng);
     let entry = join_with(&mut room, &alice, &mallory, None, b"", card(&mallory));
     for judge in [&mut alice, &mut bob] {
-        assert_eq!(judge.open(&entry), Err(OpenError::Forbidden { by: None }));
+        assert_eq!(judge.open(&entry), Err(OpenError::Rejected { by: None }));
     }
     let psk = join::psk_id(&alice.door, vec![1; 32]);
     let entry = join_with(&mut room, &alice, &mallory, Some(psk), b"", card(&mallory));
@@ -95,7 +95,7 @@ fn nobody_joins_with_another_psk() {
     let mallory = Identity::new(&mut room.rng);
     let other = PreSharedKeyId::external(vec![1; 16], vec![1; 32]);
     let entry = join_with(&mut room, &alice, &mallory, Some(other), b"", card(&mallory));
-    assert_eq!(bob.open(&entry), Err(OpenError::Forbidden { by: None }));
+    assert_eq!(bob.open(&entry), Err(OpenError::Rejected { by: None }));
     room.heard(&mut alice, &mut bob);
 }
 
@@ -110,7 +110,7 @@ fn a_join_carries_no_notice_and_a_lawful_leaf() {
     let long = leaf::leaf_extensions(&"x".repeat(65), [1; 32]).unwrap();
     let long = join_with(&mut room, &alice, &mallory, psk(), b"", long);
     for entry in [noticed, bare, long] {
-        assert_eq!(bob.open(&entry), Err(OpenError::Forbidden { by: None }));
+        assert_eq!(bob.open(&entry), Err(OpenError::Rejected { by: None }));
     }
     room.heard(&mut alice, &mut bob);
 }
@@ -122,7 +122,7 @@ fn nobody_joins_under_the_id_of_another() {
     mallory.take_id(alice.me());
     let psk = Some(join::psk_id(&alice.door, vec![1; 32]));
     let entry = join_with(&mut room, &alice, &mallory, psk, b"", card(&mallory));
-    assert_eq!(bob.open(&entry), Err(OpenError::Forbidden { by: None }));
+    assert_eq!(bob.open(&entry), Err(OpenError::Rejected { by: None }));
     room.heard(&mut alice, &mut bob);
 }
 
@@ -138,7 +138,7 @@ fn nobody_returns_under_another_id() {
     returning.take_id(crate::MemberId::new([9; 16]));
     let psk = Some(join::psk_id(&alice.door, vec![2; 32]));
     let entry = join_with(&mut room, &alice, &returning, psk, b"", card(&returning));
-    assert_eq!(bob.open(&entry), Err(OpenError::Forbidden { by: None }));
+    assert_eq!(bob.open(&entry), Err(OpenError::Rejected { by: None }));
     room.heard(&mut alice, &mut bob);
 }
 
@@ -149,7 +149,7 @@ fn nobody_joins_a_full_room_and_members_come_back_to_it() {
     let psk = |n| Some(join::psk_id(&alice.door, vec![n; 32]));
     let first = join_with(&mut room, &alice, &mallory, psk(1), b"", card(&mallory));
     bob.roster.pad(rules::MAX_MEMBERS);
-    assert_eq!(bob.open(&first), Err(OpenError::Forbidden { by: None }));
+    assert_eq!(bob.open(&first), Err(OpenError::Rejected { by: None }));
     bob.roster.pad(rules::MAX_MEMBERS - 1);
     bob.open(&first).unwrap();
     alice.open(&first).unwrap();

@@ -1,4 +1,4 @@
-//! What the tests of other modules need of a member without scruples.
+//! A malicious member, for the tests of other modules.
 
 use super::{forge::*, gatecrashing, unusable::Meddling, *};
 use crate::{MemberId, wire::EntryKind};
@@ -14,7 +14,7 @@ fn outside(by: &Session) -> Room {
     Room { rng: ChaCha20Rng::seed_from_u64(3), door, member: nobody, door_token: nobody }
 }
 
-/// A commit in which a simple member removes another.
+/// Makes a commit in which an ordinary member removes another.
 pub(crate) fn removal(by: &mut Session, of: MemberId) -> Entry {
     let target = by.roster.by_id(of).unwrap().1.index;
     let notice = notice(vec![], true);
@@ -23,7 +23,7 @@ pub(crate) fn removal(by: &mut Session, of: MemberId) -> Entry {
     })
 }
 
-/// A join without the door's PSK, by somebody who was given the keys of the epoch.
+/// Makes a join without the door's PSK, by a guest that was given the keys of the epoch.
 pub(crate) fn join_without_psk(by: &Session) -> Entry {
     let mut room = outside(by);
     let stranger = Identity::new(&mut room.rng);
@@ -31,7 +31,7 @@ pub(crate) fn join_without_psk(by: &Session) -> Entry {
     gatecrashing::join_with(&mut room, by, &stranger, None, b"", card)
 }
 
-/// A message of a kind that this version does not know.
+/// Makes a message of a kind that this version does not know.
 pub(crate) fn of_unknown_kind(by: &mut Session, counter: u64) -> Entry {
     let frame = (counter, MessageId::new([9; 16]), 0x4001_u16, b"of a later version".as_slice());
     let content = crate::wire::encode(&frame);
@@ -41,7 +41,7 @@ pub(crate) fn of_unknown_kind(by: &mut Session, counter: u64) -> Entry {
     envelop(&mut outside(by), by, EntryKind::Message, kept(60), &message)
 }
 
-/// A join that is lawful, and whose path does not decrypt for those in the first of the nodes that
+/// Makes a valid join whose path does not decrypt for the members under the first of the nodes that
 /// it is encrypted to.
 pub(crate) fn garbled_join(door: &Door, secret: &Secret<32>) -> CommitBundle {
     let mut rng = ChaCha20Rng::seed_from_u64(4);
@@ -52,7 +52,7 @@ pub(crate) fn garbled_join(door: &Door, secret: &Secret<32>) -> CommitBundle {
     outgoing
 }
 
-/// A join, lawful once `id` is free, by somebody who chooses the id of a member that is gone.
+/// Makes a join, valid once `id` is free, by a guest that chooses the id of a member that is gone.
 pub(crate) fn impostor_join(door: &Door, secret: &Secret<32>, id: MemberId) -> CommitBundle {
     let mut rng = ChaCha20Rng::seed_from_u64(5);
     let mut identity = Identity::new(&mut rng);

@@ -25,14 +25,14 @@ fn a_removed_member_hears_nothing_more_and_the_new_invite_works() {
     assert_eq!(*how, crate::session::Departure::Removed { by: alice.me() });
     agree(&alice, &bob);
 
-    // Carol learns of it, and nothing after it.
+    // Carol opens her own removal, and nothing after it.
     let told = applied(carol.open(&outgoing.entry).unwrap());
     assert!(told.removed_me);
     let entry = room.seal(&mut alice, text("gone?"));
     assert_eq!(carol.open(&entry), Err(OpenError::Removed));
     assert!(bob.open(&entry).is_ok());
 
-    // The old link opens neither the relay's door nor what is behind it.
+    // The old link neither passes the relay's door check nor opens the door's seal.
     assert_ne!(*alice.invite_secret(), old);
     assert!(!room.door_token.admits(&old_token));
     let again = Newcomer::Returning(carol.into_identity(), name("Carol"));
@@ -76,7 +76,7 @@ fn replacing_the_invite_locks_nobody_out() {
     assert!(refused.identity.is_none());
     let mut carol = room.join("Carol", &mut [&mut bob, &mut alice]);
     room.heard(&mut carol, &mut alice);
-    // And again, so that a door twice replaced opens too.
+    // Once more: a door that was replaced twice opens too.
     room.change(&mut alice, Change::ReplaceInvite, &mut [&mut bob, &mut carol]);
     room.join("Dave", &mut [&mut carol, &mut bob, &mut alice]);
 }
@@ -114,7 +114,7 @@ fn what_is_behind_a_door_must_be_group_information() {
 #[test]
 fn somebody_who_fell_behind_returns_as_the_same_member() {
     let (mut room, mut alice, mut bob, carol) = Room::of_three();
-    // Carol misses this.
+    // Carol does not receive this commit.
     room.change(&mut alice, Change::Refresh, &mut [&mut bob]);
     let (me, key) = (carol.me(), carol.identity.key());
     let who = Newcomer::Returning(carol.into_identity(), name("Carol again"));
@@ -147,7 +147,7 @@ fn the_owner_returns_as_the_owner() {
 #[test]
 fn an_old_session_of_somebody_who_returned_is_over() {
     let (mut room, mut alice, mut bob) = Room::of_two();
-    // The same identity, copied: what a restored session in another window would do.
+    // The same identity, copied, as by a session restored in another window.
     let mut old = {
         let carol = Identity::new(&mut ChaCha20Rng::seed_from_u64(9));
         let who = Newcomer::Returning(carol, name("Carol"));

@@ -11,7 +11,7 @@ fn any_member_carries_out_a_leave() {
         panic!("a leave statement was expected");
     };
     assert_eq!(statement.member(), alice.me());
-    // Even the owner's, and by one who may do nothing else. No new invite is needed.
+    // Even the owner's leave, and by an ordinary member. No new invite is needed.
     let change = Change::CarryOut(vec![statement]);
     let applied = room.change(&mut carol, change, &mut [&mut bob, &mut alice]);
     assert_eq!(applied.departed[0].1, Departure::Left);
@@ -43,7 +43,7 @@ fn a_statement_holds_in_every_later_epoch_of_the_stay() {
     room.change(&mut bob, Change::Rename(name("Bobby")), &mut [&mut alice, &mut carol]);
     let change = Change::CarryOut(vec![statement.clone()]);
     room.change(&mut carol, change, &mut [&mut alice]);
-    // And is of no more use once carried out.
+    // A statement has no effect once it has been carried out.
     assert_eq!(
         alice.propose(Change::CarryOut(vec![statement]), &mut room.rng),
         Err(SessionError::NoSuchMember)
@@ -69,6 +69,6 @@ fn nobody_announces_the_leave_of_another() {
     let (mut room, mut alice, mut bob, carol) = Room::of_three();
     let statement = carol.leave_statement().unwrap();
     let entry = room.seal(&mut bob, Content::Leaving(statement));
-    assert_eq!(alice.open(&entry), Err(OpenError::Spoilt));
+    assert_eq!(alice.open(&entry), Err(OpenError::RatchetSkipped));
     room.heard(&mut bob, &mut alice);
 }

@@ -42,7 +42,7 @@ fn not_even_the_owner_changes_owner_or_policy_or_goes_beyond_it() {
     for settings in [handed_over, lengthened, beyond, disordered, crowded] {
         let extensions = leaf::group_extensions(&settings).unwrap();
         let entry = settings_commit(&mut room, &mut alice, extensions);
-        assert_eq!(bob.open(&entry), Err(OpenError::Forbidden { by: Some(alice.me()) }));
+        assert_eq!(bob.open(&entry), Err(OpenError::Rejected { by: Some(alice.me()) }));
     }
     room.heard(&mut alice, &mut bob);
 }
@@ -50,7 +50,7 @@ fn not_even_the_owner_changes_owner_or_policy_or_goes_beyond_it() {
 #[test]
 fn the_group_context_carries_the_settings_and_nothing_else() {
     let (mut room, mut alice, mut bob) = Room::of_two();
-    let error = Err(OpenError::Forbidden { by: Some(alice.me()) });
+    let error = Err(OpenError::Rejected { by: Some(alice.me()) });
     let entry = settings_commit(&mut room, &mut alice, Extensions::empty());
     assert_eq!(bob.open(&entry), error);
     let mut more = leaf::group_extensions(alice.settings()).unwrap();

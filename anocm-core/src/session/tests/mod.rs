@@ -1,4 +1,4 @@
-//! Alice, Bob and Carol in a room, with a relay that is a vector.
+//! Alice, Bob and Carol in a room, with a simulated relay.
 
 mod cost;
 mod forge;
@@ -28,7 +28,7 @@ use crate::{
     wire::{Door, Entry, Policy},
 };
 
-/// The relay's view of a room: its door, and nothing else.
+/// The relay's state of a room: its door and token hashes only.
 struct Room {
     rng: ChaCha20Rng,
     door: Door,
@@ -85,21 +85,21 @@ impl Room {
         (room, alice)
     }
 
-    /// Alice, and Bob, who has just joined.
+    /// Opens a room with Alice, and Bob, who has just joined.
     fn of_two() -> (Self, Session, Session) {
         let (mut room, mut alice) = Self::open();
         let bob = room.join("Bob", &mut [&mut alice]);
         (room, alice, bob)
     }
 
-    /// Alice, who opened it, Bob and Carol.
+    /// Opens a room with Alice, who opened it, Bob and Carol.
     fn of_three() -> (Self, Session, Session, Session) {
         let (mut room, mut alice, mut bob) = Self::of_two();
         let carol = room.join("Carol", &mut [&mut alice, &mut bob]);
         (room, alice, bob, carol)
     }
 
-    /// Somebody joins with the invite of the first of `others`, who all open the join.
+    /// A new guest joins with the invite of the first of `others`, all of which open the join.
     fn join(&mut self, who: &str, others: &mut [&mut Session]) -> Session {
         let secret = others[0].invite_secret().clone();
         let newcomer = Newcomer::New(name(who));
@@ -110,7 +110,7 @@ impl Room {
         session
     }
 
-    /// A commit or join takes its place in the log, and `others` open it.
+    /// Appends a commit or join to the log, and lets `others` open it.
     fn append(&mut self, outgoing: CommitBundle, others: &mut [&mut Session]) -> Vec<EpochChange> {
         assert!(outgoing.entry.has_lawful_size());
         assert!(crate::wire::DOOR_SIZES.contains(&outgoing.next.group_info.len()));
@@ -129,7 +129,7 @@ impl Room {
         applied
     }
 
-    /// `by` changes something, and `others` open the commit. What it did, as `by` sees it.
+    /// Lets `by` commit a change and `others` open the commit. Returns the change as `by` sees it.
     fn change(
         &mut self,
         by: &mut Session,
@@ -160,14 +160,14 @@ impl Room {
         Envelope { id: MessageId::new(id), counter: 0, content }
     }
 
-    /// `from` says something that `to` opens.
+    /// Sends a message by `from` that `to` opens.
     fn heard(&mut self, from: &mut Session, to: &mut Session) {
         let entry = self.seal(from, text("still here"));
         let (sender, content) = message(to.open(&entry).unwrap());
         assert_eq!((sender, content), (from.me(), text("still here")));
     }
 
-    /// The relay holds the hashes of this session's tokens.
+    /// Asserts that the relay holds the hashes of this session's tokens.
     fn admits(&self, session: &Session) {
         assert_eq!(session.epoch(), self.door.epoch);
         assert!(self.member.admits(session.member_token().unwrap()));
@@ -175,7 +175,7 @@ impl Room {
     }
 }
 
-/// Two members of one epoch hold the same.
+/// Asserts that two members of one epoch have the same state.
 fn agree(one: &Session, other: &Session) {
     assert_eq!(one.epoch(), other.epoch());
     assert_eq!(one.members(), other.members());

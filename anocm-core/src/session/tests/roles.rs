@@ -127,7 +127,7 @@ fn the_owner_strikes_a_moderator_who_left_though_they_are_back_with_the_same_key
     room.change(&mut alice, moderator, &mut [&mut bob, &mut carol]);
     let word = bob.leave_statement().unwrap();
     room.change(&mut carol, Change::CarryOut(vec![word]), &mut [&mut alice, &mut bob]);
-    // No honest client keeps its key when it has left.
+    // An honest client does not keep its key after leaving.
     let who = Newcomer::Returning(bob.into_identity(), name("Bob"));
     let invite = alice.invite_secret().clone();
     let (mut bob, outgoing) = Session::join(&room.door, &invite, who, &mut room.rng).unwrap();

@@ -28,7 +28,7 @@ fn bob_joins_while_nobody_else_is_there() {
     room.append(outgoing, &mut []);
     room.admits(&bob);
     let hello = room.seal(&mut bob, text("anyone?"));
-    // Alice comes back later and walks forward through the log.
+    // Alice reconnects later and opens the log in order.
     let applied = applied(alice.open(&join).unwrap());
     assert_eq!(applied.by, bob.me());
     assert_eq!(applied.joined.as_ref(), bob.member(bob.me()));
@@ -55,7 +55,7 @@ fn six_members_hold_the_same_and_hear_each_other() {
             agree(&sessions[0], &sessions[listener]);
         }
     }
-    // The safety code is of the epoch, not of the room.
+    // The safety code belongs to the epoch, not to the room.
     let code = sessions[0].safety_code().unwrap().clone();
     let (alice, others) = sessions.split_first_mut().unwrap();
     let mut others: Vec<_> = others.iter_mut().collect();
@@ -78,7 +78,7 @@ fn every_kind_of_content_arrives() {
 fn text_takes_the_smallest_size_that_holds_it() {
     let (mut room, mut alice, mut bob) = Room::of_two();
     let mut size = |bytes: usize| {
-        // The largest counter takes the most room.
+        // The largest counter takes the most bytes.
         let mut envelope = room.envelope(text(&"x".repeat(bytes)));
         envelope.counter = u64::MAX;
         let entry = alice.seal(&envelope, kept(60), &mut room.rng)?;
@@ -155,7 +155,7 @@ fn a_new_name_is_known_to_everyone() {
     assert_eq!(names(&alice), ["Alice", "Bobby"]);
     room.heard(&mut alice, &mut bob);
     room.heard(&mut bob, &mut alice);
-    // The whisper key stays.
+    // The whisper key does not change.
     let whisper = alice.whisper(bob.me(), &text("psst"), &mut room.rng).unwrap();
     let Content::Whisper(whisper) = whisper else {
         panic!("a whisper was expected");

@@ -64,12 +64,12 @@ fn a_repeated_entry_does_not_open_again() {
     let (mut room, mut alice, mut bob) = Room::of_two();
     let said = room.seal(&mut alice, text("hello"));
     assert!(bob.open(&said).is_ok());
-    assert_eq!(bob.open(&said), Err(OpenError::Spoilt));
+    assert_eq!(bob.open(&said), Err(OpenError::RatchetSkipped));
     let outgoing = alice.propose(Change::Refresh, &mut room.rng).unwrap();
     let commit = outgoing.entry.clone();
     room.append(outgoing, &mut [&mut bob]);
     assert_eq!(bob.open(&commit), Err(OpenError::Decrypt));
-    // Nor does anything of an epoch that has ended.
+    // No entry of an epoch that has ended opens either.
     assert_eq!(bob.open(&said), Err(OpenError::Decrypt));
 }
 
@@ -93,7 +93,7 @@ fn who_was_away_walks_forward_through_the_epochs() {
         carol.open(entry).unwrap();
     }
     agree(&alice, &carol);
-    // Of all those epochs only the keys of this one are kept, and the PSK of its door.
+    // Only the keys of the current epoch and the PSK of its door are stored.
     for session in [&alice, &carol] {
         assert_eq!(session.provider.storage().len(), 2);
     }
@@ -104,7 +104,7 @@ fn who_was_away_walks_forward_through_the_epochs() {
 fn own_messages_do_not_open() {
     let (mut room, mut alice, mut bob) = Room::of_two();
     let said = room.seal(&mut alice, text("hello"));
-    assert_eq!(alice.open(&said), Err(OpenError::Spoilt));
+    assert_eq!(alice.open(&said), Err(OpenError::RatchetSkipped));
     assert!(bob.open(&said).is_ok());
     room.heard(&mut alice, &mut bob);
 }
@@ -196,7 +196,7 @@ proptest! {
         let sealed = if cut {
             bytes.into()
         } else {
-            // Behind a lawful seal, so that they reach the decoder.
+            // Behind a valid seal, so that they reach the decoder.
             let place = bob.seal_context(kind.into(), kept(60));
             let live = bob.live.as_ref().unwrap();
             let key = if kind == EntryKind::Join { &bob.door.key } else { &live.keys.envelope };
@@ -219,7 +219,7 @@ fn a_member_vouches_for_a_sound_door_only() {
     let mut altered = sound.group_info.to_vec();
     altered[100] ^= 1;
     assert!(!bob.vouches_for(&useless(altered), &mut room.rng));
-    // Signed by a member, and false where newcomers cannot tell.
+    // Signed by a member, but false in parts that a joining guest cannot check.
     for from_the_end in [SIGNER + 1, SIGNER + 33 + 20] {
         let poisoned = signed_again(&bob, &sound, from_the_end, &mut room.rng);
         assert!(
@@ -228,18 +228,18 @@ fn a_member_vouches_for_a_sound_door_only() {
         assert!(!alice.vouches_for(&poisoned, &mut room.rng), "{from_the_end}");
     }
     assert!(alice.vouches_for(&sound, &mut room.rng));
-    // A sound door, but of a group that went on without Bob.
+    // A valid door, but of an epoch that Bob is not in.
     let outgoing = alice.propose(Change::Refresh, &mut room.rng).unwrap();
     let elsewhere =
         Door { epoch: outgoing.entry.epoch.next(), group_info: outgoing.next.group_info, ..sound };
     assert!(!bob.vouches_for(&elsewhere, &mut room.rng));
 }
 
-/// Bytes of group information from its signer on.
+/// The number of bytes from the signer of group information to its end.
 const SIGNER: usize = 4 + 2 + 64;
 
-/// The door with one bit of its group information changed, and a good signature of `by`, its
-/// signer.
+/// Returns the door with one bit of its group information changed, and a valid signature of `by`,
+/// its signer.
 fn signed_again(by: &Session, door: &Door, from_the_end: usize, rng: &mut ChaCha20Rng) -> Door {
     let place = by.seal_context(seal::SealKind::GroupInfo, Retention::Live);
     let mut bytes = seal::open(&by.door.key, &place, &door.group_info).unwrap().to_vec();

@@ -1,4 +1,4 @@
-//! Keys that nothing can be encrypted to: members refuse the commit that brings one.
+//! Keys that cannot be encrypted to: members refuse a commit that introduces one.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -21,7 +21,7 @@ use super::{
 };
 use crate::wire::EntryKind;
 
-/// A point of order 8, which stands nowhere by chance.
+/// A point of order 8. These bytes do not occur by chance.
 const OF_ORDER_8: [u8; 32] = [
     0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3, 0xfa, 0xf1, 0x9f, 0xc4, 0x6a,
     0xda, 0x09, 0x8d, 0xeb, 0x9c, 0x32, 0xb1, 0xfd, 0x86, 0x62, 0x05, 0x16, 0x5f, 0x49, 0xb8, 0x00,
@@ -30,9 +30,9 @@ const OF_ORDER_8: [u8; 32] = [
 /// Ordinary cryptography, except for one of the key pairs or ciphertexts that it makes.
 pub(super) struct Meddling {
     real: RustCrypto,
-    /// How many pairs come before the one with that public key.
+    /// The number of pairs before the one with that public key.
     pairs: AtomicUsize,
-    /// How many ciphertexts come before the one that does not open.
+    /// The number of ciphertexts before the one that does not open.
     ciphertexts: AtomicUsize,
 }
 
@@ -188,7 +188,7 @@ impl OpenMlsCrypto for Meddling {
     }
 }
 
-/// Whether such a key stands in the commit.
+/// Returns whether the commit contains that key.
 fn has_it(commit: &[u8]) -> bool {
     commit.windows(32).any(|window| window == OF_ORDER_8)
 }
@@ -198,7 +198,7 @@ fn nobody_joins_with_a_key_that_nothing_can_be_encrypted_to() {
     let mut refused = 0;
     for pairs in 0..8 {
         let (mut room, mut alice, mut bob) = Room::of_two();
-        // Between them and everybody else is a node of which only they know the secret.
+        // Only the accomplice and Mallory know the secret of the node above their leaves.
         let accomplice = room.join("Accomplice", &mut [&mut alice, &mut bob]);
         let mallory = Identity::new(&mut room.rng);
         let psk = Some(join::psk_id(&alice.door, vec![1; 32]));
@@ -211,7 +211,7 @@ fn nobody_joins_with_a_key_that_nothing_can_be_encrypted_to() {
         }
         refused += 1;
         for judge in [&mut alice, &mut bob] {
-            assert_eq!(judge.open(&entry), Err(OpenError::Forbidden { by: None }));
+            assert_eq!(judge.open(&entry), Err(OpenError::Rejected { by: None }));
         }
         room.heard(&mut alice, &mut bob);
     }
@@ -262,7 +262,7 @@ fn nobody_joins_with_a_whisper_key_that_nothing_can_be_encrypted_to() {
         let commit = raw_join_with(&crypto, &alice, &mallory, psk, b"", card);
         let entry = envelop(&mut room, &alice, EntryKind::Join, handshakes(), &commit);
         for judge in [&mut alice, &mut bob] {
-            assert_eq!(judge.open(&entry), Err(OpenError::Forbidden { by: None }));
+            assert_eq!(judge.open(&entry), Err(OpenError::Rejected { by: None }));
         }
     }
     room.heard(&mut alice, &mut bob);

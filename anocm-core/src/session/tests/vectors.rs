@@ -1,7 +1,7 @@
-//! Known answers for whoever implements the protocol anew, in `tests/vectors/` of this crate.
+//! Test vectors for other implementations of the protocol, in `tests/vectors/` of this crate.
 //!
 //! They are derived again and compared. `ANOCM_BLESS=1 cargo test vectors` writes them anew, which
-//! is right only when the protocol changed.
+//! is correct only after a change of the protocol.
 
 use std::path::PathBuf;
 
@@ -25,7 +25,7 @@ fn hex(bytes: &[u8]) -> String {
     HEXLOWER.encode(bytes)
 }
 
-/// `N` bytes that count up from `first`.
+/// Returns `N` bytes that count up from `first`.
 fn counting<const N: usize>(first: u8) -> [u8; N] {
     std::array::from_fn(|n| first.wrapping_add(u8::try_from(n % 256).unwrap()))
 }
@@ -34,7 +34,7 @@ fn address() -> RoomAddress {
     RoomAddress::new(counting(0))
 }
 
-/// Compares with the file, or writes it.
+/// Compares with the file, or writes the file first if `ANOCM_BLESS` is set.
 #[expect(clippy::disallowed_methods, reason = "vectors are made by hand, on request")]
 fn check(file: &str, derived: &Value) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(file);

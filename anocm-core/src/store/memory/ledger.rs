@@ -1,29 +1,31 @@
-//! What all rooms of a store take together, and what each may still take.
+//! Accounts for the memory of all rooms of a store, and what each room may still use.
 
 use super::{MemoryLimits, room::Spare};
 use crate::store::Level;
 
-/// With more than half of the memory taken, a room may take messages up to this part of what is
-/// left. However many rooms are hoarded, those that take little then still find space.
+/// When more than half of the memory is used, messages are accepted only while their room uses at
+/// most this fraction of what is left. However many rooms hoard memory, rooms that use little still
+/// find space.
 const PART: usize = 64;
-/// What one room may take of the reserve at least, however many rooms there are: some commits.
+/// The minimum share of the reserve for one room, however many rooms there are: enough for some
+/// commits.
 const LEAST_SHARE: usize = 16 << 10;
 
-/// What all rooms take together.
+/// The memory used by all rooms together.
 pub(super) struct Ledger {
     limits: MemoryLimits,
     bytes: usize,
     entries: usize,
-    /// How often less than half was taken again after more was.
+    /// Number of times that usage has fallen back to half or less.
     relieved: u64,
 }
 
-/// What one room takes, as it is counted in the ledger.
+/// The memory used by one room, as counted in the ledger.
 #[derive(Default)]
 pub(super) struct Account {
     bytes: usize,
     entries: usize,
-    /// Bytes that it took of the reserve, since the ledger was last `relieved`.
+    /// Bytes drawn from the reserve since the ledger was last `relieved`.
     drawn: usize,
     relieved: u64,
 }
@@ -45,13 +47,14 @@ impl Ledger {
         wide(self.entries)
     }
 
-    /// Whether there may be one more room, which takes `bytes`, beside so many.
+    /// Whether the limits allow one more room of `bytes` bytes in addition to `rooms` rooms.
     pub(super) fn has_place(&self, bytes: usize, rooms: usize) -> bool {
         rooms < self.limits.max_rooms && bytes <= self.left()
     }
 
-    /// How much more the store takes of one of `rooms`. Each may draw its share of the reserve, so
-    /// that commits elsewhere never use up what it takes to remove a member here.
+    /// Returns how much more the store accepts for one of `rooms` rooms. Each room may draw its own
+    /// share of the reserve, so commits in other rooms never use up the space needed to remove a
+    /// member from this one.
     pub(super) fn spare(&self, account: &Account, rooms: usize) -> Spare {
         let left = self.left();
         let messages =
@@ -62,7 +65,7 @@ impl Ledger {
         Spare { messages, epochs: epochs.min(self.limits.max_bytes.saturating_sub(self.bytes)) }
     }
 
-    /// Counts what a room takes by now, which was allowed by `spare`.
+    /// Records the current memory use of a room; the growth was allowed by `spare`.
     pub(super) fn count(
         &mut self,
         account: &mut Account,
@@ -88,12 +91,12 @@ impl Ledger {
         }
     }
 
-    /// Whether more than half is taken.
+    /// Whether more than half is used.
     fn is_short(&self) -> bool {
         self.bytes > self.unreserved() / 2
     }
 
-    /// What new rooms and messages may bring the memory to.
+    /// Returns the limit for new rooms and messages.
     fn unreserved(&self) -> usize {
         self.limits.max_bytes.saturating_sub(self.limits.reserve())
     }
@@ -118,7 +121,7 @@ mod tests {
 
     const SHARE: usize = 50_000;
 
-    /// A store whose ten rooms may draw 50,000 bytes each, filled up to its reserve.
+    /// A store filled up to its reserve; each of its ten rooms may draw 50,000 bytes.
     fn full() -> Ledger {
         let limits = MemoryLimits { max_rooms: 10, max_bytes: 5_000_000 };
         let mut ledger = Ledger::new(limits);
@@ -126,7 +129,7 @@ mod tests {
         ledger
     }
 
-    /// Brings a room to so many bytes by commits.
+    /// Grows a room to `bytes` by commits.
     fn commit(ledger: &mut Ledger, account: &mut Account, bytes: usize) {
         let spare = ledger.spare(account, 10);
         assert!(bytes.saturating_sub(account.bytes) <= spare.epochs);
@@ -144,7 +147,7 @@ mod tests {
         commit(&mut ledger, &mut greedy, SHARE);
         assert_eq!(ledger.spare(&greedy, 10).epochs, 0);
         assert_eq!(ledger.spare(&other, 10).epochs, SHARE);
-        // What expires can be drawn again.
+        // Space of expired entries can be drawn again.
         commit(&mut ledger, &mut greedy, 20_000);
         assert_eq!(ledger.spare(&greedy, 10).epochs, 30_000);
     }

@@ -1,4 +1,4 @@
-//! The store in this process's memory.
+//! The store in the memory of this process.
 
 mod ledger;
 mod replaced;
@@ -29,14 +29,14 @@ use crate::{
     wire::{CloseReason, Entry, Genesis, NextEpoch, Page, Posture},
 };
 
-/// How long the janitor sleeps when nothing is due: the store wakes it when something is.
+/// How long the janitor sleeps when nothing is due; the store wakes it earlier when needed.
 const NOTHING_DUE: Duration = Duration::from_secs(24 * 3_600);
 
-/// The store in this process's memory.
+/// The store in the memory of this process.
 ///
-/// Whatever is due is erased by the next call of any kind, and in an idle store by a task that
-/// sleeps until the next deadline. The task starts with the first room, on the runtime that
-/// `create` is polled on, and ends when the store is dropped.
+/// Expired data is erased by the next call of any kind, and in an idle store by a task that sleeps
+/// until the next deadline. The task starts with the first room, on the runtime that `create` is
+/// polled on, and ends when the store is dropped.
 ///
 /// # Examples
 /// ```
@@ -53,7 +53,7 @@ const NOTHING_DUE: Duration = Duration::from_secs(24 * 3_600);
 pub struct MemoryStore {
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
-    /// Wakes the janitor when something became due before it meant to wake.
+    /// Wakes the janitor when a deadline is earlier than its planned wake-up.
     earlier: Arc<Notify>,
     this: Weak<Self>,
 }
@@ -62,31 +62,31 @@ struct State {
     rooms: Rooms,
     posture: Posture,
     janitor: Option<JoinHandle<()>>,
-    /// When the janitor wakes.
+    /// The planned wake-up of the janitor.
     wakes: Timestamp,
 }
 
-/// How much a [`MemoryStore`] holds.
+/// The capacity of a [`MemoryStore`].
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct MemoryLimits {
-    /// The most rooms. 100,000 by default.
+    /// Maximum number of rooms. 100,000 by default.
     pub max_rooms: usize,
-    /// The most bytes in all rooms together: entries, doors, and what it takes to keep them. 1 GiB
-    /// by default. New rooms and messages are refused when a [reserve](Self::reserve) is left. With
-    /// more than half of the rest taken, a room is refused messages when it takes more than a 64th
-    /// of what is left.
+    /// Maximum number of bytes in all rooms together: entries, doors, and bookkeeping. 1 GiB by
+    /// default. New rooms and messages are refused when only a [reserve](Self::reserve) is left.
+    /// When more than half of the rest is used, messages to a room are refused if the room would
+    /// use more than a 64th of what is left.
     pub max_bytes: usize,
 }
 
 impl MemoryLimits {
-    /// What a kept entry counts for besides its sealed bytes: its places in log and expiries, the
-    /// head of the shared buffer, the record of the epoch that it ends. 256 bytes.
+    /// What a kept entry counts for besides its sealed bytes: its places in the log and the expiry
+    /// index, the header of the shared buffer, the record of the epoch that it ends. 256 bytes.
     pub const PER_ENTRY: usize = 256;
-    /// What a room counts for besides entries and door. 1 KiB.
+    /// What a room counts for besides its entries and door. 1 KiB.
     pub const PER_ROOM: usize = 1_024;
 
-    /// Checks that a store could work with this.
+    /// Checks that a store can work with these limits.
     ///
     /// # Errors
     /// [`SettingError`] names the first field that is out of its range.
@@ -96,11 +96,11 @@ impl MemoryLimits {
         SettingError::unless_in(&bytes, &self.max_bytes, "max_bytes", "at least 4096")
     }
 
-    /// Room for one small room.
+    /// Space for one small room.
     const LEAST: usize = 4 * Self::PER_ROOM;
 
-    /// Bytes of [`max_bytes`](Self::max_bytes) that are for commits, joins and voids in rooms that
-    /// exist: a tenth. Each room may take the same share of it.
+    /// Returns the part of [`max_bytes`](Self::max_bytes) in bytes that is reserved for commits,
+    /// joins and voids in existing rooms: a tenth. Each room may use the same share of it.
     #[must_use]
     pub const fn reserve(&self) -> usize {
         self.max_bytes / 10
@@ -114,11 +114,11 @@ impl Default for MemoryLimits {
 }
 
 impl MemoryStore {
-    /// An empty store that tells the time by `clock`. Its [`posture`](Store::posture) is
-    /// unknown until [`state_posture`](Self::state_posture) is called.
+    /// Creates an empty store that uses `clock`. Its [`posture`](Store::posture) is unknown until
+    /// [`state_posture`](Self::state_posture) is called.
     ///
     /// # Errors
-    /// [`SettingError`] when no room could be kept within `limits`.
+    /// [`SettingError`] when `limits` are too small for any room.
     pub fn new(clock: Arc<dyn Clock>, limits: MemoryLimits) -> Result<Arc<Self>, SettingError> {
         limits.check()?;
         Ok(Arc::new_cyclic(|this| Self {
@@ -134,14 +134,14 @@ impl MemoryStore {
         }))
     }
 
-    /// Says what the program found out about its own memory: swap, core dumps, wiping. The
-    /// store itself cannot see it.
+    /// Sets what the program has determined about its own memory: swap, core dumps, wiping. The
+    /// store itself cannot determine it.
     pub fn state_posture(&self, posture: Posture) {
         self.lock().posture = posture;
     }
 
-    // Every section is short and none spans an await, so that a std mutex is the right one.
-    // The state is whole whenever the lock is given back, even by a panic.
+    // Critical sections are short and none spans an await, so a std mutex suffices. The state is
+    // consistent whenever the lock is released, even by a panic.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -169,14 +169,14 @@ impl MemoryStore {
         if working {
             return;
         }
-        // Without a runtime there is no janitor, and erasure waits for the next call.
+        // Without a runtime there is no janitor, and data is erased by the next call.
         if let Ok(runtime) = Handle::try_current() {
             let (clock, earlier) = (Arc::clone(&self.clock), Arc::clone(&self.earlier));
             state.janitor = Some(runtime.spawn(janitor(self.this.clone(), clock, earlier)));
         }
     }
 
-    /// Erases what is due, and says when to come back.
+    /// Erases what is due; returns when to run again.
     fn sweep(&self) -> Timestamp {
         let mut state = self.lock();
         let now = self.clock.now();
@@ -188,7 +188,7 @@ impl MemoryStore {
     }
 }
 
-/// Erases whatever comes due until the store is dropped.
+/// Erases what falls due, until the store is dropped.
 async fn janitor(store: Weak<MemoryStore>, clock: Arc<dyn Clock>, earlier: Arc<Notify>) {
     loop {
         let Some(wakes) = store.upgrade().map(|store| store.sweep()) else {

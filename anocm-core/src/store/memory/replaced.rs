@@ -1,37 +1,38 @@
-//! How large group information may be that a void restores.
+//! Tracks the size of group information that a void may restore.
 
 use std::time::Duration;
 
 use crate::time::Timestamp;
 
-/// The largest group information that entries have replaced which are kept. Known of two spans as long
-/// as such an entry is kept, the one under way and the one before.
+/// The size of the largest group information that was replaced by an entry that is still kept.
+/// Tracked for two intervals of the retention of such entries: the current one and the previous
+/// one.
 #[derive(Debug)]
 pub(super) struct Replaced {
     span: Duration,
-    /// When the span under way began, if there is one.
+    /// Start of the current interval, if there is one.
     from: Timestamp,
     largest: usize,
-    /// In the span before.
+    /// The largest of the previous interval.
     earlier: usize,
 }
 
 impl Replaced {
-    /// Nothing yet; entries are kept for `span`.
+    /// Creates an empty tracker; entries are kept for `span`.
     pub(super) const fn new(now: Timestamp, span: Duration) -> Self {
         Self { span, from: now, largest: 0, earlier: 0 }
     }
 
-    /// Group information of so many bytes is replaced.
+    /// Records that group information of `bytes` bytes was replaced.
     pub(super) fn by_another(&mut self, bytes: usize, now: Timestamp) {
         self.expire(now);
-        if self.largest() == 0 {
+        if self.max() == 0 {
             self.from = now;
         }
         self.largest = self.largest.max(bytes);
     }
 
-    /// Forgets what no void restores any more.
+    /// Forgets sizes that no void can restore any more.
     pub(super) fn expire(&mut self, now: Timestamp) {
         let next = self.from.saturating_add(self.span);
         if now >= next.saturating_add(self.span) {
@@ -41,14 +42,14 @@ impl Replaced {
         }
     }
 
-    /// Bytes of the largest that is to be restorable.
-    pub(super) fn largest(&self) -> usize {
+    /// Returns the size in bytes of the largest group information that must stay restorable.
+    pub(super) fn max(&self) -> usize {
         self.largest.max(self.earlier)
     }
 
-    /// When [`expire`](Self::expire) is to be called next.
+    /// Returns when [`expire`](Self::expire) must be called next.
     pub(super) fn due(&self) -> Option<Timestamp> {
-        (self.largest() > 0).then(|| self.from.saturating_add(self.span))
+        (self.max() > 0).then(|| self.from.saturating_add(self.span))
     }
 }
 
@@ -61,7 +62,7 @@ mod tests {
     const SPAN: Duration = Duration::from_secs(10);
 
     proptest! {
-        /// Each is restorable for one span, and none for longer than two.
+        /// Each size is tracked for at least one interval and at most two.
         #[test]
         fn what_was_replaced_is_known_for_one_span_or_two(
             steps in prop::collection::vec((0_u64..15_000, 0_usize..100, any::<bool>()), 1..60),
@@ -80,8 +81,8 @@ mod tests {
                     let kept = all.iter().filter(move |(at, _)| at.saturating_add(span) > now);
                     kept.map(|(_, bytes)| *bytes).max().unwrap_or(0)
                 };
-                prop_assert!(replaced.largest() >= within(SPAN));
-                prop_assert!(replaced.largest() <= within(2 * SPAN));
+                prop_assert!(replaced.max() >= within(SPAN));
+                prop_assert!(replaced.max() <= within(2 * SPAN));
                 prop_assert!(replaced.due().is_none_or(|due| due > now));
             }
         }

@@ -1,4 +1,4 @@
-//! One room: its log, its door, its deadlines. Told the time, never asks for it.
+//! One room: its log, its door, its deadlines. Has no clock: the caller passes the time.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,7 +23,7 @@ pub(super) struct Room {
     policy: Policy,
     owner: TokenHash,
     group_info: Payload,
-    /// What commits and joins have replaced, which a void may restore.
+    /// Group information that commits and joins have replaced and that a void may restore.
     replaced: Replaced,
     shut: Shut,
     head: Seq,
@@ -33,19 +33,19 @@ pub(super) struct Room {
     expiries: BTreeSet<(Timestamp, Seq)>,
     sealed: usize,
     opened: Timestamp,
-    /// By the time for which the relay ran.
+    /// Excludes the time for which the relay was stopped.
     touched: Timestamp,
     /// Whether a join was ever accepted.
     joined: bool,
     feeds: Feeds,
 }
 
-/// How many more bytes the store takes of one room.
+/// How many more bytes the store accepts for one room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Spare {
-    /// In messages.
+    /// For messages.
     pub(super) messages: usize,
-    /// In what begins an epoch, or voids one.
+    /// For entries that begin an epoch, and for voids.
     pub(super) epochs: usize,
 }
 
@@ -65,7 +65,7 @@ impl Kept {
 }
 
 impl Room {
-    /// A room that is opened `now`, after the relay was stopped for `stopped` in all.
+    /// Creates a room at `now`, after the relay was stopped for `stopped` in total.
     pub(super) fn new(genesis: Genesis, feeds: Feeds, now: Timestamp, stopped: Duration) -> Self {
         let NextEpoch { member, door, group_info } = genesis.first;
         let first =
@@ -88,8 +88,8 @@ impl Room {
         }
     }
 
-    /// Appends to the log. `next` is there exactly when the entry begins an epoch, and `spare` is
-    /// how many bytes the store still takes.
+    /// Appends to the log. `next` is present exactly when the entry begins an epoch; `spare` is how
+    /// many bytes the store still accepts.
     pub(super) fn append(
         &mut self,
         entry: Entry,
@@ -115,7 +115,7 @@ impl Room {
                 self.epochs.retain(|record| record.epoch != current);
             }
         }
-        self.feeds.tell(&Watched::Entry(LogItem { seq, age: 0, entry: entry.clone() }));
+        self.feeds.broadcast(&Watched::Entry(LogItem { seq, age: 0, entry: entry.clone() }));
         if !entry.retention.is_live() {
             self.keep(seq, entry, now);
         }
@@ -139,7 +139,7 @@ impl Room {
             }
         }
         if let Some(next) = next {
-            // Nothing is given back: what is replaced stays restorable.
+            // Nothing is released: the replaced group information must stay restorable.
             let grows = next.group_info.len().saturating_sub(self.takes_for_door());
             needs = needs.saturating_add(grows);
         }
@@ -149,9 +149,10 @@ impl Room {
         Ok(())
     }
 
-    /// Bytes that are the group information's: what it takes, or took and may take again.
+    /// Returns the bytes counted for group information: the current size, or a larger one that may
+    /// be restored.
     fn takes_for_door(&self) -> usize {
-        self.group_info.len().max(self.replaced.largest())
+        self.group_info.len().max(self.replaced.max())
     }
 
     fn begin_epoch(&mut self, epoch: Epoch, began: Seq, settled: bool, next: NextEpoch) {
@@ -170,8 +171,8 @@ impl Room {
         self.kept.insert(seq, kept);
     }
 
-    /// Takes back the entry at `seq`, which began an epoch whose predecessor is still known, and
-    /// everything after it.
+    /// Voids the entry at `seq`, which began an epoch whose predecessor is still known, and every
+    /// later entry.
     pub(super) fn void(
         &mut self,
         seq: Seq,
@@ -196,12 +197,12 @@ impl Room {
             self.expiries.remove(&(kept.expires(), seq));
             self.sealed = self.sealed.saturating_sub(kept.entry.sealed.len());
         }
-        self.feeds.tell(&Watched::Voided { seq, epoch });
+        self.feeds.broadcast(&Watched::Voided { seq, epoch });
         Ok(())
     }
 
-    /// Where the record of the epoch stands that the entry at `seq` ended, and whether that entry is
-    /// a join. Later epochs may be forgotten already: not every entry is kept equally long.
+    /// Returns the index of the record of the epoch that the entry at `seq` ended, and whether that
+    /// entry is a join. Later epochs may already be forgotten: entries have different retentions.
     fn ended_at(&self, seq: Seq) -> Result<(usize, bool), StoreError> {
         let entry = self.kept.get(&seq).map(|kept| &kept.entry);
         let ended = entry.filter(|entry| entry.kind.begins_epoch()).and_then(|entry| {
@@ -211,14 +212,15 @@ impl Room {
         ended.ok_or(StoreError::StaleEpoch { current: self.epoch() })
     }
 
-    /// A member of the epoch before has proven the epoch that the join at `began` began.
+    /// Records that a member of the previous epoch has proven the epoch that the join at `began`
+    /// began.
     pub(super) fn settle(&mut self, began: Seq) {
         for record in self.epochs.iter_mut().filter(|record| record.began == began) {
             record.settled = true;
         }
     }
 
-    /// Takes back the unsettled join at `seq`, as a member of the epoch before.
+    /// Voids the unsettled join at `seq`, on behalf of a member of the previous epoch.
     pub(super) fn take_back(
         &mut self,
         seq: Seq,
@@ -232,7 +234,7 @@ impl Room {
         let (Some(before), Some(kept), true) = (before, self.kept.get(&seq), join) else {
             return Err(stale);
         };
-        // What is not known any more is settled.
+        // An epoch that is no longer known counts as settled.
         let begun = self.epochs.iter().find(|record| record.began == seq);
         if begun.is_none_or(|record| record.settled) {
             return Err(StoreError::Settled);
@@ -249,7 +251,7 @@ impl Room {
         self.touched = now.saturating_sub(stopped);
     }
 
-    /// Forgets every entry whose time has come, and the epochs that they ended.
+    /// Drops every expired entry, and the records of the epochs that they ended.
     pub(super) fn expire(&mut self, now: Timestamp) {
         self.replaced.expire(now);
         while let Some(&(due, seq)) = self.expiries.first()
@@ -315,7 +317,7 @@ impl Room {
         }
     }
 
-    /// Why the room is over, if it is, when the relay was stopped for `stopped` in all.
+    /// Returns why the room has ended, if it has; the relay was stopped for `stopped` in total.
     pub(super) fn ended(&self, now: Timestamp, stopped: Duration) -> Option<CloseReason> {
         let (lonely, old) = (self.lonely(stopped), self.old());
         if now < lonely.min(old) {
@@ -327,15 +329,15 @@ impl Room {
         }
     }
 
-    /// When something about the room has to be forgotten next.
+    /// Returns when part of the room expires next.
     pub(super) fn deadline(&self, stopped: Duration) -> Timestamp {
         let entry = self.expiries.first().map(|&(due, _)| due);
         let end = self.lonely(stopped).min(self.old());
         [self.replaced.due(), entry].into_iter().flatten().fold(end, Timestamp::min)
     }
 
-    /// What counts towards the store's bound: sealed entries, the door, and what it takes to keep
-    /// them.
+    /// Returns the bytes that count towards the store's bound: sealed entries, the door, and
+    /// bookkeeping.
     pub(super) fn bytes(&self) -> usize {
         let kept = self.kept.len().saturating_mul(PER_ENTRY);
         [self.sealed, kept, self.takes_for_door(), MemoryLimits::PER_ROOM]
@@ -343,12 +345,12 @@ impl Room {
             .fold(0, usize::saturating_add)
     }
 
-    /// Hash of the door token of the current epoch.
+    /// Returns the hash of the door token of the current epoch.
     fn door(&self) -> TokenHash {
         self.epochs.last().map_or_else(|| TokenHash::new([0; 32]), |record| record.door)
     }
 
-    /// How many entries are kept.
+    /// Returns the number of kept entries.
     pub(super) fn entries(&self) -> usize {
         self.kept.len()
     }
@@ -372,10 +374,10 @@ fn wide(n: usize) -> u64 {
     u64::try_from(n).unwrap_or(u64::MAX)
 }
 
-/// Which record is forgotten when one more epoch begins than are remembered: the first one, unless it
-/// and the next are of the epoch that an unsettled join ended and of the one it began. Without these
-/// the join could no longer be taken back, nor one that follows it: then the last one before the
-/// current epoch.
+/// Returns the index of the record to forget when the history is full and another epoch begins.
+/// That is the oldest one, unless the two oldest are the epoch that an unsettled join ended and the
+/// epoch that it began: without these, neither the join nor a later one could be taken back. In
+/// that case it is the last one before the current epoch.
 fn superfluous(epochs: &[EpochRecord]) -> usize {
     match epochs {
         [ended, begun, ..] if !begun.settled && begun.epoch == ended.epoch.next() => {

@@ -1,4 +1,4 @@
-//! All rooms of a store, and the index of what is due next. Told the time, never asks for it.
+//! All rooms of a store, and an index of their deadlines. Has no clock: the caller passes the time.
 
 use std::{
     collections::{BTreeSet, HashMap, hash_map},
@@ -17,23 +17,23 @@ use crate::{
     wire::{CloseReason, Genesis},
 };
 
-/// A relay that was not heard of for longer than this was stopped. Twice the time between two
+/// A relay without a heartbeat for longer than this was stopped. Twice the time between two
 /// heartbeats.
 const STOPPED: Duration = Duration::from_secs(2);
 pub(super) struct Rooms {
     rooms: HashMap<RoomAddress, Slot>,
-    /// One for each room: ordered, so that what is due next is first and nothing is ever scanned.
+    /// One deadline per room, ordered: the next one is found without a scan.
     deadlines: BTreeSet<(Timestamp, RoomAddress)>,
     ledger: Ledger,
-    /// When the relay was last known to run, if it ever said that it does.
+    /// Time of the last heartbeat, if there was any since the last stop.
     ran: Option<Timestamp>,
-    /// For how long in all it did not.
+    /// Total time for which the relay was stopped.
     stopped: Duration,
 }
 
 struct Slot {
     room: Room,
-    /// As it stands in `deadlines`.
+    /// Its key in `deadlines`.
     due: Timestamp,
     account: Account,
 }
@@ -55,7 +55,7 @@ impl Rooms {
         }
     }
 
-    /// Opens a room whose watches are fed by `feeds`.
+    /// Opens a room; `feeds` supplies its watches.
     pub(super) fn create(
         &mut self,
         address: &RoomAddress,
@@ -75,20 +75,20 @@ impl Rooms {
         let room = Room::new(genesis, feeds, now, self.stopped);
         let due = room.deadline(self.stopped);
         let slot = place.insert(Slot { room, due, account: Account::default() });
-        // It draws nothing: there was space.
+        // Nothing is drawn from the reserve: there was space.
         slot.count(&mut self.ledger, Spare::ALL);
         self.deadlines.insert((due, *address));
         Ok(())
     }
 
-    /// Looks at or changes a room. `act` is also told how many more bytes the store takes.
+    /// Reads or changes a room. `act` also receives how many more bytes the store accepts.
     pub(super) fn with<T>(
         &mut self,
         address: &RoomAddress,
         now: Timestamp,
         act: impl FnOnce(&mut Room, Spare) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        // Whatever is due goes first, so that nothing depends on the janitor's promptness.
+        // Erase what is due first, so that correctness does not depend on the janitor's timing.
         self.sweep(now);
         let rooms = self.rooms.len();
         let slot = self.rooms.get_mut(address).ok_or(StoreError::NoSuchRoom)?;
@@ -104,7 +104,7 @@ impl Rooms {
         result
     }
 
-    /// Starts the linger of a room anew.
+    /// Restarts the linger of a room.
     pub(super) fn touch(
         &mut self,
         address: &RoomAddress,
@@ -118,13 +118,13 @@ impl Rooms {
         })
     }
 
-    /// The relay runs.
+    /// Records that the relay is running.
     pub(super) fn heartbeat(&mut self, now: Timestamp) {
         self.notice_stop(now);
         self.ran = Some(now);
     }
 
-    /// How much there is of everything.
+    /// Returns the current usage and limits.
     pub(super) fn status(&self) -> StoreStatus {
         StoreStatus {
             memory: Some(self.ledger.memory()),
@@ -158,7 +158,7 @@ impl Rooms {
 
     /// Erases what is due.
     pub(super) fn sweep(&mut self, now: Timestamp) {
-        // Before any room is found to have lingered for too long, by whoever comes first.
+        // Before the linger of any room is checked, whichever call comes first.
         self.notice_stop(now);
         while let Some(&(due, address)) = self.deadlines.first()
             && due <= now
@@ -173,20 +173,20 @@ impl Rooms {
             }
             slot.room.expire(now);
             slot.count(&mut self.ledger, Spare::ALL);
-            // Later than `now`, since everything due until then is gone: the loop ends.
+            // Later than `now`, since everything due until then has been erased: the loop ends.
             slot.due = slot.room.deadline(self.stopped);
             self.deadlines.insert((slot.due, address));
             self.rooms.insert(address, slot);
         }
     }
 
-    /// When [`sweep`](Self::sweep) has something to do next.
+    /// Returns when [`sweep`](Self::sweep) has to run next.
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
         self.deadlines.first().map(|&(due, _)| due)
     }
 
-    /// Notes for how long the relay did not run. Nothing of that interval is an absence of guests.
-    /// Once until the next heartbeat: without a relay, rooms linger out.
+    /// Adds the time for which the relay did not run; it does not count as an absence of guests. At
+    /// most once until the next heartbeat: without a relay, the linger of rooms expires.
     fn notice_stop(&mut self, now: Timestamp) {
         let Some(ran) = self.ran else { return };
         let silence = now.saturating_duration_since(ran);

@@ -1,4 +1,4 @@
-//! For how long a door takes no joins after some that were voided.
+//! Tracks how long a door refuses joins after joins were voided.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use crate::{
     time::Timestamp,
 };
 
-/// Open, until a join is voided. Of one door: what comes after a join may bring another door hash
-/// for a while, and is voided with it.
+/// Open until a join is voided. Refers to one door hash: entries after a join may set another door
+/// hash temporarily, which is voided with them.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Shut(Option<Closed>);
 
@@ -21,14 +21,14 @@ struct Closed {
 }
 
 impl Shut {
-    /// Another join by `door` was voided.
+    /// Records that another join through `door` was voided.
     pub(super) fn again(&mut self, door: TokenHash, now: Timestamp) {
         let last = self.0.filter(|closed| closed.door == door);
         let time = last.map_or(SHUT_FIRST, |last| (last.time * 2).min(SHUT_LONGEST));
         self.0 = Some(Closed { door, until: now.saturating_add(time), time });
     }
 
-    /// How long `door` is still shut.
+    /// Returns how long `door` is still shut.
     pub(super) fn left(self, door: &TokenHash, now: Timestamp) -> Duration {
         let closed = self.0.filter(|closed| closed.door == *door);
         closed.map_or(Duration::ZERO, |closed| closed.until.saturating_duration_since(now))

@@ -88,7 +88,7 @@ fn address(n: u8) -> RoomAddress {
     RoomAddress::new([n; 16])
 }
 
-/// A message, and what tells whether anybody still holds its payload.
+/// A message, and a handle that reports whether its payload is still held.
 fn witnessed(retention: Retention) -> (Entry, Weak<()>) {
     let (sealed, witness) = Payload::witnessed(vec![3; 1_000]);
     let entry = Entry { sealed, ..message(retention) };
@@ -191,11 +191,11 @@ async fn time_in_which_the_relay_did_not_run_is_no_absence_and_yet_entries_expir
         store.heartbeat();
         clock.advance(second);
     }
-    // Stopped for two minutes, twice the linger. Whoever comes first finds the room.
+    // Stopped for two minutes, twice the linger. The first call still finds the room.
     clock.advance(120 * second);
     let page = store.read(&address(1), Seq::START, Seq::new(9)).await.unwrap();
     assert!(page.items.is_empty());
-    // Ten seconds of the linger were over.
+    // Ten seconds of the linger had passed.
     for _ in 0..50 {
         store.heartbeat();
         assert!(store.door(&address(1)).await.is_ok());
@@ -299,7 +299,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Does one step, whatever the store says to it.
+/// Applies one step and ignores its result.
 fn apply(rooms: &mut Rooms, step: Step, now: Timestamp) {
     let _ = match step {
         Step::Create(n) => rooms.create(&address(n), genesis(), Feeds::default(), now),
@@ -345,7 +345,7 @@ proptest! {
                 });
                 let Ok((page, door)) = seen else { continue };
                 counted += PER_ROOM + door.group_info.len();
-                // No door is larger, and what one took may be restored.
+                // No door is larger, and the size of a replaced one stays reserved.
                 spare += 2_000 - door.group_info.len();
                 let sealed = page.items.iter().map(|item| item.entry.sealed.len());
                 counted += sealed.map(|sealed| sealed + PER_ENTRY).sum::<usize>();

@@ -1,4 +1,4 @@
-//! The promises, each checked on what the guests took down.
+//! The guarantees, each checked against the events that the guests recorded.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,7 +17,7 @@ use crate::{
 
 type Checked = Result<(), String>;
 
-/// Checks everything.
+/// Checks all guarantees.
 pub(super) fn promises(world: &World) -> Checked {
     for (number, guest) in world.guests.iter().enumerate() {
         let name = |what: String| format!("guest {number}: {what}");
@@ -59,7 +59,7 @@ fn in_order_and_once(notes: &Notes) -> Checked {
     if ids.len() == notes.shown.len() { Ok(()) } else { Err("a message doubled".to_owned()) }
 }
 
-/// Messages expire on the screen when their time has come, and none is shown after that.
+/// Displayed messages expire at their deadline, and none is displayed after it.
 fn nothing_after_its_time(guest: &Guest) -> Checked {
     let notes = guest.notes();
     let gone: BTreeMap<_, _> = notes.expired.iter().copied().collect();
@@ -84,13 +84,14 @@ fn nothing_after_its_time(guest: &Guest) -> Checked {
     Ok(())
 }
 
-/// The latest time a guest took down.
+/// Returns the latest time that a guest recorded.
 fn latest(notes: &Notes) -> crate::time::Timestamp {
     let shown = notes.shown.iter().map(|shown| shown.at);
     shown.chain(notes.expired.iter().map(|&(_, at)| at)).max().unwrap_or_default()
 }
 
-/// Whatever a guest who is still here asked to have said was said, or was not in time.
+/// Every message that a guest who is still in the room submitted was either sent, or reported as
+/// not sent.
 fn everything_settled(guest: &Guest) -> Checked {
     let notes = guest.notes();
     if notes.ended.is_some() {
@@ -108,7 +109,7 @@ fn everything_settled(guest: &Guest) -> Checked {
     }
 }
 
-/// At each place all guests saw the same.
+/// All guests saw the same message at each log position.
 fn one_history(world: &World) -> Checked {
     let mut places: BTreeMap<Seq, (MessageId, crate::id::MemberId, String)> = BTreeMap::new();
     for guest in &world.guests {
@@ -123,8 +124,8 @@ fn one_history(world: &World) -> Checked {
     Ok(())
 }
 
-/// In each epoch all guests saw the same members and the same safety code, and in the end all
-/// are in the same epoch.
+/// In each epoch all guests saw the same members and the same safety code, and at the end all are
+/// in the same epoch.
 fn one_roster(world: &World) -> Checked {
     let mut epochs: BTreeMap<Epoch, super::guest::Seen> = BTreeMap::new();
     for guest in &world.guests {
@@ -152,8 +153,8 @@ fn one_roster(world: &World) -> Checked {
     Ok(())
 }
 
-/// What was said to all and is still kept stands on the screen of everyone who was in the room
-/// when it was said and still is.
+/// A message to the whole room whose retention has not run out was displayed to every guest who was
+/// in the room when it was submitted and still is.
 fn nothing_lost(world: &World) -> Checked {
     for sender in &world.guests {
         let sent = sender.notes();

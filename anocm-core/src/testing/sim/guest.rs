@@ -1,4 +1,4 @@
-//! A simulated guest: takes every event down.
+//! A simulated guest: records every event.
 
 use std::{
     collections::BTreeMap,
@@ -15,7 +15,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// A message as it stood on a guest's screen.
+/// A message as it was displayed to a guest.
 #[derive(Clone, Debug)]
 pub(super) struct Shown {
     pub(super) id: MessageId,
@@ -28,7 +28,7 @@ pub(super) struct Shown {
     pub(super) expires: Option<Timestamp>,
 }
 
-/// What a guest asked to have said.
+/// A message that a guest submitted.
 #[derive(Clone, Debug)]
 pub(super) struct Asked {
     pub(super) id: MessageId,
@@ -38,10 +38,10 @@ pub(super) struct Asked {
     pub(super) at: Timestamp,
 }
 
-/// Roster and safety code of an epoch, as a guest saw them.
+/// Safety code and roster of an epoch, as a guest saw them.
 pub(super) type Seen = (String, Vec<(MemberId, String, String)>);
 
-/// Everything a guest took down.
+/// Everything that a guest recorded.
 #[derive(Debug, Default)]
 pub(super) struct Notes {
     pub(super) entered: Option<Timestamp>,
@@ -57,15 +57,15 @@ pub(super) struct Notes {
     pub(super) me: Option<MemberId>,
 }
 
-/// A command, and what is to be found on the screens afterwards.
+/// A command, and the text that is displayed to guests afterwards.
 type Order = (Command, Option<String>);
 
-/// A guest, driven by a task of their own.
+/// A guest, driven by its own task.
 pub(super) struct Guest {
     notes: Arc<Mutex<Notes>>,
     orders: mpsc::UnboundedSender<Order>,
     view: Arc<Mutex<RoomView>>,
-    // The driver runs as long as this lives.
+    // The driver runs as long as this is alive.
     _client: Client,
 }
 
@@ -91,13 +91,13 @@ impl Guest {
         notes.entered.is_some() && notes.ended.is_none()
     }
 
-    /// Gives a command; `text` is what is to be found on the screens afterwards.
+    /// Submits a command; `text` is the text that is displayed to guests afterwards.
     pub(super) fn command(&self, command: Command, text: Option<String>) {
         let _ = self.orders.send((command, text));
     }
 }
 
-/// Takes down what happens and carries out orders, until the room ends.
+/// Records events and executes commands until the room ends.
 async fn attend(
     mut room: Room,
     mut orders: mpsc::UnboundedReceiver<Order>,
@@ -128,7 +128,8 @@ fn order(room: &Room, notes: &Mutex<Notes>, command: Command, text: Option<Strin
         Command::Send { retention, .. } | Command::Whisper { retention, .. } => *retention,
         _ => None,
     };
-    // A command may come too late: its member gone, its guest removed. That is no violation.
+    // A command may be too late: its target has left, or the guest was removed. That is no
+    // violation.
     if let (Ok(Some(id)), Some(text)) = (room.command(command), text) {
         let retention = asked.unwrap_or(room.view().retention.default_retention());
         lock(notes).asked.push(Asked { id, text, retention, to, at: room.now() });

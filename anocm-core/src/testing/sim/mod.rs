@@ -1,7 +1,7 @@
-//! A whole conversation from a seed: guests come, talk, leave, are removed, lose their
-//! connections, all in virtual time, over the real client, relay and memory store.
+//! Simulates a whole conversation from a seed: guests join, send, leave, are removed and lose their
+//! connections, in virtual time, over the real client, relay and memory store.
 //!
-//! [`simulate`] panics nowhere: it returns what was violated, with the seed, which replays it.
+//! [`simulate`] never panics: it returns the violation with its seed, which replays it.
 //!
 //! # Examples
 //! ```
@@ -20,14 +20,14 @@ use std::{fmt, time::Duration};
 
 use self::world::World;
 
-/// What may happen, and how much of it.
+/// The size of a simulation.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
-    /// The most guests in one conversation, the owner included: 2 to 12.
+    /// The maximum number of guests in one conversation, including the owner: 2 to 12.
     pub guests: usize,
-    /// How many things happen.
+    /// The number of random steps.
     pub steps: usize,
-    /// The longest a frame takes.
+    /// The maximum delay of a frame.
     pub max_delay: Duration,
 }
 
@@ -38,26 +38,26 @@ impl Default for Plan {
     }
 }
 
-/// What a simulation came to.
+/// The result of a simulation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
-    /// Guests who got in.
+    /// Guests who joined.
     pub guests: usize,
-    /// Messages shown, on all screens together.
+    /// Messages displayed, summed over all guests.
     pub shown: usize,
     /// The last epoch.
     pub epochs: u64,
-    /// Frames on all connections together, in both directions.
+    /// Frames on all connections, in both directions.
     pub frames: u64,
 }
 
-/// A promise that did not hold.
+/// A guarantee that was violated.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// Replays it.
+    /// The seed that replays it.
     pub seed: u64,
-    /// What was expected, what was seen, and the script so far.
+    /// What was expected, what was observed, and the script so far.
     pub what: String,
 }
 
@@ -75,7 +75,7 @@ impl fmt::Debug for Violation {
 
 impl std::error::Error for Violation {}
 
-/// Plays the conversation of `seed` and checks every promise.
+/// Runs the conversation of `seed` and checks every guarantee.
 ///
 /// # Errors
 /// The first [`Violation`].

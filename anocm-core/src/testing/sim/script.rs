@@ -1,4 +1,4 @@
-//! What happens next, by the seed.
+//! Chooses the next step from the seed.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::world::{MARKER, World};
 use crate::{name::Nickname, retention::Retention, room::Command, session::Role};
 
 impl World {
-    /// One thing happens, and a while passes.
+    /// Executes one random step, then waits for a random time.
     pub(super) async fn step(&mut self) {
         match self.below(100) {
             0..=29 => self.say(),
@@ -21,7 +21,7 @@ impl World {
             92..=94 => self.invite_is_replaced(),
             _ => self.typing(),
         }
-        // Mostly at once, so that things collide; sometimes after a while.
+        // Mostly at once, so that steps collide; sometimes after a delay.
         let wait = match self.below(4) {
             0 => 0,
             1 => self.below(40),
@@ -106,7 +106,7 @@ impl World {
         let (Some(by), Some(whom)) = (self.somebody(), self.somebody_but_the_owner()) else {
             return;
         };
-        // Mostly by the owner; members who may not are refused, moderators may.
+        // Mostly by the owner; moderators may remove, and other members are refused.
         let by = if self.below(2) == 0 { 0 } else { by };
         let id = self.guests.get(whom).and_then(|guest| guest.view().me);
         if let (Some(id), true) = (id, by != whom) {

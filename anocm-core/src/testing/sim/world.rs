@@ -1,4 +1,4 @@
-//! The room, its guests, their network, and what went over it.
+//! The room, its guests, their network, and an inspection of all frames.
 
 use std::{
     fmt::Write,
@@ -25,7 +25,7 @@ use crate::{
     time::TokioClock,
 };
 
-/// Stands in everything that is said, and must stand in no frame.
+/// Part of every message; must occur in no frame.
 pub(super) const MARKER: &str = "said in confidence, number ";
 
 pub(super) struct World {
@@ -133,7 +133,7 @@ impl World {
         self.guests.first()
     }
 
-    /// The link as any member would pass it on now.
+    /// Returns the invite that a member would share now.
     pub(super) fn invite(&mut self) -> Option<Invite> {
         let inside = self.inside();
         let by = *inside.get(self.below(inside.len()))?;
@@ -164,7 +164,7 @@ impl World {
         }
     }
 
-    /// The owner closes the room; nothing of it is left, and nobody is left waiting.
+    /// The owner closes the room; nothing of it remains, and every guest's room ends.
     async fn close(&mut self) -> Result<(), String> {
         if let Some(owner) = self.owner() {
             owner.command(crate::room::Command::Close, None);

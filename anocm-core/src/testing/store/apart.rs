@@ -1,4 +1,4 @@
-//! Contract 18: rooms do not touch each other.
+//! Contract 18: rooms are independent of each other.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ pub async fn contract_18_what_is_done_to_a_room_shows_at_no_other(factory: &dyn 
     assert_eq!(quiet.door().await, before);
     assert!(quiet.places().await.is_empty());
 
-    // Its places, epochs and watches are its own.
+    // Its sequence numbers, epochs and watches are its own.
     assert_eq!(quiet.commit(0, long).await, Seq::new(1));
     let stale = StoreError::StaleEpoch { current: Epoch::FIRST };
     assert_eq!(busy.append(message(1, long, 4), None).await, Err(stale));

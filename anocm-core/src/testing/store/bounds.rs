@@ -1,4 +1,4 @@
-//! Contract 10: bounds refuse, and drop nothing.
+//! Contract 10: at a bound the store refuses, and drops no entry.
 
 use super::{
     StoreFactory,
@@ -74,7 +74,7 @@ pub async fn contract_10_space_returns_on_expiry(factory: &dyn StoreFactory) {
     case.say(0, kept(SECOND), 1).await;
     case.say(0, long, 2).await;
     let refused = case.append(message(0, long, 3), None).await;
-    // A store that is slow may already have forgotten the first.
+    // A slow store may already have expired the first entry.
     assert!(refused == Err(StoreError::Full) || !factory.is_exact());
     factory.pass(SECOND).await;
     if refused.is_err() {

@@ -1,4 +1,5 @@
-//! Contract 1 to 3 and 12: creation, the compare-and-set, and what an epoch brings.
+//! Contract 1 to 3 and 12: room creation, the compare-and-set of commits, and what a new epoch
+//! changes.
 
 use std::sync::Arc;
 
@@ -112,7 +113,7 @@ pub async fn contract_02_an_entry_for_another_epoch_is_stale_and_changes_nothing
     }
     assert_eq!(case.door().await, before);
     assert_eq!(case.places().await, [1]);
-    // Nothing of it was told either: the next that is told is the next that is accepted.
+    // It was not delivered either: the next delivered entry is the next accepted one.
     let accepted = message(1, kept(30 * SECOND), 2);
     let seq = case.append(accepted.clone(), None).await;
     let item = super::kit::told_entry(&mut watch).await;
@@ -167,7 +168,7 @@ pub async fn contract_12_past_epochs_are_known_as_long_as_their_end_is_kept(
     let known: Vec<_> =
         epochs.iter().map(|record| (record.epoch.value(), record.member, record.began)).collect();
     let expected = [(0, hash(0), Seq::START), (1, hash(1), first), (2, hash(2), second)];
-    // A store that is slow may already have forgotten the first.
+    // A slow store may already have forgotten the first epoch.
     assert!(known == expected || (!factory.is_exact() && known == expected[1..]));
     if factory.is_exact() {
         factory.pass(SECOND - super::kit::INSTANT).await;
@@ -204,7 +205,7 @@ pub async fn contract_12_the_last_epochs_are_known_and_no_more(factory: &dyn Sto
         case.commit(epoch, long).await;
     }
     assert_eq!(case.known().await, (2..=last).collect::<Vec<_>>());
-    // One that is not known any more cannot be gone back to; the first that is, can.
+    // A forgotten epoch cannot be restored; the earliest known one can.
     let stale = StoreError::StaleEpoch { current: Epoch::new(last) };
     assert_eq!(case.void(Seq::new(2), next(1)).await, Err(stale));
     assert_eq!(case.void(Seq::new(3), next(2)).await, Ok(()));

@@ -27,7 +27,7 @@ pub async fn contract_09_a_room_that_nobody_touches_is_erased(factory: &dyn Stor
     } else {
         factory.pass(SECOND).await;
     }
-    // The watch is told although nobody asks the store anything.
+    // The watch receives the end although no store method is called.
     assert_eq!(told(&mut watch).await, Watched::Closed(CloseReason::Gone));
     assert_ended(&mut watch).await;
     case.assert_gone().await;
@@ -89,7 +89,7 @@ pub async fn contract_09_a_closed_room_is_gone(factory: &dyn StoreFactory) {
     }
 }
 
-/// Contract 9: nothing of the old room is left in a new one at its address.
+/// Contract 9: a new room at the same address contains nothing of the old one.
 pub async fn contract_09_an_address_is_free_after_the_end(factory: &dyn StoreFactory) {
     let case = Case::new(factory).await;
     case.say(0, kept(30 * SECOND), 1).await;
@@ -111,7 +111,7 @@ pub async fn contract_13_nothing_but_a_touch_defers_the_linger(factory: &dyn Sto
     let mut watch = case.watch().await;
     for _ in 0..2 {
         factory.pass(SECOND / 2).await;
-        // On a slow machine the room may have ended meanwhile.
+        // On a slow machine the room may have ended in the meantime.
         use_without_touch(&case).await.ok();
     }
     if factory.is_exact() {
@@ -131,7 +131,7 @@ pub async fn contract_13_nothing_but_a_touch_defers_the_linger(factory: &dyn Sto
     }
 }
 
-/// All that can be done in a room but to touch it.
+/// Uses every method on a room except `touch`.
 async fn use_without_touch(case: &Case) -> Result<(), StoreError> {
     let (store, address) = (&case.store, &case.address);
     let long = kept(30 * SECOND);
@@ -143,7 +143,7 @@ async fn use_without_touch(case: &Case) -> Result<(), StoreError> {
     store.read(address, Seq::START, Seq::new(u64::MAX)).await?;
     store.door(address).await?;
     drop(store.watch(address).await?);
-    // What is refused is no touch, either.
+    // A refused call does not count as a touch either.
     let refused = store.create(address, genesis(policy())).await;
     assert!(refused.is_err());
     Ok(())
@@ -170,7 +170,7 @@ pub async fn contract_14_the_reason_that_came_first_is_told(factory: &dyn StoreF
     }
 }
 
-/// Contract 14: a close that comes later than the end, and before the store has noticed it.
+/// Contract 14: a close after the room's end, before the store has noticed the end.
 pub async fn contract_14_an_end_that_is_due_comes_before_a_close(factory: &dyn StoreFactory) {
     let lonely = Policy { linger: 1_000, ..policy() };
     let case = Case::with(factory, lonely).await;
@@ -182,7 +182,7 @@ pub async fn contract_14_an_end_that_is_due_comes_before_a_close(factory: &dyn S
     assert_ended(&mut watch).await;
 }
 
-/// Contract 14: a room that is opened where another one should be gone.
+/// Contract 14: a create at the address of a room that is past its end.
 pub async fn contract_14_an_end_that_is_due_comes_before_a_create(factory: &dyn StoreFactory) {
     let lonely = Policy { linger: 1_000, ..policy() };
     let case = Case::with(factory, lonely).await;

@@ -1,4 +1,5 @@
-//! What the cases share: a room with short lifetimes, made-up entries, a patient watch.
+//! Shared helpers of the cases: a room with short lifetimes, synthetic entries, a watch with a long
+//! timeout.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -16,7 +17,7 @@ use crate::{
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const INSTANT: Duration = Duration::from_millis(1);
 
-/// How long a store or a watch may take to answer, in real time. Only a failing case waits this
+/// The timeout for a reply of a store or a watch, in real time. Only a failing case waits this
 /// long.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -57,7 +58,7 @@ pub(super) fn hash(byte: u8) -> TokenHash {
     Token::new(Secret::new([byte; 32])).hash()
 }
 
-/// An epoch that can be told from others by `mark`.
+/// A next epoch that is distinguishable by `mark`.
 pub(super) fn next(mark: u8) -> NextEpoch {
     NextEpoch {
         member: hash(mark),
@@ -87,7 +88,7 @@ impl Case {
         Self::on(factory.store().await, policy).await
     }
 
-    /// A new room in a store that is there.
+    /// Creates a new room in an existing store.
     pub(super) async fn on(store: Arc<dyn Store>, policy: Policy) -> Self {
         let case = Self { store, address: random_address() };
         assert_eq!(case.store.create(&case.address, genesis(policy)).await, Ok(()));
@@ -131,12 +132,12 @@ impl Case {
         soon(self.store.void(&self.address, seq, restored)).await
     }
 
-    /// The epochs in the door's history.
+    /// Returns the epochs in the door's history.
     pub(super) async fn known(&self) -> Vec<u64> {
         self.door().await.epochs.iter().map(|record| record.epoch.value()).collect()
     }
 
-    /// Every place that is kept, page by page.
+    /// Returns the sequence numbers of all kept entries, read page by page.
     pub(super) async fn places(&self) -> Vec<u64> {
         let mut places = Vec::new();
         let mut after = 0;
@@ -165,7 +166,7 @@ impl Case {
         }
     }
 
-    /// Asserts that everything about the room answers that there is none.
+    /// Asserts that every method returns `NoSuchRoom` for the room.
     pub(super) async fn assert_gone(&self) {
         let gone = StoreError::NoSuchRoom;
         let (store, address) = (&self.store, &self.address);
@@ -183,7 +184,7 @@ impl Case {
     }
 }
 
-/// Waits for an answer, but not for ever.
+/// Awaits a result, with a timeout.
 pub(super) async fn soon<T>(answer: impl Future<Output = T>) -> T {
     match tokio::time::timeout(PATIENCE, answer).await {
         Ok(answer) => answer,
@@ -191,7 +192,7 @@ pub(super) async fn soon<T>(answer: impl Future<Output = T>) -> T {
     }
 }
 
-/// What a watch says next. Fails when it has ended or says nothing.
+/// Returns the next item of a watch. Fails when the watch has ended or times out.
 pub(super) async fn told(watch: &mut Watch) -> Watched {
     match tokio::time::timeout(PATIENCE, watch.next()).await {
         Ok(Some(item)) => item,
@@ -200,7 +201,7 @@ pub(super) async fn told(watch: &mut Watch) -> Watched {
     }
 }
 
-/// The entry that a watch tells next.
+/// Returns the next item of a watch, which must be an entry.
 pub(super) async fn told_entry(watch: &mut Watch) -> LogItem {
     match told(watch).await {
         Watched::Entry(item) => item,
@@ -217,7 +218,7 @@ pub(super) async fn assert_ended(watch: &mut Watch) {
     }
 }
 
-/// Follows what a watch tells, and asserts that it is one history.
+/// Follows the items of a watch, and asserts that they are one consistent history.
 #[derive(Default)]
 pub(super) struct History {
     pub(super) epoch: Epoch,
@@ -225,7 +226,7 @@ pub(super) struct History {
 }
 
 impl History {
-    /// Takes what was told next.
+    /// Takes the next item.
     pub(super) fn follow(&mut self, item: &Watched) {
         match item {
             Watched::Entry(LogItem { seq, entry, .. }) => {
@@ -244,7 +245,7 @@ impl History {
         }
     }
 
-    /// Follows a watch until it has told everything up to a place.
+    /// Follows a watch until it has delivered everything up to a sequence number.
     pub(super) async fn follow_to(&mut self, watch: &mut Watch, head: Seq) {
         while self.head < head {
             self.follow(&told(watch).await);

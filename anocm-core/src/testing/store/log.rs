@@ -1,4 +1,4 @@
-//! Contract 4 to 7: places, live entries, reading, expiry.
+//! Contract 4 to 7: sequence numbers, live entries, reading, expiry.
 
 use super::{
     StoreFactory,
@@ -98,7 +98,7 @@ pub async fn contract_06_a_page_reaches_the_head_whatever_is_kept(factory: &dyn 
     reaches(0, 1, &[1], 1).await;
     reaches(1, 9, &[], 2).await;
     reaches(2, 2, &[], 2).await;
-    // A cursor beyond the head goes back to it.
+    // A cursor beyond the head returns to the head.
     reaches(7, 9, &[], 2).await;
     let seq = case.commit(0, long).await;
     case.say(1, long, 3).await;
@@ -107,7 +107,7 @@ pub async fn contract_06_a_page_reaches_the_head_whatever_is_kept(factory: &dyn 
     reaches(2, 3, &[], 3).await;
 }
 
-/// Contract 6: sealed bytes come back as they were, whatever they are and however many.
+/// Contract 6: sealed bytes are returned unchanged, whatever their content and length.
 pub async fn contract_06_what_is_sealed_comes_back_as_it_was(factory: &dyn StoreFactory) {
     let case = Case::new(factory).await;
     let mut watch = case.watch().await;
@@ -124,7 +124,7 @@ pub async fn contract_06_what_is_sealed_comes_back_as_it_was(factory: &dyn Store
     let read = case.read(0, u64::MAX).await.items;
     assert_eq!(read.len(), entries.len());
     for (entry, item) in entries.iter().zip(read) {
-        // No assert_eq, which would print all of them.
+        // No `assert_eq`, which would print all of the bytes.
         assert!(item.entry == *entry, "an entry was changed");
         assert!(told_entry(&mut watch).await.entry == *entry, "an entry was told changed");
     }
@@ -174,7 +174,7 @@ pub async fn contract_07_an_entry_is_gone_at_its_deadline(factory: &dyn StoreFac
         assert_eq!(case.places().await, [1, 3]);
         factory.pass(500 * INSTANT).await;
     } else {
-        // Whenever one looks, nothing that is shown is past its time by the store's own clock.
+        // At any time, no returned entry is past its deadline by the store's own clock.
         let mut seen = case.read(0, u64::MAX).await;
         while seen.items.iter().any(|item| item.seq <= short) {
             for item in &seen.items {
@@ -188,7 +188,7 @@ pub async fn contract_07_an_entry_is_gone_at_its_deadline(factory: &dyn StoreFac
     let page = case.read(0, u64::MAX).await;
     assert_eq!(page.items.len(), 1);
     assert_eq!((page.reaches, page.more), (long, false));
-    // Places are not given again, also when nothing is kept at the last ones.
+    // Sequence numbers are not reused, even when the last entries are no longer kept.
     let next = long.next();
     assert_eq!(case.say(0, kept(SECOND), 4).await, next);
     factory.pass(SECOND).await;

@@ -1,8 +1,9 @@
-//! What every [`Store`] must do, as ready-made tests.
+//! The contract of [`Store`] as ready-made tests.
 //!
-//! Each number of the store's contract has one or more cases, ordinary functions named after it.
-//! A back end lists none of them: [`store_conformance!`](crate::store_conformance) makes a test
-//! of each.
+//! Each of the numbers 1 to 21 of the store's contract has one or more cases, ordinary functions
+//! named after it. A back end does not list them: [`store_conformance!`](crate::store_conformance)
+//! makes a test of each. Numbers 22 and 23 permit what a back end may do and depend on its limits: a
+//! back end tests them itself.
 //!
 //! # Examples
 //! ```
@@ -53,33 +54,32 @@ pub use self::{
 };
 use crate::store::Store;
 
-/// Makes the stores of a back end, and lets time pass for them.
+/// Creates the stores of a back end, and advances their time.
 ///
-/// Cases use lifetimes of one to two seconds, so that a back end with a clock of its own
-/// can simply sleep. Some run calls on threads of their own, whatever the runtime of the test: what
-/// a store does outside its lock shows only there.
+/// Cases use lifetimes of one to two seconds, so that a back end with its own clock can simply
+/// sleep. Some cases run calls on their own threads, whatever the runtime of the test: races
+/// outside the store's lock show only there.
 #[async_trait]
 pub trait StoreFactory: Send + Sync {
-    /// A store for one case. May be shared between cases: each uses a fresh random address.
+    /// Returns a store for one case. Cases may share a store: each uses a fresh random address.
     async fn store(&self) -> Arc<dyn Store>;
 
     /// Returns when at least `duration` has passed by the store's clock.
     async fn pass(&self, duration: Duration);
 
-    /// Whether `pass` takes exactly that long by the store's clock, which stands still
-    /// otherwise. Then the cases also look one millisecond before each deadline.
+    /// Whether `pass` advances the store's clock by exactly `duration` and the clock otherwise
+    /// stands still. If so, the cases also check one millisecond before each deadline.
     fn is_exact(&self) -> bool;
 }
 
 /// A case of the suite: fails by panicking.
 pub type Case = for<'a> fn(&'a dyn StoreFactory) -> Pin<Box<dyn Future<Output = ()> + 'a>>;
 
-/// All cases by their names, for another harness than
-/// [`store_conformance!`](crate::store_conformance) makes use of.
+/// All cases by name, for a harness other than [`store_conformance!`](crate::store_conformance).
 pub const CASES: &[(&str, Case)] = crate::__store_cases!(__store_table);
 
-/// Makes a `#[tokio::test]` of every case of [`testing::store`](crate::testing::store), for the
-/// [`StoreFactory`](crate::testing::store::StoreFactory) that the expression gives.
+/// Generates a `#[tokio::test]` for every case of [`testing::store`](crate::testing::store). The
+/// expression gives the [`StoreFactory`](crate::testing::store::StoreFactory).
 ///
 /// The calling crate needs `tokio` with the features `macros` and `rt`.
 #[macro_export]

@@ -1,4 +1,4 @@
-//! Contract 15: which of several reasons to refuse is given.
+//! Contract 15: the order in which several reasons to refuse are reported.
 
 use super::{
     StoreFactory,
@@ -34,14 +34,14 @@ pub async fn contract_15_the_first_reason_to_refuse_is_given(factory: &dyn Store
         assert_eq!(case.append(entry, next).await, Err(reason));
     }
     assert_eq!(case.door().await, before);
-    // Nothing of it was told: the next that is told is the next that is accepted.
+    // It was not delivered: the next delivered entry is the next accepted one.
     let live = message(1, Retention::Live, 2);
     let seq = case.append(live.clone(), None).await;
     let item = told_entry(&mut watch).await;
     assert_eq!((Ok(item.seq), item.entry), (seq, live));
 }
 
-/// Contract 15: what is wrong with the call itself comes before whether the room is there.
+/// Contract 15: an invalid call is reported before a missing room.
 pub async fn contract_15_a_wrong_call_is_wrong_in_no_room_too(factory: &dyn StoreFactory) {
     let case = Case::new(factory).await;
     let nowhere = Case { address: random_address(), ..case };

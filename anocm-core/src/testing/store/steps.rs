@@ -1,4 +1,4 @@
-//! Contract 16 and 19: every call is one step, also on other threads and when it is cancelled.
+//! Contract 16 and 19: every call is atomic, also across threads and when it is cancelled.
 
 use std::sync::{
     Arc,
@@ -18,17 +18,18 @@ use crate::{
 };
 
 const THREADS: u64 = 4;
-/// So many of each thread: all together wait for a watch that is not read meanwhile.
+/// Entries per thread: all of them together fit into the buffer of a watch that is not read
+/// meanwhile.
 const EACH: u64 = MIN_WATCH_ITEMS as u64 / THREADS - 2;
 const ALL: u64 = THREADS * EACH;
 /// How often a race is run.
 const ROUNDS: usize = 5;
-/// How often a thread looks for what another one does.
+/// How often a thread polls for the effect of another thread.
 const TRIES: usize = 10_000;
-/// After how many polls futures are dropped, one after the other.
+/// The numbers of polls after which futures are dropped, one after the other.
 const POLLS: std::ops::Range<usize> = 0..12;
 
-/// Lets threads that look know whether those that they look at are at work.
+/// Tells reading threads whether the writing threads are still running.
 #[derive(Clone)]
 struct AtWork(Arc<AtomicUsize>, usize);
 
@@ -41,7 +42,7 @@ impl AtWork {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Whether it is worth to look once more. At some time it is not, should a thread have failed.
+    /// Whether to poll once more. The number of polls is bounded, in case a thread has failed.
     fn goes_on(&mut self) -> bool {
         self.1 = self.1.saturating_sub(1);
         self.1 > 0 && self.0.load(Ordering::Relaxed) > 0
@@ -52,7 +53,7 @@ fn long() -> Retention {
     kept(60 * SECOND)
 }
 
-/// Contract 16: places are given once, and told in their order.
+/// Contract 16: each sequence number is assigned once, and entries are delivered in their order.
 pub async fn contract_16_threads_append_to_one_log(factory: &dyn StoreFactory) {
     let store = factory.store().await;
     for _ in 0..ROUNDS {
@@ -77,7 +78,7 @@ pub async fn contract_16_threads_append_to_one_log(factory: &dyn StoreFactory) {
     }
 }
 
-/// Contract 16: epoch, hashes and group information are of one moment, in the door as well.
+/// Contract 16: epoch, hashes and group information belong to the same moment, in the door as well.
 pub async fn contract_16_threads_see_a_whole_door(factory: &dyn StoreFactory) {
     let case = Case::new(factory).await;
     let mut watch = case.watch().await;
@@ -115,7 +116,7 @@ fn assert_whole(door: &StoredDoor) {
     assert!(door.epochs.last().is_some_and(|record| record.began == door.head));
 }
 
-/// Contract 16: what is told of voids and entries is one history.
+/// Contract 16: voids and entries are delivered as one history.
 pub async fn contract_16_threads_tell_voids_in_order(factory: &dyn StoreFactory) {
     let store = factory.store().await;
     for _ in 0..ROUNDS {
@@ -144,7 +145,7 @@ pub async fn contract_16_threads_tell_voids_in_order(factory: &dyn StoreFactory)
     }
 }
 
-/// Says something in an epoch at the moment in which it is the current one.
+/// Appends a message in an epoch as soon as it is the current one.
 async fn say_at_once(case: &Case, epoch: u64) {
     for _ in 0..TRIES {
         match case.append(message(epoch, long(), 1), None).await {
@@ -154,7 +155,7 @@ async fn say_at_once(case: &Case, epoch: u64) {
     }
 }
 
-/// Contract 16: whatever a page reaches and the door's head says is there.
+/// Contract 16: every entry up to a page's reach and the door's head is there.
 pub async fn contract_16_threads_read_no_gap(factory: &dyn StoreFactory) {
     let case = Case::new(factory).await;
     let at_work = AtWork::new(2);
@@ -181,7 +182,7 @@ pub async fn contract_16_threads_read_no_gap(factory: &dyn StoreFactory) {
     on_threads(threads).await;
 }
 
-/// Contract 16: everything that was accepted is told before the end, and nothing after it.
+/// Contract 16: everything that was accepted is delivered before the end, and nothing after it.
 pub async fn contract_16_threads_close_after_what_was_accepted(factory: &dyn StoreFactory) {
     let store = factory.store().await;
     for _ in 0..ROUNDS {
@@ -191,7 +192,7 @@ pub async fn contract_16_threads_close_after_what_was_accepted(factory: &dyn Sto
             let case = case.clone();
             async move {
                 if thread == 0 {
-                    // Somewhere in the middle of what the others say.
+                    // About in the middle of the other threads' appends.
                     for _ in 0..TRIES {
                         if case.door().await.head.value() >= EACH / 2 {
                             break;
@@ -224,7 +225,7 @@ pub async fn contract_16_threads_close_after_what_was_accepted(factory: &dyn Sto
     }
 }
 
-/// Contract 19: an entry is told exactly when it is there.
+/// Contract 19: an entry is delivered exactly when it is in the log.
 pub async fn contract_19_a_cancelled_append_is_told_or_never_was(factory: &dyn StoreFactory) {
     let case = Case::new(factory).await;
     let mut watch = case.watch().await;
@@ -236,7 +237,7 @@ pub async fn contract_19_a_cancelled_append_is_told_or_never_was(factory: &dyn S
     History::default().follow_to(&mut watch, last).await;
 }
 
-/// Contract 19: epochs begin and are taken back with a word to those who watch, or not at all.
+/// Contract 19: a commit or void takes effect and is delivered to the watches, or neither.
 pub async fn contract_19_a_cancelled_commit_or_void_is_told_or_never_was(
     factory: &dyn StoreFactory,
 ) {
@@ -249,7 +250,7 @@ pub async fn contract_19_a_cancelled_commit_or_void_is_told_or_never_was(
         poll_and_drop(case.void(began, next(2)), polls).await;
     }
     let last = loop {
-        // What was cancelled may be under way still.
+        // A cancelled call may still be in progress.
         let epoch = case.door().await.epoch().value();
         match case.append(message(epoch, long(), 3), None).await {
             Ok(last) => break last,
@@ -259,7 +260,7 @@ pub async fn contract_19_a_cancelled_commit_or_void_is_told_or_never_was(
     History::default().follow_to(&mut watch, last).await;
 }
 
-/// Contract 19: a room is closed and its watches know it, or it is not.
+/// Contract 19: a room is closed and its watches receive the close, or neither.
 pub async fn contract_19_a_cancelled_close_is_told_or_never_was(factory: &dyn StoreFactory) {
     let store = factory.store().await;
     for polls in POLLS {

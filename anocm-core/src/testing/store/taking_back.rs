@@ -1,4 +1,4 @@
-//! Contract 20 and 21: joins that members of the epoch before take back, and the door after it.
+//! Contract 20 and 21: joins that members of the previous epoch take back, and the door afterwards.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ async fn join(case: &Case, epoch: u64, next: NextEpoch) -> Seq {
     }
 }
 
-/// Takes a join back as a member that has shown the token whose hash is marked so.
+/// Takes a join back as a member that has presented the token whose hash has this mark.
 async fn take_back(case: &Case, seq: Seq, mark: u8) -> Result<(), StoreError> {
     let by = TakeBack { member: hash(mark), group_info: next(0x41).group_info };
     soon(case.store.take_back(&case.address, seq, by)).await
@@ -40,7 +40,7 @@ pub async fn contract_20_an_unsettled_join_is_taken_back_when_it_is_old_enough(
 
     match take_back(&case, seq, 0).await {
         Err(StoreError::TooEarly { wait }) => assert!(!wait.is_zero() && wait <= SETTLES),
-        // A store that is slow took so long before.
+        // A slow store may have taken that long before.
         outcome => return assert!(outcome == Ok(()) && !factory.is_exact(), "taken back at once"),
     }
     if factory.is_exact() {
@@ -51,7 +51,7 @@ pub async fn contract_20_an_unsettled_join_is_taken_back_when_it_is_old_enough(
     } else {
         factory.pass(SETTLES).await;
     }
-    // Not by another member, and nothing but the join.
+    // Not with another member's hash, and no other entry than the join.
     let stale = Err(StoreError::StaleEpoch { current: Epoch::new(2) });
     for (seq, mark) in [(seq, 1), (seq, 2), (said, 0), (said, 1), (committed, 1), (committed, 0)] {
         assert_eq!(take_back(&case, seq, mark).await, stale);
@@ -94,7 +94,7 @@ pub async fn contract_20_a_settled_join_is_not_taken_back(factory: &dyn StoreFac
     let before = case.door().await;
     assert_eq!(take_back(&case, seq, 0).await, Err(StoreError::Settled));
     assert_eq!(case.door().await, before);
-    // The owner takes back any.
+    // The owner can void any join.
     assert_eq!(case.void(seq, next(0)).await, Ok(()));
 }
 
@@ -110,7 +110,7 @@ pub async fn contract_21_each_voided_join_shuts_the_door_for_longer(factory: &dy
         let shut = case.door().await.shut;
         assert!(shut <= SHUT_FIRST * times && !shut.is_zero());
         assert!(shut == SHUT_FIRST * times || !factory.is_exact());
-        // What a store that is slow has left of it is still more than the first time.
+        // On a slow store, the remaining time is still longer than the first shut.
         assert!(times < 4 || shut > SHUT_FIRST, "not for longer");
     }
     if factory.is_exact() {
@@ -129,7 +129,7 @@ pub async fn contract_21_another_door_is_not_shut(factory: &dyn StoreFactory) {
         assert_eq!(case.void(seq, next(0)).await, Ok(()));
     }
     assert!(!case.door().await.shut.is_zero());
-    // The invite is replaced.
+    // A commit replaces the invite.
     let replaced = case.commit(0, kept(60 * SECOND)).await;
     assert_eq!(case.door().await.shut, Duration::ZERO);
     let seq = join(&case, 1, next(2)).await;

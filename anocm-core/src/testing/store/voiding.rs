@@ -1,4 +1,4 @@
-//! Contract 11 and 17: taking back a commit.
+//! Contract 11 and 17: voiding a commit.
 
 use super::{
     StoreFactory,
@@ -40,7 +40,7 @@ pub async fn contract_11_void_takes_back_the_last_commit_and_what_followed(
     assert_eq!(known, [(hash(0), Seq::START), (hash(1), first)]);
     assert_eq!(case.places().await, [1, 2, 3]);
 
-    // The room goes on in the restored epoch, and only in that one.
+    // The room continues in the restored epoch, and only in that one.
     let stale = Err(StoreError::StaleEpoch { current: epoch });
     assert_eq!(case.append(message(2, long, 5), None).await, stale);
     let seq = case.say(1, long, 6).await;
@@ -89,7 +89,7 @@ pub async fn contract_11_only_entries_that_began_an_epoch_can_be_voided(
     }
     assert_eq!(case.door().await, before);
     assert_eq!(case.places().await, [1, 2, 3, 4]);
-    // One after the other, each can be taken back while it is the last.
+    // One after the other, each can be voided while it is the last.
     assert_eq!(void(3).await, Ok(()));
     assert_eq!(void(3).await, stale(1));
     assert_eq!(void(2).await, Ok(()));
@@ -113,8 +113,8 @@ pub async fn contract_11_a_join_can_be_voided(factory: &dyn StoreFactory) {
     assert!(case.places().await.is_empty());
 }
 
-/// Contract 11: an epoch is gone back to as long as it is in the door's history, also when a later
-/// one is not.
+/// Contract 11: an epoch can be restored as long as it is in the door's history, also when a later
+/// one no longer is.
 pub async fn contract_11_a_forgotten_epoch_is_not_restored(factory: &dyn StoreFactory) {
     let case = Case::new(factory).await;
     let long = kept(60 * SECOND);
@@ -147,7 +147,7 @@ pub async fn contract_17_a_restored_epoch_has_what_the_void_says(factory: &dyn S
     let current = door.epochs.last().map(|record| (record.epoch, record.member, record.began));
     assert_eq!(current, Some((Epoch::new(1), hash(0x41), Seq::new(1))));
     assert_eq!((door.door, door.group_info), (next(0x41).door, next(0x41).group_info));
-    // It is known by that, too, when it has ended.
+    // After it has ended, the history lists it by that hash, too.
     case.commit(1, long).await;
     let known: Vec<_> = case.door().await.epochs.iter().map(|record| record.member).collect();
     assert_eq!(known, [hash(0), hash(0x41), hash(2)]);
@@ -159,7 +159,7 @@ pub async fn contract_17_a_restored_epoch_outlives_the_voided_entry(factory: &dy
     let long = kept(60 * SECOND);
     let seq = case.commit(0, kept(SECOND)).await;
     if case.void(seq, next(0)).await.is_err() {
-        // A store that is slow may already have forgotten the first epoch.
+        // A slow store may already have forgotten the first epoch.
         assert!(!factory.is_exact());
         return;
     }
@@ -169,7 +169,7 @@ pub async fn contract_17_a_restored_epoch_outlives_the_voided_entry(factory: &dy
     let again = case.commit(0, long).await;
     factory.pass(SECOND).await;
     assert_eq!(case.known().await, [0, 1]);
-    // The entry that ended it now is the one that can be voided.
+    // The entry that ended it the second time is the one that can be voided.
     assert_eq!(case.void(again, next(0)).await, Ok(()));
     assert_eq!(case.known().await, [0]);
 }

@@ -64,11 +64,11 @@ pub async fn contract_08_a_watch_holds_back_what_it_must(factory: &dyn StoreFact
 pub async fn contract_08_a_watch_that_falls_behind_is_told(factory: &dyn StoreFactory) {
     let case = Case::new(factory).await;
     let mut slow = case.watch().await;
-    // More than any store should hold back for one reader.
+    // More than any store should buffer for one reader.
     for _ in 0..3_000 {
         case.say(0, Retention::Live, 1).await;
     }
-    // Some stores hold nothing back before the reader asks; so ask, and go on a little.
+    // Some stores buffer nothing before the reader polls; so poll, and append one more entry.
     let mut seen = Seq::START;
     let mut last = Seq::new(u64::MAX);
     let mut lagged = false;

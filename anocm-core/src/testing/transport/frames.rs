@@ -1,4 +1,5 @@
-//! Contract 2, 8, 9 and 11: frames arrive whole, all of them, and none that is too long.
+//! Contract 2, 8, 9 and 11: frames arrive whole and without loss, and none that is too long
+//! arrives.
 
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ pub async fn contract_02_frames_arrive_whole_once_and_in_order(factory: &dyn Tra
         sizes.iter().zip(1_u8..).map(|(&size, mark)| Payload::from(vec![mark; size])).collect();
     for (from, to) in [(&near, &far), (&far, &near)] {
         let sending = async {
-            // All in one call, and once more one by one.
+            // All in one call, and then again one by one.
             assert_eq!(from.send(&frames).await, Ok(()));
             for frame in &frames {
                 assert_eq!(from.send(std::slice::from_ref(frame)).await, Ok(()));
@@ -32,7 +33,7 @@ pub async fn contract_02_frames_arrive_whole_once_and_in_order(factory: &dyn Tra
                 let Ok(Some(frame)) = to.recv().await else {
                     panic!("the link ended");
                 };
-                // No assert_eq, which would print a megabyte.
+                // No `assert_eq`, which would print a megabyte.
                 assert!(frame == *expected, "a frame was changed");
             }
         };
@@ -126,7 +127,7 @@ pub async fn contract_09_a_frame_that_is_too_long_is_refused_or_ends_the_link(
     let frames = [Payload::copy_from_slice(b"first"), Payload::from(vec![7; MAX_FRAME + 1])];
     let sending = async {
         if near.send(&frames).await == Err(TransportError::TooLong) {
-            // None of them was sent, and the link goes on.
+            // None of its frames was sent, and the link continues to work.
             send(&*near, &[b"still here"]).await;
         }
     };
@@ -171,7 +172,7 @@ pub async fn contract_11_a_cancelled_receive_loses_nothing(factory: &dyn Transpo
 pub async fn contract_11_a_cancelled_send_leaves_whole_frames(factory: &dyn TransportFactory) {
     let (near, far) = link(factory).await;
     let mut sent = Vec::new();
-    // Until one is stuck, and cancelled.
+    // Until one send blocks and is cancelled.
     for n in (0..=250).cycle() {
         let batch: Vec<_> = (n..=n + 2).map(|n| Payload::from(vec![n; 300_000])).collect();
         sent.extend(batch.iter().cloned());

@@ -1,4 +1,4 @@
-//! Contract 1 and 3 to 5: opening links, and their end.
+//! Contract 1 and 3 to 5: opening and closing links.
 
 use super::{
     TransportFactory,
@@ -37,7 +37,7 @@ pub async fn contract_01_a_link_that_is_not_read_holds_up_no_other(factory: &dyn
     }
 }
 
-/// Two links of one transport.
+/// Returns two links of one transport.
 async fn two(factory: &dyn TransportFactory) -> [Ends; 2] {
     let (transport, mut accepted) = factory.start().await;
     let first = connect(&*transport, &mut accepted).await;
@@ -57,7 +57,7 @@ pub async fn contract_03_a_clean_close_is_told_again_and_again(factory: &dyn Tra
     }
 }
 
-/// Contract 4: also when the other side does not look before all is over.
+/// Contract 4: also when the other side reads only after the close.
 pub async fn contract_04_what_was_sent_before_a_close_arrives(factory: &dyn TransportFactory) {
     let (near, far) = link(factory).await;
     send(&*near, &[b"one", b"two", b"three"]).await;
@@ -75,7 +75,7 @@ pub async fn contract_04_what_was_taken_at_once_before_a_close_arrives(
     for length in [100, 60_000] {
         let (near, far) = link(factory).await;
         let mut taken = Vec::new();
-        // As much as goes, and of the longer ones more than goes at once.
+        // As many as are accepted at once; the longer ones are more than are accepted at once.
         for frame in frames(u8::MAX, length) {
             let sent = near.try_send(std::slice::from_ref(&frame));
             if sent.accepted == 0 {

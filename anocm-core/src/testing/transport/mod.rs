@@ -1,4 +1,4 @@
-//! What every [`Transport`] must do, as ready-made tests.
+//! The contract of [`Transport`] as ready-made tests.
 //!
 //! Works like [`testing::store`](super::store):
 //! [`transport_conformance!`](crate::transport_conformance) makes a test of each case.
@@ -41,22 +41,22 @@ use crate::{
     transport::{Link, Transport},
 };
 
-/// Makes transports to something that accepts links.
+/// Creates transports to a peer that accepts links.
 #[async_trait]
 pub trait TransportFactory: Send + Sync {
-    /// A transport, and the far end of each link that it opens.
+    /// Returns a transport, and the far end of each link that it opens.
     async fn start(&self) -> (Box<dyn Transport>, Accepted);
 
-    /// A link of this transport to a peer that sends a frame of `length` bytes, whatever the limit,
-    /// and maybe more.
+    /// Returns a link of this transport to a peer that sends a frame of `length` bytes, whatever
+    /// the limit, and possibly more.
     ///
-    /// The default has the far end `send` it. A transport whose own `send` refuses such a frame
-    /// brings a peer that does not.
+    /// By default the far end sends it with `send`. A transport whose own `send` refuses such a
+    /// frame must provide a peer that does not.
     async fn oversized(&self, length: usize) -> Box<dyn Link> {
         let (transport, mut accepted) = self.start().await;
         let (near, far) = kit::connect(&*transport, &mut accepted).await;
         tokio::spawn(async move {
-            // Fails as soon as the other side has had enough, unless it refuses.
+            // Fails as soon as the other side ends the link, or when this side refuses the frame.
             let _ = far.send(&[Payload::from(vec![0; length])]).await;
         });
         near
@@ -67,17 +67,18 @@ pub trait TransportFactory: Send + Sync {
 pub struct Accepted(mpsc::UnboundedReceiver<Box<dyn Link>>);
 
 impl Accepted {
-    /// A function for the accepting side to call, and what comes of it.
+    /// Returns a function for the accepting side to call with each link, and the queue of these
+    /// links.
     pub fn new() -> (impl Fn(Box<dyn Link>) + Clone + Send + Sync + 'static, Self) {
         let (to, from) = mpsc::unbounded_channel();
         let accept = move |link| {
-            // The case may be over already; the link is then dropped.
+            // If the case is already over, the link is dropped.
             let _ = to.send(link);
         };
         (accept, Self(from))
     }
 
-    /// The next far end. Fails the case when there is none.
+    /// Returns the next far end. Fails the case on a timeout or when there will be none.
     pub async fn next(&mut self) -> Box<dyn Link> {
         match tokio::time::timeout(kit::PATIENCE, self.0.recv()).await {
             Ok(Some(link)) => link,
@@ -95,13 +96,13 @@ impl fmt::Debug for Accepted {
 /// A case of the suite: fails by panicking.
 pub type Case = for<'a> fn(&'a dyn TransportFactory) -> Pin<Box<dyn Future<Output = ()> + 'a>>;
 
-/// All cases by their names, for another harness than
-/// [`transport_conformance!`](crate::transport_conformance) makes use of.
+/// All cases by name, for a harness other than
+/// [`transport_conformance!`](crate::transport_conformance).
 pub const CASES: &[(&str, Case)] = crate::__transport_cases!(__transport_table);
 
-/// Makes a `#[tokio::test]` of every case of
-/// [`testing::transport`](crate::testing::transport), for the
-/// [`TransportFactory`](crate::testing::transport::TransportFactory) that the expression gives.
+/// Generates a `#[tokio::test]` for every case of
+/// [`testing::transport`](crate::testing::transport). The expression gives the
+/// [`TransportFactory`](crate::testing::transport::TransportFactory).
 ///
 /// The calling crate needs `tokio` with the features `macros` and `rt`.
 #[macro_export]

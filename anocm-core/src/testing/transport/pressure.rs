@@ -1,4 +1,4 @@
-//! Contract 6, 7 and 10: a side that does not keep up, and both directions at once.
+//! Contract 6, 7 and 10: backpressure, and both directions at the same time.
 
 use std::{pin::pin, sync::Arc};
 
@@ -21,7 +21,7 @@ pub async fn contract_06_send_waits_for_the_other_side(factory: &dyn TransportFa
             while next(&**to).await.len() == 1_000_000 {
                 received += 1;
             }
-            // One more may have been sent by the call that was cancelled.
+            // The cancelled call may have sent one more.
             assert!((sent..=sent + 1).contains(&received), "lost or repeated");
         };
         tokio::join!(send(&**from, &[b"after it"]), receiving);
@@ -60,7 +60,7 @@ pub async fn contract_07_nothing_is_taken_for_a_side_that_does_not_keep_up(
     let (near, far) = link(factory).await;
     let frames = frames(250, 60_000);
     let mut taken = Vec::new();
-    // 60 MB, more than any operating system holds back for one connection.
+    // 60 MB, more than any operating system buffers for one connection.
     for frame in frames.iter().cycle().take(1_000) {
         let sent = near.try_send(std::slice::from_ref(frame));
         taken.extend(std::iter::repeat_n(frame, sent.accepted));
@@ -72,7 +72,7 @@ pub async fn contract_07_nothing_is_taken_for_a_side_that_does_not_keep_up(
         }
     }
     assert!(taken.len() < 1_000, "everything was buffered");
-    // What was taken is written by a send of nothing.
+    // Accepted frames that are still pending are written by an empty `send`.
     let reading = async {
         for frame in &taken {
             assert!(next(&*far).await == frame.to_vec(), "lost or out of order");

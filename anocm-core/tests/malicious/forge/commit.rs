@@ -1,4 +1,4 @@
-//! Commits of every shape, and what the relay is told with them.
+//! Commits of every shape, and the values that the relay is given with them.
 
 use anocm_core::{
     Epoch, Payload, Retention,
@@ -27,7 +27,7 @@ pub struct Commit {
 }
 
 impl Forger {
-    /// A commit of any shape, and what a lawful one would tell the relay.
+    /// Makes a commit of any shape, with the values that a valid one would give the relay.
     pub fn commit(
         &mut self,
         notice: &[u8],
@@ -65,14 +65,14 @@ impl Forger {
         keys::seal(&self.door.key, random(), &Place { address, epoch, kind: 3, retention }, info)
     }
 
-    /// Group information that she sealed for the next epoch, as it stands in its seal.
+    /// Opens the group information that she sealed for the next epoch.
     pub fn opens_info(&self, next: &NextEpoch) -> Vec<u8> {
         let (address, epoch, retention) = (self.address(), self.epoch().next(), Retention::Live);
         let place = Place { address, epoch, kind: 3, retention };
         keys::open(&self.door.key, &place, &next.group_info).unwrap()
     }
 
-    /// Signs group information anew (RFC 9420, sections 5.1.2 and 12.4.3): the head of the message
+    /// Signs group information again (RFC 9420, sections 5.1.2 and 12.4.3): the head of the message
     /// and the signature are not signed.
     pub fn signs_info(&self, mut info: Vec<u8>) -> Vec<u8> {
         let end = info.len() - 64;
@@ -83,13 +83,14 @@ impl Forger {
         info
     }
 
-    /// A lawful commit of nothing but new keys, as it would go out.
+    /// A valid commit that only refreshes her keys, ready to be sent.
     pub fn refresh(&mut self) -> (Entry, NextEpoch) {
         let Commit { bytes, next } = self.commit(crate::NO_NOTICE, |builder| builder);
         (self.seals(EntryKind::Commit, &bytes), next)
     }
 
-    /// Commits lawfully, and goes on in the epoch that this begins. Whether it was taken.
+    /// Publishes a valid commit, and enters the epoch that it begins. Returns whether it was
+    /// accepted.
     pub async fn advances(&mut self, name: &str) -> bool {
         let taken = self.advances_telling(name, |_| ()).await;
         if taken {
@@ -98,7 +99,8 @@ impl Forger {
         taken
     }
 
-    /// The same, and tells the relay of the epoch that begins what she likes. Does not enter.
+    /// The same, but `lie` changes the values that the relay is given for the next epoch. Does not
+    /// enter.
     pub async fn advances_telling(&mut self, name: &str, lie: impl FnOnce(&mut NextEpoch)) -> bool {
         let (entry, next) = self.renames(name, lie);
         if !matches!(self.publishes(entry, Some(next)).await, Some(Ok(_))) {
@@ -109,14 +111,15 @@ impl Forger {
         true
     }
 
-    /// The same, to be sent later: goes on as if it had been taken.
+    /// The same, to be sent later: merges the commit as if it had been accepted.
     pub fn advances_unsent(&mut self, name: &str, lie: impl FnOnce(&mut NextEpoch)) -> Request {
         let (entry, next) = self.renames(name, lie);
         self.group.merge_pending_commit(&self.provider).unwrap();
         Request::Publish { address: self.address(), entry, next: Some(next) }
     }
 
-    /// A lawful commit of another name, which waits; and what she likes to tell the relay of it.
+    /// Makes a valid commit that changes her name, left pending, with the values that `lie` changed
+    /// for the relay.
     fn renames(&mut self, name: &str, lie: impl FnOnce(&mut NextEpoch)) -> (Entry, NextEpoch) {
         self.group.set_aad(crate::NO_NOTICE.to_vec());
         let leaf = LeafNodeParameters::builder()
@@ -141,7 +144,7 @@ impl Forger {
         (entry, next)
     }
 
-    /// What a lawful client tells the relay of the commit that waits.
+    /// The values that a valid client gives the relay for the pending commit.
     fn lawful_next(&self, info: &[u8]) -> NextEpoch {
         let (staged, address) = (self.group.pending_commit().unwrap(), self.address());
         let member = staged
@@ -154,7 +157,7 @@ impl Forger {
         }
     }
 
-    /// Group information of her epoch, as it stands in its seal.
+    /// Returns the group information of her epoch, unsealed.
     pub fn group_info(&self) -> Vec<u8> {
         let info = self.group.export_group_info(self.provider.crypto(), &self.who, true);
         info.unwrap().tls_serialize_detached().unwrap()

@@ -1,4 +1,4 @@
-//! Joins of every shape that the link is enough for.
+//! Joins of every shape that can be made with the link alone.
 
 use anocm_core::{
     Invite, Payload, Retention,
@@ -21,10 +21,10 @@ use super::{
     who::{Who, capabilities, card, leaf_extensions, random},
 };
 
-/// A PSK that a join names: its id, and what is mixed in.
+/// A PSK that a join names: its id, and the secret that is mixed in.
 pub type Psk = (Vec<u8>, [u8; 32]);
 
-/// How a join differs from a lawful one.
+/// How a join differs from a valid one.
 pub struct Shape {
     pub who: Who,
     pub extensions: Extensions<LeafNode>,
@@ -49,7 +49,7 @@ impl Shape {
     }
 }
 
-/// A join, the group that it begins, and group information of it.
+/// A join, the group that it begins, and the group information of that group.
 pub struct Made {
     pub who: Who,
     pub group: MlsGroup,
@@ -58,7 +58,7 @@ pub struct Made {
     pub info: Vec<u8>,
 }
 
-/// Makes a join of what the relay shows of the door.
+/// Makes a join from the door that the relay shows.
 pub fn make(invite: &Invite, shown: &wire::Door, shape: Shape) -> Made {
     let door = Door::derive(invite.address(), invite.secret().expose());
     let provider = Provider::default();
@@ -95,7 +95,7 @@ pub fn make(invite: &Invite, shown: &wire::Door, shape: Shape) -> Made {
 }
 
 impl Made {
-    /// As it goes to the relay.
+    /// Returns the join as it is sent to the relay.
     pub fn sealed(&self, invite: &Invite, shown: &wire::Door) -> (Entry, NextEpoch) {
         let door = Door::derive(invite.address(), invite.secret().expose());
         let entry = entry(&door, shown, &self.commit);
@@ -110,7 +110,7 @@ impl Made {
     }
 }
 
-/// A join entry with `content` in its seal.
+/// Returns a join entry with `content` sealed in it.
 pub fn entry(door: &Door, shown: &wire::Door, content: &[u8]) -> Entry {
     let retention = shown.policy.handshakes;
     let kind = EntryKind::Join;
@@ -119,7 +119,7 @@ pub fn entry(door: &Door, shown: &wire::Door, content: &[u8]) -> Entry {
     Entry { kind, epoch, retention, sealed: keys::seal(&door.key, random(), &place, content) }
 }
 
-/// Group information in its seal.
+/// Returns sealed group information.
 pub fn info(door: &Door, shown: &wire::Door, epoch: u64, content: &[u8]) -> Payload {
     let place = Place {
         address: shown.address,

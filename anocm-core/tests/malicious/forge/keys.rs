@@ -1,11 +1,11 @@
-//! Derivations and the seal, written anew from docs/protocol.md, sections 6 and 7.
+//! Key derivations and the seal, reimplemented from docs/protocol.md, sections 6 and 7.
 
 use anocm_core::{Epoch, Payload, Retention, RoomAddress, Secret, Token, wire::EntryKind};
 use chacha20poly1305::{AeadInPlace, KeyInit, Tag, XChaCha20Poly1305, XNonce};
 use hkdf::Hkdf;
 use sha2::Sha256;
 
-/// The sizes that the relay takes: of entries the first four, of group information all.
+/// The sizes that the relay accepts: the first four for entries, all of them for group information.
 pub const SIZES: [usize; 6] = [1_000, 4_000, 16_000, 64_000, 256_000, 1_000_000];
 
 pub fn derive<const N: usize>(address: &RoomAddress, secret: &[u8], info: &str) -> [u8; N] {
@@ -15,7 +15,7 @@ pub fn derive<const N: usize>(address: &RoomAddress, secret: &[u8], info: &str) 
     out
 }
 
-/// What an invite secret opens.
+/// The keys and the token derived from an invite secret.
 #[derive(Clone)]
 pub struct Door {
     pub key: [u8; 32],
@@ -39,12 +39,12 @@ pub fn token(bytes: [u8; 32]) -> Token {
     Token::new(Secret::new(bytes))
 }
 
-/// What a seal is bound to.
+/// The fields that a seal is bound to.
 #[derive(Clone, Copy)]
 pub struct Place {
     pub address: RoomAddress,
     pub epoch: Epoch,
-    /// Of an entry its kind; 3 of group information.
+    /// The kind of an entry; 3 for group information.
     pub kind: u8,
     pub retention: Retention,
 }
@@ -79,7 +79,7 @@ pub fn seal(key: &[u8; 32], nonce: [u8; 24], place: &Place, content: &[u8]) -> P
     seal_padded(key, nonce, place, padded)
 }
 
-/// Seals what should be length, content and zeros.
+/// Seals a plaintext in place of the usual length, content and zeros.
 pub fn seal_padded(key: &[u8; 32], nonce: [u8; 24], place: &Place, mut padded: Vec<u8>) -> Payload {
     let tag = XChaCha20Poly1305::new(key.into())
         .encrypt_in_place_detached(XNonce::from_slice(&nonce), &place.aad(), &mut padded)

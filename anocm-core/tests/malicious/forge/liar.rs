@@ -1,4 +1,5 @@
-//! Cryptography that lies where it is told to, so that the MLS library makes what it never would.
+//! Cryptography that falsifies chosen results, so that the MLS library produces messages that it
+//! never would otherwise.
 
 use std::sync::{Mutex, MutexGuard};
 
@@ -13,18 +14,18 @@ use tls_codec::SecretVLBytes;
 /// Bytes of the sender data of a message (RFC 9420, section 6.3.2): leaf, generation, guard.
 const SENDER_DATA: usize = 12;
 
-/// What is to be falsified.
+/// The results to falsify.
 #[derive(Default)]
 pub struct Lies {
-    /// Of the HPKE keys made from here on, the one with this number has this public part.
+    /// Number and replaced public key of one of the HPKE keys generated from here on.
     pub public_key: Option<(usize, Vec<u8>)>,
     /// The leaf and the generation that the next messages claim.
     pub sender: Option<(u32, u32)>,
-    /// What is encrypted to these HPKE keys is something else.
+    /// HPKE public keys to which a different plaintext is encrypted.
     pub cheated: Vec<Vec<u8>>,
-    /// What is encrypted to any HPKE key is something else.
+    /// A different plaintext is encrypted to every HPKE key.
     pub cheats_all: bool,
-    /// How many HPKE keys were made since.
+    /// How many HPKE keys were generated since.
     pub made: usize,
 }
 
@@ -59,7 +60,7 @@ impl OpenMlsProvider for Provider {
     }
 }
 
-/// Honest cryptography but for the lies.
+/// Honest cryptography except for the configured lies.
 #[derive(Default)]
 pub struct Liar {
     honest: RustCrypto,
@@ -72,7 +73,7 @@ impl Liar {
     }
 }
 
-/// Passes a call on as it is.
+/// Delegates a call unchanged.
 macro_rules! honest {
     ($($name:ident($($arg:ident: $ty:ty),*) -> $out:ty;)+) => {$(
         fn $name(&self, $($arg: $ty),*) -> Result<$out, CryptoError> {

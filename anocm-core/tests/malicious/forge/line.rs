@@ -1,4 +1,4 @@
-//! A connection to the relay, worked by hand.
+//! A connection to the relay, operated frame by frame.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use anocm_core::{
     },
 };
 
-/// What a request comes to; `None` when the relay has closed the connection.
+/// The reply to a request; `None` when the relay has closed the connection.
 pub type Answer = Option<Result<Reply, Refusal>>;
 
 pub struct Line {
@@ -39,12 +39,12 @@ impl Line {
         }
     }
 
-    /// Sends without waiting for an answer.
+    /// Sends without waiting for a reply.
     pub async fn sends(&mut self, request: Request) {
         self.sends_at_once([request]).await;
     }
 
-    /// Sends several requests at once, so that no other guest acts between them.
+    /// Sends several requests at once, so that no other guest's request comes between them.
     pub async fn sends_at_once(&mut self, requests: impl IntoIterator<Item = Request>) {
         let frames: Vec<_> = requests
             .into_iter()
@@ -65,7 +65,7 @@ impl Line {
         Some(decode(&frame, MAX_FRAME).unwrap())
     }
 
-    /// Takes what comes for a while.
+    /// Receives frames for a while.
     pub async fn listens(&mut self, time: Duration) {
         let listening = async { while self.frame().await.is_some() {} };
         let _ = tokio::time::timeout(time, listening).await;

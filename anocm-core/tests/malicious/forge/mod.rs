@@ -1,5 +1,5 @@
-//! A client that does what it likes: the protocol written a second time, from docs/protocol.md and
-//! without the library's session, so that every byte of what it sends is its own.
+//! A client that can deviate arbitrarily: a second implementation of the protocol from
+//! docs/protocol.md, without the library's session, so that it controls every byte that it sends.
 
 mod commit;
 pub mod join;
@@ -29,7 +29,7 @@ use liar::Provider;
 use line::{Answer, Line};
 use who::{Who, random};
 
-/// A member whose client does what it likes.
+/// A member with such a client.
 pub struct Forger {
     pub line: Line,
     pub invite: Invite,
@@ -38,19 +38,19 @@ pub struct Forger {
     pub group: MlsGroup,
     pub provider: Provider,
     pub policy: Policy,
-    /// The last place that was read.
+    /// The last log position that was read.
     pub cursor: Seq,
-    /// All that was read, her own entries as well.
+    /// All entries that were read, including her own.
     pub seen: Vec<LogItem>,
-    /// The member tokens of the epochs that she was in.
+    /// The member tokens of her epochs.
     pub tokens: Vec<(Epoch, [u8; 32])>,
-    /// The envelope keys of those.
+    /// The envelope keys of these epochs.
     pub envelopes: Vec<[u8; 32]>,
     pub counter: u64,
 }
 
 impl Forger {
-    /// Joins as anybody does, and enters.
+    /// Joins in the regular way, and enters.
     pub async fn joins(relay: &dyn Transport, invite: &Invite) -> Self {
         Self::joins_as(relay, invite, Shape::of(Who::random())).await
     }
@@ -61,7 +61,8 @@ impl Forger {
         forger
     }
 
-    /// Joins, and tells the relay of the epoch that begins what she likes. Does not enter.
+    /// Joins, but `lie` changes the values that the relay is given for the new epoch. Does not
+    /// enter.
     pub async fn joins_telling(
         relay: &dyn Transport,
         invite: &Invite,
@@ -118,7 +119,7 @@ impl Forger {
         self.export("anocm/1 envelope key")
     }
 
-    /// Proves the epoch that she is in.
+    /// Proves her current epoch.
     pub async fn enters(&mut self) -> Answer {
         let (address, epoch) = (self.address(), self.epoch());
         let member = self.member_token();
@@ -127,7 +128,7 @@ impl Forger {
         self.line.ask(Request::Enter { address, epoch, member: keys::token(member) }).await
     }
 
-    /// Reads and follows all that there is.
+    /// Reads and applies all new entries.
     pub async fn catches_up(&mut self) {
         loop {
             let (address, after) = (self.address(), self.cursor);
@@ -149,7 +150,7 @@ impl Forger {
         }
     }
 
-    /// Takes the seal off an entry of her epoch.
+    /// Unseals an entry of her epoch.
     pub fn unseals(&self, entry: &Entry) -> Option<Vec<u8>> {
         let key = match entry.kind {
             EntryKind::Join => self.door.key,
@@ -181,7 +182,7 @@ impl Forger {
         Place { address, epoch, kind: keys::number(kind), retention }
     }
 
-    /// An entry of her epoch with `content` in a lawful seal.
+    /// An entry of her epoch with `content` in a valid seal.
     pub fn seals(&self, kind: EntryKind, content: &[u8]) -> Entry {
         self.seals_with(kind, random(), content)
     }
@@ -206,38 +207,37 @@ impl Forger {
         Entry { kind, epoch: self.epoch(), retention, sealed }
     }
 
-    /// What is usual: of commits and joins what the policy says.
+    /// The usual retention: the policy's for commits and joins.
     pub fn retention(&self, kind: EntryKind) -> Retention {
         if kind.begins_epoch() { self.policy.handshakes } else { super::hour() }
     }
 
-    /// An entry with these bytes in no seal at all.
+    /// An entry with these bytes in place of a seal.
     pub fn bare(&self, kind: EntryKind, sealed: Vec<u8>) -> Entry {
         let (epoch, retention) = (self.epoch(), self.retention(kind));
         Entry { kind, epoch, retention, sealed: Payload::from(sealed) }
     }
 
-    /// A message of MLS with these authenticated data.
+    /// An MLS message with this authenticated data.
     pub fn wraps(&mut self, aad: &[u8], content: &[u8]) -> Vec<u8> {
         self.group.set_aad(aad.to_vec());
         let message = self.group.create_message(&self.provider, &self.who, content).unwrap();
         message.tls_serialize_detached().unwrap()
     }
 
-    /// A message of MLS with such an envelope in it.
+    /// An MLS message that contains such an envelope.
     pub fn envelope(&mut self, counter: u64, id: [u8; 16], kind: u16, body: &[u8]) -> Vec<u8> {
         let envelope = wire::encode(&(counter, id, kind, body.to_vec()));
         self.wraps(&super::hour().as_millis().to_be_bytes(), &envelope)
     }
 
-    /// A message that is lawful but for what the caller makes of the fields.
+    /// A message that is valid except for the fields that the caller chooses.
     pub fn message(&mut self, counter: u64, id: [u8; 16], kind: u16, body: &[u8]) -> Entry {
         let message = self.envelope(counter, id, kind, body);
         self.seals(EntryKind::Message, &message)
     }
 
-    /// What another member wrapped in a message that she has not opened yet: counter, id, kind and
-    /// body.
+    /// Opens a message of another member that she has not opened yet: counter, id, kind and body.
     pub fn reads(&mut self, entry: &Entry) -> Option<(u64, [u8; 16], u16, Vec<u8>)> {
         let bytes = self.unseals(entry)?;
         let message = MlsMessageIn::tls_deserialize_exact(bytes).ok()?.extract();
@@ -251,14 +251,14 @@ impl Forger {
         }
     }
 
-    /// Her next message, lawful in all but perhaps its content.
+    /// Her next message, valid except possibly for its content.
     pub fn says(&mut self, kind: u16, body: &[u8]) -> Entry {
         let counter = self.counter;
         self.counter += 1;
         self.message(counter, random(), kind, body)
     }
 
-    /// The leaf of a member.
+    /// Returns the leaf index of a member.
     pub fn seat(&self, id: &[u8]) -> LeafNodeIndex {
         let is_theirs = |member: &openmls::prelude::Member| {
             BasicCredential::try_from(member.credential.clone())
@@ -272,13 +272,13 @@ impl Forger {
         self.line.ask(Request::Publish { address, entry, next }).await
     }
 
-    /// Publishes a commit of hers, whatever it is, with what a lawful one would tell the relay.
+    /// Publishes any commit entry of hers, with the values that a valid one would give the relay.
     pub async fn publishes_commit(&mut self, entry: Entry) -> Answer {
         let next = self.next_epoch();
         self.publishes(entry, Some(next)).await
     }
 
-    /// Plausible hashes and group information, of an epoch that will not come.
+    /// Plausible hashes and group information for an epoch that will not exist.
     pub fn next_epoch(&self) -> NextEpoch {
         NextEpoch {
             member: keys::token(random()).hash(),
@@ -288,7 +288,7 @@ impl Forger {
     }
 }
 
-/// What the relay shows of the door.
+/// Returns the door that the relay shows.
 pub async fn looks(line: &mut Line, invite: &Invite) -> wire::Door {
     let door = Door::derive(invite.address(), invite.secret().expose());
     for _ in 0..20 {

@@ -1,4 +1,4 @@
-//! Who a forger claims to be, and what stands in the leaf.
+//! The identity that a forger claims, and the contents of its leaf.
 
 use anocm_core::wire;
 use ed25519_dalek::{Signer as _, SigningKey};
@@ -15,7 +15,7 @@ pub const SUITE: Ciphersuite = Ciphersuite::MLS_128_DHKEMX25519_CHACHA20POLY1305
 pub const LEAF: u16 = 0xf0a1;
 pub const SETTINGS: u16 = 0xf0a2;
 
-/// Signing key, and the id and key that the credential states.
+/// The signing key, and the id and key that the credential states.
 #[derive(Clone)]
 pub struct Who {
     pub signing: SigningKey,
@@ -43,8 +43,8 @@ impl Who {
         }
     }
 
-    /// The signed word that this member leaves `address` (docs/protocol.md, section 10), said for
-    /// the member `id` of the key `key`.
+    /// Returns a statement signed by this member that it leaves `address` (docs/protocol.md,
+    /// section 10), for the member `id` with the key `key`.
     pub fn leaves(&self, address: &[u8; 16], id: &[u8], key: &[u8; 32]) -> Vec<u8> {
         let signed = [b"anocm/1 leave".as_slice(), address, id, key].concat();
         [id, self.signing.sign(&signed).to_bytes().as_slice()].concat()
@@ -67,7 +67,7 @@ pub fn random<const N: usize>() -> [u8; N] {
     bytes
 }
 
-/// The leaf's own extension.
+/// Encodes the leaf's extension of this protocol.
 pub fn card(name: &str, whisper: [u8; 32]) -> Vec<u8> {
     wire::encode(&(name, whisper)).to_vec()
 }

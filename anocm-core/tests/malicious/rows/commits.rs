@@ -1,5 +1,5 @@
-//! Commits of a member: notices, proposals, settings, paths. Those that the rules forbid wait for
-//! the owner.
+//! Commits of a member: notices, proposals, settings, paths. Those that the rules forbid stay until
+//! the owner voids them.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ use crate::{
     },
 };
 
-/// Publishes a commit of such a shape.
+/// Publishes a commit of this shape.
 pub async fn commits(
     mallory: &mut Forger,
     notice: &[u8],
@@ -239,7 +239,7 @@ fn settings() -> Vec<Row> {
 
 const SPLITS: &str = "A member can split or end a room in this way";
 
-/// A path that is encrypted falsely: the tree is such that Carol's leaf is a target of its own, and
+/// A path that is encrypted incorrectly: in this tree Carol's leaf is a target of its own, and
 /// Alice and Bob share the other.
 fn paths() -> Vec<Row> {
     vec![
@@ -270,7 +270,7 @@ fn paths() -> Vec<Row> {
     ]
 }
 
-/// A member who leaves by a word of their own that another carries out, more than once.
+/// A member leaves by a signed statement, which another member's commit carries out incorrectly.
 fn words_of_others() -> Vec<Row> {
     let rows: [(&str, fn(Vec<u8>) -> Vec<u8>); 3] = [
         ("twice", |statement| notice(&[statement.clone(), statement], false)),
@@ -293,7 +293,7 @@ fn words_of_others() -> Vec<Row> {
     .into()
 }
 
-/// Somebody who left by a word of their own, came back, and is held to the old word.
+/// A member who left by a statement and rejoined is removed by the old statement.
 fn old_words() -> Row {
     row!(Member, "a commit that removes Eve by the word of her stay before", |attack| {
         let mut eve = Forger::joins(attack.relay, &attack.invite).await;
@@ -312,7 +312,7 @@ fn old_words() -> Row {
     })
 }
 
-/// What nobody forbids, and what it leads to.
+/// A valid commit, and its consequences.
 fn lawful() -> Vec<Row> {
     vec![row!(Member, "a lawful commit that Mallory takes no part in afterwards", |attack| {
         let (entry, next) = attack.mallory().refresh();

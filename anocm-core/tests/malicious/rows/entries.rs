@@ -1,5 +1,5 @@
-//! Entries of the right outer form: kind, epoch, retention and size are lawful, and the sealed
-//! bytes are whatever the attacker likes.
+//! Entries of valid outer form: kind, epoch, retention and size are valid, and the sealed bytes are
+//! arbitrary.
 
 use anocm_core::wire::{Entry, EntryKind};
 
@@ -13,14 +13,14 @@ use crate::{
     },
 };
 
-/// Why nobody but the owner can take back a commit.
+/// Why only the owner can take back a commit.
 pub const OWNER_VOIDS: &str =
     "while the owner is away nothing can be said, clients say that the room is broken";
 
 const KINDS: [(EntryKind, &str); 2] =
     [(EntryKind::Message, "a message"), (EntryKind::Commit, "a commit")];
 
-/// What a kind of entry does to the room if nobody can open it.
+/// The effect on the room of an entry of this kind that no member can open.
 const fn then(kind: EntryKind) -> Then {
     match kind {
         EntryKind::Commit => AwaitsOwner(OWNER_VOIDS),
@@ -28,14 +28,14 @@ const fn then(kind: EntryKind) -> Then {
     }
 }
 
-/// Publishes it, a commit with what a commit needs.
+/// Publishes an entry; a commit with the values that it needs.
 pub async fn publish(mallory: &mut Forger, entry: Entry) {
     let next = entry.kind.begins_epoch().then(|| mallory.next_epoch());
     let answer = mallory.publishes(entry, next).await;
     assert!(matches!(answer, Some(Ok(_))), "{answer:?}");
 }
 
-/// Whose nonce an entry takes: every member sees those of others.
+/// Sources of an entry's nonce: every member sees the nonces of others.
 const NONCES: [(&str, fn(&Forger) -> [u8; 24]); 5] = [
     ("that of Alice's message", |mallory| nonce(mallory, 0)),
     ("that of Bob's message", |mallory| nonce(mallory, 1)),
@@ -48,14 +48,14 @@ fn nonce(mallory: &Forger, which: usize) -> [u8; 24] {
     *message(mallory, which).sealed.first_chunk().unwrap()
 }
 
-/// A message in the log, the last one if there are fewer.
+/// The message at this index of the log, or the last one.
 pub fn message(mallory: &Forger, which: usize) -> Entry {
     let seen = mallory.seen.iter().map(|item| item.entry.clone());
     let said: Vec<_> = seen.filter(|entry| entry.kind == EntryKind::Message).collect();
     said[which.min(said.len() - 1)].clone()
 }
 
-/// What an entry can hold under any nonce.
+/// What an entry can contain under any nonce.
 const CONTENTS: [(&str, fn(&mut Forger, EntryKind, [u8; 24]) -> Entry); 6] = [
     ("random bytes", |mallory, kind, nonce| {
         mallory.bare(kind, [nonce.as_slice(), &random::<976>()].concat())
@@ -107,7 +107,7 @@ fn under_any_nonce() -> Vec<Row> {
     rows
 }
 
-/// What stands in the log already, once more: as it was, or as another kind.
+/// Entries of the log sent again: unchanged, or as another kind.
 fn repeats() -> Vec<Row> {
     let mut rows = Vec::new();
     for (kind, kind_name) in KINDS {
@@ -132,7 +132,7 @@ fn repeats() -> Vec<Row> {
     rows
 }
 
-/// A lawful commit with one bit of it changed, so that its signature, its tag or its path fails.
+/// A valid commit with one bit changed, so that its signature, its tag or its path fails.
 fn damaged() -> Vec<Row> {
     let places = [0, 4, 30, 60, 120, 300].map(|at| (false, at));
     let from_the_end = [1, 20, 33, 40, 70, 100, 150].map(|at| (true, at));

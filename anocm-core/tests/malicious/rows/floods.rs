@@ -1,4 +1,4 @@
-//! Much of what is allowed once.
+//! Large numbers of requests that are valid individually.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::{
 
 const FULL: &str = "until then only live messages get through";
 
-/// Messages of every size and many kinds, as fast as the relay takes them.
+/// Messages of every size and many kinds, as fast as the relay accepts them.
 fn messages() -> Vec<Row> {
     let kinds = [("texts", 1), ("signs of typing", 2), ("signs of life", 3), ("absences", 4)];
     let mut rows: Vec<_> = kinds
@@ -44,7 +44,7 @@ fn messages() -> Vec<Row> {
     }));
     rows.push(
         row!(Member, "a room filled to its bounds for a day", |attack| {
-            // 32 MB are granted, of which a tenth is for commits and joins.
+            // The room is granted 32 MB, a tenth of which is reserved for commits and joins.
             let mut entry = attack.mallory().bare(EntryKind::Message, vec![7; 64_000]);
             entry.retention = crate::common::seconds(86_400);
             let mut full = false;

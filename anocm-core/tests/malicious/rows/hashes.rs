@@ -1,5 +1,5 @@
-//! What a lawful commit or join tells the relay of the epoch that it begins: the hashes of the
-//! tokens, and the group information.
+//! The values that a valid commit or join gives the relay for the epoch that it begins: the hashes
+//! of the tokens, and the group information.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ use crate::{
     },
 };
 
-/// Members who are not admitted come back through the door, and wait a while between two tries.
+/// Members who are not admitted rejoin through the door, with a wait between two attempts.
 const BACK_WITHIN: Duration = Duration::from_secs(200);
 const TAKEN_BACK: &str =
     "a member can take back the joins of those who came back, and with them what they said";
@@ -38,7 +38,7 @@ fn hash(bytes: [u8; 32]) -> TokenHash {
     keys::token(bytes).hash()
 }
 
-/// Hashes that are not of the token that they should be of. Given what was the member's hash.
+/// Hashes of other tokens than they should be of. Some are of tokens that the forger holds.
 const HASHES: [(&str, fn(&Forger) -> TokenHash); 6] = [
     ("zeros", |_| TokenHash::new([0; 32])),
     ("random bytes", |_| TokenHash::new(random())),
@@ -48,7 +48,7 @@ const HASHES: [(&str, fn(&Forger) -> TokenHash); 6] = [
     ("the hash of a token of her own", |_| hash([7; 32])),
 ];
 
-/// Publishes a lawful commit of new keys with such hashes and group information.
+/// Publishes a valid refresh with false hashes and group information.
 async fn tells(mallory: &mut Forger, lie: impl FnOnce(&mut Forger, &mut NextEpoch)) {
     let (entry, mut next) = mallory.refresh();
     lie(mallory, &mut next);
@@ -90,7 +90,7 @@ fn hashes() -> Vec<Row> {
 
 type Info = fn(&mut Forger, Vec<u8>) -> Payload;
 
-/// Group information that lets nobody in, given the lawful one.
+/// Group information that lets no guest join, given the valid one.
 fn infos() -> Vec<(String, Info)> {
     vec![
         ("zeros".to_owned(), |_, _| Payload::from(vec![0; 4_000])),
@@ -187,7 +187,7 @@ fn with_external_key(mut info: Vec<u8>, key: [u8; 32]) -> Vec<u8> {
     info
 }
 
-/// The same by a join that is lawful in all else.
+/// The same by a join that is otherwise valid.
 fn by_join() -> Vec<Row> {
     type Lie = fn(&mut NextEpoch);
     let lies: [(&str, Lie); 5] = [
@@ -216,13 +216,14 @@ fn by_join() -> Vec<Row> {
 
 const HER_OWN: [u8; 32] = [7; 32];
 
-/// With this only she is admitted, and nobody gets in through the door.
+/// With these values the relay admits only her, and no guest can join through the door.
 fn of_her_own(next: &mut NextEpoch) {
     next.member = hash(HER_OWN);
     next.group_info = Payload::from(random::<4_000>().to_vec());
 }
 
-/// Joins in such a way, and enters by the token of her own over `line`, or over that of the join.
+/// Joins with these values, and enters by her own token over the member's connection, or over that
+/// of the join.
 async fn shuts_out(attack: &mut Attack<'_>, by_member: bool) -> Forger {
     let shape = Shape::of(Who::random());
     let mut eve = Forger::joins_telling(attack.relay, &attack.invite, shape, of_her_own).await;
@@ -234,7 +235,8 @@ async fn shuts_out(attack: &mut Attack<'_>, by_member: bool) -> Forger {
     eve
 }
 
-/// Who goes on in the epoch to which nobody else is admitted, unless the owner was faster.
+/// Attackers who continue in the epoch to which only they are admitted, unless the owner was
+/// faster.
 fn stays() -> Vec<Row> {
     vec![
         row!(LinkHolder, "a lawful join that only she is admitted to, and words in it", |attack| {
@@ -302,8 +304,8 @@ fn stays() -> Vec<Row> {
     ]
 }
 
-/// Begins two epochs that only Mallory can prove, and one more by a join, all before a member follows;
-/// and takes that join back when the owner, if connected, has put it right.
+/// Begins two epochs that only Mallory can prove, and one more by a join, all before a member
+/// follows; and takes that join back after the owner, if connected, has corrected the epoch.
 async fn takes_back_later(attack: &mut Attack<'_>) {
     let mallory = attack.mallory();
     let (address, head) = (mallory.address(), mallory.cursor.value());
@@ -334,7 +336,7 @@ async fn takes_back_later(attack: &mut Attack<'_>) {
     }
 }
 
-/// Somebody joins through the door that only she has the key to, and leaves one like it.
+/// Joins through the door that only she has the key to, with values of the same kind.
 async fn joins_again(attack: &mut Attack<'_>, eve: &Forger) {
     let (address, epoch, policy) = (eve.address(), eve.epoch(), eve.policy);
     let group_info = eve.seals_info(epoch, &eve.group_info());
@@ -345,8 +347,8 @@ async fn joins_again(attack: &mut Attack<'_>, eve: &Forger) {
     let _ = joins::ask(attack, entry, next).await;
 }
 
-/// Begins so many epochs more, by commits that are none, as long as the relay takes them: more than
-/// it has records of.
+/// Begins that many more epochs by invalid commits, as long as the relay accepts them: more than it
+/// has records of.
 async fn begins_many(eve: &mut Forger, epochs: u64) {
     let (address, first) = (eve.address(), eve.epoch().value());
     for epoch in (first..first + epochs).map(Epoch::new) {

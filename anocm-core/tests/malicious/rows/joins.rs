@@ -1,4 +1,4 @@
-//! Joins that members refuse, for which the link is enough, and lawful ones that lead nowhere.
+//! Joins that members reject, for which the link is enough, and valid joins that lead nowhere.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-/// Appends a join of such a shape, with what a lawful one would tell the relay.
+/// Appends a join of this shape, with the values that a valid one would give the relay.
 pub async fn join(attack: &mut Attack<'_>, shape: Shape) {
     let shown = looks(&mut attack.line, &attack.invite).await;
     let (entry, next) = join::make(&attack.invite, &shown, shape).sealed(&attack.invite, &shown);
@@ -34,13 +34,13 @@ pub async fn append(attack: &mut Attack<'_>, entry: Entry, next: NextEpoch) {
     assert!(matches!(answer, Ok(Reply::Accepted { .. })), "{answer:?}");
 }
 
-/// Asks the relay for a join, and works for it if need be.
+/// Sends the relay a join, with a proof of work if required.
 pub async fn ask(attack: &mut Attack<'_>, entry: Entry, next: NextEpoch) -> Result<Reply, Refusal> {
     let address = *attack.invite.address();
     let door = keys::token(door(attack).token);
     let join = Request::Join { address, door, entry, next };
     match attack.line.ask(join.clone()).await.unwrap() {
-        // What takes much memory costs work, which an attacker does.
+        // Requests that take much memory cost a proof of work, which an attacker can provide.
         Err(Refusal::WorkNeeded(puzzle)) => {
             let solution = anocm_core::solve(puzzle, &address).unwrap();
             let worked = attack.line.ask(Request::Work { address, solution }).await.unwrap();
@@ -55,7 +55,7 @@ pub fn door(attack: &Attack<'_>) -> Door {
     Door::derive(attack.invite.address(), attack.invite.secret().expose())
 }
 
-/// What stands in a join that is none.
+/// Contents of invalid joins.
 const JUNK: [(&str, fn() -> Vec<u8>); 4] = [
     ("nothing", Vec::new),
     ("random bytes", || random::<300>().to_vec()),
@@ -63,7 +63,7 @@ const JUNK: [(&str, fn() -> Vec<u8>); 4] = [
     ("the head of group information", || vec![0, 1, 0, 4, 0, 3]),
 ];
 
-/// Appends a join of such content, in a lawful seal.
+/// Appends a join with this content in a valid seal.
 pub async fn junk(attack: &mut Attack<'_>, content: &[u8]) -> Result<Reply, Refusal> {
     let shown = looks(&mut attack.line, &attack.invite).await;
     let entry = join::entry(&door(attack), &shown, content);
@@ -71,7 +71,7 @@ pub async fn junk(attack: &mut Attack<'_>, content: &[u8]) -> Result<Reply, Refu
     ask(attack, entry, next).await
 }
 
-/// What the relay is told of an epoch that nobody is in.
+/// Values that the relay is given for an epoch that no member is in.
 pub fn nowhere(attack: &Attack<'_>) -> NextEpoch {
     NextEpoch {
         member: keys::token(random()).hash(),
@@ -130,7 +130,7 @@ fn psks() -> Vec<Row> {
         .into()
 }
 
-/// Joins that say that they are somebody, which every link-holder can read in the door.
+/// Joins under the id of a member, which every link-holder can read in the door.
 fn identities() -> Vec<Row> {
     let mut rows = Vec::new();
     for (name, which) in [("Alice", 0), ("Bob", 1), ("Carol", 2)] {
@@ -146,7 +146,7 @@ fn identities() -> Vec<Row> {
     rows
 }
 
-/// Lawful joins.
+/// Valid joins.
 fn lawful() -> Vec<Row> {
     vec![
         row!(LinkHolder, "a lawful join of one who never enters", |attack| {
@@ -168,7 +168,7 @@ fn lawful() -> Vec<Row> {
     ]
 }
 
-/// As many as the door takes within twenty seconds.
+/// As many as the door accepts within twenty seconds.
 fn many() -> Vec<Row> {
     [LinkHolder, Member]
         .map(|by| {

@@ -1,4 +1,4 @@
-//! What stands in a leaf and in a path: by a member's commit and by a join.
+//! The contents of a leaf and of a path, in a member's commit and in a join.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-/// A leaf that is not as it should be, or is at the bound of it.
+/// A leaf that is invalid, or at the limit of validity.
 struct Leaf {
     extensions: Extensions<LeafNode>,
     capabilities: Capabilities,
@@ -52,7 +52,7 @@ fn case(name: &str, make: impl Fn(&Who) -> Leaf + 'static) -> (String, Make) {
     (name.to_owned(), Arc::new(make))
 }
 
-/// Names that every member takes.
+/// Names that every member accepts.
 fn lawful() -> Vec<(String, Make)> {
     ["", "Alice", "\u{202e}\u{1b}[2J<Alice #7K2Q>\n", &"x".repeat(64)]
         .map(|name| {
@@ -118,8 +118,8 @@ fn identities() -> Vec<(String, Make)> {
         .into()
 }
 
-/// Public keys that nothing can be encrypted to, as each key of the path: the MLS library makes the leaf's
-/// last.
+/// Public keys that nothing can be encrypted to, as each key of the path: the MLS library generates
+/// the leaf's key last.
 fn path_keys() -> Vec<(String, Make)> {
     let mut cases = Vec::new();
     for (nth, whose) in [(0, "parent"), (1, "root"), (2, "leaf")] {

@@ -1,5 +1,5 @@
-//! Messages: counters, ids, kinds and bodies, authenticated data, claimed senders, whispers,
-//! leave statements.
+//! Messages: counters, ids, kinds and bodies, authenticated data, claimed senders, whispers, leave
+//! statements.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::{
     trial::{By::Member, Row, row},
 };
 
-/// Points of small order on Curve25519, as encoded and with the bit that is not looked at.
+/// Points of small order on Curve25519, as encoded and with the bit that is ignored.
 pub const SMALL: [[u8; 32]; 4] = [[0; 32], ONE, POINT, UNUSED_BIT];
 const ONE: [u8; 32] = {
     let mut one = [0; 32];
@@ -63,7 +63,7 @@ fn counters() -> Vec<Row> {
         .into()
 }
 
-/// The id of what somebody else said, kept for another while.
+/// The id of another guest's message, with another retention.
 fn names_of_others() -> Vec<Row> {
     [("Alice's", 0), ("Bob's", 1), ("Carol's", 2)]
         .map(|(whose, which)| {
@@ -82,7 +82,7 @@ fn names_of_others() -> Vec<Row> {
         .into()
 }
 
-/// What the honest guest of that number has said in Mallory's epoch.
+/// Returns the message of the honest guest with that number in Mallory's epoch.
 fn said(mallory: &mut Forger, which: usize) -> (u64, [u8; 16], u16, Vec<u8>) {
     let epoch = mallory.epoch();
     let seen: Vec<_> = mallory.seen.iter().map(|item| item.entry.clone()).collect();
@@ -93,7 +93,7 @@ fn said(mallory: &mut Forger, which: usize) -> (u64, [u8; 16], u16, Vec<u8>) {
     read.find(|(.., body)| body.starts_with(names[which].as_bytes())).unwrap()
 }
 
-/// Every number of content with bodies of every form.
+/// Every kind of content with bodies of every form.
 fn kinds() -> Vec<Row> {
     let kinds = [0, 1, 2, 3, 4, 5, 6, 7, 0x7fff, 0x8000, 0x8001, 0xffff];
     kinds
@@ -123,7 +123,7 @@ fn kinds() -> Vec<Row> {
         .into()
 }
 
-/// Envelopes that are none.
+/// Invalid envelopes.
 fn envelopes() -> Vec<Row> {
     let bad: [(&str, &[u8]); 4] = [
         ("an empty envelope", &[]),
@@ -148,7 +148,7 @@ fn envelopes() -> Vec<Row> {
     .into()
 }
 
-/// The retention that is signed is not that of the entry.
+/// The signed retention differs from that of the entry.
 fn signed_retentions() -> Vec<Row> {
     let aads: [(&str, Vec<u8>); 5] = [
         ("no signed retention", vec![]),
@@ -173,7 +173,7 @@ fn signed_retentions() -> Vec<Row> {
     .into()
 }
 
-/// Another sender, or another place in the sender's ratchet, than that of who signed.
+/// Another sender, or another generation of the sender's ratchet, than those of the signer.
 fn senders() -> Vec<Row> {
     let leaves = [
         ("Alice's leaf", 0),
@@ -201,7 +201,7 @@ fn senders() -> Vec<Row> {
         .into()
 }
 
-/// Whispers that nobody can open, or that do harm when somebody tries.
+/// Whispers that no member can open, or that are meant to do harm when opened.
 fn whispers() -> Row {
     row!(Member, "whispers under ephemeral keys of small order and of every size", |attack| {
         for size in [777, 3_777, 15_777, 63_772] {
@@ -214,7 +214,7 @@ fn whispers() -> Row {
     })
 }
 
-/// Statements that somebody leaves.
+/// Leave statements.
 fn statements() -> Vec<Row> {
     let told =
         |name: &str, statement: fn(&Who, &[u8; 16], &anocm_core::session::Member) -> Vec<u8>| {
@@ -247,7 +247,7 @@ fn statements() -> Vec<Row> {
     ]
 }
 
-/// Retentions at the bounds of what the relay takes.
+/// Retentions at the bounds of what the relay accepts.
 fn retentions() -> Row {
     row!(Member, "messages of every lawful retention", |attack| {
         for kept in [Retention::Live, seconds(1), seconds(86_400)] {
@@ -262,7 +262,7 @@ fn retentions() -> Row {
     })
 }
 
-/// What another said in this epoch, in another seal and for another while.
+/// Another member's message of this epoch, sealed again and with another retention.
 fn said_again() -> Vec<Row> {
     [("live", Retention::Live), ("for a second", seconds(1)), ("for a day", seconds(86_400))]
         .map(|(how_long, kept)| {

@@ -1,4 +1,4 @@
-//! What is tried.
+//! The tables of attempts.
 
 pub mod commits;
 pub mod entries;

@@ -1,5 +1,5 @@
 //! Every request with every value of its fields, over a connection that has proven nothing and over
-//! that of a member: what is refused must change nothing.
+//! a member's connection: a refused request must change nothing.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ use crate::{
     },
 };
 
-/// What an attacker can show: what is known, what is guessed, and nothing.
+/// Values that an attacker can present: known ones, guessed ones, and empty ones.
 struct Values {
     address: RoomAddress,
     tokens: Vec<[u8; 32]>,
@@ -67,7 +67,7 @@ impl Values {
         }
     }
 
-    /// Group information of any size, lawful hashes and others.
+    /// Group information of the given sizes, with the door's own hash and a random member hash.
     fn nexts(&self, sizes: &[usize]) -> Vec<NextEpoch> {
         let next = |size: &usize| NextEpoch {
             member: TokenHash::new(random()),
@@ -78,11 +78,11 @@ impl Values {
     }
 }
 
-/// Sizes that no entry and no group information has.
+/// Sizes that are invalid for entries and group information.
 const UNLAWFUL: [usize; 5] = [0, 1, 999, 1_001, 63_999];
 const RETENTIONS: [u64; 5] = [1, 60, 3_600, 86_400, 2_592_000];
 
-/// Asks, and asks again when the relay is busy.
+/// Sends a request, and retries when the relay is busy.
 async fn ask(line: &mut Line, request: Request) -> Answer {
     for _ in 0..20 {
         match line.ask(request.clone()).await {
@@ -95,12 +95,12 @@ async fn ask(line: &mut Line, request: Request) -> Answer {
     None
 }
 
-/// The connection that an attacker of this kind has.
+/// The connection of an attacker of this kind.
 fn line<'a>(attack: &'a mut Attack<'_>) -> &'a mut Line {
     if attack.by == Member { &mut attack.mallory().line } else { &mut attack.line }
 }
 
-/// All of these are refused, whatever connection asks.
+/// All of these are refused, on the attacker's connection.
 async fn refused(attack: &mut Attack<'_>, requests: impl IntoIterator<Item = Request>) {
     for request in requests {
         let shown = format!("{request:?}");
@@ -172,7 +172,7 @@ fn creations(by: By) -> Row {
     })
 }
 
-/// Entries of every form that is not lawful.
+/// Entries of every invalid form.
 fn unlawful_entries(values: &Values, kinds: &[EntryKind]) -> Vec<Entry> {
     let mut entries = Vec::new();
     for &kind in kinds {
@@ -255,7 +255,7 @@ fn appends(by: By) -> Vec<Row> {
     ]
 }
 
-/// *void* and *work* with what is not to be had.
+/// *void* and *work* with values that are not valid.
 fn others(by: By) -> Vec<Row> {
     vec![
         row!(by, "every place taken back with every guessed token", |attack| {
@@ -263,7 +263,7 @@ fn others(by: By) -> Vec<Row> {
             let address = values.address;
             let mut requests = Vec::new();
             for &seq in &values.seqs {
-                // Those of members may take back what members refuse, see the table of takings.
+                // Member tokens may take back joins that members reject; see the table of takings.
                 for &token in &values.tokens[..8] {
                     let (token, restored) = (keys::token(token), values.nexts(&[1_000]).remove(0));
                     requests.push(Request::Void { address, token, seq, restored });
@@ -318,7 +318,7 @@ fn others(by: By) -> Vec<Row> {
     ]
 }
 
-/// A room of the attacker's own beside it, whose owner token is known.
+/// A second room that the attacker owns, with a known owner token.
 fn own_room() -> Row {
     row!(LinkHolder, "the owner's rights in another room shown in this one", |attack| {
         let values = Values::of(attack).await;

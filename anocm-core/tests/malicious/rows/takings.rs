@@ -1,4 +1,4 @@
-//! Taking back: what a member can do with the right to take back a join that members refuse.
+//! Taking back: how a member can misuse the right to take back a join that members reject.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::{
     trial::{By::Member, Row, Then::AwaitsOwner, row},
 };
 
-/// Restored hashes and group information, none of which the relay is to believe.
+/// Restored hashes and group information, none of which the relay may trust.
 fn restored(mallory: &Forger) -> Vec<NextEpoch> {
     let info = mallory.group_info();
     let sealed = mallory.seals_info(mallory.epoch(), &info);
@@ -33,7 +33,7 @@ fn restored(mallory: &Forger) -> Vec<NextEpoch> {
     ]
 }
 
-/// Shows every member token of hers at every place.
+/// Sends a void with each of her member tokens for each sequence number.
 async fn takes_back(mallory: &mut Forger, seqs: impl IntoIterator<Item = u64>) {
     let address = mallory.address();
     let tokens: Vec<_> = mallory.tokens.iter().map(|(_, token)| *token).collect();

@@ -1,8 +1,8 @@
-//! What can be wrong with a store, and the case that finds it.
+//! The faults of a store, and the case that finds each.
 
 macro_rules! faults {
     ($($fault:ident: $case:ident;)*) => {
-        /// One thing that is wrong.
+        /// A fault.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(super) enum Fault {
             $($fault,)*
@@ -14,14 +14,14 @@ macro_rules! faults {
 }
 
 faults! {
-    // 1: creating.
+    // 1: creation.
     CreateReplaces: contract_01_an_address_in_use_is_refused_and_nothing_changes;
     RefusedCreateTakesTheOwner: contract_01_an_address_in_use_is_refused_and_nothing_changes;
     CreateIsFull: contract_01_an_address_in_use_is_refused_and_nothing_changes;
     CreateLooksAndWaits: contract_01_of_many_creators_one_succeeds;
     CreateLooksFirst: contract_01_of_many_creators_on_threads_one_succeeds;
 
-    // 2: compare and set.
+    // 2: compare-and-set.
     AnyEpoch: contract_02_an_entry_for_another_epoch_is_stale_and_changes_nothing;
     AnyEpochIfLive: contract_02_an_entry_for_another_epoch_is_stale_and_changes_nothing;
     LaterEpochs: contract_02_an_entry_for_another_epoch_is_stale_and_changes_nothing;
@@ -30,7 +30,7 @@ faults! {
     CommitComparesAndWaits: contract_02_of_many_commits_to_one_epoch_one_succeeds;
     CommitComparesFirst: contract_02_of_many_commits_on_threads_one_succeeds;
 
-    // 3: what an epoch brings.
+    // 3: what a new epoch changes.
     OldGroupInfo: contract_03_a_commit_moves_epoch_and_door_in_one_step;
     OldDoor: contract_03_a_commit_moves_epoch_and_door_in_one_step;
     OldMember: contract_03_a_commit_moves_epoch_and_door_in_one_step;
@@ -38,7 +38,7 @@ faults! {
     NextIsOptional: contract_03_next_comes_with_commits_and_joins_only;
     NextOfMessagesIgnored: contract_03_next_comes_with_commits_and_joins_only;
 
-    // 4 and 5: places, live entries.
+    // 4 and 5: sequence numbers, live entries.
     LiveTakesNoPlace: contract_04_places_have_no_gap;
     VoidGivesPlacesAgain: contract_04_places_have_no_gap;
     RefusedTakesAPlace: contract_10_a_full_room_refuses_and_drops_nothing;
@@ -101,7 +101,7 @@ faults! {
     ExpiryGivesNoSpace: contract_10_space_returns_on_expiry;
     VoidGivesNoSpace: contract_10_space_returns_on_a_void;
 
-    // 11 and 17: taking back.
+    // 11 and 17: voids.
     VoidIsUntold: contract_11_void_takes_back_the_last_commit_and_what_followed;
     VoidKeepsTheEntry: contract_11_void_takes_back_the_last_commit_and_what_followed;
     VoidKeepsWhatFollowed: contract_11_void_takes_back_the_last_commit_and_what_followed;
@@ -148,7 +148,7 @@ faults! {
     FullIsTold: contract_15_the_first_reason_to_refuse_is_given;
     NoRoomBeforeMismatched: contract_15_a_wrong_call_is_wrong_in_no_room_too;
 
-    // 16 and 19: one step.
+    // 16 and 19: atomic calls.
     HeadMovesLater: contract_16_threads_append_to_one_log;
     ToldOutsideTheLock: contract_16_threads_append_to_one_log;
     DoorInTwoSteps: contract_16_threads_see_a_whole_door;
@@ -160,7 +160,7 @@ faults! {
     VoidToldInASecondStep: contract_19_a_cancelled_commit_or_void_is_told_or_never_was;
     CloseToldInASecondStep: contract_19_a_cancelled_close_is_told_or_never_was;
 
-    // 20 and 21: joins that are taken back, and the door after it.
+    // 20 and 21: joins that are taken back, and the door afterwards.
     TakenBackAtOnce: contract_20_an_unsettled_join_is_taken_back_when_it_is_old_enough;
     TakenBackLate: contract_20_an_unsettled_join_is_taken_back_when_it_is_old_enough;
     AnyMemberTakesBack: contract_20_an_unsettled_join_is_taken_back_when_it_is_old_enough;
@@ -177,7 +177,7 @@ faults! {
     ShutsEquallyLong: contract_21_each_voided_join_shuts_the_door_for_longer;
     ShutsEveryDoor: contract_21_another_door_is_not_shut;
 
-    // 18: other rooms.
+    // 18: independence of rooms.
     PlacesOfAllRooms: contract_18_what_is_done_to_a_room_shows_at_no_other;
     ToldInAllRooms: contract_18_what_is_done_to_a_room_shows_at_no_other;
     CloseEndsAllRooms: contract_18_what_is_done_to_a_room_shows_at_no_other;

@@ -1,4 +1,4 @@
-//! Wrong stores, each caught by the case that is named beside its fault.
+//! Faulty stores, each caught by the case that is named next to its fault.
 
 mod faults;
 mod pages;

@@ -1,4 +1,4 @@
-//! Reading a room of the plain store, and what can be wrong with it.
+//! Reading a room of the plain store, and the faults that this can have.
 
 use anocm_core::{
     Payload, Seq, Timestamp,

@@ -1,4 +1,4 @@
-//! A store as simple as the contract allows, and what can be wrong with it.
+//! The simplest store that keeps the contract, and the faults that it can have.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -23,7 +23,7 @@ use super::{
     watches,
 };
 
-/// Rooms in a table that is looked through at every call.
+/// Rooms in a table that is scanned at every call.
 pub(super) struct Plain {
     pub(super) clock: ManualClock,
     fault: Option<Fault>,
@@ -33,9 +33,9 @@ pub(super) struct Plain {
 #[derive(Default)]
 pub(super) struct Rooms {
     open: HashMap<RoomAddress, Room>,
-    /// The last place that any room has given.
+    /// The last sequence number assigned in any room.
     head: Seq,
-    /// What closed rooms have left behind.
+    /// Addresses and logs that a fault keeps after a room was closed.
     taken: HashSet<RoomAddress>,
     logs: HashMap<RoomAddress, Vec<Kept>>,
 }
@@ -74,12 +74,12 @@ impl Plain {
         self.fault.is_some_and(|fault| faults.contains(&fault))
     }
 
-    /// Whether rooms end when a call finds them, and not by themselves.
+    /// Whether rooms end only when a call finds them due, and not by themselves.
     pub(super) fn waits_for_calls(&self) -> bool {
         self.is_any(&[EndsWhenAsked, DueRoomIsClosed, DueRoomIsReplaced])
     }
 
-    /// Looks at all rooms as they are, what is due included.
+    /// Accesses all rooms without expiring anything first.
     fn as_they_are<T>(&self, act: impl FnOnce(&mut Rooms, Timestamp) -> T) -> T {
         // A case may have failed on another thread.
         let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
@@ -107,7 +107,8 @@ impl Plain {
         }
     }
 
-    /// Refuses what does not belong together, or not.
+    /// Refuses an entry whose kind does not match the presence of `next`, unless the fault
+    /// tolerates it.
     fn check_call(
         &self,
         address: &RoomAddress,
@@ -127,7 +128,7 @@ impl Plain {
         Err(StoreError::Mismatched)
     }
 
-    /// Does what should not be done before the one step of an append.
+    /// Does, for some faults, what must not happen before the atomic step of an append.
     async fn begin_append(
         &self,
         address: &RoomAddress,
@@ -158,7 +159,7 @@ impl Plain {
         self.room(address, |room, _| room.head)
     }
 
-    /// Does what should have been done in the one step of an append.
+    /// Does, for some faults, what should have been part of the atomic step of an append.
     async fn end_append(
         &self,
         address: &RoomAddress,
@@ -313,7 +314,7 @@ impl Store for Plain {
             let epoch = room.void(seq, restored, now)?;
             let voided = Watched::Voided { seq, epoch };
             if tells {
-                room.feeds.tell(&voided);
+                room.feeds.broadcast(&voided);
             }
             Ok(voided)
         })??;
@@ -323,7 +324,7 @@ impl Store for Plain {
             Some(VoidToldInASecondStep) => yield_now().await,
             _ => return Ok(()),
         }
-        self.room(address, |room, _| room.feeds.tell(&voided))
+        self.room(address, |room, _| room.feeds.broadcast(&voided))
     }
 
     async fn settle(&self, address: &RoomAddress, began: Seq) -> Result<(), StoreError> {
@@ -340,7 +341,7 @@ impl Store for Plain {
         self.room(address, |room, now| {
             let epoch = room.take_back(seq, by, now)?;
             if !self.is(TakenBackIsUntold) {
-                room.feeds.tell(&Watched::Voided { seq, epoch });
+                room.feeds.broadcast(&Watched::Voided { seq, epoch });
             }
             Ok(())
         })?

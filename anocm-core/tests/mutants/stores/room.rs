@@ -1,4 +1,4 @@
-//! One room of the plain store: told the time, never asks for it.
+//! One room of the plain store: it is given the time and has no clock.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ pub(super) struct Room {
     pub(super) opened: Timestamp,
     pub(super) ends: Timestamp,
     pub(super) feeds: Feeds,
-    /// Entries and bytes that are gone and counted.
+    /// Entries and bytes that are gone but still counted.
     pub(super) lost: (usize, usize),
 }
 
@@ -84,7 +84,7 @@ impl Room {
         self.epochs.last().map_or(Epoch::FIRST, |known| known.record.epoch)
     }
 
-    /// Why an entry cannot be appended.
+    /// Returns the reason why an entry cannot be appended.
     pub(super) fn check(&mut self, entry: &Entry) -> Result<(), StoreError> {
         if self.is(FullBeforeStale) {
             self.check_bounds(entry)?;
@@ -134,7 +134,7 @@ impl Room {
         Err(StoreError::Full)
     }
 
-    /// Takes an entry that was checked, and gives what is to be told of it.
+    /// Appends a checked entry, and returns its sequence number.
     pub(super) fn take(&mut self, entry: &Entry, next: Option<NextEpoch>, now: Timestamp) -> Seq {
         let seq = self.head.next();
         let live = entry.retention.is_live();
@@ -163,7 +163,7 @@ impl Room {
             if entry.retention.is_live() {
                 until = now.saturating_add(LONG);
             }
-            // The first end that it had is the one that counts.
+            // With this fault, the deadline of the first end is kept.
             let earlier = ended.until.filter(|_| restored_expires);
             ended.until = Some(earlier.unwrap_or(until));
             match self.fault {
@@ -195,7 +195,7 @@ impl Room {
         }
     }
 
-    /// Tells every watch of an entry.
+    /// Delivers an entry to every watch.
     pub(super) fn tell_entry(&mut self, seq: Seq, entry: &Entry) {
         let untold = match entry.kind {
             _ if entry.retention.is_live() && self.is(LiveIsUntold) => true,
@@ -210,10 +210,10 @@ impl Room {
         if self.is(ToldAsLive) {
             entry.retention = Retention::Live;
         }
-        self.feeds.tell(&Watched::Entry(LogItem { seq, age: 0, entry }));
+        self.feeds.broadcast(&Watched::Entry(LogItem { seq, age: 0, entry }));
     }
 
-    /// Takes back an entry, and gives the epoch that goes on.
+    /// Voids an entry, and returns the epoch that is restored.
     pub(super) fn void(
         &mut self,
         seq: Seq,
@@ -265,7 +265,7 @@ impl Room {
         }
     }
 
-    /// The epoch at this place of the history is the current one again.
+    /// Makes the epoch at this index of the history the current one again.
     fn restore(&mut self, at: usize, restored: NextEpoch) {
         let at = if self.is(VoidsOneEpoch) { self.epochs.len().saturating_sub(2) } else { at };
         self.epochs.truncate(at + 1);
@@ -295,7 +295,7 @@ impl Room {
         self.lost.1 += gone.iter().map(|kept| kept.entry.sealed.len()).sum::<usize>();
     }
 
-    /// Forgets what has had its time.
+    /// Forgets everything that has expired.
     pub(super) fn expire(&mut self, now: Timestamp) {
         let past = now.as_millis();
         let past = match self.fault {
@@ -348,7 +348,7 @@ impl Room {
         self.ends = self.ends.max(now.saturating_add(self.policy.linger()));
     }
 
-    /// Why the room is over, if it is.
+    /// Returns why the room has ended, or `None`.
     pub(super) fn ended(&self, now: Timestamp) -> Option<CloseReason> {
         let mut lonely = self.ends;
         let mut old = self.opened.saturating_add(self.policy.max_age());
@@ -364,7 +364,7 @@ impl Room {
         let is_old = match self.fault {
             Some(TieIsGone) => old < lonely,
             Some(AlwaysAge) => true,
-            // What it finds first when it looks.
+            // With this fault, the largest age wins whenever both have passed.
             Some(LaterReasonIsTold) => old <= now,
             _ => old <= lonely,
         };

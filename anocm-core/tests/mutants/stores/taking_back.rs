@@ -1,4 +1,4 @@
-//! Joins that are taken back from the plain store, and what can be wrong with it.
+//! Joins that are taken back from the plain store, and the faults that this can have.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use anocm_core::{
 
 use super::{faults::Fault::*, room::Room};
 
-/// For how long joins by one door are not taken.
+/// How long joins by one door are not accepted.
 #[derive(Clone, Copy)]
 pub(super) struct Shut {
     door: TokenHash,

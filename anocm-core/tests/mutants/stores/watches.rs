@@ -1,24 +1,24 @@
-//! Wrong watches.
+//! Faulty watches.
 
 use std::task::Poll;
 
 use anocm_core::store::{Watch, Watched};
 use futures_util::{Stream, StreamExt, stream};
 
-/// How many items wait for a watch that lags soon.
+/// The buffer size of a watch that lags too early.
 const FEW: usize = 16;
 
-/// Loses what it cannot hold without a word.
+/// Drops items that exceed the buffer without reporting it.
 pub(super) fn lags_silently(watch: Watch) -> Watch {
     Watch::new(watch.filter(|item| std::future::ready(*item != Watched::Lagged)))
 }
 
-/// Goes on after the end.
+/// Does not end after the last item.
 pub(super) fn goes_on(watch: Watch) -> Watch {
     Watch::new(watch.chain(stream::pending()))
 }
 
-/// Holds back only a few items.
+/// Buffers only a few items.
 pub(super) fn lags_soon(mut watch: Watch) -> Watch {
     let mut waiting = Vec::new();
     Watch::new(stream::poll_fn(move |cx| {

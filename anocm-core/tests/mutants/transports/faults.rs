@@ -1,8 +1,8 @@
-//! What can be wrong with a transport, and the case that finds it.
+//! The faults of a transport, and the case that finds each.
 
 macro_rules! faults {
     ($($fault:ident: $case:ident;)*) => {
-        /// One thing that is wrong.
+        /// A fault.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(super) enum Fault {
             $($fault,)*
@@ -40,7 +40,7 @@ faults! {
     DropIsUntold: contract_05_dropping_a_link_closes_it;
     SendsToADroppedSide: contract_05_dropping_a_link_closes_it;
 
-    // 6, 7 and 10: a side that does not keep up.
+    // 6, 7 and 10: backpressure.
     SendNeverWaits: contract_06_send_waits_for_the_other_side;
     TrySendLosesTheRest: contract_07_what_goes_at_once_keeps_its_place;
     TrySendTakesTheLast: contract_07_what_goes_at_once_keeps_its_place;
@@ -54,7 +54,7 @@ faults! {
     SendHoldsUpReceive: contract_10_a_send_that_waits_holds_up_no_receive;
     ReceiveOverwrites: contract_10_threads_send_and_receive_at_the_same_time;
 
-    // 8, 9 and 11: all of it, and no more.
+    // 8, 9 and 11: every frame, and no more.
     LastOfABatchIsHeld: contract_08_nothing_that_was_sent_is_held_back;
     SmallIsHeld: contract_08_nothing_that_was_sent_is_held_back;
     TakenIsHeld: contract_08_nothing_that_was_taken_at_once_is_held_back;

@@ -1,4 +1,4 @@
-//! Wrong transports, each caught by the case that is named beside its fault.
+//! Faulty transports, each caught by the case that is named next to its fault.
 
 mod faults;
 mod pipe;

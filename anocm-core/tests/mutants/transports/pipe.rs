@@ -1,4 +1,4 @@
-//! One direction of a plain link: a bounded queue, and what can be wrong with it.
+//! One direction of a plain link: a bounded queue, and the faults that it can have.
 
 use std::{
     collections::VecDeque,
@@ -21,28 +21,28 @@ use super::{
     faults::Fault::{self, *},
 };
 
-/// How many frames wait for the reader.
+/// The capacity of the queue, in frames.
 const SPACE: usize = 8;
 
 pub(super) struct Pipe {
     fault: Option<Fault>,
     state: Mutex<State>,
     changed: Notify,
-    /// How many frames wait in all pipes of a transport.
+    /// The number of queued frames in all pipes of a transport.
     waiting_in_all: Arc<AtomicUsize>,
 }
 
 #[derive(Default)]
 struct State {
     frames: VecDeque<Payload>,
-    /// What `try_send` took beyond what goes at once: one frame, until a `send` writes it.
+    /// The frame that `try_send` accepted beyond the capacity; pending until a `send` writes it.
     unwritten: VecDeque<Payload>,
-    /// What is wrongly held back until something else is sent.
+    /// Frames that a fault holds back until something else is sent.
     held: VecDeque<Payload>,
-    /// The writer has ended, so that no more frames come.
+    /// The writer has closed: no more frames come.
     closed: bool,
     is_told: bool,
-    /// The reader has ended, and why if it is to be said.
+    /// The reader has ended, and the error to report, if any.
     unread: Option<Option<TransportError>>,
 }
 
@@ -60,7 +60,7 @@ impl Pipe {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until something can be done, and does it.
+    /// Waits until `act` returns a value, and returns it.
     async fn when<T>(&self, mut act: impl FnMut(&mut State) -> Option<T>) -> T {
         loop {
             let mut changed = pin!(self.changed.notified());
@@ -96,7 +96,7 @@ impl Pipe {
         state.frames.push_back(frame);
     }
 
-    /// Queues a frame when there is space for it; `is_last` of those that are sent together.
+    /// Queues a frame when there is space for it; `is_last` marks the last frame of a batch.
     pub(super) async fn send(&self, frame: &Payload, is_last: bool) -> Result<(), TransportError> {
         if self.is(SendersOverwrite) {
             let mut frames = self.lock().frames.clone();
@@ -134,7 +134,7 @@ impl Pipe {
         sent
     }
 
-    /// Writes what `try_send` has left.
+    /// Writes the pending frame of `try_send`.
     pub(super) async fn flush(&self) -> Result<(), TransportError> {
         self.when(|state| {
             if self.has_ended(state) {
@@ -160,7 +160,7 @@ impl Pipe {
             return TrySend { accepted: 0, pending: true };
         }
         let space = SPACE.saturating_sub(state.frames.len());
-        // One more than there is space for waits for a `send`.
+        // One frame beyond the space is accepted and stays pending until a `send`.
         let mut taken = frames.len().min(space + 1);
         let mut going = &frames[..taken];
         match self.fault {
@@ -202,7 +202,7 @@ impl Pipe {
         received
     }
 
-    /// The next frame, or how it has ended.
+    /// Returns the next frame, or how the pipe has ended.
     fn take(&self, state: &mut State) -> Option<Result<Option<Payload>, TransportError>> {
         if let Some(Some(error)) = state.unread {
             return Some(Err(error));
@@ -230,7 +230,7 @@ impl Pipe {
         Some(Err(error))
     }
 
-    /// The writer closes, after what was sent and taken.
+    /// The writer closes, after everything that was sent and accepted.
     pub(super) fn close(&self) {
         let mut state = self.lock();
         let unwritten = std::mem::take(&mut state.unwritten);
@@ -244,7 +244,7 @@ impl Pipe {
         self.changed.notify_waiters();
     }
 
-    /// The reader is gone, or dead.
+    /// The reader was dropped, or its link is dead.
     pub(super) fn stop_reading(&self) {
         let mut state = self.lock();
         state.unread.get_or_insert(None);
@@ -256,7 +256,7 @@ impl Pipe {
     }
 }
 
-/// What a `send` that is cancelled leaves behind.
+/// The frames that a cancelled `send` leaves behind.
 struct Cancelled<'a>(&'a Pipe, Vec<Payload>);
 
 impl Drop for Cancelled<'_> {

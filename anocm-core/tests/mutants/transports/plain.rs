@@ -1,4 +1,4 @@
-//! A transport as simple as the contract allows, and what can be wrong with it.
+//! The simplest transport that keeps the contract, and the faults that it can have.
 
 use std::sync::{Arc, Mutex, atomic::AtomicUsize};
 
@@ -20,7 +20,7 @@ pub(super) struct Plain {
     fault: Option<Fault>,
     accept: Box<dyn Fn(Box<dyn Link>) + Send + Sync>,
     waiting_in_all: Arc<AtomicUsize>,
-    /// All that was ever opened.
+    /// All pipes that were ever opened.
     pipes: Arc<Mutex<Vec<Arc<Pipe>>>>,
 }
 
@@ -72,7 +72,7 @@ struct End {
     fault: Option<Fault>,
     to: Arc<Pipe>,
     from: Arc<Pipe>,
-    /// Both directions wait for this where they wrongly do.
+    /// A lock that both directions take where a fault makes them depend on each other.
     turn: tokio::sync::Mutex<()>,
     all: Arc<Mutex<Vec<Arc<Pipe>>>>,
 }
@@ -82,7 +82,7 @@ impl End {
         self.fault == Some(fault)
     }
 
-    /// What becomes of frames that are sent together.
+    /// Returns what a fault turns a batch of frames into.
     fn spoil(&self, frames: &[Payload]) -> Vec<Payload> {
         let mut spoilt = Vec::new();
         for frame in frames {

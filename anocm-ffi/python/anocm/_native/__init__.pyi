@@ -1,4 +1,4 @@
-"""The types of what UniFFI generates, whose own hints do not say that a variant is one of its enum."""
+"""Types of the UniFFI-generated code. Its own hints do not make a variant a subtype of its enum."""
 
 import enum
 from typing import Optional
@@ -163,12 +163,12 @@ class Trouble:
     class REJOINED(Trouble):
         def __init__(self) -> None: ...
     class LESS_THAN_ASKED(Trouble):
-        largest: Retention
+        max_retention: Retention
         linger_seconds: int
         max_age_seconds: int
         max_entries: int
         max_bytes: int
-        def __init__(self, largest: Retention, linger_seconds: int, max_age_seconds: int, max_entries: int, max_bytes: int) -> None: ...
+        def __init__(self, max_retention: Retention, linger_seconds: int, max_age_seconds: int, max_entries: int, max_bytes: int) -> None: ...
 
 class RoomEvent:
     class CONNECTION(RoomEvent):
@@ -241,19 +241,19 @@ class RoomEvent:
 
 class ClientOptions:
     socks5: Optional[str]
-    """A SOCKS5 proxy as `HOST:PORT`, Tor's for example. Everything then goes through it, and it
-    resolves the relay's name. Without one, `.onion` relays cannot be reached."""
+    """A SOCKS5 proxy as `HOST:PORT`, Tor's for example. All connections then go through it, and it
+    resolves the relay's name. Without a proxy, `.onion` relays cannot be reached."""
     connect_within_seconds: Optional[int]
-    """How many seconds one try to connect may take, 1 to 3,000. When absent: 30, and through a
-    proxy 120, since a circuit of Tor may take a minute and more."""
+    """The timeout of one connection attempt in seconds, 1 to 3,000. When absent: 30, or 120
+    through a proxy, since building a Tor circuit may take more than a minute."""
     extra_roots: list[bytes]
-    """Certificates to trust besides the public authorities: each in DER, or any number of them
-    in PEM."""
+    """Certificates to trust in addition to the public authorities: each in DER, or any number of
+    them in PEM."""
     presence: bool
-    """Tell the others now and then that this guest is here: one live entry a minute."""
+    """Send presence to the other members regularly: one live entry a minute."""
     max_history: int
-    """The most messages kept in a room's history, at least one; the oldest expire early, those
-    among them that were not fetched yet too."""
+    """The maximum number of messages kept in a room's history, at least one; the oldest expire
+    early, including those that were not fetched yet."""
     def __init__(self, *, socks5: Optional[str] = ..., connect_within_seconds: Optional[int] = ..., extra_roots: list[bytes] = ..., presence: bool = ..., max_history: int = ...) -> None: ...
 
 class Colour:
@@ -267,59 +267,60 @@ class Colour:
 
 class GuestRetention:
     default_retention: Optional[Retention]
-    """For messages they send without saying; the room's default when absent."""
+    """For messages sent without a retention; the room's default when absent."""
     cap: Optional[Retention]
-    """The longest that anything they send or receive is kept; no cap of their own when absent."""
+    """The maximum retention of everything the guest sends or receives; no additional cap when
+    absent."""
     def __init__(self, *, default_retention: Optional[Retention] = ..., cap: Optional[Retention] = ...) -> None: ...
 
 class Member:
     id: str
     """Random, fixed for the member's stay: 32 hexadecimal digits."""
     nickname: str
-    """What they call themselves. Fit for a screen; never enough to know them by."""
+    """The nickname the member chose. Safe to display; never sufficient for identification."""
     role: Role
-    """What they may do."""
+    """The member's role."""
     tag: str
-    """Four characters derived from their key: what tells two of the same name apart."""
+    """Four characters derived from the member's key, to distinguish members of the same name."""
     colour: Colour
-    """Derived from their key."""
+    """Derived from the member's key."""
     look_alike: bool
     """Whether the name can be mistaken for that of another member."""
     def __init__(self, *, id: str, nickname: str, role: Role, tag: str, colour: Colour, look_alike: bool) -> None: ...
 
 class Message:
     id: str
-    """Its name, as returned to the sender when it was queued: 32 hexadecimal digits."""
+    """The id that was returned to the sender when the message was queued: 32 hexadecimal digits."""
     seq: int
-    """Its place in the room's log."""
+    """Its sequence number in the room's log."""
     sender: Member
-    """Who said it, as they were called then."""
+    """The sender, with the nickname of that time."""
     whispered_to: Optional[Member]
-    """To whom it was whispered; absent when to everyone."""
+    """The recipient of a whisper; absent for a message to all members."""
     own: bool
-    """Whether this guest said it."""
+    """Whether this guest sent it."""
     text: str
-    """What was said, fit for a screen: what could trick a reader (control characters, what
-    steers the direction of text, what is invisible) is made visible as U+FFFD."""
+    """The text, safe to display: characters that could mislead a reader (control characters,
+    bidirectional formatting, invisible characters) are replaced by U+FFFD."""
     retention: Retention
-    """How long it is kept: what the sender chose, cut to this guest's cap."""
+    """The retention: the sender's choice, limited to this guest's cap."""
     expires_in_millis: Optional[int]
-    """Milliseconds until it is wiped and its expiry told; absent for a live message, which is
-    shown for as long as the program likes."""
+    """Milliseconds until it is wiped and an expiry event is sent; absent for a live message, which
+    the program may show for as long as it likes."""
     def __init__(self, *, id: str, seq: int, sender: Member, whispered_to: Optional[Member], own: bool, text: str, retention: Retention, expires_in_millis: Optional[int]) -> None: ...
 
 class RoomRetention:
-    smallest: Retention
-    """The least a message can be kept."""
+    min_retention: Retention
+    """The minimum retention of a message."""
     default_retention: Retention
-    """What a message gets that asks for nothing."""
-    largest: Retention
-    """The longest a message can be kept."""
-    def __init__(self, *, smallest: Retention, default_retention: Retention, largest: Retention) -> None: ...
+    """The retention of a message that is sent without one."""
+    max_retention: Retention
+    """The maximum retention of a message."""
+    def __init__(self, *, min_retention: Retention, default_retention: Retention, max_retention: Retention) -> None: ...
 
 class NewRoom:
     nickname: str
-    """What the owner is called: 1 to 32 characters in at most 64 bytes."""
+    """The owner's nickname: 1 to 32 characters in at most 64 bytes."""
     retention: Optional[RoomRetention]
     """Smallest, default and largest retention. When absent: live, five minutes, 24 hours."""
     linger_seconds: int
@@ -327,10 +328,10 @@ class NewRoom:
     max_age_seconds: int
     """The age in seconds at which the room ends in any case: 1 to 31,536,000."""
     max_entries: int
-    """The most entries that the relay keeps at one time: 1 to 1,000,000,000."""
+    """The maximum number of entries that the relay keeps at one time: 1 to 1,000,000,000."""
     max_bytes: int
-    """The most bytes of sealed entries that the relay keeps at one time: 64,000 to
-    1,000,000,000,000."""
+    """The maximum total size of the sealed entries that the relay keeps at one time, in bytes:
+    64,000 to 1,000,000,000,000."""
     def __init__(self, *, nickname: str = ..., retention: Optional[RoomRetention] = ..., linger_seconds: int = ..., max_age_seconds: int = ..., max_entries: int = ..., max_bytes: int = ...) -> None: ...
 
 class SafetyCode:
@@ -344,31 +345,31 @@ class RoomView:
     connection: Connection
     """The connection to the relay."""
     link: Optional[str]
-    """The link for newcomers: whoever has it can join. Absent until entered."""
+    """The invite link: every holder of it can join. Absent until entered."""
     me: Optional[str]
-    """This guest: a member's id. Absent until entered."""
+    """This guest's member id. Absent until entered."""
     members: list[Member]
-    """All members, in the same order for everyone."""
+    """All members, in the same order on every client."""
     here: list[str]
-    """The ids of those of whom something was heard lately, this guest included."""
+    """The ids of the members that were active recently, this guest included."""
     epoch: int
-    """The number of the epoch."""
+    """The epoch number."""
     safety: Optional[SafetyCode]
-    """What members compare. Absent until entered."""
+    """The safety code. Absent until entered."""
     retention: RoomRetention
-    """What the room allows."""
+    """The room's retention limits."""
     guest_retention: GuestRetention
-    """What this guest chose."""
+    """The retention settings of this guest."""
     confirmed: bool
-    """Whether somebody who was in the room before was heard in this guest's epoch or a later one."""
+    """Whether a prior member was seen in this guest's epoch or a later one."""
     broken: bool
-    """Whether a forbidden membership change keeps everybody from talking."""
+    """Whether a forbidden membership change keeps all members from sending."""
     waiting: int
-    """How many messages wait to be sent."""
+    """The number of messages in the send queue."""
     posture: Posture
     """The relay's statement about its memory-only promise."""
     ended: Optional[Ended]
-    """Why the room is over for this guest; absent while it is not."""
+    """Why the room has ended for this guest; absent while it has not."""
     def __init__(self, *, connection: Connection, link: Optional[str], me: Optional[str], members: list[Member], here: list[str], epoch: int, safety: Optional[SafetyCode], retention: RoomRetention, guest_retention: GuestRetention, confirmed: bool, broken: bool, waiting: int, posture: Posture, ended: Optional[Ended]) -> None: ...
 
 def end_threads() -> None: ...
@@ -389,7 +390,7 @@ class Room:
     def remove(self, member: str) -> None: ...
     def rename(self, nickname: str) -> None: ...
     def replace_invite(self) -> None: ...
-    def say(self, text: str, retention: Optional[Retention] = ...) -> str: ...
+    def send(self, text: str, retention: Optional[Retention] = ...) -> str: ...
     def send_custom(self, kind: int, body: bytes, retention: Optional[Retention] = ...) -> str: ...
     def set_guest_retention(self, retention: GuestRetention) -> None: ...
     def set_role(self, member: str, role: Role) -> None: ...

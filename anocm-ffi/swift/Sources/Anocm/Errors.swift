@@ -1,5 +1,5 @@
 extension AnocmError {
-    /// What went wrong, fit to be shown.
+    /// The error message, fit for display.
     public var message: String {
         switch self {
         case .BadLink(let message), .LinkIncomplete(let message), .LinkDamaged(let message),

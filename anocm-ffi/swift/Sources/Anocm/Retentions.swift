@@ -16,13 +16,13 @@ extension Retention {
 }
 
 extension Room {
-    /// Says something to everyone, kept for a time span. Returns its id.
+    /// Sends a message to all members, kept for a time span. Returns its id.
     @discardableResult
     public func send(_ text: String, keep span: Duration? = nil) throws -> String {
         try send(text: text, retention: span.map(Retention.lasting))
     }
 
-    /// Says something that only the member with the id `member` can read. Returns its id.
+    /// Sends a message that only the member with the id `member` can read. Returns its id.
     @discardableResult
     public func whisper(_ text: String, to member: String, keep span: Duration? = nil) throws
         -> String
@@ -32,7 +32,7 @@ extension Room {
 }
 
 extension Message {
-    /// How long the message is still kept; `nil` for a live one.
+    /// The remaining retention time; `nil` for a live message.
     public var expiresIn: Duration? {
         expiresInMillis.map { .milliseconds(Int64(clamping: $0)) }
     }

@@ -1,33 +1,33 @@
 @_exported import AnocmGenerated
 
-/// What happens in a room, until it is over for this guest.
+/// The events of a room, until it has ended for this guest.
 ///
-/// A room has one subscription at a time: iterating anew ends the iteration before and goes on where
-/// that one stopped. Nothing is lost when a task that iterates is cancelled. Whoever has a room
-/// iterates: events that are not fetched make the client stop reading from its connection after a
-/// while, for all its rooms.
+/// A room has one subscription at a time: a new iteration ends the previous one and continues where
+/// that stopped. Nothing is lost when an iterating task is cancelled. The program must keep
+/// iterating: when events are not fetched, backpressure makes the client stop reading from its
+/// connection, for all its rooms.
 public struct RoomEvents: AsyncSequence, Sendable {
-    /// Something that happened.
+    /// An event.
     public typealias Element = RoomEvent
 
     let room: Room
 
-    /// Subscribes anew.
+    /// Creates a new subscription.
     public func makeAsyncIterator() -> Iterator {
         Iterator(room: room, events: room.subscribe())
     }
 
     /// One subscription. It ends when its task is cancelled.
     public struct Iterator: AsyncIteratorProtocol, Sendable {
-        /// A room that nobody has any more is wiped.
+        /// Keeps the room alive: a room without references is wiped.
         let room: Room
         let events: Events
 
-        /// Waits for the next event; `nil` when none will come here any more.
+        /// Waits for the next event; `nil` when this subscription has ended.
         public mutating func next() async -> RoomEvent? {
             await withTaskCancellationHandler {
                 while await events.ready() {
-                    // What was ready may have expired by the time it is taken.
+                    // An event that was ready may have expired by the time it is taken.
                     if let event = events.take() { return event }
                 }
                 return nil
@@ -39,18 +39,19 @@ public struct RoomEvents: AsyncSequence, Sendable {
 }
 
 extension Room {
-    /// What happens in the room.
+    /// The events of the room.
     public var events: RoomEvents { RoomEvents(room: self) }
 }
 
-/// Enters a room with a client of its own, and calls `body` once the guest is in. At the end of it,
-/// however it ends, the guest leaves in good order, and everything of the room is wiped on this side.
+/// Joins a room with a separate client, and calls `body` once the guest has joined. When `body`
+/// ends, also by an error, the guest leaves properly and everything of the room is wiped on this
+/// side.
 ///
-/// While the relay cannot be reached this goes on waiting, until the task is cancelled.
+/// While the relay cannot be reached, this keeps waiting, until the task is cancelled.
 ///
-/// Calls `body` where it was called itself: on the main actor, say.
+/// Calls `body` on the caller's actor, for example the main actor.
 ///
-/// - Throws: ``AnocmError`` when the link is none, or the guest is not let in.
+/// - Throws: ``AnocmError`` when the link is invalid, or the guest could not join.
 public func withRoom<T: Sendable>(
     joining link: String,
     nickname: String = "guest",
@@ -62,13 +63,13 @@ public func withRoom<T: Sendable>(
     return try await client.visit({ try client.join(link: link, nickname: nickname) }, body)
 }
 
-/// Opens a room at a relay with a client of its own, and calls `body` once it is open. At the end of
-/// it, however it ends, the guest leaves in good order, and everything of the room is wiped on this
+/// Opens a room at a relay with a separate client, and calls `body` once it is open. When `body`
+/// ends, also by an error, the guest leaves properly and everything of the room is wiped on this
 /// side.
 ///
-/// Calls `body` where it was called itself: on the main actor, say.
+/// Calls `body` on the caller's actor, for example the main actor.
 ///
-/// - Throws: ``AnocmError`` when `relay` is no address, or the relay does not want the room.
+/// - Throws: ``AnocmError`` when `relay` is not a relay URL, or the relay refuses the room.
 public func withRoom<T: Sendable>(
     openedAt relay: String,
     _ room: NewRoom = NewRoom(),

@@ -1,42 +1,43 @@
 import Foundation
 
-/// How a relay is reached, in the program's own way.
+/// A connection to a relay that the program implements.
 ///
-/// Whatever is thrown in it is told to the guests as a lost connection, and the client tries again.
+/// Guests see every error thrown here as a lost connection, and the client reconnects.
 public protocol Transport: Sendable {
-    /// Opens a connection. Throws ``TransportError``, or anything else, when it cannot. It is
-    /// cancelled when it takes longer than the library waits.
+    /// Opens a connection. Throws ``TransportError``, or any other error, on failure. It is
+    /// cancelled when it takes longer than the library's timeout.
     func connect() async throws -> any Link
 }
 
 /// One open connection to a relay: whole frames, in order, both ways.
 public protocol Link: Sendable {
-    /// Sends frames, each whole and in this order. Throws when it cannot.
+    /// Sends frames, each whole and in this order. Throws on failure.
     func send(_ frames: [Data]) async throws
 
-    /// The next frame; `nil` after a clean close by the relay. Throws when the link is dead.
+    /// Returns the next frame; `nil` after a clean close by the relay. Throws when the link is
+    /// dead.
     func receive() async throws -> Data?
 
-    /// Closes the connection, so that a `receive` that waits comes to its end. Called once.
+    /// Closes the connection, so that a waiting `receive` returns. Called once.
     func close() async
 }
 
-/// A connection that does not come about, or has been lost. Guests see the failure.
+/// A connection attempt failed, or a connection was lost. Guests see the failure.
 public struct TransportError: Error {
-    /// What guests are told.
+    /// The reason that guests see.
     public let failure: TransportFailure
 
-    /// A cut connection unless told otherwise.
+    /// Creates an error; a cut connection by default.
     public init(_ failure: TransportFailure = .cut) {
         self.failure = failure
     }
 }
 
 extension Client {
-    /// A client that reaches its relay through a transport of the program's own. `relay` is what
-    /// stands in its links. Of the options, those of the WebSocket mean nothing.
+    /// Creates a client that reaches its relay through the program's own transport. `relay` is the
+    /// URL that appears in its links. The WebSocket options are ignored.
     ///
-    /// - Throws: ``AnocmError`` when `relay` is no address of a relay.
+    /// - Throws: ``AnocmError`` when `relay` is not a relay URL.
     public static func over(
         relay: String,
         _ transport: any Transport,
@@ -44,7 +45,7 @@ extension Client {
     ) throws -> Client {
         let host = HostTransport()
         let client = try over(relay: relay, transport: host, options: options)
-        // It ends with the client: when there is nothing more to dial for. So does every link.
+        // Ends with the client, when there are no more dials. So does every link.
         Task {
             while let dial = await host.dial() {
                 Task { await carry(dial, transport) }
@@ -58,7 +59,7 @@ private func carry(_ dial: Dial, _ transport: any Transport) async {
     let link: any Link
     do {
         let connecting = Task { try await transport.connect() }
-        // For as long as the library waits for it.
+        // Cancels the attempt when the library no longer waits for it.
         Task {
             await dial.givenUp()
             connecting.cancel()
@@ -69,7 +70,7 @@ private func carry(_ dial: Dial, _ transport: any Transport) async {
         return
     }
     let pipe = dial.connected()
-    // Both ways, until either side closes or fails.
+    // Forwards frames both ways, until either side closes or fails.
     await withTaskGroup(of: TransportFailure?.self) { ways in
         ways.addTask {
             do {

@@ -2,7 +2,7 @@ import XCTest
 
 @testable import Anocm
 
-/// What goes wrong, and how a program is told.
+/// Errors, and how they are reported to a program.
 final class ErrorsTests: XCTestCase {
     func testBadLinks() async throws {
         for text in ["", "hello", "ftp://relay.example/#x"] {

@@ -3,7 +3,7 @@ import XCTest
 
 @testable import Anocm
 
-/// What is left in a process when rooms are over.
+/// What remains in a process when rooms have ended.
 final class ExitTests: XCTestCase {
     #if os(Linux)
     func testNoThreadIsLeft() async throws {
@@ -37,7 +37,7 @@ final class ExitTests: XCTestCase {
     #endif
 }
 
-/// The names of the library's threads, but for those that OpenMLS keeps.
+/// The names of the library's threads, except for those that OpenMLS keeps.
 private func libraryThreads() -> [String] {
     let tasks = "/proc/self/task"
     let all = (try? FileManager.default.contentsOfDirectory(atPath: tasks)) ?? []
@@ -48,7 +48,7 @@ private func libraryThreads() -> [String] {
         .filter { $0.hasPrefix("anocm") && $0 != "anocm-mls" }
 }
 
-/// The bytes of memory that this process really has.
+/// The resident memory of this process in bytes.
 private func resident() throws -> Int {
     let words = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8).split(separator: " ")
     return try XCTUnwrap(Int(words[1])) * 4096

@@ -2,7 +2,7 @@ import XCTest
 
 @testable import Anocm
 
-/// What a screen has, as docs/mobile.md shows it.
+/// The model of a screen, as in docs/mobile.md.
 @MainActor final class RoomModel {
     private(set) var messages: [Message] = []
     private(set) var failure: String?

@@ -3,7 +3,7 @@ import XCTest
 
 @testable import Anocm
 
-/// What the README shows.
+/// The README's example.
 final class ReadmeTests: XCTestCase {
     func testTheExampleGreetsAndPrintsWhatIsSaid() async throws {
         let program = try XCTUnwrap(ProcessInfo.processInfo.environment["ANOCM_README"])

@@ -3,9 +3,9 @@ import XCTest
 
 @testable import Anocm
 
-/// An `anocm-server` in a process of its own.
+/// An `anocm-server` in a separate process.
 final class Relay: Sendable {
-    /// One for all: rooms do not know of each other. It ends with the tests.
+    /// One for all tests: rooms are independent of each other. It ends with the tests.
     static let shared = try! Relay()
 
     let url: String
@@ -15,36 +15,37 @@ final class Relay: Sendable {
         let programs = ProcessInfo.processInfo.environment["ANOCM_PROGRAMS"] ?? "../../target/debug"
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "\(programs)/anocm-server")
-        // Tests open more rooms than people do.
+        // Tests open more rooms than the default rate limits allow.
         process.arguments = [
             "--listen", "127.0.0.1:0",
             "--creations-per-minute", "1000000", "--requests-per-second", "1000000",
         ]
         let output = Pipe()
         process.standardOutput = output
-        // Whoever waits for the end of what the tests print does not wait for it as well.
+        // Not inherited: a reader of the tests' output would otherwise wait for the relay as well.
         process.standardError = FileHandle.nullDevice
         try process.run()
         let line = String(decoding: output.fileHandleForReading.availableData, as: UTF8.self)
         let words = line.trimmingCharacters(in: .whitespacesAndNewlines)
         url = words.replacingOccurrences(of: "listening on ", with: "")
         self.process = process
-        // Tests that hang are over in ten minutes.
+        // Tests that hang fail after ten minutes.
         DispatchQueue.global().asyncAfter(deadline: .now() + 600) { fatalError("hangs") }
-        // Not asked to end: it inherits that threads of Swift's pool hear no signals.
+        // SIGKILL, since the process inherits the signal mask of Swift's pool threads, which block
+        // other signals.
         atexit { kill(Relay.shared.process.processIdentifier, SIGKILL) }
     }
 
     private typealias Pipe = Foundation.Pipe
 }
 
-/// What did not happen in a room.
+/// The expected event did not occur.
 struct Missing: Error {
     let what: String
 }
 
 extension Room {
-    /// The next event for which there is an answer.
+    /// Waits for the next event for which `read` returns a value, and returns that.
     func until<T>(_ read: (RoomEvent) throws -> T?) async throws -> T {
         for await event in events {
             if let found = try read(event) { return found }
@@ -52,7 +53,7 @@ extension Room {
         throw Missing(what: "the room ended before an event")
     }
 
-    /// The next message with this text.
+    /// Waits for the next message with this text.
     func hears(_ text: String) async throws -> Message {
         try await until {
             if case .message(let message) = $0, message.text == text { message } else { nil }
@@ -65,17 +66,17 @@ extension Room {
         try await until { if case .connection(.online) = $0 { () } else { nil } }
     }
 
-    /// Who came in next.
+    /// Waits for the next member to join.
     func joined() async throws -> Member {
         try await until { if case .joined(let member, _) = $0 { member } else { nil } }
     }
 
-    /// How the next one left.
+    /// Waits for the next member to leave, and returns how they left.
     func departed() async throws -> Departure {
         try await until { if case .departed(_, let how) = $0 { how } else { nil } }
     }
 
-    /// Why the room is over.
+    /// Waits for the end of the room, and returns why it ended.
     func ended() async throws -> Ended {
         try await until { if case .ended(let why) = $0 { why } else { nil } }
     }
@@ -85,7 +86,7 @@ extension Room {
         try await until { if case .settingsChanged = $0 { () } else { nil } }
     }
 
-    /// The link for newcomers.
+    /// The invite link.
     var link: String {
         get throws { try XCTUnwrap(view().link) }
     }
@@ -96,7 +97,7 @@ extension Room {
     }
 }
 
-/// A room of Alice's, with Bob in it, each with a client of their own.
+/// A room of Alice's that Bob has joined, each with a separate client.
 func twoIn(_ test: (_ alice: Room, _ bob: Room) async throws -> Void) async throws {
     try await withRoom(openedAt: Relay.shared.url, NewRoom(nickname: "Alice")) { alice in
         try await withRoom(joining: alice.link, nickname: "Bob") { bob in

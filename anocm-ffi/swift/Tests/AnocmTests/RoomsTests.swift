@@ -2,7 +2,7 @@ import XCTest
 
 @testable import Anocm
 
-/// What people do in rooms.
+/// The use of rooms.
 final class RoomsTests: XCTestCase {
     func testCreateAndTalk() async throws {
         try await twoIn { alice, bob in
@@ -56,7 +56,7 @@ final class RoomsTests: XCTestCase {
             XCTAssertNil(live.expiresIn)
             XCTAssertEqual(alice.history(), [])
 
-            // A guest's own cap cuts what others send.
+            // A guest's own cap also limits received messages.
             try alice.setGuestRetention(retention: GuestRetention(cap: .lasting(.seconds(2))))
             try bob.send("capped", keep: .seconds(60))
             let capped = try await alice.hears("capped")
@@ -86,7 +86,7 @@ final class RoomsTests: XCTestCase {
     func testTypingPresenceAndNames() async throws {
         try await twoIn { alice, bob in
             _ = try await alice.joined()
-            // Signs of typing are dropped rather than queued.
+            // Typing notifications are dropped rather than queued.
             try await bob.online()
             try bob.typing()
             let typing = try await alice.until {
@@ -145,7 +145,7 @@ final class RoomsTests: XCTestCase {
 
     func testCloseForAll() async throws {
         try await twoIn { alice, bob in
-            // Who is not connected to a room when it is closed only finds that it is no more.
+            // A guest who is offline when the room is closed only finds that it no longer exists.
             try await bob.online()
             try alice.closeForAll()
             for room in [alice, bob] {
@@ -193,7 +193,7 @@ final class RoomsTests: XCTestCase {
 
     func testACancelledGuestGivesUp() async throws {
         let waiting = Task {
-            // Nobody is there.
+            // There is no relay at this address.
             try await withRoom(openedAt: "http://127.0.0.1:9/") { _ in XCTFail("is in") }
         }
         waiting.cancel()

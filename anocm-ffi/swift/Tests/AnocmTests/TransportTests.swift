@@ -62,7 +62,7 @@ final class TransportTests: XCTestCase {
         let calling = Meddling(relay: relay) { _ in
             for room in rooms.with({ $0 }) {
                 _ = calls.next()
-                // Whatever a program may call.
+                // Functions that a program may call.
                 _ = (room.view(), room.history())
                 do { try room.typing() } catch AnocmError.NotInRoom {}
             }
@@ -146,13 +146,13 @@ final class TransportTests: XCTestCase {
     }
 }
 
-/// A second on the very thread, which is what a program is not to do.
+/// Blocks the thread for a second, which a program should not do.
 private func block() {
     Thread.sleep(forTimeInterval: 1)
 }
 
 extension Room {
-    /// Why the connection is waited for.
+    /// Waits until the client backs off, and returns why the last attempt failed.
     fileprivate func waits() async throws -> TransportFailure {
         try await until {
             if case .connection(.waiting(_, let why)) = $0 { why } else { nil }
@@ -161,7 +161,7 @@ extension Room {
 }
 
 extension Shared where Value == Int {
-    /// Counts.
+    /// Returns the count and increments it.
     fileprivate func next() -> Int {
         with { count in
             defer { count += 1 }

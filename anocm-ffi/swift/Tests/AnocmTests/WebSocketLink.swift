@@ -5,14 +5,14 @@ import FoundationNetworking
 
 @testable import Anocm
 
-/// A connection by Foundation's own WebSocket client.
+/// A connection over Foundation's own WebSocket client.
 final class WebSocketLink: Link {
     private let socket: URLSessionWebSocketTask
 
     init(to relay: String) {
         let address = URL(string: relay.replacingOccurrences(of: "http://", with: "ws://") + "ws")!
         var request = URLRequest(url: address)
-        // Which Foundation on Linux leaves out.
+        // Foundation on Linux omits this header.
         request.setValue("Upgrade", forHTTPHeaderField: "Connection")
         socket = URLSession.shared.webSocketTask(with: request)
         socket.maximumMessageSize = 1_000_000
@@ -36,13 +36,13 @@ final class WebSocketLink: Link {
         socket.cancel(with: .normalClosure, reason: nil)
     }
 
-    /// Without a word.
+    /// Cuts the connection without a close message.
     func abort() {
         socket.cancel()
     }
 }
 
-/// Opens such connections, and counts them.
+/// Opens such connections, and records them.
 final class WebSocketTransport: Transport {
     let links = Shared<[WebSocketLink]>([])
     private let relay: String
@@ -58,7 +58,7 @@ final class WebSocketTransport: Transport {
     }
 }
 
-/// Does something of its own before it connects, sends and receives.
+/// A transport that calls `meddle` before it connects, sends and receives.
 struct Meddling: Transport {
     let relay: String
     let meddle: @Sendable (String) async throws -> Void
@@ -88,7 +88,7 @@ struct Meddling: Transport {
     }
 }
 
-/// A value that several tasks use.
+/// A value that several tasks share.
 final class Shared<Value: Sendable>: @unchecked Sendable {
     private let lock = NSLock()
     private var value: Value

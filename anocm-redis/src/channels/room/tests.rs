@@ -1,4 +1,4 @@
-//! An end that is heard while somebody looks at what was missed.
+//! Ends that are received while a query for missed changes is in progress.
 
 use futures_util::{FutureExt as _, StreamExt as _};
 
@@ -12,7 +12,7 @@ fn end(instance: u8) -> Announced {
     Announced { instance: [instance; 8], after: [0; 8], mark: [0; 8], what }
 }
 
-/// A room at its first place, and what is told of it.
+/// A room at its first position, and a watch of it.
 async fn room() -> (Room, Watch) {
     let room = Room::new(RoomAddress::new([7; 16]));
     assert!(room.set_subscribed());
@@ -25,9 +25,9 @@ async fn room() -> (Room, Watch) {
 #[tokio::test]
 async fn an_end_that_is_held_back_is_known_and_its_reason_is_told() {
     let (room, mut watch) = room().await;
-    assert!(room.is_doubted());
+    assert!(room.must_check());
     room.begin_query();
-    // Of a room that was at this address before.
+    // The end of an earlier room at this address.
     room.on_announcement(end(9));
     assert!(!room.has_ended());
     room.on_announcement(end(1));
@@ -41,7 +41,7 @@ async fn an_end_that_is_held_back_is_known_and_its_reason_is_told() {
 #[tokio::test]
 async fn a_room_that_is_gone_and_whose_end_was_not_heard_is_told_as_gone() {
     let (room, mut watch) = room().await;
-    assert!(room.is_doubted());
+    assert!(room.must_check());
     room.begin_query();
     assert!(room.end_query(QueryResult::Gone));
     let told = watch.next().now_or_never().flatten();

@@ -1,4 +1,4 @@
-//! A link without traffic goes without the library and its buffers.
+//! Hibernation: a link without traffic drops the WebSocket library and its buffers.
 
 use std::{
     io,
@@ -14,20 +14,21 @@ use crate::link::{
     metered_io::MeteredIo,
 };
 
-/// Whoever was woken so often within [`HIBERNATE_AFTER`] is left awake until it was not used for as long.
+/// A link woken this often within [`HIBERNATE_AFTER`] stays awake until it has not been used for
+/// that long.
 const BUSY: u32 = 8;
 
 /// The connection, with or without the library and its buffers.
 pub(super) enum Wire {
     Awake(Box<WebSocketStream<MeteredIo>>),
-    /// Silent: nothing is buffered.
+    /// Hibernating: nothing is buffered.
     Resting(Box<MeteredIo>),
-    /// Of no more use.
+    /// Closed.
     Gone,
 }
 
 impl Wire {
-    pub(super) fn meter(&self) -> Option<&MeteredIo> {
+    pub(super) fn metered_io(&self) -> Option<&MeteredIo> {
         match self {
             Self::Awake(ws) => Some(ws.get_ref()),
             Self::Resting(meter) => Some(meter),
@@ -37,7 +38,7 @@ impl Wire {
 }
 
 impl State {
-    /// Pending as long as the connection rests and nothing comes.
+    /// Pending while the connection hibernates and no data arrives.
     pub(super) fn poll_hibernating(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.wire {
             Wire::Resting(meter) => meter.poll_ahead(cx),
@@ -45,23 +46,23 @@ impl State {
         }
     }
 
-    /// Ready when the silence has called for something.
+    /// Ready when the keepalive has taken an action.
     pub(super) fn poll_keepalive(
         &mut self,
         cx: &mut Context<'_>,
         pulse: &mut Keepalive,
     ) -> Poll<()> {
-        let meter = self.wire.meter();
+        let meter = self.wire.metered_io();
         let (heard, coming) = match meter {
-            Some(meter) => (meter.heard(), meter.coming()),
+            Some(meter) => (meter.last_received(), meter.coming()),
             None => return Poll::Ready(()),
         };
         let used = matches!(self.wire, Wire::Awake(_)).then_some(self.used);
         match pulse.poll(cx, heard, coming, used) {
-            // Or later, if it is in use after all.
+            // Hibernate, or try again later if the link is still in use.
             Poll::Ready(KeepaliveAction::Rest) => {
                 let flushed = matches!(self.flush_for_reader(cx), Poll::Ready(Ok(())));
-                // Or later, if it is in use after all.
+                // Try again later if the link is still in use.
                 if !flushed || !self.hibernate() {
                     self.used = Instant::now();
                 }
@@ -76,13 +77,13 @@ impl State {
         Poll::Ready(())
     }
 
-    /// Lets go of the library with its buffers, in which what was received would stand until
-    /// something else comes over it, and which are most of what a silent connection would take.
-    /// Only when the library has nothing left to write. True when that was done, and there is to be
-    /// read anew.
+    /// Drops the library and its buffers. They are most of the memory of a silent connection, and
+    /// received data would remain in them until it is overwritten. Only allowed when the library
+    /// has nothing left to write. Returns true when the link now hibernates, and the read must be
+    /// polled again.
     pub(super) fn hibernate(&mut self) -> bool {
         let closing = self.heard_close || self.said_close || self.ended.is_some();
-        // A sender may have left something with the library, and a message may be half read.
+        // A sender may have left data with the library, and a message may be partly read.
         if closing || self.writer.is_some() {
             return false;
         }
@@ -99,13 +100,14 @@ impl State {
         }
     }
 
-    /// Whether it is time to rest as soon as there is silence: always when something was received,
-    /// which is not to stand in a buffer; else unless it would be woken again at once.
+    /// Returns true if the link should hibernate as soon as it is silent: always when something was
+    /// received, which must not remain in a buffer; otherwise unless it would be woken again at
+    /// once.
     pub(super) fn may_hibernate(&self) -> bool {
         self.stale || self.woken.1 < BUSY
     }
 
-    /// The library, with the connection.
+    /// Returns the library with the connection, and wakes the link if it hibernates.
     pub(super) fn wake(&mut self) -> Option<&mut WebSocketStream<MeteredIo>> {
         if let Wire::Resting(_) = &self.wire
             && let Wire::Resting(meter) = std::mem::replace(&mut self.wire, Wire::Gone)
@@ -116,7 +118,7 @@ impl State {
                 self.woken = (self.used, 0);
             }
             self.woken.1 = self.woken.1.saturating_add(1);
-            // Who looks after the silence looks after the rest.
+            // The task that runs the keepalive also handles hibernation.
             if let Some(reader) = self.reader.take() {
                 reader.wake();
             }

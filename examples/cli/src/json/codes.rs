@@ -1,14 +1,14 @@
-//! What went wrong, in words that programs can rely on.
+//! Stable error codes for programs.
 
 use anocm_core::{
     room::{CommandError, JoinFailure, SendFailure},
     transport::TransportError,
 };
 
-/// Of a later version of the library.
+/// An error that a later version of the library adds.
 const OTHER: &str = "other";
 
-/// A line that asks for nothing that there is.
+/// A line that is no known command.
 pub(super) const BAD_REQUEST: &str = "bad_request";
 
 pub(super) const fn of_command(error: CommandError) -> &'static str {

@@ -1,11 +1,11 @@
-//! Lines that are read.
+//! Input lines.
 
 use anocm_core::{Command, MemberId, Nickname, Retention, RoomRetention, session::Role};
 use data_encoding::HEXLOWER_PERMISSIVE;
 use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 
-/// A command with what its answer is to be called.
+/// A command with the reference that its reply carries.
 #[derive(Debug)]
 pub(super) struct Request {
     pub(super) reference: Option<String>,
@@ -13,7 +13,7 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// Reads a line. An error comes with the reference, if that much could be read.
+    /// Parses a line. An error comes with the reference, if that could be parsed.
     pub(super) fn read(line: &str) -> Result<Self, (Option<String>, String)> {
         let mut value: Value =
             serde_json::from_str(line).map_err(|error| (None, format!("not JSON: {error}")))?;
@@ -29,7 +29,7 @@ impl Request {
     }
 }
 
-/// What can be asked for. A field too many is refused: a misspelt retention must not be ignored.
+/// The commands. An unknown field is refused: a misspelt retention must not be ignored.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Do {
@@ -86,7 +86,7 @@ pub(super) enum Do {
     Wipe {},
 }
 
-/// The roles that can be given.
+/// The roles that can be assigned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum NewRole {
@@ -107,7 +107,7 @@ impl<'de> Deserialize<'de> for Id {
     }
 }
 
-/// What may be null must still be there: leaving it out by mistake must not lift a cap.
+/// Requires the field although it may be null: an omission by mistake must not lift a cap.
 fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Retention>, D::Error> {
     Option::deserialize(deserializer)
 }
@@ -122,7 +122,7 @@ fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error
 }
 
 impl Do {
-    /// What it asks of the room, for those that ask something of it alone.
+    /// Returns the room command, for requests that consist of a room command alone.
     pub(super) fn command(self) -> Result<Command, String> {
         Ok(match self {
             Self::Say { text, retention_ms } => Command::Send { text, retention: retention_ms },

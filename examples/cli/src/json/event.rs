@@ -1,4 +1,4 @@
-//! Lines that are written.
+//! Output lines.
 
 use anocm_core::{
     RoomEvent, Timestamp,
@@ -131,7 +131,7 @@ pub(super) enum Event<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         why: Option<String>,
     },
-    /// Of a later version of the library.
+    /// An event that a later version of the library adds.
     Unknown,
 }
 

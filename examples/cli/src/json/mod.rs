@@ -1,6 +1,6 @@
-//! The JSON mode: a line of JSON for everything. Every shape is described in this command's
-//! README. The structs here are of their own, so that a change in the library does not change
-//! what programs read.
+//! The JSON mode: one line of JSON for each event, command and reply. This command's README
+//! describes every shape. The structs here are separate from the library's, so that a change in the
+//! library does not change what programs read.
 
 mod codes;
 mod command;
@@ -34,12 +34,12 @@ impl<W: Write> Json<W> {
         Self { to }
     }
 
-    /// Says that a relay runs in this program.
+    /// Reports that a relay runs in this program.
     pub(crate) fn relay_started(&mut self, reach: &str) -> io::Result<()> {
         self.write(&Event::RelayStarted { reach })
     }
 
-    /// Says something about this machine.
+    /// Reports a warning about this machine.
     pub(crate) fn warning(&mut self, text: &str) -> io::Result<()> {
         self.write(&Event::Warning { text })
     }
@@ -61,7 +61,7 @@ impl<W: Write> Json<W> {
 
 enum Answer {
     Done(Option<String>),
-    /// A code, and why in words.
+    /// A code, and the reason in words.
     Failed(&'static str, String),
 }
 
@@ -142,8 +142,9 @@ impl<W: Write> Json<W> {
     }
 }
 
-/// The same JSON with everything beyond printable ASCII escaped: it may be shown on a terminal,
-/// where other people's text could otherwise give orders. Outside strings JSON is ASCII anyway.
+/// Escapes everything beyond printable ASCII: the line may be shown on a terminal, where the text
+/// of other members could otherwise contain control sequences. Outside strings JSON is ASCII
+/// anyway.
 fn ascii(json: &str) -> Zeroizing<String> {
     use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! What events are made of.
+//! The values that events are composed of.
 
 use anocm_core::{
     Retention, RoomRetention, Timestamp,
@@ -49,7 +49,7 @@ pub(super) struct Said {
     own: bool,
     text: String,
     retention_ms: u32,
-    /// Milliseconds from now until it is wiped here; `null` for a live message.
+    /// Milliseconds from now until the message is wiped here; `null` for a live message.
     expires_in_ms: Option<u64>,
 }
 
@@ -145,7 +145,7 @@ pub(super) struct View {
     retention: Bounds,
     keep_ms: Option<u32>,
     cap_ms: Option<u32>,
-    /// What a message gets that asks for nothing, the strictest rule applied.
+    /// The retention of a message that sets none, with the strictest rule applied.
     next_ms: u32,
     connection: Link,
     confirmed: bool,

@@ -1,4 +1,4 @@
-//! Asking for the link on the terminal, without showing it.
+//! Prompts for the link on the terminal without showing it.
 
 use std::io::{self, Read};
 
@@ -11,21 +11,21 @@ use crate::{
     wipe::Unshown,
 };
 
-/// No link is longer, in bytes. Reserved at once, so that typing leaves no copies behind.
+/// The maximum length of a link in bytes. Reserved at once, so that typing leaves no copies behind.
 const MOST: usize = 4096;
 
-/// Asks, and waits; everything that is typed or pasted stays invisible. When given up, the
-/// terminal is put back all the same, but one more key is read from it.
+/// Prompts and waits; all typed or pasted input stays invisible. When cancelled, the terminal is
+/// restored all the same, but one more key is read from it.
 ///
-/// Reads bytes and not crossterm's events, whose buffers would keep the link.
+/// Reads bytes instead of crossterm's events, whose buffers would keep the link.
 pub(super) async fn ask() -> Result<Zeroizing<String>, LinkError> {
     complain(format_args!("paste the link of the room (it is not shown), then Enter: "));
     let _unshown = Unshown::start()?;
     let input = stdio::input()?;
     let (to, link) = oneshot::channel();
-    // A read cannot be given up, and meanwhile signals must be heard.
+    // A blocking read cannot be cancelled, and signals must be handled meanwhile.
     std::thread::spawn(move || {
-        // Nobody may be listening any more.
+        // The receiver may be gone.
         let _ = to.send(read(input));
     });
     link.await.unwrap_or(Err(LinkError::None))
@@ -33,7 +33,7 @@ pub(super) async fn ask() -> Result<Zeroizing<String>, LinkError> {
 
 fn read(mut input: impl Read) -> Result<Zeroizing<String>, LinkError> {
     let mut typed = Typed::new();
-    // One at a time: what is typed ahead is for whoever reads next.
+    // Read one byte at a time: input typed ahead belongs to the next reader of the terminal.
     let mut byte = Zeroizing::new([0]);
     loop {
         match input.read(&mut *byte) {
@@ -61,21 +61,21 @@ enum Asked {
 struct Typed {
     link: Zeroizing<String>,
     sequence: Sequence,
-    /// Whether what comes is pasted. A link that was broken over two rows has a line break in it,
-    /// which is not its end then.
+    /// Whether the input is inside a bracketed paste. A link that was broken over two rows contains
+    /// a line break, which does not end the input then.
     pasting: bool,
 }
 
-/// Where in the sequence of a cursor key, or in none: its letters are no part of the link.
+/// The position in an escape sequence, whose letters are not part of the link.
 #[derive(Debug, PartialEq, Eq)]
 enum Sequence {
     None,
     Escape,
-    /// With the number that was read last.
+    /// With the last number read.
     Body(u16),
 }
 
-/// The numbers that stand before and after what is pasted.
+/// The numbers of the sequences before and after a bracketed paste.
 const PASTE_BEGINS: u16 = 200;
 const PASTE_ENDS: u16 = 201;
 
@@ -102,15 +102,15 @@ impl Typed {
             (Sequence::Body(_), b'@'..=b'~') => {}
             (_, b'\r' | b'\n') if self.pasting => {}
             (_, b'\r' | b'\n') => return Asked::Done,
-            // Control and C, D, X.
+            // Ctrl-C, Ctrl-D, Ctrl-X.
             (_, 3 | 4 | 24) => return Asked::GivenUp,
-            // Control and U.
+            // Ctrl-U.
             (_, 21) => self.link.zeroize(),
             (_, 8 | 127) => {
                 self.link.pop();
             }
             (_, 27) => self.sequence = Sequence::Escape,
-            // A link is of nothing else.
+            // A link consists of these characters only.
             (_, b'!'..=b'~') if self.link.len() < MOST => self.link.push(byte.into()),
             _ => {}
         }

@@ -1,4 +1,4 @@
-//! Taking a link out of the process list.
+//! Removes a link from the process list.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -7,10 +7,10 @@ use std::{
 
 use zeroize::Zeroizing;
 
-/// Starts this program anew in the same process, with the link in a pipe instead of among the
-/// arguments, where every user of the machine can read it. Returns only if that cannot be done.
+/// Re-executes this program in the same process, with the link in a pipe instead of among the
+/// arguments, where every user of the machine can read it. Returns only if that fails.
 ///
-/// Must come before anything else: until then the link can be seen.
+/// Must be called before anything else: until then the link is visible.
 #[cfg(unix)]
 pub(crate) fn hide(link: &str) -> io::Error {
     match start_anew(link) {
@@ -26,7 +26,7 @@ fn start_anew(link: &str) -> io::Result<std::convert::Infallible> {
         os::{fd::AsRawFd as _, unix::process::CommandExt as _},
     };
 
-    // Fits into a pipe without a reader, whatever the system.
+    // Fits into a pipe without a reader on every system.
     const MOST: usize = 4096;
     if link.len() > MOST {
         return Err(io::ErrorKind::InvalidInput.into());
@@ -49,7 +49,7 @@ pub(crate) fn hide(_link: &str) -> io::Error {
     io::ErrorKind::Unsupported.into()
 }
 
-/// The arguments after the program's name, with `--link-fd` in place of the link. The
+/// Returns the arguments after the program's name, with `--link-fd` in place of the link. The
 /// subcommand always comes first.
 fn without_link(
     words: impl Iterator<Item = OsString>,
@@ -63,8 +63,9 @@ fn without_link(
 
 /// Reads the link that [`hide`] left in a descriptor.
 pub(super) fn read(fd: u16) -> io::Result<Zeroizing<String>> {
-    // By its name, since taking over a number as a descriptor needs a promise that safe code
-    // cannot give. What was read is gone from the pipe; the descriptor that stays open is empty.
+    // Opened by its path, since taking ownership of a descriptor by number requires a guarantee
+    // that safe code cannot give. Reading empties the pipe; the descriptor that stays open holds
+    // nothing.
     let folder = if cfg!(target_os = "linux") { "/proc/self/fd" } else { "/dev/fd" };
     let pipe = std::fs::File::open(format!("{folder}/{fd}"))?;
     let mut link = Zeroizing::new(String::with_capacity(8192));

@@ -1,4 +1,4 @@
-//! Where the link of a room comes from, without leaving it where others can read it.
+//! Obtains the link of a room without leaving it where others can read it.
 
 mod ask;
 mod hide;
@@ -15,7 +15,7 @@ use crate::{
     lines::{Line, Lines},
 };
 
-/// Why there is no link to go by.
+/// Why there is no usable link.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LinkError {
     #[error("no link was given")]
@@ -28,13 +28,13 @@ pub(crate) enum LinkError {
     Read(#[from] std::io::Error),
 }
 
-/// The link: from the argument, from the descriptor it was hidden in, asked for on the terminal,
-/// or the first line of standard input, of which `lines` then gives the rest.
+/// Returns the link: from the argument, from the descriptor it was hidden in, from a prompt on the
+/// terminal, or from the first line of standard input, of which `lines` then yields the rest.
 pub(crate) async fn invite(join: &Join, lines: &mut Option<Lines>) -> Result<Invite, LinkError> {
     let given = match (&join.link, join.link_fd) {
         (Some(link), _) if link.as_str() != "-" => link.clone(),
         (_, Some(fd)) => hide::read(fd)?,
-        // With a dash or without: on a terminal nothing may be shown, and nobody but the screen
+        // With a dash or without: on a terminal the link must not be echoed, and only the screen
         // may read keys later.
         _ if std::io::stdin().is_terminal() => ask::ask().await?,
         _ => first_line(lines).await?,

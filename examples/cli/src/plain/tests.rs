@@ -58,7 +58,7 @@ async fn a_conversation_is_written_line_by_line() {
         .then(RoomEvent::Ended(Ended::Left));
     let (written, well, room) = run(room, "hi\n/nonsense\n", Manner::default()).await;
     let (a, b) = (alice().tag, bob().tag);
-    // When the error comes among the events depends on the thread that reads the input.
+    // The position of the error among the events depends on the thread that reads the input.
     let (errors, told): (Vec<_>, Vec<_>) =
         written.lines().partition(|line| line.starts_with("error: "));
     assert_eq!(errors.len(), 1);
@@ -124,7 +124,7 @@ async fn a_hang_up_that_is_told_twice_leaves_and_takes_less_than_a_second() {
     let started = tokio::time::Instant::now();
     let ends = Ends { lines: Lines::of(&b""[..]), stops, outlet: Outlet::wide() };
     talk(&mut room, &mut plain, ends, manner).await;
-    // As long as it may, since the room does not answer.
+    // The full timeout, since the room does not reply.
     assert_eq!(started.elapsed(), crate::talk::HANGING_UP);
     assert!(matches!(room.asked().as_slice(), [Command::Leave]));
 }

@@ -1,4 +1,4 @@
-//! What ratatui draws on: bytes for the terminal, which are written when it takes them.
+//! The ratatui backend: buffers bytes for the terminal, which are written when it accepts them.
 
 use std::io;
 
@@ -10,11 +10,11 @@ use ratatui::{
 
 use crate::tty::Output;
 
-/// The size of a terminal that never told one.
+/// The size assumed for a terminal that does not report one.
 const USUAL: Size = Size { width: 80, height: 24 };
 
-/// The terminal, as far as drawing goes: never waits, starts no program to find out its size, and
-/// asks it nothing whose answer would be read from among the keys.
+/// The terminal as a drawing backend: never blocks, starts no program to find out the size, and
+/// sends no queries, whose responses would be mixed with the keys.
 #[derive(Debug)]
 pub(super) struct TtyBackend {
     pub(super) output: Output,
@@ -26,7 +26,7 @@ impl TtyBackend {
         Self { output, cursor: Position::ORIGIN }
     }
 
-    /// Has no state of its own, so that there can be a new one for each order.
+    /// Stateless, so that a new one can be created for each sequence.
     const fn orders(&mut self) -> CrosstermBackend<&mut Output> {
         CrosstermBackend::new(&mut self.output)
     }

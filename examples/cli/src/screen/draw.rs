@@ -1,4 +1,4 @@
-//! The whole screen.
+//! Draws the whole screen.
 
 use anocm_core::{Timestamp, room::RoomView};
 use ratatui::{
@@ -13,17 +13,17 @@ use unicode_width::UnicodeWidthStr as _;
 use super::{head, look::Look, pages, rows, state::State};
 use crate::members::label;
 
-/// From this width on the members stand beside the conversation.
+/// From this width on the members are shown beside the conversation.
 const WIDE: u16 = 80;
 
-/// Columns of the members, without the line before them.
+/// Columns of the member list, without the line before it.
 const MEMBERS: u16 = 26;
 
-/// Draws everything as it is at `now`.
+/// Draws the whole state at the time `now`.
 pub(super) fn draw(frame: &mut Frame<'_>, state: &mut State, view: &RoomView, now: Timestamp) {
     let area = frame.area();
-    // A cell that is not drawn keeps what stood there before, and one that is reset keeps its
-    // bytes, which are only overwritten by others.
+    // A cell that is not drawn keeps its previous content, and a cell that is reset keeps its bytes
+    // in memory; only writing other bytes overwrites them.
     frame.render_widget(Clear, area);
     for cell in &mut frame.buffer_mut().content {
         cell.set_symbol(" ");
@@ -80,13 +80,13 @@ fn conversation(
         frame.render_widget(Paragraph::new(list), members);
     }
     let rows = rows::visible(state, talk.width.into(), talk.height.into(), now);
-    // The newest stands at the bottom.
+    // The newest message is at the bottom.
     let above = talk.height.saturating_sub(u16::try_from(rows.len()).unwrap_or(u16::MAX));
     let bottom = Rect { y: talk.y + above, height: talk.height - above, ..talk };
     frame.render_widget(Paragraph::new(rows), bottom);
 }
 
-/// Who is typing, what waits, and whether there is more below.
+/// Shows who is typing, the number of queued messages, and whether there is more below.
 fn status_line(state: &State, view: &RoomView) -> Line<'static> {
     let mut parts = Vec::new();
     match state.typing(view).as_slice() {
@@ -103,7 +103,7 @@ fn status_line(state: &State, view: &RoomView) -> Line<'static> {
     Line::styled(parts.join(state.look.sign(" · ", " | ")), Look::dim())
 }
 
-/// What is being typed, behind how long it will be kept.
+/// Draws the input line, after how long the message will be kept.
 fn draw_input(frame: &mut Frame<'_>, area: Rect, state: &State, view: &RoomView) {
     let kept = view.retention.choose(None, view.guest_retention);
     let prompt = format!("[{kept}] > ");

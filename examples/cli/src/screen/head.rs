@@ -14,7 +14,7 @@ use unicode_width::UnicodeWidthStr as _;
 use super::{look::Look, state::State, wrap::cut};
 use crate::{members::one_line, text};
 
-/// The two rows on top: what matters for trust, and what is kept.
+/// Returns the two header rows: what matters for trust, and retention.
 pub(super) fn header(view: &RoomView, look: Look) -> [Line<'static>; 2] {
     [row(trust(view, look), look), row(kept(view, look), look)]
 }
@@ -31,7 +31,7 @@ fn row(parts: Vec<Span<'static>>, look: Look) -> Line<'static> {
     Line::from(spans)
 }
 
-/// What is bad comes first, where a narrow window does not cut it off.
+/// Warnings come first, where a narrow window does not cut them off.
 fn trust(view: &RoomView, look: Look) -> Vec<Span<'static>> {
     let connection = text::connection(view.connection);
     let waits = matches!(view.connection, Connection::Waiting { .. });
@@ -79,7 +79,7 @@ fn kept(view: &RoomView, look: Look) -> Vec<Span<'static>> {
     parts
 }
 
-/// The list of members in `columns`: who is here, what they may do, whom they look like.
+/// Returns the list of members in `columns`: names, roles, and members with similar names.
 pub(super) fn members(state: &State, view: &RoomView, columns: usize) -> Vec<Line<'static>> {
     let typing: Vec<_> = state.typing(view).into_iter().map(|member| member.id).collect();
     let mut rows = Vec::new();

@@ -1,4 +1,4 @@
-//! The line that is being typed.
+//! The input line.
 
 use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation as _};
 use unicode_width::UnicodeWidthStr as _;
@@ -6,19 +6,19 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::members::one_line;
 
-/// The longest line in bytes: the longest message, and the command in front of it.
+/// The longest line in bytes: the longest message and the command before it.
 const MOST: usize = 15_000 + 1_000;
 
-/// A line with a cursor. Its memory is reserved once, so that no copies are left behind, and
-/// wiped when the line is taken.
+/// A line with a cursor. Its memory is reserved once, so that no copies are left behind, and wiped
+/// when the line is taken.
 #[derive(Debug)]
 pub(super) struct Input {
     text: Zeroizing<String>,
-    /// In bytes; always between two characters as people see them.
+    /// In bytes; always on a grapheme boundary.
     cursor: usize,
 }
 
-/// Where a cursor goes.
+/// Cursor movements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Move {
     Left,
@@ -27,7 +27,7 @@ pub(super) enum Move {
     End,
 }
 
-/// What is taken out.
+/// Deletions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Delete {
     Before,
@@ -46,18 +46,18 @@ impl Input {
         self.text.is_empty()
     }
 
-    /// Whether it would be sent to everyone as it stands.
+    /// Whether the line as it stands would be sent to all members.
     pub(super) fn is_message(&self) -> bool {
         !self.is_empty() && (!self.text.starts_with('/') || self.text.starts_with("//"))
     }
 
-    /// Adds text at the cursor. Whether all of it fitted: the end is left out else.
+    /// Inserts text at the cursor. Returns whether all of it fitted; otherwise its end is dropped.
     pub(super) fn insert(&mut self, text: &str) -> bool {
         let mut chars = text.chars().peekable();
         let mut fits = true;
         while let Some(c) = chars.next() {
             let c = match c {
-                // Terminals send a carriage return for each line break of what is pasted.
+                // Terminals send a carriage return for each line break of a paste.
                 '\r' => {
                     chars.next_if_eq(&'\n');
                     '\n'
@@ -98,7 +98,8 @@ impl Input {
         if from == to {
             return;
         }
-        // Written anew: behind a text that has only become shorter, its old end would stay.
+        // Rewrite the whole line: after shortening a text in place, its old end would stay in
+        // memory.
         let rest = Zeroizing::new(self.text.get(to..).unwrap_or_default().to_owned());
         let before = Zeroizing::new(self.text.get(..from).unwrap_or_default().to_owned());
         self.text.zeroize();
@@ -120,12 +121,12 @@ impl Input {
         self.cursor = 0;
     }
 
-    /// What is shown in `columns`, and the cursor's column in it.
+    /// Returns the part of the line that is shown in `columns`, and the cursor's column in it.
     pub(super) fn window(&self, columns: usize) -> (Zeroizing<String>, usize) {
         let (before, after) = self.text.split_at_checked(self.cursor).unwrap_or_default();
         let before = Zeroizing::new(one_line(before));
         let after = Zeroizing::new(one_line(after));
-        // One column is the cursor's, also at the end.
+        // One column is reserved for the cursor, also at the end.
         let mut room = columns.saturating_sub(1);
         let mut start = before.len();
         for (at, grapheme) in before.grapheme_indices(true).rev() {
@@ -148,7 +149,7 @@ impl Input {
         (shown, cursor)
     }
 
-    /// Moves the cursor on to the end of what has become one character around it.
+    /// Moves the cursor to the end of the grapheme that has formed around it.
     fn settle(&mut self) {
         let mut cursor = GraphemeCursor::new(self.cursor, self.text.len(), true);
         if !matches!(cursor.is_boundary(&self.text, 0), Ok(true)) {

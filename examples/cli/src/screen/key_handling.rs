@@ -1,4 +1,4 @@
-//! What a key does on the screen.
+//! The effect of each key on the screen.
 
 use anocm_core::Command;
 use tokio::time::Instant;
@@ -13,7 +13,8 @@ use crate::{
 };
 
 impl Screen {
-    /// Keys mean the same on a page and without one, but for those that leave it and scroll.
+    /// Keys have the same effect with and without a page, except those that close or scroll the
+    /// page.
     pub(super) fn key<R: Room>(&mut self, key: Key, room: &R) -> Next {
         if self.state.page.is_some() && self.page_key(&key) {
             return Next::On;
@@ -28,7 +29,7 @@ impl Screen {
                 let fits = state.input.insert(&text);
                 if !fits {
                     let told = EventText::bad("error", "the line is full: its end was left out");
-                    state.tell(told, &room.view(), room.now());
+                    state.push_event(told, &room.view(), room.now());
                 }
                 self.tell_typing(room);
             }
@@ -50,7 +51,7 @@ impl Screen {
         self.stale = true;
     }
 
-    /// Whether it was a key for the page.
+    /// Handles the keys of a page; returns whether it was one.
     fn page_key(&mut self, key: &Key) -> bool {
         let state = &mut self.state;
         match key {
@@ -67,7 +68,7 @@ impl Screen {
         true
     }
 
-    /// Sends the line, and shows what comes of it in the conversation.
+    /// Executes the line and shows the result in the conversation.
     fn send<R: Room>(&mut self, room: &R) -> Next {
         let line = self.state.input.take();
         self.stale = true;
@@ -105,11 +106,11 @@ impl Screen {
         if caps {
             self.state.follow(&room.history(), &room.view(), room.now());
         }
-        self.state.tell(told, &room.view(), room.now());
+        self.state.push_event(told, &room.view(), room.now());
         Next::On
     }
 
-    /// What could not be done is there again to be mended.
+    /// Restores a line that could not be executed, for correction.
     fn give_back(&mut self, line: &Zeroizing<String>) {
         // It was there before, so it fits.
         self.state.input.insert(line);
@@ -119,13 +120,13 @@ impl Screen {
         let lately = self.typing_told.is_some_and(|at| at.elapsed() < TYPING);
         if self.state.input.is_message() && !lately {
             self.typing_told = Some(Instant::now());
-            // It may be dropped, and before entering there is nobody to tell.
+            // The notification may be dropped, and before entering it has no recipient.
             let _ = room.command(Command::Typing);
         }
     }
 }
 
-/// How many rows a key goes up or down, of so many that are shown.
+/// Returns how many rows a key scrolls when `height` rows are shown.
 fn rows_of(key: &Key, height: usize) -> usize {
     match key {
         Key::PageUp | Key::PageDown => height.saturating_sub(1).max(1),

@@ -1,4 +1,4 @@
-//! What a key does.
+//! Key bindings.
 
 #[cfg(not(unix))]
 use crossterm::event::Event;
@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::input::{Delete, Move};
 
-/// What a guest does at the keyboard.
+/// An action at the keyboard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Key {
     Insert(Zeroizing<String>),
@@ -20,34 +20,34 @@ pub(super) enum Key {
     PageDown,
     /// Ctrl-C.
     Leave,
-    /// Ctrl-D: the end of input, or a deletion.
+    /// Ctrl-D: leaves when the line is empty, otherwise deletes.
     LeaveIfEmpty,
     /// Ctrl-X.
     Wipe,
     Redraw,
-    /// Escape: leaves a page, or does nothing.
+    /// Escape: closes a page, or does nothing.
     Back,
     Nothing,
 }
 
-/// What an event of the terminal means.
+/// Maps an event of the terminal to its action.
 #[cfg(not(unix))]
 pub(super) fn read(event: Event) -> Key {
     match event {
         Event::Key(key) => of_key(key),
         Event::Paste(text) => Key::Insert(Zeroizing::new(text)),
-        // A draw follows anything, and takes the new size.
+        // Every event is followed by a draw, which uses the new size.
         _ => Key::Nothing,
     }
 }
 
-/// What a key means.
+/// Maps a key to its action.
 pub(super) fn of_key(key: KeyEvent) -> Key {
     if key.kind == KeyEventKind::Release {
         return Key::Nothing;
     }
     if key.modifiers.contains(KeyModifiers::CONTROL) {
-        // AltGr comes as Control and Alt on some systems, with the character it makes.
+        // On some systems AltGr is reported as Control and Alt, with the character it produces.
         if !key.modifiers.contains(KeyModifiers::ALT) {
             return with_control(key.code);
         }

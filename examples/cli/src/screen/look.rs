@@ -1,9 +1,9 @@
-//! Colours and signs, by what the terminal and the guest allow.
+//! Colours and symbols, depending on the terminal and the guest's options.
 
 use anocm_core::name::Colour;
 use ratatui::style::{Color, Modifier, Style};
 
-/// How things look.
+/// The style settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Look {
     pub(super) ascii: bool,
@@ -18,7 +18,7 @@ enum Colours {
 }
 
 impl Look {
-    /// By what the environment says of the terminal.
+    /// Reads the colour support of the terminal from the environment.
     pub(super) fn of_terminal(ascii: bool) -> Self {
         let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let all = std::env::var("COLORTERM")
@@ -36,7 +36,7 @@ impl Look {
         Self { ascii, colours: Colours::None }
     }
 
-    /// Of a member's name.
+    /// Returns the style of a member's name.
     pub(super) fn name(self, colour: Colour) -> Style {
         let Colour { red, green, blue, .. } = colour;
         let style = Style::new().add_modifier(Modifier::BOLD);
@@ -47,7 +47,7 @@ impl Look {
         }
     }
 
-    /// Of a QR code, in which what is drawn is light: dark on light scans badly.
+    /// Returns the style of a QR code, whose drawn parts are light: dark on light scans badly.
     pub(super) fn code(self) -> Style {
         match self.colours {
             Colours::None => Style::new(),
@@ -59,7 +59,7 @@ impl Look {
         Style::new().add_modifier(Modifier::DIM)
     }
 
-    /// Of what needs attention.
+    /// Returns the style of warnings.
     pub(super) fn bad(self) -> Style {
         let style = Style::new().add_modifier(Modifier::BOLD);
         match self.colours {
@@ -72,15 +72,15 @@ impl Look {
         Style::new().add_modifier(Modifier::ITALIC)
     }
 
-    /// The one that fits the terminal.
+    /// Returns the symbol that the terminal can show.
     pub(super) const fn sign(self, fine: &'static str, ascii: &'static str) -> &'static str {
         if self.ascii { ascii } else { fine }
     }
 }
 
-/// The nearest colour of the 6 × 6 × 6 cube that all terminals share.
+/// Returns the nearest colour of the 6 × 6 × 6 cube, which all terminals share.
 fn nearest(red: u8, green: u8, blue: u8) -> u8 {
-    // Steps at 0, 95, 135, 175, 215 and 255.
+    // The steps are at 0, 95, 135, 175, 215 and 255.
     let step = |value: u8| match value {
         0..48 => 0,
         48..115 => 1,

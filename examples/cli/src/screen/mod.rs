@@ -1,9 +1,9 @@
 //! The screen: a conversation on a terminal.
 //!
-//! [`State`] knows what is shown and until when, [`draw`](draw::draw) shows it, `key_handling` says what
-//! a key does. The loop here redraws only when an event, a key or the next visible change of a
-//! countdown asks for it, and never waits for the terminal: a frame is drawn once the one before
-//! was taken, and one that is not taken is forgotten when something in it is to be seen no more.
+//! [`State`] holds what is shown and until when, [`draw`](draw::draw) draws it, and `key_handling`
+//! handles the keys. The loop here redraws only after an event, a key or a visible change of a
+//! countdown, and never blocks on the terminal. A frame is drawn once the terminal has accepted the
+//! one before. A pending frame is discarded when something in it has expired.
 
 mod backend;
 mod draw;
@@ -30,7 +30,7 @@ use self::{backend::TtyBackend, look::Look, source::Source, state::State};
 use crate::{
     act::{Actor, Page},
     args::Common,
-    entering::Entering,
+    joining::Joining,
     room::Room,
     signals::{Stop, Stops},
     stdio::complain,
@@ -40,7 +40,7 @@ use crate::{
     wipe::{self, Clearing},
 };
 
-/// The others are told of typing this often at most.
+/// Minimum interval between typing notifications to the other members.
 const TYPING: Duration = Duration::from_secs(3);
 
 /// A conversation on a terminal.
@@ -53,22 +53,23 @@ pub(crate) struct Screen {
     notices: Vec<String>,
     closing: bool,
     entered: bool,
-    entering: Entering,
-    /// Whether the last that was told is that something was not sent.
+    entering: Joining,
+    /// Whether the last line shown says that something was not sent.
     unsaid: bool,
     typing_told: Option<Instant>,
-    /// Until when leaving may take, once it has begun.
+    /// The deadline for leaving, once it has begun.
     leaving: Option<Instant>,
     redraw_all: bool,
     /// Whether anything may have changed since the last frame.
     changed: bool,
-    /// Whether what is drawn but not taken by the terminal shows what was forgotten.
+    /// Whether a frame that is drawn but not accepted by the terminal shows something that was
+    /// forgotten.
     stale: bool,
     /// The terminal is gone.
     hung_up: bool,
 }
 
-/// How the loop goes on.
+/// How the loop continues.
 enum Next {
     On,
     /// A frame was written, which changes nothing.
@@ -79,7 +80,7 @@ enum Next {
 #[derive(Clone, Copy)]
 enum End {
     Ended(Ended),
-    /// Leaving took too long, or there was nothing to leave.
+    /// Leaving timed out, or there was no room to leave.
     GivenUp,
     /// The room was not entered in time.
     TooLate,
@@ -95,7 +96,7 @@ impl Screen {
             notices: notices.collect(),
             closing: false,
             entered: false,
-            entering: Entering::default(),
+            entering: Joining::default(),
             unsaid: false,
             typing_told: None,
             leaving: None,
@@ -106,7 +107,7 @@ impl Screen {
         }
     }
 
-    /// Talks until the room ends or the guest goes.
+    /// Runs until the room ends or the guest leaves.
     pub(crate) async fn run<R: Room>(
         mut self,
         room: &mut R,
@@ -123,7 +124,7 @@ impl Screen {
             Ok(End::Wipe | End::Ended(Ended::Wiped)) => Clearing::Everything,
             _ => Clearing::Drawn,
         };
-        // The screen first: it is what others can see.
+        // Clear the screen first: it is visible to others.
         self.state.wipe();
         let output = &mut terminal.backend_mut().output;
         let restored = wipe::restore(output, clearing);
@@ -171,7 +172,7 @@ impl Screen {
     ) -> io::Result<End> {
         let too_late = self.entering.deadline();
         for notice in std::mem::take(&mut self.notices) {
-            self.state.tell(EventText::new("note", notice), &room.view(), room.now());
+            self.state.push_event(EventText::new("note", notice), &room.view(), room.now());
         }
         loop {
             self.show(room, terminal)?;
@@ -193,7 +194,7 @@ impl Screen {
                     Err(_) => self.hang_up(room),
                 },
                 () = until(Some(stalls_at)), if pending && self.stale => {
-                    // It may have taken something meanwhile.
+                    // The terminal may have accepted something meanwhile.
                     if output.stalls_at() <= Instant::now() {
                         output.abandon();
                         self.redraw_all = true;
@@ -216,7 +217,7 @@ impl Screen {
         }
     }
 
-    /// Draws, if the terminal has taken what was drawn before.
+    /// Draws, if the terminal has accepted the previous frame.
     fn show<R: Room>(&mut self, room: &R, terminal: &mut Terminal<TtyBackend>) -> io::Result<()> {
         let now = room.now();
         self.state.expire(now);
@@ -235,7 +236,7 @@ impl Screen {
             terminal.clear()?;
         }
         let view = room.view();
-        // Ratatui draws into two buffers by turns: twice, and what was forgotten is in neither.
+        // Ratatui draws into two buffers in turn: drawing twice removes forgotten text from both.
         let times = if std::mem::take(&mut self.stale) { 2 } else { 1 };
         for _ in 0..times {
             terminal.draw(|frame| draw::draw(frame, &mut self.state, &view, now))?;
@@ -243,7 +244,7 @@ impl Screen {
         Ok(())
     }
 
-    /// What the end comes to; on the cleared terminal says what the guest did not want. No names.
+    /// Returns the outcome; reports an unwanted end on the cleared terminal, without names.
     fn outcome(&self, ended: Ended) -> Outcome {
         let outcome = Outcome::of(ended, self.closing);
         if outcome == Outcome::Lost {
@@ -258,7 +259,7 @@ impl Screen {
 
     fn event<R: Room>(&mut self, event: &RoomEvent, room: &R, wishes: GuestRetention) -> Next {
         self.state.apply(event, &room.view(), room.now());
-        self.entering.hear(event);
+        self.entering.on_event(event);
         if !matches!(event, RoomEvent::Ended(_)) {
             self.unsaid = matches!(event, RoomEvent::NotSent { .. });
         }
@@ -279,7 +280,7 @@ impl Screen {
             return Next::End(End::GivenUp);
         }
         self.leaving = Some(Instant::now() + LEAVING);
-        self.state.tell(
+        self.state.push_event(
             EventText::new("leaving", "Ctrl-C again not to wait"),
             &room.view(),
             room.now(),
@@ -287,8 +288,8 @@ impl Screen {
         Next::On
     }
 
-    /// Leaves within [`HANGING_UP`]. A signal, the reader, the writer and the poll each report the
-    /// same hang-up; the first one counts.
+    /// Leaves within [`HANGING_UP`]. A signal, the reader, the writer and the poll may each report
+    /// the same hang-up; the first report counts.
     fn hang_up<R: Room>(&mut self, room: &R) -> Next {
         if std::mem::replace(&mut self.hung_up, true) {
             return Next::On;

@@ -1,4 +1,4 @@
-//! What is shown instead of the conversation, above the line that is typed all the while.
+//! Pages shown instead of the conversation, above the input line, which stays active.
 
 use anocm_core::room::RoomView;
 use ratatui::text::{Line, Span};
@@ -6,8 +6,8 @@ use ratatui::text::{Line, Span};
 use super::{head, state::State, wrap::wrap};
 use crate::{act::Page, commands::HELP};
 
-/// The rows of a page that fill a space of this size. Notes what comes after it, and how far it
-/// can be scrolled.
+/// Returns the rows of a page that fill a space of this size. Records the next page and the maximum
+/// scroll position.
 pub(super) fn rows(
     page: Page,
     state: &mut State,
@@ -33,7 +33,7 @@ pub(super) fn rows(
     rows.into_iter().skip(state.page_top).take(height).collect()
 }
 
-/// How to go on from a page. Stands in the line while nothing is typed there.
+/// Returns how to continue from a page. Shown in the input line while that is empty.
 pub(super) const fn hint(state: &State) -> &'static str {
     match state.next_page {
         Some(_) => "Esc shows it as a QR code",
@@ -84,17 +84,17 @@ fn link(
     }
 }
 
-/// Broken only where the window ends, so that it can be selected as one.
+/// Breaks text only at the window's edge, so that it can be selected as one.
 fn full_rows(text: &str, width: usize) -> Vec<Line<'static>> {
     let chars: Vec<char> = text.chars().collect();
     chars.chunks(width.max(1)).map(|row| Line::raw(row.iter().collect::<String>())).collect()
 }
 
-/// The link as a QR code, where it fits.
+/// Returns the link as a QR code, if it fits.
 fn code(state: &State, view: &RoomView, width: usize, height: usize) -> Option<Vec<Line<'static>>> {
     let code = view.invite.as_ref()?.qr().ok().filter(|_| state.qr && !state.look.ascii)?;
     let mut lines: Vec<_> = code.lines().collect();
-    // Half of the margin is margin enough, if only that fits.
+    // Half of the margin is sufficient, if only that fits.
     if lines.len() > height && lines.len() <= height + 2 {
         lines.pop();
         lines.remove(0);

@@ -1,4 +1,4 @@
-//! Items of the conversation as rows of the screen.
+//! Renders items of the conversation as rows of the screen.
 
 use anocm_core::{Timestamp, name::clean_text, room::Message};
 use ratatui::{
@@ -18,11 +18,11 @@ use crate::{
     text::{self, EventText},
 };
 
-/// Columns for the time that is left, with a space before it.
+/// Columns for the remaining time, with a space before it.
 const TIME: usize = 9;
 
-/// The rows that fill `height`, as far down as the state is scrolled. Cuts the scrolling to what
-/// there is.
+/// Returns the rows that fill `height` at the current scroll position. Clamps the scroll position
+/// to the available rows.
 pub(super) fn visible(
     state: &mut State,
     width: usize,
@@ -31,7 +31,7 @@ pub(super) fn visible(
 ) -> Vec<Line<'static>> {
     let wanted = height + state.scroll;
     let mut rows: Vec<Line<'static>> = Vec::new();
-    // From the newest up, so that the work does not grow with the history.
+    // From the newest upwards, so that the cost does not grow with the history.
     for item in state.items.iter().rev() {
         if rows.len() >= wanted {
             break;
@@ -76,7 +76,7 @@ fn said_rows(message: &Message, left: &str, width: usize, look: Look) -> Vec<Lin
     let head = head(message, columns, look);
     let used: usize = head.iter().map(|span| span.content.width()).sum();
     let text_style = if message.whispered_to.is_some() { Look::whisper() } else { Style::new() };
-    // Later rows stand behind a bar, so that a text cannot pass for another message.
+    // Continuation rows start with a bar, so that a text cannot imitate another message.
     let bar = look.sign("│ ", "| ");
     let text = clean_text(message.text.as_str()).replace('\t', " ");
     let texts = wrap(&text, columns.saturating_sub(used), columns.saturating_sub(2));
@@ -101,7 +101,7 @@ fn said_rows(message: &Message, left: &str, width: usize, look: Look) -> Vec<Lin
     rows
 }
 
-/// Who says it to whom: `(whisper) Bob #M3XD: `.
+/// Returns sender and recipient: `(whisper) Bob #M3XD: `.
 fn head(message: &Message, columns: usize, look: Look) -> Vec<Span<'static>> {
     let whispered = whispered(message, columns);
     let tag = format!(" #{}: ", message.from.tag);
@@ -114,8 +114,8 @@ fn head(message: &Message, columns: usize, look: Look) -> Vec<Span<'static>> {
     ]
 }
 
-/// As much of a whisper's mark as fits; of a name rather than of its tag, which names whom it was
-/// for.
+/// Returns as much of a whisper's mark as fits. Shortens the name rather than the tag, which
+/// identifies the recipient.
 fn whispered(message: &Message, columns: usize) -> String {
     let mark = text::whispered(message);
     let most = columns * 3 / 4;

@@ -1,20 +1,20 @@
-//! Bytes from a terminal as keys (ECMA-48, and what terminals made of it).
+//! Parses bytes from a terminal as keys (ECMA-48, and the variants that terminals use).
 //!
-//! What a person typed is never lost: an escape character followed by bytes that are no known
-//! sequence is the Escape key, and these bytes are parsed on their own. Only unknown sequences with
-//! numbers in them, which terminals send and people do not type, are dropped.
+//! Typed input is never lost: an escape character followed by bytes that are no known sequence is
+//! the Escape key, and these bytes are parsed on their own. Only unknown sequences with numbers in
+//! them, which terminals send and people do not type, are dropped.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 const ESCAPE: u8 = 0x1b;
 
-/// Longer sequences are no sequences.
+/// Anything longer is not a sequence.
 const LONGEST: usize = 64;
 
-/// What some bytes begin with.
+/// The result of parsing the beginning of some bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Parsed {
-    /// More bytes may follow that belong to it.
+    /// More bytes of the token may follow.
     Incomplete,
     /// A token, and its length in bytes.
     Complete(usize, Token),
@@ -27,8 +27,8 @@ pub(super) enum Token {
     Nothing,
 }
 
-/// The token that `bytes` begin with. Once the wait for more has `timed_out`, an incomplete sequence
-/// is what was typed.
+/// Parses the token that `bytes` begin with. Once the wait for more bytes has `timed_out`, an
+/// incomplete sequence is taken as typed.
 pub(super) fn first(bytes: &[u8], timed_out: bool) -> Parsed {
     match *bytes {
         [] => Parsed::Incomplete,
@@ -61,7 +61,7 @@ fn character(byte: u8) -> Token {
     }
 }
 
-/// A character of two to four bytes. Bytes that are not UTF-8 become U+FFFD.
+/// Parses a character of two to four bytes. Bytes that are not UTF-8 become U+FFFD.
 fn multibyte(bytes: &[u8], timed_out: bool) -> Parsed {
     let known = bytes.get(..bytes.len().min(4)).unwrap_or_default();
     let valid = match std::str::from_utf8(known) {
@@ -82,7 +82,7 @@ fn multibyte(bytes: &[u8], timed_out: bool) -> Parsed {
         .map_or(Parsed::Incomplete, |c| Parsed::Complete(c.len_utf8(), plain(KeyCode::Char(c))))
 }
 
-/// A sequence, without the escape character that it begins with.
+/// Parses a sequence, without the escape character that it begins with.
 fn escape(rest: &[u8], timed_out: bool) -> Parsed {
     match *rest {
         [] if timed_out => escape_key(),
@@ -114,7 +114,7 @@ const fn named(last: u8) -> Option<KeyCode> {
     })
 }
 
-/// `ESC [ parameters last`.
+/// Parses `ESC [ parameters last`.
 fn control_sequence(rest: &[u8], timed_out: bool) -> Parsed {
     let length = rest.iter().take_while(|byte| matches!(byte, 0x20..=0x3f)).count();
     let parameters = rest.get(..length).unwrap_or_default();
@@ -122,7 +122,7 @@ fn control_sequence(rest: &[u8], timed_out: bool) -> Parsed {
     let Some(&last) = rest.get(length) else {
         return match (parameters, timed_out || length > LONGEST) {
             (_, false) => Parsed::Incomplete,
-            // Typed, or else cut off.
+            // Typed, or a truncated sequence.
             ([], true) => escape_key(),
             (_, true) => Parsed::Complete(length + 2, Token::Nothing),
         };
@@ -144,19 +144,20 @@ fn control_sequence(rest: &[u8], timed_out: bool) -> Parsed {
     Parsed::Complete(whole, what)
 }
 
-/// `ESC [ last`, and the byte after that.
+/// Parses `ESC [ last`, and the byte after that.
 fn without_numbers(last: u8, next: Option<&u8>, timed_out: bool) -> Parsed {
     match (last, next) {
         // The function keys of a console.
         (b'[', Some(b'A'..=b'E')) => Parsed::Complete(4, Token::Nothing),
         (b'[', None) if !timed_out => Parsed::Incomplete,
-        // Function keys, Shift-Tab, the window's focus.
+        // Function keys, Shift-Tab, focus events of the window.
         (b'P'..=b'S' | b'Z' | b'I' | b'O', _) => Parsed::Complete(3, Token::Nothing),
         _ => named(last).map_or_else(escape_key, |code| Parsed::Complete(3, plain(code))),
     }
 }
 
-/// The first three numbers of `1;5:2;7`, each without what follows its colon; 0 if missing.
+/// Returns the first three numbers of `1;5:2;7`, each without the part after its colon; 0 if
+/// missing.
 fn numbers(parameters: &[u8]) -> [u32; 3] {
     let text = std::str::from_utf8(parameters).unwrap_or_default();
     let mut numbers = [0; 3];
@@ -178,14 +179,14 @@ const fn numbered(number: u32) -> Option<KeyCode> {
     })
 }
 
-/// A key by its character's number, as terminals tell it that were set to do so.
+/// Returns a key by its character's number, as terminals report it that are set to do so.
 fn coded(code: u32, modifiers: u32) -> Token {
     let code = match (code, char::from_u32(code)) {
         (13 | 57414, _) => KeyCode::Enter,
         (9, _) => KeyCode::Tab,
         (27, _) => KeyCode::Esc,
         (8 | 127, _) => KeyCode::Backspace,
-        // Keys without a character have numbers in a part of Unicode for private use.
+        // Keys without a character have numbers in a Unicode private use area.
         (0xe000..=0xf8ff, _) | (_, None) => return Token::Nothing,
         (_, Some(c)) if c.is_control() => return Token::Nothing,
         (_, Some(c)) => KeyCode::Char(c),
@@ -193,7 +194,7 @@ fn coded(code: u32, modifiers: u32) -> Token {
     key(code, of_number(modifiers))
 }
 
-/// One more than a bit for each modifier.
+/// The number is one more than a bit set of modifiers.
 fn of_number(number: u32) -> KeyModifiers {
     let bits = number.saturating_sub(1);
     let mut modifiers = KeyModifiers::NONE;
@@ -247,7 +248,7 @@ mod tests {
         assert_eq!(keys(b"\x1b[1;5C"), [key(KeyCode::Right, KeyModifiers::CONTROL)]);
         assert_eq!(keys(b"\x1b\r"), [key(KeyCode::Enter, KeyModifiers::ALT)]);
         assert_eq!(keys(b"\x1b[200~"), [Token::PasteBegins]);
-        // The panic key of a terminal that tells keys by numbers, in both ways there are.
+        // The panic key of a terminal that reports keys by numbers, in both encodings.
         assert_eq!(keys(b"\x1b[120;5u\x1b[27;5;120~"), [control('x'), control('x')]);
     }
 

@@ -1,8 +1,8 @@
-//! Keys as they are pressed.
+//! Key input.
 //!
-//! On Unix the terminal is read here and not by crossterm, which at its end reads for ever
-//! without telling, keeps what was typed in buffers that it never wipes, and types what is left
-//! of sequences that it does not know.
+//! On Unix the terminal is read here and not by crossterm, which at the end of input reads for ever
+//! without reporting it, keeps typed input in buffers that it never wipes, and reports the rest of
+//! unknown sequences as typed keys.
 
 #[cfg(not(unix))]
 mod other;

@@ -1,4 +1,4 @@
-//! What the screen shows, and when that changes by itself. Knows no terminal and no clock.
+//! The state of the screen and its expiry times. Independent of terminal and clock.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -16,20 +16,20 @@ use crate::{
 /// How long a live message stays on the screen.
 pub(super) const LIVE_SHOWN: Duration = Duration::from_secs(60);
 
-/// How long a line about what happened stays: names are in it, so not long either.
+/// How long a notice about an event stays: it contains names, so it is short-lived, too.
 pub(super) const TOLD_SHOWN: Duration = Duration::from_secs(120);
 
-/// How long a member is said to be typing after the last sign of it.
+/// How long a member is shown as typing after the last notification.
 const TYPING_SHOWN: Duration = Duration::from_secs(5);
 
-/// The most items on the screen, however much is kept; the oldest go first.
+/// The maximum number of items on the screen, however much is kept; the oldest go first.
 const MOST: usize = 10_000;
 
-/// Something on the screen, until its time comes.
+/// An item on the screen, until it expires.
 #[derive(Debug)]
 pub(super) struct Item {
     pub(super) what: What,
-    /// When it vanishes.
+    /// When the item vanishes.
     pub(super) until: Timestamp,
 }
 
@@ -47,33 +47,33 @@ impl Item {
         }
     }
 
-    /// Whether the time it has left is shown.
+    /// Whether the remaining time of the item is shown.
     pub(super) const fn counts_down(&self) -> bool {
         matches!(&self.what, What::Said(message) if message.expires.is_some())
     }
 }
 
-/// All that is shown beside the room's view.
+/// The state of the screen beside the room's view.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) items: VecDeque<Item>,
     pub(super) input: Input,
-    /// Shown instead of the conversation, until Escape, or Enter.
+    /// The page shown instead of the conversation, until Escape or Enter.
     pub(super) page: Option<Page>,
-    /// Shown after that page.
+    /// The page shown after that one.
     pub(super) next_page: Option<Page>,
-    /// Rows of the page above what is shown.
+    /// Rows of the page above the visible part.
     pub(super) page_top: usize,
-    /// The same when its end is shown.
+    /// The value of `page_top` when the end of the page is visible.
     pub(super) page_last: usize,
-    /// Rows between the newest and the bottom of what is shown.
+    /// Rows between the newest row and the bottom of the visible part.
     pub(super) scroll: usize,
-    /// Rows that a page up or down moves by: those shown last.
+    /// The number of rows last shown, by which PageUp and PageDown scroll.
     pub(super) height: usize,
     pub(super) qr: bool,
     pub(super) look: Look,
     typing: Vec<(MemberId, Timestamp)>,
-    /// Something that was shown is to be seen no more.
+    /// Something that was shown must no longer be visible.
     forgot: bool,
 }
 
@@ -95,7 +95,7 @@ impl State {
         }
     }
 
-    /// Takes in an event, of which `view` is the state.
+    /// Applies an event. `view` is the state after it.
     pub(super) fn apply(&mut self, event: &RoomEvent, view: &RoomView, now: Timestamp) {
         match event {
             RoomEvent::Message(message) => {
@@ -112,18 +112,18 @@ impl State {
                 self.typing.retain(|(other, _)| other != member);
                 self.typing.push((*member, now.saturating_add(TYPING_SHOWN)));
             }
-            // The panel shows who is here.
+            // The panel shows presence.
             RoomEvent::Presence { .. } => {}
             other => {
                 if let Some(told) = text::event(other, view) {
-                    self.tell(told, view, now);
+                    self.push_event(told, view, now);
                 }
             }
         }
     }
 
-    /// Shows a line about what happened, no longer than this guest lets anything be kept.
-    pub(super) fn tell(&mut self, told: EventText, view: &RoomView, now: Timestamp) {
+    /// Shows a notice about an event, no longer than the guest's cap allows.
+    pub(super) fn push_event(&mut self, told: EventText, view: &RoomView, now: Timestamp) {
         self.push(What::Told(told), now.saturating_add(shown(TOLD_SHOWN, view)));
     }
 
@@ -135,7 +135,7 @@ impl State {
         self.items.push_back(Item { what, until });
     }
 
-    /// Takes over what is kept after a change of the guest's cap.
+    /// Applies the kept history after a change of the guest's cap.
     pub(super) fn follow(&mut self, history: &[Message], view: &RoomView, now: Timestamp) {
         for item in &mut self.items {
             match &mut item.what {
@@ -158,7 +158,7 @@ impl State {
         }
     }
 
-    /// Forgets what has had its time. Whether anything was forgotten.
+    /// Removes expired items. Returns whether anything was removed.
     pub(super) fn expire(&mut self, now: Timestamp) -> bool {
         let before = self.items.len() + self.typing.len();
         self.items.retain(|item| item.until > now);
@@ -168,13 +168,13 @@ impl State {
         forgot
     }
 
-    /// Whether anything was forgotten since this was asked last.
+    /// Returns whether anything was forgotten since the last call.
     pub(super) fn take_forgot(&mut self) -> bool {
         std::mem::take(&mut self.forgot)
     }
 
-    /// When the screen changes by itself: something vanishes, or a countdown goes on, once a
-    /// second for all of them together.
+    /// Returns when the screen changes by itself: an item vanishes, or the countdowns advance, once
+    /// a second for all of them together.
     pub(super) fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
         let vanish = self.items.iter().map(|item| item.until);
         let typing = self.typing.iter().map(|(_, until)| *until);
@@ -183,19 +183,19 @@ impl State {
         vanish.chain(typing).chain(counts).min()
     }
 
-    /// Goes on to the page after this one, or back to the conversation.
+    /// Opens the page after this one, or the conversation.
     pub(super) fn turn_page(&mut self) {
         self.page = self.next_page.take();
         self.page_top = 0;
     }
 
-    /// Goes back to the conversation.
+    /// Returns to the conversation.
     pub(super) fn close_page(&mut self) {
         self.next_page = None;
         self.turn_page();
     }
 
-    /// Who is typing, of those in the room.
+    /// Returns the members of the room that are typing.
     pub(super) fn typing<'a>(&self, view: &'a RoomView) -> Vec<&'a anocm_core::session::Member> {
         view.members
             .iter()
@@ -213,8 +213,8 @@ impl State {
     }
 }
 
-/// How long something that nobody keeps is shown: so long at the most, and no longer than this
-/// guest lets anything be kept. Where nothing is kept at all there must still be time to read.
+/// Returns how long something that is not kept is shown: `most`, or the guest's cap if that is
+/// shorter. With a cap of live there must still be time to read.
 fn shown(most: Duration, view: &RoomView) -> Duration {
     match view.guest_retention.cap {
         Some(cap) if cap.is_live() => LIVE_SHOWN,
@@ -303,7 +303,7 @@ mod tests {
         assert!(!state.expire(at(5_999)));
         assert!(state.expire(at(6_000)));
         assert!(state.items.is_empty());
-        // Never kept, and yet to be read.
+        // Never kept, but shown long enough to be read.
         capped.guest_retention.cap = Some(Retention::Live);
         state.apply(&live(3), &capped, at(7_000));
         assert_eq!(state.next_change(at(7_000)), Some(at(67_000)));

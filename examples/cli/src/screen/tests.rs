@@ -31,9 +31,9 @@ fn pipe() -> (OwnedFd, OwnedFd) {
 struct Held {
     terminal: Terminal<TtyBackend>,
     keys: Source,
-    /// Where keys are pressed.
+    /// The end on which keys are pressed.
     keyboard: File,
-    /// Where frames arrive.
+    /// The end on which frames arrive.
     picture: File,
 }
 
@@ -49,7 +49,7 @@ impl Held {
         }
     }
 
-    /// Nothing fits into the terminal any more.
+    /// Returns a screen whose terminal accepts nothing more.
     fn stuck() -> Self {
         let mut held = Self::new();
         let output = &mut held.terminal.backend_mut().output;
@@ -78,7 +78,7 @@ fn what_is_typed_on_a_page_is_neither_lost_nor_something_else() {
         types(&mut screen, &room, "\r");
         assert_eq!(screen.state.page, None);
     }
-    // Not even that it was being typed was told to the others.
+    // No typing notification was sent to the other members either.
     assert_eq!(room.asked().len(), 5);
     for asked in room.asked() {
         let Command::Whisper { text, .. } = asked else { panic!("something else: {asked:?}") };
@@ -113,7 +113,7 @@ fn a_line_with_a_fault_is_given_back_where_it_is_seen() {
 async fn a_terminal_that_is_gone_is_left_in_less_than_a_second() {
     let mut held = Held::new();
     let (_stop, stops) = mpsc::channel(1);
-    // A room that never answers.
+    // A room that never replies.
     let mut room = room().then(RoomEvent::Entered).after_commands(9);
     drop(held.keyboard);
     let started = Instant::now();
@@ -173,7 +173,7 @@ async fn nothing_is_drawn_while_nothing_changes() {
     assert!(tokio::time::timeout(Duration::from_secs(3_600), talk).await.is_err());
     let mut drawn = vec![0; 1 << 16];
     let count = held.picture.read(&mut drawn).unwrap();
-    // Two frames of a screen of 80 by 24, and the times when what was told vanishes.
+    // Two frames of a screen of 80 by 24, and redraws when notices vanish.
     assert!(count < 8_000, "{count}");
     assert_eq!(held.picture.read(&mut drawn).unwrap_err().kind(), io::ErrorKind::WouldBlock);
 }
@@ -190,7 +190,7 @@ async fn a_frame_that_is_not_taken_is_forgotten_with_what_it_shows() {
     let talk = screen.talk(&mut room, &mut held.terminal, ends, GuestRetention::default());
     assert!(tokio::time::timeout(Duration::from_secs(2), talk).await.is_err());
     let output = &mut held.terminal.backend_mut().output;
-    // What waits now was drawn after that.
+    // What is pending now was drawn after that.
     assert!(output.is_pending() && !screen.stale);
     assert!(output.stalls_at() > before + Duration::from_millis(500));
 }

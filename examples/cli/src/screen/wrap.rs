@@ -1,15 +1,15 @@
-//! Text broken into rows, by the columns it takes on a terminal.
+//! Breaks text into rows by its width on a terminal.
 
 use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
 
-/// The most rows a text is given, and one that says so if it has more: one message cannot push all
-/// others off the screen.
+/// The maximum number of rows of a text, without the row that marks a truncation: one message
+/// cannot push all others off the screen.
 const MOST: usize = 100;
 
 /// Breaks `text` into rows: the first of at most `first` columns, the others of at most `rest`.
-/// Breaks between words where it can, else between characters as people see them. What would
-/// take more than [`MOST`] rows ends with an ellipsis.
+/// Breaks between words where it can, otherwise between graphemes. A text of more than [`MOST`]
+/// rows ends with an ellipsis.
 pub(super) fn wrap(text: &str, first: usize, rest: usize) -> Vec<String> {
     let mut rows = Rows { done: Vec::new(), row: String::new(), left: first, rest: rest.max(2) };
     if rows.text(text).is_none() {
@@ -26,7 +26,7 @@ struct Rows {
     rest: usize,
 }
 
-/// `None` in place of a row too many.
+/// Methods return `None` when the row limit is reached.
 impl Rows {
     fn text(&mut self, text: &str) -> Option<()> {
         for (n, line) in text.lines().enumerate() {
@@ -57,7 +57,7 @@ impl Rows {
     }
 
     fn grapheme(&mut self, grapheme: &str) -> Option<()> {
-        // Marks without end can make one character wider than any row.
+        // Unlimited combining marks can make one grapheme wider than any row.
         let grapheme = if grapheme.width() > self.rest { "\u{fffd}" } else { grapheme };
         let width = grapheme.width();
         if width > self.left {
@@ -75,13 +75,14 @@ impl Rows {
     }
 }
 
-/// The columns of text, character by character as people see them, which is how it is drawn. The
-/// whole can count as less where neighbours join into one shape.
+/// Returns the columns of text, summed over its graphemes, which is how it is drawn. The width of
+/// the whole string can be smaller where neighbours join into one shape.
 fn columns(text: &str) -> usize {
     text.graphemes(true).map(|grapheme| grapheme.width()).sum()
 }
 
-/// As much of `text` as fits into `most` columns, with an ellipsis when something is missing.
+/// Returns as much of `text` as fits into `most` columns, with an ellipsis when something is
+/// missing.
 pub(super) fn cut(text: &str, most: usize) -> String {
     if columns(text) <= most {
         return text.to_owned();

@@ -1,4 +1,4 @@
-//! The course of a conversation by lines: reading, sending what is left, leaving.
+//! The event loop of a conversation by lines: reading, draining the send queue, leaving.
 
 use std::{io, time::Duration};
 
@@ -8,38 +8,38 @@ use tokio::time::Instant;
 use super::{Ends, Flow, Front, HANGING_UP, LEAVING, Manner, Outcome, until, wish};
 use crate::{lines::Line, printer::Outlet, room::Room, signals::Stop};
 
-/// How long the messages that wait at the end of input may make no progress before leaving.
+/// How long the queued messages may make no progress at the end of input before leaving.
 pub(super) const SENDING: Duration = Duration::from_secs(10);
 
-/// How long writing may take when nobody is to be waited for.
+/// How long the remaining output may take after a stop, at the least.
 const AT_ONCE: Duration = Duration::from_millis(200);
 
-/// The same when everything is to be gone.
+/// How long it may take after a hang-up, or when everything is wiped.
 const WIPED: Duration = Duration::from_millis(20);
 
-/// When a line that had no place in the queue is tried again.
+/// When to retry a line that did not fit into the send queue.
 const AGAIN: Duration = Duration::from_millis(100);
 
-/// A conversation by lines under way.
+/// The state of a conversation by lines.
 pub(super) struct Talk {
     manner: Manner,
     entered: bool,
-    /// The room was asked to end, which it has not done yet.
+    /// The guest asked to close the room, which has not ended yet.
     closing: bool,
-    /// Something may have been said since last nothing waited.
+    /// A line may have queued something since the send queue was last empty.
     said: bool,
-    /// Something that was said was not sent.
+    /// Something was queued and not sent.
     unsaid: bool,
-    /// A signal came.
+    /// A signal arrived.
     stopped: bool,
     /// The terminal or the reader of the output is gone.
     pub(super) hung_up: bool,
     stage: Stage,
     held: Option<Line>,
     deadline: Option<Instant>,
-    /// How many messages waited when that was looked at last.
+    /// The number of queued messages at the last check.
     waiting: usize,
-    /// Since when nobody reads what is written.
+    /// Since when the output buffer has been full.
     stalled: Option<Instant>,
 }
 
@@ -47,9 +47,9 @@ pub(super) struct Talk {
 enum Stage {
     /// Lines are read, once in the room.
     Open,
-    /// The input is at its end, but not the conversation.
+    /// The input has ended, but not the conversation.
     Listening,
-    /// Nothing more is read; what was typed is still being sent.
+    /// Nothing more is read; the send queue is being drained.
     Sending,
     Leaving,
 }
@@ -110,7 +110,8 @@ impl Talk {
                         self.leave(room, false);
                     }
                 },
-                // A reader who takes time takes it from nobody, but must not hold up who stops.
+                // A slow reader does not use up the deadline, but must not delay a guest that
+                // stops.
                 () = until(self.deadline), if free || self.stopped => {
                     if self.stage == Stage::Leaving {
                         return self.gives_up(room, front);
@@ -128,7 +129,7 @@ impl Talk {
         }
     }
 
-    /// Whether there is place to write; puts the deadline off by the time that there was none.
+    /// Whether there is space for output; extends the deadline by the time that there was none.
     fn looks(&mut self, outlet: &Outlet) -> bool {
         let free = outlet.is_free();
         if !free {
@@ -159,7 +160,7 @@ impl Talk {
             self.entered = true;
             wish(room, self.manner.wishes);
         }
-        self.manner.entering.hear(event);
+        self.manner.entering.on_event(event);
         Ok(None)
     }
 
@@ -179,20 +180,21 @@ impl Talk {
         Ok(())
     }
 
-    /// Leaves, but not before everything is done, if that comes about in time.
+    /// Drains the send queue before leaving, within the deadline.
     fn send_first(&mut self) {
         self.stage = Stage::Sending;
         self.deadline = Some(Instant::now() + SENDING);
     }
 
-    /// How much of what was said waits. Without something said, what waits is the room's own.
+    /// Returns how many messages of the guest are queued. If no line queued anything, the queue
+    /// holds the room's own messages only.
     fn waits<R: Room>(&mut self, room: &R) -> usize {
         let waiting = room.view().waiting;
         self.said &= waiting > 0;
         if self.said { waiting } else { 0 }
     }
 
-    /// Leaves once everything is done.
+    /// Leaves once everything is sent.
     fn drain<R: Room>(&mut self, waiting: usize, room: &R) {
         if waiting == 0 && !self.closing {
             self.leave(room, false);
@@ -202,13 +204,14 @@ impl Talk {
         self.waiting = waiting;
     }
 
-    /// Leaves, `late` if it was waited for what did not come.
+    /// Leaves; `late` means that the deadline for entering or sending has passed.
     fn leave<R: Room>(&mut self, room: &R, late: bool) {
         self.stage = Stage::Leaving;
         let waits = self.waits(room) > 0;
-        // A refusal means that there is nothing to leave: the deadline has passed then.
+        // A refusal means that there is no room to leave: give up at once.
         let refused = room.command(Command::Leave).is_err();
-        // In a room that is left at once, nothing is sent any more. Else it goes first.
+        // A room that is left before entering sends nothing more. Otherwise the queue is sent
+        // first.
         let at_once = room.view().me.is_none();
         self.unsaid |= self.held.is_some() || waits && (late || at_once);
         let now = Instant::now();
@@ -228,7 +231,7 @@ impl Talk {
         self.deadline = Some(self.deadline.map_or(deadline, |earlier| earlier.min(deadline)));
     }
 
-    /// Leaving took too long, or could not even begin.
+    /// Gives up: leaving timed out, or was not possible.
     fn gives_up<R: Room, F: Front>(
         &mut self,
         room: &R,
@@ -240,7 +243,7 @@ impl Talk {
         Ok(None)
     }
 
-    /// Says what was asked for and not done.
+    /// Warns about requests that were not carried out.
     fn warn<F: Front>(&self, ended: Ended, front: &mut F) -> io::Result<()> {
         if self.unsaid && ended != Ended::Wiped {
             front.warn("not all that was said is known to have been sent")?;
@@ -253,20 +256,21 @@ impl Talk {
 
     pub(super) fn outcome(&self, ended: Option<Ended>) -> Outcome {
         match Outcome::of(ended.unwrap_or(Ended::Left), self.closing) {
-            // Told to stop before it was in: what there was to say has not been said.
+            // Stopped before entering: the input has not been sent.
             Outcome::Well if self.unsaid || !self.entered => Outcome::Lost,
             outcome => outcome,
         }
     }
 
-    /// Waits until everything written is read, or as long as there is time for that; says whether
-    /// it was.
-    pub(super) async fn told(&self, outcome: Outcome, ends: &mut Ends) -> bool {
+    /// Waits until all output is written or the timeout for that has passed; returns whether it was
+    /// written.
+    pub(super) async fn flushed(&self, outcome: Outcome, ends: &mut Ends) -> bool {
         let now = Instant::now();
         let deadline = match (outcome, self.stopped) {
             (Outcome::Wiped, _) => Some(now + WIPED),
             _ if self.hung_up => Some(now + WIPED),
-            // Given up, or told to stop a second time: only what takes no waiting.
+            // Stopped: the rest of the leave deadline. None is left after giving up or a second
+            // stop.
             (_, true) => Some(self.deadline.unwrap_or(now).max(now + AT_ONCE)),
             (_, false) => None,
         };

@@ -32,7 +32,7 @@ fn ends(input: &'static str) -> (Ends, mpsc::Sender<Stop>) {
     (Ends { lines: Lines::of(input.as_bytes()), stops, outlet: Outlet::wide() }, stop)
 }
 
-/// What came of it, what was written, and how long it took.
+/// Returns the outcome, the output, and the time it took.
 async fn run(room: &mut Scripted, input: &'static str) -> (Outcome, String, Duration) {
     let (started, (ends, _stop)) = (Instant::now(), ends(input));
     let mut written = Vec::new();
@@ -98,7 +98,7 @@ async fn a_room_is_left_only_once_it_is_closed_if_that_was_asked_for() {
     }
 }
 
-/// Output that is answered by a signal as soon as this word is written.
+/// Output that triggers a stop as soon as this word is written.
 struct Stopping(&'static str, mpsc::Sender<Stop>);
 
 impl Write for Stopping {
@@ -120,7 +120,7 @@ async fn what_waits_when_left_at_once_is_lost_unless_it_was_a_sign_of_life() {
     let silent = ("", "entered", 1, Outcome::Well);
     let said = ("hi\n/help\n", "note", 2, Outcome::Lost);
     for (input, word, commands, outcome) in [silent, said] {
-        // As a room shows itself once it is over.
+        // The view of a room that has ended.
         let mut over = view(1);
         over.me = None;
         let mut room = left(Scripted::new(over).then(RoomEvent::Entered), commands);
@@ -139,7 +139,7 @@ async fn whoever_does_not_get_in_gives_up_in_time_and_says_why() {
     };
     let mut room = left(Scripted::new(view(0)).then(RoomEvent::Connection(waiting)), 1);
     let (ends, _stop) = ends("hi\n");
-    let manner = Manner { entering: Entering::new(None, false), ..Manner::default() };
+    let manner = Manner { entering: Joining::new(None, false), ..Manner::default() };
     let (started, mut written) = (Instant::now(), Vec::new());
     let outcome = talk(&mut room, &mut Plain::new(&mut written, false, false), ends, manner).await;
     assert_eq!((outcome, started.elapsed()), (Outcome::Lost, Duration::from_secs(60)));
@@ -151,7 +151,7 @@ async fn whoever_does_not_get_in_gives_up_in_time_and_says_why() {
     assert!(matches!(room.asked().as_slice(), [Command::Leave]));
 }
 
-/// A reader who reads only when told to.
+/// A reader that reads only when told to.
 struct Stalled(Receiver<()>);
 
 impl Write for Stalled {
@@ -179,7 +179,7 @@ async fn nothing_is_fetched_for_a_reader_who_stalls_and_signals_are_heard() {
     let manner = Manner { stay: true, ..Manner::default() };
     let mut plain = Plain::new(printer, false, false);
     let (outcome, ()) = tokio::join!(talk(&mut room, &mut plain, ends, manner), async {
-        // Only once nothing else goes on does time pass.
+        // Paused time advances only when all tasks are idle.
         tokio::time::sleep(Duration::from_secs(3600)).await;
         stop.send(Stop::Requested).await.unwrap();
     });

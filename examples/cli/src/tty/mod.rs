@@ -1,8 +1,8 @@
-//! The terminal: keys from it and frames to it, neither of which ever blocks.
+//! The terminal: reads keys and writes frames without ever blocking.
 //!
-//! A terminal that is not read, such as a stalled ssh session, blocks a write for as long as it
-//! likes. `O_NONBLOCK` prevents that, but belongs to the open file description, which standard
-//! input and output share with the shell. So the terminal is opened a second time.
+//! A terminal that is not read, such as that of a stalled ssh session, blocks a write indefinitely.
+//! `O_NONBLOCK` prevents that, but belongs to the open file description, which standard input and
+//! output share with the shell. So the terminal is opened a second time.
 
 #[cfg_attr(unix, path = "unix.rs")]
 #[cfg_attr(not(unix), path = "other.rs")]

@@ -1,10 +1,10 @@
-//! Terminals of other systems, by crossterm and the standard library.
+//! Terminals of other systems, through crossterm and the standard library.
 
 use std::io::{self, Write as _};
 
 use zeroize::Zeroize as _;
 
-/// The writing side of a console, which takes what it is given.
+/// The writing side of a console, which accepts everything written to it.
 #[derive(Debug)]
 pub(crate) struct TtyWriter(());
 

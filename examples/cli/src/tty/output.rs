@@ -1,4 +1,4 @@
-//! What is on its way to the terminal.
+//! Output that is queued for the terminal.
 
 use std::{
     fmt,
@@ -11,25 +11,25 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use super::system::TtyWriter;
 
-/// A terminal that takes nothing for so long is stalled.
+/// A terminal that accepts nothing for this long is stalled.
 const STALLED: Duration = Duration::from_millis(500);
 
-/// Room for a whole frame of a large screen.
+/// Capacity for a whole frame of a large screen.
 const FRAME: usize = 64 * 1024;
 
-/// Takes bytes without waiting and hands them to the terminal as fast as that takes them. What
-/// was handed over is wiped.
+/// Accepts bytes without waiting and writes them as fast as the terminal accepts them. Written
+/// bytes are wiped.
 pub(crate) struct Output {
     writer: TtyWriter,
     bytes: Zeroizing<Vec<u8>>,
-    /// How many of them were written.
+    /// How many of the bytes were written.
     written: usize,
-    /// When the terminal last_progress something last, or was given something while it owed nothing.
+    /// When the terminal last accepted something, or was given something while nothing was pending.
     last_progress: Instant,
 }
 
 impl Output {
-    /// To the terminal that is standard output.
+    /// Writes to the terminal that is standard output.
     ///
     /// # Errors
     /// When it cannot be opened a second time.
@@ -47,17 +47,17 @@ impl Output {
         Ok(Self::to(TtyWriter::of(to)?))
     }
 
-    /// Whether something waits to be written.
+    /// Whether bytes are waiting to be written.
     pub(crate) fn is_pending(&self) -> bool {
         !self.bytes.is_empty()
     }
 
-    /// When the terminal will count as stalled if it takes nothing until then.
+    /// Returns when the terminal counts as stalled if it accepts nothing until then.
     pub(crate) fn stalls_at(&self) -> Instant {
         self.last_progress + STALLED
     }
 
-    /// Writes what the terminal takes without waiting.
+    /// Writes what the terminal accepts without waiting.
     ///
     /// # Errors
     /// When the terminal is gone.
@@ -74,7 +74,7 @@ impl Output {
         Ok(())
     }
 
-    /// Writes everything. Cancel safe: what was not written can be written later.
+    /// Writes everything. Cancel-safe: what was not written can be written later.
     ///
     /// # Errors
     /// When the terminal is gone.
@@ -86,20 +86,20 @@ impl Output {
         Ok(())
     }
 
-    /// Forgets what was not written. The terminal may have had half of an order, which the next
-    /// one cancels: all begin with an escape character.
+    /// Discards what was not written. The terminal may have received half of an escape sequence,
+    /// which the next one cancels: all begin with an escape character.
     pub(crate) fn abandon(&mut self) {
         self.bytes.zeroize();
         self.written = 0;
     }
 
-    /// Forgets it, and has the kernel forget what the terminal has not read.
+    /// Discards it, and has the kernel discard what the terminal has not read.
     pub(crate) fn discard(&mut self) {
         self.abandon();
         self.writer.discard();
     }
 
-    /// Columns and rows, if the terminal says.
+    /// Returns columns and rows, if the terminal reports them.
     pub(crate) fn size(&self) -> Option<(u16, u16)> {
         self.writer.size()
     }

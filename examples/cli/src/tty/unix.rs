@@ -1,4 +1,4 @@
-//! Terminals of Unix, by descriptors that do not block.
+//! Terminals on Unix, through non-blocking descriptors.
 
 use std::{
     io,
@@ -15,12 +15,12 @@ use tokio::{
 };
 use zeroize::Zeroize as _;
 
-/// The terminal behind a standard stream, opened once more: with flags of its own.
+/// Opens the terminal behind a standard stream again, with its own status flags.
 fn reopen(stream: BorrowedFd<'_>, access: OFlags) -> io::Result<OwnedFd> {
     let flags = access | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let by_name = ttyname(stream, Vec::new()).and_then(|name| open(name, flags, Mode::empty()));
-    // In a mount namespace of its own a process has a terminal without a name; a terminal of
-    // another user can be opened as the controlling one only.
+    // In its own mount namespace a process has a terminal without a name; a terminal of another
+    // user can only be opened as the controlling one.
     let by_number = || {
         let path = format!("/proc/self/fd/{}", stream.as_raw_fd());
         open(path, flags, Mode::empty())
@@ -30,18 +30,18 @@ fn reopen(stream: BorrowedFd<'_>, access: OFlags) -> io::Result<OwnedFd> {
     Ok(terminal)
 }
 
-/// Bytes from the terminal, and changes of its size.
+/// Reads bytes from the terminal and reports changes of its size.
 #[derive(Debug)]
 pub(crate) struct TtyReader {
-    // Of the type for pipes only readiness and reading are used, which are the same for both.
+    // Of the pipe type only readiness and reading are used, which work the same for a terminal.
     from: pipe::Receiver,
     resized: Signal,
 }
 
-/// What comes from a terminal.
+/// A result of reading from a terminal.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum ReadEvent {
-    /// So many bytes.
+    /// The number of bytes read.
     Bytes(usize),
     Resized,
     /// Hung up, or not readable for another reason.
@@ -62,7 +62,7 @@ impl TtyReader {
         Ok(Self { from, resized: signal(SignalKind::window_change())? })
     }
 
-    /// Reads what is there, at least one byte. Cancel safe.
+    /// Reads the available bytes, at least one. Cancel-safe.
     pub(crate) async fn read(&mut self, into: &mut [u8]) -> ReadEvent {
         loop {
             tokio::select! {
@@ -86,7 +86,7 @@ impl TtyReader {
 /// The writing side of a terminal.
 #[derive(Debug)]
 pub(crate) struct TtyWriter {
-    // As above, of the type for pipes.
+    // Of the pipe type only readiness and writing are used, as above.
     to: pipe::Sender,
 }
 
@@ -103,12 +103,13 @@ impl TtyWriter {
         Ok(Self { to: pipe::Sender::from_owned_fd_unchecked(terminal)? })
     }
 
-    /// Waits until something can be written, or never will be. Cancel safe.
+    /// Waits until the terminal is writable or has failed. Cancel-safe.
     pub(crate) async fn ready(&self) -> io::Result<()> {
         self.to.writable().await
     }
 
-    /// Writes as much as is taken at once and wipes that; none if nothing is taken now.
+    /// Writes as much as is accepted without waiting, and wipes it; returns 0 if nothing is
+    /// accepted now.
     pub(crate) fn write(&self, bytes: &mut [u8]) -> io::Result<usize> {
         match self.to.try_write(bytes) {
             Ok(count) => {
@@ -122,13 +123,13 @@ impl TtyWriter {
         }
     }
 
-    /// Has the kernel forget what was written and not read.
+    /// Has the kernel discard what was written and not read.
     pub(crate) fn discard(&self) {
-        // A pipe in a test cannot, nor can a terminal that is gone.
+        // Not possible for a pipe in a test, nor for a terminal that is gone.
         let _ = tcflush(&self.to, QueueSelector::OFlush);
     }
 
-    /// Columns and rows, if the terminal says.
+    /// Returns columns and rows, if the terminal reports them.
     pub(crate) fn size(&self) -> Option<(u16, u16)> {
         let size = tcgetwinsize(&self.to).ok()?;
         (size.ws_col > 0 && size.ws_row > 0).then_some((size.ws_col, size.ws_row))

@@ -1,5 +1,5 @@
-//! A program that is made of the library, hardened as the programs are: a guest in any number of
-//! rooms over one connection.
+//! A program that embeds the library, hardened as the programs are: a guest in any number of rooms
+//! over one connection.
 
 use std::{
     collections::BTreeMap,
@@ -22,12 +22,12 @@ use super::{
     secrets::{self, Markers, Told, disguised, undisguised},
 };
 
-/// The test that is the program, too: a file that has an embedder has this test.
+/// The test that is also the program: a file that uses an embedder has this test.
 const TEST: &str = "the_embedder_starts_and_ends";
-/// Says that this process is the program.
+/// Marks this process as the program.
 const EMBEDDER: &str = "ANOCM_TEST_EMBEDDER";
 
-/// Whether this process is the program, and has done its work now.
+/// Whether this process is the program, which has finished then.
 pub(crate) fn was_embedder() -> bool {
     let is_embedder = std::env::var_os(EMBEDDER).is_some();
     if is_embedder {
@@ -36,13 +36,12 @@ pub(crate) fn was_embedder() -> bool {
     is_embedder
 }
 
-/// What the guest says, put together only there.
+/// Returns a message of the guest, assembled at run time only.
 pub(crate) fn words(number: u32) -> String {
     format!("{number} is what this is about, says the guest {number}")
 }
 
-/// The program. Does what it is told line by line and tells what happens, until there are no more
-/// orders.
+/// The program. Executes orders line by line and reports events, until there are no more orders.
 fn run() {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(2).enable_all().build().unwrap();
@@ -68,13 +67,13 @@ fn run() {
     });
 }
 
-/// What happens next in any of the rooms.
+/// Returns the next event of any of the rooms.
 async fn next(rooms: &mut [Room]) -> RoomEvent {
     let events = rooms.iter_mut().map(|room| {
         Box::pin(async {
             match room.next_event().await {
                 Some(event) => event,
-                // It has ended.
+                // The room has ended.
                 None => std::future::pending().await,
             }
         })
@@ -144,7 +143,7 @@ impl Guest {
     }
 }
 
-/// A running client of the relay of an invite.
+/// Starts a client of the relay of an invite.
 fn client(invite: &Invite) -> Client {
     let transport = Arc::new(WsTransport::new(invite.relay(), WsOptions::default()).unwrap());
     let (client, driver) = Client::new(transport, ClientConfig::default()).unwrap();
@@ -160,7 +159,7 @@ pub(crate) struct Embedder {
 }
 
 impl Embedder {
-    /// Starts it. It is in no room yet.
+    /// Starts the program, which is in no room yet.
     pub(crate) fn start() -> Self {
         let mut child = std::process::Command::new(std::env::current_exe().unwrap())
             .args(["--exact", TEST, "--nocapture"])
@@ -180,17 +179,17 @@ impl Embedder {
         self.wait("entered");
     }
 
-    /// Has it do something.
+    /// Sends it an order.
     pub(crate) fn order(&mut self, order: &str) {
         writeln!(self.child.stdin.as_mut().unwrap(), "{order}").unwrap();
     }
 
-    /// Gives no more orders: it drops everything and ends.
+    /// Ends the orders: the program drops everything and ends.
     pub(crate) fn close(&mut self) {
         drop(self.child.stdin.take());
     }
 
-    /// The rest of the next line that begins so.
+    /// Returns the rest of the next line that begins with `start`.
     pub(crate) fn wait(&self, start: &str) -> String {
         loop {
             let line = self.lines.recv_timeout(PATIENCE).unwrap();
@@ -200,12 +199,12 @@ impl Embedder {
         }
     }
 
-    /// Waits until it has heard so many messages.
+    /// Waits until it has received this many messages.
     pub(crate) fn hear(&self, messages: usize) {
         (0..messages).for_each(|_| drop(self.wait("message")));
     }
 
-    /// How many messages it keeps.
+    /// Returns how many messages it keeps.
     pub(crate) fn kept(&mut self) -> usize {
         self.order("count");
         self.wait("kept").parse().unwrap()
@@ -217,22 +216,22 @@ impl Embedder {
         self.close();
     }
 
-    /// The process.
+    /// Returns its process id.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Whether it has not ended.
+    /// Whether it is still running.
     pub(crate) fn lives(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// Waits for the end.
+    /// Waits for its end.
     pub(crate) fn end(&mut self) {
         assert!(self.child.wait().unwrap().success());
     }
 
-    /// What to look for: of the secrets that it told, and what is `known`.
+    /// Returns the byte strings to look for: the secrets that it reported, and `known`.
     pub(crate) fn looked_for(&self, known: &[(&str, String)]) -> Markers {
         let mut markers = self.told.markers();
         for (what, text) in known {
@@ -241,7 +240,7 @@ impl Embedder {
         markers
     }
 
-    /// Where in its memory that is.
+    /// Returns where its memory contains them.
     pub(crate) fn holds(&self, markers: &Markers) -> BTreeMap<String, Vec<(String, usize)>> {
         let places = |markers| occurrences(self.pid(), markers).unwrap();
         markers.iter().map(|(what, markers)| (what.clone(), places(markers))).collect()

@@ -1,4 +1,4 @@
-//! `anocm` in pipes.
+//! `anocm` with pipes.
 
 use std::{
     io::Write as _,
@@ -15,7 +15,7 @@ pub(crate) struct Anocm {
     child: Child,
     input: Option<ChildStdin>,
     output: Output,
-    /// Relays that are there for the room that it opened.
+    /// Relays that run for the room that it opened.
     relays: Option<Server>,
 }
 
@@ -30,7 +30,7 @@ impl Anocm {
         Self::run(Command::new(env!("CARGO_BIN_EXE_anocm")).args(words), environment)
     }
 
-    /// The same with its system calls watched.
+    /// The same with its system calls traced.
     #[cfg(target_os = "linux")]
     pub(crate) fn start_watched(words: &[&str], trace: &Trace) -> Self {
         let (watcher, before) = trace.watcher();
@@ -54,8 +54,8 @@ impl Anocm {
         Self { child, input, output, relays: None }
     }
 
-    /// Opens a room and gives its link. If not told otherwise it is in its own process, or at two
-    /// relays where tests have those.
+    /// Opens a room and returns its link. Without `--relay` the room is in its own process, or at
+    /// two relays where tests use two.
     pub(crate) fn open(words: &[&str]) -> (Self, String) {
         let relays = Server::instead_of_own(words);
         let at = relays.as_ref().map_or(vec![], |relays| vec!["--relay", &relays.url]);
@@ -67,7 +67,7 @@ impl Anocm {
         (alice, link)
     }
 
-    /// Joins by a link and waits until in.
+    /// Joins by a link and waits until it has entered.
     pub(crate) fn join(link: &str, words: &[&str]) -> Self {
         let mut guest = Self::start(&[&["join", "-"], words].concat());
         guest.say(link);
@@ -80,27 +80,27 @@ impl Anocm {
         writeln!(self.input.as_mut().unwrap(), "{line}").unwrap();
     }
 
-    /// The next line that contains `part`.
+    /// Returns the next line that contains `part`.
     pub(crate) fn wait(&mut self, part: &str) -> String {
         self.up_to(part).pop().unwrap()
     }
 
-    /// All lines up to the next one that contains `part`, which is the last.
+    /// Returns all lines up to the next one that contains `part`, which is the last.
     pub(crate) fn up_to(&mut self, part: &str) -> Vec<String> {
         self.output.up_to(part)
     }
 
-    /// Everything that was written so far and waited past.
+    /// Returns all lines that were read so far.
     pub(crate) fn seen(&self) -> &[String] {
         &self.output.seen
     }
 
-    /// Everything on standard error so far.
+    /// Returns everything on standard error so far.
     pub(crate) fn errors(&self) -> String {
         self.output.errors()
     }
 
-    /// The process.
+    /// Returns its process id.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -122,7 +122,7 @@ impl Anocm {
         self.child.wait().unwrap()
     }
 
-    /// Ends it without a chance to say anything: `kill -9`.
+    /// Ends it without a chance to send anything: `kill -9`.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.end();

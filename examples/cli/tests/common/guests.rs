@@ -1,4 +1,4 @@
-//! Guests of one room who all say numbered words, which each of them must see.
+//! Guests of one room that all send numbered messages, which each of them must receive.
 
 use super::Anocm;
 
@@ -8,22 +8,22 @@ const NAMES: [&str; 4] = ["Alice", "Bob", "Carol", "Dave"];
 pub(crate) struct Guests {
     all: Vec<Guest>,
     pub(crate) link: String,
-    /// Who is in the room, and what members compare.
+    /// The roster and the safety code.
     view: Vec<String>,
 }
 
-/// One of them.
+/// One of the guests.
 pub(crate) struct Guest {
     pub(crate) name: &'static str,
     pub(crate) anocm: Anocm,
-    /// How many words this guest has said.
+    /// How many messages this guest has sent.
     said: usize,
-    /// How many lines this guest had seen when everybody had met.
+    /// How many lines this guest had seen when all had met.
     met: usize,
 }
 
 impl Guests {
-    /// Guests in a new room at these relays, once each has heard of each.
+    /// Opens a new room at these relays; returns once each guest has received something from each.
     pub(crate) fn meet(relays: &str) -> Self {
         let (alice, link) = Anocm::open(&["--relay", relays]);
         let mut all = vec![Guest::new(NAMES[0], alice)];
@@ -35,8 +35,9 @@ impl Guests {
             all.push(Guest::new(name, newcomer));
         }
         let mut guests = Self { all, link, view: Vec::new() };
-        // The last one first: whoever came before owes an answer, and this is it. Other signs of
-        // life come a minute later at the earliest, if nothing is said until then.
+        // The last one first: a guest that was there before owes a response to each newcomer, and
+        // this is it. Other presence updates come a minute later at the earliest, if nothing is
+        // sent until then.
         for number in (0..NAMES.len()).rev() {
             guests.get(number).say(1, "");
             guests.see_the_last_words();
@@ -47,27 +48,27 @@ impl Guests {
         guests
     }
 
-    /// Everybody says so many words more, without waiting for anything.
+    /// Each guest sends `count` more messages, without waiting for anything.
     pub(crate) fn say(&mut self, count: usize) {
         self.say_long(count, "");
     }
 
-    /// The same with something at the end of each.
+    /// The same with `end` appended to each message.
     pub(crate) fn say_long(&mut self, count: usize, end: &str) {
         self.each(|guest| guest.say(count, end));
     }
 
-    /// Everybody sees a line with this in it.
+    /// Waits until each guest has seen a line with this in it.
     pub(crate) fn wait(&mut self, part: &str) {
         self.each(|guest| drop(guest.anocm.wait(part)));
     }
 
-    /// One after the other.
+    /// Calls `does` for one guest after the other.
     pub(crate) fn each(&mut self, does: impl FnMut(&mut Guest)) {
         self.all.iter_mut().for_each(does);
     }
 
-    /// Something of each.
+    /// Calls `of` for each guest and returns the results.
     pub(crate) fn map<T>(&self, of: impl Fn(&Guest) -> T) -> Vec<T> {
         self.all.iter().map(of).collect()
     }
@@ -76,7 +77,7 @@ impl Guests {
         self.all.get_mut(number).unwrap()
     }
 
-    /// Waits until everybody has seen the last word of everybody.
+    /// Waits until each guest has received the last message of each.
     pub(crate) fn see_the_last_words(&mut self) {
         let last: Vec<_> = self.all.iter().map(|guest| (guest.name, guest.said)).collect();
         for guest in &mut self.all {
@@ -88,7 +89,7 @@ impl Guests {
         }
     }
 
-    /// Everybody leaves, with this exit code.
+    /// Each guest leaves, with this exit code.
     pub(crate) fn leave(&mut self, code: i32) {
         self.each(|guest| guest.anocm.close());
         self.each(|guest| {
@@ -97,8 +98,9 @@ impl Guests {
         });
     }
 
-    /// Each has seen the same words of each, in the order in which they were said and none twice,
-    /// and of every other one its guest was told that it was not sent. Gives how many those are.
+    /// Asserts that each guest has received the same messages of each, in the order in which they
+    /// were sent and none twice, and that every other message was reported as not sent to its
+    /// sender. Returns how many those are.
     pub(crate) fn assert_nothing_is_lost_or_doubled(&self) -> usize {
         let mut refused = 0;
         for guest in &self.all {
@@ -115,15 +117,15 @@ impl Guests {
         refused
     }
 
-    /// Since all have met, nobody was told anything but words and how the connection is; nor
-    /// before that of any trouble, except that what is never kept went by while they came in.
+    /// Asserts that since all met, each guest has seen only messages and the state of the
+    /// connection, and no trouble before that, except live entries that it missed while joining.
     pub(crate) fn assert_undisturbed(&self) {
         for guest in &self.all {
             let (before, since) = guest.anocm.seen().split_at(guest.met);
             let troubles = before.iter().filter(|line| line.starts_with("trouble: "));
             let is_usual = |line: &&String| {
                 let words = ["<", "connection: ", "relay: "];
-                // The view is only told when it is asked for, or another.
+                // The view is only printed on request, or if it changes.
                 words.iter().any(|word| line.starts_with(word)) || self.view.contains(line)
             };
             let others = since.iter().filter(|line| !is_usual(line));
@@ -135,8 +137,7 @@ impl Guests {
         }
     }
 
-    /// Everybody sees the same members, and what they compare is the same for all, as when they
-    /// had met.
+    /// Asserts that all guests see the same members and the same safety code, as when they had met.
     pub(crate) fn assert_same_view(&mut self) {
         for view in self.views() {
             assert_eq!(view, self.view);
@@ -162,7 +163,7 @@ impl Guest {
         Self { name, anocm, said: 0, met: 0 }
     }
 
-    /// Says so many words more, without waiting for anything.
+    /// Sends `count` more messages, without waiting for anything.
     fn say(&mut self, count: usize, end: &str) {
         for _ in 0..count {
             self.said += 1;
@@ -170,7 +171,7 @@ impl Guest {
         }
     }
 
-    /// How many lines were seen that begin like this, since all have met.
+    /// Returns the lines that begin like this, since all met.
     pub(crate) fn lines<'a>(&'a self, begin: &'a str) -> impl Iterator<Item = &'a String> {
         self.since_met().filter(move |line| line.starts_with(begin))
     }
@@ -179,7 +180,7 @@ impl Guest {
         self.anocm.seen().iter().skip(self.met)
     }
 
-    /// The numbers of a guest's words, as they were seen here.
+    /// Returns the numbers of a guest's messages, as they were received here.
     fn words_of(&self, name: &str) -> Vec<usize> {
         let said = format!("> {name} says ");
         let number = |line: &String| {

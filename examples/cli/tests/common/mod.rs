@@ -1,8 +1,8 @@
-//! Real programs for tests: started, spoken to line by line, and ended with the test.
+//! Real programs for tests: started, driven line by line, and ended with the test.
 //!
-//! Nothing here sleeps. Everything is waited for, and what does not come fails the test with all
-//! that was written until then. Among JSON lines, wait for `"event":"…"` and not for a bare word:
-//! the words that members compare hold "message" and "left", too.
+//! Nothing here sleeps. Every step waits for output; if that does not arrive, the test fails with
+//! all output so far. Among JSON lines, wait for `"event":"…"` and not for a bare word: the words
+//! of safety codes include "message" and "left", too.
 
 #![allow(
     dead_code,
@@ -52,7 +52,7 @@ pub(crate) use speaker::Speaker;
 pub(crate) use terminal::{ESCAPE, Look, PANIC_KEY, Terminal};
 pub(crate) use wire::Wire;
 
-/// How long anything may take before a test fails. Long, since machines can be busy.
+/// How long any step may take before a test fails. Long, since machines can be busy.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Sends a signal to a process of ours.
@@ -62,7 +62,7 @@ pub(crate) fn signal(pid: u32, signal: rustix::process::Signal) {
     rustix::process::kill_process(pid, signal).unwrap();
 }
 
-/// The part of a link that must never be seen.
+/// Returns the part of a link that must never be visible.
 pub(crate) fn fragment(link: &str) -> &str {
     link.split_once('#').unwrap().1
 }

@@ -1,4 +1,4 @@
-//! What a process writes.
+//! The output of a process.
 
 use std::{
     io::{BufRead as _, BufReader, Read},
@@ -12,7 +12,7 @@ use std::{
 
 use super::PATIENCE;
 
-/// The lines of standard output as they come, and all of standard error.
+/// The lines of standard output as they arrive, and all of standard error.
 pub(super) struct Output {
     lines: Receiver<String>,
     pub(super) seen: Vec<String>,
@@ -37,7 +37,7 @@ impl Output {
         Self { lines, seen: Vec::new(), errors, reader: Some(reader) }
     }
 
-    /// All lines up to the next one that contains `part`, which is the last.
+    /// Returns all lines up to the next one that contains `part`, which is the last.
     pub(super) fn up_to(&mut self, part: &str) -> Vec<String> {
         let mut passed = Vec::new();
         loop {
@@ -66,7 +66,7 @@ impl Output {
         }
     }
 
-    /// All of standard error so far.
+    /// Returns all of standard error so far.
     pub(super) fn errors(&self) -> String {
         self.errors.lock().unwrap().clone()
     }

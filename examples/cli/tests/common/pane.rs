@@ -1,4 +1,4 @@
-//! `anocm` on a pseudo-terminal that is read only when a test says so, and can be closed at any
+//! `anocm` on a pseudo-terminal that is read only when a test asks for it, and can be closed at any
 //! moment.
 
 use std::{
@@ -24,10 +24,10 @@ use super::PATIENCE;
 /// A running `anocm`, perhaps under a shell. Ended with the test that started it.
 pub(crate) struct Pane {
     child: Child,
-    /// None once closed.
+    /// `None` once closed.
     pty: Option<Pty>,
     in_shell: bool,
-    /// What has been read.
+    /// The output that has been read.
     picture: Parser,
 }
 
@@ -52,7 +52,7 @@ impl Pane {
         Self { child, pty: Some(pty), in_shell, picture: Parser::default() }
     }
 
-    /// The process of `anocm`, which has written something already.
+    /// Returns the process id of `anocm`, which has written something already.
     pub(crate) fn pid(&self) -> u32 {
         let child = self.child.id();
         if !self.in_shell {
@@ -62,17 +62,17 @@ impl Pane {
         children.trim().parse().unwrap()
     }
 
-    /// Reads until this stands on the screen.
+    /// Reads until this text is on the screen.
     pub(crate) fn see(&mut self, text: &str) {
         self.read_until(text, |screen| screen.contents().contains(text));
     }
 
-    /// Reads until the link is asked for, and can be pasted.
+    /// Reads until the prompt for the link is shown and accepts a paste.
     pub(crate) fn see_prompt(&mut self) {
         self.read_until("the prompt", Screen::bracketed_paste);
     }
 
-    /// Reads until the terminal is given back.
+    /// Reads until the terminal is restored.
     pub(crate) fn see_end(&mut self) {
         self.read_until("the end", |screen| !screen.alternate_screen());
     }
@@ -93,13 +93,14 @@ impl Pane {
         self.pty.as_ref().unwrap().write_all(keys.as_bytes()).unwrap();
     }
 
-    /// Pastes the link where it is asked for.
+    /// Pastes the link at the prompt.
     pub(crate) fn enter(&mut self, link: &str) {
         self.see_prompt();
         self.keys(&format!("\x1b[200~{link}\x1b[201~\r"));
     }
 
-    /// How much was written and not read, as far as a terminal tells: that is 4 KiB at most.
+    /// Returns how many bytes were written and not read, as far as a terminal reports: 4 KiB at
+    /// most.
     pub(crate) fn waits(&self) -> u64 {
         rustix::io::ioctl_fionread(self.pty.as_ref().unwrap()).unwrap()
     }
@@ -114,7 +115,7 @@ impl Pane {
         self.child.kill().unwrap();
     }
 
-    /// Waits for the end of what leads the session.
+    /// Waits for the end of the leader of the session.
     pub(crate) fn end(&mut self) -> ExitStatus {
         self.child.wait().unwrap()
     }
@@ -128,7 +129,7 @@ impl Drop for Pane {
     }
 }
 
-/// A process whose end is waited for.
+/// A process whose end can be waited for.
 pub(crate) struct Ending(OwnedFd);
 
 impl Ending {
@@ -142,7 +143,7 @@ impl Ending {
     }
 }
 
-/// Waits until it can be read, or is at its end.
+/// Waits until the descriptor is readable, or at its end.
 fn is_ready(descriptor: &impl std::os::fd::AsFd) -> bool {
     let wait = Timespec { tv_sec: PATIENCE.as_secs().try_into().unwrap(), tv_nsec: 0 };
     let mut descriptors = [PollFd::new(descriptor, PollFlags::IN)];

@@ -1,4 +1,4 @@
-//! Secrets on their way from a program that has them to a test that looks for them.
+//! Transfers secrets from a program that has them to a test that looks for them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,48 +12,48 @@ use std::{
 use data_encoding::HEXLOWER;
 use zeroize::Zeroizing;
 
-/// Turns secrets into what is not looked for, and back.
+/// Disguises secrets, so that the copies are not found, and reverts that.
 const DISGUISE: u8 = 0xa5;
 
 const SECRET: &str = "secret ";
 
-/// So many bytes of a secret are looked for, at each of its places: it may lie there in part.
+/// Length of the windows of a secret that are looked for, at each offset: a part may remain.
 const WINDOW: usize = 24;
 
-/// What is told and no secret: what has a piece of it is not looked for.
+/// Reported data that is not secret: windows that share a piece with it are not looked for.
 const PUBLIC: &str = "public";
 
-/// So many bytes make a piece. They are found again in another encoding.
+/// Length of such a piece. Pieces are recognised in another encoding, too.
 const PIECE: usize = 8;
 
-/// What to look for, by what it is.
+/// The byte strings to look for, by kind.
 pub(crate) type Markers = BTreeMap<String, Vec<Vec<u8>>>;
 
-/// In such a way that it does not count as being found.
+/// Encodes bytes so that a search for them does not find the copy.
 pub(crate) fn disguised(bytes: &[u8]) -> String {
     let bytes: Vec<_> = bytes.iter().map(|byte| byte ^ DISGUISE).collect();
     HEXLOWER.encode(&bytes)
 }
 
-/// What it was.
+/// Reverts [`disguised`].
 pub(super) fn undisguised(text: &str) -> Zeroizing<Vec<u8>> {
     let mut bytes = Zeroizing::new(HEXLOWER.decode(text.as_bytes()).unwrap());
     bytes.iter_mut().for_each(|byte| *byte ^= DISGUISE);
     bytes
 }
 
-/// Says on standard output, from now on, each secret that comes about in this process.
+/// Reports on standard output, from now on, each secret that is created in this process.
 pub(super) fn tell() {
     anocm_core::secret_tap::report_to(|what, bytes| {
         println!("{SECRET}{what}: {}", disguised(bytes))
     });
 }
 
-/// What a program told.
+/// The secrets that a program reported.
 #[derive(Debug, Default)]
 pub(crate) struct Told(Arc<Mutex<BTreeMap<String, Kind>>>);
 
-/// Secrets that are the same thing.
+/// The secrets of one kind.
 #[derive(Debug, Default)]
 struct Kind {
     last: Vec<u8>,
@@ -61,8 +61,7 @@ struct Kind {
 }
 
 impl Told {
-    /// Gathers secrets from what a program says, for as long as it says something; the rest goes on
-    /// line by line.
+    /// Collects secrets from a program's output until it ends; other lines are passed on.
     pub(crate) fn by(output: impl BufRead + Send + 'static) -> (Self, Receiver<String>) {
         let told = Self::default();
         let (to, lines) = channel();
@@ -80,7 +79,7 @@ impl Told {
         (told, lines)
     }
 
-    /// Of a structure that is told again and again only what has changed is noted.
+    /// Of a structure that is reported repeatedly, only the changes are recorded.
     fn note(&self, what: &str, bytes: &[u8]) {
         let mut told = self.kinds();
         let kind = told.entry(what.to_owned()).or_default();
@@ -91,7 +90,8 @@ impl Told {
         kind.last = bytes.to_vec();
     }
 
-    /// What to look for. What is public in part would be found beside what happens to be the rest.
+    /// Returns the byte strings to look for. Partly public windows are left out, since the public
+    /// part could be found next to bytes that happen to match the rest.
     pub(crate) fn markers(&self) -> Markers {
         let told = self.kinds();
         let public = told.get(PUBLIC).into_iter().flat_map(|kind| &kind.windows);
@@ -111,8 +111,8 @@ impl Told {
     }
 }
 
-/// Whether it does not stand somewhere by chance, nor its beginning everywhere: that would make the
-/// search slow.
+/// Whether the window is too random to occur by chance, and its prefix is, too: a frequent prefix
+/// would make the search slow.
 fn is_random(window: &[u8]) -> bool {
     let differ = |bytes: &[u8]| bytes.iter().collect::<BTreeSet<_>>().len() > bytes.len() / 2;
     differ(window) && window.first_chunk::<8>().is_some_and(|start| differ(start))

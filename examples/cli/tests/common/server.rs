@@ -16,7 +16,7 @@ use super::{Redis, Wire, output::Output};
 
 const ANY_PORT: &str = "127.0.0.1:0";
 
-/// Whether tests have two relays where they would have one.
+/// Whether tests use two relays where they would use one.
 pub(crate) fn are_two() -> bool {
     match std::env::var("ANOCM_TEST_RELAYS") {
         Ok(number) if number == "two" => true,
@@ -25,11 +25,11 @@ pub(crate) fn are_two() -> bool {
     }
 }
 
-/// Whether there are two relays and a test can mean nothing with them: then it says why.
+/// Whether a test must be skipped because it is meaningless with two relays; prints why.
 pub(crate) fn is_not_for_two(why: &str) -> bool {
     let is_skipped = are_two();
     if is_skipped {
-        // Not by a macro, whose words nobody sees when all goes well.
+        // Not by a macro, whose output is captured when the test succeeds.
         let test = std::thread::current();
         let line = format!("skipped with two relays: {}: {why}\n", test.name().unwrap_or_default());
         std::io::stderr().write_all(line.as_bytes()).unwrap();
@@ -37,39 +37,39 @@ pub(crate) fn is_not_for_two(why: &str) -> bool {
     is_skipped
 }
 
-/// What guests are at, as one: a running relay, or several. Ended with the test that started it.
+/// A relay, or several behind one address. Ended with the test that started it.
 pub(crate) struct Server {
     relays: Vec<Relay>,
-    /// In front of several relays: each connection goes to the next one.
+    /// Proxy in front of several relays: each connection goes to the next one.
     front: Option<Wire>,
     store: Option<Redis>,
-    /// Where guests reach it.
+    /// The address for guests.
     pub(crate) url: String,
 }
 
 impl Server {
-    /// On a port of its own.
+    /// Starts on a free port.
     pub(crate) fn start(words: &[&str]) -> Self {
         Self::start_at(ANY_PORT, words)
     }
 
-    /// Where guests look for it here.
+    /// Starts at this address.
     pub(crate) fn start_at(address: &str, words: &[&str]) -> Self {
         let store = are_two().then(|| Redis::start(&[]));
         Self::run(store, address, words, &mut || Command::new(program()))
     }
 
-    /// Two relays, whatever tests have otherwise.
+    /// Starts two relays, whatever tests use otherwise.
     pub(crate) fn start_two(words: &[&str]) -> Self {
         Self::start_over(Redis::start(&[]), words)
     }
 
-    /// The same over a Redis of the test's own.
+    /// The same over a Redis of the test.
     pub(crate) fn start_over(store: Redis, words: &[&str]) -> Self {
         Self::run(Some(store), ANY_PORT, words, &mut || Command::new(program()))
     }
 
-    /// With the system calls of each relay watched.
+    /// Starts with the system calls of each relay traced.
     #[cfg(target_os = "linux")]
     pub(crate) fn start_watched(words: &[&str]) -> (Self, Vec<Trace>) {
         let mut traces = Vec::new();
@@ -85,13 +85,13 @@ impl Server {
         (server, traces)
     }
 
-    /// What a guest is to be at who would open a room in its own process with these words, where
-    /// tests have two relays.
+    /// Starts relays for a guest that would open a room in its own process with these arguments, if
+    /// tests use two relays.
     pub(crate) fn instead_of_own(words: &[&str]) -> Option<Self> {
         (are_two() && !words.contains(&"--relay")).then(|| Self::start(&[]))
     }
 
-    /// One relay, or two over a store.
+    /// Starts one relay, or two over a store.
     fn run(
         store: Option<Redis>,
         address: &str,
@@ -112,7 +112,7 @@ impl Server {
         Self { relays: relays.into(), front: Some(front), store: Some(store), url }
     }
 
-    /// Host and port.
+    /// Returns host and port.
     pub(crate) fn address(&self) -> String {
         address(&self.url)
     }
@@ -123,14 +123,14 @@ impl Server {
         self.relays.iter().for_each(|relay| super::signal(relay.child.id(), signal));
     }
 
-    /// `kill -9`, for all of it. The same address is then free again.
+    /// Kills everything (`kill -9`). The same address is then free again.
     pub(crate) fn kill(self) -> String {
         let address = self.address();
         drop(self);
         address
     }
 
-    /// Stops every relay where it is, and waits until it stands still.
+    /// Stops every relay (SIGSTOP), and waits until it is stopped.
     #[cfg(unix)]
     pub(crate) fn freeze(&self) {
         use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
@@ -143,12 +143,12 @@ impl Server {
         }
     }
 
-    /// Waits for the end, and gives of each relay all that it has written since it was there.
+    /// Waits for the end of each relay; returns all output since it was started.
     pub(crate) fn end(&mut self) -> Vec<(ExitStatus, String)> {
         self.relays.iter_mut().map(Relay::end).collect()
     }
 
-    /// Tells one of several relays to end, and waits for that. Guests find the others.
+    /// Ends one of several relays and waits for that. Guests reconnect to the others.
     #[cfg(unix)]
     pub(crate) fn end_relay(&mut self, number: usize) -> ExitStatus {
         let relay = self.relays.get_mut(number).unwrap();
@@ -156,22 +156,22 @@ impl Server {
         relay.end().0
     }
 
-    /// `kill -9`, for one of several relays. Guests find the others.
+    /// Kills one of several relays (`kill -9`). Guests reconnect to the others.
     pub(crate) fn kill_relay(&mut self, number: usize) {
         self.relays.get_mut(number).unwrap().kill();
     }
 
-    /// Where several relays keep their rooms.
+    /// Returns the Redis in which several relays keep their rooms.
     pub(crate) fn store(&mut self) -> &mut Redis {
         self.store.as_mut().unwrap()
     }
 
-    /// Ends that at once, if it has not ended yet, and starts another in its place: empty.
+    /// Kills the store, if it has not ended yet, and starts an empty one in its place.
     pub(crate) fn restart_store(&mut self) {
         self.store = self.store.take().map(Redis::restart);
     }
 
-    /// Starts one of several relays anew.
+    /// Restarts one of several relays.
     pub(crate) fn start_relay(&mut self, number: usize) {
         let (relay, store) = (self.relays.get_mut(number).unwrap(), self.store.as_ref().unwrap());
         let words = ["--store", &store.url()];
@@ -192,7 +192,7 @@ impl Relay {
             .args(["--listen", address])
             .args(words)
             .env_clear()
-            // What the program does not let through must not depend on this.
+            // The program's log filter must not depend on this.
             .env("RUST_LOG", "trace")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -230,7 +230,7 @@ impl Drop for Relay {
 }
 
 impl Redis {
-    /// What it answers to a command, as it goes over the wire.
+    /// Sends a command and returns the reply in wire format.
     fn ask(&self, command: &str) -> String {
         let mut connection = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         write!(connection, "{command}\r\nQUIT\r\n").unwrap();
@@ -239,13 +239,13 @@ impl Redis {
         answer
     }
 
-    /// Changes one of its settings.
+    /// Changes a setting.
     pub(crate) fn set(&self, name: &str, value: &str) {
         let answer = self.ask(&format!("CONFIG SET {name} {value}"));
         assert!(answer.starts_with("+OK"), "{answer}");
     }
 
-    /// How many bytes of memory it uses.
+    /// Returns how many bytes of memory it uses.
     pub(crate) fn used_memory(&self) -> u64 {
         let answer = self.ask("INFO memory");
         let used = answer.lines().find_map(|line| line.strip_prefix("used_memory:"));
@@ -253,13 +253,14 @@ impl Redis {
     }
 }
 
-/// Host and port.
+/// Returns host and port.
 fn address(url: &str) -> String {
     url.split('/').nth(2).unwrap().to_owned()
 }
 
-/// Beside `anocm`, where `cargo build --workspace --bins` puts it. Cargo has no way to ask for
-/// another package's program, so whoever tests this package alone has it built here, once.
+/// Returns the path beside `anocm`, where `cargo build --workspace --bins` puts it. Cargo cannot
+/// depend on another package's program, so it is built here, once, when this package is tested
+/// alone.
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {

@@ -1,4 +1,4 @@
-//! Who says a lot.
+//! A guest that sends many messages.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 
 use super::Server;
 
-/// What a relay is to be started with so that nothing holds a speaker up.
+/// Options for a relay without effective rate limits.
 const UNBOUNDED: [&str; 6] = [
     "--requests-per-second=1000000",
     "--bytes-per-second=1GiB",
@@ -21,10 +21,10 @@ const UNBOUNDED: [&str; 6] = [
     "--joins-per-minute=1000",
 ];
 
-/// As many as may wait to be sent.
+/// As many as fit into the send queue.
 const AT_ONCE: usize = 200;
 
-/// Rooms in which one guest says everything, in the process of the test.
+/// Rooms in which one guest sends everything, in the process of the test.
 pub(crate) struct Speaker {
     runtime: Runtime,
     rooms: Vec<Room>,
@@ -33,7 +33,7 @@ pub(crate) struct Speaker {
 }
 
 impl Speaker {
-    /// Opens so many rooms for so many messages each, at relays of their own.
+    /// Opens this many rooms for this many messages each, at relays of their own.
     pub(crate) fn open(name: &str, rooms: usize, messages: usize) -> Self {
         let server = Server::start(&UNBOUNDED);
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
@@ -42,7 +42,7 @@ impl Speaker {
         let transport = Arc::new(WsTransport::new(&url, WsOptions::default()).unwrap());
         let (client, driver) = Client::new(transport, ClientConfig::default()).unwrap();
         runtime.spawn(driver.run());
-        // A tenth is for other things than messages.
+        // A tenth is reserved for entries other than messages.
         let max_entries = u32::try_from(messages * 2).unwrap();
         let new = NewRoom { nickname: name.parse().unwrap(), max_entries, ..NewRoom::default() };
         let open = || {
@@ -54,19 +54,19 @@ impl Speaker {
         Self { runtime, rooms, _client: client, server }
     }
 
-    /// The way into each room.
+    /// Returns the link of each room.
     pub(crate) fn links(&self) -> Vec<String> {
         let link = |room: &Room| room.view().invite.unwrap().to_link().to_string();
         self.rooms.iter().map(link).collect()
     }
 
-    /// From now on no relay says anything more, nor hangs up.
+    /// Stops the relays: from now on they send nothing, but do not close connections.
     #[cfg(unix)]
     pub(crate) fn stop_relay(&self) {
         self.server.signal(rustix::process::Signal::STOP);
     }
 
-    /// Says all of it in this room.
+    /// Sends all texts in this room.
     pub(crate) fn say(&mut self, room: usize, texts: &[String]) {
         let room = self.rooms.get_mut(room).unwrap();
         self.runtime.block_on(async {

@@ -1,4 +1,4 @@
-//! `anocm` on a pseudo-terminal whose picture can be looked at.
+//! `anocm` on a pseudo-terminal whose screen can be inspected.
 
 use std::{
     io::{Read as _, Write as _},
@@ -17,13 +17,13 @@ use vt100::{Callbacks, Parser, Screen};
 
 use super::{PATIENCE, Server};
 
-/// Leaves a page.
+/// Closes a page.
 pub(crate) const ESCAPE: &str = "\x1b";
 
 /// Wipes everything and ends.
 pub(crate) const PANIC_KEY: &str = "\x18";
 
-/// Lines above the screen that a terminal remembers.
+/// The scrollback of the terminal in lines.
 const SCROLLBACK: usize = 1_000;
 
 /// A running `anocm` with a screen. Ended with the test that started it.
@@ -31,7 +31,7 @@ pub(crate) struct Terminal {
     child: Child,
     pty: Arc<Pty>,
     shown: Arc<Shown>,
-    /// Relays that are there for the room that it opened.
+    /// Relays that run for the room that it opened.
     relays: Option<Server>,
 }
 
@@ -40,7 +40,7 @@ struct Shown {
     changed: Condvar,
 }
 
-/// What a terminal was told to do beside drawing.
+/// Control sequences that a terminal received, other than drawing.
 #[derive(Default)]
 struct Orders {
     titles: Vec<String>,
@@ -62,24 +62,24 @@ impl Callbacks for Orders {
     }
 }
 
-/// A picture of the screen.
+/// A snapshot of the screen.
 #[derive(Debug)]
 pub(crate) struct Look {
     pub(crate) rows: Vec<String>,
-    /// Whether the program draws, or what was there before it is seen again.
+    /// Whether the program has taken the screen over; otherwise its earlier content is visible.
     pub(crate) taken: bool,
-    /// Whether the program wants to be told what is pasted.
+    /// Whether the program has enabled bracketed paste.
     pub(crate) pastes: bool,
-    /// Everything the terminal remembers above the screen.
+    /// The scrollback above the screen.
     pub(crate) scrollback: Vec<String>,
     pub(crate) titles: Vec<String>,
-    /// Bells and the like, which nobody asked for.
+    /// Bells and the like, which are not expected.
     pub(crate) others: Vec<String>,
     closed: bool,
 }
 
 impl Look {
-    /// The link, as somebody would copy it: rows put together without anything in between.
+    /// Returns the link as a user would copy it: rows joined without anything in between.
     pub(crate) fn link(&self) -> String {
         let start = self.rows.iter().position(|row| row.starts_with("http")).unwrap();
         let rows = self.rows.iter().skip(start).map(|row| row.trim_end());
@@ -91,7 +91,7 @@ impl Look {
         let (height, width) = screen.size();
         let rows: Vec<_> = screen.rows(0, width.get()).collect();
         let mut scrollback = Vec::new();
-        // A window on the past shows as many rows as the screen has.
+        // A view of the scrollback shows as many rows as the screen has.
         let mut back = screen.scrollback_len();
         while back > 0 {
             screen.set_scrollback(back);
@@ -110,17 +110,17 @@ impl Look {
         }
     }
 
-    /// Whether this stands in one row.
+    /// Whether this text is in one row.
     pub(crate) fn has(&self, text: &str) -> bool {
         self.row(text).is_some()
     }
 
-    /// The first row with this text.
+    /// Returns the first row with this text.
     pub(crate) fn row(&self, text: &str) -> Option<&str> {
         self.rows.iter().map(String::as_str).find(|row| row.contains(text))
     }
 
-    /// Everything on the screen and above.
+    /// Returns everything on the screen and in the scrollback.
     pub(crate) fn all(&self) -> String {
         [self.scrollback.join("\n"), self.rows.join("\n")].join("\n")
     }
@@ -132,7 +132,7 @@ impl Terminal {
         Self::run(Command::new(env!("CARGO_BIN_EXE_anocm")).args(words), columns, rows)
     }
 
-    /// The same with its system calls watched.
+    /// The same with its system calls traced.
     #[cfg(target_os = "linux")]
     pub(crate) fn start_watched(words: &[&str], columns: u16, rows: u16, trace: &Trace) -> Self {
         let (watcher, before) = trace.watcher();
@@ -158,8 +158,8 @@ impl Terminal {
         Self { child, pty, shown, relays: None }
     }
 
-    /// Alice opens a room, and the page with the link is read off the screen. If not told otherwise
-    /// the room is in her own process, or at two relays where tests have those.
+    /// Alice opens a room; the link is read from its page on the screen. Without `--relay` the room
+    /// is in her own process, or at two relays where tests use two.
     pub(crate) fn open(words: &[&str], columns: u16, rows: u16) -> (Self, String) {
         let relays = Server::instead_of_own(words);
         let at = relays.as_ref().map_or(vec![], |relays| vec!["--relay", &relays.url]);
@@ -171,7 +171,7 @@ impl Terminal {
         (alice, link)
     }
 
-    /// Goes on to the conversation, past a page of its own for the QR code.
+    /// Returns to the conversation, also from a separate page with the QR code.
     pub(crate) fn go_back(&mut self) {
         let look = self.wait("a page", |look| look.has("] > Esc "));
         self.keys(ESCAPE);
@@ -182,7 +182,7 @@ impl Terminal {
         self.wait("the conversation", |look| !look.has("> Esc ") && look.has("> "));
     }
 
-    /// The process.
+    /// Returns its process id.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -202,14 +202,14 @@ impl Terminal {
         self.keys(&format!("\x1b[200~{text}\x1b[201~"));
     }
 
-    /// Pastes the link where it is asked for, as the README says.
+    /// Pastes the link at the prompt, as the README says.
     pub(crate) fn enter(&mut self, link: &str) {
         self.wait("readiness for a paste", |look| look.pastes);
         self.paste(link);
         self.keys("\r");
     }
 
-    /// Pulls the window to another size.
+    /// Resizes the window.
     pub(crate) fn resize(&mut self, columns: u16, rows: u16) {
         let mut parser = self.parser();
         parser.set_size(size(rows), size(columns));
@@ -217,30 +217,30 @@ impl Terminal {
         self.pty().resize(Size::new(rows, columns)).unwrap();
     }
 
-    /// The picture as it is.
+    /// Returns the current snapshot.
     pub(crate) fn look(&self) -> Look {
         Look::at(&mut self.parser())
     }
 
-    /// The first picture of which `holds` is true.
+    /// Returns the first snapshot for which `holds` is true.
     pub(crate) fn wait(&self, what: &str, holds: impl Fn(&Look) -> bool) -> Look {
         let look = self.look_until(|look| holds(look) || look.closed);
         assert!(holds(&look), "waited for {what:?} in vain before:\n{}", look.rows.join("\n"));
         look
     }
 
-    /// The first picture with this text in one row.
+    /// Returns the first snapshot with this text in one row.
     pub(crate) fn see(&self, text: &str) -> Look {
         self.wait(text, |look| look.has(text))
     }
 
-    /// Waits for the end, and gives the exit code and what is left to see.
+    /// Waits for the end; returns the exit code and what remains visible.
     pub(crate) fn end(&mut self) -> (Option<i32>, Look) {
         let code = self.child.wait().unwrap().code();
         (code, self.look_until(|look| look.closed))
     }
 
-    /// The first picture of which `holds` is true, or the last one.
+    /// Returns the first snapshot for which `holds` is true, or the last one.
     fn look_until(&self, holds: impl Fn(&Look) -> bool) -> Look {
         let mut look = self.look();
         let waited = self.shown.changed.wait_timeout_while(self.parser(), PATIENCE, |parser| {
@@ -268,11 +268,11 @@ impl Drop for Terminal {
     }
 }
 
-/// Draws what comes, until the program is gone.
+/// Processes output until the program is gone.
 fn draw(mut pty: &Pty, shown: &Shown) {
     let mut chunk = [0; 16 * 1024];
     loop {
-        // Linux reports an error once nobody holds the other end.
+        // Linux reports an error once no process holds the other end.
         let count = pty.read(&mut chunk).unwrap_or(0);
         let mut parser = shown.parser.lock().unwrap();
         parser.process(chunk.get(..count).unwrap_or_default());

@@ -1,4 +1,4 @@
-//! A connection to relays that a test can cut and mend.
+//! A connection to relays that a test can cut and restore.
 
 use std::{
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
@@ -11,8 +11,8 @@ use std::{
 
 use anocm_core::{Invite, RelayUrl, Secret};
 
-/// Passes bytes on to a relay as long as it is not cut; of several, to the next one for each
-/// connection. Ended with the test.
+/// Forwards bytes to a relay unless it is cut; with several relays, each connection goes to the
+/// next one. Ended with the test.
 pub(crate) struct Wire {
     address: SocketAddr,
     passing: Arc<Passing>,
@@ -21,18 +21,18 @@ pub(crate) struct Wire {
 
 struct Passing {
     relays: Vec<String>,
-    /// None while it is cut.
+    /// `None` while it is cut.
     open: Mutex<Option<Vec<TcpStream>>>,
     is_over: AtomicBool,
 }
 
 impl Wire {
-    /// A wire to the relay at this host and port.
+    /// Forwards to the relay at this host and port.
     pub(crate) fn to(relay: &str) -> Self {
         Self::between("127.0.0.1:0", vec![relay.to_owned()])
     }
 
-    /// A wire from here to the relays at these hosts and ports in turn.
+    /// Forwards from `here` to the relays at these hosts and ports in turn.
     pub(crate) fn between(here: &str, relays: Vec<String>) -> Self {
         let listener = TcpListener::bind(here).unwrap();
         let address = listener.local_addr().unwrap();
@@ -43,12 +43,12 @@ impl Wire {
         Self { address, passing, acceptor }
     }
 
-    /// Host and port of its near end.
+    /// Returns host and port of its near end.
     pub(crate) fn address(&self) -> String {
         self.address.to_string()
     }
 
-    /// The same link, by way of this wire.
+    /// Returns the same link, through this wire.
     pub(crate) fn link(&self, link: &str) -> String {
         let invite = Invite::parse(link).unwrap();
         let relay = RelayUrl::parse(&format!("http://{}/", self.address)).unwrap();
@@ -81,13 +81,13 @@ impl Passing {
             if self.is_over.load(Ordering::Relaxed) {
                 return;
             }
-            // Held while connecting, so that a cut spares none.
+            // The lock is held while connecting, so that a cut affects every connection.
             if let Some(open) = self.open().as_mut()
-                // A relay that has ended is passed over.
+                // A relay that has ended is skipped.
                 && let Some(far) = (0..self.relays.len()).find_map(|_| self.connect(&mut turn))
             {
                 for (from, to) in [(&near, &far), (&far, &near)] {
-                    // Nothing waits for more to go with it; it may have hung up already.
+                    // Disables Nagle's algorithm; this fails if the connection is closed already.
                     let _ = to.set_nodelay(true);
                     let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
                     std::thread::spawn(move || pass_on(from, to));
@@ -108,14 +108,14 @@ impl Drop for Wire {
     fn drop(&mut self) {
         self.cut();
         self.passing.is_over.store(true, Ordering::Relaxed);
-        // Only a connection wakes who waits for one; then the address is free again.
+        // Only a connection wakes the acceptor; then the address is free again.
         let _ = TcpStream::connect(self.address);
         let _ = self.acceptor.take().map(JoinHandle::join);
     }
 }
 
 fn pass_on(mut from: TcpStream, mut to: TcpStream) {
-    // Cut or closed: the other way learns of it.
+    // Cut or closed: shutting down both directions ends the other thread.
     let _ = std::io::copy(&mut from, &mut to);
     let _ = to.shutdown(Shutdown::Both);
     let _ = from.shutdown(Shutdown::Both);

@@ -1,4 +1,4 @@
-//! Which system calls a program makes: whether it opens anything to write to.
+//! System call traces of a program: whether it opens anything for writing.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -9,8 +9,8 @@ use std::{
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
-/// What makes or changes something that outlives a process, or could, whatever it is called with.
-/// With io_uring things would be done that no trace shows.
+/// System calls that create or change something that outlives a process, or could, whatever their
+/// arguments. io_uring is included because its operations do not show up in a trace.
 #[rustfmt::skip]
 const MAKING: [&str; 46] = [
     "bpf", "chmod", "chown", "copy_file_range", "creat", "fallocate", "fchmod", "fchmodat",
@@ -25,14 +25,14 @@ const OPENING: [&str; 3] = ["open", "openat", "openat2"];
 
 const WRITING: [&str; 5] = ["write", "writev", "pwrite64", "pwritev", "pwritev2"];
 
-/// How something is opened to be changed.
+/// Flags of an open for writing.
 const TO_CHANGE: [&str; 6] = ["O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC", "O_APPEND", "O_TMPFILE"];
 
-/// What keeps nothing: terminals, sockets, pipes, counters.
+/// Targets that store nothing: terminals, sockets, pipes, counters.
 const KEEPS_NOTHING: [&str; 7] =
     ["/dev/null", "/dev/pts/", "/dev/ptmx", "/dev/tty", "anon_inode:", "pipe:[", "socket:["];
 
-/// Watches the system calls of one program, its threads and children.
+/// Traces the system calls of one program, its threads and its children.
 #[derive(Debug)]
 pub struct Trace {
     fifo: PathBuf,
@@ -40,7 +40,7 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// Ready for the program that is started by its [`watcher`](Self::watcher).
+    /// Starts to read the trace of the program that is started by its [`watcher`](Self::watcher).
     #[must_use]
     pub fn start() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -58,8 +58,8 @@ impl Trace {
         Self { fifo, reader }
     }
 
-    /// The program to start instead, and the words in front of the one to be watched and its own:
-    /// the latter becomes the child, and its watcher a grandchild.
+    /// Returns the program to start instead, and the arguments to put before the watched program
+    /// and its own arguments. The watched program is then the child, and the tracer a grandchild.
     #[must_use]
     pub fn watcher(&self) -> (PathBuf, Vec<String>) {
         let fifo = self.fifo.display().to_string();
@@ -67,17 +67,17 @@ impl Trace {
         (strace(), words.map(str::to_owned).to_vec())
     }
 
-    /// Waits for the end of the program; gives every call that was made.
+    /// Waits for the end of the program and returns every system call that it made.
     #[must_use]
     pub fn calls(self) -> Vec<String> {
         let calls = self.reader.join();
-        // Only its name is left.
+        // Removes the name of the FIFO; the pipe itself is closed.
         let _ = std::fs::remove_file(self.fifo);
         calls.unwrap_or_else(|_| panic!("the trace was not read to its end"))
     }
 }
 
-/// Where it is, since a program without an environment would not find it.
+/// The absolute path of `strace`, since a program without an environment would not find it.
 fn strace() -> PathBuf {
     let folders = std::env::var_os("PATH").unwrap_or_default();
     let mut places = std::env::split_paths(&folders).map(|folder| folder.join("strace"));
@@ -86,20 +86,21 @@ fn strace() -> PathBuf {
     })
 }
 
-/// Those of the calls that make or change what could outlive the process, done or only tried.
+/// Returns the calls that create or change what could outlive the process, successful or not.
 #[must_use]
 pub fn lasting(calls: &[String]) -> Vec<&str> {
     calls.iter().map(String::as_str).filter(|line| is_lasting(line)).collect()
 }
 
 fn is_lasting(line: &str) -> bool {
-    // In front stands the thread; what was interrupted by another has its arguments already.
+    // The line starts with the thread id. A call interrupted by another thread already shows its
+    // arguments.
     let call = line.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start();
     let Some((name, rest)) = call.split_once('(') else {
         return false;
     };
     let changes = TO_CHANGE.iter().any(|flag| rest.contains(flag));
-    // Of what is opened, the path; else what the descriptor stands for: `1</dev/pts/0>`.
+    // For an open, the path; otherwise the target of the descriptor: `1</dev/pts/0>`.
     let before = if OPENING.contains(&name) { '"' } else { '<' };
     let what = rest.split_once(before).map(|(_, what)| what).unwrap_or_default();
     let into_nothing = KEEPS_NOTHING.iter().any(|place| what.starts_with(place));

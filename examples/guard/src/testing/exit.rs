@@ -1,4 +1,4 @@
-//! Stopping a process at its very end.
+//! Stops a process at its very end.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use nix::{
     unistd::Pid,
 };
 
-/// A process that will stand still when it has done everything, with its memory as it leaves it.
-/// To be used by the thread that made it.
+/// A process that is stopped once it has done everything, with its memory still in place. Must be
+/// used by the thread that created it.
 #[derive(Debug)]
 pub struct AtExit(Pid);
 
 impl AtExit {
-    /// Watches for the end of a child of ours.
+    /// Attaches to a child process and stops it when it exits.
     #[must_use]
     pub fn of(pid: u32) -> Self {
         let pid = Pid::from_raw(pid.cast_signed());
@@ -26,13 +26,14 @@ impl AtExit {
         Self(pid)
     }
 
-    /// Waits for it, so long at the most. The process goes on to end when this is dropped.
+    /// Waits until the process has stopped, for `patience` at the most, and panics after that.
+    /// Dropping this value lets the process end.
     pub fn wait(&self, patience: Duration) {
-        // There is no waiting for this with an end.
+        // `waitpid` has no timeout, so it is polled.
         for _ in 0..patience.as_millis() {
             match waitpid(self.0, Some(WaitPidFlag::WNOHANG)) {
                 Ok(WaitStatus::PtraceEvent(..)) => return,
-                // On its way to the process.
+                // A signal that is about to be delivered to the process.
                 Ok(WaitStatus::Stopped(_, signal)) => {
                     if let Err(error) = ptrace::cont(self.0, signal) {
                         panic!("the process does not go on: {error}");
@@ -48,7 +49,7 @@ impl AtExit {
 
 impl Drop for AtExit {
     fn drop(&mut self) {
-        // It may have been killed meanwhile.
+        // The process may have been killed meanwhile.
         let _ = ptrace::detach(self.0, None);
     }
 }

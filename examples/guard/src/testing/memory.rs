@@ -1,4 +1,4 @@
-//! Reading the memory of another process.
+//! Reads the memory of another process.
 
 use std::{
     collections::HashMap,
@@ -7,14 +7,14 @@ use std::{
     os::unix::fs::FileExt,
 };
 
-/// As much of a marker as is looked up; the rest is compared.
+/// Length of the prefix of a marker that is looked up; the rest is compared.
 const HEAD: usize = 8;
 
-/// What the kernel hands out at once, or not at all.
+/// Page size: the kernel returns a page as a whole or not at all.
 const PAGE: usize = 4096;
 
-/// Where any of the markers stands in what the process can read of its memory, as the name of the
-/// mapping and the place in it.
+/// Returns where any of the markers occurs in the readable memory of the process: the name of the
+/// mapping and the offset in it.
 ///
 /// # Errors
 /// When the memory cannot be read.
@@ -36,8 +36,8 @@ pub fn occurrences(pid: u32, markers: &[Vec<u8>]) -> io::Result<Vec<(String, usi
     Ok(found)
 }
 
-/// Shows everything that the process can read, in pieces without a hole: the line of
-/// `/proc/PID/maps`, the place in that mapping, and what stands there.
+/// Passes all readable memory of the process to `show`, in contiguous pieces: the line of
+/// `/proc/PID/maps`, the offset in that mapping, and the bytes there.
 ///
 /// # Errors
 /// When the memory cannot be read.
@@ -53,15 +53,15 @@ pub fn memory(pid: u32, mut show: impl FnMut(&str, usize, &[u8])) -> io::Result<
             let whole = fill(&memory, from + start as u64, rest);
             show(map, start, rest.get(..whole).unwrap_or_default());
             read += whole;
-            // What lies there belongs to the kernel (vvar, vsyscall), or was unmapped meanwhile.
+            // The next page belongs to the kernel (vvar, vsyscall), or was unmapped meanwhile.
             start += whole + PAGE;
         }
     }
-    // A process that is ending has mappings of nothing.
+    // The mappings of a process that is ending are empty.
     if read == 0 { Err(io::ErrorKind::NotFound.into()) } else { Ok(()) }
 }
 
-/// Reads as far as it can be read; gives how far that is.
+/// Reads up to the first unreadable byte; returns the number of bytes read.
 fn fill(memory: &File, from: u64, bytes: &mut [u8]) -> usize {
     let mut filled = 0;
     while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
@@ -75,9 +75,9 @@ fn fill(memory: &File, from: u64, bytes: &mut [u8]) -> usize {
     filled
 }
 
-/// Markers by how they begin.
+/// Markers by their prefixes.
 struct Heads<'a> {
-    /// A bit for each first three bytes, which is quick even when there are very many markers.
+    /// A bit for each value of the first three bytes: fast even with very many markers.
     first: Vec<u8>,
     longer: HashMap<&'a [u8], Vec<&'a Vec<u8>>>,
 }
@@ -108,7 +108,7 @@ impl<'a> Heads<'a> {
     }
 }
 
-/// The range of a line of `/proc/PID/maps` that a process can read.
+/// Returns the address range of a line of `/proc/PID/maps` if the process can read it.
 fn readable(map: &str) -> Option<(u64, u64)> {
     let mut columns = map.split_whitespace();
     let (range, rights) = (columns.next()?, columns.next()?);

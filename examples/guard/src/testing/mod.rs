@@ -1,5 +1,4 @@
-//! Looking at what running processes hold in their memory, and at what they ask of the system. For
-//! tests.
+//! Reads the memory of running processes and traces their system calls. For tests.
 
 #![expect(clippy::panic, clippy::missing_panics_doc, reason = "a test fails by panicking")]
 
@@ -16,9 +15,9 @@ pub use memory::{memory, occurrences};
 /// Marks the second run of a test.
 const AGAIN: &str = "ANOCM_TEST_AGAIN";
 
-/// Reading the memory of a process that is not dumpable takes root's rights, at least in a
-/// namespace of one's own. A test that needs that begins with this, under its own name: true when
-/// it was run again with those rights, and went well.
+/// Reading the memory of a process that is not dumpable requires root's rights, at least in a user
+/// namespace of its own. A test that needs them calls this first, with its own name. Returns true
+/// when the test was run again with these rights and succeeded.
 #[must_use]
 pub fn was_run_as_root(test: &str) -> bool {
     let status = read_to_string("/proc/self/status").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The process of the abusers: this program once more, at the lowest priority.
+//! The process of the abusers: this program started again, at the lowest priority.
 
 use std::{
     io::{self, Read, Write},
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{failure::Failure, process::Process, server::Relay};
 
-/// Why the abusers are not heard of.
+/// Why no report came from the abusers.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AbuserError {
     #[error("the abusers cannot be started: {0}")]
@@ -27,10 +27,10 @@ pub(crate) enum AbuserError {
     Mute,
 }
 
-/// Abusers at work. They end with this.
+/// The running process of the abusers. It is killed when this is dropped.
 pub(super) struct AtWork {
     child: Child,
-    /// They stay for as long as it is open.
+    /// The abusers stay connected for as long as this is open.
     stay: Option<ChildStdin>,
     report: BufReader<ChildStdout>,
 }
@@ -62,47 +62,47 @@ impl AtWork {
         Ok(Self { child, stay, report })
     }
 
-    /// Waits until they are done.
+    /// Waits for the report of the abusers.
     pub(super) async fn report(&mut self) -> Result<Report, AbuserError> {
         let mut line = String::new();
         self.report.read_line(&mut line).await.map_err(|_| AbuserError::Mute)?;
         serde_json::from_str(&line).map_err(|_| AbuserError::Mute)
     }
 
-    /// Has all of them leave at once.
+    /// Makes all abusers leave at once.
     pub(super) async fn leave(&mut self) -> Result<(), AbuserError> {
         drop(self.stay.take());
         self.child.wait().await.map(drop).map_err(|_| AbuserError::Mute)
     }
 }
 
-/// Gives way to every other process, with all threads that are started from then on.
+/// Lowers the priority of this process, and of all threads started from then on, below all others.
 pub(crate) fn give_way() {
-    // Where it cannot be, some of what is measured is the abusers' doing.
+    // If that fails, the abusers' own processor use affects part of what is measured.
     #[cfg(unix)]
     let _ = rustix::process::nice(19);
 }
 
-/// Abuses a relay in one way, and tells whoever started this what came of it. Stays until those
-/// have heard enough.
+/// Abuses a relay in one way, and reports the result to the parent process. Stays connected until
+/// the parent closes standard input.
 pub(crate) async fn run(args: &Abuser) -> Result<(), Failure> {
-    let scene = Adversary::new(args)?;
+    let adversary = Adversary::new(args)?;
     let mut staying = Vec::new();
     match args.kind {
-        Kind::Flood => flood::run(&scene).await?,
-        Kind::NeverReads => never_reads::run(&scene).await?,
-        Kind::Rooms => rooms::run(&scene).await?,
-        Kind::Joiners => joiners::run(&scene).await?,
-        Kind::Idle => staying = idle::run(&scene).await?,
-        Kind::HalfOpen => half_open::run(&scene).await?,
-        Kind::LongFrames => long_frames::run(&scene).await?,
-        Kind::Full => full::run(&scene).await?,
-        Kind::Hoard => hoard::run(&scene).await?,
+        Kind::Flood => flood::run(&adversary).await?,
+        Kind::NeverReads => never_reads::run(&adversary).await?,
+        Kind::Rooms => rooms::run(&adversary).await?,
+        Kind::Joiners => joiners::run(&adversary).await?,
+        Kind::Idle => staying = idle::run(&adversary).await?,
+        Kind::HalfOpen => half_open::run(&adversary).await?,
+        Kind::LongFrames => long_frames::run(&adversary).await?,
+        Kind::Full => full::run(&adversary).await?,
+        Kind::Hoard => hoard::run(&adversary).await?,
     }
-    let mut line = serde_json::to_vec(&scene.into_report()).map_err(|_| AbuserError::Mute)?;
+    let mut line = serde_json::to_vec(&adversary.into_report()).map_err(|_| AbuserError::Mute)?;
     line.push(b'\n');
     io::stdout().write_all(&line)?;
-    // Nothing is said: the end of it is what is waited for.
+    // No message is sent: the parent closes standard input.
     let told = spawn_blocking(|| io::stdin().read_to_end(&mut Vec::new()));
     told.await.map_err(|_| AbuserError::Mute)??;
     drop(staying);

@@ -1,4 +1,4 @@
-//! What all abusers know and count.
+//! The settings and counters that all kinds of abuse share.
 
 use std::{
     collections::BTreeMap,
@@ -26,20 +26,20 @@ use crate::{
 
 use super::args::Abuser;
 
-/// Replies and events that are looked at are no longer.
+/// Longest reply or event that is decoded.
 const LONGEST: usize = 256;
-/// How long is waited when nothing can be reached.
+/// Delay before the next attempt when the relay cannot be reached.
 const UNREACHABLE: Duration = Duration::from_millis(50);
 
-/// What abusers met. It is all that they say to the process that started them.
+/// What the abusers counted: all that they report to the process that started them.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Report {
     pub(super) met: BTreeMap<String, u64>,
-    /// What must hold and does not, a line each.
+    /// Violated expectations, a line each.
     pub(super) troubles: Vec<String>,
 }
 
-/// Where the abuse takes place.
+/// The relay under abuse, and what is counted of it.
 #[derive(Debug)]
 pub(super) struct Adversary {
     pub(super) url: RelayUrl,
@@ -48,7 +48,7 @@ pub(super) struct Adversary {
     pub(super) abusers: u32,
     pub(super) span: Duration,
     pub(super) stay: bool,
-    // Short sections, none across an await.
+    // Locked only briefly, never across an await.
     report: Mutex<Report>,
 }
 
@@ -69,43 +69,43 @@ impl Adversary {
         self.report.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// So many more of something.
+    /// Adds `more` to a counter.
     pub(super) fn count(&self, what: impl Into<String>, more: u64) {
         let mut report = self.report();
         let count = report.met.entry(what.into()).or_default();
         *count = count.saturating_add(more);
     }
 
-    /// At least so much of something.
+    /// Raises a counter to at least `much`.
     pub(super) fn at_least(&self, what: impl Into<String>, much: u64) {
         let mut report = self.report();
         let most = report.met.entry(what.into()).or_default();
         *most = much.max(*most);
     }
 
-    /// The longest time that something took, in milliseconds.
+    /// Records the longest time that something took, in milliseconds.
     pub(super) fn took(&self, what: impl Into<String>, time: Duration) {
         self.at_least(what, u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
     }
 
-    /// How much of something there was.
+    /// Returns the value of a counter.
     pub(super) fn counted(&self, what: &str) -> u64 {
         self.report().met.get(what).copied().unwrap_or(0)
     }
 
-    /// Something does not hold that must.
+    /// Reports a violated expectation.
     pub(super) fn trouble(&self, what: impl Into<String>) {
         self.report().troubles.push(what.into());
     }
 
-    /// At least one of these must have been counted.
+    /// Requires that at least one of these counters is not zero.
     pub(super) fn expect(&self, what: &[&str]) {
         if what.iter().all(|what| self.counted(what) == 0) {
             self.trouble(format!("nothing was {}", what.join(" or ")));
         }
     }
 
-    /// Counts why a connection ended or a request came to nothing.
+    /// Counts why a connection ended or a request failed.
     pub(super) fn ended(&self, error: &GuestError) {
         let what = match error {
             GuestError::Refused(refusal) => format!("refused_{}", refusal.name()),
@@ -119,7 +119,7 @@ impl Adversary {
         self.count(what, 1);
     }
 
-    /// Does something until the end, anew whenever the relay has had enough of it. Counts why.
+    /// Repeats `what` until `end`, each time the relay ends it with an error. Counts the errors.
     pub(super) async fn again(
         &self,
         end: Instant,
@@ -128,7 +128,7 @@ impl Adversary {
         while let Ok(done) = timeout_at(end, what(self)).await {
             if let Err(error) = done {
                 self.ended(&error);
-                // Without ports or files to connect with, trying faster does not help.
+                // Without ports or files to connect with, faster retries do not help.
                 if matches!(error, GuestError::Unreachable(_)) {
                     sleep(UNREACHABLE).await;
                 }
@@ -136,10 +136,10 @@ impl Adversary {
         }
     }
 
-    /// Counts the answers on a connection until it ends. Pings are answered.
+    /// Counts the replies on a connection until it ends. Pings are answered.
     pub(super) async fn listen(&self, socket: &Socket, frames: &mut Frames) -> GuestError {
         loop {
-            match self.hear(socket, frames).await {
+            match self.receive(socket, frames).await {
                 Ok(Some(ping)) => {
                     if let Err(error) = socket.pong(&ping).await {
                         return error;
@@ -151,17 +151,17 @@ impl Adversary {
         }
     }
 
-    /// The same without a word: pings are not answered.
+    /// Like [`Self::listen`], but sends nothing: pings are not answered.
     pub(super) async fn listen_mute(&self, socket: &Socket, frames: &mut Frames) -> GuestError {
         loop {
-            if let Err(error) = self.hear(socket, frames).await {
+            if let Err(error) = self.receive(socket, frames).await {
                 return error;
             }
         }
     }
 
-    /// Counts what comes next. Gives a ping, if there was one.
-    async fn hear(
+    /// Counts what is received next. Returns a ping, if there was one.
+    async fn receive(
         &self,
         socket: &Socket,
         frames: &mut Frames,
@@ -193,7 +193,7 @@ impl Adversary {
         }
     }
 
-    /// What the abusers met, once they are done.
+    /// Returns what the abusers counted, once they are done.
     pub(super) fn into_report(self) -> Report {
         self.report.into_inner().unwrap_or_else(PoisonError::into_inner)
     }

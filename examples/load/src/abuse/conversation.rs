@@ -1,4 +1,4 @@
-//! The normal conversation, which goes on whatever others do.
+//! The normal conversation, which continues during the abuse.
 
 use std::{
     slice,
@@ -15,7 +15,7 @@ use tokio::{sync::mpsc, time::Instant};
 use crate::{
     fanout::rooms,
     guest::{
-        clients::{Crowd, Shared, Troubles, gather},
+        clients::{Clients, Shared, Troubles, gather},
         mark::Marker,
         publish,
         room::random,
@@ -28,9 +28,9 @@ use crate::{
 /// Sealed bytes of a message.
 const SIZE: usize = 1_000;
 
-/// Guests in a room of their own, one of whom talks.
+/// Guests in a room of their own. One of them sends.
 pub(super) struct Conversation {
-    crowds: Vec<Crowd>,
+    crowds: Vec<Clients>,
     guests: u32,
     apart: Duration,
     latencies: Arc<Latencies>,
@@ -38,7 +38,7 @@ pub(super) struct Conversation {
 }
 
 impl Conversation {
-    /// Fills the room.
+    /// Opens the room and connects all guests.
     pub(super) async fn begin(
         target: &Target,
         guests: u32,
@@ -60,8 +60,8 @@ impl Conversation {
         Ok(Self { crowds, guests, apart, latencies, troubles })
     }
 
-    /// Talks until `until` is over, at its rate whatever becomes of the messages. Gives how long
-    /// they took.
+    /// Sends messages until `until` completes, at a fixed rate (an open loop). Returns the result
+    /// of `until` and the latencies.
     pub(super) async fn talk<T>(
         &self,
         until: impl Future<Output = T>,
@@ -87,19 +87,19 @@ impl Conversation {
         Ok((ended, self.latencies.take()))
     }
 
-    /// Messages since the beginning.
+    /// Returns the number of messages since the beginning.
     pub(super) fn messages(&self) -> u64 {
         let sent = self.crowds.iter().map(|crowd| crowd.room.sent.load(Ordering::Acquire));
         sent.fold(0, u64::saturating_add)
     }
 
-    /// Deliveries of them that never came.
+    /// Returns how many deliveries of them never arrived.
     pub(super) fn lost(&self) -> u64 {
         let due = self.messages().saturating_mul(self.guests.into());
         due.saturating_sub(delivered(&self.crowds))
     }
 
-    /// What went wrong for those who talk.
+    /// Returns the errors of the conversation's guests.
     pub(super) fn troubles(&self) -> Vec<String> {
         self.troubles.lines()
     }

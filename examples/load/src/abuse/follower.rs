@@ -1,4 +1,4 @@
-//! Follows a room and sees that no place of its log is passed over silently.
+//! Reads a room's log and checks that no sequence number is skipped silently.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,14 +20,14 @@ use crate::guest::{
 
 /// Sealed bytes of an entry.
 pub(super) const SIZE: usize = 16_000;
-/// Replies and events are looked at up to this length.
+/// Replies and events up to this length are decoded.
 const LONGEST: usize = 256;
-/// How many entries are wanted of a room that flows again.
+/// How many entries must arrive before a room counts as flowing again.
 const FLOWS: u64 = 3;
-/// How long is waited after a refusal.
+/// Delay after a refusal.
 const REFUSED: Duration = Duration::from_millis(100);
 
-/// A room whose entries say which place they have: whoever publishes writes the next one into the
+/// A room whose entries carry their own sequence number: the publisher writes the next one into the
 /// mark.
 #[derive(Clone, Debug)]
 pub(super) struct Places {
@@ -42,7 +42,8 @@ impl Places {
         Ok(Self { room, template: Arc::new(template), marker: Marker::new(random()?) })
     }
 
-    /// Publishes the entry of this place, and waits until it has it. For one publisher.
+    /// Publishes the entry with this sequence number, and waits until it was accepted as such. For
+    /// a single publisher.
     pub(super) async fn publish(&self, guest: &mut Opened, seq: Seq) -> Result<(), GuestError> {
         let mark = self.marker.write(Mark { number: seq.value(), at: Instant::now() });
         let mut bytes = Vec::new();
@@ -67,18 +68,18 @@ impl Places {
     }
 }
 
-/// One who reads.
+/// A subscriber that checks what it receives.
 pub(super) struct Follower<'a> {
-    pub(super) scene: &'a Adversary,
+    pub(super) adversary: &'a Adversary,
     places: Places,
     guest: Opened,
-    /// The last place that is known: its entry came, or the relay said that it is none to come.
+    /// The last known sequence number: its entry arrived, or a page of the log reached it.
     known: Seq,
-    /// How many entries came since the relay spoke for those that did not.
+    /// Entries that arrived since the log was read after a lag; `None` before that.
     flowing: Option<u64>,
 }
 
-/// What came.
+/// What was received.
 enum Came {
     Entry(u64),
     Short(Vec<u8>),
@@ -87,12 +88,12 @@ enum Came {
 }
 
 impl<'a> Follower<'a> {
-    /// Nothing has been read yet of what came since the room was opened.
-    pub(super) fn new(scene: &'a Adversary, places: Places, guest: Opened) -> Self {
-        Self { scene, places, guest, known: Seq::START, flowing: None }
+    /// Starts from the opening of the room: nothing that arrived since has been read yet.
+    pub(super) fn new(adversary: &'a Adversary, places: Places, guest: Opened) -> Self {
+        Self { adversary, places, guest, known: Seq::START, flowing: None }
     }
 
-    /// Reads until entries flow again, some of which were left out.
+    /// Reads until entries flow again after some were skipped.
     pub(super) async fn follow(&mut self) -> Result<(), GuestError> {
         while self.flowing.is_none_or(|entries| entries < FLOWS) {
             self.read().await?;
@@ -100,7 +101,7 @@ impl<'a> Follower<'a> {
         Ok(())
     }
 
-    /// Reads until the connection ends, and says how it did.
+    /// Reads until the connection ends. Returns the reason.
     pub(super) async fn follow_to_the_end(&mut self) -> GuestError {
         loop {
             if let Err(error) = self.read().await {
@@ -109,9 +110,9 @@ impl<'a> Follower<'a> {
         }
     }
 
-    /// Comes back, and reads on from where the connection ended.
+    /// Reconnects, and continues to read where the connection ended.
     pub(super) async fn resume(&mut self) -> Result<(), GuestError> {
-        self.guest = Opened::new(&self.scene.target, SIZE).await?;
+        self.guest = Opened::new(&self.adversary.target, SIZE).await?;
         self.places.room.enter(&mut self.guest).await?;
         self.flowing = None;
         self.guest.socket.send(&self.places.room.catching_up(self.known)).await?;
@@ -145,13 +146,13 @@ impl<'a> Follower<'a> {
     }
 
     fn entry(&mut self, place: u64) {
-        // What was on its way while it was asked for the log is known already.
+        // Entries that were in flight when the log was requested are known already.
         if place <= self.known.value() && self.flowing == Some(0) {
             return;
         }
         if place != self.known.next().value() {
             let known = self.known.value();
-            self.scene.trouble(format!("place {place} came after {known}, without a word"));
+            self.adversary.trouble(format!("place {place} came after {known}, without a word"));
         }
         self.known = Seq::new(place);
         self.flowing = self.flowing.map(|entries| entries.saturating_add(1));
@@ -160,10 +161,11 @@ impl<'a> Follower<'a> {
     async fn short(&mut self, message: &[u8]) -> Result<(), GuestError> {
         match decode(message, LONGEST) {
             Ok(RelayFrame::Event(Event::Lagging { after, .. })) => {
-                self.scene.count("told_lagging", 1);
+                self.adversary.count("told_lagging", 1);
                 if after != self.known {
                     let (after, known) = (after.value(), self.known.value());
-                    self.scene.trouble(format!("left out after {known}, and told after {after}"));
+                    self.adversary
+                        .trouble(format!("left out after {known}, and told after {after}"));
                 }
                 self.guest.socket.send(&self.places.room.catching_up(after)).await
             }

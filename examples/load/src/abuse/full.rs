@@ -1,7 +1,7 @@
-//! Connections that fill the memory of a relay with what it is to keep, in a room each.
+//! Connections that fill the memory of a relay with kept messages, each in a room of its own.
 //!
-//! With half of it taken they are refused more, while others find space; nothing that was taken is
-//! lost; when what was kept expires, there is space again.
+//! At half of the memory they are refused more, while other rooms still get space; no accepted
+//! entry is lost; when the kept entries expire, there is space again.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -24,32 +24,32 @@ use crate::{
     member::MemberError,
 };
 
-/// Sealed bytes of what fills: large ones at first, then what still fits, which is less than a
-/// room takes.
+/// Sealed bytes of the filling messages: large ones at first, then what still fits, which is less
+/// than a room takes.
 const SIZES: [usize; 2] = [16_000, 1_000];
-/// What a room asks the relay to keep at most.
+/// The limits of a room, as requested from the relay.
 const ENTRIES: u32 = 50_000;
 const BYTES: u64 = 64 << 20;
-/// How long what fills is kept at least: the relay is to be full for a while.
+/// Minimum retention of the filling messages: the relay has to stay full for a while.
 const KEPT: Duration = Duration::from_secs(5);
 /// How long it may take after that until there is space again.
 const RECOVERS: Duration = Duration::from_secs(60);
-/// How often it is tried to open a room.
+/// Interval between attempts to open a room.
 const TRY: Duration = Duration::from_millis(200);
-/// A relay with little memory never takes so many entries.
+/// A relay with little memory never accepts so many entries.
 const NEVER: usize = 20_000;
 
-/// An entry that was taken.
+/// An accepted entry.
 struct Taken {
     seq: Seq,
     sealed: Payload,
-    /// When it was sent. It is kept from later on.
+    /// When it was sent. Its retention starts later.
     sent: Instant,
 }
 
-/// A guest who fills a room.
+/// A guest that fills a room.
 struct Filler<'a> {
-    scene: &'a Adversary,
+    adversary: &'a Adversary,
     transport: &'a WsTransport,
     link: Box<dyn Link>,
     room: RawRoom,
@@ -57,11 +57,11 @@ struct Filler<'a> {
     taken: Vec<Taken>,
 }
 
-pub(super) async fn run(scene: &Adversary) -> Result<(), Failure> {
-    let keep = scene.span.max(KEPT);
+pub(super) async fn run(adversary: &Adversary) -> Result<(), Failure> {
+    let keep = adversary.span.max(KEPT);
     let transport =
-        WsTransport::new(&scene.url, WsOptions::default()).map_err(MemberError::from)?;
-    let fillers = (0..scene.abusers).map(|_| Filler::begin(scene, &transport, keep));
+        WsTransport::new(&adversary.url, WsOptions::default()).map_err(MemberError::from)?;
+    let fillers = (0..adversary.abusers).map(|_| Filler::begin(adversary, &transport, keep));
     let fillers = try_join_all(fillers).await?;
     try_join_all(fillers.into_iter().map(Filler::run)).await?;
     Ok(())
@@ -69,33 +69,34 @@ pub(super) async fn run(scene: &Adversary) -> Result<(), Failure> {
 
 impl<'a> Filler<'a> {
     async fn begin(
-        scene: &'a Adversary,
+        adversary: &'a Adversary,
         transport: &'a WsTransport,
         keep: Duration,
     ) -> Result<Self, GuestError> {
         let room = RawRoom::new(kept(keep)?, ENTRIES, BYTES)?;
         let link = greet(transport).await?;
         match ask(&*link, room.creation()).await? {
-            Ok(_) => Ok(Self { scene, transport, link, room, keep, taken: Vec::new() }),
+            Ok(_) => Ok(Self { adversary, transport, link, room, keep, taken: Vec::new() }),
             Err(refusal) => Err(GuestError::Refused(refusal)),
         }
     }
 
     async fn run(mut self) -> Result<(), GuestError> {
         if !self.fill().await? {
-            self.scene.trouble("the relay takes more than its memory");
+            self.adversary.trouble("the relay takes more than its memory");
             return Ok(());
         }
         let full = Instant::now();
-        // For work perhaps, but there is space.
+        // Proof of work may be required, but there is space.
         if self.open_another(&*self.link).await? == Some(Refusal::Full) {
-            self.scene.trouble("who takes little is refused because others take much");
+            self.adversary.trouble("who takes little is refused because others take much");
         }
         self.read_all().await?;
         self.recover(full).await
     }
 
-    /// Publishes until there is no space for even the smallest. False when there always is.
+    /// Publishes until there is no space for even the smallest message. Returns false when there
+    /// always is.
     async fn fill(&mut self) -> Result<bool, GuestError> {
         for size in SIZES {
             while self.publish(size).await? {
@@ -107,19 +108,19 @@ impl<'a> Filler<'a> {
         Ok(true)
     }
 
-    /// Publishes something to be kept. False when it is refused for want of space.
+    /// Publishes a message to be kept. Returns false when it is refused for lack of space.
     async fn publish(&mut self, size: usize) -> Result<bool, GuestError> {
         let sealed = sealed(size)?;
         let sent = Instant::now();
         loop {
             match ask(&*self.link, self.room.publication(sealed.clone())).await? {
                 Ok(Reply::Accepted { seq }) => {
-                    self.scene.count("kept", 1);
+                    self.adversary.count("kept", 1);
                     self.taken.push(Taken { seq, sealed, sent });
                     return Ok(true);
                 }
                 Err(Refusal::Full) => {
-                    self.scene.count("refused_full", 1);
+                    self.adversary.count("refused_full", 1);
                     return Ok(false);
                 }
                 Err(Refusal::Busy { retry_after }) => {
@@ -131,13 +132,14 @@ impl<'a> Filler<'a> {
         }
     }
 
-    /// Opens another room. Gives why not, if so.
+    /// Opens another room. Returns the refusal, if there was one.
     async fn open_another(&self, link: &dyn Link) -> Result<Option<Refusal>, GuestError> {
         let room = RawRoom::new(kept(self.keep)?, ENTRIES, BYTES)?;
         Ok(ask(link, room.creation()).await?.err())
     }
 
-    /// Reads the log. What is not there must have expired, and what is there be what was taken.
+    /// Reads the log. A missing entry must have expired, and a present one must be what was
+    /// accepted.
     async fn read_all(&self) -> Result<(), GuestError> {
         let (mut read, mut after) = (HashMap::new(), Seq::START);
         loop {
@@ -153,28 +155,28 @@ impl<'a> Filler<'a> {
         }
         for taken in &self.taken {
             match read.get(&taken.seq) {
-                Some(sealed) if *sealed == taken.sealed => self.scene.count("read_back", 1),
-                Some(_) => self.scene.trouble("what was kept is not what was sent"),
+                Some(sealed) if *sealed == taken.sealed => self.adversary.count("read_back", 1),
+                Some(_) => self.adversary.trouble("what was kept is not what was sent"),
                 // Sent so long ago that it may have expired.
                 None if taken.sent.elapsed() >= self.keep => {}
-                None => self.scene.trouble("what was taken was not kept"),
+                None => self.adversary.trouble("what was taken was not kept"),
             }
         }
         Ok(())
     }
 
-    /// Goes on trying until there is space again, for messages and for rooms.
+    /// Retries until there is space again, for messages and for rooms.
     async fn recover(&mut self, full: Instant) -> Result<(), GuestError> {
         let patience = self.keep.saturating_add(RECOVERS);
         while !self.publish(1_000).await? {
             if full.elapsed() > patience {
-                self.scene.trouble("there is no space again for messages");
+                self.adversary.trouble("there is no space again for messages");
                 return Ok(());
             }
         }
-        self.scene.took("ms_until_space_again", full.elapsed());
+        self.adversary.took("ms_until_space_again", full.elapsed());
         loop {
-            // Each over a connection of its own, since one may open a few rooms only.
+            // Each over a connection of its own, since one connection may open only a few rooms.
             let link = greet(self.transport).await?;
             match self.open_another(&*link).await? {
                 None => break,
@@ -182,7 +184,7 @@ impl<'a> Filler<'a> {
                     sleep(TRY).await;
                 }
                 Some(refusal) => {
-                    self.scene.trouble(format!("no room can be opened again: {refusal}"));
+                    self.adversary.trouble(format!("no room can be opened again: {refusal}"));
                     break;
                 }
             }

@@ -1,4 +1,4 @@
-//! Connections that begin something and never end it: a request, a conversation, a frame.
+//! Connections that begin something and never complete it: a request, a handshake, a frame.
 //!
 //! Each is replaced when the relay has closed it, until every one was closed at least once.
 
@@ -23,19 +23,19 @@ use crate::{
     },
 };
 
-/// Sealed bytes of a message of which there is half.
+/// Sealed bytes of the message of which half is sent.
 const SIZE: usize = 1_000;
-/// Longer than any patience that a relay has by itself.
+/// Longer than any default timeout of a relay.
 const CLOSES: Duration = Duration::from_secs(180);
 
-/// What is begun.
+/// What is left incomplete.
 #[derive(Clone, Copy, Debug)]
 enum Half {
-    /// Half the head of the request for an upgrade.
+    /// Half the head of the upgrade request.
     Head,
-    /// A WebSocket over which nothing is said.
+    /// A WebSocket without a hello.
     Hello,
-    /// Half a frame, by a guest of a room.
+    /// Half a frame, sent by a guest in a room.
     Frame,
 }
 
@@ -51,38 +51,38 @@ impl Half {
     }
 }
 
-pub(super) async fn run(scene: &Adversary) -> Result<(), Failure> {
-    let end = Instant::now() + scene.span;
+pub(super) async fn run(adversary: &Adversary) -> Result<(), Failure> {
+    let end = Instant::now() + adversary.span;
     let room = Arc::new(RawRoom::new(Retention::Live, 1, 1)?);
-    let mut owner = Opened::new(&scene.target, SIZE).await?;
+    let mut owner = Opened::new(&adversary.target, SIZE).await?;
     room.create(&mut owner).await?;
     let kinds = Half::ALL.into_iter().cycle();
-    let count = usize::try_from(scene.abusers).unwrap_or(usize::MAX);
-    let slots = join_all(kinds.take(count).map(|half| slot(scene, &room, half, end)));
-    // Whoever opened the room answers pings meanwhile.
+    let count = usize::try_from(adversary.abusers).unwrap_or(usize::MAX);
+    let slots = join_all(kinds.take(count).map(|half| slot(adversary, &room, half, end)));
+    // Meanwhile the guest that opened the room answers pings.
     tokio::select! {
         _ = slots => {}
-        error = scene.listen(&owner.socket, &mut owner.frames) => return Err(error.into()),
+        error = adversary.listen(&owner.socket, &mut owner.frames) => return Err(error.into()),
     }
     Ok(())
 }
 
-/// One connection after the other, until the end, and until one was closed.
-async fn slot(scene: &Adversary, room: &Arc<RawRoom>, half: Half, end: Instant) {
+/// Opens one connection after the other, until `end`, and until one was closed.
+async fn slot(adversary: &Adversary, room: &Arc<RawRoom>, half: Half, end: Instant) {
     loop {
         let start = Instant::now();
-        match timeout(CLOSES, begin(scene, room, half)).await {
+        match timeout(CLOSES, begin(adversary, room, half)).await {
             Ok(Ok(how)) => {
-                scene.count(format!("{}_closed", half.name()), 1);
-                scene.ended(&how);
-                scene.took(format!("{}_ms_until_closed", half.name()), start.elapsed());
+                adversary.count(format!("{}_closed", half.name()), 1);
+                adversary.ended(&how);
+                adversary.took(format!("{}_ms_until_closed", half.name()), start.elapsed());
             }
             Ok(Err(error)) => {
-                scene.trouble(format!("{} could not begin: {error}", half.name()));
+                adversary.trouble(format!("{} could not begin: {error}", half.name()));
                 return;
             }
             Err(_) => {
-                scene.trouble(format!("{} are not closed", half.name()));
+                adversary.trouble(format!("{} are not closed", half.name()));
                 return;
             }
         }
@@ -92,20 +92,20 @@ async fn slot(scene: &Adversary, room: &Arc<RawRoom>, half: Half, end: Instant) 
     }
 }
 
-/// Begins, and waits for what the relay makes of it: how the connection ended.
+/// Begins, and waits until the relay ends the connection. Returns the reason.
 async fn begin(
-    scene: &Adversary,
+    adversary: &Adversary,
     room: &Arc<RawRoom>,
     half: Half,
 ) -> Result<GuestError, GuestError> {
     let (socket, mut frames) = match half {
-        Half::Head => return half_head(scene).await,
+        Half::Head => return half_head(adversary).await,
         Half::Hello => {
-            let (socket, _) = Socket::open(&scene.target).await?;
+            let (socket, _) = Socket::open(&adversary.target).await?;
             (socket, Frames::new(SIZE))
         }
         Half::Frame => {
-            let mut guest = Opened::new(&scene.target, SIZE).await?;
+            let mut guest = Opened::new(&adversary.target, SIZE).await?;
             room.enter(&mut guest).await?;
             let message = Speech::Relay(Arc::clone(room)).template(SIZE)?.message;
             let framed = guest.socket.framed(&message);
@@ -114,12 +114,12 @@ async fn begin(
             (guest.socket, guest.frames)
         }
     };
-    Ok(scene.listen_mute(&socket, &mut frames).await)
+    Ok(adversary.listen_mute(&socket, &mut frames).await)
 }
 
-async fn half_head(scene: &Adversary) -> Result<GuestError, GuestError> {
-    let mut tcp = scene.target.connect().await.map_err(GuestError::Unreachable)?;
-    let head = format!("GET {} HTTP/1.1\r\nHost: relay\r\nUpgr", scene.target.path);
+async fn half_head(adversary: &Adversary) -> Result<GuestError, GuestError> {
+    let mut tcp = adversary.target.connect().await.map_err(GuestError::Unreachable)?;
+    let head = format!("GET {} HTTP/1.1\r\nHost: relay\r\nUpgr", adversary.target.path);
     tcp.write_all(head.as_bytes()).await.map_err(GuestError::Cut)?;
     let read = tcp.read_to_end(&mut Vec::new()).await;
     let end = read.err().unwrap_or_else(|| std::io::ErrorKind::UnexpectedEof.into());

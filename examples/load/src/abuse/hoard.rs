@@ -1,8 +1,8 @@
-//! Connections that take as much of a relay's memory as they get, to have it for a day.
+//! Connections that take as much of a relay's memory as they get, to hold it for a day.
 //!
-//! First by rooms with the largest group information there can be, for which they would have to
-//! work and do not. Then by ordinary rooms, each filled with messages. Others must still be able to
-//! remove a member, to say something, and to open a room.
+//! First with rooms that have the largest possible group information, for which proof of work would
+//! be required and is not done. Then with ordinary rooms, each filled with messages. Other guests
+//! must still be able to remove a member, to send a message, and to open a room.
 
 use std::time::Duration;
 
@@ -25,41 +25,43 @@ use crate::{
     member::MemberError,
 };
 
-/// The largest group information that a relay takes.
+/// The largest group information that a relay accepts.
 const DOOR: usize = 1_000_000;
 const A_DAY: Duration = Duration::from_secs(24 * 3_600);
-/// What a room asks the relay to keep at most.
+/// The limits of a room, as requested from the relay.
 const ENTRIES: u32 = 50_000;
 const BYTES: u64 = 64 << 20;
-/// Sealed bytes of what the rooms are filled with.
+/// Sealed bytes of the messages that fill the rooms.
 const SIZES: [usize; 2] = [64_000, 1_000];
-/// The most work that an ordinary room may cost meanwhile, in tries.
+/// The highest difficulty that an ordinary room may cost meanwhile, in tries.
 const WORK: u32 = 65_536;
 
-pub(super) async fn run(scene: &Adversary) -> Result<(), Failure> {
+pub(super) async fn run(adversary: &Adversary) -> Result<(), Failure> {
     let transport =
-        WsTransport::new(&scene.url, WsOptions::default()).map_err(MemberError::from)?;
+        WsTransport::new(&adversary.url, WsOptions::default()).map_err(MemberError::from)?;
     let transport = &transport;
     let here = greet(transport).await?;
     let room = ordinary()?;
     if ask(&*here, room.creation()).await?.is_err() {
-        scene.trouble("an ordinary room could not be opened before");
+        adversary.trouble("an ordinary room could not be opened before");
         return Ok(());
     }
-    let end = Instant::now() + scene.span / 2;
-    let lazy = (0..scene.abusers)
-        .map(|_| scene.again(end, async |scene: &Adversary| large_rooms(scene, transport).await));
+    let end = Instant::now() + adversary.span / 2;
+    let lazy = (0..adversary.abusers).map(|_| {
+        adversary.again(end, async |adversary: &Adversary| large_rooms(adversary, transport).await)
+    });
     join_all(lazy).await;
-    let end = Instant::now() + scene.span / 2;
-    let full = (0..scene.abusers)
-        .map(|_| scene.again(end, async |scene: &Adversary| full_room(scene, transport).await));
+    let end = Instant::now() + adversary.span / 2;
+    let full = (0..adversary.abusers).map(|_| {
+        adversary.again(end, async |adversary: &Adversary| full_room(adversary, transport).await)
+    });
     join_all(full).await;
-    others(scene, transport, &*here, &room).await?;
-    if scene.counted("large_rooms_opened") > 0 {
-        scene.trouble("rooms with a megabyte of group information were opened without work");
+    others(adversary, transport, &*here, &room).await?;
+    if adversary.counted("large_rooms_opened") > 0 {
+        adversary.trouble("rooms with a megabyte of group information were opened without work");
     }
-    scene.expect(&["refused_work_needed"]);
-    scene.expect(&["refused_full"]);
+    adversary.expect(&["refused_work_needed"]);
+    adversary.expect(&["refused_full"]);
     Ok(())
 }
 
@@ -68,34 +70,34 @@ fn ordinary() -> Result<RawRoom, GuestError> {
     RawRoom::new(kept, ENTRIES, BYTES)
 }
 
-/// Opens rooms of a megabyte until it is asked to work for one.
-async fn large_rooms(scene: &Adversary, transport: &WsTransport) -> Result<(), GuestError> {
+/// Opens rooms of a megabyte until proof of work is required for one.
+async fn large_rooms(adversary: &Adversary, transport: &WsTransport) -> Result<(), GuestError> {
     let link = greet(transport).await?;
     loop {
         let room = ordinary()?.with_door(DOOR, A_DAY);
         match ask(&*link, room.creation()).await? {
-            Ok(_) => scene.count("large_rooms_opened", 1),
+            Ok(_) => adversary.count("large_rooms_opened", 1),
             Err(refusal) => return Err(GuestError::Refused(refusal)),
         }
     }
 }
 
-/// Opens a room and says as much there as is kept.
-async fn full_room(scene: &Adversary, transport: &WsTransport) -> Result<(), GuestError> {
+/// Opens a room and publishes as much there as is kept.
+async fn full_room(adversary: &Adversary, transport: &WsTransport) -> Result<(), GuestError> {
     let link = greet(transport).await?;
     let room = ordinary()?.with_door(1_000, A_DAY);
     ask(&*link, room.creation()).await?.map_err(GuestError::Refused)?;
-    scene.count("rooms_opened", 1);
+    adversary.count("rooms_opened", 1);
     for size in SIZES {
         let sealed = sealed(size)?;
         while says(&*link, &room, sealed.clone()).await? {
-            scene.count("kib_kept", u64::try_from(size).unwrap_or(0) >> 10);
+            adversary.count("kib_kept", u64::try_from(size).unwrap_or(0) >> 10);
         }
     }
     Err(GuestError::Refused(Refusal::Full))
 }
 
-/// Says something that is to be kept. False when there is no space.
+/// Publishes a message to be kept. Returns false when there is no space.
 async fn says(link: &dyn Link, room: &RawRoom, sealed: Payload) -> Result<bool, GuestError> {
     loop {
         match ask(link, room.publication(sealed.clone())).await? {
@@ -110,18 +112,18 @@ async fn says(link: &dyn Link, room: &RawRoom, sealed: Payload) -> Result<bool, 
     }
 }
 
-/// What others want of the relay meanwhile.
+/// Runs the requests of other guests meanwhile.
 async fn others(
-    scene: &Adversary,
+    adversary: &Adversary,
     transport: &WsTransport,
     here: &dyn Link,
     room: &RawRoom,
 ) -> Result<(), GuestError> {
     if !says(here, room, sealed(1_000)?).await? {
-        scene.trouble("nothing can be said in a room that takes little");
+        adversary.trouble("nothing can be said in a room that takes little");
     }
     if let Err(refusal) = ask(here, room.removal()).await? {
-        scene.trouble(format!("no member can be removed: {refusal}"));
+        adversary.trouble(format!("no member can be removed: {refusal}"));
     }
     let (link, another) = (greet(transport).await?, ordinary()?);
     let (start, mut asked) = (Instant::now(), 0);
@@ -136,15 +138,15 @@ async fn others(
                 sleep(Duration::from_millis(retry_after.into())).await;
             }
             Err(refusal) => {
-                scene.trouble(format!("no room can be opened: {refusal}"));
+                adversary.trouble(format!("no room can be opened: {refusal}"));
                 break;
             }
         }
     }
-    scene.at_least("work_for_another_room", asked.into());
-    scene.took("ms_to_open_another_room", start.elapsed());
+    adversary.at_least("work_for_another_room", asked.into());
+    adversary.took("ms_to_open_another_room", start.elapsed());
     if asked > WORK {
-        scene.trouble(format!("an ordinary room costs {asked} tries"));
+        adversary.trouble(format!("an ordinary room costs {asked} tries"));
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Connections that are in rooms and silent.
+//! Connections that are in rooms and send nothing.
 
 use std::{slice, sync::Arc};
 
@@ -10,7 +10,7 @@ use crate::{
     failure::Failure,
     fanout::rooms,
     guest::{
-        clients::{Crowd, Shared, Troubles, gather},
+        clients::{Clients, Shared, Troubles, gather},
         mark::Marker,
         room::random,
     },
@@ -19,13 +19,13 @@ use crate::{
     measure::MeasureError,
 };
 
-/// Connections in each room; only whole rooms come.
+/// Connections in each room. Rooms are always full.
 const TOGETHER: u32 = 100;
 
-/// Gives the connections: that all of them leave at once is not what is measured here.
-pub(super) async fn run(scene: &Adversary) -> Result<Vec<Crowd>, Failure> {
-    let guests = TOGETHER.min(scene.abusers);
-    let count = scene.abusers / guests.max(1);
+/// Returns the connections, since the effect of all leaving at once is measured elsewhere.
+pub(super) async fn run(adversary: &Adversary) -> Result<Vec<Clients>, Failure> {
+    let guests = TOGETHER.min(adversary.abusers);
+    let count = adversary.abusers / guests.max(1);
     let connections = count.saturating_mul(guests);
     let troubles = Arc::new(Troubles::default());
     let shared = Shared {
@@ -36,15 +36,15 @@ pub(super) async fn run(scene: &Adversary) -> Result<Vec<Crowd>, Failure> {
         in_flight: 0,
     };
     let rooms = rooms(count, Retention::Live, false)?;
-    let before = scene.server.sample().map_err(MeasureError::from)?;
+    let before = adversary.server.sample().map_err(MeasureError::from)?;
     let start = Instant::now();
-    let crowds = gather(slice::from_ref(&scene.target), rooms, guests, &shared).await?;
-    scene.took("ms_until_all_in", start.elapsed());
-    let with_all = settled(scene.server).await?;
-    scene.count("connections", connections.into());
-    scene.count("server_bytes_per_connection", bytes_each(&before, &with_all, connections));
-    sleep(scene.span).await;
-    // Whoever was dropped meanwhile is none of those that were counted.
-    troubles.lines().into_iter().for_each(|trouble| scene.trouble(trouble));
+    let crowds = gather(slice::from_ref(&adversary.target), rooms, guests, &shared).await?;
+    adversary.took("ms_until_all_in", start.elapsed());
+    let with_all = settled(adversary.server).await?;
+    adversary.count("connections", connections.into());
+    adversary.count("server_bytes_per_connection", bytes_each(&before, &with_all, connections));
+    sleep(adversary.span).await;
+    // A connection that was dropped meanwhile makes the counts wrong: report it.
+    troubles.lines().into_iter().for_each(|trouble| adversary.trouble(trouble));
     Ok(crowds)
 }

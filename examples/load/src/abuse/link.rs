@@ -1,4 +1,4 @@
-//! Guests who speak frames over the client's own transport.
+//! Guests that exchange frames over the client's own transport.
 
 use std::{io, time::Duration};
 
@@ -15,7 +15,7 @@ use crate::guest::{
     room::{RawRoom, random},
 };
 
-/// Connects, says the first word, and hears it.
+/// Connects, sends the hello, and receives the relay's.
 pub(super) async fn greet(transport: &WsTransport) -> Result<Box<dyn Link>, GuestError> {
     let link = transport.connect().await.map_err(cut)?;
     link.send(&[ClientHello::default().to_frame()]).await.map_err(cut)?;
@@ -26,7 +26,7 @@ pub(super) async fn greet(transport: &WsTransport) -> Result<Box<dyn Link>, Gues
     }
 }
 
-/// Asks for something, and waits for what is answered to it.
+/// Sends a request, and waits for its reply.
 pub(super) async fn ask(
     link: &dyn Link,
     request: Payload,
@@ -50,13 +50,13 @@ pub(super) fn kept(keep: Duration) -> Result<Retention, GuestError> {
     Retention::keep(keep).map_err(|_| GuestError::Protocol)
 }
 
-/// Random bytes, over and over.
+/// Returns `size` bytes: 32 random ones, repeated.
 pub(super) fn sealed(size: usize) -> Result<Payload, GuestError> {
     let bytes: Vec<u8> = random::<32>()?.into_iter().cycle().take(size).collect();
     Ok(Payload::from(bytes))
 }
 
-/// Does the work that was asked for a room, and shows it.
+/// Solves the proof of work that was required for a room, and sends the solution.
 pub(super) async fn work(
     link: &dyn Link,
     room: &RawRoom,

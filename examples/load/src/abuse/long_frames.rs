@@ -1,5 +1,5 @@
-//! Connections that send frames of the greatest size as fast as the socket takes them, and those
-//! that announce one and trickle it.
+//! Connections that send frames of the maximum size as fast as the socket accepts them, and
+//! connections that announce such a frame and trickle it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,36 +24,37 @@ use crate::{
     },
 };
 
-/// How many trickle, for each of the abusers.
+/// Trickling connections for each abuser.
 const TRICKLE: u32 = 6;
-/// How much they send at a time, and how long they rest then: slower than a relay waits for.
+/// Bytes per write of a trickling connection, and the pause after it: slower than a relay
+/// tolerates.
 const DRIP: usize = 512;
 const REST: Duration = Duration::from_millis(250);
 
-pub(super) async fn run(scene: &Adversary) -> Result<(), Failure> {
-    let end = Instant::now() + scene.span;
-    let entries = join_all((0..scene.abusers).map(|_| scene.again(end, entries)));
-    let doors = join_all((0..scene.abusers).map(|_| scene.again(end, doors)));
-    let drips = scene.abusers.saturating_mul(TRICKLE);
-    let trickles = join_all((0..drips).map(|_| scene.again(end, trickle)));
-    tokio::join!(entries, doors, trickles, beyond(scene));
-    // Frames at the limit are read and answered, as far as rates allow.
-    scene.expect(&["accepted"]);
-    scene.expect(&["refused_no_such_room"]);
+pub(super) async fn run(adversary: &Adversary) -> Result<(), Failure> {
+    let end = Instant::now() + adversary.span;
+    let entries = join_all((0..adversary.abusers).map(|_| adversary.again(end, entries)));
+    let doors = join_all((0..adversary.abusers).map(|_| adversary.again(end, doors)));
+    let drips = adversary.abusers.saturating_mul(TRICKLE);
+    let trickles = join_all((0..drips).map(|_| adversary.again(end, trickle)));
+    tokio::join!(entries, doors, trickles, beyond(adversary));
+    // Frames at the limit are read and replied to, as far as the rate limits allow.
+    adversary.expect(&["accepted"]);
+    adversary.expect(&["refused_no_such_room"]);
     Ok(())
 }
 
-/// Publishes the largest entries in a room of its own.
-async fn entries(scene: &Adversary) -> Result<(), GuestError> {
+/// Publishes entries of the maximum size in a room of its own.
+async fn entries(adversary: &Adversary) -> Result<(), GuestError> {
     let room = Arc::new(RawRoom::new(Retention::Live, 1, 1)?);
-    let mut guest = Opened::new(&scene.target, MAX_SEALED).await?;
+    let mut guest = Opened::new(&adversary.target, MAX_SEALED).await?;
     room.create(&mut guest).await?;
-    flood(scene, guest, &Speech::Relay(room).template(MAX_SEALED)?.message).await
+    flood(adversary, guest, &Speech::Relay(room).template(MAX_SEALED)?.message).await
 }
 
-/// Asks to join with the largest entry and the largest door: the longest lawful frame.
-async fn doors(scene: &Adversary) -> Result<(), GuestError> {
-    let mut guest = Opened::new(&scene.target, MAX_SEALED).await?;
+/// Requests to join with the largest entry and the largest door: the longest valid frame.
+async fn doors(adversary: &Adversary) -> Result<(), GuestError> {
+    let mut guest = Opened::new(&adversary.target, MAX_SEALED).await?;
     room::greet(&mut guest).await?;
     let token = Token::new(Secret::new(random()?));
     let sealed = Payload::from(vec![0; MAX_SEALED]);
@@ -66,11 +67,11 @@ async fn doors(scene: &Adversary) -> Result<(), GuestError> {
     };
     let address = RoomAddress::new(random()?);
     let request = Request::Join { address, door: token, entry, next };
-    flood(scene, guest, &encode(&ClientFrame { id: 0, request })).await
+    flood(adversary, guest, &encode(&ClientFrame { id: 0, request })).await
 }
 
-/// Sends the same over and over, and hears what it is answered.
-async fn flood(scene: &Adversary, guest: Opened, message: &[u8]) -> Result<(), GuestError> {
+/// Sends the same message repeatedly, and reads the replies.
+async fn flood(adversary: &Adversary, guest: Opened, message: &[u8]) -> Result<(), GuestError> {
     let Opened { socket, mut frames, .. } = guest;
     let framed = socket.framed(message);
     let writing = std::pin::pin!(async {
@@ -78,22 +79,22 @@ async fn flood(scene: &Adversary, guest: Opened, message: &[u8]) -> Result<(), G
             if let Err(error) = socket.write(framed.as_bytes()).await {
                 return error;
             }
-            scene.count("sent", 1);
+            adversary.count("sent", 1);
         }
     });
-    let listening = std::pin::pin!(scene.listen(&socket, &mut frames));
+    let listening = std::pin::pin!(adversary.listen(&socket, &mut frames));
     Err(select(writing, listening).await.factor_first().0)
 }
 
 /// Announces the longest frame, and sends a little of it at a time.
-async fn trickle(scene: &Adversary) -> Result<(), GuestError> {
-    let mut guest = Opened::new(&scene.target, MAX_SEALED).await?;
+async fn trickle(adversary: &Adversary) -> Result<(), GuestError> {
+    let mut guest = Opened::new(&adversary.target, MAX_SEALED).await?;
     room::greet(&mut guest).await?;
-    scene.count("trickles", 1);
+    adversary.count("trickles", 1);
     let Opened { socket, mut frames, .. } = guest;
     let writing = std::pin::pin!(drip(&socket));
-    // A pong in the middle of the frame would be a part of it.
-    let listening = std::pin::pin!(scene.listen_mute(&socket, &mut frames));
+    // A pong in the middle of the frame would become part of it.
+    let listening = std::pin::pin!(adversary.listen_mute(&socket, &mut frames));
     Err(select(writing, listening).await.factor_first().0)
 }
 
@@ -108,23 +109,23 @@ async fn drip(socket: &Socket) -> GuestError {
     std::future::pending().await
 }
 
-/// A frame that is one byte too long must be refused by its head.
-async fn beyond(scene: &Adversary) {
+/// Checks that a frame that is one byte too long is refused by its header.
+async fn beyond(adversary: &Adversary) {
     let refused = async {
-        let mut guest = Opened::new(&scene.target, MAX_SEALED).await?;
+        let mut guest = Opened::new(&adversary.target, MAX_SEALED).await?;
         room::greet(&mut guest).await?;
         let longer = Framed::new(BINARY, &vec![0; MAX_FRAME + 1], [0; 4]);
         let head = longer.as_bytes().first_chunk::<HEAD>().ok_or(GuestError::Protocol)?;
         guest.socket.write(head).await?;
-        Ok::<_, GuestError>(scene.listen(&guest.socket, &mut guest.frames).await)
+        Ok::<_, GuestError>(adversary.listen(&guest.socket, &mut guest.frames).await)
     };
     match refused.await {
-        Ok(GuestError::Closed(1009)) => scene.count("closed_1009", 1),
+        Ok(GuestError::Closed(1009)) => adversary.count("closed_1009", 1),
         Ok(error) | Err(error) => {
-            scene.trouble(format!("a frame beyond the limit is not refused as such: {error}"));
+            adversary.trouble(format!("a frame beyond the limit is not refused as such: {error}"));
         }
     }
 }
 
-/// The head of a frame of that length: two bytes, eight of the length, four of the mask.
+/// Header length of such a frame: two bytes, eight of the length, four of the mask.
 const HEAD: usize = 14;

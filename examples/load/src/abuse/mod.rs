@@ -1,8 +1,8 @@
 //! Abuse of a relay, with a normal conversation beside it.
 //!
 //! ```text
-//! run ── conversation         guests who talk, and how long it takes
-//!  └── abuser ── scene        a process of its own, and what it counts
+//! run ── conversation         guests that send messages, and the latencies
+//!  └── abuser ── adversary    a process of its own, and what it counts
 //!        └── flood, rooms, …  one file for each kind
 //! ```
 
@@ -44,40 +44,40 @@ use crate::{
     server::Relay,
 };
 
-/// The most that p99 may be of what it is undisturbed.
+/// Upper limit of p99 with abusers, as a multiple of the undisturbed p99.
 const RATIO: f64 = 2.0;
-/// The most bytes of its own that a server may have for what is counted under these names.
+/// Upper limit in bytes of a server's own (anonymous) memory per unit counted under these names.
 const MEMORY: [(&str, u64); 2] =
     [("server_bytes_per_stalled", 300 << 10), ("server_bytes_per_connection", 8 << 10)];
 
-/// How long connections may take to be gone after those who made them.
+/// How long connections may take to disappear after the abusers ended.
 const GONE: Duration = Duration::from_secs(60);
-/// How often that is looked at.
+/// Interval of the check for that.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// A time in which the conversation goes on.
+/// A period of the conversation.
 struct Phase {
     latencies: Latencies,
     elapsed: Duration,
     /// Processor time of the server.
     cpu: Duration,
-    /// The most memory of its own that the server had.
+    /// Peak of the server's own (anonymous) memory.
     peak: u64,
-    /// And what it had in the end.
+    /// That memory at the end.
     anon: u64,
-    /// Files that it had open in the end.
+    /// Open files of the server at the end.
     files: Option<u64>,
 }
 
-/// What was measured of one kind.
+/// Results for one kind of abuse.
 struct Course {
     kind: Kind,
     abusers: u32,
     before: Phase,
-    /// While another relay was abused.
+    /// While another relay was abused (the control).
     elsewhere: Option<Phase>,
     with: Phase,
-    /// While all of the abusers left at once.
+    /// While all abusers left at once.
     leaving: Phase,
     after: Phase,
     messages: u64,
@@ -92,7 +92,8 @@ pub(crate) async fn run(args: &Abuse, printer: &Printer) -> Result<(), Failure> 
         let mut course = Course::run(args, kind, args.control).await?;
         printer.record(&course.row(args)?)?;
         if args.strict && !args.control && course.is_slow()? {
-            // Whether it is the relay or the machine is told by a relay that nobody abuses.
+            // A control run, in which another relay is abused, tells the relay's slowness from the
+            // machine's.
             course = Course::run(args, kind, true).await?;
             printer.record(&course.row(args)?)?;
         }
@@ -102,7 +103,8 @@ pub(crate) async fn run(args: &Abuse, printer: &Printer) -> Result<(), Failure> 
     if troubles.is_empty() { Ok(()) } else { Err(Failure::Troubles(troubles)) }
 }
 
-/// How many abusers there can be: fewer than usual where the limit of open files is low.
+/// Returns how many abusers there can be: fewer than by default where the limit of open files is
+/// low.
 fn abusers(args: &Abuse, kind: Kind) -> Result<u32, Failure> {
     let (abusers, asked) = args.abusers(kind);
     let most = files::most_connections().saturating_sub(args.guests) / kind.files_each();
@@ -112,7 +114,7 @@ fn abusers(args: &Abuse, kind: Kind) -> Result<u32, Failure> {
     Ok(abusers)
 }
 
-/// Waits until a server has no more files open than before. False when it goes on having more.
+/// Waits until a server has no more files open than before. Returns false on timeout.
 async fn are_gone(server: Process, before: Option<u64>) -> Result<bool, MeasureError> {
     let give_up = Instant::now() + GONE;
     while server.sample()?.files > before {
@@ -124,8 +126,8 @@ async fn are_gone(server: Process, before: Option<u64>) -> Result<bool, MeasureE
     Ok(true)
 }
 
-/// Talks while somebody abuses another relay in the same way: what that takes is taken by sharing
-/// the machine.
+/// Runs the conversation while another relay is abused in the same way: the effect of sharing the
+/// machine alone.
 async fn elsewhere(
     args: &Abuse,
     kind: Kind,
@@ -180,7 +182,7 @@ impl Course {
         })
     }
 
-    /// The p99 with the abusers over the one without.
+    /// Returns the p99 with the abusers over the one without.
     fn ratio(&self) -> Result<Option<f64>, MeasureError> {
         let undisturbed = Latencies::new()?;
         undisturbed.add(&self.before.latencies);
@@ -188,7 +190,7 @@ impl Course {
         Ok(self.over(&undisturbed))
     }
 
-    /// The p99 with the abusers over the one with abusers who share nothing but the machine.
+    /// Returns the p99 with the abusers over the one with abusers that share only the machine.
     fn control_ratio(&self) -> Option<f64> {
         self.over(&self.elsewhere.as_ref()?.latencies)
     }
@@ -220,7 +222,7 @@ impl Course {
         Ok(met.fold(row, |row, (name, count)| row.with(name.clone(), *count)))
     }
 
-    /// The better ratio: what the machine alone does is not the relay's doing.
+    /// Returns the better ratio: the machine's own slowness is not counted against the relay.
     fn judged_ratio(&self) -> Result<Option<f64>, MeasureError> {
         let control = self.control_ratio();
         Ok(self.ratio()?.map(|ratio| control.map_or(ratio, |control| control.min(ratio))))
@@ -230,7 +232,7 @@ impl Course {
         Ok(self.judged_ratio()?.is_some_and(|ratio| ratio > RATIO))
     }
 
-    /// What does not hold.
+    /// Returns the violated expectations.
     fn troubles(self, strict: bool) -> Result<Vec<String>, MeasureError> {
         let ratio = self.judged_ratio()?;
         let mut troubles = self.troubles;
@@ -250,7 +252,7 @@ impl Course {
 }
 
 impl Phase {
-    /// Lets the conversation go on until `until` is over.
+    /// Runs the conversation until `until` completes.
     async fn pass<T>(
         talk: &Conversation,
         server: Process,

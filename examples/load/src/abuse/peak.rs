@@ -1,4 +1,4 @@
-//! The most memory that a process had at any moment.
+//! The peak memory of a process.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use tokio::{
 
 use crate::process::Process;
 
-/// How often it is looked at.
+/// Sampling interval.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Watches the memory of a process until told to stop.
+/// Samples the memory of a process until stopped.
 #[derive(Debug)]
 pub(super) struct Peak {
     stop: oneshot::Sender<()>,
@@ -39,7 +39,7 @@ impl Peak {
         Self { stop, watching }
     }
 
-    /// The most since the beginning, in bytes.
+    /// Stops, and returns the peak since the start in bytes.
     pub(super) async fn stop(self) -> u64 {
         drop(self.stop);
         self.watching.await.unwrap_or(0)

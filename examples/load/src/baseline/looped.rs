@@ -1,6 +1,7 @@
-//! The leanest server that could broadcast: a task for each connection and one channel.
+//! A minimal broadcast server: a task for each connection and one channel.
 //!
-//! What comes from anybody goes to all, and nothing else happens. Runs as a child process.
+//! Every message is broadcast to all connections, and nothing else happens. Runs as a child
+//! process.
 
 use std::{
     io::{self, Write},
@@ -18,11 +19,11 @@ use tokio::{
 };
 use tokio_websockets::{Config, Error, Message, ServerBuilder, WebSocketStream};
 
-/// Messages that the channel holds. More than are ever in flight here.
+/// Capacity of the channel in messages. More than are ever in flight here.
 const CHANNEL: usize = 4_096;
-/// Messages that are written at one go.
+/// Messages per write.
 const TOGETHER: usize = 64;
-/// Bytes at which they are written all the same; as in the relay's transport.
+/// Bytes at which they are flushed in any case; as in the relay's transport.
 const WRITE_AT: usize = 64 * 1_024;
 
 /// Serves until the process ends.
@@ -36,7 +37,7 @@ pub(crate) async fn serve() -> io::Result<()> {
         let (tcp, _) = listener.accept().await?;
         let all = all.clone();
         tokio::spawn(async move {
-            // Whoever goes, goes.
+            // An ended connection needs no further handling.
             let _ = connection(tcp, all).await;
         });
     }
@@ -44,7 +45,7 @@ pub(crate) async fn serve() -> io::Result<()> {
 
 async fn connection(tcp: TcpStream, all: broadcast::Sender<Bytes>) -> Result<(), Error> {
     tcp.set_nodelay(true)?;
-    // Before the upgrade is answered: whoever has the answer is in.
+    // Subscribe before the upgrade is answered: a client that has the response receives everything.
     let mut mine = all.subscribe();
     let config = Config::default().flush_threshold(WRITE_AT);
     let (_, mut socket) = ServerBuilder::new().config(config).accept(tcp).await?;
@@ -52,7 +53,7 @@ async fn connection(tcp: TcpStream, all: broadcast::Sender<Bytes>) -> Result<(),
         tokio::select! {
             message = socket.next() => match message {
                 Some(message) => {
-                    // At least this connection listens.
+                    // This cannot fail: this connection is subscribed itself.
                     let _ = all.send(message?.into_payload().into());
                 }
                 None => return Ok(()),
@@ -66,7 +67,7 @@ async fn connection(tcp: TcpStream, all: broadcast::Sender<Bytes>) -> Result<(),
     }
 }
 
-/// Writes a message and those that wait behind it.
+/// Writes a message and those queued behind it.
 async fn forward(
     socket: &mut WebSocketStream<TcpStream>,
     first: Bytes,

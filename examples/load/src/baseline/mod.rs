@@ -1,4 +1,4 @@
-//! The relay beside another server: the same guests, the same bytes, in turns.
+//! The relay beside another server: the same guests, the same bytes, in alternating rounds.
 
 pub(crate) mod looped;
 mod mosquitto;
@@ -20,7 +20,7 @@ use crate::{
     server::{Relay, Running, ServerError},
 };
 
-/// Why there is nothing to compare with.
+/// Why the other server cannot be measured.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RivalError {
     #[error("mosquitto is missing: install it, on Debian with 'apt-get install mosquitto'")]
@@ -33,7 +33,7 @@ pub(crate) enum RivalError {
     Server(#[from] ServerError),
 }
 
-/// The server to compare with. Ends with this.
+/// The other server. It is killed when this is dropped.
 struct Other {
     process: Process,
     target: Target,
@@ -76,7 +76,7 @@ async fn other(args: &Rival, plan: Plan) -> Result<Measured, Failure> {
 }
 
 fn raw_room() -> Result<RawRoom, Failure> {
-    // Nothing is kept, since no rival keeps anything either.
+    // Nothing is kept, since the other servers keep nothing either.
     Ok(RawRoom::new(Retention::Live, 1, 1)?)
 }
 
@@ -100,7 +100,7 @@ impl Other {
     }
 }
 
-/// This program once more, as a server.
+/// Starts this program again, as the loop server.
 async fn start_loop() -> Result<Running, ServerError> {
     let this = std::env::current_exe();
     let program =
@@ -108,7 +108,7 @@ async fn start_loop() -> Result<Running, ServerError> {
     Running::start(&program, Command::new(&program).arg("serve-loop")).await
 }
 
-/// One line: the middle of all rounds, and the range of what is compared.
+/// Returns one table row: the median of all rounds, and the range of what is compared.
 fn row(name: &str, plan: Plan, rounds: &[Measured], ratio: Option<f64>) -> Row {
     let median_of =
         |of: fn(&Measured) -> Option<f64>| real(median(rounds.iter().filter_map(of).collect()), 3);
@@ -136,7 +136,8 @@ fn median_of_whole(rounds: &[Measured]) -> Value {
     real(median(rounds.iter().filter_map(Measured::rate).collect()), 0)
 }
 
-/// The relay's processor time for a delivery over the rival's, in the middle of all rounds.
+/// Returns the relay's processor time per delivery over the other server's, as the median of all
+/// rounds.
 fn ratio(name: &str, ours: &[Measured], theirs: &[Measured]) -> Option<f64> {
     let pairs = ours.iter().zip(theirs);
     let ratios = pairs.filter_map(|(ours, theirs)| Some(ours.cpu_each()? / theirs.cpu_each()?));

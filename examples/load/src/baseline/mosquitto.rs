@@ -19,17 +19,17 @@ use super::RivalError;
 use crate::server::{Running, ServerError};
 
 const PROGRAM: &str = "mosquitto";
-/// How long it may take to start.
+/// Timeout for starting.
 const START: Duration = Duration::from_secs(10);
-/// How often it is knocked at until then.
+/// Interval between connection attempts until then.
 const KNOCK: Duration = Duration::from_millis(20);
 
-/// Starts it; the folder has its configuration and goes with it.
+/// Starts mosquitto. The folder has its configuration and is deleted when dropped.
 pub(super) async fn start() -> Result<(Running, TempDir, u16), RivalError> {
     let (port, nobody) = free_ports().await.map_err(RivalError::Files)?;
     let folder = TempDir::new().map_err(RivalError::Files)?;
     let file = write(&folder, port, nobody).map_err(RivalError::Files)?;
-    // Installed for the system, and there often beyond the search path of users.
+    // Debian installs it outside the default search path of ordinary users.
     let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/usr/local/sbin";
     let mut command = Command::new(PROGRAM);
     command.arg("-c").arg(file.path()).env("PATH", path);
@@ -49,8 +49,8 @@ pub(super) async fn start() -> Result<(Running, TempDir, u16), RivalError> {
     Ok((running, folder, port))
 }
 
-/// Nothing is kept or logged, and no limit of its own is in the way. The second listener is for
-/// nobody: with none but WebSockets, mosquitto 2.0 ends at once.
+/// Writes a configuration that keeps and logs nothing, and sets no limits. The second listener is
+/// unused: with WebSocket listeners only, mosquitto 2.0 exits at once.
 fn write(folder: &TempDir, port: u16, nobody: u16) -> io::Result<tempfile::NamedTempFile> {
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     write!(
@@ -63,7 +63,7 @@ fn write(folder: &TempDir, port: u16, nobody: u16) -> io::Result<tempfile::Named
     Ok(file)
 }
 
-/// Ports that were free a moment ago: mosquitto cannot be told to choose.
+/// Returns ports that were free a moment ago: mosquitto cannot choose one itself.
 async fn free_ports() -> io::Result<(u16, u16)> {
     let one = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let other = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;

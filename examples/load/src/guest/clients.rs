@@ -1,4 +1,4 @@
-//! Everyone in a room, and what they received.
+//! The guests of a room, and what they received.
 
 use std::{
     collections::BTreeMap,
@@ -21,12 +21,12 @@ use super::{
 };
 use crate::latency::Latencies;
 
-/// Connections that are being opened at one time.
+/// Connections that are opened concurrently.
 const ABREAST: usize = 64;
-/// Replies and events are looked at up to this length.
+/// Replies and events up to this length are decoded.
 const LONGEST: usize = 256;
 
-/// What went wrong, and how often.
+/// Errors, and how often each occurred.
 #[derive(Debug, Default)]
 pub(crate) struct Troubles(Mutex<BTreeMap<String, u64>>);
 
@@ -42,23 +42,23 @@ impl Troubles {
         troubles.values().fold(0, |sum, count| sum.saturating_add(*count))
     }
 
-    /// One line for each kind.
+    /// Returns one line for each kind of error.
     pub(crate) fn lines(&self) -> Vec<String> {
         let troubles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         troubles.iter().map(|(what, count)| format!("{count} times: {what}")).collect()
     }
 }
 
-/// A room and its guests, the first of whom publishes.
+/// A room and its guests. The first one publishes.
 #[derive(Debug)]
-pub(crate) struct Crowd {
+pub(crate) struct Clients {
     pub(crate) room: Arc<Room>,
     pub(crate) publisher: Arc<Socket>,
-    /// Who receives; ends with this.
+    /// The receiving tasks; aborted when this is dropped.
     receivers: JoinSet<()>,
 }
 
-/// What is counted of one room.
+/// Counters of one room.
 #[derive(Debug)]
 pub(crate) struct Room {
     pub(crate) speech: Speech,
@@ -66,27 +66,28 @@ pub(crate) struct Room {
     guests: u32,
     latencies: Arc<Latencies>,
     troubles: Arc<Troubles>,
-    /// Messages that were handed to the system.
+    /// Messages that were handed to the operating system.
     pub(crate) sent: AtomicU64,
-    /// Publications that the relay confirmed.
+    /// Publications that the relay accepted.
     pub(crate) accepted: AtomicU64,
-    /// Copies that arrived.
+    /// Copies that were delivered.
     pub(crate) delivered: AtomicU64,
-    /// Messages that everybody has, in a closed loop.
+    /// Messages that all guests have received, in a closed loop.
     pub(crate) complete: AtomicU64,
-    /// How many have each message that is in flight: by its number, in turn.
+    /// How many guests have received each message in flight; indexed by its number modulo the
+    /// length.
     in_flight: Vec<AtomicU32>,
-    /// Another message is complete.
+    /// Notified when another message is complete.
     pub(crate) done: Notify,
 }
 
-/// What a receiver has to send.
+/// A frame that a receiver has to send in response.
 enum Answer {
     Pong(Vec<u8>),
     CatchUp(Vec<u8>),
 }
 
-/// What all rooms of one measurement have in common.
+/// What all rooms of one measurement share.
 #[derive(Clone, Debug)]
 pub(crate) struct Shared {
     pub(crate) marker: Marker,
@@ -94,18 +95,18 @@ pub(crate) struct Shared {
     pub(crate) troubles: Arc<Troubles>,
     /// Sealed bytes of a message.
     pub(crate) size: usize,
-    /// Messages in flight in a closed loop; 0 in an open one.
+    /// Messages in flight in a closed loop; 0 in an open loop.
     pub(crate) in_flight: u32,
 }
 
-/// Fills rooms with so many guests each, who go to all targets in turn. The first of each room is
-/// in before the others come.
+/// Opens the rooms and connects their guests, distributed over all targets round-robin. The first
+/// guest of each room is in before the others join.
 pub(crate) async fn gather(
     targets: &[Target],
     rooms: Vec<Speech>,
     guests: u32,
     shared: &Shared,
-) -> Result<Vec<Crowd>, GuestError> {
+) -> Result<Vec<Clients>, GuestError> {
     let open = |index: usize, speech: Speech, place: usize, first| async move {
         let target = targets.iter().cycle().nth(place).ok_or(GuestError::Protocol)?;
         let mut guest = Opened::new(target, shared.size).await?;
@@ -119,7 +120,7 @@ pub(crate) async fn gather(
     let mut crowds: Vec<_> = firsts
         .into_iter()
         .zip(&rooms)
-        .map(|((_, guest), speech)| Crowd::new(speech.clone(), guest, guests, shared))
+        .map(|((_, guest), speech)| Clients::new(speech.clone(), guest, guests, shared))
         .collect();
     let others = (1..usize::try_from(guests).unwrap_or(usize::MAX)).flat_map(|turn| {
         let rooms = rooms.iter().cloned().enumerate();
@@ -135,7 +136,7 @@ pub(crate) async fn gather(
     Ok(crowds)
 }
 
-impl Crowd {
+impl Clients {
     fn new(speech: Speech, first: Opened, guests: u32, shared: &Shared) -> Self {
         let room = Arc::new(Room {
             speech,
@@ -161,7 +162,7 @@ impl Crowd {
     }
 }
 
-/// Counts what comes until the connection ends.
+/// Counts what arrives until the connection ends.
 async fn receive(room: Arc<Room>, socket: Arc<Socket>, mut frames: Frames) {
     if let Err(error) = receive_all(&room, &socket, &mut frames).await {
         room.troubles.note(error.to_string());
@@ -198,7 +199,7 @@ async fn receive_all(room: &Room, socket: &Socket, frames: &mut Frames) -> Resul
 }
 
 impl Room {
-    /// A message arrived.
+    /// Counts a delivered message.
     fn count(&self, mark: &[u8; MARK], now: Instant) {
         let Some(Mark { number, at }) = self.marker.read(mark) else {
             return;
@@ -217,7 +218,7 @@ impl Room {
         }
     }
 
-    /// Something short came: of the relay, a reply or an event.
+    /// Handles a short message: from a relay, a reply or an event.
     fn look(&self, message: &[u8]) -> Option<Answer> {
         let Speech::Relay(room) = &self.speech else {
             return None;

@@ -1,14 +1,14 @@
-//! The least of WebSocket framing (RFC 6455, section 5) that a receiver needs to count: headers
-//! are read, payloads passed over, but for the mark and for what is short.
+//! The subset of WebSocket framing (RFC 6455, section 5) that a receiver needs to count: headers
+//! are parsed, payloads skipped, except for the mark and for short messages.
 
 use super::mark::MARK;
 
-/// Payloads up to this length are kept: replies, and everything that is no entry.
+/// Payloads up to this length are kept: replies, and all events that are not entries.
 const SHORT: u64 = 256;
 /// The longest header of an unmasked frame.
 const LONGEST_HEAD: usize = 10;
 
-/// Bytes that no server may send to this client.
+/// A violation of the protocol by the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum FrameError {
     #[error("the server sent a frame with a mask")]
@@ -19,28 +19,28 @@ pub(crate) enum FrameError {
     Fragmented,
 }
 
-/// A whole frame went by.
+/// A complete frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Seen<'a> {
     /// Long enough to carry an entry: the bytes where its mark would be.
     Entry(&'a [u8; MARK]),
     /// A short message.
     Short(&'a [u8]),
-    /// Of any other length.
+    /// A message of any other length.
     Other,
     Ping(&'a [u8]),
     Pong,
-    /// The connection ends; the code, if one was given.
+    /// A close frame, with its code if there is one.
     Close(Option<u16>),
 }
 
-/// Sees frames go by in whatever pieces they come.
+/// Scans a stream for frames, in pieces of any size.
 #[derive(Debug)]
 pub(crate) struct Frames {
-    /// Where the mark begins, counted from the end of a message.
+    /// Position of the mark, counted from the end of a message.
     size: u64,
     head: Vec<u8>,
-    /// Opcode and length of the frame whose payload is going by.
+    /// Opcode and length of the frame whose payload is being read.
     frame: Option<(u8, u64)>,
     gone: u64,
     mark: [u8; MARK],
@@ -48,7 +48,7 @@ pub(crate) struct Frames {
 }
 
 impl Frames {
-    /// For entries of `size` sealed bytes, which are the last ones of their message.
+    /// Creates a scanner for entries of `size` sealed bytes at the end of their message.
     pub(crate) fn new(size: usize) -> Self {
         Self {
             size: u64::try_from(size).unwrap_or(u64::MAX),
@@ -60,7 +60,7 @@ impl Frames {
         }
     }
 
-    /// Takes the next bytes of the stream.
+    /// Processes the next bytes of the stream.
     pub(crate) fn feed(
         &mut self,
         mut bytes: &[u8],
@@ -86,7 +86,7 @@ impl Frames {
         }
     }
 
-    /// Reads a header; `None` when more of it is to come.
+    /// Parses a header; `None` when it is incomplete.
     fn begin(&mut self, bytes: &mut &[u8]) -> Result<Option<(u8, u64)>, FrameError> {
         loop {
             if let Some(frame) = header(&self.head)? {
@@ -104,7 +104,7 @@ impl Frames {
         }
     }
 
-    /// Keeps what is wanted of a piece of payload.
+    /// Stores the needed part of a piece of payload.
     fn pass(&mut self, opcode: u8, length: u64, payload: &[u8]) {
         let from = self.gone;
         self.gone = from.saturating_add(u64::try_from(payload.len()).unwrap_or(u64::MAX));
@@ -112,7 +112,7 @@ impl Frames {
             self.short.extend_from_slice(payload);
         } else if is_data(opcode) && length >= self.size {
             let begins = length.saturating_sub(self.size);
-            // Mostly the piece ends before the mark, or began after it.
+            // Usually the piece ends before the mark, or begins after it.
             if self.gone > begins && from < begins.saturating_add(24) {
                 for (place, to) in (begins..).zip(&mut self.mark) {
                     let index = place.checked_sub(from).and_then(|i| usize::try_from(i).ok());
@@ -146,7 +146,7 @@ fn is_data(opcode: u8) -> bool {
     opcode < CLOSE
 }
 
-/// Opcode and length; `None` while the header is not whole.
+/// Returns opcode and length; `None` while the header is incomplete.
 fn header(head: &[u8]) -> Result<Option<(u8, u64)>, FrameError> {
     let Some((&[first, second], rest)) = head.split_first_chunk::<2>() else {
         return Ok(None);
@@ -157,7 +157,7 @@ fn header(head: &[u8]) -> Result<Option<(u8, u64)>, FrameError> {
     if first & 0x70 != 0 {
         return Err(FrameError::Extended);
     }
-    // Neither a first nor a later piece.
+    // Fragments are not supported, neither a first nor a later one.
     if first & 0x80 == 0 || first & 0x0F == 0 {
         return Err(FrameError::Fragmented);
     }
@@ -174,7 +174,7 @@ fn header(head: &[u8]) -> Result<Option<(u8, u64)>, FrameError> {
 pub(crate) struct Framed {
     bytes: Vec<u8>,
     key: [u8; 4],
-    /// Where the payload begins.
+    /// Offset of the payload.
     payload: usize,
 }
 
@@ -203,7 +203,7 @@ impl Framed {
         &self.bytes
     }
 
-    /// Adds it to `out` with other bytes at this place of the payload.
+    /// Appends the frame to `out`, with the payload bytes at `place` replaced.
     pub(crate) fn stamped(&self, place: usize, with: &[u8], out: &mut Vec<u8>) {
         let from = out.len().saturating_add(self.payload).saturating_add(place);
         out.extend_from_slice(&self.bytes);

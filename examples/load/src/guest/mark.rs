@@ -1,26 +1,26 @@
-//! What tells a receiver which message this is and when it was meant to be sent.
+//! The mark in a message: its number, and when it was due to be sent.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Bytes of a mark. It stands where a sealed entry has its nonce, at the front.
+/// Length of a mark in bytes. It is at the front, where a sealed entry has its nonce.
 pub(crate) const MARK: usize = 24;
 
 /// Writes and reads the marks of one measurement.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Marker {
-    /// Sets this measurement apart from whatever else is in the room.
+    /// Distinguishes this measurement from other traffic in the room.
     run: [u8; 8],
     start: Instant,
 }
 
-/// What a mark says.
+/// Contents of a mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mark {
-    /// How many messages of the room came before it.
+    /// How many messages of the room preceded it.
     pub(crate) number: u64,
-    /// When it was meant to be sent.
+    /// When it was due to be sent.
     pub(crate) at: Instant,
 }
 
@@ -40,7 +40,7 @@ impl Marker {
         bytes
     }
 
-    /// `None` for what is not of this measurement.
+    /// Returns `None` for a message that is not of this measurement.
     pub(crate) fn read(&self, bytes: &[u8; MARK]) -> Option<Mark> {
         let (run, rest) = bytes.split_first_chunk::<8>()?;
         let (nanos, rest) = rest.split_first_chunk::<8>()?;

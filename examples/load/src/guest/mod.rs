@@ -1,12 +1,12 @@
-//! Guests without cryptography: they connect, enter, and count what comes.
+//! Guests without cryptography: they connect, enter, and count what arrives.
 //!
-//! A relay is blind, so whoever makes a room of tokens of their own is as good a load as any,
-//! and costs this side next to nothing. The same connections measure other servers.
+//! A relay is blind to contents, so a room of random tokens is as good a load as any, and costs
+//! this side almost nothing. The same connections measure other servers.
 //!
 //! ```text
 //! socket ── frames ── mark        one connection
-//!    └── speech: room, mqtt       what is said to which server
-//! crowd ── publish                many of them, and who sends
+//!    └── speech: room, mqtt       the protocol of each server
+//! clients ── publish              many connections, and the publishers
 //! ```
 
 pub(crate) mod clients;
@@ -24,10 +24,10 @@ use anocm_core::wire::Refusal;
 
 use self::frames::FrameError;
 
-/// How long a server may take for an answer, or for anything at all to come.
+/// Timeout for a server's reply, or for any data at all.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Why a guest got nowhere.
+/// Why a guest failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum GuestError {
     #[error("the server cannot be reached: {0}")]

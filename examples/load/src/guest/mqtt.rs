@@ -1,6 +1,6 @@
-//! The few packets of MQTT 3.1.1 that publish and subscribe with QoS 0.
+//! The few packets of MQTT 3.1.1 that are needed to publish and subscribe with QoS 0.
 
-/// The one topic.
+/// The only topic.
 const TOPIC: &[u8] = b"anocm";
 
 /// CONNECT: a clean session, no name, no keep-alive.
@@ -11,7 +11,7 @@ pub(crate) fn connect() -> Vec<u8> {
     packet(0x10, &body)
 }
 
-/// Whether this is CONNACK with code 0.
+/// Returns whether this is CONNACK with code 0.
 pub(crate) fn is_connected(packet: &[u8]) -> bool {
     matches!(packet, [0x20, 2, _, 0])
 }
@@ -24,12 +24,12 @@ pub(crate) fn subscribe() -> Vec<u8> {
     packet(0x82, &body)
 }
 
-/// Whether this is SUBACK that grants QoS 0.
+/// Returns whether this is SUBACK that grants QoS 0.
 pub(crate) fn is_subscribed(packet: &[u8]) -> bool {
     matches!(packet, [0x90, 3, 0, 1, 0])
 }
 
-/// PUBLISH to the topic, QoS 0. The message is the last of it.
+/// PUBLISH to the topic, QoS 0. The message is at its end.
 pub(crate) fn publish(message: &[u8]) -> Vec<u8> {
     let mut body = string(TOPIC);
     body.extend_from_slice(message);
@@ -40,7 +40,7 @@ fn packet(kind: u8, body: &[u8]) -> Vec<u8> {
     let mut packet = vec![kind];
     let mut left = body.len();
     loop {
-        // Seven bits a byte, lowest first, as the standard has it in section 2.2.3.
+        // Seven bits a byte, lowest first (section 2.2.3 of the standard).
         let bits = u8::try_from(left & 0x7F).unwrap_or(0);
         left >>= 7;
         packet.push(if left > 0 { bits | 0x80 } else { bits });

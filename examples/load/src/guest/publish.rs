@@ -1,4 +1,4 @@
-//! Who sends, and when.
+//! The publishers: closed and open loops.
 
 use std::{sync::atomic::Ordering, thread, time::Duration};
 
@@ -9,15 +9,15 @@ use tokio::{
 
 use super::{
     GuestError,
-    clients::{Crowd, Room},
+    clients::{Clients, Room},
     frames::Framed,
     mark::Mark,
     socket::Socket,
 };
 
-/// A closed loop in which nothing arrives for so long has lost a message.
+/// A closed loop in which nothing arrives for this long has lost a message.
 const STUCK: Duration = Duration::from_secs(5);
-/// Messages that are written at one go.
+/// Messages per write.
 const TOGETHER: usize = 64;
 
 /// Marks and sends the messages of one room.
@@ -31,26 +31,26 @@ struct Publisher<'a> {
 }
 
 impl<'a> Publisher<'a> {
-    fn new(crowd: &'a Crowd, size: usize) -> Result<Self, GuestError> {
-        let template = crowd.room.speech.template(size)?;
+    fn new(clients: &'a Clients, size: usize) -> Result<Self, GuestError> {
+        let template = clients.room.speech.template(size)?;
         Ok(Self {
-            room: &crowd.room,
-            socket: &crowd.publisher,
-            message: crowd.publisher.framed(&template.message),
+            room: &clients.room,
+            socket: &clients.publisher,
+            message: clients.publisher.framed(&template.message),
             mark: template.mark,
             buffer: Vec::new(),
-            number: crowd.room.sent.load(Ordering::Acquire),
+            number: clients.room.sent.load(Ordering::Acquire),
         })
     }
 
-    /// Adds a message that was meant to go at `at`.
+    /// Adds a message that was due at `at`.
     fn add(&mut self, at: Instant) {
         let mark = self.room.marker.write(Mark { number: self.number, at });
         self.message.stamped(self.mark, &mark, &mut self.buffer);
         self.number = self.number.saturating_add(1);
     }
 
-    /// Sends what was added.
+    /// Sends the added messages.
     async fn send(&mut self) -> Result<(), GuestError> {
         self.socket.write(&self.buffer).await?;
         self.buffer.clear();
@@ -59,16 +59,16 @@ impl<'a> Publisher<'a> {
     }
 }
 
-/// Keeps so many messages in flight until `end`: the next goes when everybody has the oldest.
-/// False when a message got lost.
+/// Keeps a number of messages in flight until `end`: the next is sent when all guests have received
+/// the oldest. Returns false when a message was lost.
 pub(crate) async fn closed(
-    crowd: &Crowd,
+    clients: &Clients,
     size: usize,
     in_flight: u32,
     end: Instant,
 ) -> Result<bool, GuestError> {
-    let mut publisher = Publisher::new(crowd, size)?;
-    let room = &crowd.room;
+    let mut publisher = Publisher::new(clients, size)?;
+    let room = &clients.room;
     while Instant::now() < end {
         let complete = room.complete.load(Ordering::Acquire);
         while publisher.number < complete.saturating_add(in_flight.into()) {
@@ -86,13 +86,13 @@ pub(crate) async fn closed(
     Ok(true)
 }
 
-/// Sends each message at the moment that comes through `times`, or as soon after as it can.
+/// Sends a message for each time received through `times`, then or as soon after as possible.
 pub(crate) async fn open(
-    crowd: &Crowd,
+    clients: &Clients,
     size: usize,
     mut times: mpsc::UnboundedReceiver<Instant>,
 ) -> Result<(), GuestError> {
-    let mut publisher = Publisher::new(crowd, size)?;
+    let mut publisher = Publisher::new(clients, size)?;
     let mut due = Vec::with_capacity(TOGETHER);
     while times.recv_many(&mut due, TOGETHER).await > 0 {
         for at in due.drain(..) {
@@ -103,8 +103,8 @@ pub(crate) async fn open(
     Ok(())
 }
 
-/// Tells rooms in turn that a message is due, from a thread of its own: the timers of a runtime
-/// go by whole milliseconds.
+/// Signals the rooms in turn that a message is due, from a thread of its own: a runtime's timers
+/// have a resolution of whole milliseconds.
 pub(crate) fn pace(
     rooms: Vec<mpsc::UnboundedSender<Instant>>,
     start: Instant,
@@ -114,7 +114,8 @@ pub(crate) fn pace(
     pace_while(rooms, start, apart, move |before| before < messages);
 }
 
-/// The same for as long as `goes_on`, which is asked with how many messages came before.
+/// Like [`pace`], for as long as `goes_on` returns true. Its argument is the number of messages so
+/// far.
 pub(crate) fn pace_while(
     rooms: Vec<mpsc::UnboundedSender<Instant>>,
     start: Instant,

@@ -1,4 +1,4 @@
-//! A room that is nothing but tokens: enough for a relay, which can see no more of any room.
+//! A room made of random tokens: enough for a relay, which sees no more of any room.
 
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ use anocm_core::{
 
 use super::{GuestError, socket::Opened};
 
-/// Bytes of the group information that nobody will open.
+/// Size in bytes of the group information, which no guest opens.
 const DOOR: usize = 1_000;
 /// Longer than any measurement, and within what relays grant.
 const AGE: Duration = Duration::from_secs(24 * 3_600);
 const LINGER: Duration = Duration::from_secs(60);
-/// No frame that is answered to these requests is longer.
+/// No reply to these requests is longer.
 const LONGEST: usize = 256;
 
 /// What its guests know of a room.
@@ -30,8 +30,8 @@ pub(crate) struct RawRoom {
 }
 
 impl RawRoom {
-    /// A room of its own, whose messages are kept so long. `entries` and `bytes` are what it asks
-    /// the relay to keep at most.
+    /// Creates a room whose messages are kept as `retention` says. `entries` and `bytes` are the
+    /// limits requested from the relay.
     pub(crate) fn new(retention: Retention, entries: u32, bytes: u64) -> Result<Self, GuestError> {
         let (address, member, door, owner) = (random()?, random()?, random()?, random()?);
         let member = Token::new(Secret::new(member));
@@ -54,7 +54,7 @@ impl RawRoom {
         Ok(Self { address: RoomAddress::new(address), member, genesis, retention })
     }
 
-    /// The same with group information of so many bytes and another linger.
+    /// Sets the size of the group information in bytes, and the linger.
     pub(crate) fn with_door(mut self, bytes: usize, linger: Duration) -> Self {
         self.genesis.first.group_info = Payload::from(vec![0; bytes]);
         self.genesis.policy.linger = u64::try_from(linger.as_millis()).unwrap_or(u64::MAX);
@@ -65,13 +65,13 @@ impl RawRoom {
         &self.address
     }
 
-    /// Greets the relay and opens the room.
+    /// Completes the handshake and opens the room.
     pub(crate) async fn create(&self, guest: &mut Opened) -> Result<(), GuestError> {
         greet(guest).await?;
         self.open(guest).await
     }
 
-    /// Opens the room for a guest who has greeted the relay.
+    /// Opens the room, after the handshake.
     pub(crate) async fn open(&self, guest: &mut Opened) -> Result<(), GuestError> {
         match ask(guest, &self.creation()).await? {
             Reply::Done => Ok(()),
@@ -79,7 +79,7 @@ impl RawRoom {
         }
     }
 
-    /// Greets the relay and enters the room.
+    /// Completes the handshake and enters the room.
     pub(crate) async fn enter(&self, guest: &mut Opened) -> Result<(), GuestError> {
         greet(guest).await?;
         let (address, member) = (self.address, self.member.clone());
@@ -90,19 +90,20 @@ impl RawRoom {
         }
     }
 
-    /// The request that opens the room.
+    /// Returns the request that opens the room.
     pub(crate) fn creation(&self) -> Payload {
         let (address, genesis) = (self.address, self.genesis.clone());
         request(Request::Create { address, genesis })
     }
 
-    /// The request that publishes sealed bytes. They are its last but one byte.
+    /// Returns the request that publishes sealed bytes. They are followed by a single byte.
     pub(crate) fn publication(&self, sealed: Payload) -> Payload {
         let entry = self.entry(sealed);
         request(Request::Publish { address: self.address, entry, next: None })
     }
 
-    /// The request that ends the first epoch by a commit, as the removal of a member does.
+    /// Returns the request that ends the first epoch with a commit, as the removal of a member
+    /// does.
     pub(crate) fn removal(&self) -> Payload {
         let (kind, epoch) = (EntryKind::Commit, Epoch::FIRST);
         let (retention, sealed) = (self.genesis.policy.handshakes, Payload::from(vec![0; DOOR]));
@@ -111,18 +112,18 @@ impl RawRoom {
         request(Request::Publish { address: self.address, entry, next })
     }
 
-    /// The request that shows work for the room.
+    /// Returns the request with the solution of a proof of work for the room.
     pub(crate) fn work(&self, solution: Solution) -> Payload {
         request(Request::Work { address: self.address, solution })
     }
 
-    /// The event that tells sealed bytes. They are its last.
+    /// Returns the event that delivers sealed bytes. They are at its end.
     pub(crate) fn event(&self, sealed: Payload) -> Payload {
         let item = LogItem { seq: anocm_core::Seq::new(1), age: 0, entry: self.entry(sealed) };
         encode(&RelayFrame::Event(Event::Entry { address: self.address, item }))
     }
 
-    /// The request that takes up reading where the relay left out.
+    /// Returns the request that continues reading the log after `after`.
     pub(crate) fn catching_up(&self, after: anocm_core::Seq) -> Payload {
         request(Request::Read { address: self.address, after })
     }
@@ -133,7 +134,7 @@ impl RawRoom {
     }
 }
 
-/// Says the first word, and hears it.
+/// Sends the hello, and receives the relay's.
 pub(crate) async fn greet(guest: &mut Opened) -> Result<(), GuestError> {
     let answer = guest.ask(&ClientHello::default().to_frame()).await?;
     match RelayHello::from_frame(&answer) {
@@ -147,14 +148,14 @@ async fn ask(guest: &mut Opened, request: &[u8]) -> Result<Reply, GuestError> {
     loop {
         match decode(&answer, LONGEST) {
             Ok(RelayFrame::Reply { result, .. }) => return result.map_err(GuestError::Refused),
-            // Others may be talking already.
+            // Other guests may be sending already.
             Ok(RelayFrame::Event(_)) => answer = guest.next().await?,
             _ => return Err(GuestError::Protocol),
         }
     }
 }
 
-/// Requests of a raw guest are answered in order, so that none needs a name of its own.
+/// Requests of a raw guest are replied to in order, so they need no distinct ids.
 fn request(request: Request) -> Payload {
     encode(&ClientFrame { id: 0, request })
 }

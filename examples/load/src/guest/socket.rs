@@ -1,4 +1,4 @@
-//! A plain WebSocket connection that keeps nothing of what it reads.
+//! A plain WebSocket connection that stores nothing of what it reads.
 
 use std::{cell::RefCell, collections::VecDeque, io};
 
@@ -14,13 +14,13 @@ use super::{
     frames::{BINARY, Framed, Frames, PONG, Seen},
 };
 
-/// The longest response head in bytes.
+/// Maximum length of the response head in bytes.
 const MAX_HEAD: usize = 16 * 1_024;
-/// Bytes read at one go.
+/// Bytes per read.
 const SCRATCH: usize = 64 * 1_024;
 
 thread_local! {
-    /// What is read is looked at once, so that one buffer does for all connections of a thread.
+    /// Data is processed immediately, so one buffer serves all connections of a thread.
     static SHARED: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH]);
 }
 
@@ -30,14 +30,14 @@ pub(crate) struct Target {
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) path: String,
-    /// The subprotocol asked for.
+    /// The subprotocol to request.
     pub(crate) protocol: Option<&'static str>,
-    /// What the kernel takes in for a connection before it is read, if not as it pleases.
+    /// Size of the kernel's receive buffer; `None` for the default.
     pub(crate) receive_buffer: Option<u32>,
 }
 
 impl Target {
-    /// Connects, without a word.
+    /// Connects, without any WebSocket traffic.
     pub(crate) async fn connect(&self) -> io::Result<TcpStream> {
         let (host, port) = (self.host.as_str(), self.port);
         let Some(bytes) = self.receive_buffer else {
@@ -46,7 +46,7 @@ impl Target {
         let mut places = lookup_host((host, port)).await?;
         let place = places.next().ok_or(io::ErrorKind::AddrNotAvailable)?;
         let tcp = if place.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        // Before it connects, for what is announced to the other side.
+        // Before connecting, since it determines the announced TCP window.
         tcp.set_recv_buffer_size(bytes)?;
         tcp.connect(place).await
     }
@@ -56,13 +56,13 @@ impl Target {
 #[derive(Debug)]
 pub(crate) struct Socket {
     tcp: TcpStream,
-    /// Keeps frames whole.
+    /// Held while frames are written, so that they are not interleaved.
     writing: Mutex<()>,
     key: [u8; 4],
 }
 
 impl Socket {
-    /// Connects and upgrades. Gives what was read beyond the response head, too.
+    /// Connects and upgrades. Also returns what was read beyond the response head.
     pub(crate) async fn open(target: &Target) -> Result<(Self, Vec<u8>), GuestError> {
         match timeout(PATIENCE, Self::connect(target)).await {
             Ok(opened) => opened,
@@ -98,7 +98,7 @@ impl Socket {
         }
     }
 
-    /// Waits for bytes and hands them over once.
+    /// Waits for bytes and passes them on, once.
     pub(crate) async fn read(&self, mut with: impl FnMut(&[u8])) -> Result<(), GuestError> {
         loop {
             self.tcp.readable().await.map_err(GuestError::Cut)?;
@@ -116,7 +116,7 @@ impl Socket {
         }
     }
 
-    /// Writes bytes that are whole frames already.
+    /// Writes bytes that are complete frames.
     pub(crate) async fn write(&self, bytes: &[u8]) -> Result<(), GuestError> {
         let _turn = self.writing.lock().await;
         let mut left = bytes;
@@ -136,12 +136,12 @@ impl Socket {
         self.write(self.framed(message).as_bytes()).await
     }
 
-    /// A message as it goes over this connection.
+    /// Returns a message as it is sent on this connection.
     pub(crate) fn framed(&self, message: &[u8]) -> Framed {
         Framed::new(BINARY, message, self.key)
     }
 
-    /// Answers a ping. Whoever is writing already shows that it lives, and need not.
+    /// Answers a ping, unless a write is in progress: that shows liveness already.
     pub(crate) async fn pong(&self, ping: &[u8]) -> Result<(), GuestError> {
         if self.writing.try_lock().is_err() {
             return Ok(());
@@ -165,7 +165,7 @@ fn request(target: &Target, key: &str) -> String {
     )
 }
 
-/// A connection that speaks in turns: for the time before the crowd.
+/// A connection used for requests and responses in turn, before it is shared between tasks.
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) socket: Socket,
@@ -181,7 +181,7 @@ impl Opened {
         Ok(opened)
     }
 
-    /// The next short message.
+    /// Returns the next short message.
     pub(crate) async fn next(&mut self) -> Result<Vec<u8>, GuestError> {
         let waiting = &mut self.waiting;
         loop {
@@ -195,7 +195,7 @@ impl Opened {
         }
     }
 
-    /// Sends a message and gives what comes next.
+    /// Sends a message and returns the next one received.
     pub(crate) async fn ask(&mut self, message: &[u8]) -> Result<Vec<u8>, GuestError> {
         self.socket.send(message).await?;
         self.next().await

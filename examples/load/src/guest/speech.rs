@@ -1,4 +1,4 @@
-//! What is said to which server.
+//! The protocol for each kind of server.
 
 use std::sync::Arc;
 
@@ -10,12 +10,12 @@ use super::{
     socket::Opened,
 };
 
-/// How guests of one room speak to a server.
+/// How the guests of a room communicate with a server.
 #[derive(Clone, Debug)]
 pub(crate) enum Speech {
     /// The relay's own protocol.
     Relay(Arc<RawRoom>),
-    /// Whatever is sent goes to all; whoever is connected is in.
+    /// Everything sent is broadcast to all connections; there is nothing to join.
     Plain(Arc<RawRoom>),
     /// MQTT over WebSocket, one topic.
     Mqtt(Arc<RawRoom>),
@@ -25,12 +25,12 @@ pub(crate) enum Speech {
 #[derive(Debug)]
 pub(crate) struct Template {
     pub(crate) message: Vec<u8>,
-    /// Where its mark goes.
+    /// Offset of its mark.
     pub(crate) mark: usize,
 }
 
 impl Speech {
-    /// Gets in. The `first` guest opens the room.
+    /// Joins the room. The `first` guest opens it.
     pub(crate) async fn enter(&self, guest: &mut Opened, first: bool) -> Result<(), GuestError> {
         match self {
             Self::Relay(room) if first => room.create(guest).await,
@@ -48,8 +48,8 @@ impl Speech {
         }
     }
 
-    /// A message of random bytes whose receivers get `size` of them last. To servers other than
-    /// the relay it is the very frame that the relay would send.
+    /// Returns a message of random bytes whose receivers get `size` of them at its end. For servers
+    /// other than the relay it is exactly the frame that the relay would send.
     pub(crate) fn template(&self, size: usize) -> Result<Template, GuestError> {
         let mut sealed = vec![0; size];
         for chunk in sealed.chunks_mut(32) {

@@ -1,4 +1,4 @@
-//! Rooms that open and end, and the guests in between.
+//! Rooms that open and end, and their guests.
 
 use std::{
     sync::{
@@ -20,18 +20,18 @@ use crate::{
     report::Row,
 };
 
-/// How long a room outlives its last guest: the least there is.
+/// The linger of a room: the minimum.
 const LINGER: Duration = Duration::from_secs(1);
-/// How long what is said here is kept: the least there is.
+/// Retention of messages: the minimum.
 const KEPT: Duration = Duration::from_secs(1);
 
-/// What all rooms have in common, and what is counted.
+/// The settings and counters that all rooms share.
 #[derive(Debug)]
 pub(super) struct Churn {
     relay: RelayUrl,
-    /// Of each room, besides its owner.
+    /// Guests of each room, besides its owner.
     guests: u32,
-    /// How long anything may take.
+    /// Timeout for each step.
     within: Duration,
     pub(super) troubles: Troubles,
     rooms: AtomicU64,
@@ -42,16 +42,16 @@ pub(super) struct Churn {
     vanished: AtomicU64,
 }
 
-/// How a guest, or the owner with the room, goes.
+/// How a guest leaves, or the owner together with the room.
 #[derive(Clone, Copy, Debug)]
 enum Fate {
-    /// In good order.
+    /// Leaves properly.
     Leaves,
-    /// Is gone from one moment to the next.
+    /// Disappears abruptly.
     Vanishes,
-    /// Is cut off, comes back, says something more, and leaves.
+    /// Loses its connection, reconnects, sends another message, and leaves.
     IsCut,
-    /// Closes the program.
+    /// Shuts down its client.
     Ends,
 }
 
@@ -73,7 +73,7 @@ impl Churn {
         }
     }
 
-    /// Lives one room after the other until `end`.
+    /// Opens one room after the other until `end`.
     pub(super) async fn rooms(self: Arc<Self>, end: Instant) {
         let mut closes = true;
         while Instant::now() < end {
@@ -84,7 +84,7 @@ impl Churn {
         }
     }
 
-    /// From its opening until its owner closes it, or is the last to vanish.
+    /// Runs a room from its opening until its owner closes it, or disappears last.
     async fn room(self: Arc<Self>, closes: bool) -> Result<(), MemberError> {
         let mut owner =
             Member::open(&self.relay, &NewRoom { linger: LINGER, ..NewRoom::default() })?;
@@ -115,7 +115,7 @@ impl Churn {
         owner.until(self.within, |event| matches!(event, RoomEvent::Ended(_)).then_some(())).await
     }
 
-    /// The owner is there until it is over.
+    /// Runs the owner until the room is over.
     async fn own(
         self: Arc<Self>,
         mut owner: Member,
@@ -124,7 +124,7 @@ impl Churn {
         loop {
             tokio::select! {
                 event = owner.room.next_event() => match event {
-                    Some(event) => self.judge(&event),
+                    Some(event) => self.check(&event),
                     None => return Err(MemberError::Ended(Ended::Wiped)),
                 },
                 _ = over.changed() => return Ok(owner),
@@ -132,7 +132,7 @@ impl Churn {
         }
     }
 
-    /// Comes, says something, sees it expire, and goes.
+    /// Joins, sends a message, sees it expire, and leaves.
     async fn visit(self: Arc<Self>, invite: Invite, fate: Fate) -> Result<(), MemberError> {
         let mut guest = Member::join(&invite)?;
         guest.enter(self.within).await?;
@@ -168,7 +168,7 @@ impl Churn {
         Ok(())
     }
 
-    /// Says something that is kept for a moment, and waits until it is gone again.
+    /// Sends a message with a short retention, and waits until it has expired.
     async fn say(&self, guest: &mut Member) -> Result<(), MemberError> {
         let retention = Retention::keep(KEPT).ok();
         let id = guest.room.command(Command::Send { text: "here I am".to_owned(), retention })?;
@@ -187,14 +187,14 @@ impl Churn {
         mut wanted: impl FnMut(&RoomEvent) -> Option<()>,
     ) -> Result<(), MemberError> {
         let seeing = guest.until(self.within, |event| {
-            self.judge(event);
+            self.check(event);
             wanted(event)
         });
         seeing.await
     }
 
-    /// What happens to guests who are only cut off now and then, and what must not.
-    fn judge(&self, event: &RoomEvent) {
+    /// Accepts what may happen to guests that are only cut off now and then, and reports the rest.
+    fn check(&self, event: &RoomEvent) {
         match event {
             RoomEvent::Trouble(Trouble::Missed { .. } | Trouble::Rejoined) => {}
             RoomEvent::Trouble(trouble) => self.troubles.note(format!("trouble: {trouble:?}")),

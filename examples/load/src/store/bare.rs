@@ -1,4 +1,4 @@
-//! Bare commands, by the program that comes with the server.
+//! Bare commands, sent by the benchmark program that comes with the server.
 
 use std::{path::Path, process::Stdio};
 
@@ -6,37 +6,37 @@ use tokio::process::Command;
 
 use super::{StoreError, redis::Redis};
 
-/// How fast one command was. Times in milliseconds.
+/// Throughput and latency of one command. Times in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Speed {
-    /// Commands a second.
+    /// Commands per second.
     pub(super) rate: f64,
     pub(super) p50: f64,
     pub(super) p99: f64,
 }
 
-/// What a turn gave.
+/// The result of a round.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bare {
     pub(super) set: Speed,
     pub(super) publish: Speed,
-    /// Microseconds of the server's processor time for one of each.
+    /// Processor time of the server for one of each, in microseconds.
     pub(super) server_cpu: f64,
 }
 
-/// What is asked for.
+/// The parameters of a round.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Plan {
     pub(super) connections: u32,
     /// Of each command.
     pub(super) commands: u64,
     pub(super) size: usize,
-    /// Milliseconds that a value lives.
+    /// Milliseconds until a value expires.
     pub(super) keep: u32,
 }
 
 impl Bare {
-    /// As many keys as the relay makes, of the same length, and channels like a room's.
+    /// Uses as many keys as the relay does, of the same length, and channels like a room's.
     pub(super) async fn measure(
         program: &Path,
         redis: &mut Redis,
@@ -54,7 +54,7 @@ impl Bare {
         Ok(Self { set, publish, server_cpu })
     }
 
-    /// One after the other: a rate at which both can be done.
+    /// Returns the speed of both in sequence: the rate at which both can be done.
     pub(super) fn pair(&self) -> Speed {
         let Self { set, publish, .. } = self;
         Speed {
@@ -69,7 +69,7 @@ async fn run(program: &Path, port: u16, plan: Plan, command: &[&str]) -> Result<
     let output = Command::new(program)
         .args(["-p", &port.to_string(), "--csv"])
         .args(["-c", &plan.connections.to_string(), "-n", &plan.commands.to_string()])
-        // Keys that are all different, nearly.
+        // Keys that are nearly all different.
         .args(["-r", "1000000000"])
         .args(command)
         .stdin(Stdio::null())
@@ -81,7 +81,7 @@ async fn run(program: &Path, port: u16, plan: Plan, command: &[&str]) -> Result<
     speed(&text).ok_or_else(|| StoreError::NoSpeed(program.to_owned()))
 }
 
-/// Reads the last line: the command, which may hold anything, and seven numbers.
+/// Parses the last line: the command, which may contain anything, and seven numbers.
 fn speed(csv: &str) -> Option<Speed> {
     let line = csv.lines().rev().find(|line| !line.trim().is_empty())?;
     let line = line.trim().strip_suffix('"')?;
@@ -107,7 +107,7 @@ mod tests {
             \"0.703\",\"2.215\",\"4.215\"\n";
         let read = Speed { rate: 92_165.9, p50: 0.271, p99: 2.215 };
         assert_eq!(speed(&format!("{NAMES}{line}")), Some(read));
-        // A command may look like one.
+        // A command may contain what looks like further columns.
         let odd = line.replace("key", "\",\"1\",\"");
         assert_eq!(speed(&format!("{NAMES}{odd}\n")), Some(read));
     }

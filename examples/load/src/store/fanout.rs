@@ -13,10 +13,10 @@ use crate::{
     server::Relay,
 };
 
-/// Where the room is.
+/// Where the room is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
-    /// In Redis, with so many relays before it.
+    /// In Redis, behind this many relays.
     Redis(u32),
     Memory,
 }
@@ -24,7 +24,7 @@ enum Place {
 const PLACES: [(&str, Place); 3] =
     [("two", Place::Redis(2)), ("one", Place::Redis(1)), ("memory", Place::Memory)];
 
-/// A turn.
+/// The result of a round.
 struct Turn {
     measured: Measured,
     /// How many of the processes are relays; Redis comes after them.
@@ -67,21 +67,21 @@ async fn turn(args: &Store, place: Place, plan: Plan, redis: &mut Redis) -> Resu
     let processes: Result<Vec<_>, _> = relays.iter().map(Relay::watched).collect();
     let mut processes = processes?;
     processes.push(redis.process);
-    // Nothing is kept: what is compared is the way that messages go.
+    // Nothing is kept: only the delivery paths are compared.
     let rooms = rooms(1, Retention::Live, true)?;
     let measured = measure(&targets?, &processes, rooms, plan).await?;
     Ok(Turn { measured, relays: relays.len() })
 }
 
 impl Turn {
-    /// Microseconds of processor time for a delivery: of all relays, and of Redis.
+    /// Returns the microseconds of processor time per delivery: of all relays, and of Redis.
     fn cpu(&self) -> (Option<f64>, Option<f64>) {
         let (relays, redis) = self.measured.cpu.split_at_checked(self.relays).unwrap_or_default();
         let of = |times: &[std::time::Duration]| each(times.iter().sum(), self.measured.deliveries);
         (of(relays), of(redis))
     }
 
-    /// Of both together.
+    /// Returns the same for both together.
     fn cost(&self) -> Option<f64> {
         each(self.measured.cpu.iter().sum(), self.measured.deliveries)
     }
@@ -91,7 +91,7 @@ impl Turn {
     }
 }
 
-/// One line: the middle of all rounds.
+/// Returns one row: the median of all rounds.
 fn row(name: &str, plan: Plan, turns: &[Turn], memory: &[Turn]) -> Row {
     let middle = |of: fn(&Turn) -> Option<f64>| median(turns.iter().filter_map(of).collect());
     let ratio = |of: fn(&Turn) -> Option<f64>| {

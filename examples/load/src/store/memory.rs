@@ -1,4 +1,4 @@
-//! What a kept message and a room take.
+//! The memory for a kept message and for a room.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use anocm_core::Retention;
 
 use super::{
     args::Store,
-    publishers::{Until, Voices},
+    publishers::{Publishers, Until},
     redis::{Redis, State},
     share,
 };
@@ -22,7 +22,7 @@ use crate::{
     server::Relay,
 };
 
-/// Messages of each room where they are spread.
+/// Messages of each room, when they are spread over rooms.
 const IN_A_ROOM: u32 = 100;
 
 pub(super) async fn run(args: &Store, printer: &mut Printer) -> Result<(), Failure> {
@@ -33,15 +33,15 @@ pub(super) async fn run(args: &Store, printer: &mut Printer) -> Result<(), Failu
     Ok(())
 }
 
-/// So many rooms with so many messages each.
+/// Measures this many rooms with this many messages each.
 async fn kept(args: &Store, rooms: u32, each: u32) -> Result<Row, Failure> {
     let mut redis = Redis::start(&args.redis).await?;
     let url = redis.url();
     let relay = Relay::wide(args.server.as_deref(), rooms, Some(&url)).await?;
-    let mut voices = Voices::gather(&relay.target()?, rooms, args.size, args.keep).await?;
+    let mut voices = Publishers::gather(&relay.target()?, rooms, args.size, args.keep).await?;
     let latencies = Arc::new(Latencies::new().map_err(MeasureError::from)?);
     let before = redis.state().await?;
-    let said = voices.speak(Until::Count(each.into()), &latencies).await?;
+    let said = voices.publish(Until::Count(each.into()), &latencies).await?;
     let state = redis.state().await?.since(before);
     if said.lost > 0 {
         return Err(Failure::Troubles(vec![format!("{} deliveries never came", said.lost)]));
@@ -49,7 +49,7 @@ async fn kept(args: &Store, rooms: u32, each: u32) -> Result<Row, Failure> {
     Ok(row(args, rooms, "message", said.accepted, state))
 }
 
-/// So many rooms with nothing in them but the least group information.
+/// Measures empty rooms with minimal group information.
 async fn rooms(args: &Store) -> Result<Row, Failure> {
     let mut redis = Redis::start(&args.redis).await?;
     let url = redis.url();

@@ -1,11 +1,11 @@
 //! Relays whose rooms are in Redis or Valkey.
 //!
 //! ```text
-//! publish ── voices          one relay, each guest in a room of their own
+//! publish ── publishers      one relay, each guest in a room of its own
 //!    │  └─── bare            redis-benchmark
 //! fanout                     one room over two relays
-//! memory ── voices
-//!    └────── redis           the server itself, and what it says
+//! memory ── publishers
+//!    └────── redis           the server itself, and its statistics
 //! ```
 
 pub(crate) mod args;
@@ -27,7 +27,7 @@ use crate::{
     server::ServerError,
 };
 
-/// Why there is nothing to measure.
+/// Why nothing can be measured.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoreError {
     #[error(
@@ -71,8 +71,8 @@ pub(crate) async fn run(args: &Store, printer: &mut Printer) -> Result<(), Failu
     Ok(())
 }
 
-/// What each of so many has of something.
+/// Returns the share of each of `count`.
 fn share(of: u64, count: u64) -> Option<f64> {
-    // As microseconds, which know how to become a fraction.
+    // As microseconds, which `each` converts to a fraction.
     each(Duration::from_micros(of), count)
 }

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::{
     args::Store,
     bare::{self, Bare, Speed},
-    publishers::{Until, Voices},
+    publishers::{Publishers, Until},
     redis::{Redis, State},
     share,
 };
@@ -19,13 +19,13 @@ use crate::{
     server::Relay,
 };
 
-/// A turn of the relay.
+/// The result of a round of the relay.
 struct Published {
     messages: u64,
     lost: u64,
     speed: Speed,
     relay_cpu: Duration,
-    /// What the server did for it.
+    /// What the server did meanwhile.
     state: State,
 }
 
@@ -53,18 +53,18 @@ pub(super) async fn run(args: &Store, printer: &mut Printer) -> Result<(), Failu
     }
 }
 
-/// One turn of a new relay.
+/// Runs a round with a new relay.
 async fn published(args: &Store, redis: &mut Redis) -> Result<Published, Failure> {
     let url = redis.url();
     let relay = Relay::wide(args.server.as_deref(), args.parallel, Some(&url)).await?;
     let process = relay.watched()?;
     let sample = || process.sample().map_err(MeasureError::from);
     let target = relay.target()?;
-    let mut voices = Voices::gather(&target, args.parallel, args.size, args.keep).await?;
+    let mut voices = Publishers::gather(&target, args.parallel, args.size, args.keep).await?;
     let latencies = Arc::new(Latencies::new().map_err(MeasureError::from)?);
     let (state, before) = (redis.state().await?, sample()?);
     let start = Instant::now();
-    let said = voices.speak(Until::Time(start + args.span), &latencies).await?;
+    let said = voices.publish(Until::Time(start + args.span), &latencies).await?;
     let elapsed = start.elapsed();
     let relay_cpu = sample()?.cpu.saturating_sub(before.cpu);
     let state = redis.state().await?.since(state);
@@ -74,7 +74,7 @@ async fn published(args: &Store, redis: &mut Redis) -> Result<Published, Failure
     Ok(Published { messages: said.accepted, lost: said.lost, speed, relay_cpu, state })
 }
 
-/// One line for the relay, one for both bare commands together, and one for each.
+/// Returns one row for the relay, one for both bare commands together, and one for each.
 fn rows(args: &Store, ours: &[Published], theirs: &[Bare]) -> [Row; 4] {
     let ratio = |of: fn(&Speed) -> f64| {
         let pairs = ours.iter().zip(theirs);
@@ -97,7 +97,7 @@ fn rows(args: &Store, ours: &[Published], theirs: &[Bare]) -> [Row; 4] {
     ]
 }
 
-/// The middle of all rounds, and the range of what is compared.
+/// Returns the median of all rounds, and the range of what is compared.
 fn row(
     args: &Store,
     name: &str,
@@ -123,7 +123,7 @@ fn row(
         .with("redis_cpu_us", real(redis_cpu, 2))
 }
 
-/// What a message took, in the middle of all rounds.
+/// Returns the cost of a message, as the median of all rounds.
 fn costs(ours: &[Published]) -> Row {
     let time = |of: fn(&Published) -> Duration| {
         real(median(ours.iter().filter_map(|round| each(of(round), round.messages)).collect()), 2)

@@ -1,4 +1,5 @@
-//! Guests who publish, each in a room, and wait for the relay's word before they go on.
+//! Guests that publish, each in a room of its own, and wait for the relay's reply before the next
+//! message.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,27 +22,27 @@ use crate::{
     latency::Latencies,
 };
 
-/// Connections that are being opened at one time.
+/// Connections that are opened concurrently.
 const ABREAST: usize = 64;
 /// No reply is longer.
 const LONGEST: usize = 256;
-/// What was published is waited for so long.
+/// How long outstanding messages are waited for.
 const LATE: Duration = Duration::from_secs(5);
 
-/// When they have said enough.
+/// When the publishers stop.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Until {
     /// At this time.
     Time(Instant),
-    /// After so many messages of each.
+    /// After this many messages of each.
     Count(u64),
 }
 
-/// What they said.
+/// What was published.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Said {
+pub(super) struct Published {
     pub(super) accepted: u64,
-    /// Messages that their guest has not heard back.
+    /// Messages whose echo did not reach their guest.
     pub(super) lost: u64,
 }
 
@@ -53,11 +54,11 @@ struct Publisher {
     heard: u64,
 }
 
-/// All of them.
-pub(super) struct Voices(Vec<Publisher>);
+/// All publishers.
+pub(super) struct Publishers(Vec<Publisher>);
 
-impl Voices {
-    /// Opens so many rooms.
+impl Publishers {
+    /// Opens this many rooms.
     pub(super) async fn gather(
         target: &Target,
         count: u32,
@@ -69,21 +70,21 @@ impl Voices {
         Ok(Self(stream::iter(voices).buffer_unordered(ABREAST).try_collect().await?))
     }
 
-    /// Has all of them speak at the same time. They stay in their rooms.
-    pub(super) async fn speak(
+    /// Runs all publishers concurrently. They stay in their rooms.
+    pub(super) async fn publish(
         &mut self,
         until: Until,
         latencies: &Arc<Latencies>,
-    ) -> Result<Said, StoreError> {
+    ) -> Result<Published, StoreError> {
         let mut speaking = JoinSet::new();
         for mut voice in self.0.drain(..) {
             let latencies = Arc::clone(latencies);
             speaking.spawn(async move {
-                let said = voice.speak(until, &latencies).await?;
+                let said = voice.publish(until, &latencies).await?;
                 Ok::<_, GuestError>((voice, said))
             });
         }
-        let mut all = Said::default();
+        let mut all = Published::default();
         while let Some(spoke) = speaking.join_next().await {
             let (voice, said) = spoke.map_err(|_| StoreError::Strange)??;
             self.0.push(voice);
@@ -102,7 +103,11 @@ impl Publisher {
         Ok(Self { socket: guest.socket, frames: guest.frames, message, heard: 0 })
     }
 
-    async fn speak(&mut self, until: Until, latencies: &Latencies) -> Result<Said, GuestError> {
+    async fn publish(
+        &mut self,
+        until: Until,
+        latencies: &Latencies,
+    ) -> Result<Published, GuestError> {
         let (mut accepted, before) = (0_u64, self.heard);
         loop {
             let start = Instant::now();
@@ -125,7 +130,7 @@ impl Publisher {
                 break lost;
             }
         };
-        Ok(Said { accepted, lost })
+        Ok(Published { accepted, lost })
     }
 
     async fn answered(&mut self) -> Result<(), GuestError> {
@@ -133,7 +138,7 @@ impl Publisher {
         Ok(())
     }
 
-    /// Counts what comes next; whether a publication was accepted.
+    /// Counts what is received next. Returns whether a publication was accepted.
     async fn read(&mut self) -> Result<bool, GuestError> {
         let Self { socket, frames, heard, .. } = self;
         let (mut accepted, mut pings) = (Ok(false), Vec::new());

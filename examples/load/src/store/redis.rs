@@ -1,4 +1,4 @@
-//! A server of Redis or Valkey, as operators have it, and what it says of itself.
+//! A Redis or Valkey server, configured as for operators, and its statistics.
 
 use std::{
     io::{self, Write},
@@ -22,21 +22,21 @@ use crate::{
     server::{Running, ServerError},
 };
 
-/// What operators are given.
+/// The configuration that operators are given.
 const CONFIGURATION: &str = include_str!("../../../server/deploy/redis.conf");
-/// And what newer servers know beyond that.
+/// Additional settings for newer servers.
 const OF_REDIS_8: &str = include_str!("../../../server/deploy/redis-8.conf");
 const OF_VALKEY_8: &str = include_str!("../../../server/deploy/valkey-8.conf");
-/// What they tell the allocator.
+/// Settings of the allocator that operators are given.
 const ALLOCATOR: &str = "junk:free,dirty_decay_ms:0,muzzy_decay_ms:0";
-/// How long it may take to start.
+/// Timeout for starting.
 const START: Duration = Duration::from_secs(10);
-/// How often it is knocked at until then.
+/// Interval between connection attempts until then.
 const KNOCK: Duration = Duration::from_millis(20);
-/// How long an answer may take.
+/// Timeout for a reply.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A server. Ends with this.
+/// A server. It is killed when this is dropped.
 pub(super) struct Redis {
     pub(super) process: Process,
     pub(super) port: u16,
@@ -45,25 +45,25 @@ pub(super) struct Redis {
     _folder: TempDir,
 }
 
-/// How it stands.
+/// Statistics of the server.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct State {
-    /// Commands, those inside of scripts included.
+    /// Commands, including those inside of scripts.
     pub(super) commands: u64,
     /// Scripts, and the microseconds that they took.
     pub(super) scripts: u64,
     pub(super) script_micros: u64,
-    /// Bytes that came in and went out.
+    /// Bytes received and sent.
     pub(super) received: u64,
     pub(super) sent: u64,
-    /// Bytes that it has from its allocator.
+    /// Bytes in use from its allocator.
     pub(super) memory: u64,
     pub(super) keys: u64,
     pub(super) cpu: Duration,
 }
 
 impl Redis {
-    /// Starts one on a port that was free a moment ago.
+    /// Starts a server on a port that was free a moment ago.
     pub(super) async fn start(program: &Path) -> Result<Self, StoreError> {
         let any = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(StoreError::Files)?;
         let port = any.local_addr().map_err(StoreError::Files)?.port();
@@ -74,7 +74,7 @@ impl Redis {
         {
             Ok(version) if version.starts_with("Valkey") => OF_VALKEY_8,
             Ok(version) if !version.contains("v=7.") => OF_REDIS_8,
-            // Whoever cannot say it will not start either.
+            // A server that cannot report its version will not start either.
             _ => "",
         };
         let file = write(&folder, port, more).map_err(StoreError::Files)?;
@@ -105,7 +105,7 @@ impl Redis {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// Forgets everything.
+    /// Deletes everything.
     pub(super) async fn clear(&mut self) -> Result<(), StoreError> {
         self.ask("FLUSHALL SYNC").await.map(drop)
     }
@@ -118,7 +118,7 @@ impl Redis {
         state.with(&info).ok_or(StoreError::Strange)
     }
 
-    /// Asks something whose answer is a text or a number.
+    /// Sends a command whose reply is a text or a number.
     async fn ask(&mut self, question: &str) -> Result<String, StoreError> {
         let answer = timeout(PATIENCE, self.exchange(question)).await;
         answer.map_err(|_| StoreError::Mute(io::ErrorKind::TimedOut.into()))?
@@ -152,10 +152,10 @@ fn write(folder: &TempDir, port: u16, more: &str) -> io::Result<NamedTempFile> {
 }
 
 impl State {
-    /// With what `INFO` says.
+    /// Adds the values from `INFO`.
     fn with(self, info: &str) -> Option<Self> {
         let number = |name| line(info, name)?.parse().ok();
-        // Before the first there is no line.
+        // The line is missing before the first script.
         let scripts = line(info, "cmdstat_evalsha").unwrap_or("calls=0,usec=0");
         let of_scripts = |name: &str| {
             let mut parts = scripts.split(',').filter_map(|part| part.split_once('='));
@@ -172,7 +172,7 @@ impl State {
         })
     }
 
-    /// What has come about since.
+    /// Returns the difference from `before`.
     pub(super) fn since(self, before: Self) -> Self {
         Self {
             commands: self.commands.saturating_sub(before.commands),
@@ -187,7 +187,7 @@ impl State {
     }
 }
 
-/// What stands behind a name in `INFO`.
+/// Returns the value of a name in `INFO`.
 fn line<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
 }

@@ -1,4 +1,4 @@
-//! The real program, run to its end.
+//! Runs the real program to its end.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::{
@@ -15,7 +15,7 @@ pub(crate) fn run(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_anocm-load")).args(arguments).output().unwrap()
 }
 
-/// What it printed as JSON, line by line, after it did well.
+/// Returns its JSON output, line by line, after asserting success.
 pub(crate) fn measure(arguments: &[&str]) -> Vec<Value> {
     let output = run(&[arguments, &["--json"]].concat());
     let errors = String::from_utf8(output.stderr).unwrap();
@@ -24,13 +24,14 @@ pub(crate) fn measure(arguments: &[&str]) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// A whole number of a line.
+/// Returns an integer from a line.
 pub(crate) fn number(line: &Value, name: &str) -> u64 {
     line[name].as_u64().unwrap_or_else(|| panic!("no number {name} in {line}"))
 }
 
-/// Beside the program, where `cargo build --workspace --bins` puts it. Cargo has no way to ask for
-/// another package's program, so whoever tests this package alone has it built here, once.
+/// Returns the server program, which `cargo build --workspace --bins` puts beside this one. Cargo
+/// cannot request another package's program, so when this package is tested alone, it is built
+/// here, once.
 pub(crate) fn server() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {

@@ -1,4 +1,4 @@
-//! A relay that runs already.
+//! A relay that is already running.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
@@ -8,7 +8,7 @@ use std::{
 
 use crate::common::server;
 
-/// A relay that runs already. Ended with the test that started it.
+/// A relay that is already running. Killed at the end of the test that started it.
 pub(crate) struct Server {
     child: Child,
     pub(crate) url: String,

@@ -1,4 +1,4 @@
-//! What all together may do, in one room and in the relay.
+//! Limits for all connections together, per room and for the whole relay.
 
 use std::time::Duration;
 
@@ -31,12 +31,12 @@ pub(super) struct Crowds {
     room_joins_per_minute: u32,
 
     /// Rooms opened and joined a second, in all. Forty times as many at once after a pause, of
-    /// whom the later half has to work for it
+    /// which the later half has to work for it
     #[arg(long, env = "ANOCM_ADMISSIONS_PER_SECOND", value_name = "COUNT")]
     #[arg(default_value_t = 50, value_parser = value_parser!(u32).range(1..))]
     admissions_per_second: u32,
 
-    /// The most work that is asked of whoever opens or joins a room while many do, in tries of
+    /// The most work that is asked of a guest that opens or joins a room while many do, in tries of
     /// some 40 microseconds; 0 asks for none
     #[arg(long, env = "ANOCM_MAX_DIFFICULTY", value_name = "TRIES")]
     #[arg(default_value_t = 65_536)]

@@ -1,4 +1,4 @@
-//! How much there may be of everything.
+//! Overall limits.
 
 use anocm_core::{relay::RelayConfig, store::MemoryLimits};
 use clap::{Args, value_parser};
@@ -19,8 +19,8 @@ pub(super) struct Limits {
     #[arg(default_value = "1GiB", value_parser = units::bytes)]
     max_memory: usize,
 
-    /// Memory for what comes in and is too long to be taken from anybody, in all; when it is full,
-    /// the rest waits unread
+    /// Memory for what comes in and is too long to be taken from just any connection, in all; when
+    /// it is full, the rest waits unread
     #[arg(long, env = "ANOCM_RECEIVE_MEMORY", value_name = "SIZE")]
     #[arg(default_value = "256MiB", value_parser = units::bytes)]
     pub(super) receive_memory: usize,
@@ -42,7 +42,7 @@ impl Limits {
         config.max_rooms_per_connection = self.max_rooms_per_connection;
     }
 
-    /// What the store holds.
+    /// Returns the limits of the store.
     pub(super) fn memory(&self) -> MemoryLimits {
         let mut limits = MemoryLimits::default();
         limits.max_rooms = self.max_rooms;

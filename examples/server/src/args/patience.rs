@@ -1,4 +1,4 @@
-//! How long what is waited for.
+//! Timeouts.
 
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ impl Patience {
         config.idle_timeout = self.idle;
     }
 
-    /// Of WebSockets.
+    /// Returns the timing of WebSockets.
     pub(super) fn timing(&self) -> Timing {
         Timing {
             ping_after: self.ping_after,

@@ -1,4 +1,4 @@
-//! What one connection may do.
+//! Rate limits of a single connection.
 #![allow(rustdoc::broken_intra_doc_links, reason = "the help is for terminals")]
 
 use std::time::Duration;

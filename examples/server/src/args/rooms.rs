@@ -1,4 +1,4 @@
-//! What rooms may ask for.
+//! Limits of what a room may request.
 #![allow(rustdoc::broken_intra_doc_links, reason = "the help is for terminals")]
 
 use std::time::Duration;
@@ -16,7 +16,7 @@ pub(super) struct Rooms {
     #[arg(default_value = "30d")]
     max_retention: Retention,
 
-    /// Longest time a room may outlive its last connection; ten minutes before anybody has joined
+    /// Longest time a room may outlive its last connection; ten minutes before any guest has joined
     #[arg(long, env = "ANOCM_MAX_LINGER", value_name = "DURATION")]
     #[arg(default_value = "1d", value_parser = units::timeout)]
     max_linger: Duration,

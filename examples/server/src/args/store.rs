@@ -5,7 +5,8 @@ use std::{fs, io, path::PathBuf};
 use anocm_redis::{ConnectError, RedisOptions};
 use clap::Args;
 
-/// The variable with the password, which is no option: others can see the arguments of a program.
+/// The environment variable with the password. It is no option, since the arguments of a program
+/// are visible to other users.
 const PASSWORD: &str = "ANOCM_STORE_PASSWORD";
 
 #[derive(Args, Debug)]
@@ -31,12 +32,12 @@ pub(crate) struct Store {
     store_ca: Option<PathBuf>,
 
     /// Go on although the servers do not say whether they write to a disk, as many that others
-    /// manage. Guests are told that nobody knows
+    /// manage. Guests are told that it is unknown
     #[arg(long, env = "ANOCM_ALLOW_UNKNOWN_STORE", requires = "store")]
     allow_unknown_store: bool,
 }
 
-/// Why rooms cannot be kept there.
+/// Why rooms cannot be kept in the store.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoreFailure {
     #[error(
@@ -52,8 +53,8 @@ pub(crate) enum StoreFailure {
 }
 
 impl Store {
-    /// How to reach the servers; `None` when rooms are kept in this process. The command line is
-    /// given to find what must not stand there.
+    /// Returns how to reach the servers; `None` when rooms are kept in this process. The command
+    /// line is checked for a password, which must not be there.
     pub(crate) fn redis(
         &self,
         max_rooms: usize,
@@ -121,7 +122,7 @@ mod tests {
         {
             assert!(matches!(redis(arguments), Err(StoreFailure::Password)));
         }
-        // From the environment it is not seen.
+        // A password from the environment is accepted: it is not visible to other users.
         let given = Given::parse_from(["anocm-server", "--store=redis://me:secret@a:1"]);
         assert!(given.store.redis(7, std::iter::empty()).is_ok());
     }

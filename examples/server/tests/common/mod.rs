@@ -1,4 +1,4 @@
-//! The real program, started and ended.
+//! Starts and stops the real program.
 #![allow(
     dead_code,
     clippy::unwrap_used,
@@ -20,17 +20,17 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Nothing here takes so long; a test that would hang fails instead.
+/// Timeout: nothing here takes as long; a test that would hang fails instead.
 pub(crate) const LONG: Duration = Duration::from_secs(20);
 
-/// A running server. Killed when it is dropped.
+/// A running server. Killed when dropped.
 pub(crate) struct Server {
     child: Child,
     pub(crate) url: String,
     pub(crate) address: SocketAddr,
 }
 
-/// The program with an environment of its own.
+/// Returns a command for the program with an empty environment.
 pub(crate) fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_anocm-server"));
     command.args(arguments).env_clear().stdin(Stdio::null());
@@ -43,7 +43,7 @@ pub(crate) fn run(arguments: &[&str]) -> Output {
 }
 
 impl Server {
-    /// A server on a port of its own.
+    /// Starts a server on a port of its own.
     pub(crate) fn start(arguments: &[&str]) -> Self {
         Self::start_by(program(arguments).args(["--listen", "127.0.0.1:0"]))
     }
@@ -68,7 +68,7 @@ impl Server {
         tcp
     }
 
-    /// Everything that is answered to `request`, in lower case but for the body.
+    /// Returns the head of the response to `request`, in lower case, and the body.
     pub(crate) fn ask(&self, request: &str) -> (String, String) {
         let mut tcp = self.connect();
         tcp.write_all(request.as_bytes()).unwrap();
@@ -87,12 +87,12 @@ impl Server {
         kill_process(pid, signal).unwrap();
     }
 
-    /// Reads what is written to standard error up to a line that contains `word`.
+    /// Reads standard error up to the end of a line that contains `word`.
     pub(crate) fn errors_until(&mut self, word: &str) -> String {
         let mut errors = String::new();
         let mut byte = [0];
         let stderr = self.child.stderr.as_mut().unwrap();
-        // One by one, so that nothing is taken that another call would read.
+        // Byte by byte, so that nothing is consumed that a later call would read.
         while !(errors.ends_with('\n') && errors.contains(word)) {
             assert!(stderr.read(&mut byte).unwrap() == 1, "it ended without {word}: {errors}");
             errors.push(byte[0].into());
@@ -100,13 +100,13 @@ impl Server {
         errors
     }
 
-    /// How many files it has open.
+    /// Returns how many files it has open.
     #[cfg(target_os = "linux")]
     pub(crate) fn files(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
     }
 
-    /// Waits for the end. Gives the exit code and what was written to standard error.
+    /// Waits for the end. Returns the exit code and the rest of standard error.
     pub(crate) fn wait(mut self) -> (Option<i32>, String) {
         let status = self.child.wait().unwrap();
         let mut errors = String::new();

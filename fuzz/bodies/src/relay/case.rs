@@ -1,10 +1,10 @@
-//! What is done to a relay.
+//! The operations on a relay.
 
 use crate::seed::seeded;
 
 seeded! {
     struct Case {
-        /// Whether relay and store grant little.
+        /// Whether relay and store have low limits.
         tight: bool,
         steps: Vec<Step>,
     }
@@ -12,9 +12,9 @@ seeded! {
 
 seeded! {
     enum Step {
-        /// Instead of what connection this guest had.
+        /// Replaces any connection of this guest.
         Connect { guest: u8, greets: bool, deaf: bool },
-        /// `soon`: the next step does not wait for the answer.
+        /// `soon`: the next step does not wait for the reply.
         Ask { guest: u8, ask: Ask, soon: bool },
         /// A request with one bit flipped.
         Harmed { guest: u8, ask: Ask, at: u16, bit: u8 },
@@ -26,7 +26,7 @@ seeded! {
 }
 
 seeded! {
-    /// A request. Zero is what would be right, as far as there is such a thing.
+    /// A request. Zero selects the correct value, where there is one.
     enum Ask {
         Create { room: u8, rules: Rules },
         Look { room: u8, token: u8 },
@@ -43,7 +43,7 @@ seeded! {
 seeded! {
     struct Sealed {
         kind: u8,
-        /// So many epochs behind the current one.
+        /// The number of epochs behind the current one.
         back: u8,
         retention: u32,
         size: u8,
@@ -55,6 +55,6 @@ seeded! {
 }
 
 seeded! {
-    /// Zeros stand for the defaults.
+    /// Zeros select the defaults.
     struct Rules { largest: u32, linger: u32, largest_age: u32, max_entries: u32, max_bytes: u32 }
 }

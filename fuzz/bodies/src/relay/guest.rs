@@ -1,4 +1,4 @@
-//! One connection to a relay, and what it may be told.
+//! One connection to a relay, and the checks of what it receives.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -18,24 +18,24 @@ use futures_util::FutureExt;
 use super::known::{Known, Lock};
 use crate::marks::reached;
 
-/// One connection to a relay, and what it may be told.
+/// One connection to a relay, with the state that its replies and events are checked against.
 pub(super) struct Guest {
     link: Box<dyn Link>,
     /// Reads nothing until the end.
     pub(super) deaf: bool,
-    /// Whether the relay has been greeted.
+    /// Whether the greeting was sent to the relay.
     greeted: bool,
-    /// Whether it has answered.
+    /// Whether the relay has replied to it.
     welcome: bool,
-    /// Whether something was sent that is no frame: nothing after it is answered.
+    /// Whether a malformed frame was sent: nothing after it gets a reply.
     broken: bool,
     closed: bool,
     last_id: RequestId,
-    /// What has not been answered, in order.
+    /// Requests without a reply, in order.
     asked: VecDeque<(RequestId, Request)>,
-    /// The highest epoch that was proven of each room.
+    /// The highest proven epoch of each room.
     proven: BTreeMap<RoomAddress, Epoch>,
-    /// The last place heard of each room that is watched.
+    /// The last sequence number received of each subscribed room.
     watched: BTreeMap<RoomAddress, Seq>,
 }
 
@@ -59,18 +59,18 @@ impl Guest {
         self.send(&ClientHello::default().to_frame(), known).await;
     }
 
-    /// The next request as a frame.
+    /// Encodes the next request as a frame.
     pub(super) fn frame(&mut self, request: Request) -> Payload {
         self.last_id = self.last_id.wrapping_add(1);
         encode(&ClientFrame { id: self.last_id, request })
     }
 
-    /// Sends any bytes. What is a request from now on waits for its answer.
+    /// Sends any bytes. Requests among them are pending until their reply.
     pub(super) async fn send(&mut self, bytes: &[u8], known: &mut Known) {
         let frame = Payload::copy_from_slice(bytes);
         let frames = [frame];
         let sending = self.link.send(&frames);
-        // A relay that waits for time to pass takes nothing meanwhile.
+        // A relay that delays this connection reads nothing until time passes.
         let sent = tokio::time::timeout(Duration::from_millis(1), sending).await;
         if self.broken || !matches!(sent, Ok(Ok(()))) {
             return;
@@ -90,7 +90,7 @@ impl Guest {
         }
     }
 
-    /// Takes what has come; false when there was nothing.
+    /// Receives the frames that have arrived; returns false when there were none.
     pub(super) fn hear(&mut self, known: &Known) -> bool {
         let mut heard = false;
         while !self.closed {
@@ -104,7 +104,7 @@ impl Guest {
         heard
     }
 
-    /// Whether everything has been answered, or nothing can be any more.
+    /// Whether every request has its reply, or no reply can come any more.
     pub(super) fn is_served(&self) -> bool {
         self.closed || (self.asked.is_empty() && !self.broken)
     }

@@ -1,5 +1,5 @@
-//! Every token that was ever put into force, whether the relay granted it or not: who shows
-//! another must not be let in.
+//! Every token that a request ever tried to put into force, whether the relay granted it or not: a
+//! guest with any other token must not be admitted.
 
 use std::collections::BTreeSet;
 
@@ -8,22 +8,22 @@ use anocm_core::{
     wire::{NextEpoch, Request},
 };
 
-/// Where a token lets one in.
+/// What a token grants access to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Lock {
     Door,
     Owner,
     Member(Epoch),
-    /// Of the epoch that went on when one was taken back, whichever that was.
+    /// The epoch restored by a void, whichever it was.
     Restored,
 }
 
-/// What would have been in force if everything had been granted.
+/// The tokens that would have been in force if every request had been granted.
 #[derive(Default)]
 pub(super) struct Known(BTreeSet<(RoomAddress, Lock, [u8; 32])>);
 
 impl Known {
-    /// Notes what a request brings.
+    /// Records the tokens of a request.
     pub(super) fn note(&mut self, request: &Request) {
         let address = request.address();
         match request {
@@ -40,12 +40,12 @@ impl Known {
         }
     }
 
-    /// Whether the token can have been right.
+    /// Whether the token may have been valid.
     pub(super) fn admits(&self, address: &RoomAddress, lock: Lock, token: &Token) -> bool {
         self.0.contains(&(*address, lock, *token.hash().as_bytes()))
     }
 
-    /// Whether the token can have been that of some epoch.
+    /// Whether the token may have been a member token of any epoch.
     pub(super) fn admits_member(&self, address: &RoomAddress, token: &Token) -> bool {
         let hash = *token.hash().as_bytes();
         self.0.iter().any(|(room, lock, known)| {

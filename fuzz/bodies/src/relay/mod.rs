@@ -1,4 +1,4 @@
-//! A relay, and guests who send it whatever they like.
+//! A relay, and guests who send it arbitrary frames.
 
 pub(crate) mod case;
 mod guest;
@@ -27,15 +27,16 @@ use self::{
 };
 use crate::{runtime, seed::Seed};
 
-/// More steps than this tell nothing new.
+/// More steps than this find nothing new.
 const MAX_STEPS: usize = 64;
-/// Seconds until everything must have been answered, be a guest ever so far above their rates.
+/// Seconds until every request must have a reply, however far a guest exceeds its rate limits.
 const PATIENCE: u64 = 120;
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Lets a few guests connect to a relay, ask rightly and wrongly, send what is no frame, and
-/// hang up, while time passes. Each request gets its answer unless the connection is closed;
-/// nobody is told of a room, or let in, without a proof; and after the end nothing is left.
+/// Lets a few guests connect to a relay, send valid and invalid requests and malformed frames, and
+/// hang up, while time passes. Each request gets its reply unless the connection is closed; no
+/// guest receives anything of a room, or is admitted, without a proof; and after the end no state
+/// is left.
 pub fn relay_connection(bytes: &[u8]) {
     let case = Case::read(bytes);
     runtime::run(async {
@@ -113,7 +114,7 @@ impl World {
         self.hear(false).await;
     }
 
-    /// Lets the relay work until it waits, and takes what it has said.
+    /// Runs the relay until it is idle, and receives its frames.
     async fn hear(&mut self, the_deaf_too: bool) {
         loop {
             runtime::settle().await;
@@ -127,7 +128,7 @@ impl World {
         }
     }
 
-    /// Whatever was asked is answered, in time.
+    /// Checks that every request gets a reply in time.
     async fn answer_all(&mut self) {
         for _ in 0..PATIENCE {
             self.hear(true).await;
@@ -150,7 +151,8 @@ impl World {
         panic!("the relay does not stop");
     }
 
-    /// After a shutdown every connection is closed, and nothing runs or is held any more.
+    /// After a shutdown every connection is closed, and no task runs and no memory is held any
+    /// more.
     async fn end(mut self) {
         self.shut_down().await;
         for guest in self.guests.values_mut() {
@@ -162,8 +164,9 @@ impl World {
         drop(self.relay);
         assert!(relay.upgrade().is_none(), "nothing holds a relay that has stopped");
 
-        // Nobody is connected: every room lingers out, also if nobody asks for it. The first linger
-        // may be one in which the relay was stopped, for all that the store knows.
+        // No guest is connected: every room's linger ends it, also if no request mentions it. The
+        // store may take the first linger for time in which the relay was stopped, and not count
+        // it.
         for _ in 0..2 {
             self.clock.advance(RelayConfig::default().policy.linger);
             runtime::settle().await;
@@ -178,7 +181,7 @@ impl World {
     }
 }
 
-/// Of everything little enough that a few steps come to the end of it.
+/// Limits so low that a few steps reach all of them.
 fn tight_limits() -> (RelayConfig, MemoryLimits) {
     let few = |burst| Rate { amount: 5, period: SECOND, burst };
     let mut config = RelayConfig::default();

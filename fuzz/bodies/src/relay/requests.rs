@@ -1,5 +1,5 @@
-//! Requests as cases describe them. They are made with a look into the store, so that most are
-//! right but for what the case makes wrong.
+//! Builds requests from their descriptions in cases, with knowledge of the store's state, so that
+//! most are valid except for what the case falsifies.
 
 use std::{sync::LazyLock, time::Duration};
 
@@ -11,7 +11,7 @@ use anocm_core::{
 
 use super::case::{Ask, Next, Rules, Sealed};
 
-/// Tokens that are shown where a case asks for the right one and there is none.
+/// Tokens to present where a case requests the correct one and there is none.
 const OWNER: u8 = 0xee;
 const DOOR: u8 = 0xdd;
 
@@ -22,13 +22,13 @@ fn token(number: u8) -> Token {
     Token::new(Secret::new([number; 32]))
 }
 
-/// The token of that hash, if it is one of ours.
+/// Returns the token with that hash, if it is one of the case's tokens.
 fn token_of(hash: &TokenHash) -> Option<Token> {
     let at = HASHES.iter().position(|known| known == hash)?;
     u8::try_from(at).ok().map(token)
 }
 
-/// One of three.
+/// One of three addresses.
 pub(super) fn address(room: u8) -> RoomAddress {
     RoomAddress::new([room % 3; 16])
 }
@@ -48,7 +48,7 @@ pub(super) async fn request(store: &impl Store, ask: &Ask) -> Request {
     view.request(address, ask)
 }
 
-/// What the store knows of a room, if there is one.
+/// The store's state of a room, if the room exists.
 struct View(Option<StoredDoor>);
 
 impl View {
@@ -158,7 +158,7 @@ fn retention(millis: u32) -> Retention {
     Lifetime::new(duration).map_or(Retention::Live, Retention::For)
 }
 
-/// Of a lawful size, but for the last two.
+/// A payload of a valid size, except for the last two sizes.
 fn payload(size: u8) -> Payload {
     let sizes = [1_000, 4_000, 16_000, 64_000, 999, 0];
     Payload::from(vec![size; sizes[usize::from(size) % sizes.len()]])

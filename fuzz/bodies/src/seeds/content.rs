@@ -5,12 +5,12 @@ use anocm_core::{
 };
 
 use super::Named;
-use crate::scene::{After, Scene, text, with_scene};
+use crate::world::{After, World, text, with_scene};
 
 pub(super) fn files() -> Vec<Named> {
     let mut files = Vec::new();
-    with_scene(false, |scene| {
-        for (name, part, bytes) in made(scene).into_iter().chain(plain()) {
+    with_scene(false, |world| {
+        for (name, part, bytes) in made(world).into_iter().chain(plain()) {
             files.push((name.to_owned(), [&[part], bytes.as_slice()].concat()));
         }
         After::Keep
@@ -20,9 +20,9 @@ pub(super) fn files() -> Vec<Named> {
 
 type Part = (&'static str, u8, Vec<u8>);
 
-/// What takes keys to make.
-fn made(scene: &mut Scene) -> Vec<Part> {
-    let Scene { bob, rng, alice, message, commit, join, door, .. } = scene;
+/// The parts that require keys.
+fn made(world: &mut World) -> Vec<Part> {
+    let World { bob, rng, alice, message, commit, join, door, .. } = world;
     let statement = bob.leave_statement().expect("Bob is in the room");
     let whisper = bob.whisper(*alice, &text("psst"), rng).expect("to Alice");
     let behind = |kind: u8, entry| {
@@ -94,7 +94,7 @@ fn envelope(content: Content) -> Vec<u8> {
     fuzz::envelope_bytes(&envelope).expect("it can be sent").to_vec()
 }
 
-/// The settings of a room with so many moderators.
+/// The settings of a room with `count` moderators.
 fn moderators(count: u8) -> Vec<u8> {
     let keys: Vec<_> = (0..count).map(|number| MemberKey::new([number; 32])).collect();
     let policy: Policy = NewRoom::default().policy();

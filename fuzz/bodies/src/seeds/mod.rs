@@ -1,4 +1,4 @@
-//! What the corpora begin with: a few dozen files for each target, named by what is in them.
+//! The initial corpora: a few dozen files for each target, named by their content.
 
 mod content;
 mod invite;
@@ -11,17 +11,17 @@ mod wire;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct File {
-    /// Whose corpus.
+    /// The target that the corpus belongs to.
     pub target: &'static str,
-    /// What is in it.
+    /// The file's content, in words.
     pub name: String,
-    /// The file.
+    /// The file's bytes.
     pub bytes: Vec<u8>,
-    /// Whether it is the same each time it is made. Keys and signatures are not.
+    /// Whether it is identical each time it is generated. Keys and signatures are not.
     pub is_fixed: bool,
 }
 
-/// Every file that a corpus begins with.
+/// Returns every file of the initial corpora.
 #[must_use]
 pub fn files() -> Vec<File> {
     let fixed = [

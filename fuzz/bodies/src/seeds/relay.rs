@@ -12,7 +12,7 @@ pub(super) fn files() -> Vec<Named> {
     let easy = [
         ("talk", talk()),
         ("join_and_enter", join_and_enter()),
-        ("lapse", lapse()),
+        ("lapse", expire()),
         ("walk_through_epochs", walk()),
         ("void", void()),
         ("taken_back", taken_back()),
@@ -70,7 +70,7 @@ fn say(guest: u8, retention: u32) -> Step {
     ask(guest, Ask::Publish { room: 0, entry, next: None })
 }
 
-/// The epoch that it begins has this member token.
+/// The values of a next epoch with this member token.
 fn next(member: u8) -> Next {
     Next { member, door: 0, size: 0 }
 }
@@ -102,7 +102,7 @@ fn join_and_enter() -> Vec<Step> {
     vec![connect(0), create(0), connect(1), look, join(1, 2), enter(1), enter(0), say(1, 1_000)]
 }
 
-fn lapse() -> Vec<Step> {
+fn expire() -> Vec<Step> {
     let steps = [commit(0, 2), say(0, 60_000), enter(0), advance(10_001), say(0, 60_000), read(1)];
     then(two(), steps)
 }
@@ -125,14 +125,14 @@ fn joined() -> Vec<Step> {
     then(two(), [connect(2), join(2, 2)])
 }
 
-/// As a member of the first epoch, by the token of that one.
+/// A void as a member of the first epoch, with the token of that epoch.
 fn take_back(guest: u8) -> Step {
     ask(guest, Ask::Void { room: 0, token: 1, seq: 0, next: next(9) })
 }
 
 fn taken_back() -> Vec<Step> {
     let steps = [take_back(0), advance(3_000), take_back(2), take_back(0), take_back(1)];
-    // The door is shut to those who are not inside.
+    // The door is shut to guests who are not members.
     then(then(joined(), steps), [say(0, 60_000), read(1), join(2, 3), join(1, 4), enter(1)])
 }
 

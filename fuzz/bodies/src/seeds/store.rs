@@ -97,7 +97,7 @@ fn void(seq: u8) -> Step {
     Step::Void { room: 0, seq, door: 1_100 }
 }
 
-/// Of the mark that every one of them has: member hashes and door hashes are equal.
+/// All joins have the same mark, so their member hashes and door hashes are equal.
 fn join() -> Step {
     append(Sealed { kind: 2, ..SEALED }, Some(1_000))
 }
@@ -110,7 +110,7 @@ fn take_back(seq: u8, member: u8) -> Step {
     Step::TakeBack { room: 0, seq, member, door: 1_200 }
 }
 
-/// A later epoch is forgotten earlier.
+/// A later epoch is forgotten before an earlier one.
 fn forgotten() -> Vec<Step> {
     let short = append(Sealed { kind: 1, retention: 1_000, ..SEALED }, Some(1_000));
     let mut steps = vec![create(ROOMY), join(), short, commit(1), advance(1_000), DOOR];
@@ -118,7 +118,7 @@ fn forgotten() -> Vec<Step> {
     steps
 }
 
-/// The first epoch has the mark 0, each other one that of what is sealed.
+/// The first epoch has the mark 0, each other one that of its sealed entry.
 fn taken_back() -> Vec<Step> {
     let mut steps = vec![create(ROOMY), WATCH, join(), say(), commit(1), take_back(1, 0)];
     steps.extend([advance(2_999), take_back(1, 0), advance(1), take_back(1, 7), take_back(1, 0)]);
@@ -134,7 +134,7 @@ fn settled() -> Vec<Step> {
     steps
 }
 
-/// Longer each time, and not for what brings another door.
+/// Longer each time, but not for an entry with another door.
 fn shut() -> Vec<Step> {
     let mut steps = vec![create(ROOMY)];
     for seq in 1..=6 {
@@ -159,7 +159,7 @@ fn full(rules: Rules) -> Vec<Step> {
     vec![create(rules), say(), say(), say(), live(), advance(60_000), say()]
 }
 
-/// Messages leave some of the room to commits.
+/// A part of the room's space is reserved for commits.
 fn tenth() -> Vec<Step> {
     let mut steps = vec![create(Rules { max_entries: 10, ..ROOMY })];
     steps.extend(vec![say(); 10]);

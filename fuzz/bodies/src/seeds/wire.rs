@@ -8,7 +8,7 @@ use anocm_core::{
 };
 
 use super::{Named, named};
-use crate::scene::kept;
+use crate::world::kept;
 
 const ADDRESS: RoomAddress = RoomAddress::new([0xa1; 16]);
 

@@ -1,4 +1,4 @@
-//! What is done to a store.
+//! The operations on a store.
 
 use std::time::Duration;
 
@@ -20,14 +20,14 @@ seeded! {
         Append { room: u8, entry: Sealed, next: Option<u16> },
         Read { room: u8, after: u8, until: Option<u8> },
         Door { room: u8 },
-        /// A lazy one is heard only now and then.
+        /// A lazy watch is polled only by some steps.
         Watch { room: u8, lazy: bool },
-        /// What all watches have to say.
+        /// Polls all watches.
         Hear,
         Touch { room: u8 },
         Void { room: u8, seq: u8, door: u16 },
         Settle { room: u8, began: u8 },
-        /// By the member hash of that mark.
+        /// With the member hash of that mark.
         TakeBack { room: u8, seq: u8, member: u8, door: u16 },
         Close { room: u8 },
         Advance { millis: u32 },
@@ -35,14 +35,14 @@ seeded! {
 }
 
 seeded! {
-    /// The part of a policy that a store keeps to.
+    /// The part of a policy that a store enforces.
     struct Rules { linger: u32, largest_age: u32, max_entries: u16, max_bytes: u32 }
 }
 
 seeded! {
     struct Sealed {
         kind: u8,
-        /// Off the current epoch by so many.
+        /// Offset from the current epoch.
         off: u8,
         retention: u16,
         size: u16,
@@ -50,7 +50,7 @@ seeded! {
     }
 }
 
-/// One of three.
+/// One of three addresses.
 pub(super) fn address(room: u8) -> RoomAddress {
     RoomAddress::new([room % 3; 16])
 }
@@ -68,12 +68,12 @@ pub(super) fn genesis(rules: &Rules, door: u16) -> Genesis {
     Genesis { policy, owner: hash(0xff), first: next(door, 0) }
 }
 
-/// What an epoch brings, its door of so many bytes.
+/// A next epoch with a door of `door` bytes.
 pub(super) fn next(door: u16, mark: u8) -> NextEpoch {
     NextEpoch { member: hash(mark), door: hash(mark ^ 0x80), group_info: payload(door, mark) }
 }
 
-/// What a member brings who takes a join back.
+/// The values that a member presents to take a join back.
 pub(super) fn take_back(member: u8, door: u16) -> TakeBack {
     TakeBack { member: hash(member), group_info: payload(door, 0xef) }
 }

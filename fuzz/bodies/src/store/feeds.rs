@@ -1,4 +1,4 @@
-//! What the watches of a store say, beside what they were told by the model.
+//! The watches of a store, compared with the items that the model delivered to them.
 
 use anocm_core::store::{Watch, Watched};
 use futures_util::{FutureExt, StreamExt};
@@ -6,7 +6,7 @@ use futures_util::{FutureExt, StreamExt};
 use super::model::Model;
 use crate::marks::reached;
 
-/// So many sealed bytes may wait for one watch at least.
+/// The sealed bytes that a watch must at least be able to buffer.
 const MAY_WAIT: usize = 1_000_000;
 
 #[derive(Default)]
@@ -15,23 +15,23 @@ pub(super) struct Feeds(Vec<Feed>);
 struct Feed {
     watch: Watch,
     lazy: bool,
-    /// How much of what it was told has been heard or was left out.
+    /// How many of the model's items were received or skipped by a lag.
     heard: usize,
     ended: bool,
 }
 
 impl Feeds {
-    /// A watch that the model knows by the next number.
+    /// Adds a watch, which the model knows by the next number.
     pub(super) fn add(&mut self, watch: Option<Watch>, lazy: bool) {
         self.0.extend(watch.map(|watch| Feed { watch, lazy, heard: 0, ended: false }));
     }
 
-    /// Whether something may wait to be heard.
+    /// Whether items may be buffered.
     pub(super) fn some_wait(&self) -> bool {
         self.0.iter().any(|feed| feed.lazy)
     }
 
-    /// Hears all that wait, or those that are not lazy.
+    /// Polls all watches, or only those that are not lazy.
     pub(super) fn hear(&mut self, model: &Model, the_lazy_too: bool) {
         for (number, feed) in self.0.iter_mut().enumerate() {
             if the_lazy_too || !feed.lazy {

@@ -1,4 +1,4 @@
-//! Sequences of store operations, beside a model that does the same in the plainest way.
+//! Sequences of store operations, run next to a naive model.
 
 pub(crate) mod case;
 mod feeds;
@@ -24,11 +24,12 @@ use self::{
 };
 use crate::{marks::reached, runtime, seed::Seed};
 
-/// More steps than this tell nothing new.
+/// More steps than this find nothing new.
 const MAX_STEPS: usize = 200;
 
-/// Does the same to a [`MemoryStore`] and to a model: every result is equal, every watch hears
-/// the same, and what is over is held nowhere, also when nobody asks.
+/// Runs the same steps on a [`MemoryStore`] and on a model: every result is equal, every watch
+/// delivers the same items, and expired payloads are not held anywhere, even when no method is
+/// called.
 pub fn store_ops(bytes: &[u8]) {
     let case = Case::read(bytes);
     runtime::run(async {
@@ -46,7 +47,7 @@ struct Play {
     store: Arc<MemoryStore>,
     model: Model,
     feeds: Feeds,
-    /// Of every payload that the store was given, whether anybody holds it.
+    /// For every payload that the store was given, whether it is still held.
     given: Vec<Weak<()>>,
 }
 
@@ -129,7 +130,7 @@ impl Play {
                 let duration = Duration::from_millis(u64::from(*millis));
                 self.clock.advance(duration);
                 self.model.advance(duration);
-                // Nobody asks: the store has to come to it by itself.
+                // Nothing is called: the store must expire entries by itself.
                 runtime::settle().await;
             }
         }
@@ -151,7 +152,7 @@ impl Play {
         NextEpoch { group_info: self.give(&next.group_info), ..next.clone() }
     }
 
-    /// The same payload, but one that is noticed when it is let go of.
+    /// The same payload, with a weak reference that detects its release.
     fn give(&mut self, payload: &Payload) -> Payload {
         let (given, witness) = fuzz::witnessed(payload.to_vec());
         self.given.push(witness);
@@ -162,13 +163,13 @@ impl Play {
         self.given.iter().filter(|witness| witness.strong_count() > 0).count()
     }
 
-    /// The store holds what it must, and nothing else.
+    /// The store holds exactly the payloads that it must.
     async fn check_memory(&self) {
         if self.feeds.some_wait() {
             return;
         }
         if self.held() > self.model.payloads() {
-            // A room that was over when it began.
+            // A room that was over before the call began.
             runtime::settle().await;
         }
         assert_eq!(self.held(), self.model.payloads(), "payloads that the store holds");

@@ -1,4 +1,4 @@
-//! What a store has to do, in the plainest way: lists, searched from the front.
+//! A naive model of a store: lists, searched from the front.
 
 use std::time::Duration;
 
@@ -16,18 +16,18 @@ pub(super) struct Model {
     now: u64,
     limits: MemoryLimits,
     rooms: Vec<Room>,
-    /// What each watch has been told from its beginning, and when.
+    /// The items of each watch since its creation, with their times.
     told: Vec<Vec<(u64, Watched)>>,
 }
 
-/// How much more a room may take.
+/// The free memory that a room may use.
 #[derive(Clone, Copy)]
 pub(super) struct Spare {
     pub(super) messages: usize,
     pub(super) epochs: usize,
 }
 
-/// What was taken before something changed.
+/// The memory use before a change.
 struct Before {
     is_short: bool,
     bytes: Vec<(RoomAddress, usize)>,
@@ -64,7 +64,8 @@ impl Model {
         Before { is_short: self.is_short(), bytes }
     }
 
-    /// Something has changed, for which there was so much space in messages.
+    /// Updates each room's use of reserved memory after a change, before which `messages` bytes
+    /// were free for messages.
     fn balance(&mut self, before: &Before, messages: usize) {
         for room in &mut self.rooms {
             let was = before.bytes.iter().find(|(address, _)| *address == room.address);
@@ -248,7 +249,7 @@ impl Model {
         self.restore(address, seq, (kind, before), restored)
     }
 
-    /// What began at `seq` is taken back, and the epoch before goes on.
+    /// Takes back the entry at `seq`, and restores the epoch before it.
     fn restore(
         &mut self,
         address: &RoomAddress,
@@ -289,7 +290,7 @@ impl Model {
         Ok(())
     }
 
-    /// What watch `number` has been told, as it says that when it is heard now.
+    /// Returns the items of watch `number`, with their ages as of now.
     pub(super) fn told(&self, number: usize) -> Vec<Watched> {
         let now = |(at, what): &(u64, Watched)| {
             let mut what = what.clone();
@@ -301,7 +302,7 @@ impl Model {
         self.told[number].iter().map(now).collect()
     }
 
-    /// How many payloads are kept.
+    /// Returns the number of kept payloads.
     pub(super) fn payloads(&self) -> usize {
         self.rooms.iter().map(|room| room.kept.len() + 1).sum()
     }

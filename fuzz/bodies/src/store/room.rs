@@ -15,20 +15,20 @@ pub(super) struct Room {
     pub(super) opened: u64,
     pub(super) touched: u64,
     pub(super) door: StoredDoor,
-    /// Each join that was voided: the door that this shut, and when.
+    /// For each voided join, the door that was shut, and when.
     pub(super) voided: Vec<(TokenHash, u64)>,
     /// With the time of their acceptance.
     pub(super) kept: Vec<(u64, Seq, Entry)>,
     pub(super) watches: Vec<usize>,
     pub(super) joined: bool,
     pub(super) replaced: Replaced,
-    /// What it has taken beyond what there was for messages, and not given back, since less than
-    /// half of the memory was taken.
+    /// Memory that the room took from the reserve beyond the space for messages, and has not
+    /// returned. Reset when less than half of the memory is in use.
     pub(super) drawn: usize,
 }
 
-/// The largest group information that was replaced in the span under way, which began at `from`,
-/// and in the one before.
+/// The size of the largest group information that was replaced in the current span, which began at
+/// `from`, and in the previous span.
 #[derive(Default)]
 pub(super) struct Replaced {
     from: u64,
@@ -66,8 +66,8 @@ impl Room {
         self.door.epochs.push(EpochRecord { epoch, member, door, began, settled });
     }
 
-    /// Of a kept entry that ended an epoch which is known: when it was accepted, its kind, and the
-    /// record of the epoch.
+    /// For a kept entry that ended a known epoch, returns the time of its acceptance, its kind, and
+    /// the record of the epoch.
     pub(super) fn ended_at(&self, seq: Seq) -> Result<(u64, EntryKind, EpochRecord), StoreError> {
         let kept =
             self.kept.iter().find(|(_, kept, entry)| *kept == seq && entry.kind.begins_epoch());
@@ -78,7 +78,7 @@ impl Room {
         ended.ok_or(StoreError::StaleEpoch { current: self.door.epoch() })
     }
 
-    /// How long the door is shut still: each time for twice as long, while it is the same one.
+    /// How long the door is still shut: twice as long each time, while it is the same door.
     pub(super) fn shut(&self, now: u64) -> Duration {
         let Some(&(door, since)) = self.voided.last() else { return Duration::ZERO };
         if door != self.door.door {
@@ -89,26 +89,27 @@ impl Room {
         Duration::from_millis((since + seconds * 1_000).saturating_sub(now))
     }
 
-    /// An entry is not kept any more, and with it the record of the epoch that it ended.
+    /// An entry is no longer kept, and with it the record of the epoch that it ended is dropped.
     pub(super) fn forget_end_of(&mut self, entry: &Entry) {
         if entry.kind.begins_epoch() {
             self.door.epochs.retain(|record| record.epoch != entry.epoch);
         }
     }
 
-    /// What counts towards the store's bound.
+    /// The bytes that count towards the store's limit.
     pub(super) fn bytes(&self) -> usize {
         let kept = self.sealed() + self.kept.len() * MemoryLimits::PER_ENTRY;
         kept + self.takes_for_door() + MemoryLimits::PER_ROOM
     }
 
-    /// What the group information takes, or took and may take again by a void.
+    /// The bytes of the group information, or those that a void may need again.
     pub(super) fn takes_for_door(&self) -> usize {
         let Replaced { largest, earlier, .. } = self.replaced;
         self.door.group_info.len().max(largest).max(earlier)
     }
 
-    /// Forgets after one span or two, each as long as handshakes are kept, what was replaced.
+    /// Forgets the replaced sizes after one or two spans, each as long as the retention of
+    /// handshakes.
     pub(super) fn expire_replaced(&mut self, now: u64) {
         let span = u64::from(self.door.policy.handshakes.as_millis());
         let Replaced { from, largest, .. } = self.replaced;
@@ -144,7 +145,7 @@ impl Room {
     }
 }
 
-/// The last tenth is for what begins an epoch.
+/// The last tenth is reserved for entries that begin an epoch.
 fn bounds(policy: &Policy, entry: &Entry) -> (u32, u64) {
     let (entries, bytes) = (policy.max_entries, policy.max_bytes);
     if entry.kind.begins_epoch() {

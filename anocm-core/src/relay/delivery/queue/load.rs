@@ -1,8 +1,8 @@
-//! How much waits.
+//! The size of a set of queued frames.
 
 use crate::secret::Payload;
 
-/// How much.
+/// Bytes and number of frames.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Load {
     pub(super) bytes: usize,

@@ -17,7 +17,7 @@ fn queue() -> Queue {
     })
 }
 
-/// An entry whose frame is its place, on a hundred bytes.
+/// An entry with a frame of a hundred bytes that contains its sequence number.
 fn entry(place: u64) -> EncodedEntry {
     let mut frame = vec![0xEE; 100];
     frame[1..9].copy_from_slice(&place.to_be_bytes());
@@ -31,7 +31,7 @@ fn entry(place: u64) -> EncodedEntry {
 
 const HUB: ShardId = 7;
 
-/// Takes so many frames at once, and may not be able to write them.
+/// A link that takes a limited number of frames at once, and may not be able to write them.
 struct Takes(usize, bool, Mutex<Vec<Payload>>);
 
 #[async_trait::async_trait]
@@ -53,7 +53,8 @@ impl Link for Takes {
     async fn close(&self, _: Closing) {}
 }
 
-/// Tells entries as a shard does. Gives what was handed to a link that takes so many frames.
+/// Sends entries as a shard does. Returns the frames that were handed to a link that takes at most
+/// `takes` frames.
 fn tell(queue: &mut Queue, told: &Broadcast, now: Timestamp, takes: usize) -> Vec<Payload> {
     tell_by(queue, told, now, Takes(takes, false, Mutex::default()))
 }
@@ -80,13 +81,14 @@ enum Step {
     Read,
     Lost,
     Reenter,
-    /// Proves an epoch, and the store says where the log ends before so much of what is told next.
+    /// Proves an epoch; the end of the log that the store returns is older than the last `late`
+    /// entries.
     Prove {
         late: u64,
     },
 }
 
-/// A client that follows the events, and what it knows to have.
+/// A client that follows the events, and the entries that it knows to have.
 #[derive(Default)]
 struct Client {
     has: u64,
@@ -109,7 +111,7 @@ impl Client {
                 self.lags = false;
             }
             Some(0xAB) => {}
-            // Where the log ends.
+            // The end of the log.
             Some(0xAC) => {
                 let head = u64::from_be_bytes(frame[1..9].try_into().unwrap());
                 assert!(head >= self.has, "{head} is before {}", self.has);
@@ -164,7 +166,7 @@ proptest! {
                         queue.sent(&batch);
                     }
                 }
-                // Clients read where they lag, when everything before has arrived.
+                // A lagging client reads once everything queued before has arrived.
                 Step::Read if client.lags && queue.waiting.is_empty() => {
                     client.replies.push_back(head);
                     prop_assert!(queue.resume(&ROOM, Seq::new(head)));
@@ -197,7 +199,7 @@ proptest! {
             }
             prop_assert!(queue.entries.bytes <= 500 && queue.entries.frames <= 8);
         }
-        // In the end everything has arrived, or the client knows that it lags.
+        // At the end everything has arrived, or the client knows that it lags.
         while let Some(Ok(batch)) = queue.take(Timestamp::ZERO) {
             batch.frames.iter().for_each(|frame| client.receive(frame));
             queue.sent(&batch);
@@ -252,10 +254,10 @@ fn what_a_link_takes_does_not_wait() {
     let mut queue = flowing();
     assert_eq!(tell(&mut queue, &told(1..=2), Timestamp::ZERO, 8).len(), 2);
     assert!(queue.waiting.is_empty() && queue.all.frames == 0);
-    // Nor is it told again.
+    // It is not sent again either.
     assert_eq!(tell(&mut queue, &told(1..=2), Timestamp::ZERO, 8).len(), 0);
     assert!(queue.waiting.is_empty());
-    // A lag begins after it.
+    // A lag begins after the last entry that was sent.
     queue.lag(&ROOM);
     let batch = queue.take(Timestamp::ZERO).unwrap().unwrap();
     let lagging = RelayFrame::Event(Event::Lagging { address: ROOM, after: Seq::new(2) });

@@ -1,4 +1,4 @@
-//! A store whose memory is taken.
+//! A store that is out of memory.
 
 use super::*;
 use crate::store::{SETTLES, TakeBack};
@@ -11,7 +11,7 @@ async fn a_full_store_refuses_rooms_and_entries_until_space_returns() {
     store.create(&address(1), genesis()).await.unwrap();
     let here = address(1);
     let append = || store.append(&here, message(kept(1_000)), None);
-    // Nine tenths are for messages, and one room alone gets half of those.
+    // Nine tenths are for messages, and a single room gets half of those.
     let taken = 9_000 - (PER_ROOM + 1_000);
     for n in 1..=taken / (PER_ENTRY + 1_000) + 1 {
         assert_eq!(append().await, Ok(Seq::new(n.try_into().unwrap())));
@@ -43,7 +43,7 @@ async fn a_member_can_be_removed_while_the_store_is_full() {
     for n in [1, 2] {
         store.create(&address(n), genesis()).await.unwrap();
     }
-    // Nearly all of the 360,000 that are not kept back.
+    // Nearly all of the 360,000 bytes outside the reserve.
     let hoard = Genesis { first: next(354_000), ..genesis() };
     store.create(&address(3), hoard).await.unwrap();
     assert_eq!(store.create(&address(4), genesis()).await, Err(StoreError::Full));
@@ -51,7 +51,7 @@ async fn a_member_can_be_removed_while_the_store_is_full() {
     assert_eq!(said, Err(StoreError::Full));
     assert_eq!(store.append(&address(1), message(Retention::Live), None).await, Ok(Seq::new(1)));
 
-    // Who fills it may draw no more than their share of what is kept back.
+    // The room that fills the store may draw no more than its share of the reserve.
     let mut epoch = 0;
     while let commit = begins_epoch(EntryKind::Commit, epoch)
         && store.append(&address(3), commit, Some(next(354_000))).await.is_ok()
@@ -78,7 +78,7 @@ async fn what_was_before_a_join_is_restored_also_when_the_reserve_is_taken() {
     let here = address(1);
     store.create(&here, Genesis { first: next(60_000), ..genesis() }).await.unwrap();
     let before = store.status().memory.unwrap().used;
-    // The door is made small twice, so that there is space for something else.
+    // The door is made smaller twice, which would leave space for other rooms.
     for (kind, epoch, size) in [(EntryKind::Join, 0, 1_000), (EntryKind::Commit, 1, 2_000)] {
         store.append(&here, begins_epoch(kind, epoch), Some(next(size))).await.unwrap();
     }
@@ -98,7 +98,7 @@ async fn what_was_before_a_join_is_restored_also_when_the_reserve_is_taken() {
     let restored = store.door(&here).await.unwrap();
     assert_eq!((restored.epoch(), restored.group_info.len()), (Epoch::FIRST, 60_000));
 
-    // What is spare returns with time.
+    // The reserved space is released with time.
     store.close(&address(3), CloseReason::Owner).await.unwrap();
     assert_eq!(store.status().memory.unwrap().used, before);
     store.append(&here, begins_epoch(EntryKind::Commit, 0), Some(next(1_000))).await.unwrap();

@@ -38,7 +38,7 @@ fn kept(from: &Member, number: u8, text: &str) -> Message {
     sample::message(from, number, text, retention, Some(at(300_000)))
 }
 
-/// The screen as rows without the spaces at their ends.
+/// Returns the screen as rows without trailing spaces.
 fn drawn(state: &mut State, view: &RoomView, now: Timestamp, size: (u16, u16)) -> Vec<String> {
     let mut terminal = Terminal::new(TestBackend::new(size.0, size.1)).unwrap();
     terminal.draw(|frame| draw(frame, state, view, now)).unwrap();
@@ -189,7 +189,7 @@ fn the_link_comes_with_its_code_where_there_is_space() {
 #[test]
 fn a_code_that_does_not_fit_beside_its_link_comes_after_it() {
     let mut view = view();
-    // The second host makes a larger code, of which a part of the margin goes.
+    // The second host makes a larger code, for which part of the margin is dropped.
     for host in ["relay.example", "a-relay-with-a-longer-name.example"] {
         let relay = RelayUrl::parse(&format!("https://{host}/")).unwrap();
         let invite = Invite::new(relay, RoomAddress::new([7; 16]), Secret::new([9; 32]));
@@ -222,7 +222,7 @@ fn a_page_longer_than_the_window_is_shown_to_its_end() {
     let rows = drawn(&mut state, &view, at(0), (60, 11));
     assert!(rows[0].contains("guest 1 ") && rows[9].contains("guest 10 "), "{rows:#?}");
     assert!(rows[10].ends_with("] > Esc goes back, PgDn shows more"), "{rows:#?}");
-    // Further than there is.
+    // Beyond the end.
     state.page_top += 500;
     let rows = drawn(&mut state, &view, at(0), (60, 11));
     assert!(rows[0].contains("guest 21 ") && rows[9].contains("guest 30 "), "{rows:#?}");

@@ -1,4 +1,4 @@
-//! Keys by crossterm.
+//! Key input through crossterm.
 
 use std::io;
 
@@ -8,7 +8,7 @@ use tokio::{runtime::Handle, sync::mpsc};
 
 use super::super::keys::{self, Key};
 
-/// Keys of a console, read on a thread of its own.
+/// Keys of a console, read on a separate thread.
 #[derive(Debug)]
 pub(crate) struct Source(mpsc::Receiver<Event>);
 
@@ -20,7 +20,7 @@ impl Source {
         Ok(Self(events))
     }
 
-    /// The next key, or `None` when the console is gone. Cancel safe.
+    /// Returns the next key, or `None` when the console is gone. Cancel-safe.
     pub(crate) async fn next(&mut self) -> Option<Key> {
         self.0.recv().await.map(keys::read)
     }

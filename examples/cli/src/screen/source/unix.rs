@@ -1,4 +1,4 @@
-//! Keys from the bytes of a terminal.
+//! Key input from the bytes of a terminal.
 
 use std::{io, time::Duration};
 
@@ -11,21 +11,21 @@ use super::super::{
 };
 use crate::tty::{ReadEvent, TtyReader};
 
-/// How much is read at once.
+/// The maximum number of bytes per read.
 const CHUNK: usize = 1024;
 
-/// How long the rest of a sequence may take, before what is there is what was typed.
+/// How long the rest of a sequence may take before its bytes are taken as typed.
 const SEQUENCE: Duration = Duration::from_millis(50);
 
-/// The same of what is pasted, whose pieces may come over a slow network.
+/// The same for a paste, which may arrive in pieces over a slow network.
 const PASTING: Duration = Duration::from_secs(1);
 
-/// The most that is taken of what is pasted, in bytes; several times what fits into a line.
+/// The maximum size of a paste in bytes; several times what fits into a line.
 const LONGEST_PASTE: usize = 64 * 1024;
 
 const PASTE_ENDS: &[u8] = b"\x1b[201~";
 
-/// Control and C, and X: what must work even if the end of something pasted was lost.
+/// Ctrl-C and Ctrl-X, which must work even if the end of a paste was lost.
 const URGENT: [u8; 2] = [3, 24];
 
 /// Keys of the terminal.
@@ -34,7 +34,7 @@ pub(crate) struct Source {
     reader: TtyReader,
     chunk: Zeroizing<[u8; CHUNK]>,
     parser: Parser,
-    /// When an incomplete sequence is taken as it is.
+    /// When an incomplete sequence is taken as typed.
     times_out_at: Option<Instant>,
 }
 
@@ -54,7 +54,7 @@ impl Source {
         Self { reader, chunk, parser: Parser::default(), times_out_at: None }
     }
 
-    /// The next key, or `None` when the terminal is gone. Cancel safe.
+    /// Returns the next key, or `None` when the terminal is gone. Cancel-safe.
     pub(crate) async fn next(&mut self) -> Option<Key> {
         loop {
             if let Some(key) = self.parser.next(false) {
@@ -88,18 +88,18 @@ impl Source {
     }
 }
 
-/// Bytes that have not become keys.
+/// Parses bytes into keys.
 #[derive(Default)]
 struct Parser {
     bytes: Zeroizing<Vec<u8>>,
     pasted: Option<Pasted>,
 }
 
-/// A paste that has no end yet.
+/// A paste whose end has not arrived.
 #[derive(Default)]
 struct Pasted {
     text: Zeroizing<Vec<u8>>,
-    /// Nothing came for long.
+    /// Nothing has arrived for a while.
     stalled: bool,
 }
 
@@ -113,7 +113,7 @@ impl Parser {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// How long to wait for the rest of a sequence or paste.
+    /// Returns how long to wait for the rest of a sequence or paste.
     fn waits(&self) -> Option<Duration> {
         match &self.pasted {
             Some(pasted) if pasted.text.is_empty() && self.bytes.is_empty() => None,
@@ -143,7 +143,7 @@ impl Parser {
         }
     }
 
-    /// The paste, once it is complete, or what there is of it when the wait has timed out.
+    /// Returns the paste once it is complete, or what has arrived when the wait has timed out.
     fn paste(&mut self, timed_out: bool) -> Option<Key> {
         let pasted = self.pasted.as_mut()?;
         let end = find(&self.bytes, PASTE_ENDS);
@@ -167,7 +167,7 @@ impl Parser {
         text.map(Key::Insert)
     }
 
-    /// Wipes what has been dealt with.
+    /// Removes and wipes processed bytes.
     fn drop_first(&mut self, count: usize) {
         let count = count.min(self.bytes.len());
         let left = self.bytes.len() - count;
@@ -189,7 +189,7 @@ fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
     bytes.windows(what.len()).position(|window| window == what)
 }
 
-/// How many bytes at the end are the beginning of `what`.
+/// Returns how many bytes at the end are the beginning of `what`.
 fn begun(bytes: &[u8], what: &[u8]) -> usize {
     (1..what.len())
         .rev()
@@ -210,7 +210,7 @@ mod tests {
         Key::Insert(Zeroizing::new(text.to_owned()))
     }
 
-    /// All keys of what comes in these pieces.
+    /// Returns all keys of input that arrives in these pieces.
     fn keys(pieces: &[&[u8]]) -> Vec<Key> {
         let mut parser = Parser::default();
         let mut keys = Vec::new();

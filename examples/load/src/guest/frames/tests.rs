@@ -4,7 +4,7 @@ use super::*;
 
 const SIZE: usize = 1_000;
 
-/// A frame as servers send it.
+/// Returns a frame as servers send it.
 fn sent(opcode: u8, payload: &[u8]) -> Vec<u8> {
     let framed = Framed::new(opcode, payload, [0; 4]);
     let key = framed.payload - 4;
@@ -37,7 +37,7 @@ impl From<Seen<'_>> for Kept {
     }
 }
 
-/// A frame, and what is to be seen of it.
+/// A frame, and the expected result of scanning it.
 fn frame() -> impl Strategy<Value = (Vec<u8>, Kept)> {
     let entry = (any::<[u8; MARK]>(), 0_usize..70, any::<u8>()).prop_map(|(mark, before, fill)| {
         let mut payload = vec![!fill; before];

@@ -18,13 +18,13 @@ public fun keep(span: Duration): Retention {
     }
 }
 
-/** Says something to everyone, kept for [keep]. Otherwise like [Room.send] with a [Retention]. */
+/** Sends a message to all members, kept for [keep]. See [Room.send] with a [Retention]. */
 public fun Room.send(text: String, keep: Duration): String = send(text, keep(keep))
 
-/** Says something that only the member with the id [to] can read, kept for [keep]. */
+/** Sends a message that only the member with the id [to] can read, kept for [keep]. */
 public fun Room.whisper(to: String, text: String, keep: Duration): String =
     whisper(to, text, keep(keep))
 
-/** How long the message is still kept; `null` for a live one. */
+/** The remaining retention time; `null` for a live message. */
 public val Message.expiresIn: Duration?
     get() = expiresInMillis?.let { with(Duration) { it.toLong().milliseconds } }

@@ -9,28 +9,29 @@ import kotlinx.coroutines.withContext
 import kotlin.coroutines.ContinuationInterceptor
 
 /**
- * What happens in the room, until it is over for this guest.
+ * The events of the room, until it has ended for this guest.
  *
- * A room has one subscription at a time: collecting anew ends the collection before and goes on
- * where that one stopped. Nothing is lost when a collection is cancelled. Whoever has a room
- * collects: events that are not fetched make the client stop reading from its connection after a
- * while, for all its rooms.
+ * A room has one subscription at a time: a new collection ends the previous one and continues where
+ * that stopped. Nothing is lost when a collection is cancelled. The program must keep collecting:
+ * when events are not fetched, backpressure makes the client stop reading from its connection, for
+ * all its rooms.
  */
 public val Room.events: Flow<RoomEvent>
     get() = flow {
         subscribe().use { events ->
-            // What was ready may have expired by the time it is taken.
+            // An event that was ready may have expired by the time it is taken.
             while (dispatched { events.ready() }) events.take()?.let { emit(it) }
         }
     }
 
 /**
- * Enters a room with a client of its own, and runs [block] once the guest is in. At the end of it,
- * however it ends, the guest leaves in good order, and everything of the room is wiped on this side.
+ * Joins a room with a separate client, and runs [block] once the guest has joined. When the block
+ * ends, also by an exception, the guest leaves properly and everything of the room is wiped on this
+ * side.
  *
- * While the relay cannot be reached this goes on waiting.
+ * While the relay cannot be reached, this keeps waiting.
  *
- * @throws AnocmException when the link is none, or the guest is not let in
+ * @throws AnocmException when the link is invalid, or the guest could not join
  */
 public suspend fun <T> joinRoom(
     link: String,
@@ -40,11 +41,11 @@ public suspend fun <T> joinRoom(
 ): T = Client.forLink(link, options).visit({ join(link, nickname) }, block)
 
 /**
- * Opens a room at [relay] with a client of its own, and runs [block] once it is open. At the end of
- * it, however it ends, the guest leaves in good order, and everything of the room is wiped on this
+ * Opens a room at [relay] with a separate client, and runs [block] once it is open. When the block
+ * ends, also by an exception, the guest leaves properly and everything of the room is wiped on this
  * side.
  *
- * @throws AnocmException when [relay] is no address, or the relay does not want the room
+ * @throws AnocmException when [relay] is not a relay URL, or the relay refuses the room
  */
 public suspend fun <T> createRoom(
     relay: String,
@@ -71,7 +72,7 @@ private suspend fun <T> Client.visit(
     }
 }
 
-/** Goes on where it was called, or, where that is nowhere, on no thread of the library's. */
+/** Resumes on the caller's dispatcher; without one, on the default one, not on a library thread. */
 private suspend fun <T> dispatched(wait: suspend () -> T): T =
     if (currentCoroutineContext()[ContinuationInterceptor] == null) {
         withContext(Dispatchers.Default) { wait() }

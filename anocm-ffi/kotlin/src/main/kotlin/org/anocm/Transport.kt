@@ -16,44 +16,43 @@ import kotlinx.coroutines.withContext
 import java.io.IOException
 
 /**
- * How a relay is reached, in the program's own way.
+ * A connection to a relay that the program implements.
  *
- * Whatever is thrown in it is told to the guests as a lost connection, and the client tries again.
- * It may block, and may call whatever it likes.
+ * Guests see every exception thrown here as a lost connection, and the client reconnects. The code
+ * may block, and may call any function.
  */
 public fun interface Transport {
     /**
-     * Opens a connection. Throws [TransportException], or anything else, when it cannot. It is
-     * cancelled when it takes longer than the library waits.
+     * Opens a connection. Throws [TransportException], or any other exception, on failure. It is
+     * cancelled when it takes longer than the library's timeout.
      */
     public suspend fun connect(): Link
 }
 
 /** One open connection to a relay: whole frames, in order, both ways. */
 public interface Link {
-    /** Sends frames, each whole and in this order. Throws when it cannot. */
+    /** Sends frames, each whole and in this order. Throws on failure. */
     public suspend fun send(frames: List<ByteArray>)
 
     /** The next frame; `null` after a clean close by the relay. Throws when the link is dead. */
     public suspend fun receive(): ByteArray?
 
-    /** Closes the connection, so that a [receive] that waits comes to its end. Called once. */
+    /** Closes the connection, so that a waiting [receive] returns. Called once. */
     public suspend fun close()
 }
 
-/** A connection that does not come about, or has been lost. Guests see the [failure]. */
+/** A connection attempt failed, or a connection was lost. Guests see the [failure]. */
 public class TransportException(
-    /** What guests are told. */
+    /** The reason that guests see. */
     public val failure: TransportFailure = TransportFailure.CUT,
     cause: Throwable? = null,
 ) : IOException(failure.name, cause)
 
 /**
- * A client that reaches its relay through a transport of the program's own, which runs on
- * [dispatcher]. [relay] is what stands in its links. Of the options, those of the WebSocket mean
- * nothing.
+ * Creates a client that reaches its relay through the program's own transport, which runs on
+ * [dispatcher]. [relay] is the URL that appears in its links. The WebSocket options are ignored.
  *
- * @throws AnocmException when [relay] is no address of a relay
+ * @throws AnocmException when [relay] is not a relay URL
  */
 public fun Client.Companion.over(
     relay: String,
@@ -63,7 +62,7 @@ public fun Client.Companion.over(
 ): Client {
     val host = HostTransport()
     val client = over(relay, host, options)
-    // Its own, since it is to last as long as the client: until there is nothing more to dial for.
+    // A separate scope, which lives as long as the client: until there are no more dials.
     CoroutineScope(SupervisorJob() + dispatcher).launch {
         host.use {
             supervisorScope {
@@ -96,7 +95,7 @@ private suspend fun carry(dial: Dial, transport: Transport): Unit = coroutineSco
     dial.connected().use { pipe -> carry(pipe, link) }
 }
 
-/** Both ways, until either side closes or fails. */
+/** Forwards frames both ways, until either side closes or fails. */
 private suspend fun carry(pipe: Pipe, link: Link): Unit = coroutineScope {
     val ended = CompletableDeferred<TransportFailure?>()
     launch {
@@ -114,7 +113,7 @@ private suspend fun carry(pipe: Pipe, link: Link): Unit = coroutineScope {
         pipe.ended(why)
         coroutineContext.job.cancelChildren()
         withContext(NonCancellable) {
-            // It is gone either way.
+            // An error is ignored: the connection is closed either way.
             runCatching { link.close() }
         }
     }

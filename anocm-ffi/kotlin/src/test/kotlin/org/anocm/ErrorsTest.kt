@@ -11,7 +11,7 @@ import kotlin.time.Duration
 import kotlin.time.Duration.Companion.days
 import kotlin.time.Duration.Companion.milliseconds
 
-/** What goes wrong, and how a program is told. */
+/** Errors, and how they are reported to a program. */
 class ErrorsTest {
     @Test
     fun `bad links`() = scenario {
@@ -107,7 +107,7 @@ class ErrorsTest {
             val waits = room.until<RoomEvent.Connection> { it.state is Connection.Waiting }
             val why = (waits.state as Connection.Waiting).why
             assertEquals(TransportFailure.UNREACHABLE, why)
-            // It goes on trying until the room is let go of.
+            // The client retries until the room is dropped.
             assertNull(withTimeoutOrNull(100.milliseconds) { room.entered() })
             throws<AnocmException.NotInRoom> { room.typing() }
             client.shutdown()
@@ -132,7 +132,7 @@ class ErrorsTest {
     }
 }
 
-/** Passes when the block throws an exception of this kind, with something to show. */
+/** Passes when the block throws an exception of this kind, with a non-empty message. */
 suspend inline fun <reified T : Throwable> throws(block: suspend () -> Unit): T {
     try {
         block()

@@ -10,7 +10,7 @@ import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.condition.EnabledOnOs
 import org.junit.jupiter.api.condition.OS
 
-/** What is left in a process when rooms are over. */
+/** What remains in a process when rooms have ended. */
 class ExitTest {
     @Test
     @EnabledOnOs(OS.LINUX)
@@ -51,7 +51,7 @@ class ExitTest {
         System.gc()
         val grown = resident() - before
         println("after a thousand rooms: ${grown / 1024} KiB more")
-        // Of which the virtual machine's own, for code that it compiles, is the most.
+        // Most of this is memory that the virtual machine needs for compiled code.
         assertTrue(grown < 16_000_000) { "$grown" }
     }
 

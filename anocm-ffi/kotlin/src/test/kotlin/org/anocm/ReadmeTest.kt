@@ -6,7 +6,7 @@ import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Test
 import kotlin.time.Duration.Companion.minutes
 
-/** What the README shows, as the program that it is. */
+/** The README's example, run as a program. */
 class ReadmeTest {
     @Test
     fun `the example greets, and prints what is said`() = scenario { relay ->

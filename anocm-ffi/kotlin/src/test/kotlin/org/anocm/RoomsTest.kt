@@ -16,7 +16,7 @@ import kotlin.time.Duration
 import kotlin.time.Duration.Companion.minutes
 import kotlin.time.Duration.Companion.seconds
 
-/** What people do in rooms. */
+/** The use of rooms. */
 class RoomsTest {
     @Test
     fun `create and talk`() = scenario { relay ->
@@ -70,7 +70,7 @@ class RoomsTest {
             assertNull(live.expiresIn)
             assertEquals(emptyList<Message>(), alice.history())
 
-            // A guest's own cap cuts what others send.
+            // A guest's own cap also limits received messages.
             alice.setGuestRetention(GuestRetention(cap = keep(2.seconds)))
             bob.send("capped", keep = 1.minutes)
             assertEquals(keep(2.seconds), alice.hears("capped").retention)
@@ -96,7 +96,7 @@ class RoomsTest {
     fun `typing, presence and names`() = scenario { relay ->
         twoIn(relay) { alice, bob ->
             alice.until<RoomEvent.Joined>()
-            // Signs of typing are dropped rather than queued.
+            // Typing notifications are dropped rather than queued.
             bob.online()
             bob.typing()
             val me = checkNotNull(bob.view().me)
@@ -150,7 +150,7 @@ class RoomsTest {
     @Test
     fun `close for all`() = scenario { relay ->
         twoIn(relay) { alice, bob ->
-            // Who is not connected to a room when it is closed only finds that it is no more.
+            // A guest who is offline when the room is closed only finds that it no longer exists.
             bob.online()
             alice.closeForAll()
             for (room in listOf(alice, bob)) {

@@ -49,7 +49,7 @@ class TransportTest {
     fun `a transport that throws`(where: String) = scenario { relay ->
         val thrown = AtomicInteger()
         val transport = meddling(relay) { here ->
-            // Not an exception, which would be expected, but an error.
+            // An `Error`, which programs do not usually catch, instead of an `Exception`.
             if (here == where && thrown.getAndIncrement() == 0) throw StackOverflowError()
         }
         over(relay, transport) { alice, bob ->
@@ -80,7 +80,7 @@ class TransportTest {
         val transport = meddling(relay) {
             rooms.forEach { room ->
                 calls.incrementAndGet()
-                // Whatever a program may call.
+                // Functions that a program may call.
                 room.view()
                 room.history()
                 try {
@@ -170,7 +170,7 @@ private suspend fun over(
     client.shutdown()
 }
 
-/** Does something of its own before it connects, sends and receives. */
+/** A transport that calls [meddle] before it connects, sends and receives. */
 private fun meddling(relay: String, meddle: (String) -> Unit) = Transport {
     meddle("connect")
     val link = WebSocketLink.open(relay)
@@ -187,7 +187,7 @@ private fun meddling(relay: String, meddle: (String) -> Unit) = Transport {
     }
 }
 
-/** A connection by Java's own WebSocket client. */
+/** A connection over Java's own WebSocket client. */
 private class WebSocketLink private constructor() : WebSocket.Listener, Link {
     private lateinit var socket: WebSocket
     private val frames = Channel<ByteArray>(Channel.UNLIMITED)

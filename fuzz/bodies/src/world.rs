@@ -1,4 +1,4 @@
-//! Alice, Bob and Carol in a room, with something of each kind on its way.
+//! Alice, Bob and Carol in a room, with an entry of each kind in transit.
 
 use std::{cell::RefCell, time::Duration};
 
@@ -13,47 +13,47 @@ use rand_core::SeedableRng;
 
 pub(crate) const ADDRESS: RoomAddress = RoomAddress::new([5; 16]);
 
-/// Bob's session, and what he is about to open in its epoch.
-pub(crate) struct Scene {
+/// Bob's session, and the entries that he is about to open in its epoch.
+pub(crate) struct World {
     pub(crate) rng: ChaCha20Rng,
     pub(crate) bob: Session,
     pub(crate) alice: MemberId,
-    /// By Alice.
+    /// Sent by Alice.
     pub(crate) message: Entry,
-    /// By Alice.
+    /// Sent by Alice.
     pub(crate) commit: Entry,
-    /// By Carol.
+    /// Sent by Carol.
     pub(crate) join: Entry,
     /// As the relay shows it to Carol.
     pub(crate) door: Door,
-    /// Of the invite that opens it.
+    /// The secret of the invite that opens the door.
     pub(crate) secret: Secret<32>,
-    /// A member made something unlawful: keys may be used up.
+    /// A member sent an invalid entry: keys may be used up.
     pub(crate) is_spoilt: bool,
 }
 
 thread_local! {
-    static SCENE: RefCell<Option<Scene>> = const { RefCell::new(None) };
+    static SCENE: RefCell<Option<World>> = const { RefCell::new(None) };
 }
 
-/// What is to become of a scene.
+/// What happens to a world afterwards.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum After {
-    /// Bob is where he was.
+    /// Bob's state is unchanged: the world is reused.
     Keep,
-    /// Bob went on.
+    /// Bob's state has changed: the world is dropped.
     Drop,
 }
 
-/// Runs `act` in a scene, which costs much to make: the one of the last time, if nothing
-/// happened in it. One where keys may be used up is taken only if that does not matter.
-pub(crate) fn with_scene(must_be_unspoilt: bool, act: impl FnOnce(&mut Scene) -> After) {
-    let last = SCENE.take().filter(|scene| !(must_be_unspoilt && scene.is_spoilt));
-    let mut scene = last.unwrap_or_else(Scene::new);
-    let epoch = scene.bob.epoch();
-    if act(&mut scene) == After::Keep {
-        assert_eq!(scene.bob.epoch(), epoch, "nothing that failed moves the epoch");
-        SCENE.set(Some(scene));
+/// Runs `act` in a world. A world is expensive to create, so the last one is reused if its state
+/// did not change. One whose keys may be used up is reused only if that does not matter.
+pub(crate) fn with_scene(must_be_unspoilt: bool, act: impl FnOnce(&mut World) -> After) {
+    let last = SCENE.take().filter(|world| !(must_be_unspoilt && world.is_spoilt));
+    let mut world = last.unwrap_or_else(World::new);
+    let epoch = world.bob.epoch();
+    if act(&mut world) == After::Keep {
+        assert_eq!(world.bob.epoch(), epoch, "nothing that failed moves the epoch");
+        SCENE.set(Some(world));
     }
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn text(text: &str) -> Content {
     Content::Text(MessageText::new(text.to_owned()))
 }
 
-impl Scene {
+impl World {
     fn new() -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(1);
         let secret = Secret::new([7; 32]);
