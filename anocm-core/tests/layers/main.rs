@@ -1,5 +1,6 @@
 //! Which module of this crate may use which: the rule of layers in ARCHITECTURE.md, read from the
 //! source.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail")]
 
 mod imports;
 
