@@ -271,7 +271,7 @@ impl Machine {
         let epoch = session.epoch();
         if !self.link.up {
             // The wait for a refresh is paused while this guest is offline.
-            return self.refresh_when_due(now);
+            return self.pause_key_refresh(now);
         }
         self.close();
         let current = self.link.entering == Some(epoch);
@@ -289,14 +289,9 @@ impl Machine {
         if self.link.synced && self.outbox.is_idle() {
             self.link.attempts = 0;
         }
-        self.correct_hashes(now);
-        self.take_back_when_due(now);
-        self.commit_leaves(now);
-        self.check_door_when_due(now);
-        self.force_refresh_when_due(now);
-        self.refresh_when_due(now);
-        self.demote_when_due(now);
-        self.send_presence(now);
+        self.pause_key_refresh(now);
+        self.run_upkeep(now);
+        self.resume_key_refresh(now);
         self.push(now);
     }
 

@@ -51,12 +51,10 @@ impl Machine {
         self.demotions.keys = keys;
     }
 
-    /// Demotes them, when due.
-    pub(super) fn demote_when_due(&mut self, now: Timestamp) {
-        if self.may_act() && self.demotions.at.is_some_and(|at| at <= now) {
-            self.demotions.at = Some(now.saturating_add(RETRY));
-            let keys = self.demotions.keys.iter().copied().collect();
-            self.outbox.push(Job::Change(None, Change::StrikeModerators(keys)));
-        }
+    /// Demotes them, and schedules it again in case the commit fails.
+    pub(super) fn demote(&mut self, now: Timestamp) {
+        self.demotions.at = Some(now.saturating_add(RETRY));
+        let keys = self.demotions.keys.iter().copied().collect();
+        self.outbox.push(Job::Change(None, Change::StrikeModerators(keys)));
     }
 }

@@ -51,10 +51,7 @@ impl Machine {
     }
 
     /// Looks at the door, when due.
-    pub(super) fn check_door_when_due(&mut self, now: Timestamp) {
-        if !self.may_act() || self.door_check.look_at.is_none_or(|at| at > now) {
-            return;
-        }
+    pub(super) fn check_door(&mut self) {
         self.door_check.look_at = None;
         let Some(session) = self.session() else { return };
         let (epoch, door) = (session.epoch(), session.door_token().clone());

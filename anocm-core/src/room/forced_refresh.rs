@@ -58,11 +58,9 @@ impl Machine {
         }
     }
 
-    /// Makes a forced refresh, when due.
-    pub(super) fn force_refresh_when_due(&mut self, now: Timestamp) {
-        if self.may_act() && self.forced_refresh.due.is_some_and(|due| due <= now) {
-            self.forced_refresh.due = self.force_refresh(now).err();
-        }
+    /// Makes the forced refresh that is due; at the rate limit, schedules it again.
+    pub(super) fn forced_refresh_due(&mut self, now: Timestamp) {
+        self.forced_refresh.due = self.force_refresh(now).err();
     }
 
     /// Commits only new keys and a new door. At the rate limit, returns when it will be allowed.

@@ -85,24 +85,26 @@ impl Machine {
         }
     }
 
-    /// Runs the wait while this guest is in sync, and commits when it is over.
-    pub(super) fn refresh_when_due(&mut self, now: Timestamp) {
-        let acts = self.may_act();
-        if let Wait::Until(due) = self.key_refresh.wait {
-            if due.saturating_add(STOOD_STILL) <= now {
-                self.key_refresh.wait = Wait::Paused(self.first_wait());
-            } else if !acts {
-                self.key_refresh.wait = Wait::Paused(due.saturating_duration_since(now));
-            } else if due <= now {
-                self.refresh(now);
-            }
+    /// Pauses the wait while this guest is not in sync. After a time in which the process did not
+    /// run, starts it anew.
+    pub(super) fn pause_key_refresh(&mut self, now: Timestamp) {
+        let Wait::Until(due) = self.key_refresh.wait else { return };
+        if due.saturating_add(STOOD_STILL) <= now {
+            self.key_refresh.wait = Wait::Paused(self.first_wait());
+        } else if !self.may_act() {
+            self.key_refresh.wait = Wait::Paused(due.saturating_duration_since(now));
         }
-        if let (Wait::Paused(left), true) = (self.key_refresh.wait, acts) {
+    }
+
+    /// Resumes the wait while this guest is in sync.
+    pub(super) fn resume_key_refresh(&mut self, now: Timestamp) {
+        if let (Wait::Paused(left), true) = (self.key_refresh.wait, self.may_act()) {
             self.key_refresh.wait = Wait::Until(now.saturating_add(left));
         }
     }
 
-    fn refresh(&mut self, now: Timestamp) {
+    /// Commits fresh keys, when the wait is over.
+    pub(super) fn refresh(&mut self, now: Timestamp) {
         let again = match self.force_refresh(now) {
             Ok(()) => {
                 self.key_refresh.asked = true;

@@ -55,9 +55,9 @@ impl LeaveState {
         self.words_until
     }
 
-    /// Clears the flush deadline when it has passed.
-    pub(super) fn handle_timeout(&mut self, now: Timestamp) {
-        self.words_until.take_if(|until| *until <= now);
+    /// Clears the flush deadline, which has passed.
+    pub(super) const fn stop_flushing(&mut self) {
+        self.words_until = None;
     }
 
     /// Returns when the next leave of another member is to be committed.
@@ -156,11 +156,7 @@ impl Machine {
 
     /// Queues a commit of the leaves that are due.
     pub(super) fn commit_leaves(&mut self, now: Timestamp) {
-        if self.may_act() {
-            let due = self.leave.take_due(now);
-            if !due.is_empty() {
-                self.outbox.push(Job::Change(None, Change::CarryOut(due)));
-            }
-        }
+        let due = self.leave.take_due(now);
+        self.outbox.push(Job::Change(None, Change::CarryOut(due)));
     }
 }

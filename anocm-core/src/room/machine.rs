@@ -21,7 +21,6 @@ use super::{
     log::Log,
     outbox::Outbox,
     policy_negotiation::PolicyNegotiation,
-    pow::PowSearch,
     presence::Presence,
     rollback::{JunkJoins, Rejected},
     staging::Staged,
@@ -309,73 +308,6 @@ impl Machine {
             }
         }
         self.proceed(now);
-    }
-
-    /// Handles the passing of time: runs all timers that are due.
-    pub fn handle_timeout(&mut self, now: Timestamp) {
-        let _swept = StackScrubGuard;
-        self.set_now(now);
-        for id in self.history.expire(now) {
-            self.emit_expired(id);
-        }
-        self.log.expire(now);
-        let expired = self.outbox.expire(now);
-        self.emit_failures(expired);
-        for member in self.presence.take_silent(now) {
-            self.emit(RoomEvent::Presence { member, here: false });
-        }
-        self.leave.handle_timeout(now);
-        if self.leave.leave_deadline().is_some_and(|until| until <= now) {
-            self.end(Ended::Left);
-        }
-        if self.outbox.is_overdue(now) && self.link.up {
-            self.resync(now, None);
-        }
-        self.continue_pow(now);
-        if self.link.retry_at.is_some_and(|at| at <= now) {
-            self.link.retry_at = None;
-            if self.link.up && matches!(self.phase, Phase::Joining(_)) {
-                self.advance_joining();
-            }
-            if self.link.up && self.link.entering.is_none() {
-                self.enter();
-            }
-        }
-        self.proceed(now);
-    }
-
-    /// Returns when [`handle_timeout`](Self::handle_timeout) is to be called next.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<Timestamp> {
-        let members = self.session().map_or(0, |session| session.members().len());
-        let acts = self.may_act();
-        let speaks = acts && self.config.presence && self.outbox.is_idle();
-        [
-            self.history.deadline(),
-            self.log.deadline(),
-            self.outbox.deadline(),
-            self.presence.silence_due(),
-            self.presence.heartbeat_due(members).filter(|_| speaks),
-            self.leave.commit_due().filter(|_| acts),
-            self.door_check.due().filter(|_| acts),
-            self.forced_refresh.due().filter(|_| acts),
-            self.key_refresh.due().filter(|_| acts),
-            self.demotions.due().filter(|_| acts),
-            self.correct_hashes_at.filter(|_| acts && !self.outbox.has_refresh()),
-            self.leave.leave_deadline(),
-            self.take_back_at(),
-            self.leave.flush_deadline(),
-            self.link.retry_at,
-            self.link.working.as_ref().map(PowSearch::due),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
-    }
-
-    /// Whether this guest is in sync with the room, so that it may act on its own timers.
-    pub(super) fn may_act(&self) -> bool {
-        self.link.synced && self.rejected.is_none() && !self.leave.is_leaving()
     }
 
     pub(super) fn session(&self) -> Option<&Session> {

@@ -23,6 +23,7 @@
 //! | `demotion` | demoting moderators that left |
 //! | `door_check` | whether newcomers can get in |
 //! | `leave` | leaving, and committing the leaves of others |
+//! | `timers` | when each timer is due, and what is done then |
 //! | `counters` | message counters: repeats and gaps |
 //! | `history` | the messages, and when each is wiped |
 //! | `presence` | which members are here or typing |
@@ -58,6 +59,7 @@ mod sending;
 mod staging;
 #[cfg(test)]
 mod tests;
+mod timers;
 
 pub use command::{Command, CommandError, NewRoom, SendFailure};
 pub use config::MachineConfig;

@@ -5,7 +5,6 @@ use std::{
     time::Duration,
 };
 
-use super::{Machine, outbox::Job};
 use crate::{id::MemberId, time::Timestamp};
 
 /// Rooms of at most this many members send heartbeats; in a larger room a member is here when it
@@ -107,24 +106,5 @@ impl Presence {
     /// Returns when the next member times out.
     pub(super) fn silence_due(&self) -> Option<Timestamp> {
         self.heard.values().min().map(|heard| heard.saturating_add(SILENT_AFTER))
-    }
-}
-
-impl Machine {
-    /// Sends a heartbeat, when due.
-    pub(super) fn send_presence(&mut self, now: Timestamp) {
-        let Some(session) = self.session() else {
-            return;
-        };
-        let members = session.members().len();
-        if !self.config.presence || !self.may_act() || !self.outbox.is_idle() {
-            return;
-        }
-        if self.presence.heartbeat_due(members).is_some_and(|at| at <= now) {
-            self.presence.sent(now);
-            if members > 1 {
-                self.outbox.push(Job::Here);
-            }
-        }
     }
 }

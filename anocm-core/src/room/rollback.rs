@@ -158,11 +158,8 @@ impl Machine {
         broken.and_then(|broken| broken.take_back_at)
     }
 
-    /// Requests that a rejected join be voided, when due.
-    pub(super) fn take_back_when_due(&mut self, now: Timestamp) {
-        if self.take_back_at().is_none_or(|at| at > now) {
-            return;
-        }
+    /// Requests that a rejected join be voided.
+    pub(super) fn take_back(&mut self) {
         // The relay accepts this only from a member that has proven the epoch that is to continue.
         self.link.retry_at = None;
         self.enter();
@@ -389,10 +386,6 @@ impl Machine {
     /// replaces the hashes at the relay, so that members are admitted again. If it is overtaken, it
     /// is made again.
     pub(super) fn correct_hashes(&mut self, now: Timestamp) {
-        let due = self.correct_hashes_at.is_some_and(|at| at <= now);
-        if !due || !self.may_act() || self.outbox.has_refresh() {
-            return;
-        }
         if !self.link.is_owners && !self.may_go_as_owner(now) {
             return self.rejoin(now);
         }

@@ -1,0 +1,186 @@
+//! The timers of a room: when each is due, and what is done then.
+//!
+//! One table for both, so that the next deadline and what happens at it cannot disagree. A timer
+//! whose deadline is `None` is stopped, or must not run in the current state.
+
+use super::{Ended, Machine, RoomEvent, machine::Phase, outbox::Job, pow::PowSearch};
+use crate::{stack::StackScrubGuard, time::Timestamp};
+
+/// A timer of a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Timer {
+    /// A message reaches the end of its retention.
+    MessageExpiry,
+    /// An entry that waits for an earlier one reaches the end of its retention.
+    LogExpiry,
+    /// A queued job reaches the end of its retention, or an accepted append was not delivered.
+    Outbox,
+    /// A member was silent for too long.
+    Silence,
+    /// Closing the room no longer waits for messages queued before.
+    Flush,
+    /// The relay did not confirm the leave.
+    LeaveTimeout,
+    /// The next part of the search for a proof of work.
+    Pow,
+    /// What the relay refused is tried again.
+    Retry,
+    /// The owner replaces token hashes at the relay.
+    CorrectHashes,
+    /// A member has a rejected join voided.
+    TakeBack,
+    /// Leaves of other members are committed.
+    CommitLeaves,
+    /// The door is checked.
+    DoorCheck,
+    /// Fresh keys after a member has broken a ratchet or the door.
+    ForcedRefresh,
+    /// Periodic fresh keys of this guest.
+    KeyRefresh,
+    /// The owner demotes moderators that left.
+    Demotion,
+    /// This guest says that it is there.
+    Heartbeat,
+}
+
+impl Timer {
+    /// The timers that run at their deadline only, in the order in which they run.
+    const TIMEOUTS: [Self; 8] = [
+        Self::MessageExpiry,
+        Self::LogExpiry,
+        Self::Outbox,
+        Self::Silence,
+        Self::Flush,
+        Self::LeaveTimeout,
+        Self::Pow,
+        Self::Retry,
+    ];
+    /// The timers that run after each input, if they are due by then: most may run only while this
+    /// guest is in sync. In the order in which they run.
+    const UPKEEP: [Self; 8] = [
+        Self::CorrectHashes,
+        Self::TakeBack,
+        Self::CommitLeaves,
+        Self::DoorCheck,
+        Self::ForcedRefresh,
+        Self::KeyRefresh,
+        Self::Demotion,
+        Self::Heartbeat,
+    ];
+}
+
+impl Machine {
+    /// Handles the passing of time: runs all timers that are due.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        let _scrub = StackScrubGuard;
+        self.set_now(now);
+        self.run_due(now, Timer::TIMEOUTS);
+        self.proceed(now);
+    }
+
+    /// Returns when [`handle_timeout`](Self::handle_timeout) is to be called next.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        let timers = Timer::TIMEOUTS.into_iter().chain(Timer::UPKEEP);
+        timers.filter_map(|timer| self.deadline(timer)).min()
+    }
+
+    /// Runs the upkeep that is due.
+    pub(super) fn run_upkeep(&mut self, now: Timestamp) {
+        self.run_due(now, Timer::UPKEEP);
+    }
+
+    fn run_due(&mut self, now: Timestamp, timers: impl IntoIterator<Item = Timer>) {
+        for timer in timers {
+            if self.deadline(timer).is_some_and(|deadline| deadline <= now) {
+                self.run(now, timer);
+            }
+        }
+    }
+
+    /// Whether this guest is in sync with the room, so that it may act on its own timers.
+    pub(super) fn may_act(&self) -> bool {
+        self.link.synced && self.rejected.is_none() && !self.leave.is_leaving()
+    }
+
+    fn deadline(&self, timer: Timer) -> Option<Timestamp> {
+        let acts = self.may_act();
+        match timer {
+            Timer::MessageExpiry => self.history.deadline(),
+            Timer::LogExpiry => self.log.deadline(),
+            Timer::Outbox => self.outbox.deadline(),
+            Timer::Silence => self.presence.silence_due(),
+            Timer::Flush => self.leave.flush_deadline(),
+            Timer::LeaveTimeout => self.leave.leave_deadline(),
+            Timer::Pow => self.link.working.as_ref().map(PowSearch::due),
+            Timer::Retry => self.link.retry_at,
+            Timer::CorrectHashes => {
+                self.correct_hashes_at.filter(|_| acts && !self.outbox.has_refresh())
+            }
+            Timer::TakeBack => self.take_back_at(),
+            Timer::CommitLeaves => self.leave.commit_due().filter(|_| acts),
+            Timer::DoorCheck => self.door_check.due().filter(|_| acts),
+            Timer::ForcedRefresh => self.forced_refresh.due().filter(|_| acts),
+            Timer::KeyRefresh => self.key_refresh.due().filter(|_| acts),
+            Timer::Demotion => self.demotions.due().filter(|_| acts),
+            Timer::Heartbeat => {
+                let speaks = acts && self.config.presence && self.outbox.is_idle();
+                let members = self.session().map_or(0, |session| session.members().len());
+                self.presence.heartbeat_due(members).filter(|_| speaks)
+            }
+        }
+    }
+
+    fn run(&mut self, now: Timestamp, timer: Timer) {
+        match timer {
+            Timer::MessageExpiry => {
+                for id in self.history.expire(now) {
+                    self.emit_expired(id);
+                }
+            }
+            Timer::LogExpiry => self.log.expire(now),
+            Timer::Outbox => {
+                let expired = self.outbox.expire(now);
+                self.emit_failures(expired);
+                if self.outbox.is_overdue(now) && self.link.up {
+                    self.resync(now, None);
+                }
+            }
+            Timer::Silence => {
+                for member in self.presence.take_silent(now) {
+                    self.emit(RoomEvent::Presence { member, here: false });
+                }
+            }
+            Timer::Flush => self.leave.stop_flushing(),
+            Timer::LeaveTimeout => self.end(Ended::Left),
+            Timer::Pow => self.continue_pow(now),
+            Timer::Retry => self.retry(),
+            Timer::CorrectHashes => self.correct_hashes(now),
+            Timer::TakeBack => self.take_back(),
+            Timer::CommitLeaves => self.commit_leaves(now),
+            Timer::DoorCheck => self.check_door(),
+            Timer::ForcedRefresh => self.forced_refresh_due(now),
+            Timer::KeyRefresh => self.refresh(now),
+            Timer::Demotion => self.demote(now),
+            Timer::Heartbeat => self.send_heartbeat(now),
+        }
+    }
+
+    /// Tries again what the relay refused, or could not do.
+    fn retry(&mut self) {
+        self.link.retry_at = None;
+        if self.link.up && matches!(self.phase, Phase::Joining(_)) {
+            self.advance_joining();
+        }
+        if self.link.up && self.link.entering.is_none() {
+            self.enter();
+        }
+    }
+
+    fn send_heartbeat(&mut self, now: Timestamp) {
+        self.presence.sent(now);
+        if self.session().is_some_and(|session| session.members().len() > 1) {
+            self.outbox.push(Job::Here);
+        }
+    }
+}
