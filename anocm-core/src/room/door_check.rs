@@ -50,7 +50,7 @@ impl Machine {
             chosen.map(|round| now.saturating_add(ROUND * ((1 << round) - 1) + wait));
     }
 
-    /// Looks at the door, when due.
+    /// Looks at the door, to check it.
     pub(super) fn check_door(&mut self) {
         self.door_check.look_at = None;
         let Some(session) = self.session() else { return };

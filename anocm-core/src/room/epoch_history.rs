@@ -1,9 +1,9 @@
 //! The commits and joins that this guest has applied: which of them may be voided without undoing
 //! changes of prior members.
 
-use std::{collections::VecDeque, time::Duration};
+use std::collections::VecDeque;
 
-use crate::{id::Seq, session::MemberKey, time::Timestamp};
+use crate::{id::Seq, session::MemberKey};
 
 /// How many steps are remembered. Their keys are not kept.
 const REMEMBERED: usize = 64;
@@ -38,8 +38,6 @@ pub(super) struct EpochHistory {
     /// The sequence number of this guest's own join; [`Seq::START`] for the guest that opened the
     /// room.
     joined: Seq,
-    /// When this guest joined.
-    since: Timestamp,
     /// This guest's key, if it joined and was not in the room before.
     newcomer: Option<MemberKey>,
     /// How often its own join was voided.
@@ -49,15 +47,9 @@ pub(super) struct EpochHistory {
 impl EpochHistory {
     /// Starts the history at this guest's join at `seq`; `newcomer` is its key if it was not in the
     /// room before.
-    pub(super) fn begin(&mut self, seq: Seq, newcomer: Option<MemberKey>, now: Timestamp) {
+    pub(super) fn begin(&mut self, seq: Seq, newcomer: Option<MemberKey>) {
         let taken_back = self.taken_back;
-        *self = Self { joined: seq, newcomer, taken_back, since: now, ..Self::default() };
-    }
-
-    /// Whether this guest joined through the door, and entries before its join may still be voided:
-    /// handshakes are kept for `kept`.
-    pub(super) fn joined_within(&self, kept: Duration, now: Timestamp) -> bool {
-        self.joined > Seq::START && now < self.since.saturating_add(kept)
+        *self = Self { joined: seq, newcomer, taken_back, ..Self::default() };
     }
 
     /// Records that the entry at `seq` was applied.
@@ -113,7 +105,7 @@ mod tests {
 
     fn past(own: Option<u64>, steps: &[(u64, EpochAuthor)]) -> EpochHistory {
         let mut past = EpochHistory::default();
-        past.begin(Seq::new(own.unwrap_or(0)), own.map(|_| key(0)), Timestamp::ZERO);
+        past.begin(Seq::new(own.unwrap_or(0)), own.map(|_| key(0)));
         for &(seq, by) in steps {
             past.step(Seq::new(seq), by, [u8::try_from(seq).unwrap(); 32]);
         }

@@ -147,10 +147,7 @@ impl Machine {
             return;
         }
         match result {
-            Ok(Reply::Accepted { seq }) => {
-                self.link.joined_here = true;
-                self.complete_joining(now, seq);
-            }
+            Ok(Reply::Accepted { seq }) => self.complete_joining(now, seq),
             Ok(_) => {
                 if let Some(candidate) = self.candidate() {
                     candidate.unknown = true;

@@ -264,7 +264,7 @@ impl Machine {
             }
         };
         let returned = self.outbox.has_entered();
-        self.epoch_history.begin(seq, (!opened && !returned).then(|| session.key()), now);
+        self.epoch_history.begin(seq, (!opened && !returned).then(|| session.key()));
         self.only_door = None;
         self.owner = Some(session.settings().owner);
         // This guest's own join has given the relay the right hashes.

@@ -33,9 +33,6 @@ pub(super) struct LinkState {
     pub(super) admitted: bool,
     /// Whether this connection has shown the owner token, and has not joined since.
     pub(super) is_owners: bool,
-    /// Whether this guest's own join went over this connection. Then the relay knows that the owner
-    /// has not read the entries before it.
-    pub(super) joined_here: bool,
     /// The epoch to which the owner was admitted, but to which the log did not lead.
     pub(super) in_vain: Option<Epoch>,
     /// Whether the current epoch was proven and everything up to its head was applied.
@@ -86,7 +83,6 @@ impl LinkState {
             as_owner: None,
             admitted: false,
             is_owners: false,
-            joined_here: false,
             in_vain: None,
             synced: false,
             head: None,

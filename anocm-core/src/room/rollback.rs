@@ -338,8 +338,7 @@ impl Machine {
         // Every entry since then is still in the log, with a margin.
         let kept =
             self.in_sync_at.saturating_add(session.settings().policy.handshakes.lifetime() / 2);
-        let may = now < kept && self.may_go_as_owner(now);
-        let owner = session.owner_token().ok().flatten().filter(|_| may);
+        let owner = session.owner_token().ok().flatten().filter(|_| now < kept);
         let (Some(token), Ok(restored)) = (owner, session.restored(&mut self.rng)) else {
             return self.rejoin(now);
         };
@@ -355,14 +354,6 @@ impl Machine {
         let nothing = Seq::START;
         let request = Request::Void { address: self.address, token, seq: nothing, restored };
         self.send_request(PendingRequest::CurrentEpoch, request);
-    }
-
-    /// Whether a commit over a connection that shows the owner token settles only joins that this
-    /// guest has read, which are those after its own.
-    fn may_go_as_owner(&self, now: Timestamp) -> bool {
-        let kept = self.session().map(|session| session.settings().policy.handshakes.lifetime());
-        self.link.joined_here
-            || kept.is_none_or(|kept| !self.epoch_history.joined_within(kept, now))
     }
 
     /// Handles the room's current epoch, which the owner enters with the owner token.
@@ -386,9 +377,6 @@ impl Machine {
     /// replaces the hashes at the relay, so that members are admitted again. If it is overtaken, it
     /// is made again.
     pub(super) fn correct_hashes(&mut self, now: Timestamp) {
-        if !self.link.is_owners && !self.may_go_as_owner(now) {
-            return self.rejoin(now);
-        }
         if !self.link.is_owners {
             // A commit settles joins only over a connection that has shown the owner token.
             self.link.goes_as_owner(self.session().map(Session::epoch));

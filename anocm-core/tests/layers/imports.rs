@@ -39,7 +39,12 @@ pub(crate) fn imports() -> Vec<Import> {
     for (module, file) in &modules {
         // The root itself is what gives everything out.
         if !module.is_empty() {
-            let mut found = Found { module: module.clone(), imports: Vec::new() };
+            let names = |item: &Item| match item {
+                Item::Mod(item) => Some(item.ident.to_string()),
+                _ => None,
+            };
+            let children = file.items.iter().filter_map(names).collect();
+            let mut found = Found { module: module.clone(), children, imports: Vec::new() };
             found.visit_file(file);
             all.extend(found.imports);
         }
@@ -132,6 +137,8 @@ fn paths(tree: &UseTree) -> Vec<Vec<String>> {
 
 struct Found {
     module: Vec<String>,
+    /// The modules that it declares.
+    children: Vec<String>,
     imports: Vec<Import>,
 }
 
@@ -141,6 +148,10 @@ impl Found {
         let mut to = match path.first().map(String::as_str) {
             Some("crate") => Vec::new(),
             Some("self" | "super") => self.module.clone(),
+            // A module below this one, by its bare name.
+            Some(first) if path.len() > 1 && self.children.iter().any(|child| child == first) => {
+                self.module.clone()
+            }
             _ => return,
         };
         for part in path {

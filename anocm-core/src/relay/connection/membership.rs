@@ -26,15 +26,13 @@ pub(crate) struct Membership {
     pub(crate) policy: Policy,
     /// Whether the connection has entered with the owner token, and not joined since.
     pub(crate) owner: bool,
-    /// The epoch that its last join was to begin, if it has joined.
-    pub(crate) joined: Option<Epoch>,
     /// The shard of its subscription, if it ever subscribed.
     pub(crate) shard: Option<Arc<Shard>>,
 }
 
 impl Membership {
     pub(crate) fn new(proofs: EpochProofs, policy: Policy) -> Self {
-        Self { proofs, policy, owner: false, joined: None, shard: None }
+        Self { proofs, policy, owner: false, shard: None }
     }
 }
 
@@ -116,7 +114,7 @@ impl Connection<'_> {
             // The epoch that was proven was voided and replaced by another one of the same number.
             return Ok(());
         }
-        let joined = self.rooms.get(address).and_then(|room| room.joined);
+        let joined = self.last_joins.get(address).copied();
         let led_there = |record: &&EpochRecord| {
             !record.settled && record.epoch <= epoch && joined.is_none_or(|own| record.epoch > own)
         };
@@ -137,24 +135,29 @@ impl Connection<'_> {
         if door.shut.is_zero() || inside() { Ok(()) } else { Err(busy(door.shut)) }
     }
 
-    pub(crate) fn attach(&mut self, address: &RoomAddress, mut attachment: Membership) {
-        attachment.joined = self.joined.remove(address);
+    pub(crate) fn attach(&mut self, address: &RoomAddress, attachment: Membership) {
+        self.joined.remove(address);
         self.rooms.insert(*address, attachment);
     }
 
     /// Records that a join that begins `epoch` is about to be appended, by a client that has not
-    /// read the log up to there. Recorded before the append, since its result may be lost.
-    pub(crate) fn joins_again(&mut self, address: &RoomAddress, epoch: Epoch) {
+    /// read the log up to there. Recorded before the append, since its result may be lost, and kept
+    /// when the room is detached.
+    pub(crate) fn record_join(&mut self, address: &RoomAddress, epoch: Epoch) {
         if let Some(room) = self.rooms.get_mut(address) {
             room.owner = false;
-            room.joined = Some(epoch);
         }
+        if self.last_joins.len() >= 2 * self.relay.config.max_rooms_per_connection {
+            let (rooms, joined) = (&self.rooms, &self.joined);
+            self.last_joins.retain(|room, _| rooms.contains_key(room) || joined.contains(room));
+        }
+        self.last_joins.insert(*address, epoch);
     }
 
-    /// Reserves a room slot for an accepted join that begins `epoch`, until its author has entered.
-    pub(crate) fn reserve_slot(&mut self, address: &RoomAddress, epoch: Epoch) {
+    /// Reserves a room slot for an accepted join, until its author has entered.
+    pub(crate) fn reserve_slot(&mut self, address: &RoomAddress) {
         if !self.rooms.contains_key(address) {
-            self.joined.insert(*address, epoch);
+            self.joined.insert(*address);
         }
     }
 
@@ -165,7 +168,7 @@ impl Connection<'_> {
         if taken(self) >= most {
             self.forget_ended();
         }
-        let has_one = self.rooms.contains_key(address) || self.joined.contains_key(address);
+        let has_one = self.rooms.contains_key(address) || self.joined.contains(address);
         if taken(self) < most || has_one { Ok(()) } else { Err(Refusal::Full) }
     }
 

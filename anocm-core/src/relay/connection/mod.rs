@@ -4,7 +4,12 @@ mod admission;
 mod membership;
 mod requests;
 
-use std::{collections::HashMap, pin::pin, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use self::membership::Membership;
 use crate::{
@@ -31,7 +36,9 @@ pub(crate) struct Connection<'a> {
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) rooms: HashMap<RoomAddress, Membership>,
     /// Rooms that were joined but not entered yet. None of them is in `rooms`.
-    pub(crate) joined: HashMap<RoomAddress, Epoch>,
+    pub(crate) joined: HashSet<RoomAddress>,
+    /// The epoch that the last join of a room over this connection was to begin.
+    pub(crate) last_joins: HashMap<RoomAddress, Epoch>,
     pub(crate) creations: TokenBucket,
     pub(crate) joins: TokenBucket,
     pub(crate) pow: PowState,
@@ -151,7 +158,8 @@ impl<'a> Connection<'a> {
             id,
             outbox,
             rooms: HashMap::new(),
-            joined: HashMap::new(),
+            joined: HashSet::new(),
+            last_joins: HashMap::new(),
             creations: TokenBucket::new(config.creations, now),
             joins: TokenBucket::new(config.joins, now),
             pow: PowState::default(),

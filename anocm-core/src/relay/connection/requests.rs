@@ -92,6 +92,7 @@ impl Connection<'_> {
         self.relay.pow.created();
         // Proofs for an earlier room at this address are no longer valid.
         self.detach(address);
+        self.last_joins.remove(address);
         self.attach(address, Membership::new(EpochProofs::new(proof), policy));
         self.outbox.hold(address);
         self.subscribe(address, Epoch::FIRST, true).await?;
@@ -155,14 +156,13 @@ impl Connection<'_> {
         if next.door != door.door {
             return Err(Refusal::Unlawful);
         }
-        let begins = entry.epoch.next();
-        self.joins_again(address, begins);
+        self.record_join(address, entry.epoch.next());
         let appended = self.relay.store.append(address, entry, Some(next)).await;
         self.end_pending_join(address, appended.is_ok());
         let seq = appended.map_err(refusal)?;
         self.consume_pow(address);
         self.relay.pow.joined(address, self.relay.clock.now());
-        self.reserve_slot(address, begins);
+        self.reserve_slot(address);
         // Gives the client time to prove the new epoch, even if no other connection keeps the room
         // alive.
         if self.relay.store.touch(address).await.is_err() {

@@ -99,7 +99,9 @@ async fn a_commit_of_the_owner_settles_the_joins_that_the_owner_could_not_prove(
 
 #[tokio::test(start_paused = true)]
 async fn nor_does_an_owner_who_came_through_the_door_settle_what_led_there() {
-    for (before, after) in [(true, false), (true, true), (false, true)] {
+    let ways =
+        [(true, false, false), (true, true, false), (false, true, false), (false, true, true)];
+    for (before, after, detaches) in ways {
         let world = World::new();
         drop(world.alice().await);
         let mut bob = world.member().await;
@@ -109,13 +111,18 @@ async fn nor_does_an_owner_who_came_through_the_door_settle_what_led_there() {
             assert!(alice.ask(enter(1, OWNER)).await.is_ok());
         }
         accepted(alice.ask(join(DOOR, 1)).await).unwrap();
-        alice.enter(2).await.unwrap();
+        if detaches {
+            assert_eq!(alice.ask(enter(2, 0x66)).await, Err(Refusal::NotAdmitted));
+            let _ = alice.ask(Request::Detach { address: ROOM }).await;
+        } else {
+            alice.enter(2).await.unwrap();
+        }
         if after {
             assert!(alice.ask(enter(2, OWNER)).await.is_ok());
         }
         assert!(alice.commit(2).await.is_ok());
         tokio::time::sleep(unsettled(4)).await;
-        assert_eq!(takes_back(&mut bob, seq).await, Ok(Reply::Done), "{before} {after}");
+        assert_eq!(takes_back(&mut bob, seq).await, Ok(Reply::Done), "{before} {after} {detaches}");
     }
 }
 
