@@ -98,6 +98,8 @@ struct State {
     /// Something was missed since that query began: another one is needed.
     again: bool,
     over: bool,
+    /// Whether the room is over because it has ended.
+    has_ended: bool,
     held: Vec<Announced>,
     /// The door as last read.
     record: Option<Record>,
@@ -268,10 +270,11 @@ impl Room {
         (is_whole && state.held_end().is_none()).then_some((at, record))
     }
 
-    /// Returns whether the end of the room was received, be it delivered already or held back.
+    /// Returns whether the room is known to have ended: its end was received, be it delivered already
+    /// or held back, or it is gone from the server. Not because this store was dropped.
     pub(crate) fn has_ended(&self) -> bool {
         let state = self.lock();
-        state.over || state.held_end().is_some()
+        state.has_ended || state.held_end().is_some()
     }
 
     /// Returns the furthest known position, including responses whose announcement has not arrived
@@ -372,7 +375,10 @@ impl State {
                 self.at = Some(RoomCursor { turn: *turn, mark, fork: mark, ..at });
                 self.feeds.broadcast(&Watched::Voided { seq: *seq, epoch: *epoch });
             }
-            What::Closed(reason) => self.end(*reason),
+            What::Closed(reason) => {
+                self.has_ended = true;
+                self.end(*reason);
+            }
         }
         true
     }
@@ -387,7 +393,10 @@ impl State {
                 self.at = Some(at);
                 self.feeds.broadcast(&Watched::Lagged);
             }
-            QueryResult::Gone => return self.end(self.held_end().unwrap_or(CloseReason::Gone)),
+            QueryResult::Gone => {
+                self.has_ended = true;
+                return self.end(self.held_end().unwrap_or(CloseReason::Gone));
+            }
         }
         let mut held = std::mem::take(&mut self.held).into_iter();
         while let Some(announced) = held.next() {

@@ -47,3 +47,10 @@ async fn a_room_that_is_gone_and_whose_end_was_not_heard_is_told_as_gone() {
     let told = watch.next().now_or_never().flatten();
     assert_eq!(told, Some(Watched::Closed(CloseReason::Gone)));
 }
+
+#[tokio::test]
+async fn a_room_of_a_dropped_store_has_not_ended() {
+    let (room, _watch) = room().await;
+    room.end(CloseReason::Gone);
+    assert!(room.is_over() && !room.has_ended());
+}
