@@ -23,10 +23,10 @@ use crate::{
 };
 
 /// The configuration that operators are given.
-const CONFIGURATION: &str = include_str!("../../../server/deploy/redis.conf");
+const CONFIGURATION: &str = include_str!("../../../../examples/server/deploy/redis.conf");
 /// Additional settings for newer servers.
-const OF_REDIS_8: &str = include_str!("../../../server/deploy/redis-8.conf");
-const OF_VALKEY_8: &str = include_str!("../../../server/deploy/valkey-8.conf");
+const OF_REDIS_8: &str = include_str!("../../../../examples/server/deploy/redis-8.conf");
+const OF_VALKEY_8: &str = include_str!("../../../../examples/server/deploy/valkey-8.conf");
 /// Settings of the allocator that operators are given.
 const ALLOCATOR: &str = "junk:free,dirty_decay_ms:0,muzzy_decay_ms:0";
 /// Timeout for starting.

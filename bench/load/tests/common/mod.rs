@@ -50,7 +50,7 @@ fn build(program: &Path) {
         "debug" => "dev",
         other => other,
     };
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/Cargo.toml");
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/server/Cargo.toml");
     let built = Command::new(env!("CARGO"))
         .args(["build", "--bin", "anocm-server", "--profile", profile, "--manifest-path"])
         .arg(manifest)
