@@ -34,10 +34,11 @@ fn the_manual_has_every_option_with_its_variable_and_default_and_no_other() {
     let help = String::from_utf8(run(&["--help"]).stdout).unwrap();
     let options: Vec<_> = options(&help).collect();
     assert!(options.len() > 30, "the help is not read as it is written:\n{help}");
-    let manual = include_str!("../../../docs/operating.md");
+    let manual = include_str!("../../../docs/operating-reference.md");
     let row = |name: &str| manual.lines().find(|line| line.starts_with(&format!("| `--{name}` |")));
     for Described { name, variable, default } in &options {
-        let row = row(name).unwrap_or_else(|| panic!("--{name} is not in docs/operating.md"));
+        let row =
+            row(name).unwrap_or_else(|| panic!("--{name} is not in docs/operating-reference.md"));
         assert!(row.contains(&format!("| `{variable}` |")), "{variable} is not here: {row}");
         if let Some(default) = default {
             assert!(row.contains(&format!("| `{default}` |")), "{default} is not here: {row}");
