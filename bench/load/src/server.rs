@@ -53,7 +53,7 @@ const WIDE: &[&str] = &[
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ServerError {
     #[error(
-        "{} is missing: build it with 'cargo build --release -p anocm-server', or name one with \
+        "{} is missing: build it with 'cargo build --profile dist -p anocm-server', or name one with \
          --server", .0.display()
     )]
     Missing(PathBuf),
