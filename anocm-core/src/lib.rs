@@ -73,6 +73,7 @@
 //! crate `anocm-ws`. To run it in an event loop of your own, use [`room::Machine`] directly.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod duration;
 #[cfg(feature = "__fuzz")]
@@ -123,6 +124,6 @@ pub use time::{Clock, Timestamp};
 #[cfg(not(target_arch = "wasm32"))]
 pub use time::{ContinuousClock, TokioClock};
 
-#[cfg(doctest)]
-#[doc = include_str!("../../docs/embedding.md")]
-struct Embedding;
+#[cfg(all(doctest, feature = "client", feature = "relay"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,4 +1,4 @@
-//! The frames in section 15 of docs/protocol.md, byte by byte.
+//! What docs/protocol.md says: the frames in section 15, byte by byte, and the emoji.
 
 use anocm_core::{
     Epoch, RoomAddress,
@@ -32,4 +32,14 @@ fn a_refusal_is_as_documented() {
     let current = Epoch::new(300);
     let frame = RelayFrame::Reply { id: 7, result: Err(Refusal::StaleEpoch { current }) };
     assert_eq!(*encode(&frame), [0, 7, 1, 3, 0xac, 2]);
+}
+
+#[test]
+fn the_document_has_the_same_emoji_in_the_same_order() {
+    let document = include_str!("../../docs/protocol.md");
+    let (_, table) = document.split_once("**The emoji of the safety code**").unwrap();
+    let rows = table.lines().filter(|row| row.starts_with("| ") && !row.contains('+')).take(8);
+    let cells = rows.flat_map(|row| row.trim_matches('|').split('|').skip(1));
+    let list = include_str!("../src/session/emoji.txt");
+    assert_eq!(cells.map(str::trim).collect::<Vec<_>>(), list.lines().collect::<Vec<_>>());
 }

@@ -5,6 +5,7 @@
 //! and returns a report. Call it before everything else in `main`.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod process;
 mod report;
@@ -13,6 +14,10 @@ mod swap;
 pub mod testing;
 
 pub use report::{Finding, Report};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 /// Overwrites all freed memory, whichever code allocated it.
 #[global_allocator]

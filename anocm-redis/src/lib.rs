@@ -85,6 +85,7 @@
 //! Clients find their own entries in the log.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod channels;
 mod codec;
@@ -105,3 +106,7 @@ pub use self::{
     error::ConnectError, options::RedisOptions, servers::StoreHealth, store::RedisStore,
     transport::RedisTransport,
 };
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

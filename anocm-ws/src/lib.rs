@@ -11,6 +11,7 @@
 //! no text message and no identifying header.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(any(feature = "client", feature = "server"))]
 mod accept_key;
@@ -27,6 +28,6 @@ pub mod server;
 
 pub use timing::Timing;
 
-#[cfg(all(doctest, feature = "client"))]
-#[doc = include_str!("../../README.md")]
+#[cfg(all(doctest, feature = "server"))]
+#[doc = include_str!("../README.md")]
 struct Readme;
