@@ -81,23 +81,28 @@ mod duration;
 pub mod fuzz;
 mod id;
 pub mod invite;
+#[cfg(feature = "client")]
 pub mod name;
+#[cfg(any(feature = "client", feature = "relay"))]
+mod pow;
 mod retention;
+#[cfg(feature = "client")]
 mod rng;
+#[cfg(feature = "client")]
 pub mod room;
 mod secret;
-#[cfg(not(feature = "__secret_tap"))]
+#[cfg(all(feature = "client", not(feature = "__secret_tap")))]
 mod secret_tap;
 #[cfg(feature = "__secret_tap")]
 #[doc(hidden)]
 pub mod secret_tap;
+#[cfg(feature = "client")]
 pub mod session;
 mod setting;
+#[cfg(feature = "client")]
 mod stack;
 mod time;
 mod transport_error;
-
-mod pow;
 pub mod wire;
 
 pub mod store;
@@ -111,12 +116,16 @@ pub mod relay;
 pub mod testing;
 
 pub use duration::{DurationError, parse_duration};
-pub use id::{Epoch, MemberId, MessageId, RoomAddress, Seq};
+pub use id::{Epoch, RoomAddress, Seq};
+#[cfg(feature = "client")]
+pub use id::{MemberId, MessageId};
 pub use invite::{Invite, InviteError, RelayUrl};
+#[cfg(feature = "client")]
 pub use name::{Nickname, NicknameError};
 #[cfg(feature = "client")]
 pub use pow::solve;
 pub use retention::{GuestRetention, Lifetime, Retention, RetentionError, RoomRetention};
+#[cfg(feature = "client")]
 pub use room::{Command, NewRoom, RoomEvent};
 pub use secret::{Payload, Secret, Token, TokenHash};
 pub use setting::SettingError;

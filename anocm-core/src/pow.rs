@@ -19,7 +19,7 @@ const LABEL: &[u8] = b"anocm/1 work";
 /// Whether `solution` solves `puzzle` for the room at `address`.
 #[cfg(feature = "relay")]
 pub(crate) fn is_solution(puzzle: &Puzzle, address: &RoomAddress, solution: Solution) -> bool {
-    Solver::new(*puzzle, address).solves(solution)
+    Verifier::new(*puzzle, address).is_solved_by(solution)
 }
 
 /// Solves a puzzle for the room at `address`, for guests that do not use a
@@ -32,22 +32,16 @@ pub fn solve(puzzle: Puzzle, address: &RoomAddress) -> Option<Solution> {
 }
 
 /// Searches the solution of one puzzle.
+#[cfg(feature = "client")]
 pub(crate) struct Solver {
-    difficulty: u32,
-    salt: [u8; 44],
+    verifier: Verifier,
     next: u64,
-    memory: Vec<Block>,
 }
 
+#[cfg(feature = "client")]
 impl Solver {
     pub(crate) fn new(puzzle: Puzzle, address: &RoomAddress) -> Self {
-        let mut salt = [0; 44];
-        let parts = LABEL.iter().chain(&puzzle.seed).chain(address.as_bytes());
-        for (byte, &part) in salt.iter_mut().zip(parts) {
-            *byte = part;
-        }
-        let memory = vec![Block::default(); MEMORY as usize];
-        Self { difficulty: puzzle.difficulty, salt, next: 0, memory }
+        Self { verifier: Verifier::new(puzzle, address), next: 0 }
     }
 
     /// Tries the next `tries` numbers, continuing after the previous call.
@@ -55,14 +49,33 @@ impl Solver {
         for _ in 0..tries {
             let solution = Solution(self.next.to_be_bytes());
             self.next = self.next.wrapping_add(1);
-            if self.solves(solution) {
+            if self.verifier.is_solved_by(solution) {
                 return Some(solution);
             }
         }
         None
     }
+}
 
-    fn solves(&mut self, solution: Solution) -> bool {
+/// Checks solutions of one puzzle, all in the same memory.
+struct Verifier {
+    difficulty: u32,
+    salt: [u8; 44],
+    memory: Vec<Block>,
+}
+
+impl Verifier {
+    fn new(puzzle: Puzzle, address: &RoomAddress) -> Self {
+        let mut salt = [0; 44];
+        let parts = LABEL.iter().chain(&puzzle.seed).chain(address.as_bytes());
+        for (byte, &part) in salt.iter_mut().zip(parts) {
+            *byte = part;
+        }
+        let memory = vec![Block::default(); MEMORY as usize];
+        Self { difficulty: puzzle.difficulty, salt, memory }
+    }
+
+    fn is_solved_by(&mut self, solution: Solution) -> bool {
         let digest = self.digest(solution);
         digest.is_some_and(|digest| digest <= u64::MAX / u64::from(self.difficulty.max(1)))
     }
@@ -101,7 +114,7 @@ mod tests {
         let mut solver = Solver::new(Puzzle { seed, difficulty: 1_000 }, &address);
         let solution = Solution(0x21a_u64.to_be_bytes());
         assert_eq!(solver.try_some(10_000), Some(solution));
-        assert_eq!(solver.digest(solution), Some(0x000f_2b99_2ef0_a2f2));
+        assert_eq!(solver.verifier.digest(solution), Some(0x000f_2b99_2ef0_a2f2));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Settings are validated where they are set, and refused by name.
 
-use std::{fmt::Debug, ops::RangeInclusive, time::Duration};
+#[cfg(any(feature = "client", feature = "relay"))]
+use std::time::Duration;
+use std::{fmt::Debug, ops::RangeInclusive};
 
 /// A setting that is out of range.
 ///
@@ -46,6 +48,7 @@ impl SettingError {
 }
 
 /// Returns a duration of `count` days.
+#[cfg(any(feature = "client", feature = "relay"))]
 pub(crate) const fn days(count: u64) -> Duration {
     Duration::from_secs(count * 86_400)
 }

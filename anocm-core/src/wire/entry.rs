@@ -14,6 +14,7 @@ use crate::{
 /// The allowed sizes of a sealed entry in bytes.
 pub(crate) const SEALED_SIZES: [usize; 4] = [1_000, 4_000, 16_000, 64_000];
 /// The allowed sizes of sealed group information in bytes.
+#[cfg(any(feature = "client", feature = "relay"))]
 pub(crate) const DOOR_SIZES: [usize; 6] = [1_000, 4_000, 16_000, 64_000, 256_000, 1_000_000];
 
 /// The minimum age of a join before a member can have it taken back. By then a connected member

@@ -12,7 +12,10 @@ mod relay;
 mod request;
 
 pub use codec::{WireError, decode, encode};
-pub(crate) use entry::{DOOR_SIZES, SEALED_SIZES};
+#[cfg(any(feature = "client", feature = "relay"))]
+pub(crate) use entry::DOOR_SIZES;
+#[cfg(feature = "client")]
+pub(crate) use entry::SEALED_SIZES;
 pub use entry::{
     Door, Entry, EntryDigest, EntryKind, Genesis, LogItem, MAX_DOOR, MAX_SEALED, NextEpoch, Policy,
     SETTLES,
