@@ -60,7 +60,7 @@ pub(crate) fn millis(duration: Duration) -> u64 {
 }
 
 /// A monotonic clock that can be waited on. Drivers take one, so that tests and embedders (a
-/// browser has no tokio timer) can supply their own.
+/// browser, or a runtime that is not tokio's, has no tokio timer) can supply their own.
 #[cfg_attr(not(target_arch = "wasm32"), async_trait)]
 #[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
 pub trait Clock: Send + Sync + 'static {
@@ -72,7 +72,8 @@ pub trait Clock: Send + Sync + 'static {
     async fn sleep_until(&self, deadline: Timestamp);
 }
 
-/// The clock of tokio's timer, which follows `tokio::time::pause`.
+/// The clock of tokio's timer, which follows `tokio::time::pause`. Waiting on it panics outside a
+/// tokio runtime with a timer.
 #[cfg(not(target_arch = "wasm32"))]
 #[derive(Clone, Copy, Debug)]
 pub struct TokioClock {

@@ -49,8 +49,9 @@ use crate::{
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ClientConfig {
-    /// The clock. Default: tokio's clock plus the time for which the machine slept. No default on
-    /// wasm32, where the embedder provides one.
+    /// The clock. Default: tokio's clock plus the time for which the machine slept, for drivers on
+    /// a tokio runtime; on another one see [`ContinuousClock::over`]. No default on wasm32, where
+    /// the embedder provides one.
     pub clock: Arc<dyn Clock>,
     /// The maximum delay before a reconnect. Delays are random and their bound grows from a quarter
     /// of a second. From 10 ms to an hour. Default: 30 seconds.

@@ -13,14 +13,14 @@ use super::{Clock, Timestamp, TokioClock, millis};
 /// Polling interval of a wait: no timer reports that the machine slept.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// The clock of tokio's timer plus the time for which the machine slept. A message kept for five
-/// minutes is thus gone after a night in a closed laptop or a pocket. A deadline that passes during
-/// sleep is noticed within a second after it.
+/// Another clock, by default that of tokio's timer, plus the time for which the machine slept. A
+/// message kept for five minutes is thus gone after a night in a closed laptop or a pocket. A
+/// deadline that passes during sleep is noticed within a second after it.
 ///
-/// Sleep time is known on Linux, Android, macOS and iOS; on other systems this equals a
-/// [`TokioClock`]. Follows `tokio::time::pause`.
-pub struct ContinuousClock {
-    awake: TokioClock,
+/// Sleep time is known on Linux, Android, macOS and iOS; on other systems this equals the other
+/// clock. Over a [`TokioClock`] it follows `tokio::time::pause`.
+pub struct ContinuousClock<C = TokioClock> {
+    awake: C,
     /// How long the machine has slept since a fixed time; a single reading may be too low.
     asleep: Box<dyn Fn() -> Duration + Send + Sync>,
     /// The highest reading in milliseconds, so that time never goes back.
@@ -28,14 +28,33 @@ pub struct ContinuousClock {
 }
 
 impl ContinuousClock {
-    /// Creates a clock whose origin is now.
+    /// Creates a clock whose origin is now. Its waits need a tokio timer; for other runtimes see
+    /// [`over`](Self::over).
     #[must_use]
     pub fn new() -> Self {
-        Self::with(system::asleep())
+        Self::over(TokioClock::new())
+    }
+}
+
+impl<C: Clock> ContinuousClock<C> {
+    /// Creates a clock that is `awake` plus the time for which the machine sleeps from now on.
+    /// `awake` must stand still during sleep, as [`std::time::Instant`] and the timers of runtimes
+    /// do; otherwise sleep is counted twice.
+    ///
+    /// # Examples
+    /// ```
+    /// # use anocm_core::{Clock, ContinuousClock, TokioClock};
+    /// // In place of `TokioClock` the clock of another runtime.
+    /// let clock = ContinuousClock::over(TokioClock::new());
+    /// assert!(clock.now().as_millis() < 1_000);
+    /// ```
+    #[must_use]
+    pub fn over(awake: C) -> Self {
+        Self::with(awake, system::asleep())
     }
 
-    fn with(asleep: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
-        Self { awake: TokioClock::new(), asleep: Box::new(asleep), seen: AtomicU64::new(0) }
+    fn with(awake: C, asleep: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
+        Self { awake, asleep: Box::new(asleep), seen: AtomicU64::new(0) }
     }
 
     fn asleep(&self) -> Duration {
@@ -51,7 +70,7 @@ impl Default for ContinuousClock {
 }
 
 #[async_trait]
-impl Clock for ContinuousClock {
+impl<C: Clock> Clock for ContinuousClock<C> {
     fn now(&self) -> Timestamp {
         self.awake.now().saturating_add(self.asleep())
     }
@@ -62,12 +81,13 @@ impl Clock for ContinuousClock {
             if left.is_zero() {
                 return;
             }
-            tokio::time::sleep(left.min(LOOK)).await;
+            let look = self.awake.now().saturating_add(left.min(LOOK));
+            self.awake.sleep_until(look).await;
         }
     }
 }
 
-impl fmt::Debug for ContinuousClock {
+impl<C> fmt::Debug for ContinuousClock<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ContinuousClock(..)")
     }
@@ -119,7 +139,7 @@ mod tests {
     fn clock() -> (ContinuousClock, Arc<Mutex<Duration>>) {
         let slept = Arc::new(Mutex::new(Duration::ZERO));
         let asleep = slept.clone();
-        (ContinuousClock::with(move || *asleep.lock().unwrap()), slept)
+        (ContinuousClock::with(TokioClock::new(), move || *asleep.lock().unwrap()), slept)
     }
 
     #[tokio::test(start_paused = true)]
