@@ -85,6 +85,7 @@
 //! Clients find their own entries in the log.
 
 #![forbid(unsafe_code)]
+// Labels what needs a feature, on docs.rs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod channels;

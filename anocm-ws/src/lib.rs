@@ -11,6 +11,7 @@
 //! no text message and no identifying header.
 
 #![forbid(unsafe_code)]
+// Labels what needs a feature, on docs.rs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(any(feature = "client", feature = "server"))]
