@@ -71,8 +71,41 @@
 //!
 //! To embed a client, use [`client`] and a [`Transport`](transport::Transport), usually that of the
 //! crate `anocm-ws`. To run it in an event loop of your own, use [`room::Machine`] directly.
+//!
+//! # Features
+//!
+//! | feature | what it adds | crates | seconds |
+//! |---|---|---|---|
+//! | none | ids, [`Retention`], [`invite`], [`wire`], [`store`] and [`transport`] without a relay | 35 | 36 |
+//! | `client` | a member: [`session`], [`room`], [`name`], [`client`] | 154 | 97 |
+//! | `relay` | [`relay`] and the store in memory; nothing that opens what is sealed | 51 | 40 |
+//! | `client`, `relay`, `qr` | the default; `qr` draws invites and is one crate | 161 | |
+//! | `testing` | `testing`, with `client` and `relay`; no further crates | 160 | |
+//!
+//! Crates are those of a build for Linux, this one included; seconds are processor time (user) of
+//! `cargo check` from nothing, on a machine under load. Most of `client` is the MLS library. A
+//! relay, or `anocm-ws` with `server` alone, builds none of it; so switch the default features off
+//! where you need one half only:
+//!
+//! ```toml
+//! anocm-core = { version = "0.1", default-features = false, features = ["client"] }
+//! ```
+//!
+//! # Runtimes
+//!
+//! | what | which runtime |
+//! |---|---|
+//! | [`session`], [`room`], all values | none: they do not wait |
+//! | [`client`], [`transport`] | any: the channels and `select!` of tokio that they are made of need no runtime. [`Driver::run`](client::Driver::run) is a future for your executor, and [`ClientConfig::new`](client::ClientConfig::new) takes a [`Clock`] on your runtime's timer |
+//! | [`TokioClock`], [`ContinuousClock::new`], `ClientConfig::default` | a tokio runtime with its timer: waits panic without one |
+//! | [`relay`], `testing`, the crates `anocm-ws` and `anocm-redis` | a tokio runtime; the crates need its timer and its sockets as well |
+//!
+//! On a runtime that is not tokio's, wrap its clock in [`ContinuousClock::over`], so that messages
+//! also expire while the machine sleeps. docs/embedding.md has such a clock, and `tests/smol.rs` runs
+//! two members on the executor and the timers of smol.
 
 #![forbid(unsafe_code)]
+// Labels what needs a feature, on docs.rs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod duration;
