@@ -23,7 +23,7 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use anocm_core::client::{Client, ClientConfig};
+//! use anocm_core::client::Client;
 //! use anocm_core::relay::{Relay, RelayConfig};
 //! use anocm_core::store::{MemoryLimits, MemoryStore};
 //! use anocm_core::{NewRoom, RoomEvent, TokioClock};
@@ -35,18 +35,17 @@
 //! let relay = Relay::new(store, clock, RelayConfig::default())?;
 //!
 //! // Alice opens a room and gets a link for it.
-//! let reach = || Arc::new(relay.transport());
-//! let (alice, driver) = Client::new(reach(), ClientConfig::default())?;
-//! tokio::spawn(driver.run());
-//! let mut hers = alice.create(&NewRoom { nickname: "Alice".parse()?, ..NewRoom::default() })?;
-//! while !matches!(hers.next_event().await, Some(RoomEvent::Entered)) {}
+//! let (alice, driver) = Client::new(relay.transport());
+//! tokio::spawn(driver);
+//! let hers = alice.create(&NewRoom { nickname: "Alice".parse()?, ..NewRoom::default() })?;
+//! hers.entered().await?;
 //! let invite = hers.view().invite.ok_or("no invite")?;
 //!
 //! // Bob has the link and nothing else.
-//! let (bob, driver) = Client::new(reach(), ClientConfig::default())?;
-//! tokio::spawn(driver.run());
+//! let (bob, driver) = Client::new(relay.transport());
+//! tokio::spawn(driver);
 //! let mut his = bob.join(&invite, "Bob".parse()?)?;
-//! while !matches!(his.next_event().await, Some(RoomEvent::Entered)) {}
+//! his.entered().await?;
 //!
 //! hers.send("Hello, stranger.")?;
 //! let heard = loop {

@@ -106,13 +106,13 @@ impl World {
     }
 
     fn client(&mut self, line: usize) -> Result<Client, String> {
-        let mut config = ClientConfig::new(self.clock.clone());
+        let config = ClientConfig::new(self.clock.clone());
         let mut seed = [0; 32];
         self.rng.fill_bytes(&mut seed);
-        config.dangerous().seed(seed);
-        let transport = Arc::new(self.network.transport(line, Arc::new(self.relay.transport())));
-        let (client, driver) = Client::new(transport, config).map_err(|error| error.to_string())?;
-        tokio::spawn(driver.run());
+        let transport = self.network.transport(line, Arc::new(self.relay.transport()));
+        let started = Client::dangerous_with_seed(transport, config, seed);
+        let (client, driver) = started.map_err(|error| error.to_string())?;
+        tokio::spawn(driver);
         Ok(client)
     }
 
