@@ -14,6 +14,7 @@
 //! [`RoomEvent::Delayed`](crate::RoomEvent::Delayed). Clients do not share these limits: a program
 //! that opens many rooms spreads them over several clients.
 
+mod commands;
 mod config;
 mod driver;
 mod error;

@@ -1,5 +1,6 @@
 //! Rooms, drivers and callers do not block each other.
 
+mod interface;
 mod settings;
 
 use std::{
