@@ -63,13 +63,25 @@
 //!
 //! | layer | modules | |
 //! |---|---|---|
-//! | pure | [`invite`], [`name`], [`wire`], [`session`], [`room`], and the types below | no I/O, no clock, no tasks |
+//! | pure | [`invite`], [`name`], [`wire`], [`room`], and the types below | no I/O, no clock, no tasks |
 //! | seams | [`store`], [`transport`], [`Clock`] | two traits and a clock, with their contracts |
 //! | drivers | [`client`], [`relay`] | the only async code |
 //! | testing | `testing` (a feature) | conformance suites, a manual clock, a simulator |
 //!
 //! To embed a client, use [`client`] and a [`Transport`](transport::Transport), usually that of the
 //! crate `anocm-ws`. To run it in an event loop of your own, use [`room::Machine`] directly.
+//!
+//! Settings are structs of public fields with a `Default` and a `check`, which the constructors
+//! call: write the fields that differ and `..Default::default()`. More fields may be added in any
+//! release.
+//!
+//! # What is promised
+//!
+//! Versions follow semantic versioning for everything that this manual shows, with two exceptions:
+//! the frames in [`wire`], and `testing`, whose suites get new cases as contracts become stricter.
+//! The module `session`, which only the tests and benchmarks of this repository use, and features
+//! that begin with `__` promise nothing. Of crates below 1.0 no type is part of the interface but
+//! [`Stream`].
 
 #![forbid(unsafe_code)]
 
@@ -89,6 +101,7 @@ mod secret_tap;
 #[cfg(feature = "__secret_tap")]
 #[doc(hidden)]
 pub mod secret_tap;
+#[doc(hidden)]
 pub mod session;
 mod setting;
 mod stack;
@@ -108,7 +121,12 @@ pub mod relay;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+/// For implementations of [`Store`](store::Store), [`Transport`](transport::Transport) and
+/// [`Clock`], whose methods are async.
+pub use async_trait::async_trait;
 pub use duration::{DurationError, parse_duration};
+/// What [`client::Room`] and [`store::Watch`] implement, of the crate `futures-core`.
+pub use futures_core::Stream;
 pub use id::{Epoch, MemberId, MessageId, RoomAddress, Seq};
 pub use invite::{Invite, InviteError, RelayUrl};
 pub use name::{Nickname, NicknameError};

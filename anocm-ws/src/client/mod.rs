@@ -67,6 +67,16 @@ impl WsOptions {
         Ok(())
     }
 
+    /// Checks that every option is in its range. A transport checks them as well, and whether the
+    /// proxy and the certificates can be used.
+    ///
+    /// # Errors
+    /// [`SettingError`] names the first field that is out of its range.
+    pub fn check(&self) -> Result<(), SettingError> {
+        self.connect_timeout()?;
+        self.timing.check()
+    }
+
     fn connect_timeout(&self) -> Result<Duration, SettingError> {
         let usual = if self.socks5.is_some() { PROXY_TIMEOUT } else { DIRECT_TIMEOUT };
         let within = self.connect_within.unwrap_or(usual);
