@@ -113,7 +113,17 @@ impl Client {
         seed: [u8; 32],
     ) -> Result<(Self, Driver), SettingError> {
         config.check()?;
-        Ok(Self::start(transport, config, Randomness::seeded(seed)))
+        Ok(Self::seeded(transport, config, seed))
+    }
+
+    /// The same with settings that were checked.
+    #[cfg(feature = "testing")]
+    pub(crate) fn seeded(
+        transport: impl Transport,
+        config: ClientConfig,
+        seed: [u8; 32],
+    ) -> (Self, Driver) {
+        Self::start(transport, config, Randomness::seeded(seed))
     }
 
     fn start(
