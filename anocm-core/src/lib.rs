@@ -53,7 +53,7 @@
 //!         break message;
 //!     }
 //! };
-//! assert_eq!(heard.text.as_str(), "Hello, stranger.");
+//! assert_eq!(heard.text, "Hello, stranger.");
 //! assert_eq!(heard.retention.to_string(), "5m");
 //! # Ok(())
 //! # }

@@ -30,7 +30,7 @@ fn client(transport: impl Transport) -> Client {
 }
 
 /// Alice, who opened the room, and Bob.
-async fn two(relay: &Relay) -> Result<[Room; 2], Box<dyn Error>> {
+async fn two(relay: &Arc<Relay>) -> Result<[Room; 2], Box<dyn Error>> {
     let alice = client(relay.transport()).create(&NewRoom::default())?;
     alice.entered().await?;
     let invite = alice.view().invite.ok_or("no invite")?;
