@@ -11,8 +11,14 @@ mod own_store;
 #[path = "../examples/own_transport.rs"]
 mod own_transport;
 
+use std::time::Duration;
+
 use anocm_core::{
-    testing::transport::{Accepted, TransportFactory},
+    NewRoom, Retention, RoomEvent,
+    testing::{
+        sim::{Simulation, SimulationConfig},
+        transport::{Accepted, TransportFactory},
+    },
     transport::Transport,
 };
 use async_trait::async_trait;
@@ -35,6 +41,36 @@ async fn bot_answers_commands() {
     let answers = text(output);
     let answers: Vec<_> = answers.lines().collect();
     assert_eq!(answers, ["Bot: 2 members", "Bot: 3 words", "Bot: hush"]);
+}
+
+#[test]
+fn bot_answers_after_an_outage() {
+    let hour = Duration::from_secs(3_600);
+    let script = async |sim: Simulation| {
+        let mut room = sim.client().create(&NewRoom::default()).unwrap();
+        room.entered().await.unwrap();
+        let invite = room.view().invite.unwrap();
+        let bot = bot::bot(sim.client().join(&invite, "Bot".parse().unwrap()).unwrap());
+        let bot = tokio::spawn(bot);
+        while !matches!(room.next_event().await, Some(RoomEvent::Joined { .. })) {}
+
+        // Kept for longer than the bot is away.
+        sim.network().block(1, true);
+        let retention = Retention::keep(2 * hour).unwrap();
+        room.send_with_retention("!count one two", retention).unwrap();
+        sim.sleep(hour).await;
+        sim.network().block(1, false);
+        let answer = loop {
+            match room.next_event().await.unwrap() {
+                RoomEvent::Message(said) if !said.own && said.whispered_to.is_none() => break said,
+                _ => {}
+            }
+        };
+        assert_eq!(answer.text, "2 words");
+        room.close_for_all().unwrap();
+        assert_eq!(bot.await.unwrap(), Ok(()));
+    };
+    Simulation::run(SimulationConfig::default(), script).unwrap();
 }
 
 #[tokio::test(start_paused = true)]
