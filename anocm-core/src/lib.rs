@@ -5,7 +5,7 @@
 //!  ┌──────────────────────────────┐                     ┌────────────────────────────┐
 //!  │ client::Client ── Room       │                     │ relay::Relay               │
 //!  │   │   room::Machine          │   transport::       │   admits by tokens,        │
-//!  │   │   session::Session (MLS) │◄──  Transport   ───►│   orders, fans out         │
+//!  │   │   one MLS session a room │◄──  Transport   ───►│   orders, fans out         │
 //!  │   └── keys never leave here  │  sealed frames      │ store::Store: memory only  │
 //!  └──────────────────────────────┘                     └────────────────────────────┘
 //! ```
