@@ -18,7 +18,6 @@ use crate::{ConnectError, RedisOptions, RedisStore};
 ///
 /// # Examples
 /// ```no_run
-/// use std::sync::Arc;
 /// use anocm_core::{Invite, client::Client, relay::RelayConfig};
 /// use anocm_redis::{RedisOptions, RedisTransport};
 ///

@@ -210,5 +210,7 @@ mod tests {
         let told = WsOptions { connect_within: Some(Duration::from_secs(300)), ..proxied.clone() };
         let patience = [straight, proxied, told].map(|options| options.connect_timeout().unwrap());
         assert_eq!(patience.map(|within| within.as_secs()), [30, 120, 300]);
+        let never = WsOptions { connect_within: Some(Duration::MAX), ..WsOptions::default() };
+        assert_eq!(never.check().unwrap_err().field, "connect_within");
     }
 }
