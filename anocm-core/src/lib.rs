@@ -5,7 +5,7 @@
 //!  ┌──────────────────────────────┐                     ┌────────────────────────────┐
 //!  │ client::Client ── Room       │                     │ relay::Relay               │
 //!  │   │   room::Machine          │   transport::       │   admits by tokens,        │
-//!  │   │   session::Session (MLS) │◄──  Transport   ───►│   orders, fans out         │
+//!  │   │   one MLS session a room │◄──  Transport   ───►│   orders, fans out         │
 //!  │   └── keys never leave here  │  sealed frames      │ store::Store: memory only  │
 //!  └──────────────────────────────┘                     └────────────────────────────┘
 //! ```
@@ -23,7 +23,7 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use anocm_core::client::{Client, ClientConfig};
+//! use anocm_core::client::Client;
 //! use anocm_core::relay::{Relay, RelayConfig};
 //! use anocm_core::store::{MemoryLimits, MemoryStore};
 //! use anocm_core::{NewRoom, RoomEvent, TokioClock};
@@ -35,18 +35,17 @@
 //! let relay = Relay::new(store, clock, RelayConfig::default())?;
 //!
 //! // Alice opens a room and gets a link for it.
-//! let reach = || Arc::new(relay.transport());
-//! let (alice, driver) = Client::new(reach(), ClientConfig::default())?;
-//! tokio::spawn(driver.run());
-//! let mut hers = alice.create(&NewRoom { nickname: "Alice".parse()?, ..NewRoom::default() })?;
-//! while !matches!(hers.next_event().await, Some(RoomEvent::Entered)) {}
+//! let (alice, driver) = Client::new(relay.transport());
+//! tokio::spawn(driver);
+//! let hers = alice.create(&NewRoom { nickname: "Alice".parse()?, ..NewRoom::default() })?;
+//! hers.entered().await?;
 //! let invite = hers.view().invite.ok_or("no invite")?;
 //!
 //! // Bob has the link and nothing else.
-//! let (bob, driver) = Client::new(reach(), ClientConfig::default())?;
-//! tokio::spawn(driver.run());
+//! let (bob, driver) = Client::new(relay.transport());
+//! tokio::spawn(driver);
 //! let mut his = bob.join(&invite, "Bob".parse()?)?;
-//! while !matches!(his.next_event().await, Some(RoomEvent::Entered)) {}
+//! his.entered().await?;
 //!
 //! hers.send("Hello, stranger.")?;
 //! let heard = loop {
@@ -54,7 +53,7 @@
 //!         break message;
 //!     }
 //! };
-//! assert_eq!(heard.text.as_str(), "Hello, stranger.");
+//! assert_eq!(heard.text, "Hello, stranger.");
 //! assert_eq!(heard.retention.to_string(), "5m");
 //! # Ok(())
 //! # }
@@ -64,7 +63,7 @@
 //!
 //! | layer | modules | |
 //! |---|---|---|
-//! | pure | [`invite`], [`name`], [`wire`], [`session`], [`room`], and the types below | no I/O, no clock, no tasks |
+//! | pure | [`invite`], [`name`], [`wire`], [`room`], and the types below | no I/O, no clock, no tasks |
 //! | seams | [`store`], [`transport`], [`Clock`] | two traits and a clock, with their contracts |
 //! | drivers | [`client`], [`relay`] | the only async code |
 //! | testing | `testing` (a feature) | conformance suites, a manual clock, a simulator |
@@ -72,12 +71,24 @@
 //! To embed a client, use [`client`] and a [`Transport`](transport::Transport), usually that of the
 //! crate `anocm-ws`. To run it in an event loop of your own, use [`room::Machine`] directly.
 //!
+//! Settings are structs of public fields with a `Default` and a `check`, which the constructors
+//! call: write the fields that differ and `..Default::default()`. More fields may be added in any
+//! release.
+//!
+//! # What is promised
+//!
+//! Versions follow semantic versioning for everything that this manual shows, with two exceptions:
+//! the frames in [`wire`], and `testing`, whose suites get new cases as contracts become stricter.
+//! The module `session`, which only the tests and benchmarks of this repository use, and features
+//! that begin with `__` promise nothing. Of crates below 1.0 no type is part of the interface but
+//! [`Stream`].
+//!
 //! # Features
 //!
 //! | feature | what it adds | crates | seconds |
 //! |---|---|---|---|
 //! | none | ids, [`Retention`], [`invite`], [`wire`], [`store`] and [`transport`] without a relay | 35 | 36 |
-//! | `client` | a member: [`session`], [`room`], [`name`], [`client`] | 154 | 97 |
+//! | `client` | a member: [`room`], [`name`], [`client`] | 154 | 97 |
 //! | `relay` | [`relay`] and the store in memory; nothing that opens what is sealed | 51 | 40 |
 //! | `client`, `relay`, `qr` | the default; `qr` draws invites and is one crate | 161 | |
 //! | `testing` | `testing`, with `client` and `relay`; no further crates | 160 | |
@@ -95,8 +106,8 @@
 //!
 //! | what | which runtime |
 //! |---|---|
-//! | [`session`], [`room`], all values | none: they do not wait |
-//! | [`client`], [`transport`] | any: the channels and `select!` of tokio that they are made of need no runtime. [`Driver::run`](client::Driver::run) is a future for your executor, and [`ClientConfig::new`](client::ClientConfig::new) takes a [`Clock`] on your runtime's timer |
+//! | [`room`], all values | none: they do not wait |
+//! | [`client`], [`transport`] | any: the channels and `select!` of tokio that they are made of need no runtime. [`Driver`](client::Driver) is a future for your executor, and [`ClientConfig::new`](client::ClientConfig::new) takes a [`Clock`] on your runtime's timer |
 //! | [`TokioClock`], [`ContinuousClock::new`], `ClientConfig::default` | a tokio runtime with its timer: waits panic without one |
 //! | [`relay`], `testing`, the crates `anocm-ws` and `anocm-redis` | a tokio runtime; the crates need its timer and its sockets as well |
 //!
@@ -130,6 +141,7 @@ mod secret_tap;
 #[doc(hidden)]
 pub mod secret_tap;
 #[cfg(feature = "client")]
+#[doc(hidden)]
 pub mod session;
 mod setting;
 #[cfg(feature = "client")]
@@ -148,7 +160,12 @@ pub mod relay;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+/// For implementations of [`Store`](store::Store), [`Transport`](transport::Transport) and
+/// [`Clock`], whose methods are async.
+pub use async_trait::async_trait;
 pub use duration::{DurationError, parse_duration};
+/// What [`client::Room`] and [`store::Watch`] implement, of the crate `futures-core`.
+pub use futures_core::Stream;
 pub use id::{Epoch, RoomAddress, Seq};
 #[cfg(feature = "client")]
 pub use id::{MemberId, MessageId};

@@ -31,8 +31,8 @@ async fn what_fell_due_meanwhile_is_not_shown_even_before_it_is_wiped() {
     let relay = Relay::new(store, clock, RelayConfig::default()).unwrap();
     let clock = Arc::new(ManualClock::new());
     let config = ClientConfig::new(clock.clone());
-    let (client, driver) = Client::new(Arc::new(relay.transport()), config).unwrap();
-    tokio::spawn(driver.run());
+    let (client, driver) = Client::with_config(relay.transport(), config).unwrap();
+    tokio::spawn(driver);
 
     let mut room = client.create(&NewRoom::default()).unwrap();
     room.entered().await.unwrap();
@@ -82,9 +82,9 @@ impl Stopped {
         let stage = Stage::new();
         let mut alice = stage.open("Alice").await;
         let counting = Counting { inner: stage.reach(), connects: connects.clone() };
-        let (client, driver) = Client::new(Arc::new(counting), ClientConfig::default()).unwrap();
+        let (client, driver) = Client::new(counting);
         let (stop, stopped) = watch::channel(false);
-        tokio::spawn(Stoppable { program: Box::pin(driver.run()), stopped }.run());
+        tokio::spawn(Stoppable { program: Box::pin(driver), stopped }.run());
         let room = client.join(&alice.invite(), "Bob".parse().unwrap()).unwrap();
         let mut bob = Guest { client, room };
         bob.sees_members(2).await;
@@ -174,8 +174,8 @@ async fn what_fell_due_before_it_was_fetched_is_not_shown() {
     let relay = Relay::new(store, clock, RelayConfig::default()).unwrap();
     let clock = Arc::new(ManualClock::new());
     let config = ClientConfig::new(clock.clone());
-    let (client, driver) = Client::new(Arc::new(relay.transport()), config).unwrap();
-    tokio::spawn(driver.run());
+    let (client, driver) = Client::with_config(relay.transport(), config).unwrap();
+    tokio::spawn(driver);
     let room = client.create(&NewRoom::default()).unwrap();
     room.entered().await.unwrap();
     room.command(Command::Send { text: "soon gone".to_owned(), retention: Some(seconds(5)) })

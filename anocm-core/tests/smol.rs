@@ -98,8 +98,8 @@ impl Transport for SecondTry {
 fn client(relay: &TokioRelay, executor: &Executor<'_>) -> (Client, Task<()>) {
     let clock = ContinuousClock::over(AsyncIoClock::new());
     let config = ClientConfig::new(Arc::new(clock));
-    let (client, driver) = Client::new(relay.transport(), config).unwrap();
-    (client, executor.spawn(driver.run()))
+    let (client, driver) = Client::with_config(relay.transport(), config).unwrap();
+    (client, executor.spawn(driver))
 }
 
 /// Waits for an event for which `is_it` holds.

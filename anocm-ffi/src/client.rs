@@ -183,10 +183,10 @@ impl Client {
         }
         config.rooms.presence = options.presence;
         config.rooms.max_history = usize::try_from(options.max_history).unwrap_or(usize::MAX);
-        let (core, driver) = Core::new(transport, config)?;
+        let (core, driver) = Core::with_config(transport, config)?;
         let threads = lease.handle().clone();
         let driver = threads.spawn(async move {
-            driver.run().await;
+            driver.await;
             lease
         });
         Ok(Arc::new(Self { core, process: process::id(), driver: Mutex::new(Some(driver)) }))

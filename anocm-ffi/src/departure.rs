@@ -1,6 +1,6 @@
 //! How a member left.
 
-use anocm_core::session::Departure as How;
+use anocm_core::room::Departure as How;
 
 use crate::member::id_text;
 

@@ -46,17 +46,17 @@ pub struct Member {
 
 shown_as_name!(Member);
 
-impl From<anocm_core::session::Role> for Role {
-    fn from(role: anocm_core::session::Role) -> Self {
+impl From<anocm_core::room::Role> for Role {
+    fn from(role: anocm_core::room::Role) -> Self {
         match role {
-            anocm_core::session::Role::Owner => Self::Owner,
-            anocm_core::session::Role::Moderator => Self::Moderator,
-            anocm_core::session::Role::Member => Self::Member,
+            anocm_core::room::Role::Owner => Self::Owner,
+            anocm_core::room::Role::Moderator => Self::Moderator,
+            anocm_core::room::Role::Member => Self::Member,
         }
     }
 }
 
-impl From<Role> for anocm_core::session::Role {
+impl From<Role> for anocm_core::room::Role {
     fn from(role: Role) -> Self {
         match role {
             Role::Owner => Self::Owner,
@@ -66,8 +66,8 @@ impl From<Role> for anocm_core::session::Role {
     }
 }
 
-impl From<&anocm_core::session::Member> for Member {
-    fn from(member: &anocm_core::session::Member) -> Self {
+impl From<&anocm_core::room::Member> for Member {
+    fn from(member: &anocm_core::room::Member) -> Self {
         let anocm_core::name::Colour { red, green, blue, .. } = member.colour;
         Self {
             id: id_text(&member.id),

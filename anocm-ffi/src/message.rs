@@ -58,7 +58,7 @@ pub(crate) fn millis(duration: std::time::Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use anocm_core::{session::Role, testing::sample};
+    use anocm_core::{room::Role, testing::sample};
 
     use super::*;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anocm_core::{MemberId, Nickname, client::Room as Core, room::Command};
+use anocm_core::{MemberId, client::Room as Core};
 use tokio::sync::watch;
 
 use crate::{
@@ -62,7 +62,10 @@ impl Room {
     /// When it cannot be sent. The state is unchanged then.
     #[uniffi::method(default(retention = None))]
     pub fn send(&self, text: String, retention: Option<Retention>) -> Result<String, AnocmError> {
-        self.queue(Command::Send { text, retention: wish(retention)? })
+        Ok(id_text(&match wish(retention)? {
+            None => self.core.send(text)?,
+            Some(retention) => self.core.send_with_retention(text, retention)?,
+        }))
     }
 
     /// Sends a message that only the member with the id `to` can read. Otherwise like `send`.
@@ -76,7 +79,11 @@ impl Room {
         text: String,
         retention: Option<Retention>,
     ) -> Result<String, AnocmError> {
-        self.queue(Command::Whisper { to: find(to)?, text, retention: wish(retention)? })
+        let to = find(to)?;
+        Ok(id_text(&match wish(retention)? {
+            None => self.core.whisper(to, text)?,
+            Some(retention) => self.core.whisper_with_retention(to, text, retention)?,
+        }))
     }
 
     /// Sends application-defined content, at most 15,000 bytes, under a number that the program
@@ -91,7 +98,10 @@ impl Room {
         body: Vec<u8>,
         retention: Option<Retention>,
     ) -> Result<String, AnocmError> {
-        self.queue(Command::Custom { kind, body, retention: wish(retention)? })
+        Ok(id_text(&match wish(retention)? {
+            None => self.core.send_custom(kind, body)?,
+            Some(retention) => self.core.send_custom_with_retention(kind, body, retention)?,
+        }))
     }
 
     /// Notifies the other members that this guest is typing: live, dropped rather than queued.
@@ -99,7 +109,7 @@ impl Room {
     /// # Errors
     /// When not in the room.
     pub fn typing(&self) -> Result<(), AnocmError> {
-        self.command(Command::Typing)
+        Ok(self.core.typing()?)
     }
 
     /// Changes this guest's nickname.
@@ -107,7 +117,8 @@ impl Room {
     /// # Errors
     /// When the nickname is invalid, or the guest is not in the room.
     pub fn rename(&self, nickname: &str) -> Result<(), AnocmError> {
-        self.command(Command::Rename(Nickname::new(nickname)?))
+        self.core.rename(nickname.parse()?)?;
+        Ok(())
     }
 
     /// Removes the member with this id and replaces the invite. Owner and moderators only.
@@ -115,7 +126,8 @@ impl Room {
     /// # Errors
     /// When that is not allowed, or there is no such member.
     pub fn remove(&self, member: &str) -> Result<(), AnocmError> {
-        self.command(Command::Remove(find(member)?))
+        self.core.remove(find(member)?)?;
+        Ok(())
     }
 
     /// Makes a member a moderator, or a moderator a member. Owner only.
@@ -123,7 +135,8 @@ impl Room {
     /// # Errors
     /// When that is not allowed, or there is no such member.
     pub fn set_role(&self, member: &str, role: Role) -> Result<(), AnocmError> {
-        self.command(Command::SetRole(find(member)?, role.into()))
+        self.core.set_role(find(member)?, role.into())?;
+        Ok(())
     }
 
     /// Changes the room's retention limits. Owner only.
@@ -131,7 +144,8 @@ impl Room {
     /// # Errors
     /// When that is not allowed, or exceeds the limits the room was opened with.
     pub fn set_room_retention(&self, retention: RoomRetention) -> Result<(), AnocmError> {
-        self.command(Command::SetRoomRetention(retention.try_into()?))
+        self.core.set_room_retention(retention.try_into()?)?;
+        Ok(())
     }
 
     /// Changes this guest's own default and cap; messages already held are cut to the cap at once.
@@ -139,7 +153,8 @@ impl Room {
     /// # Errors
     /// When it is not a valid retention.
     pub fn set_guest_retention(&self, retention: GuestRetention) -> Result<(), AnocmError> {
-        self.command(Command::SetGuestRetention(retention.try_into()?))
+        self.core.set_guest_retention(retention.try_into()?);
+        Ok(())
     }
 
     /// Replaces the invite: the old link no longer works. Owner and moderators only.
@@ -147,7 +162,8 @@ impl Room {
     /// # Errors
     /// When that is not allowed.
     pub fn replace_invite(&self) -> Result<(), AnocmError> {
-        self.command(Command::ReplaceInvite)
+        self.core.replace_invite()?;
+        Ok(())
     }
 
     /// Commits fresh keys now. An eavesdropper with a copy of this guest's old keys cannot read
@@ -157,16 +173,14 @@ impl Room {
     /// # Errors
     /// When the guest is not in the room.
     pub fn refresh_keys(&self) -> Result<(), AnocmError> {
-        self.command(Command::RefreshKeys)
+        self.core.refresh_keys()?;
+        Ok(())
     }
 
     /// Leaves the room, properly when connected, and waits until that is done: five seconds at
     /// most. Does nothing when the room has ended already.
     pub async fn leave(&self) {
-        // A guest that is not in the room has left with this command, so the result does not
-        // matter.
-        let _ = self.core.command(Command::Leave);
-        self.core.ended().await;
+        self.core.leave().await;
     }
 
     /// Ends the room for all members. Owner only. The relay erases it at once and notifies all
@@ -175,7 +189,7 @@ impl Room {
     /// # Errors
     /// When that is not allowed.
     pub fn close_for_all(&self) -> Result<(), AnocmError> {
-        self.command(Command::Close)
+        Ok(self.core.close_for_all()?)
     }
 
     /// The client's `reconnect`, for code that has only the room: affects all rooms of the client.
@@ -192,17 +206,6 @@ impl Room {
 impl Room {
     pub(crate) fn new(core: Core) -> Arc<Self> {
         Arc::new(Self { core: Arc::new(core), subscriptions: watch::Sender::default() })
-    }
-
-    fn command(&self, command: Command) -> Result<(), AnocmError> {
-        self.core.command(command)?;
-        Ok(())
-    }
-
-    fn queue(&self, command: Command) -> Result<String, AnocmError> {
-        // A queued command always has an id.
-        let id = self.core.command(command)?;
-        Ok(id.as_ref().map(id_text).unwrap_or_default())
     }
 }
 

@@ -1,6 +1,6 @@
 //! The state of a room, for display.
 
-use anocm_core::{room, session};
+use anocm_core::room;
 
 use crate::{Connection, Ended, GuestRetention, Member, Posture, RoomRetention, member::id_text};
 
@@ -17,8 +17,8 @@ pub struct SafetyCode {
 
 shown_as_name!(SafetyCode);
 
-impl From<&session::SafetyCode> for SafetyCode {
-    fn from(code: &session::SafetyCode) -> Self {
+impl From<&room::SafetyCode> for SafetyCode {
+    fn from(code: &room::SafetyCode) -> Self {
         let owned = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
         Self { words: owned(code.words()), emoji: owned(code.emoji()) }
     }

@@ -18,8 +18,7 @@ use crate::{ConnectError, RedisOptions, RedisStore};
 ///
 /// # Examples
 /// ```no_run
-/// use std::sync::Arc;
-/// use anocm_core::{Invite, client::{Client, ClientConfig}, relay::RelayConfig};
+/// use anocm_core::{Invite, client::Client, relay::RelayConfig};
 /// use anocm_redis::{RedisOptions, RedisTransport};
 ///
 /// # async fn enter() -> Result<(), Box<dyn std::error::Error>> {
@@ -27,8 +26,8 @@ use crate::{ConnectError, RedisOptions, RedisStore};
 /// let invite = Invite::parse("https://relay.example/#…")?;
 /// let relay = invite.relay().clone();
 /// let transport = RedisTransport::connect(relay, options, RelayConfig::default()).await?;
-/// let (client, driver) = Client::new(Arc::new(transport), ClientConfig::default())?;
-/// tokio::spawn(driver.run());
+/// let (client, driver) = Client::new(transport);
+/// tokio::spawn(driver);
 /// let room = client.join(&invite, "Bot".parse()?)?;
 /// # Ok(())
 /// # }

@@ -12,7 +12,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use anocm_core::{
     Invite, NewRoom, RelayUrl, RoomEvent,
-    client::{Client, ClientConfig, Room},
+    client::{Client, Room},
     relay::RelayConfig,
 };
 use anocm_redis::{ConnectError, RedisOptions, RedisStore, RedisTransport};
@@ -43,8 +43,8 @@ async fn hears(room: &mut Room, text: &str) {
 async fn program(server: &Server, url: &RelayUrl) -> (Client, Arc<RedisTransport>) {
     let connecting = RedisTransport::connect(url.clone(), options(server), RelayConfig::default());
     let transport = Arc::new(connecting.await.unwrap());
-    let (client, driver) = Client::new(transport.clone(), ClientConfig::default()).unwrap();
-    tokio::spawn(driver.run());
+    let (client, driver) = Client::new(transport.clone());
+    tokio::spawn(driver);
     (client, transport)
 }
 

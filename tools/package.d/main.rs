@@ -3,16 +3,9 @@
 mod readme;
 mod relay;
 
-use std::{
-    error::Error,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{error::Error, sync::OnceLock, time::Duration};
 
-use anocm_core::{
-    Command, NewRoom, RoomEvent,
-    client::{Client, ClientConfig},
-};
+use anocm_core::{NewRoom, RoomEvent, client::Client};
 use anocm_ws::client::{WsOptions, WsTransport};
 
 type Failure = Box<dyn Error>;
@@ -31,23 +24,22 @@ async fn main() -> Result<(), Failure> {
 
 async fn conversation() -> Result<(), Failure> {
     let url = relay::serve().await?;
-    let transport = Arc::new(WsTransport::new(&url, WsOptions::default())?);
-    let (client, driver) = Client::new(transport, ClientConfig::default())?;
-    tokio::spawn(driver.run());
+    let (client, driver) = Client::new(WsTransport::new(&url, WsOptions::default())?);
+    tokio::spawn(driver);
     let mut room = client.create(&NewRoom { nickname: "Alice".parse()?, ..NewRoom::default() })?;
-    while !matches!(room.next_event().await, Some(RoomEvent::Entered)) {}
+    room.entered().await?;
     let invite = room.view().invite.ok_or("no invite")?;
     LINK.set(invite.to_link().to_string())?;
 
     let owner = async {
         let heard = loop {
             match room.next_event().await {
-                Some(RoomEvent::Message(message)) => break message.text.as_str().to_owned(),
+                Some(RoomEvent::Message(message)) => break message.text.to_string(),
                 Some(_) => {}
                 None => return Err("the room ended".into()),
             }
         };
-        room.command(Command::Close)?;
+        room.close_for_all()?;
         room.ended().await;
         Ok::<_, Failure>(heard)
     };

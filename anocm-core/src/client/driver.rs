@@ -1,6 +1,12 @@
 //! Moves bytes between a transport and rooms. Its only decision is when to connect.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use rand_core::Rng;
 
@@ -13,7 +19,7 @@ use super::{
 use crate::{
     rng::FastKeyErasureRng,
     room::Connection,
-    secret::Payload,
+    secret::{Payload, Secret},
     time::Timestamp,
     transport::{Closing, Transport, TransportError},
     wire::{Event, WireError},
@@ -26,15 +32,48 @@ const FLUSH: Duration = Duration::from_secs(3);
 /// After a connection has lived this long, the back-off restarts at the first delay.
 const STABLE: Duration = Duration::from_secs(10);
 
-/// The future that moves a client's bytes. It ends after
+/// The future that moves a client's bytes: spawn it, on any executor. It ends after
 /// [`Client::shutdown`](super::Client::shutdown), or when the client and all its rooms are
 /// dropped; dropping it wipes the rooms.
-pub struct Driver {
+#[must_use = "a client does nothing unless its driver is polled, usually in a task of its own"]
+pub struct Driver(Boxed<()>);
+
+impl Driver {
+    pub(super) fn new(
+        transport: Arc<dyn Transport>,
+        config: ClientConfig,
+        jitter: Option<Secret<32>>,
+        registry: Arc<Registry>,
+    ) -> Self {
+        let rng = jitter.map(FastKeyErasureRng::new);
+        let event_loop =
+            EventLoop { transport, config, registry, state: State::Idle, failures: 0, rng };
+        Self(Box::pin(event_loop.run()))
+    }
+}
+
+impl Future for Driver {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Driver(..)")
+    }
+}
+
+/// What the driver runs. Wipes the rooms when it is dropped, polled or not.
+struct EventLoop {
     transport: Arc<dyn Transport>,
     config: ClientConfig,
     registry: Arc<Registry>,
     state: State,
     failures: u32,
+    /// Used only for the jitter of the back-off.
     rng: Option<FastKeyErasureRng>,
 }
 
@@ -46,19 +85,9 @@ enum State {
     Open(Box<Open>),
 }
 
-impl Driver {
-    pub(super) fn new(
-        transport: Arc<dyn Transport>,
-        config: ClientConfig,
-        registry: Arc<Registry>,
-    ) -> Self {
-        // Used only for the jitter of the back-off.
-        let rng = config.randomness.seed().map(FastKeyErasureRng::new);
-        Self { transport, config, registry, state: State::Idle, failures: 0, rng }
-    }
-
+impl EventLoop {
     /// Runs until the client is shut down or dropped.
-    pub async fn run(mut self) {
+    async fn run(mut self) {
         while !self.registry.is_closed() {
             let deadline = self.pump();
             self.step(deadline).await;
@@ -347,14 +376,8 @@ impl Driver {
     }
 }
 
-impl Drop for Driver {
+impl Drop for EventLoop {
     fn drop(&mut self) {
         self.registry.end();
-    }
-}
-
-impl fmt::Debug for Driver {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Driver(..)")
     }
 }

@@ -16,7 +16,7 @@ pub(super) struct Hosted {
     machine: Mutex<Machine>,
     /// Wakes all callers that wait at the handle, so that they look at the room. Notified while no
     /// lock is held, since a waker may run its task inline on the notifying thread.
-    pub(super) events_emitted: Notify,
+    pub(super) events_emitted: Arc<Notify>,
 }
 
 impl Hosted {
@@ -71,7 +71,7 @@ impl Registry {
             return Err(ClientError::TooManyRooms { limit });
         }
         let hosted =
-            Arc::new(Hosted { machine: Mutex::new(machine), events_emitted: Notify::new() });
+            Arc::new(Hosted { machine: Mutex::new(machine), events_emitted: Arc::default() });
         rooms.push(hosted.clone());
         drop(rooms);
         self.wake.notify_one();

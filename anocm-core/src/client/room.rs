@@ -1,6 +1,14 @@
 //! The handle of one room.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use futures_core::{Stream, stream::FusedStream};
+use tokio::sync::futures::OwnedNotified;
 
 use super::registry::{Alive, Hosted, Registry};
 use crate::{
@@ -10,9 +18,15 @@ use crate::{
 };
 
 /// A guest's room. Dropping it wipes the room's state on this side without notifying the other
-/// members; [`Command::Leave`] leaves cleanly.
+/// members; [`leave`](Self::leave) leaves cleanly.
+///
+/// Methods that return a [`MessageId`] queue what they send: they return at once, connected or not.
+/// Later [`RoomEvent::Message`] shows the message in the room's log, or [`RoomEvent::NotSent`]
+/// gives the reason why it, or a change, was not sent; both carry the id.
 pub struct Room {
     hosted: Arc<Hosted>,
+    /// Where the stream of events waits.
+    notified: Option<Pin<Box<OwnedNotified>>>,
     clock: Arc<dyn Clock>,
     registry: Arc<Registry>,
     // Keeps the driver running.
@@ -26,7 +40,7 @@ impl Room {
         registry: Arc<Registry>,
         alive: Arc<Alive>,
     ) -> Self {
-        Self { hosted, clock, registry, _alive: alive }
+        Self { hosted, notified: None, clock, registry, _alive: alive }
     }
 
     /// Waits for the next event; `None` after [`RoomEvent::Ended`]. Cancel safe.
@@ -116,31 +130,34 @@ impl Room {
         self.hosted.machine().history().filter(kept).cloned().collect()
     }
 
-    /// Carries out a command, or queues it. A command that can still be refused later gets an id,
-    /// and [`RoomEvent::NotSent`] reports the refusal.
+    /// Carries out a command, or queues it: the methods of this type in one, for front ends that
+    /// read commands. A command that can still be refused later gets an id, and
+    /// [`RoomEvent::NotSent`] reports the refusal.
     ///
     /// # Errors
     /// [`CommandError`]; then nothing has changed.
     pub fn command(&self, command: Command) -> Result<Option<MessageId>, CommandError> {
-        let result = self.hosted.machine().command(self.clock.now(), command);
+        let now = self.clock.now();
+        self.change(|machine| machine.command(now, command))
+    }
+
+    /// Queues a command, which gets an id.
+    pub(super) fn queue(&self, command: Command) -> Result<MessageId, CommandError> {
+        let now = self.clock.now();
+        self.change(|machine| machine.queue_command(now, command))
+    }
+
+    /// Changes the machine, and notifies the driver and waiting callers.
+    fn change<T>(&self, change: impl FnOnce(&mut Machine) -> T) -> T {
+        let result = change(&mut self.hosted.machine());
         self.hosted.events_emitted.notify_waiters();
         self.registry.wake.notify_one();
         result
     }
 
-    /// Sends a message to all members, with the default retention of the guest and the room.
-    ///
-    /// # Errors
-    /// [`CommandError`]; then nothing has changed.
-    pub fn send(&self, text: &str) -> Result<Option<MessageId>, CommandError> {
-        self.command(Command::Send { text: text.to_owned(), retention: None })
-    }
-
     /// Wipes the room's state on this side immediately.
     pub fn wipe(&self) {
-        self.hosted.machine().wipe();
-        self.hosted.events_emitted.notify_waiters();
-        self.registry.wake.notify_one();
+        self.change(Machine::wipe);
     }
 
     /// Same as [`Client::reconnect`](super::Client::reconnect), for callers that have only the
@@ -153,6 +170,40 @@ impl Room {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+}
+
+/// The room's events, like [`next_event`](Room::next_event), for code that combines streams. A
+/// program may use both. Cancel safe: no event is lost between two polls.
+impl Stream for Room {
+    type Item = RoomEvent;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<RoomEvent>> {
+        let this = self.get_mut();
+        loop {
+            // Begins before the look at the room, so that no notification is missed between them.
+            let notified = this
+                .notified
+                .take()
+                .unwrap_or_else(|| Box::pin(this.hosted.events_emitted.clone().notified_owned()));
+            if let Some(event) = this.try_event() {
+                this.notified = Some(notified);
+                return Poll::Ready(Some(event));
+            }
+            if this.is_terminated() {
+                return Poll::Ready(None);
+            }
+            let notified = this.notified.insert(notified);
+            ready!(notified.as_mut().poll(cx));
+            this.notified = None;
+        }
+    }
+}
+
+impl FusedStream for Room {
+    fn is_terminated(&self) -> bool {
+        let machine = self.hosted.machine();
+        machine.is_over() && !machine.has_events()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Rooms, drivers and callers do not block each other.
 
+mod interface;
 mod settings;
 
 use std::{
@@ -91,8 +92,8 @@ fn a_crowd_comes_and_goes() {
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build();
     let runtime = runtime.unwrap();
     let config = ClientConfig { max_rooms: usize::MAX, ..ClientConfig::default() };
-    let (client, driver) = Client::new(Arc::new(Nowhere(url())), config).unwrap();
-    runtime.spawn(driver.run());
+    let (client, driver) = Client::with_config(Nowhere(url()), config).unwrap();
+    runtime.spawn(driver);
     let (done, finished) = mpsc::channel();
     for thread in 0..THREADS {
         let (client, done) = (client.clone(), done.clone());
@@ -154,8 +155,8 @@ impl Link for RudeLink {
 #[tokio::test(start_paused = true)]
 async fn a_relay_that_never_lets_go_holds_up_nobody() {
     let rude = Arc::new(Rude(url()));
-    let (client, driver) = Client::new(rude, ClientConfig::default()).unwrap();
-    tokio::spawn(driver.run());
+    let (client, driver) = Client::new(rude);
+    tokio::spawn(driver);
     let mut room = client.create(&NewRoom::default()).unwrap();
     let given_up = async {
         while let Some(event) = room.next_event().await {
@@ -170,8 +171,8 @@ async fn a_relay_that_never_lets_go_holds_up_nobody() {
 
 #[tokio::test(start_paused = true)]
 async fn everybody_who_waits_at_a_room_hears_that_it_is_over() {
-    let (client, driver) = Client::new(Arc::new(Nowhere(url())), ClientConfig::default()).unwrap();
-    tokio::spawn(driver.run());
+    let (client, driver) = Client::new(Nowhere(url()));
+    tokio::spawn(driver);
     let room = client.join(&invite(0, 0), "Bob".parse().unwrap()).unwrap();
     let all = async {
         tokio::join!(room.entered(), room.entered(), room.ended(), async {
@@ -198,8 +199,8 @@ async fn who_waits_to_be_in_hears_it_and_no_event_is_lost() {
     let store = MemoryStore::new(clock.clone(), MemoryLimits::default()).unwrap();
     let relay = Relay::new(store, clock, RelayConfig::default()).unwrap();
     let transport = Arc::new(relay.transport());
-    let (client, driver) = Client::new(transport, ClientConfig::default()).unwrap();
-    tokio::spawn(driver.run());
+    let (client, driver) = Client::new(transport);
+    tokio::spawn(driver);
     let mut room = client.create(&NewRoom::default()).unwrap();
     tokio::time::timeout(PATIENCE, room.entered()).await.unwrap().unwrap();
     assert!(room.view().me.is_some());
@@ -240,8 +241,8 @@ fn counted(failing: usize, config: ClientConfig) -> (Client, Arc<AtomicUsize>) {
     let connections = Arc::new(AtomicUsize::new(0));
     let inner = relay.transport();
     let transport = Counting { inner, failing, connections: connections.clone() };
-    let (client, driver) = Client::new(Arc::new(transport), config).unwrap();
-    tokio::spawn(driver.run());
+    let (client, driver) = Client::with_config(transport, config).unwrap();
+    tokio::spawn(driver);
     (client, connections)
 }
 

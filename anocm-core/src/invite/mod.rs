@@ -11,7 +11,7 @@ mod link;
 mod qr;
 mod relay_url;
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use zeroize::Zeroizing;
 
@@ -35,6 +35,7 @@ use crate::{id::RoomAddress, secret::Secret};
 /// let link = invite.to_link();
 /// assert!(link.starts_with("https://relay.example/chat/#AQ"));
 /// assert_eq!(Invite::parse(&link)?, invite);
+/// assert_eq!(link.parse::<Invite>()?, invite);
 ///
 /// // Any typo is noticed, in the host as well.
 /// let typo = link.replace("relay", "delay");
@@ -111,6 +112,15 @@ impl Invite {
     #[must_use]
     pub fn secret(&self) -> &Secret<32> {
         &self.secret
+    }
+}
+
+impl FromStr for Invite {
+    type Err = InviteError;
+
+    /// Like [`Invite::parse`].
+    fn from_str(link: &str) -> Result<Self, InviteError> {
+        Self::parse(link)
     }
 }
 

@@ -157,6 +157,7 @@ impl RelayUrl {
 impl FromStr for RelayUrl {
     type Err = InviteError;
 
+    /// Like [`RelayUrl::parse`].
     fn from_str(url: &str) -> Result<Self, InviteError> {
         Self::parse(url)
     }

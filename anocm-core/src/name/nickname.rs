@@ -1,6 +1,6 @@
 //! Nicknames.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, ops::Deref, str::FromStr};
 
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroize;
@@ -76,6 +76,32 @@ impl Nickname {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl Deref for Nickname {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl AsRef<str> for Nickname {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl PartialEq<str> for Nickname {
+    fn eq(&self, other: &str) -> bool {
+        self.as_str() == other
+    }
+}
+
+impl PartialEq<&str> for Nickname {
+    fn eq(&self, other: &&str) -> bool {
+        self.as_str() == *other
     }
 }
 

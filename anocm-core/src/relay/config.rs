@@ -13,11 +13,10 @@ use crate::{
 /// ```
 /// use anocm_core::relay::RelayConfig;
 ///
-/// let mut config = RelayConfig::default();
-/// config.max_connections = 500;
+/// let config = RelayConfig { max_connections: 500, ..RelayConfig::default() };
+/// assert_eq!(config.check(), Ok(()));
 /// ```
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct RelayConfig {
     /// How long a new connection may take to send its hello. 10 s.
     pub hello_timeout: Duration,
@@ -90,7 +89,6 @@ pub struct Rate {
 
 /// The upper limits of a room's policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct PolicyLimits {
     /// Retention of messages, and of commits and joins. 30 days, which is also the absolute
     /// maximum.

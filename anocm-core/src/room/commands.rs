@@ -24,31 +24,39 @@ impl Machine {
         command: Command,
     ) -> Result<Option<MessageId>, CommandError> {
         self.set_now(now);
-        let named = match command {
-            Command::Leave => {
-                self.leave(now);
-                None
-            }
-            Command::Typing => {
-                self.typing(now)?;
-                None
-            }
+        match command {
+            Command::Leave => self.leave(now),
+            Command::Typing => self.typing(now)?,
             Command::SetGuestRetention(guest) => {
                 self.guest = guest;
                 if let Some(room) = self.session().map(|session| session.settings().retention) {
                     self.history.cut(&room, guest);
                 }
-                None
             }
             Command::Close => {
                 self.inside()?.owner_token().ok().flatten().ok_or(CommandError::NotAllowed)?;
                 self.begin_to_close(now);
-                None
             }
-            queued => Some(self.queue(now, queued)?),
-        };
+            queued => return self.queue_command(now, queued).map(Some),
+        }
         self.handle_timeout(now);
-        Ok(named)
+        Ok(None)
+    }
+
+    /// Queues a command that can still fail later, and returns its id.
+    ///
+    /// # Errors
+    /// [`CommandError`]; the room is unchanged then. [`CommandError::NotAllowed`] for a command that
+    /// is not queued.
+    pub(crate) fn queue_command(
+        &mut self,
+        now: Timestamp,
+        command: Command,
+    ) -> Result<MessageId, CommandError> {
+        self.set_now(now);
+        let id = self.queue(now, command)?;
+        self.handle_timeout(now);
+        Ok(id)
     }
 
     fn queue(&mut self, now: Timestamp, command: Command) -> Result<MessageId, CommandError> {
@@ -120,8 +128,8 @@ impl Machine {
                 self.within_policy(&retention)?;
                 Change::SetRetention(retention)
             }
-            _ if role == Role::Member => return Err(CommandError::NotAllowed),
-            _ => Change::ReplaceInvite,
+            Command::ReplaceInvite if role != Role::Member => Change::ReplaceInvite,
+            _ => return Err(CommandError::NotAllowed),
         })
     }
 

@@ -2,7 +2,16 @@
 
 use crate::setting::SettingError;
 
-/// Settings of the embedder.
+/// Settings of the embedder for every room of a client.
+///
+/// # Examples
+/// ```
+/// use anocm_core::{client::ClientConfig, room::MachineConfig};
+///
+/// let rooms = MachineConfig { presence: false, ..MachineConfig::default() };
+/// let config = ClientConfig { rooms, ..ClientConfig::default() };
+/// assert_eq!(config.check(), Ok(()));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MachineConfig {
     /// Whether to send presence heartbeats to the other members. Costs one live entry a minute in a

@@ -189,24 +189,31 @@ pub enum Trouble {
     },
 }
 
-/// Why a room is over for this guest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a room is over for this guest. An error where a caller needs the room, as in
+/// `client::Room::entered`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Ended {
     /// The guest left.
+    #[error("this guest left the room")]
     Left,
     /// The guest was removed.
+    #[error("another member removed this guest")]
     Removed {
         /// The member that removed the guest.
         by: MemberId,
     },
     /// The room ended.
+    #[error("the room is over: {0}")]
     Closed(CloseReason),
     /// The guest could not join, or not rejoin.
+    #[error(transparent)]
     NotLetIn(JoinFailure),
     /// The relay turned out dishonest, and the room cannot go on safely.
+    #[error("the relay is dishonest, and the room cannot go on safely")]
     DishonestRelay,
     /// The guest wiped the room.
+    #[error("this guest wiped the room")]
     Wiped,
 }
 

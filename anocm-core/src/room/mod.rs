@@ -66,4 +66,7 @@ pub use config::MachineConfig;
 pub use event::{Connection, Ended, JoinFailure, Message, RoomEvent, RoomView, Trouble};
 pub use machine::{Machine, Ticket};
 
-pub use crate::session::MessageText;
+pub use crate::{
+    id::MemberKey,
+    session::{Departure, Member, MessageText, Role, SafetyCode, SessionError},
+};

@@ -14,6 +14,9 @@
 //! The group is MLS (RFC 9420) by OpenMLS, ciphersuite 0x0003. Every entry belongs to the epoch
 //! that is current at its place in the log, so the keys of an epoch are erased as soon as it ends.
 //! The rules for accepting commits are in one module, and all members decide alike.
+//!
+//! **Not part of what this crate promises**: public for its tests, benchmarks and fuzz targets, and
+//! changed without notice. What a front end needs of it, [`room`](crate::room) exports.
 
 mod commit;
 mod commit_builder;

@@ -28,7 +28,7 @@ const EMOJI_BITS: usize = 6;
 ///
 /// # Examples
 /// ```
-/// # fn show(code: &anocm_core::session::SafetyCode) {
+/// # fn show(code: &anocm_core::room::SafetyCode) {
 /// println!("{}", code.emoji().join(" "));
 /// println!("{}", code.words().join(" "));
 /// # }

@@ -1,10 +1,24 @@
 //! The text of a message, wiped when its last clone is dropped.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, ops::Deref, sync::Arc};
 
 use zeroize::Zeroizing;
 
 /// Text that is wiped when its last clone is dropped. Cheap to clone; never printed by `Debug`.
+///
+/// It is a `str` as far as reading goes. `Display` prints it as it was sent: pass it through
+/// [`clean_text`](crate::name::clean_text) before it reaches a terminal or another screen that
+/// interprets characters.
+///
+/// # Examples
+/// ```
+/// use anocm_core::room::MessageText;
+///
+/// let text = MessageText::new("!roll 2d6".to_owned());
+/// assert_eq!(text.strip_prefix("!roll "), Some("2d6"));
+/// assert_eq!(text, "!roll 2d6");
+/// assert_eq!(format!("{text}, {text:?}"), "!roll 2d6, MessageText(..)");
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct MessageText(Arc<Zeroizing<String>>);
 
@@ -15,8 +29,7 @@ impl MessageText {
         Self(Arc::new(Zeroizing::new(text)))
     }
 
-    /// Returns the text as it was sent. Pass it through [`clean_text`](crate::name::clean_text)
-    /// before displaying it.
+    /// Returns the text as it was sent.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -26,6 +39,38 @@ impl MessageText {
     #[cfg(test)]
     pub(crate) fn is_last(&self) -> bool {
         Arc::strong_count(&self.0) == 1
+    }
+}
+
+impl Deref for MessageText {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl AsRef<str> for MessageText {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl PartialEq<str> for MessageText {
+    fn eq(&self, other: &str) -> bool {
+        self.as_str() == other
+    }
+}
+
+impl PartialEq<&str> for MessageText {
+    fn eq(&self, other: &&str) -> bool {
+        self.as_str() == *other
+    }
+}
+
+impl fmt::Display for MessageText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self)
     }
 }
 

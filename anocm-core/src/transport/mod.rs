@@ -2,6 +2,8 @@
 
 mod memory;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 pub use memory::{InProcess, pair};
 
@@ -61,6 +63,19 @@ pub trait Transport: Send + Sync + 'static {
 
     /// Opens a link to the relay.
     async fn connect(&self) -> Result<Box<dyn Link>, TransportError>;
+}
+
+/// A shared transport, for a program that keeps a handle of it.
+#[cfg_attr(not(target_arch = "wasm32"), async_trait)]
+#[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
+impl<T: Transport + ?Sized> Transport for Arc<T> {
+    fn relay(&self) -> &RelayUrl {
+        (**self).relay()
+    }
+
+    async fn connect(&self) -> Result<Box<dyn Link>, TransportError> {
+        (**self).connect().await
+    }
 }
 
 /// One side of an open connection. See [`Transport`] for the contract.

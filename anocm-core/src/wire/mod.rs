@@ -3,6 +3,12 @@
 //! A connection begins with one [`ClientHello`] and one [`RelayHello`]. After that the client
 //! sends [`ClientFrame`]s and the relay [`RelayFrame`]s, each a whole message of the transport,
 //! encoded with postcard. docs/protocol.md describes them byte by byte.
+//!
+//! What stores and front ends use is promised like the rest of the crate: [`Entry`], [`Genesis`],
+//! [`NextEpoch`], [`Page`], [`LogItem`], [`Policy`], [`CloseReason`], [`Posture`], [`Refusal`],
+//! [`MAX_FRAME`] and what they contain. The frames themselves ([`ClientFrame`], [`RelayFrame`],
+//! [`Request`], [`Reply`], [`Event`], the hellos) and their encoding follow the protocol's version,
+//! and may change in any release.
 
 mod codec;
 mod entry;

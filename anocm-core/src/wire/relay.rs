@@ -1,6 +1,6 @@
 //! What a relay sends: replies and events.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -242,4 +242,14 @@ pub enum CloseReason {
     Age,
     /// No connection used it for its linger, or the store lost it.
     Gone,
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Owner => "its owner closed it",
+            Self::Age => "it reached its largest age",
+            Self::Gone => "no connection used it for its linger time, or the relay lost it",
+        })
+    }
 }

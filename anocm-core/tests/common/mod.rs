@@ -16,7 +16,7 @@ use std::{sync::Arc, time::Duration};
 
 use anocm_core::{
     Command, Invite, MemberId, NewRoom, Nickname, RelayUrl, Retention, RoomEvent, TokioClock,
-    client::{Client, ClientConfig, Room},
+    client::{Client, Room},
     relay::{Relay, RelayConfig},
     room::{Ended, Message},
     store::{MemoryLimits, MemoryStore},
@@ -93,16 +93,16 @@ pub struct Guest {
 
 impl Guest {
     pub fn opening(reach: Arc<dyn Transport>, name: &str, new: NewRoom) -> Self {
-        let (client, driver) = Client::new(reach, ClientConfig::default()).unwrap();
-        tokio::spawn(driver.run());
+        let (client, driver) = Client::new(reach);
+        tokio::spawn(driver);
         let nickname = name.parse().unwrap();
         let room = client.create(&NewRoom { nickname, ..new }).unwrap();
         Self { client, room }
     }
 
     pub fn knocking(reach: Arc<dyn Transport>, invite: &Invite, name: &str) -> Self {
-        let (client, driver) = Client::new(reach, ClientConfig::default()).unwrap();
-        tokio::spawn(driver.run());
+        let (client, driver) = Client::new(reach);
+        tokio::spawn(driver);
         let room = client.join(invite, name.parse::<Nickname>().unwrap()).unwrap();
         Self { client, room }
     }

@@ -67,6 +67,16 @@ impl WsOptions {
         Ok(())
     }
 
+    /// Checks that every option is in its range. A transport checks them as well, and whether the
+    /// proxy and the certificates can be used.
+    ///
+    /// # Errors
+    /// [`SettingError`] names the first field that is out of its range.
+    pub fn check(&self) -> Result<(), SettingError> {
+        self.connect_timeout()?;
+        self.timing.check()
+    }
+
     fn connect_timeout(&self) -> Result<Duration, SettingError> {
         let usual = if self.socks5.is_some() { PROXY_TIMEOUT } else { DIRECT_TIMEOUT };
         let within = self.connect_within.unwrap_or(usual);
@@ -200,5 +210,7 @@ mod tests {
         let told = WsOptions { connect_within: Some(Duration::from_secs(300)), ..proxied.clone() };
         let patience = [straight, proxied, told].map(|options| options.connect_timeout().unwrap());
         assert_eq!(patience.map(|within| within.as_secs()), [30, 120, 300]);
+        let never = WsOptions { connect_within: Some(Duration::MAX), ..WsOptions::default() };
+        assert_eq!(never.check().unwrap_err().field, "connect_within");
     }
 }

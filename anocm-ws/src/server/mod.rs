@@ -24,6 +24,8 @@ mod upgrade;
 use std::{future::Future, time::Duration};
 
 use anocm_core::{transport::Link, wire::MAX_HELLO};
+/// The web framework whose `Router` this module returns and serves.
+pub use axum;
 use axum::{
     Router,
     extract::Request,

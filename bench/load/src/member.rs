@@ -68,8 +68,8 @@ impl Member {
         config.connect_timeout = PATIENCE;
         config.greeting_timeout = PATIENCE;
         config.answer_timeout = PATIENCE;
-        let (client, driver) = Client::new(Arc::new(transport), config)?;
-        let driving = tokio::spawn(driver.run());
+        let (client, driver) = Client::with_config(transport, config)?;
+        let driving = tokio::spawn(driver);
         Ok(Self { room: begin(&client)?, client, axe, driving })
     }
 

@@ -2,8 +2,7 @@
 
 use anocm_core::{
     Command, GuestRetention, MessageId, NicknameError,
-    room::CommandError,
-    session::{Member, Role},
+    room::{CommandError, Member, Role},
 };
 
 use crate::{
@@ -143,7 +142,7 @@ fn retain<R: Room>(room: &R, typed: &Typed) -> Result<Done, ActError> {
 
 #[cfg(test)]
 mod tests {
-    use anocm_core::{session::Role, testing::sample};
+    use anocm_core::{room::Role, testing::sample};
 
     use super::*;
     use crate::{commands::parse, room::script::Scripted};

@@ -113,8 +113,8 @@ fn start(transport: Arc<dyn Transport>, common: &Common) -> Result<Client, Conne
     if let Some(within) = common.connect_within {
         config.connect_timeout = within.saturating_add(SPARE);
     }
-    let (client, driver) = Client::new(transport, config)?;
-    tokio::spawn(driver.run());
+    let (client, driver) = Client::with_config(transport, config)?;
+    tokio::spawn(driver);
     Ok(client)
 }
 

@@ -3,8 +3,7 @@
 use anocm_core::{
     MemberId,
     name::clean_text,
-    room::RoomView,
-    session::{Member, Role},
+    room::{Member, Role, RoomView},
 };
 
 /// Returns a member's label, as shown everywhere: `Bob #7K2Q`. A name alone is never sufficient.

@@ -8,8 +8,7 @@ use std::{
 
 use anocm_core::{
     MessageId, RoomEvent,
-    room::{Message, RoomView},
-    session::SafetyCode,
+    room::{Message, RoomView, SafetyCode},
 };
 use zeroize::Zeroizing;
 

@@ -2,8 +2,7 @@
 
 use anocm_core::{
     RoomEvent,
-    room::{Connection, Ended, Message, RoomView, Trouble},
-    session::{Departure, SafetyCode},
+    room::{Connection, Departure, Ended, Message, RoomView, SafetyCode, Trouble},
     wire::{CloseReason, Posture},
 };
 
@@ -188,7 +187,7 @@ pub(crate) fn safety(code: &SafetyCode, ascii: bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use anocm_core::{session::Role, testing::sample};
+    use anocm_core::{room::Role, testing::sample};
 
     use super::*;
 

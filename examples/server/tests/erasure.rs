@@ -11,7 +11,7 @@ use std::{
 
 use anocm_core::{
     Command, NewRoom, RelayUrl, Retention, RoomEvent,
-    client::{Client, ClientConfig, Room},
+    client::{Client, Room},
     testing::network::{Direction, Network},
     transport::{Link, Transport, TransportError},
 };
@@ -56,8 +56,8 @@ impl<T: Transport> Transport for KnownAs<T> {
 fn guest(network: &Network, line: usize, known_as: &RelayUrl, url: &RelayUrl) -> Client {
     let transport = Arc::new(WsTransport::new(url, WsOptions::default()).unwrap());
     let transport = Arc::new(KnownAs(known_as.clone(), network.transport(line, transport)));
-    let (client, driver) = Client::new(transport, ClientConfig::default()).unwrap();
-    tokio::spawn(driver.run());
+    let (client, driver) = Client::new(transport);
+    tokio::spawn(driver);
     client
 }
 

@@ -25,14 +25,13 @@ fn known_as(url: &str) -> Arc<dyn Transport> {
 #[tokio::test]
 async fn an_invite_names_the_relay_that_the_transport_reaches() {
     let transport = known_as("https://a.example/");
-    let (client, driver) = Client::new(transport, ClientConfig::default()).unwrap();
-    tokio::spawn(driver.run());
+    let (client, driver) = Client::new(transport);
+    tokio::spawn(driver);
     let room = client.create(&NewRoom::default()).unwrap();
     room.entered().await.unwrap();
     let invite = room.view().invite.unwrap();
     assert_eq!(invite.relay().to_string(), "https://a.example/");
-    let (other, _driver) =
-        Client::new(known_as("https://b.example/"), ClientConfig::default()).unwrap();
+    let (other, _driver) = Client::new(known_as("https://b.example/"));
     let refused = other.join(&invite, "Bob".parse().unwrap());
     assert_eq!(refused.err(), Some(ClientError::OtherRelay));
 }
@@ -42,7 +41,7 @@ fn a_client_that_cannot_work_is_refused_by_the_name_of_the_setting() {
     let refused = |change: fn(&mut ClientConfig)| {
         let mut config = ClientConfig::default();
         change(&mut config);
-        Client::new(Arc::new(Nowhere(url())), config).err().unwrap().field
+        Client::with_config(Nowhere(url()), config).err().unwrap().field
     };
     assert_eq!(refused(|config| config.greeting_timeout = Duration::ZERO), "greeting_timeout");
     assert_eq!(refused(|config| config.greeting_timeout = Duration::MAX), "greeting_timeout");
@@ -70,7 +69,7 @@ fn a_relay_or_a_store_that_cannot_work_is_refused_by_the_name_of_the_setting() {
 
 #[test]
 fn a_room_that_cannot_be_is_refused_by_the_name_of_the_setting() {
-    let (client, _driver) = Client::new(Arc::new(Nowhere(url())), ClientConfig::default()).unwrap();
+    let (client, _driver) = Client::new(Nowhere(url()));
     let refused = |change: fn(&mut NewRoom)| {
         let mut new = NewRoom::default();
         change(&mut new);
@@ -92,7 +91,7 @@ fn a_room_that_cannot_be_is_refused_by_the_name_of_the_setting() {
 #[test]
 fn a_room_too_many_is_refused_by_the_client_and_one_that_ended_makes_room() {
     let config = ClientConfig { max_rooms: 2, ..ClientConfig::default() };
-    let (client, _driver) = Client::new(Arc::new(Nowhere(url())), config).unwrap();
+    let (client, _driver) = Client::with_config(Nowhere(url()), config).unwrap();
     let open = || client.create(&NewRoom::default());
     let (first, _second) = (open().unwrap(), open().unwrap());
     assert_eq!(open().err(), Some(ClientError::TooManyRooms { limit: 2 }));
@@ -102,9 +101,8 @@ fn a_room_too_many_is_refused_by_the_client_and_one_that_ended_makes_room() {
 
 #[tokio::test(start_paused = true)]
 async fn a_room_that_has_to_wait_for_others_of_its_client_says_so() {
-    let (client, driver) =
-        Client::new(known_as("https://a.example/"), ClientConfig::default()).unwrap();
-    tokio::spawn(driver.run());
+    let (client, driver) = Client::new(known_as("https://a.example/"));
+    tokio::spawn(driver);
     let mut delayed = 0;
     for _ in 0..13 {
         let mut room = client.create(&NewRoom::default()).unwrap();

@@ -7,7 +7,7 @@ use rand_core::SeedableRng;
 
 use crate::{
     TokioClock,
-    client::{Client, ClientConfig, Room},
+    client::{Client, Room},
     id::{Epoch, Seq},
     relay::{Relay, RelayConfig},
     room::{Message, NewRoom, RoomEvent, Trouble},
@@ -102,8 +102,8 @@ impl Stage {
 
     fn client(&self) -> Client {
         let reach = Arc::new(self.relay.transport());
-        let (client, driver) = Client::new(reach, ClientConfig::default()).unwrap();
-        tokio::spawn(driver.run());
+        let (client, driver) = Client::new(reach);
+        tokio::spawn(driver);
         client
     }
 

@@ -68,7 +68,6 @@ struct State {
 
 /// The capacity of a [`MemoryStore`].
 #[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
 pub struct MemoryLimits {
     /// Maximum number of rooms. 100,000 by default.
     pub max_rooms: usize,

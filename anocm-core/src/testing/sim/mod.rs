@@ -1,7 +1,10 @@
-//! Simulates a whole conversation from a seed: guests join, send, leave, are removed and lose their
-//! connections, in virtual time, over the real client, relay and memory store.
+//! Simulations in virtual time, over the real client, relay and memory store.
 //!
-//! [`simulate`] never panics: it returns the violation with its seed, which replays it.
+//! [`Simulation::run`] runs an embedder's own actors: a bot, a front end, a whole program.
+//!
+//! [`simulate`] plays a whole conversation from a seed: guests join, send, leave, are removed and
+//! lose their connections. It never panics: it returns the violation with its seed, which replays
+//! it.
 //!
 //! # Examples
 //! ```
@@ -14,11 +17,13 @@
 mod check;
 mod guest;
 mod script;
+mod simulation;
 mod world;
 
 use std::{fmt, time::Duration};
 
-use self::world::World;
+pub use self::simulation::{Simulation, SimulationConfig, SimulationError};
+use self::{simulation::in_virtual_time, world::World};
 
 /// The size of a simulation.
 #[derive(Clone, Copy, Debug)]
@@ -81,15 +86,11 @@ impl std::error::Error for Violation {}
 /// The first [`Violation`].
 pub fn simulate(seed: u64, plan: Plan) -> Result<Report, Violation> {
     let violation = |what| Violation { seed, what };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .map_err(|error| violation(error.to_string()))?;
-    runtime.block_on(async {
+    in_virtual_time(async {
         let world = World::new(seed, plan);
         let mut world = world.map_err(|error| violation(error.to_string()))?;
         let result = world.play().await;
         result.map_err(|what| violation(format!("{what}\nscript:\n{}", world.script())))
     })
+    .map_err(|error| violation(error.to_string()))?
 }

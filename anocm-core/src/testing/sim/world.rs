@@ -12,17 +12,9 @@ use std::{
 use chacha20::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
-use super::{Plan, Report, check, guest::Guest};
+use super::{Plan, Report, Simulation, SimulationConfig, check, guest::Guest};
 use crate::{
-    SettingError,
-    client::{Client, ClientConfig},
-    invite::Invite,
-    name::Nickname,
-    relay::{Relay, RelayConfig},
-    room::NewRoom,
-    store::{MemoryLimits, MemoryStore},
-    testing::network::Network,
-    time::TokioClock,
+    SettingError, invite::Invite, name::Nickname, room::NewRoom, testing::network::Network,
 };
 
 /// Part of every message; must occur in no frame.
@@ -34,8 +26,7 @@ pub(super) struct World {
     pub(super) network: Network,
     pub(super) guests: Vec<Guest>,
     pub(super) said: usize,
-    relay: Arc<Relay>,
-    clock: Arc<TokioClock>,
+    simulation: Simulation,
     leaked: Arc<AtomicBool>,
     script: String,
     started: tokio::time::Instant,
@@ -43,10 +34,10 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(seed: u64, plan: Plan) -> Result<Self, SettingError> {
-        let clock = Arc::new(TokioClock::new());
-        let store = MemoryStore::new(clock.clone(), MemoryLimits::default())?;
-        let relay = Relay::new(store, clock.clone(), RelayConfig::default())?;
-        let network = Network::new(seed, plan.max_delay);
+        let max_delay = plan.max_delay;
+        let simulation =
+            Simulation::new(SimulationConfig { seed, max_delay, ..SimulationConfig::default() })?;
+        let network = simulation.network().clone();
         let leaked = Arc::new(AtomicBool::new(false));
         let found = leaked.clone();
         network.inspect(Arc::new(move |_, frame| {
@@ -60,8 +51,7 @@ impl World {
             network,
             guests: Vec::new(),
             said: 0,
-            relay,
-            clock,
+            simulation,
             leaked,
             script: String::new(),
             started: tokio::time::Instant::now(),
@@ -105,20 +95,9 @@ impl World {
         tokio::time::sleep(duration).await;
     }
 
-    fn client(&mut self, line: usize) -> Result<Client, String> {
-        let mut config = ClientConfig::new(self.clock.clone());
-        let mut seed = [0; 32];
-        self.rng.fill_bytes(&mut seed);
-        config.dangerous().seed(seed);
-        let transport = Arc::new(self.network.transport(line, Arc::new(self.relay.transport())));
-        let (client, driver) = Client::new(transport, config).map_err(|error| error.to_string())?;
-        tokio::spawn(driver.run());
-        Ok(client)
-    }
-
     async fn open(&mut self) -> Result<(), String> {
         self.note("guest 0 opens the room");
-        let client = self.client(0)?;
+        let client = self.simulation.client();
         let room = client.create(&NewRoom::default()).map_err(|error| error.to_string())?;
         self.guests.push(Guest::new(client, room));
         self.pause(Duration::from_secs(3)).await;
@@ -148,9 +127,8 @@ impl World {
     pub(super) fn join(&mut self, invite: &Invite) {
         let number = self.guests.len();
         let nickname = format!("guest {number}").parse::<Nickname>().unwrap_or_default();
-        if let Ok(client) = self.client(number)
-            && let Ok(room) = client.join(invite, nickname)
-        {
+        let client = self.simulation.client();
+        if let Ok(room) = client.join(invite, nickname) {
             self.guests.push(Guest::new(client, room));
         }
     }

@@ -111,7 +111,7 @@ impl Churn {
             count(&self.vanished);
             return Ok(());
         }
-        owner.room.command(Command::Close)?;
+        owner.room.close_for_all()?;
         owner.until(self.within, |event| matches!(event, RoomEvent::Ended(_)).then_some(())).await
     }
 

@@ -1,6 +1,6 @@
 //! Input lines.
 
-use anocm_core::{Command, MemberId, Nickname, Retention, RoomRetention, session::Role};
+use anocm_core::{Command, MemberId, Nickname, Retention, RoomRetention, room::Role};
 use data_encoding::HEXLOWER_PERMISSIVE;
 use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;

@@ -2,8 +2,7 @@
 
 use anocm_core::{
     RoomEvent, Timestamp,
-    room::{Ended, RoomView, Trouble},
-    session::Departure,
+    room::{Departure, Ended, RoomView, Trouble},
     wire::CloseReason,
 };
 use serde::Serialize;

@@ -2,8 +2,9 @@ use std::time::Duration;
 
 use anocm_core::{
     MessageId, Retention, Timestamp,
-    room::{CommandError, Connection, Ended, JoinFailure, SendFailure, Trouble},
-    session::{Departure, Member, Role},
+    room::{
+        CommandError, Connection, Departure, Ended, JoinFailure, Member, Role, SendFailure, Trouble,
+    },
     testing::sample,
     transport::TransportError,
     wire::Refusal,

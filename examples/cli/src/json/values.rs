@@ -2,8 +2,7 @@
 
 use anocm_core::{
     Retention, RoomRetention, Timestamp,
-    room::{Connection, Message, RoomView},
-    session::{Member, SafetyCode},
+    room::{Connection, Member, Message, RoomView, SafetyCode},
     wire::Posture,
 };
 use data_encoding::HEXLOWER;

@@ -2,8 +2,7 @@ use std::time::Duration;
 
 use anocm_core::{
     Command, Retention, Timestamp,
-    room::{CommandError, Ended},
-    session::{Member, Role},
+    room::{CommandError, Ended, Member, Role},
     testing::sample,
 };
 use tokio::sync::mpsc;

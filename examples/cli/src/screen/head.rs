@@ -1,8 +1,7 @@
 //! The header and the list of members: the state of the room.
 
 use anocm_core::{
-    room::{Connection, RoomView},
-    session::{Member, Role},
+    room::{Connection, Member, Role, RoomView},
     wire::Posture,
 };
 use ratatui::{

@@ -196,7 +196,7 @@ impl State {
     }
 
     /// Returns the members of the room that are typing.
-    pub(super) fn typing<'a>(&self, view: &'a RoomView) -> Vec<&'a anocm_core::session::Member> {
+    pub(super) fn typing<'a>(&self, view: &'a RoomView) -> Vec<&'a anocm_core::room::Member> {
         view.members
             .iter()
             .filter(|member| Some(member.id) != view.me)
@@ -227,7 +227,7 @@ fn shown(most: Duration, view: &RoomView) -> Duration {
 mod tests {
     use anocm_core::{
         Retention,
-        session::{Member, Role},
+        room::{Member, Role},
         testing::sample,
     };
 

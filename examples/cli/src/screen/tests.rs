@@ -4,7 +4,7 @@ use std::{
     os::fd::OwnedFd,
 };
 
-use anocm_core::{session::Role, testing::sample};
+use anocm_core::{room::Role, testing::sample};
 use rustix::pipe::{PipeFlags, pipe_with};
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;

@@ -2,8 +2,7 @@ use std::{io::Write, sync::mpsc::Receiver, time::Duration};
 
 use anocm_core::{
     MessageId, Retention,
-    room::{Connection, RoomView, SendFailure},
-    session::Role,
+    room::{Connection, Role, RoomView, SendFailure},
     testing::sample,
     transport::TransportError,
 };

@@ -11,7 +11,7 @@ use std::{
 
 use anocm_core::{
     Command, Invite, RoomEvent,
-    client::{Client, ClientConfig, Room},
+    client::{Client, Room},
 };
 use anocm_guard::testing::occurrences;
 use anocm_ws::client::{WsOptions, WsTransport};
@@ -146,8 +146,8 @@ impl Guest {
 /// Starts a client of the relay of an invite.
 fn client(invite: &Invite) -> Client {
     let transport = Arc::new(WsTransport::new(invite.relay(), WsOptions::default()).unwrap());
-    let (client, driver) = Client::new(transport, ClientConfig::default()).unwrap();
-    tokio::spawn(driver.run());
+    let (client, driver) = Client::new(transport);
+    tokio::spawn(driver);
     client
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anocm_core::{
     NewRoom, RelayUrl, RoomEvent,
-    client::{Client, ClientConfig, Room},
+    client::{Client, Room},
 };
 use anocm_ws::client::{WsOptions, WsTransport};
 use tokio::runtime::Runtime;
@@ -40,8 +40,8 @@ impl Speaker {
         let runtime = runtime.unwrap();
         let url = RelayUrl::parse(&server.url).unwrap();
         let transport = Arc::new(WsTransport::new(&url, WsOptions::default()).unwrap());
-        let (client, driver) = Client::new(transport, ClientConfig::default()).unwrap();
-        runtime.spawn(driver.run());
+        let (client, driver) = Client::new(transport);
+        runtime.spawn(driver);
         // A tenth is reserved for entries other than messages.
         let max_entries = u32::try_from(messages * 2).unwrap();
         let new = NewRoom { nickname: name.parse().unwrap(), max_entries, ..NewRoom::default() };

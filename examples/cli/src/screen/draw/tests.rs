@@ -2,8 +2,7 @@ use std::time::Duration;
 
 use anocm_core::{
     Invite, RelayUrl, Retention, RoomAddress, RoomEvent, Secret,
-    room::{Connection, Message},
-    session::{Member, Role},
+    room::{Connection, Member, Message, Role},
     testing::sample,
     transport::TransportError,
     wire::Posture,
