@@ -109,7 +109,7 @@ pub mod relay;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use duration::{DurationError, parse_duration};
+pub use duration::{DurationError, FormattedDuration, format_duration, parse_duration};
 pub use id::{Epoch, MemberId, MessageId, RoomAddress, Seq};
 pub use invite::{Invite, InviteError, RelayUrl};
 pub use name::{Nickname, NicknameError};
