@@ -172,10 +172,10 @@ async fn ended(task: &mut JoinHandle<()>) {
 #[non_exhaustive]
 pub enum ServeError {
     /// The task that accepts connections has panicked.
-    #[error("what accepts connections has stopped")]
+    #[error("the listener has stopped")]
     Listener,
     /// A task of the relay has panicked, see [`Relay::failed`].
-    #[error("what looks after the rooms has stopped")]
+    #[error("a task of the relay has stopped")]
     Relay,
 }
 
