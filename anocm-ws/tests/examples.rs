@@ -43,8 +43,8 @@ async fn entered(room: &mut Room) {
     while !matches!(soon(room.next_event()).await.expect("it ended"), RoomEvent::Entered) {}
 }
 
-/// Opens a room, joins it, and sends a message. Returns the two clients.
-async fn talk(url: &RelayUrl, options: &WsOptions) -> [Client; 2] {
+/// Opens a room, joins it, and sends a message. Returns what keeps both members in the room.
+async fn talk(url: &RelayUrl, options: &WsOptions) -> [(Client, Room); 2] {
     let (alice, bob) = (client(url, options), client(url, options));
     let new = NewRoom { nickname: "Alice".parse().unwrap(), ..NewRoom::default() };
     let mut hers = alice.create(&new).unwrap();
@@ -56,7 +56,7 @@ async fn talk(url: &RelayUrl, options: &WsOptions) -> [Client; 2] {
     loop {
         if let RoomEvent::Message(said) = soon(his.next_event()).await.expect("it ended") {
             assert_eq!(said.text.as_str(), "Hello, stranger.");
-            return [alice, bob];
+            return [(alice, hers), (bob, his)];
         }
     }
 }
@@ -65,7 +65,7 @@ async fn talk(url: &RelayUrl, options: &WsOptions) -> [Client; 2] {
 async fn members_talk_through_the_smallest_relay() {
     let serving = relay::start("127.0.0.1:0").await.unwrap();
     let url = RelayUrl::parse(&format!("http://{}/", serving.local_addr())).unwrap();
-    let _clients = talk(&url, &WsOptions::default()).await;
+    let _members = talk(&url, &WsOptions::default()).await;
     assert_eq!(serving.relay().statistics().connections, 2);
     assert_eq!(soon(serving.shutdown(true, LONG)).await, Ok(()));
 }
@@ -93,7 +93,7 @@ async fn members_talk_through_an_application_that_knows_them() {
         options
     };
 
-    let _clients = talk(&url, &with("one")).await;
+    let _members = talk(&url, &with("one")).await;
     for (options, refused) in [(with("another"), true), (WsOptions::default(), false)] {
         let connected = soon(transport(&url, &options).connect()).await;
         assert_eq!(connected.err(), refused.then_some(TransportError::Refused));
