@@ -163,7 +163,7 @@ pub mod testing;
 /// For implementations of [`Store`](store::Store), [`Transport`](transport::Transport) and
 /// [`Clock`], whose methods are async.
 pub use async_trait::async_trait;
-pub use duration::{DurationError, parse_duration};
+pub use duration::{DurationError, FormattedDuration, format_duration, parse_duration};
 /// What [`client::Room`] and [`store::Watch`] implement, of the crate `futures-core`.
 pub use futures_core::Stream;
 pub use id::{Epoch, RoomAddress, Seq};

@@ -9,6 +9,8 @@
 
 mod process;
 mod report;
+#[cfg(feature = "signals")]
+pub mod signals;
 mod swap;
 #[cfg(all(target_os = "linux", feature = "testing"))]
 pub mod testing;

@@ -3,12 +3,12 @@
 //! ```text
 //! client engine                                              relay engine
 //!      │ Box<dyn Link>                                            │ Box<dyn Link>
-//! client::WsTransport ── [SOCKS5] ── [TLS] ── HTTP/1.1 ── server::router
+//! client::WsTransport ── [SOCKS5] ── [TLS] ── HTTP/1.1 ── server::relay_router
 //!                            upgraded once, then binary WebSocket messages
 //! ```
 //!
 //! One frame of [`anocm_core::wire`] is one binary message. There is no subprotocol, no extension,
-//! no text message and no identifying header.
+//! no text message, and no identifying header but those that a program adds.
 
 #![forbid(unsafe_code)]
 // Labels what needs a feature, on docs.rs.

@@ -1,6 +1,13 @@
 //! The conformance tests of `Transport`, over real sockets.
 #![cfg(all(feature = "client", feature = "server"))]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod common;
 
 use std::{future::ready, net::SocketAddr};
 
@@ -12,11 +19,10 @@ use anocm_core::{
 };
 use anocm_ws::{
     client::{WsOptions, WsTransport},
-    server::{WsServerOptions, router},
+    server::{WsServerOptions, WsUpgrade, router},
 };
 use futures_util::SinkExt;
-use tokio::net::{TcpListener, TcpStream};
-use tokio_websockets::{ClientBuilder, Message};
+use tokio_websockets::{Config, Message};
 
 struct WebSocket;
 
@@ -30,11 +36,8 @@ impl TransportFactory for WebSocket {
 
     async fn oversized(&self, length: usize) -> Box<dyn Link> {
         let (address, mut accepted) = serve().await;
-        let tcp = TcpStream::connect(address).await.unwrap();
-        let uri = format!("ws://{address}/ws");
         // Another client implementation, which sends frames of up to four megabytes.
-        let builder = ClientBuilder::new().uri(&uri).unwrap();
-        let (mut peer, _) = builder.connect_on(tcp).await.unwrap();
+        let mut peer = common::foreign(address, Config::default()).await;
         let link = accepted.next().await;
         tokio::spawn(async move {
             // The peer cuts the connection while this is still being sent, so it may fail.
@@ -47,16 +50,15 @@ impl TransportFactory for WebSocket {
 /// Serves links on a free port.
 async fn serve() -> (SocketAddr, Accepted) {
     let (accept, accepted) = Accepted::new();
-    let accept = move |link| {
-        accept(link);
-        ready(())
+    let accept = move |upgrade: WsUpgrade| {
+        let accept = accept.clone();
+        ready(upgrade.on_link(move |link| {
+            accept(link);
+            ready(())
+        }))
     };
     let options = WsServerOptions { max_first_frame: MAX_FRAME, ..WsServerOptions::default() };
-    let app = router(accept, options);
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, app).await });
-    (address, accepted)
+    (common::serve(router(accept, options)).await, accepted)
 }
 
 anocm_core::transport_conformance!(WebSocket);

@@ -21,7 +21,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
-use tokio_websockets::{Message, WebSocketStream};
+use tokio_websockets::{Config, Message, WebSocketStream};
 
 /// Returns the code with which the peer closes.
 async fn close_code(ws: &mut WebSocketStream<TcpStream>) -> u16 {
@@ -81,12 +81,8 @@ async fn a_frame_that_is_too_long_ends_the_link_and_says_so() {
 #[tokio::test]
 async fn a_frame_that_is_too_long_in_pieces_ends_the_link_too() {
     let mut server = Server::start().await;
-    let tcp = TcpStream::connect(server.address).await.unwrap();
-    let uri = format!("ws://{}/ws", server.address);
-    let pieces = tokio_websockets::Config::default().frame_size(MAX_FRAME / 2);
-    let builder = tokio_websockets::ClientBuilder::new().uri(&uri).unwrap().config(pieces);
-    let (mut alice, _) = soon(builder.connect_on(tcp)).await.unwrap();
-    let link = server.accept().await;
+    let pieces = Config::default().frame_size(MAX_FRAME / 2);
+    let (mut alice, link) = server.foreign_with(pieces).await;
     let send = async {
         let _ = alice.send(Message::binary(vec![0; MAX_FRAME + 1])).await;
         close_code(&mut alice).await
@@ -98,12 +94,7 @@ async fn a_frame_that_is_too_long_in_pieces_ends_the_link_too() {
 #[tokio::test]
 async fn a_frame_in_pieces_arrives_whole() {
     let mut server = Server::start().await;
-    let tcp = TcpStream::connect(server.address).await.unwrap();
-    let uri = format!("ws://{}/ws", server.address);
-    let pieces = tokio_websockets::Config::default().frame_size(10);
-    let builder = tokio_websockets::ClientBuilder::new().uri(&uri).unwrap().config(pieces);
-    let (mut alice, _) = soon(builder.connect_on(tcp)).await.unwrap();
-    let link = server.accept().await;
+    let (mut alice, link) = server.foreign_with(Config::default().frame_size(10)).await;
     alice.send(Message::binary(frame(105).to_vec())).await.unwrap();
     assert_eq!(soon(link.recv()).await, Ok(Some(frame(105))));
 }

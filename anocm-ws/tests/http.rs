@@ -13,12 +13,12 @@ use std::{net::SocketAddr, time::Duration};
 
 use anocm_core::{
     RelayUrl, SettingError,
-    transport::{Link, Transport, TransportError},
+    transport::{Transport, TransportError},
 };
 use anocm_ws::{
     Timing,
     client::{WsError, WsOptions, WsTransport},
-    server::{ListenOptions, Listener, WsServerOptions, router},
+    server::{ListenOptions, Listener, WsServerOptions},
 };
 use common::{Server, frame, soon};
 use tokio::{
@@ -61,11 +61,9 @@ async fn a_proper_request_is_accepted() {
 
 #[tokio::test]
 async fn every_answer_of_the_listener_but_an_upgrade_is_the_last_of_its_connection() {
-    let here = ([127, 0, 0, 1], 0).into();
-    let listener = Listener::bind(here, ListenOptions::default()).await.unwrap();
-    let address = listener.address().unwrap();
-    let routes = router(|_| std::future::pending(), WsServerOptions::default());
-    tokio::spawn(listener.serve(routes, std::future::pending()));
+    let listener = Listener::bind("127.0.0.1:0", ListenOptions::default()).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(listener.serve(common::echo(), std::future::pending()));
 
     let upgraded = answer_of(address, GOOD).await;
     assert!(upgraded.starts_with("http/1.1 101 "), "{upgraded}");
@@ -143,15 +141,8 @@ async fn improper_requests_are_refused_with_the_fitting_status() {
 
 #[tokio::test]
 async fn a_relay_may_live_under_a_path() {
-    let echo = |link: Box<dyn Link>| async move {
-        while let Ok(Some(frame)) = link.recv().await {
-            link.send(&[frame]).await.unwrap();
-        }
-    };
-    let app = axum::Router::new().nest("/some/where", router(echo, WsServerOptions::default()));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, app).await });
+    let app = axum::Router::new().nest("/some/where", common::echo());
+    let address = common::serve(app).await;
     let url = RelayUrl::parse(&format!("http://{address}/some/where/")).unwrap();
     let alice = common::connect(&url, anocm_ws::Timing::default()).await;
     soon(alice.send(&[frame(1)])).await.unwrap();
@@ -227,7 +218,6 @@ async fn failure(url: &str) -> TransportError {
 
 #[tokio::test]
 async fn a_listener_that_cannot_work_is_refused_by_the_name_of_the_option() {
-    let address = "127.0.0.1:0".parse().unwrap();
     for (options, field) in [
         (ListenOptions { max_connections: 0, ..ListenOptions::default() }, "max_connections"),
         (
@@ -236,7 +226,7 @@ async fn a_listener_that_cannot_work_is_refused_by_the_name_of_the_option() {
         ),
         (ListenOptions { taken_within: Duration::MAX, ..ListenOptions::default() }, "taken_within"),
     ] {
-        let refused = Listener::bind(address, options).await.unwrap_err();
+        let refused = Listener::bind("127.0.0.1:0", options).await.unwrap_err();
         let error = refused.get_ref().and_then(|error| error.downcast_ref::<SettingError>());
         assert_eq!(error.unwrap().field, field);
     }

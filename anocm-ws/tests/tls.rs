@@ -13,12 +13,9 @@ use std::{net::SocketAddr, sync::Arc};
 
 use anocm_core::{
     RelayUrl,
-    transport::{Link, Transport, TransportError},
+    transport::{Transport, TransportError},
 };
-use anocm_ws::{
-    client::{WsError, WsOptions, WsTransport},
-    server::{WsServerOptions, router},
-};
+use anocm_ws::client::{WsError, WsOptions, WsTransport};
 use common::{frame, soon};
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use tokio::net::{TcpListener, TcpStream};
@@ -69,17 +66,11 @@ async fn relay_valid(
 }
 
 async fn serve(acceptor: TlsAcceptor, tcp: TcpStream) {
-    let echo = |link: Box<dyn Link>| async move {
-        while let Ok(Some(frame)) = link.recv().await {
-            link.send(&[frame]).await.unwrap();
-        }
-    };
     let Ok(tls) = acceptor.accept(tcp).await else {
         return;
     };
     assert_eq!(tls.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
-    let service =
-        hyper_util::service::TowerToHyperService::new(router(echo, WsServerOptions::default()));
+    let service = hyper_util::service::TowerToHyperService::new(common::echo());
     let io = hyper_util::rt::TokioIo::new(tls);
     let _ = hyper::server::conn::http1::Builder::new()
         .serve_connection(io, service)

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    net::IpAddr,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -57,6 +58,14 @@ impl Dialer {
             Some(proxy) => Some(host_and_port(&proxy)?),
         };
         Some(Self { host: host.to_owned(), port, proxy, unused: Mutex::default() })
+    }
+
+    /// Whether connections go through a proxy that is not known to be on this machine.
+    pub(super) fn has_remote_proxy(&self) -> bool {
+        self.proxy.as_ref().is_some_and(|(host, _)| {
+            let is_loopback = host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+            !is_loopback && !host.eq_ignore_ascii_case("localhost")
+        })
     }
 
     pub(super) async fn dial(&self) -> Result<TcpStream, TransportError> {

@@ -1,6 +1,7 @@
 //! The client transport: a relay reached over a WebSocket.
 
 mod dial;
+mod headers;
 mod tls;
 mod upgrade;
 
@@ -12,6 +13,7 @@ use anocm_core::{
 };
 use async_trait::async_trait;
 use bytes::Bytes;
+pub use headers::{HeaderError, UpgradeHeaders};
 use tokio::time::timeout;
 pub use tokio_rustls::rustls;
 use tokio_rustls::rustls::{ClientConfig, pki_types::CertificateDer};
@@ -53,6 +55,8 @@ pub struct WsOptions {
     /// or two minutes through a proxy, since building a Tor circuit may take more than a minute. A
     /// client has a timeout of its own, see `ClientConfig::connect_timeout`.
     pub connect_within: Option<Duration>,
+    /// Headers to send with the upgrade request. None by default.
+    pub headers: UpgradeHeaders,
     /// Keepalive interval and timeouts of an open connection.
     pub timing: Timing,
 }
@@ -109,6 +113,10 @@ pub enum WsError {
     /// An extra root certificate is not valid.
     #[error("an extra root certificate cannot be used")]
     BadRoot,
+    /// Headers that would go without TLS to a proxy on another machine, over a network. A relay
+    /// that is reached like that needs an `https` URL.
+    #[error("headers would be sent in clear to a proxy on another machine")]
+    InClear,
     /// An option is out of its range.
     #[error(transparent)]
     Setting(#[from] SettingError),
@@ -117,8 +125,8 @@ pub enum WsError {
 /// A [`Transport`] to one relay: `wss://` for `https` URLs, `ws://` for `http` URLs, which are
 /// limited to loopback and onion services. The WebSocket is at the URL's path followed by `ws`.
 ///
-/// The request carries nothing that distinguishes one guest from another: no `User-Agent`, no
-/// `Origin`, no cookies; TLS sessions are not resumed.
+/// Apart from [`WsOptions::headers`], the request carries nothing that distinguishes one guest from
+/// another: no `User-Agent`, no `Origin`, no cookies; TLS sessions are not resumed.
 ///
 /// Requires a tokio runtime with I/O and time. Pings are sent and answered inside [`Link::recv`],
 /// so one task must always be receiving on a link. No background task is started, and none remains
@@ -144,7 +152,6 @@ impl WsTransport {
         }
         let connect_within = options.connect_timeout()?;
         options.timing.check()?;
-        let target = upgrade::Target::new(url);
         // The host as passed to the dialer: without the brackets of an IPv6 address.
         let host = url.host().trim_matches(['[', ']']);
         let tls = if url.scheme_is_secure() {
@@ -158,6 +165,13 @@ impl WsTransport {
         };
         let dialer =
             dial::Dialer::new(host, url.port(), options.socks5).ok_or(WsError::BadProxy)?;
+        // A URL without TLS is that of this machine or of an onion service, so that only the way to
+        // the proxy is left.
+        let in_clear = tls.is_none() && dialer.has_remote_proxy();
+        if in_clear && !options.headers.is_empty() {
+            return Err(WsError::InClear);
+        }
+        let target = upgrade::Target::new(url, options.headers);
         Ok(Self { url: url.clone(), target, dialer, tls, connect_within, timing: options.timing })
     }
 

@@ -7,7 +7,9 @@ use anocm_core::{RelayUrl, transport::TransportError};
 use bytes::{Bytes, BytesMut};
 use data_encoding::BASE64;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use zeroize::Zeroizing;
 
+use super::UpgradeHeaders;
 use crate::{accept_key::accept_key, token::names};
 
 /// The maximum length of a response head in bytes.
@@ -15,17 +17,18 @@ const MAX_HEAD: usize = 16 * 1_024;
 /// The maximum number of header lines in a response.
 const MAX_HEADERS: usize = 64;
 
-/// The host and path of the upgrade request.
+/// The host, the path and the additional headers of the upgrade request.
 pub(super) struct Target {
     host: String,
     path: String,
+    headers: UpgradeHeaders,
 }
 
 impl Target {
     /// The WebSocket of the relay at `url`. The parts of a [`RelayUrl`] need no further escaping in
     /// a request.
-    pub(super) fn new(url: &RelayUrl) -> Self {
-        Self { host: url.authority(), path: format!("{}ws", url.path()) }
+    pub(super) fn new(url: &RelayUrl, headers: UpgradeHeaders) -> Self {
+        Self { host: url.authority(), path: format!("{}ws", url.path()), headers }
     }
 
     /// Sends the upgrade request and reads the response. Returns the bytes that were read beyond
@@ -55,17 +58,16 @@ impl Target {
         }
     }
 
-    fn request(&self, key: &str) -> String {
-        let Self { host, path } = self;
-        format!(
+    fn request(&self, key: &str) -> Zeroizing<String> {
+        let Self { host, path, headers } = self;
+        headers.end(&format!(
             "GET {path} HTTP/1.1\r\n\
              Host: {host}\r\n\
              Connection: Upgrade\r\n\
              Upgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\n\
-             Sec-WebSocket-Key: {key}\r\n\
-             \r\n"
-        )
+             Sec-WebSocket-Key: {key}\r\n"
+        ))
     }
 }
 

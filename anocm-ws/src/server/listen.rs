@@ -3,16 +3,20 @@
 use std::{future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use anocm_core::SettingError;
-use axum::{Router, middleware::map_response, response::Response};
-use http::{HeaderValue, StatusCode, header::CONNECTION};
-use hyper::server::conn::http1;
+use axum::{Router, extract::ConnectInfo, middleware::map_response, response::Response};
+use http::{HeaderValue, Request, StatusCode, header::CONNECTION};
+use hyper::{
+    body::Incoming,
+    server::conn::http1,
+    service::{Service, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpListener,
+    net::{TcpListener, ToSocketAddrs},
     sync::{Semaphore, watch},
     time::{Instant, sleep, timeout},
 };
@@ -78,21 +82,19 @@ impl ListenOptions {
 ///
 /// It bounds what axum's own loop leaves unbounded: the number of connections, the time that one
 /// may take for its request, and the memory that the kernel keeps for one that does not read. Each
-/// connection serves one request, which is all that a WebSocket needs.
+/// connection serves one request, which is all that a WebSocket needs. The peer's address is in the
+/// extensions of that request, as `axum::extract::ConnectInfo<SocketAddr>`, and nowhere else.
 ///
 /// # Examples
 /// ```
-/// use anocm_core::transport::{Closing, Link};
-/// use anocm_ws::server::{ListenOptions, Listener, WsServerOptions, router};
+/// use anocm_ws::server::{ListenOptions, Listener};
+/// use axum::{Router, routing::get};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> std::io::Result<()> {
-/// let hang_up = |link: Box<dyn Link>| async move { link.close(Closing::Done).await };
-/// let routes = router(hang_up, WsServerOptions::default());
-///
-/// let address = "127.0.0.1:0".parse().expect("an address");
-/// let listener = Listener::bind(address, ListenOptions::default()).await?;
-/// println!("listening on http://{}/", listener.address()?);
+/// let routes = Router::new().route("/metrics", get("# EOF\n"));
+/// let listener = Listener::bind("127.0.0.1:0", ListenOptions::default()).await?;
+/// println!("listening on http://{}/", listener.local_addr()?);
 ///
 /// let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
 /// let serving = tokio::spawn(listener.serve(routes, async { drop(stopped.await) }));
@@ -116,7 +118,7 @@ impl Listener {
     /// The system's error when the address cannot be bound; a
     /// [`SettingError`](anocm_core::SettingError) of the kind
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) when an option is out of its range.
-    pub async fn bind(address: SocketAddr, options: ListenOptions) -> io::Result<Self> {
+    pub async fn bind(address: impl ToSocketAddrs, options: ListenOptions) -> io::Result<Self> {
         options.check().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         let most = options.max_connections.saturating_add(SPARE);
         Ok(Self {
@@ -131,7 +133,7 @@ impl Listener {
     ///
     /// # Errors
     /// The system's error when the address is not known.
-    pub fn address(&self) -> io::Result<SocketAddr> {
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.tcp.local_addr()
     }
 
@@ -176,8 +178,9 @@ impl Listener {
                 () = stop.as_mut() => break,
             };
             match accepted {
-                Ok(tcp) => {
-                    let site = Site { routes: routes.clone(), header_within, stop: told.clone() };
+                Ok((tcp, peer)) => {
+                    let (routes, stop) = (routes.clone(), told.clone());
+                    let site = Site { routes, peer, header_within, stop };
                     tokio::spawn(site.welcome(wrap(tcp)));
                 }
                 // The error concerns one connection that ended before it was accepted, not the
@@ -202,17 +205,18 @@ impl Listener {
 
     /// Waits for a permit before accepting the next connection, which waits in the kernel
     /// meanwhile.
-    async fn accept(&self) -> io::Result<Connection> {
+    async fn accept(&self) -> io::Result<(Connection, SocketAddr)> {
         let place = Arc::clone(&self.places).acquire_owned().await;
         let place = place.map_err(io::Error::other)?;
-        let (tcp, _) = self.tcp.accept().await?;
-        Ok(Connection::new(tcp, place, self.options.taken_within))
+        let (tcp, peer) = self.tcp.accept().await?;
+        Ok((Connection::new(tcp, place, self.options.taken_within), peer))
     }
 }
 
 /// What is needed to serve one connection.
 struct Site {
     routes: Router,
+    peer: SocketAddr,
     header_within: Duration,
     stop: watch::Receiver<bool>,
 }
@@ -229,11 +233,16 @@ impl Site {
     }
 
     async fn http(mut self, io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) {
+        let (routes, peer) = (TowerToHyperService::new(self.routes), self.peer);
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(ConnectInfo(peer));
+            routes.call(request)
+        });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.header_within)
             .max_buf_size(MAX_HEAD)
-            .serve_connection(TokioIo::new(io), TowerToHyperService::new(self.routes))
+            .serve_connection(TokioIo::new(io), service)
             .with_upgrades();
         let mut connection = pin!(connection);
         let ended = tokio::select! {
@@ -305,12 +314,12 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_finds_no_place_waits_until_one_is_free() {
-        let address = "127.0.0.1:0".parse().unwrap();
-        let listener = Arc::new(Listener::bind(address, ListenOptions::default()).await.unwrap());
+        let listener = Listener::bind("127.0.0.1:0", ListenOptions::default()).await;
+        let listener = Arc::new(listener.unwrap());
         let _others =
             Arc::clone(&listener.places).acquire_many_owned(listener.most - 1).await.unwrap();
         let (here, elsewhere) =
-            (listener.address().unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+            (listener.local_addr().unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap());
         let _alice = TcpStream::connect(here).await.unwrap();
         let last = listener.accept().await.unwrap();
 

@@ -20,6 +20,7 @@ use http::{
         ALLOW, CONNECTION, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
         SEC_WEBSOCKET_VERSION, UPGRADE,
     },
+    request::Parts,
 };
 use hyper::upgrade::OnUpgrade;
 
@@ -30,6 +31,8 @@ const VERSION_13: HeaderValue = HeaderValue::from_static("13");
 
 /// A valid WebSocket upgrade request.
 pub(super) struct Upgrade {
+    /// The request without its body.
+    pub(super) parts: Parts,
     /// Resolves to the connection once `response` has been sent.
     pub(super) on: OnUpgrade,
     /// The response that accepts the upgrade.
@@ -81,7 +84,7 @@ impl Upgrade {
             (SEC_WEBSOCKET_ACCEPT, accept),
         ];
         let response = (StatusCode::SWITCHING_PROTOCOLS, head).into_response();
-        Ok(Self { on, response })
+        Ok(Self { parts: request.into_parts().0, on, response })
     }
 }
 

@@ -1,7 +1,7 @@
 //! A server on a free port, and links to it.
 #![allow(dead_code, reason = "each test file uses some of it")]
 
-use std::{net::SocketAddr, time::Duration};
+use std::{future::ready, net::SocketAddr, time::Duration};
 
 use anocm_core::{
     Payload, RelayUrl,
@@ -11,12 +11,13 @@ use anocm_core::{
 use anocm_ws::{
     Timing,
     client::{WsOptions, WsTransport},
-    server::{WsServerOptions, router},
+    server::{WsServerOptions, WsUpgrade, router},
 };
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::mpsc,
 };
+use tokio_websockets::{ClientBuilder, Config, WebSocketStream};
 
 /// No operation on loopback takes this long; a test that would hang fails instead.
 pub(crate) const LONG: Duration = Duration::from_secs(20);
@@ -50,17 +51,11 @@ impl Server {
 
     pub(crate) async fn with_options(options: WsServerOptions) -> Self {
         let (give, links) = mpsc::unbounded_channel();
-        let accept = move |link| {
+        let accept = move |upgrade: WsUpgrade| {
             let give = give.clone();
-            async move {
-                let _ = give.send(link);
-            }
+            ready(upgrade.on_link(|link| async move { drop(give.send(link)) }))
         };
-        let app = router(accept, options);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        tokio::spawn(async move { axum::serve(listener, app).await });
-        Self { address, links }
+        Self { address: serve(router(accept, options)).await, links }
     }
 
     pub(crate) fn url(&self) -> RelayUrl {
@@ -78,15 +73,42 @@ impl Server {
     }
 
     /// Returns a connection whose client is another WebSocket implementation.
-    pub(crate) async fn foreign(
-        &mut self,
-    ) -> (tokio_websockets::WebSocketStream<TcpStream>, Box<dyn Link>) {
-        let tcp = TcpStream::connect(self.address).await.unwrap();
-        let uri = format!("ws://{}/ws", self.address);
-        let builder = tokio_websockets::ClientBuilder::new().uri(&uri).unwrap();
-        let (ws, _) = soon(builder.connect_on(tcp)).await.unwrap();
-        (ws, self.accept().await)
+    pub(crate) async fn foreign(&mut self) -> (WebSocketStream<TcpStream>, Box<dyn Link>) {
+        self.foreign_with(Config::default()).await
     }
+
+    pub(crate) async fn foreign_with(
+        &mut self,
+        config: Config,
+    ) -> (WebSocketStream<TcpStream>, Box<dyn Link>) {
+        (foreign(self.address, config).await, self.accept().await)
+    }
+}
+
+/// Returns a client of another WebSocket implementation.
+pub(crate) async fn foreign(address: SocketAddr, config: Config) -> WebSocketStream<TcpStream> {
+    let tcp = TcpStream::connect(address).await.unwrap();
+    let builder = ClientBuilder::new().uri(&format!("ws://{address}/ws")).unwrap();
+    let (ws, _) = soon(builder.config(config).connect_on(tcp)).await.unwrap();
+    ws
+}
+
+/// Serves `app` on a free port, and returns its address.
+pub(crate) async fn serve(app: axum::Router) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    address
+}
+
+/// Returns a router that sends every frame back.
+pub(crate) fn echo() -> axum::Router {
+    let echo = |link: Box<dyn Link>| async move {
+        while let Ok(Some(frame)) = link.recv().await {
+            link.send(&[frame]).await.unwrap();
+        }
+    };
+    router(move |upgrade: WsUpgrade| ready(upgrade.on_link(echo)), WsServerOptions::default())
 }
 
 pub(crate) async fn connect(url: &RelayUrl, timing: Timing) -> Box<dyn Link> {

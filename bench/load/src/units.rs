@@ -15,6 +15,9 @@ pub(crate) fn span(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
+    use anocm_core::{Retention, format_duration};
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -23,6 +26,16 @@ mod tests {
         assert_eq!(span("7d"), Ok(Duration::from_secs(604_800)));
         for bad in ["", "s", "-1s", "0s", "8d", "999h", "99999999999999999999s"] {
             assert!(span(bad).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_programs_print_can_be_given(millis in 1_000..=604_800_000_u64) {
+            let time = Duration::from_millis(millis);
+            prop_assert_eq!(span(&format_duration(time).to_string()), Ok(time));
+            let kept = Retention::keep(time).unwrap();
+            prop_assert_eq!(span(&kept.to_string()), Ok(time));
         }
     }
 }

@@ -99,11 +99,12 @@ impl Connected {
         self.embedded.as_ref().map(Embedded::reach)
     }
 
-    /// Stops everything that runs. May take as long as the network does.
-    pub(crate) async fn stop(self) {
+    /// Stops everything that runs. The client may take as long as the network does, and an embedded
+    /// relay `within`.
+    pub(crate) async fn stop(self, within: Duration) {
         self.client.shutdown().await;
         if let Some(embedded) = self.embedded {
-            embedded.stop().await;
+            embedded.stop(within).await;
         }
     }
 }

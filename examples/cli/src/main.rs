@@ -202,7 +202,7 @@ async fn leave(connected: Connected, patience: Duration, mut hung_up: HungUp) {
         tokio::time::sleep(AFTER_HANG_UP.min(patience)).await;
     };
     tokio::select! {
-        _ = tokio::time::timeout(patience, connected.stop()) => {}
+        _ = tokio::time::timeout(patience, connected.stop(patience)) => {}
         () = cut_short => {}
     }
 }

@@ -1,6 +1,6 @@
 //! A relay embedded in this program, for rooms on this machine.
 
-use std::{future::pending, net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anocm_core::{
     RelayUrl, TokioClock,
@@ -9,8 +9,7 @@ use anocm_core::{
     transport::InProcess,
     wire::Posture,
 };
-use anocm_ws::server::{ListenOptions, Listener, WsServerOptions, router};
-use tokio::task::JoinHandle;
+use anocm_ws::server::{ListenOptions, Server, Serving, WsServerOptions, relay_router};
 
 /// Why no embedded relay can run.
 #[derive(Debug, thiserror::Error)]
@@ -32,10 +31,8 @@ pub(crate) enum RelayError {
 /// A relay that runs until [`stop`](Self::stop).
 #[derive(Debug)]
 pub(crate) struct Embedded {
-    relay: Arc<Relay>,
-    server: JoinHandle<()>,
+    serving: Serving,
     url: RelayUrl,
-    listens: SocketAddr,
     here_only: bool,
 }
 
@@ -51,31 +48,25 @@ impl Embedded {
         if here_only && !listen.ip().is_loopback() {
             return Err(RelayError::NeedsPublic(listen));
         }
-        let listener = Listener::bind(listen, ListenOptions::default()).await?;
-        let listens = listener.address()?;
-        let url = match public {
-            Some(url) => url,
-            None => RelayUrl::parse(&format!("http://{listens}/"))?,
-        };
         let clock = Arc::new(TokioClock::new());
         let store = MemoryStore::new(clock.clone(), MemoryLimits::default())?;
         store.state_posture(posture);
         let relay = Relay::new(store, clock, RelayConfig::default())?;
-        let serving = relay.clone();
-        let accept = move |link| {
-            let relay = serving.clone();
-            async move { relay.serve(link).await }
-        };
         // Any web page that is open on this machine can reach a local relay, so refuse origins. A
         // web client at a public address is a page, too, so allow them there.
         let options = WsServerOptions { refuse_origin: here_only, ..WsServerOptions::default() };
-        let server = tokio::spawn(listener.serve(router(accept, options), pending()));
-        Ok(Self { relay, server, url, listens, here_only })
+        let routes = relay_router(&relay, options);
+        let server = Server::bind(listen, relay, ListenOptions::default()).await?;
+        let url = match public {
+            Some(url) => url,
+            None => RelayUrl::parse(&format!("http://{}/", server.local_addr()))?,
+        };
+        Ok(Self { serving: server.serve(routes), url, here_only })
     }
 
     /// Returns the in-process transport to the relay.
     pub(crate) fn transport(&self) -> InProcess {
-        self.relay.transport().known_as(self.url.clone())
+        self.serving.relay().transport().known_as(self.url.clone())
     }
 
     /// Describes in plain words which clients can reach the relay.
@@ -85,25 +76,28 @@ impl Embedded {
              anocm-server, or see 'anocm new --help'"
                 .to_owned()
         } else {
-            format!("inside this program until it ends, at {}", self.listens)
+            format!("inside this program until it ends, at {}", self.serving.local_addr())
         }
     }
 
-    /// Ends the rooms and the relay.
-    pub(crate) async fn stop(self) {
-        self.relay.shutdown(true).await;
-        self.server.abort();
+    /// Ends the rooms and the relay. Connections that have not ended within `within` are left
+    /// alone.
+    pub(crate) async fn stop(self, within: Duration) {
+        // The program ends in any case.
+        let _ = self.serving.shutdown(true, within).await;
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{net::Ipv4Addr, time::Duration};
-
+    use anocm_core::transport::{Transport as _, TransportError};
+    use anocm_ws::client::{WsOptions, WsTransport};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
-    use anocm_core::transport::Transport as _;
+
+    /// Nothing here takes as long.
+    const LONG: Duration = Duration::from_secs(20);
 
     #[tokio::test]
     async fn a_relay_for_others_needs_an_address_that_works_for_them() {
@@ -113,56 +107,52 @@ mod tests {
         let public = RelayUrl::parse("http://abcdefghijklmnop.onion/").unwrap();
         let relay = Embedded::start(everywhere, Some(public.clone()), Posture::Kept).await.unwrap();
         assert_eq!(*relay.transport().relay(), public);
-        relay.stop().await;
+        relay.stop(LONG).await;
     }
 
     #[tokio::test]
     async fn a_relay_here_goes_by_the_port_it_got() {
         let relay =
             Embedded::start("127.0.0.1:0".parse().unwrap(), None, Posture::Kept).await.unwrap();
-        let url = RelayUrl::parse(&format!("http://{}/", relay.listens)).unwrap();
+        let url = RelayUrl::parse(&format!("http://{}/", relay.serving.local_addr())).unwrap();
         assert_eq!(*relay.transport().relay(), url);
-        assert_ne!(relay.listens.port(), 0);
+        assert_ne!(relay.serving.local_addr().port(), 0);
         assert!(relay.reach().contains("this machine only"));
-        relay.stop().await;
+        relay.stop(LONG).await;
     }
 
-    /// Returns the relay's response to a page of another site that tries to connect.
-    async fn asked_by_a_page(relay: &Embedded) -> String {
-        let address = (Ipv4Addr::LOCALHOST, relay.listens.port());
-        let mut page = tokio::net::TcpStream::connect(address).await.unwrap();
-        let request = "GET /ws HTTP/1.1\r\nHost: x\r\nOrigin: https://elsewhere.example\r\n\
-             Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-        page.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = [0; 12];
-        page.read_exact(&mut answer).await.unwrap();
-        String::from_utf8(answer.to_vec()).unwrap()
+    /// Returns why a page of another site cannot connect to the relay, if it cannot.
+    async fn refusal_of_a_page(relay: &Embedded) -> Option<TransportError> {
+        let port = relay.serving.local_addr().port();
+        let url = RelayUrl::parse(&format!("http://127.0.0.1:{port}/")).unwrap();
+        let mut options = WsOptions::default();
+        options.headers.insert("Origin", "https://elsewhere.example").unwrap();
+        WsTransport::new(&url, options).unwrap().connect().await.err()
     }
 
     #[tokio::test]
     async fn a_relay_for_this_machine_is_for_no_page() {
         let (anywhere, here) = ("0.0.0.0:0".parse().unwrap(), "127.0.0.1:0".parse().unwrap());
         let relay = Embedded::start(here, None, Posture::Kept).await.unwrap();
-        assert_eq!(asked_by_a_page(&relay).await, "HTTP/1.1 403");
-        relay.stop().await;
+        assert_eq!(refusal_of_a_page(&relay).await, Some(TransportError::Refused));
+        relay.stop(LONG).await;
         // Guests may use a web client.
         let public = RelayUrl::parse("http://abcdefghijklmnop.onion/").unwrap();
         let relay = Embedded::start(anywhere, Some(public), Posture::Kept).await.unwrap();
-        assert_eq!(asked_by_a_page(&relay).await, "HTTP/1.1 101");
-        relay.stop().await;
+        assert_eq!(refusal_of_a_page(&relay).await, None);
+        relay.stop(LONG).await;
     }
 
     #[tokio::test]
     async fn a_connection_is_for_one_request() {
         let here = "127.0.0.1:0".parse().unwrap();
         let relay = Embedded::start(here, None, Posture::Kept).await.unwrap();
-        let mut tcp = tokio::net::TcpStream::connect(relay.listens).await.unwrap();
+        let mut tcp = tokio::net::TcpStream::connect(relay.serving.local_addr()).await.unwrap();
         tcp.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
         let mut answer = String::new();
         let ended = tcp.read_to_string(&mut answer);
-        tokio::time::timeout(Duration::from_secs(20), ended).await.unwrap().unwrap();
+        tokio::time::timeout(LONG, ended).await.unwrap().unwrap();
         assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
-        relay.stop().await;
+        relay.stop(LONG).await;
     }
 }

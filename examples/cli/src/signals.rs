@@ -1,5 +1,6 @@
 //! Requests to stop the program: signals, and a hang-up of its standard streams.
 
+use anocm_guard::signals::{Signal, Signals};
 use tokio::sync::{mpsc, watch};
 
 /// The reason to stop.
@@ -34,12 +35,15 @@ impl HungUp {
 pub(crate) fn stops() -> std::io::Result<(Stops, HungUp)> {
     let (to, stops) = mpsc::channel(4);
     let (set, hung_up) = watch::channel(false);
-    let mut signals = Signals::new()?;
+    let mut signals = Signals::listen()?;
     let mut ends = hangup::watch();
     tokio::spawn(async move {
         loop {
             let stop = tokio::select! {
-                stop = signals.next() => stop,
+                signal = signals.next() => match signal {
+                    Signal::HangUp => Stop::HungUp,
+                    _ => Stop::Requested,
+                },
                 Some(()) = ends.recv() => Stop::HungUp,
             };
             if stop == Stop::HungUp {
@@ -50,48 +54,6 @@ pub(crate) fn stops() -> std::io::Result<(Stops, HungUp)> {
         }
     });
     Ok((stops, HungUp(hung_up)))
-}
-
-#[cfg(unix)]
-struct Signals([tokio::signal::unix::Signal; 3]);
-
-#[cfg(unix)]
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-
-        Ok(Self([
-            signal(SignalKind::interrupt())?,
-            signal(SignalKind::terminate())?,
-            signal(SignalKind::hangup())?,
-        ]))
-    }
-
-    async fn next(&mut self) -> Stop {
-        let [interrupt, terminate, hangup] = &mut self.0;
-        tokio::select! {
-            _ = interrupt.recv() => Stop::Requested,
-            _ = terminate.recv() => Stop::Requested,
-            _ = hangup.recv() => Stop::HungUp,
-        }
-    }
-}
-
-#[cfg(not(unix))]
-struct Signals;
-
-#[cfg(not(unix))]
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self)
-    }
-
-    async fn next(&mut self) -> Stop {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending().await
-        }
-        Stop::Requested
-    }
 }
 
 /// Detects a hang-up of the standard streams.

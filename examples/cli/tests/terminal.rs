@@ -42,7 +42,7 @@ fn two_talk_on_screens_of_two_sizes() {
     alice.say("hello Bob");
     let look = bob.wait("a countdown", |look| {
         look.row(": hello Bob")
-            .is_some_and(|row| row.starts_with("Alice #") && row.contains(" 23:"))
+            .is_some_and(|row| row.starts_with("Alice #") && row.contains(" 23h "))
     });
     let members = panel(&look);
     assert!(members[0].starts_with("● Alice #") && members[0].ends_with(" owner"), "{members:?}");

@@ -164,6 +164,11 @@ impl Args {
         self.store.redis(self.memory().max_rooms, std::env::args())
     }
 
+    /// Whether the rooms are kept in this process, and end with it.
+    pub(crate) fn keeps_rooms(&self) -> bool {
+        self.store.store.is_empty()
+    }
+
     /// Returns the limits of the store.
     pub(crate) fn memory(&self) -> MemoryLimits {
         self.limits.memory()

@@ -9,7 +9,6 @@ mod http;
 mod metrics;
 mod redis;
 mod running;
-mod signals;
 mod tls;
 mod units;
 
@@ -24,18 +23,15 @@ use std::{
 
 use anocm_core::{
     ContinuousClock, SettingError, TokioClock,
-    relay::Relay,
+    relay::{Relay, RelayConfig},
     store::{MemoryStore, Store},
     wire::Posture,
 };
-use anocm_ws::server::{Listener, router};
+use anocm_guard::signals::Signals;
+use anocm_ws::server::{ServeError, Server, relay_router};
 use args::{Args, LogLevel, Task};
-use axum::Router;
 use running::Running;
-use signals::Signals;
 use tls::Certificates;
-use tokio::{sync::oneshot, task::JoinHandle};
-use tokio_rustls::TlsAcceptor;
 use tracing_subscriber::EnvFilter;
 
 /// Why the server cannot run.
@@ -51,8 +47,8 @@ enum Failure {
     Setting(#[from] SettingError),
     #[error("cannot keep rooms there")]
     Store(#[from] args::StoreFailure),
-    #[error("what {0} has stopped")]
-    Stopped(&'static str),
+    #[error(transparent)]
+    Stopped(#[from] ServeError),
 }
 
 fn main() -> ExitCode {
@@ -78,54 +74,67 @@ fn main() -> ExitCode {
 
 async fn run(args: Args, posture: Posture) -> Result<(), Failure> {
     raise_file_limit(args.connections().max_connections);
-    let certificates = match (&args.listening.tls_cert, &args.listening.tls_key) {
-        (Some(chain), Some(key)) => {
-            let certificates = Certificates::read(chain, key)?;
-            if let Some(concern) = certificate::concern(chain, now()) {
-                tracing::warn!("{concern}");
-            }
-            Some(certificates)
-        }
-        _ => None,
-    };
+    let certificates = certificates(&args)?;
     let tls = certificates.as_ref().map(Certificates::acceptor).transpose()?;
-    let clock = Arc::new(TokioClock::new());
     let mut config = args.relay();
     config.check()?;
-    let redis = args.redis()?;
-    let rooms_end = redis.is_none();
-    let store: Arc<dyn Store> = if let Some(options) = redis {
+    let rooms_end = args.keeps_rooms();
+    let store = store(&args, posture, &mut config).await?;
+    let relay = Relay::new(store, Arc::new(TokioClock::new()), config)?;
+    let web_socket = relay_router(&relay, args.web_socket());
+    let site = http::site(web_socket, Arc::downgrade(&relay));
+    // Before the port is announced, so that a reader of that line may send a signal.
+    let mut signals = Signals::listen().map_err(Failure::Start)?;
+    let numbers = Arc::downgrade(&relay);
+    let server = listen(&args, relay, tls.is_some()).await?;
+    let metrics = match args.listening.metrics {
+        Some(address) => {
+            let listener = metrics::bind(address).await?;
+            Some(tokio::spawn(metrics::serve(listener, numbers)))
+        }
+        None => None,
+    };
+    let serving = match tls {
+        None => server.serve(site),
+        Some(tls) => server.serve_wrapped(move |tcp| tls.accept(tcp), site),
+    };
+    let kept = if rooms_end { "in this process" } else { "in Redis" };
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "started: rooms are kept {kept}");
+    let shutdown_within = args.shutdown_within();
+    Running { serving, certificates, metrics, rooms_end, shutdown_within }
+        .until_told(&mut signals)
+        .await
+}
+
+/// Reads the certificates of the arguments, if there are any.
+fn certificates(args: &Args) -> Result<Option<Certificates>, Failure> {
+    let (Some(chain), Some(key)) = (&args.listening.tls_cert, &args.listening.tls_key) else {
+        return Ok(None);
+    };
+    let certificates = Certificates::read(chain, key)?;
+    if let Some(concern) = certificate::concern(chain, now()) {
+        tracing::warn!("{concern}");
+    }
+    Ok(Some(certificates))
+}
+
+/// Returns what keeps the rooms. Adapts `config` to it.
+async fn store(
+    args: &Args,
+    posture: Posture,
+    config: &mut RelayConfig,
+) -> Result<Arc<dyn Store>, Failure> {
+    if let Some(options) = args.redis()? {
         let store = redis::connect(options).await.map_err(args::StoreFailure::from)?;
         store.state_posture(posture);
         // Other clients of the store can break its promise at any time, and querying it is cheap.
         config.posture_interval = Duration::from_secs(1);
-        store
-    } else {
-        // The clock counts suspend time: kept entries also age while the machine sleeps.
-        let store = MemoryStore::new(Arc::new(ContinuousClock::new()), args.memory())?;
-        store.state_posture(posture);
-        store
-    };
-    let relay = Relay::new(store, clock, config)?;
-    let site = http::site(web_socket(&relay, &args), Arc::downgrade(&relay));
-    // Before the port is announced, so that a reader of that line may send a signal.
-    let mut signals = Signals::listen().map_err(Failure::Start)?;
-    let listener = listen(&args, tls.is_some()).await?;
-    let metrics = match args.listening.metrics {
-        Some(address) => {
-            let numbers = metrics::bind(address).await?;
-            Some(tokio::spawn(metrics::serve(numbers, Arc::downgrade(&relay))))
-        }
-        None => None,
-    };
-    let (stop, stopped) = oneshot::channel();
-    let listener = serve(listener, site, tls, stopped);
-    let kept = if rooms_end { "in this process" } else { "in Redis" };
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), "started: rooms are kept {kept}");
-    let shutdown_within = args.shutdown_within();
-    Running { relay, listener, stop, certificates, metrics, rooms_end, shutdown_within }
-        .until_told(&mut signals)
-        .await
+        return Ok(store);
+    }
+    // The clock counts suspend time: kept entries also age while the machine sleeps.
+    let store = MemoryStore::new(Arc::new(ContinuousClock::new()), args.memory())?;
+    store.state_posture(posture);
+    Ok(store)
 }
 
 #[expect(clippy::disallowed_methods, reason = "certificates go by the calendar")]
@@ -133,34 +142,12 @@ fn now() -> SystemTime {
     SystemTime::now()
 }
 
-fn web_socket(relay: &Arc<Relay>, args: &Args) -> Router {
-    let relay = Arc::clone(relay);
-    let accept = move |link| {
-        let relay = Arc::clone(&relay);
-        async move { relay.serve(link).await }
-    };
-    router(accept, args.web_socket())
-}
-
-/// Serves until the other end of `stopped` is dropped.
-fn serve(
-    listener: Listener,
-    site: Router,
-    tls: Option<TlsAcceptor>,
-    stopped: oneshot::Receiver<()>,
-) -> JoinHandle<()> {
-    let stop = async { drop(stopped.await) };
-    match tls {
-        None => tokio::spawn(listener.serve(site, stop)),
-        Some(tls) => tokio::spawn(listener.serve_wrapped(move |tcp| tls.accept(tcp), site, stop)),
-    }
-}
-
 /// Binds the port and prints the URL.
-async fn listen(args: &Args, secure: bool) -> Result<Listener, Failure> {
-    let fail = |source| Failure::Listen { address: args.listening.listen, source };
-    let listener = Listener::bind(args.listening.listen, args.connections()).await.map_err(fail)?;
-    let address = listener.address().map_err(fail)?;
+async fn listen(args: &Args, relay: Arc<Relay>, secure: bool) -> Result<Server, Failure> {
+    let address = args.listening.listen;
+    let server = Server::bind(address, relay, args.connections()).await;
+    let server = server.map_err(|source| Failure::Listen { address, source })?;
+    let address = server.local_addr();
     if !secure && !address.ip().is_loopback() {
         tracing::warn!("listening without TLS: put a proxy in front that does TLS");
     }
@@ -168,7 +155,7 @@ async fn listen(args: &Args, secure: bool) -> Result<Listener, Failure> {
     let mut out = io::stdout();
     // Standard output may be closed; that is no reason not to serve.
     let _ = writeln!(out, "listening on {scheme}://{address}/").and_then(|()| out.flush());
-    Ok(listener)
+    Ok(server)
 }
 
 /// Logs only this project's crates: others log addresses and, at finer levels, contents.

@@ -31,7 +31,7 @@ pub(crate) async fn bind(address: SocketAddr) -> Result<Listener, Failure> {
     let fail = |source| Failure::Listen { address, source };
     let options = ListenOptions { max_connections: 8, ..ListenOptions::default() };
     let listener = Listener::bind(address, options).await.map_err(fail)?;
-    if !listener.address().map_err(fail)?.ip().is_loopback() {
+    if !listener.local_addr().map_err(fail)?.ip().is_loopback() {
         tracing::warn!("others may see the metrics: they tell when something happens");
     }
     Ok(listener)
@@ -169,7 +169,7 @@ mod tests {
         let store = MemoryStore::new(clock.clone(), MemoryLimits::default()).unwrap();
         let relay = Relay::new(store, clock, RelayConfig::default()).unwrap();
         let listener = bind(([127, 0, 0, 1], 0).into()).await.unwrap();
-        let address = listener.address().unwrap();
+        let address = listener.local_addr().unwrap();
         tokio::spawn(serve(listener, Arc::downgrade(&relay)));
         let alice = relay.transport().connect().await.unwrap();
         alice.send(&[b"no hello".to_vec().into()]).await.unwrap();

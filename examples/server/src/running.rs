@@ -1,22 +1,16 @@
 //! A running relay, until it is told to end or fails.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use anocm_core::relay::Relay;
-use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
+use anocm_guard::signals::{Signal, Signals};
+use anocm_ws::server::Serving;
+use tokio::task::JoinHandle;
 
-use crate::{
-    Failure, certificate,
-    signals::{Signal, Signals},
-    tls::Certificates,
-};
+use crate::{Failure, certificate, tls::Certificates};
 
 /// A running relay and the tasks it depends on.
 pub(crate) struct Running {
-    pub(crate) relay: Arc<Relay>,
-    /// Accepts connections; ends after `stop` is dropped.
-    pub(crate) listener: JoinHandle<()>,
-    pub(crate) stop: oneshot::Sender<()>,
+    pub(crate) serving: Serving,
     pub(crate) certificates: Option<Certificates>,
     /// Serves metrics.
     pub(crate) metrics: Option<JoinHandle<()>>,
@@ -42,14 +36,10 @@ impl Running {
         loop {
             tokio::select! {
                 told = signals.next() => match told {
-                    Signal::End => return Ok(()),
-                    Signal::Reload => self.reload(),
+                    Signal::HangUp => self.reload(),
+                    _ => return Ok(()),
                 },
-                // It runs until `stop` is dropped, so it has failed.
-                _ = &mut self.listener => return Err(Failure::Stopped("accepts connections")),
-                () = self.relay.failed() => {
-                    return Err(Failure::Stopped("looks after the rooms"));
-                }
+                error = self.serving.failed() => return Err(error.into()),
                 () = ended(&mut self.metrics) => {
                     // The rooms matter more than metrics: continue without them.
                     tracing::error!("metrics are no longer shown");
@@ -80,19 +70,13 @@ impl Running {
 
     /// Notifies all clients, and waits until that is done.
     async fn end(self, signals: &mut Signals) {
-        let Self { relay, listener, stop, rooms_end, shutdown_within, .. } = self;
-        drop(stop);
-        let ending = async {
-            relay.shutdown(rooms_end).await;
-            if !listener.is_finished() {
-                let _ = listener.await;
-            }
-        };
         tokio::select! {
-            ended = timeout(shutdown_within, ending) => if ended.is_err() {
-                tracing::warn!("some connections did not end in time");
-            },
-            () = signals.end() => tracing::warn!("told twice to end: not waiting"),
+            ended = self.serving.shutdown(self.rooms_end, self.shutdown_within) => {
+                if let Err(late) = ended {
+                    tracing::warn!("{late}");
+                }
+            }
+            () = signals.terminated() => tracing::warn!("told twice to end: not waiting"),
         }
     }
 }
@@ -107,11 +91,16 @@ async fn ended(task: &mut Option<JoinHandle<()>>) {
 
 #[cfg(all(test, unix))]
 mod tests {
+    use std::{future::Ready, io, sync::Arc};
+
     use anocm_core::{
         TokioClock,
-        relay::RelayConfig,
+        relay::{Relay, RelayConfig},
         store::{MemoryLimits, MemoryStore},
     };
+    use anocm_ws::server::{Connection, ListenOptions, ServeError, Server};
+    use axum::Router;
+    use tokio::net::TcpStream;
 
     use super::*;
 
@@ -119,11 +108,12 @@ mod tests {
     async fn a_relay_that_no_longer_listens_ends_with_an_error() {
         let clock = Arc::new(TokioClock::new());
         let store = MemoryStore::new(clock.clone(), MemoryLimits::default()).unwrap();
-        let (stop, _stopped) = oneshot::channel();
+        let relay = Relay::new(store, clock, RelayConfig::default()).unwrap();
+        let server = Server::bind("127.0.0.1:0", relay, ListenOptions::default()).await.unwrap();
+        let _alice = TcpStream::connect(server.local_addr()).await.unwrap();
+        let wrap = |_| -> Ready<io::Result<Connection>> { panic!("nothing is accepted any more") };
         let running = Running {
-            relay: Relay::new(store, clock, RelayConfig::default()).unwrap(),
-            listener: tokio::spawn(async { panic!("nothing is accepted any more") }),
-            stop,
+            serving: server.serve_wrapped(wrap, Router::new()),
             certificates: None,
             metrics: Some(tokio::spawn(async {})),
             rooms_end: true,
@@ -131,6 +121,6 @@ mod tests {
         };
         let mut signals = Signals::listen().unwrap();
         let ended = running.until_told(&mut signals).await;
-        assert!(matches!(ended, Err(Failure::Stopped("accepts connections"))));
+        assert!(matches!(ended, Err(Failure::Stopped(ServeError::Listener))));
     }
 }

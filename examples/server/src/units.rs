@@ -40,6 +40,8 @@ fn split(text: &str) -> Result<(u64, &str), String> {
 
 #[cfg(test)]
 mod tests {
+    use anocm_core::{Retention, format_duration};
+
     use super::*;
 
     #[test]
@@ -50,6 +52,15 @@ mod tests {
         assert_eq!(bytes("512MiB"), Ok(512 << 20));
         assert_eq!(bytes("1G"), Ok(1 << 30));
         assert_eq!(bytes("64"), Ok(64));
+    }
+
+    #[test]
+    fn what_programs_print_can_be_given() {
+        for millis in [1_000, 1_500, 61_000, 161_000, 3_723_004, 273_600_000, 2_592_000_000] {
+            let time = Duration::from_millis(millis);
+            assert_eq!(timeout(&format_duration(time).to_string()), Ok(time));
+            assert_eq!(timeout(&Retention::keep(time).unwrap().to_string()), Ok(time));
+        }
     }
 
     #[test]

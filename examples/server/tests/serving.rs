@@ -35,20 +35,15 @@ fn the_page_says_what_this_is() {
     assert!(body.contains("anocm relay"));
 }
 
-#[test]
-fn pages_are_kept_out_when_that_is_wanted() {
-    for (words, status) in [(&[][..], "101"), (&["--refuse-origin"], "403")] {
+#[tokio::test]
+async fn pages_are_kept_out_when_that_is_wanted() {
+    let mut page = WsOptions::default();
+    page.headers.insert("Origin", "https://page.example").unwrap();
+    for (words, refused) in [(&[][..], None), (&["--refuse-origin"], Some(TransportError::Refused))]
+    {
         let server = Server::start(words);
-        let mut page = server.connect();
-        page.write_all(
-            b"GET /ws HTTP/1.1\r\nHost: relay\r\nOrigin: https://page.example\r\n\
-              Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-        )
-        .unwrap();
-        let mut head = [0; 12];
-        page.read_exact(&mut head).unwrap();
-        assert_eq!(head, *format!("HTTP/1.1 {status}").as_bytes(), "{words:?}");
+        assert_eq!(connect(&server, page.clone()).await.err(), refused, "{words:?}");
+        assert!(connect(&server, WsOptions::default()).await.is_ok(), "{words:?}");
     }
 }
 

@@ -5,6 +5,7 @@ use std::{
     process::Stdio,
 };
 
+use anocm_core::format_duration;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, ChildStdin, ChildStdout, Command},
@@ -51,7 +52,7 @@ impl AtWork {
             .arg(format!("--relay={}", relay.url))
             .arg(format!("--pid={}", server.pid()))
             .arg(format!("--abusers={abusers}"))
-            .arg(format!("--for={}ms", args.span.as_millis()));
+            .arg(format!("--for={}", format_duration(args.span)));
         if args.stay {
             command.arg("--stay");
         }

@@ -100,10 +100,7 @@ async fn begin(
 ) -> Result<GuestError, GuestError> {
     let (socket, mut frames) = match half {
         Half::Head => return half_head(adversary).await,
-        Half::Hello => {
-            let (socket, _) = Socket::open(&adversary.target).await?;
-            (socket, Frames::new(SIZE))
-        }
+        Half::Hello => (Socket::open(&adversary.target).await?, Frames::new(SIZE)),
         Half::Frame => {
             let mut guest = Opened::new(&adversary.target, SIZE).await?;
             room.enter(&mut guest).await?;

@@ -1,16 +1,17 @@
 //! The relay beside another server: the same guests, the same bytes, in alternating rounds.
 
+pub(crate) mod args;
 pub(crate) mod looped;
 mod mosquitto;
 
 use std::{io, slice, sync::Arc};
 
 use anocm_core::Retention;
+use args::{Against, Rival};
 use tempfile::TempDir;
 use tokio::process::Command;
 
 use crate::{
-    args::{Against, Rival},
     failure::Failure,
     fanout::load,
     guest::{room::RawRoom, socket::Target, speech::Speech},

@@ -2,20 +2,19 @@
 
 use std::{cell::RefCell, collections::VecDeque, io};
 
-use data_encoding::BASE64;
+use http::{HeaderValue, header::SEC_WEBSOCKET_PROTOCOL};
 use tokio::{
     net::{TcpSocket, TcpStream, lookup_host},
     sync::Mutex,
     time::timeout,
 };
+use tokio_websockets::ClientBuilder;
 
 use super::{
     GuestError, PATIENCE,
     frames::{BINARY, Framed, Frames, PONG, Seen},
 };
 
-/// Maximum length of the response head in bytes.
-const MAX_HEAD: usize = 16 * 1_024;
 /// Bytes per read.
 const SCRATCH: usize = 64 * 1_024;
 
@@ -50,6 +49,27 @@ impl Target {
         tcp.set_recv_buffer_size(bytes)?;
         tcp.connect(place).await
     }
+
+    /// Opens the WebSocket on a connection.
+    ///
+    /// The library drops what it has read beyond the response. That is nothing: no server here sends
+    /// before a guest has.
+    async fn upgrade(&self, tcp: &mut TcpStream) -> Result<(), GuestError> {
+        let refused = |_| GuestError::NoWebSocket;
+        let Self { host, port, path, protocol, .. } = self;
+        let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+        let uri = format!("ws://{host}:{port}{path}");
+        let mut request = ClientBuilder::new().uri(&uri).map_err(|_| GuestError::NoWebSocket)?;
+        if let Some(name) = protocol {
+            let name = HeaderValue::from_static(name);
+            request = request.add_header(SEC_WEBSOCKET_PROTOCOL, name).map_err(refused)?;
+        }
+        match request.connect_on(tcp).await {
+            Ok(_) => Ok(()),
+            Err(tokio_websockets::Error::Io(error)) => Err(GuestError::Cut(error)),
+            Err(error) => Err(refused(error)),
+        }
+    }
 }
 
 /// An open connection.
@@ -62,40 +82,21 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    /// Connects and upgrades. Also returns what was read beyond the response head.
-    pub(crate) async fn open(target: &Target) -> Result<(Self, Vec<u8>), GuestError> {
+    /// Connects and upgrades.
+    pub(crate) async fn open(target: &Target) -> Result<Self, GuestError> {
         match timeout(PATIENCE, Self::connect(target)).await {
             Ok(opened) => opened,
             Err(_) => Err(GuestError::Silent),
         }
     }
 
-    async fn connect(target: &Target) -> Result<(Self, Vec<u8>), GuestError> {
-        let tcp = target.connect().await.map_err(GuestError::Unreachable)?;
+    async fn connect(target: &Target) -> Result<Self, GuestError> {
+        let mut tcp = target.connect().await.map_err(GuestError::Unreachable)?;
         tcp.set_nodelay(true).map_err(GuestError::Unreachable)?;
-        let mut key = [0; 20];
+        target.upgrade(&mut tcp).await?;
+        let mut key = [0; 4];
         getrandom::fill(&mut key).map_err(|_| GuestError::NoRandomness)?;
-        let (mask, key) = key.split_first_chunk::<4>().ok_or(GuestError::NoRandomness)?;
-        let socket = Self { tcp, writing: Mutex::new(()), key: *mask };
-        socket.write(request(target, &BASE64.encode(key)).as_bytes()).await?;
-        let ahead = socket.accepted().await?;
-        Ok((socket, ahead))
-    }
-
-    /// Reads the response head.
-    async fn accepted(&self) -> Result<Vec<u8>, GuestError> {
-        let mut head = Vec::new();
-        loop {
-            self.read(|bytes| head.extend_from_slice(bytes)).await?;
-            if let Some(end) = head.windows(4).position(|four| four == b"\r\n\r\n") {
-                let is_web_socket = head.starts_with(b"HTTP/1.1 101 ");
-                let ahead = head.split_off(end.saturating_add(4));
-                return if is_web_socket { Ok(ahead) } else { Err(GuestError::NoWebSocket) };
-            }
-            if head.len() > MAX_HEAD {
-                return Err(GuestError::NoWebSocket);
-            }
-        }
+        Ok(Self { tcp, writing: Mutex::new(()), key })
     }
 
     /// Waits for bytes and passes them on, once.
@@ -150,21 +151,6 @@ impl Socket {
     }
 }
 
-fn request(target: &Target, key: &str) -> String {
-    let Target { host, port, path, protocol, .. } = target;
-    let protocol = protocol.map(|name| format!("Sec-WebSocket-Protocol: {name}\r\n"));
-    format!(
-        "GET {path} HTTP/1.1\r\n\
-         Host: {host}:{port}\r\n\
-         Connection: Upgrade\r\n\
-         Upgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\n\
-         Sec-WebSocket-Key: {key}\r\n\
-         {}\r\n",
-        protocol.unwrap_or_default()
-    )
-}
-
 /// A connection used for requests and responses in turn, before it is shared between tasks.
 #[derive(Debug)]
 pub(crate) struct Opened {
@@ -175,10 +161,8 @@ pub(crate) struct Opened {
 
 impl Opened {
     pub(crate) async fn new(target: &Target, size: usize) -> Result<Self, GuestError> {
-        let (socket, ahead) = Socket::open(target).await?;
-        let mut opened = Self { socket, frames: Frames::new(size), waiting: VecDeque::new() };
-        opened.frames.feed(&ahead, keep(&mut opened.waiting))?;
-        Ok(opened)
+        let socket = Socket::open(target).await?;
+        Ok(Self { socket, frames: Frames::new(size), waiting: VecDeque::new() })
     }
 
     /// Returns the next short message.

@@ -60,7 +60,8 @@ fn a_conversation_counts_down() {
     state.apply(&RoomEvent::Message(whisper), &view, at(0));
     state.input.insert("hi");
     let (a, b) = (alice().tag, bob().tag);
-    let says = |left: &str| format!("Bob #{b}: hello there{}{left}", " ".repeat(60 - 22 - 4));
+    let says =
+        |left: &str| format!("Bob #{b}: hello there{}{left}", " ".repeat(60 - 22 - left.len()));
     let rows = drawn(&mut state, &view, at(139_500), (60, 9));
     assert_eq!(
         rows,
@@ -70,14 +71,14 @@ fn a_conversation_counts_down() {
             "",
             "",
             &format!("· entered: Alice #{a}"),
-            &says("2:41"),
+            &says("2m 41s"),
             &format!("(whisper) Bob #{b}: psst{}live", " ".repeat(60 - 25 - 4)),
             "",
             "[5m] > hi",
         ]
     );
     let rows = drawn(&mut state, &view, at(140_500), (60, 9));
-    assert_eq!(rows[5], says("2:40"));
+    assert_eq!(rows[5], says("2m 40s"));
 }
 
 #[test]
