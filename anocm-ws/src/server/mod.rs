@@ -36,12 +36,12 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 pub use listen::{ListenOptions, Listener};
 use tokio::time::timeout;
-use tokio_websockets::CloseCode;
 use upgrade::Upgrade;
 
 use crate::{
     Timing,
-    link::{IngressBudget, Memory, MeteredIo, Side, WsLink},
+    frame::{CloseCode, IngressBudget, Memory, MeteredIo, Side},
+    link::WsLink,
 };
 
 /// The timeout for sending the response to an upgrade request.
