@@ -1,17 +1,11 @@
 //! The header of a WebSocket frame, and masking (RFC 6455, sections 5.2 and 5.3): pure functions
 //! over bytes.
 
-#![cfg_attr(
-    feature = "__fuzz",
-    expect(
-        clippy::exhaustive_enums,
-        clippy::exhaustive_structs,
-        reason = "public for the fuzz target alone"
-    )
-)]
-#![cfg_attr(
-    not(feature = "__fuzz"),
-    expect(unreachable_pub, reason = "public for the fuzz target alone")
+#![allow(
+    unreachable_pub,
+    clippy::exhaustive_enums,
+    clippy::exhaustive_structs,
+    reason = "public for the fuzz target alone"
 )]
 
 use std::ops::Deref;

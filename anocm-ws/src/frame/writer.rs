@@ -17,12 +17,12 @@ const BATCH: usize = 32;
 const WRITE_THRESHOLD: usize = 64 * 1_024;
 
 /// A frame that is not completely written.
-struct Outgoing {
+struct QueuedFrame {
     header: HeaderBytes,
     payload: Payload,
 }
 
-impl Outgoing {
+impl QueuedFrame {
     fn len(&self) -> usize {
         self.header.len().saturating_add(self.payload.len())
     }
@@ -31,7 +31,7 @@ impl Outgoing {
 /// Writes frames. Those that the connection does not accept at once are queued.
 pub(crate) struct FrameWriter {
     side: Side,
-    queue: VecDeque<Outgoing>,
+    queue: VecDeque<QueuedFrame>,
     /// The bytes of the queue that have not been written.
     waiting: usize,
     /// The bytes of its first frame that have been.
@@ -65,7 +65,7 @@ impl FrameWriter {
             }
             None => payload,
         };
-        let frame = Outgoing { header, payload };
+        let frame = QueuedFrame { header, payload };
         self.waiting = self.waiting.saturating_add(frame.len());
         self.queue.push_back(frame);
         self.flushed = false;
@@ -144,7 +144,7 @@ impl FrameWriter {
             done += 1;
             let length = header.len().saturating_add(frame.len());
             if left < length {
-                self.queue.push_back(Outgoing { header, payload: frame.clone() });
+                self.queue.push_back(QueuedFrame { header, payload: frame.clone() });
                 (self.written, self.waiting) = (left, length.saturating_sub(left));
             }
             left = left.saturating_sub(length);
@@ -155,7 +155,7 @@ impl FrameWriter {
     fn advance(&mut self, accepted: usize) {
         self.waiting = self.waiting.saturating_sub(accepted);
         self.written = self.written.saturating_add(accepted);
-        while let Some(frame) = self.queue.front().map(Outgoing::len)
+        while let Some(frame) = self.queue.front().map(QueuedFrame::len)
             && let Some(rest) = self.written.checked_sub(frame)
         {
             self.written = rest;
