@@ -3,11 +3,11 @@
 mod buffer;
 mod close_code;
 mod ingress_budget;
+#[cfg(feature = "client")]
+mod masks;
 mod metered_io;
 mod reader;
 mod writer;
-
-use std::io;
 
 pub(crate) use close_code::CloseCode;
 #[cfg(feature = "server")]
@@ -36,21 +36,6 @@ impl Side {
             Self::Client => true,
             #[cfg(feature = "server")]
             Self::Server => false,
-        }
-    }
-
-    /// Draws the mask of a frame from the system's random numbers: it must be unpredictable for
-    /// those who chose the payload (RFC 6455, section 10.3). `None` on the side without masks.
-    fn new_mask(self) -> io::Result<Option<[u8; 4]>> {
-        match self {
-            #[cfg(feature = "client")]
-            Self::Client => {
-                let mut key = [0; 4];
-                getrandom::fill(&mut key).map_err(|_| io::ErrorKind::Other)?;
-                Ok(Some(key))
-            }
-            #[cfg(feature = "server")]
-            Self::Server => Ok(None),
         }
     }
 }

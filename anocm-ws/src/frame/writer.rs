@@ -8,6 +8,8 @@ use std::{
 
 use anocm_core::Payload;
 
+#[cfg(feature = "client")]
+use super::masks::Masks;
 use super::{Side, metered_io::MeteredIo};
 use crate::codec::{Header, HeaderBytes, Opcode, mask};
 
@@ -31,6 +33,8 @@ impl QueuedFrame {
 /// Writes frames. Those that the connection does not accept at once are queued.
 pub(crate) struct FrameWriter {
     side: Side,
+    #[cfg(feature = "client")]
+    masks: Option<Box<Masks>>,
     queue: VecDeque<QueuedFrame>,
     /// The bytes of the queue that have not been written.
     waiting: usize,
@@ -42,7 +46,15 @@ pub(crate) struct FrameWriter {
 
 impl FrameWriter {
     pub(crate) fn new(side: Side) -> Self {
-        Self { side, queue: VecDeque::new(), waiting: 0, written: 0, flushed: true }
+        Self {
+            side,
+            #[cfg(feature = "client")]
+            masks: None,
+            queue: VecDeque::new(),
+            waiting: 0,
+            written: 0,
+            flushed: true,
+        }
     }
 
     /// Returns true when there is nothing to flush.
@@ -55,7 +67,7 @@ impl FrameWriter {
     /// # Errors
     /// The system has no random numbers for the mask.
     pub(crate) fn push(&mut self, opcode: Opcode, payload: Payload) -> io::Result<()> {
-        let key = self.side.new_mask()?;
+        let key = self.next_mask()?;
         let header = header(opcode, &payload, key);
         let payload = match key {
             Some(key) => {
@@ -150,6 +162,16 @@ impl FrameWriter {
             left = left.saturating_sub(length);
         }
         Poll::Ready(Ok(done))
+    }
+
+    /// Returns the mask of the next frame; `None` on a relay, whose frames have none.
+    fn next_mask(&mut self) -> io::Result<Option<[u8; 4]>> {
+        match self.side {
+            #[cfg(feature = "client")]
+            Side::Client => self.masks.get_or_insert_default().next().map(Some),
+            #[cfg(feature = "server")]
+            Side::Server => Ok(None),
+        }
     }
 
     fn advance(&mut self, accepted: usize) {

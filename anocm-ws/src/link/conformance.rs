@@ -199,15 +199,14 @@ fn closing() -> Vec<Case> {
 fn encode(&(first, ref payload): &Frame, masked: bool) -> Vec<u8> {
     let mut frame = vec![first];
     let bit = if masked { 0x80 } else { 0 };
+    let length = (payload.len() as u64).to_be_bytes();
+    let [.., high, low] = length;
     match payload.len() {
-        length @ 0..126 => frame.push(bit | u8::try_from(length).unwrap()),
-        length @ 126..0x1_0000 => {
-            frame.push(bit | 126);
-            frame.extend(u16::try_from(length).unwrap().to_be_bytes());
-        }
-        length => {
+        0..126 => frame.push(bit | low),
+        126..0x1_0000 => frame.extend([bit | 126, high, low]),
+        _ => {
             frame.push(bit | 127);
-            frame.extend((length as u64).to_be_bytes());
+            frame.extend(length);
         }
     }
     let key: &[u8] = if masked { &[0x37, 0xfa, 0x21, 0x3d] } else { &[0] };

@@ -7,6 +7,9 @@ use crate::marks::reached;
 /// Follows `bytes` from header to header, as a reader would. The first byte says which side reads
 /// and how long a message may be. A header encodes to the bytes that it was decoded from, and no
 /// part of them gives another result.
+///
+/// # Panics
+/// On a finding.
 pub fn ws_frames(bytes: &[u8]) {
     let Some((&first, mut rest)) = bytes.split_first() else { return };
     let masked = first & 1 != 0;
