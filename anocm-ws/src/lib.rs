@@ -16,6 +16,10 @@
 
 #[cfg(any(feature = "client", feature = "server"))]
 mod accept_key;
+#[cfg(all(any(feature = "client", feature = "server"), not(feature = "__fuzz")))]
+mod codec;
+#[cfg(any(feature = "client", feature = "server"))]
+mod frame;
 #[cfg(any(feature = "client", feature = "server"))]
 mod link;
 mod timing;
@@ -24,6 +28,9 @@ mod token;
 
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "__fuzz")]
+#[doc(hidden)]
+pub mod codec;
 #[cfg(feature = "server")]
 pub mod server;
 

@@ -20,7 +20,8 @@ use tokio_rustls::rustls::{ClientConfig, pki_types::CertificateDer};
 
 use crate::{
     Timing,
-    link::{IngressBudget, Io, MeteredIo, Side, WsLink},
+    frame::{IngressBudget, Io, MeteredIo, Side},
+    link::WsLink,
 };
 
 /// The timeout of one direct connection attempt.

@@ -13,7 +13,7 @@ const MOST_WAITING: u32 = 16;
 
 /// Counts control messages.
 ///
-/// For each ping the WebSocket library queues a pong. A peer that pings and never reads would make
+/// For each ping a pong is queued. A peer that pings and never reads would make
 /// that queue grow without bound.
 #[derive(Debug)]
 pub(super) struct Controls {

@@ -8,24 +8,19 @@ use std::{
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::ingress_budget::FREE;
-use crate::Timing;
+use crate::{Timing, frame::FREE};
 
 /// The minimum rate at which a message must arrive, in bytes per second, in addition to the initial
 /// allowance of `dead_after`.
 const MIN_BYTES_PER_SECOND: u64 = 16 * 1_024;
 /// The initial allowance of a message that holds shared memory.
 const HELD: Duration = Duration::from_secs(15);
-/// Buffers that have not been used for this long are released.
-pub(super) const HIBERNATE_AFTER: Duration = Duration::from_secs(2);
 /// A timer with a shorter interval would only spin.
 const MIN_INTERVAL: Duration = Duration::from_millis(1);
 
 /// What to do when the peer is silent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum KeepaliveAction {
-    /// Hibernate: release the buffers.
-    Rest,
     /// Send a ping.
     Ping,
     /// The peer is dead: abort the link.
@@ -50,33 +45,25 @@ impl Keepalive {
         Self {
             ping_after,
             dead_after,
-            timer: Box::pin(sleep_until(Instant::now() + ping_after.min(HIBERNATE_AFTER))),
+            timer: Box::pin(sleep_until(Instant::now() + ping_after)),
             pinged: None,
         }
     }
 
     /// Returns the next action. `heard` is the time of the last byte from the peer, `coming` the
-    /// start and declared length of an incomplete message, `used` the time of the last use of the
-    /// buffers, if there are any. When this is pending, the task is woken in time. Unused buffers
-    /// and slow messages are checked when the timer for the next silence check fires.
+    /// start and declared length of an incomplete message. When this is pending, the task is woken
+    /// in time. Slow messages are checked when the timer for the next silence check fires.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
         heard: Instant,
         coming: Option<(Instant, u64)>,
-        used: Option<Instant>,
     ) -> Poll<KeepaliveAction> {
         // A ping is sent only after a period of silence, so bytes received at the very instant of
         // the ping count as a response.
         if self.pinged.is_some_and(|pinged| heard >= pinged) {
             self.pinged = None;
             self.timer.as_mut().reset(heard + self.ping_after);
-        }
-        let rest = used
-            .map(|used| used + HIBERNATE_AFTER)
-            .filter(|_| self.pinged.is_none() && coming.is_none());
-        if let Some(rest) = rest.filter(|rest| *rest < self.timer.deadline()) {
-            self.timer.as_mut().reset(rest);
         }
         loop {
             ready!(self.timer.as_mut().poll(cx));
@@ -91,12 +78,8 @@ impl Keepalive {
                 return Poll::Ready(KeepaliveAction::Dead);
             }
             let due = heard + self.ping_after;
-            if rest.is_some_and(|rest| rest <= now) {
-                return Poll::Ready(KeepaliveAction::Rest);
-            }
             if now < due {
-                let rest = rest.filter(|rest| *rest > now);
-                self.timer.as_mut().reset(rest.map_or(due, |rest| rest.min(due)));
+                self.timer.as_mut().reset(due);
             } else {
                 // Counted from now: if `recv` was not polled for long, the silence was on our side.
                 self.pinged = Some(now);
@@ -126,9 +109,9 @@ mod tests {
     async fn silence_is_asked_about_and_then_believed() {
         let start = Instant::now();
         let mut pulse = keepalive();
-        assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None, None)).await, KeepaliveAction::Ping);
+        assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None)).await, KeepaliveAction::Ping);
         assert_eq!(start.elapsed().as_secs(), 25);
-        assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None, None)).await, KeepaliveAction::Dead);
+        assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None)).await, KeepaliveAction::Dead);
         assert_eq!(start.elapsed().as_secs(), 60);
     }
 
@@ -136,10 +119,10 @@ mod tests {
     async fn whoever_answers_is_asked_again_later() {
         let start = Instant::now();
         let mut pulse = keepalive();
-        assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None, None)).await, KeepaliveAction::Ping);
+        assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None)).await, KeepaliveAction::Ping);
         tokio::time::advance(Duration::from_secs(1)).await;
         let heard = Instant::now();
-        assert_eq!(poll_fn(|cx| pulse.poll(cx, heard, None, None)).await, KeepaliveAction::Ping);
+        assert_eq!(poll_fn(|cx| pulse.poll(cx, heard, None)).await, KeepaliveAction::Ping);
         assert_eq!(start.elapsed().as_secs(), 26 + 25);
     }
 
@@ -150,15 +133,9 @@ mod tests {
             let start = Instant::now();
             let timing = Timing { ping_after, dead_after, ..Timing::default() };
             let mut pulse = Keepalive::new(timing);
-            assert_eq!(
-                poll_fn(|cx| pulse.poll(cx, start, None, None)).await,
-                KeepaliveAction::Ping
-            );
+            assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None)).await, KeepaliveAction::Ping);
             let asked = Instant::now();
-            assert_eq!(
-                poll_fn(|cx| pulse.poll(cx, start, None, None)).await,
-                KeepaliveAction::Dead
-            );
+            assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None)).await, KeepaliveAction::Dead);
             assert_eq!(asked.elapsed().as_secs(), 30, "{ping_after:?}");
             assert_eq!(start.elapsed(), dead_after);
         }
@@ -169,21 +146,19 @@ mod tests {
         let mut pulse = keepalive();
         tokio::time::advance(Duration::from_secs(20)).await;
         let heard = Instant::now();
-        assert_eq!(poll_fn(|cx| pulse.poll(cx, heard, None, None)).await, KeepaliveAction::Ping);
+        assert_eq!(poll_fn(|cx| pulse.poll(cx, heard, None)).await, KeepaliveAction::Ping);
         assert_eq!(heard.elapsed().as_secs(), 25);
     }
 
     #[tokio::test(start_paused = true)]
     async fn whoever_sends_a_message_byte_by_byte_is_given_up() {
-        for (length, given_up) in [(1_000, 77), (64 * MIN_BYTES_PER_SECOND, 102)] {
+        for (length, given_up) in [(1_000, 75), (64 * MIN_BYTES_PER_SECOND, 100)] {
             let began = Instant::now();
             let mut pulse = keepalive();
             // Bytes arrive all the time.
-            while poll_fn(|cx| {
-                Poll::Ready(pulse.poll(cx, Instant::now(), Some((began, length)), None))
-            })
-            .await
-            .is_pending()
+            while poll_fn(|cx| Poll::Ready(pulse.poll(cx, Instant::now(), Some((began, length)))))
+                .await
+                .is_pending()
             {
                 tokio::time::advance(Duration::from_secs(1)).await;
             }
@@ -192,31 +167,12 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_not_used_is_let_go() {
-        let start = Instant::now();
-        let mut pulse = keepalive();
-        let rests = poll_fn(|cx| pulse.poll(cx, start, None, Some(start))).await;
-        assert_eq!((rests, start.elapsed()), (KeepaliveAction::Rest, HIBERNATE_AFTER));
-        // With no buffers left to release, silence leads to a ping as usual.
-        assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None, None)).await, KeepaliveAction::Ping);
-        assert_eq!(start.elapsed().as_secs(), 25);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_is_used_is_kept() {
-        let start = Instant::now();
-        let mut pulse = keepalive();
-        let in_use = |cx: &mut Context<'_>| pulse.poll(cx, start, None, Some(Instant::now()));
-        assert_eq!(poll_fn(in_use).await, KeepaliveAction::Ping);
-    }
-
-    #[tokio::test(start_paused = true)]
     async fn whoever_was_not_listened_to_is_asked_first() {
         let start = Instant::now();
         let mut pulse = keepalive();
         tokio::time::advance(Duration::from_secs(100)).await;
-        assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None, None)).await, KeepaliveAction::Ping);
-        assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None, None)).await, KeepaliveAction::Dead);
+        assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None)).await, KeepaliveAction::Ping);
+        assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None)).await, KeepaliveAction::Dead);
         assert_eq!(start.elapsed().as_secs(), 100 + 35);
     }
 }

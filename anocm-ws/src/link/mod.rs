@@ -1,10 +1,9 @@
 //! One open WebSocket as a [`Link`].
 
+#[cfg(all(test, feature = "client", feature = "server"))]
+mod conformance;
 mod controls;
-mod frame_scanner;
-mod ingress_budget;
 mod keepalive;
-mod metered_io;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -23,50 +22,14 @@ use anocm_core::{
     wire::MAX_FRAME,
 };
 use async_trait::async_trait;
-pub(crate) use ingress_budget::IngressBudget;
-#[cfg(feature = "server")]
-pub(crate) use ingress_budget::Memory;
 use keepalive::Keepalive;
-#[cfg(feature = "client")]
-pub(crate) use metered_io::Io;
-pub(crate) use metered_io::MeteredIo;
 use state::State;
 use tokio::time::{Instant, Sleep, sleep, timeout};
-use tokio_websockets::{CloseCode, Config, Limits, WebSocketStream};
 
-use crate::Timing;
-
-/// The number of queued bytes at which a send writes before it queues more.
-const WRITE_THRESHOLD: usize = 64 * 1_024;
-
-/// Which side of a connection a link is.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Side {
-    #[cfg(feature = "client")]
-    Client,
-    #[cfg(feature = "server")]
-    Server,
-}
-
-impl Side {
-    /// Starts the WebSocket protocol on an upgraded connection.
-    fn open(self, io: MeteredIo) -> WebSocketStream<MeteredIo> {
-        // The maximum message length, checked before anything is allocated for it.
-        let limits = Limits::default().max_payload_len(Some(MAX_FRAME));
-        // A message is never fragmented, so pings may go between any two frames.
-        let config = Config::default().frame_size(MAX_FRAME).flush_threshold(WRITE_THRESHOLD);
-        match self {
-            #[cfg(feature = "client")]
-            Self::Client => {
-                tokio_websockets::ClientBuilder::new().config(config).limits(limits).take_over(io)
-            }
-            #[cfg(feature = "server")]
-            Self::Server => {
-                tokio_websockets::ServerBuilder::new().config(config).limits(limits).serve(io)
-            }
-        }
-    }
-}
+use crate::{
+    Timing,
+    frame::{CloseCode, MeteredIo, Side},
+};
 
 /// One side of an open WebSocket.
 pub(crate) struct WsLink(Arc<Shared>);
@@ -129,7 +92,7 @@ impl Link for WsLink {
     }
 
     async fn close(&self, why: Closing) {
-        self.0.close(code(why)).await;
+        self.0.close(why.into()).await;
     }
 }
 
@@ -226,16 +189,5 @@ impl WriteTimeout {
             timer.as_mut().reset(Instant::now() + self.patience);
         }
         Poll::Pending
-    }
-}
-
-fn code(why: Closing) -> CloseCode {
-    match why {
-        Closing::GoingAway => CloseCode::GOING_AWAY,
-        Closing::Protocol => CloseCode::PROTOCOL_ERROR,
-        Closing::TooLong => CloseCode::MESSAGE_TOO_BIG,
-        // In the range for private use, which is always valid.
-        Closing::Timeout => CloseCode::try_from(4_408).unwrap_or(CloseCode::POLICY_VIOLATION),
-        _ => CloseCode::NORMAL_CLOSURE,
     }
 }

@@ -1,64 +1,70 @@
 //! The state of a link: what its methods do under the lock, one poll at a time.
 
-mod hibernate;
-
 use std::{
-    pin::Pin,
+    io,
     task::{Context, Poll, Waker, ready},
 };
 
 use anocm_core::{
     Payload,
-    transport::{Closing, TransportError, TrySend},
+    transport::{TransportError, TrySend},
 };
-use futures_util::{Sink, Stream};
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::Instant,
+use tokio::{io::ReadBuf, time::Instant};
+
+use super::{
+    controls::Controls,
+    keepalive::{Keepalive, KeepaliveAction},
 };
-use tokio_websockets::{CloseCode, Error, Message, WebSocketStream};
-
-use hibernate::Wire;
-
-use super::{Side, controls::Controls, keepalive::Keepalive, metered_io::MeteredIo};
+use crate::{
+    codec::Opcode,
+    frame::{CloseCode, FrameReader, FrameWriter, Incoming, MeteredIo, ReadError, Side},
+};
 
 /// How a link ended.
 type End = Result<(), TransportError>;
 
 /// The WebSocket of a link and the progress of its shutdown.
 ///
-/// At most one task polls for reading and one for writing; the library keeps their wakers apart.
+/// At most one task polls for reading and one for writing; the connection keeps their wakers apart.
 /// Each may end the link, and must then wake the other.
 pub(super) struct State {
-    wire: Wire,
-    side: Side,
-    /// A message was received since the library's buffer was allocated.
-    stale: bool,
-    /// When the library was last used.
-    used: Instant,
-    /// How often the link was woken from hibernation since the given time.
-    woken: (Instant, u32),
+    /// `None` once the connection was dropped.
+    wire: Option<Wire>,
     ended: Option<End>,
-    /// The peer has sent a close message.
+    /// The peer has sent a close frame.
     heard_close: bool,
-    /// This side has sent a close message.
+    /// This side has sent a close frame that does not answer the peer's.
     said_close: bool,
     controls: Controls,
-    /// The connection did not accept everything that the library has to write. A task that finds
-    /// this set must wait for the write with its own waker.
+    /// The connection did not accept everything that was queued. A task that finds this set must
+    /// wait for the write with its own waker.
     unwritten: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
 
+/// The connection, and what is read from and written to it.
+struct Wire {
+    io: MeteredIo,
+    reader: FrameReader,
+    writer: FrameWriter,
+}
+
+impl Wire {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, ReadError>> {
+        self.reader.poll_next(&mut self.io, cx)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.writer.poll_flush(&mut self.io, cx)
+    }
+}
+
 impl State {
-    pub(super) fn new(io: MeteredIo, side: Side) -> Self {
+    pub(super) fn new(mut io: MeteredIo, side: Side) -> Self {
+        let reader = FrameReader::new(side, &std::mem::take(&mut io.ahead));
         Self {
-            wire: Wire::Resting(Box::new(io)),
-            side,
-            stale: false,
-            used: Instant::now(),
-            woken: (Instant::now(), 0),
+            wire: Some(Wire { io, reader, writer: FrameWriter::new(side) }),
             ended: None,
             heard_close: false,
             said_close: false,
@@ -80,67 +86,47 @@ impl State {
             if let Some(ended) = self.ended {
                 return Poll::Ready(ended.map(|()| None));
             }
-            match self.poll_hibernating(cx) {
-                Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(_)) => {
-                    self.hang_up();
-                    continue;
-                }
-                Poll::Pending => match self.poll_keepalive(cx, pulse) {
-                    Poll::Ready(()) => continue,
-                    Poll::Pending => return Poll::Pending,
-                },
-            }
-            let Some(ws) = self.wake() else {
+            // Flush what a cancelled `send` has left and what this side has queued.
+            let flushed = self.flush_for_reader(cx);
+            let Some(wire) = &mut self.wire else {
                 return Poll::Ready(Err(TransportError::Cut));
             };
-            match Pin::new(&mut *ws).poll_next(cx) {
-                Poll::Ready(Some(Ok(message))) => {
-                    if let Some(frame) = self.take(&message, cx) {
+            if matches!(flushed, Poll::Ready(Err(_))) || self.heard_close && flushed.is_ready() {
+                self.hang_up();
+                continue;
+            }
+            let next = if self.heard_close { Poll::Pending } else { wire.poll_next(cx) };
+            match next {
+                Poll::Ready(Ok(incoming)) => {
+                    if let Some(frame) = self.take(incoming, cx) {
                         return Poll::Ready(Ok(Some(frame)));
                     }
                 }
-                Poll::Ready(Some(Err(error))) => self.fail(&error),
-                Poll::Ready(None) => self.hang_up(),
-                Poll::Pending => {
-                    // Flush what a cancelled `send` has left and what this side has queued.
-                    match self.flush_for_reader(cx) {
-                        Poll::Ready(Err(error)) => {
-                            self.fail(&error);
-                            continue;
-                        }
-                        Poll::Ready(Ok(())) if self.may_hibernate() && self.hibernate() => continue,
-                        _ => {}
-                    }
-                    ready!(self.poll_keepalive(cx, pulse));
-                }
+                Poll::Ready(Err(ReadError::Cut)) => self.hang_up(),
+                Poll::Ready(Err(ReadError::Refused(code))) => self.reject(code),
+                Poll::Pending => ready!(self.poll_keepalive(cx, pulse)),
             }
         }
     }
 
-    /// Queues the frames from `next` on and writes everything queued; advances `next`.
+    /// Sends the frames from `next` on after everything queued; advances `next`.
     pub(super) fn poll_send(
         &mut self,
         cx: &mut Context<'_>,
         frames: &[Payload],
         next: &mut usize,
     ) -> Poll<End> {
-        if self.ended.is_some() || self.said_close || self.heard_close {
+        if self.is_closing() {
             return Poll::Ready(Err(self.error()));
         }
-        let Some(ws) = self.wake() else {
-            return Poll::Ready(Err(TransportError::Cut));
-        };
-        let sent = write(ws, cx, frames, next);
-        self.unwritten = sent.is_pending();
+        let sent = self.write(cx, frames, next);
         match sent {
             Poll::Ready(Ok(())) => {
                 self.writer = None;
-                self.used = Instant::now();
                 Poll::Ready(Ok(()))
             }
-            Poll::Ready(Err(error)) => {
-                self.fail(&error);
+            Poll::Ready(Err(_)) => {
+                self.hang_up();
                 Poll::Ready(Err(self.error()))
             }
             Poll::Pending => {
@@ -152,30 +138,24 @@ impl State {
 
     /// Sends what the connection accepts without waiting.
     pub(super) fn try_send(&mut self, frames: &[Payload]) -> TrySend {
-        let (mut next, unwritten) = (0, self.unwritten || self.writer.is_some());
-        let closing = self.ended.is_some() || self.said_close || self.heard_close;
-        let Some(ws) = self.wake().filter(|_| !closing && !unwritten) else {
+        let unwritten = self.unwritten || self.writer.is_some();
+        if unwritten || self.is_closing() {
             return TrySend { accepted: 0, pending: unwritten };
-        };
+        }
+        let mut next = 0;
         // No task waits for the connection now. A task that waits later brings its own waker.
-        let sent = write(ws, &mut Context::from_waker(Waker::noop()), frames, &mut next);
-        self.unwritten = sent.is_pending();
-        match sent {
-            Poll::Ready(Ok(())) => self.used = Instant::now(),
-            Poll::Ready(Err(error)) => self.fail(&error),
-            Poll::Pending => {}
+        let sent = self.write(&mut Context::from_waker(Waker::noop()), frames, &mut next);
+        if matches!(sent, Poll::Ready(Err(_))) {
+            self.hang_up();
         }
         TrySend { accepted: next, pending: self.unwritten }
     }
 
-    /// Sends a close message after everything queued.
+    /// Sends a close frame after everything queued.
     pub(super) fn poll_say_close(&mut self, cx: &mut Context<'_>, code: CloseCode) -> Poll<()> {
-        if !self.said_close {
-            self.said_close = true;
-            self.queue(Message::close(Some(code), ""));
-        }
-        let flushed = match self.wake() {
-            Some(ws) => Pin::new(ws).poll_flush(cx).map(drop),
+        self.say_close(code);
+        let flushed = match &mut self.wire {
+            Some(wire) => wire.poll_flush(cx).map(drop),
             None => Poll::Ready(()),
         };
         match flushed {
@@ -188,21 +168,23 @@ impl State {
     /// Reads until the peer has closed as well. Dropping a connection with unread data resets it,
     /// and the peer may lose what it has not read yet.
     pub(super) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let has_ended = self.ended;
-        let Some(ws) = self.wake() else {
+        let Some(wire) = &mut self.wire else {
             return Poll::Ready(());
         };
-        if has_ended.is_none() {
-            while let Some(Ok(_)) = ready!(Pin::new(&mut *ws).poll_next(cx)) {}
+        while self.ended.is_none() && !self.heard_close {
+            match ready!(wire.poll_next(cx)) {
+                Ok(Incoming::Close(_)) => self.heard_close = true,
+                Ok(_) => {}
+                Err(_) => break,
+            }
         }
-        let _ = ready!(Pin::new(&mut *ws).poll_flush(cx));
-        let io = ws.get_mut();
-        let _ = ready!(Pin::new(&mut *io).poll_shutdown(cx));
-        if matches!(has_ended, Some(Err(_))) {
+        let _ = ready!(wire.poll_flush(cx));
+        let _ = ready!(wire.io.poll_shutdown(cx));
+        if matches!(self.ended, Some(Err(_))) {
             let mut scratch = [0; 4_096];
             loop {
                 let mut read = ReadBuf::new(&mut scratch);
-                let result = ready!(Pin::new(&mut *io).poll_read(cx, &mut read));
+                let result = ready!(wire.io.poll_read(cx, &mut read));
                 if result.is_err() || read.filled().is_empty() {
                     break;
                 }
@@ -213,7 +195,7 @@ impl State {
 
     /// Ends the link cleanly, unless it has ended, and drops the connection.
     pub(super) fn finish(&mut self) {
-        self.wire = Wire::Gone;
+        self.wire = None;
         self.end(Ok(()));
     }
 
@@ -221,9 +203,9 @@ impl State {
     pub(super) fn depart(&mut self, code: CloseCode) {
         let mut cx = Context::from_waker(Waker::noop());
         if self.poll_say_close(&mut cx, code).is_ready()
-            && let Some(ws) = self.wake()
+            && let Some(wire) = &mut self.wire
         {
-            let _ = Pin::new(ws.get_mut()).poll_shutdown(&mut cx);
+            let _ = wire.io.poll_shutdown(&mut cx);
         }
     }
 
@@ -239,90 +221,106 @@ impl State {
 
     /// Returns how many of the sent bytes the connection has accepted.
     pub(super) fn written(&self) -> u64 {
-        self.wire.metered_io().map_or(0, MeteredIo::written)
+        self.wire.as_ref().map_or(0, |wire| wire.io.written)
     }
 
     /// Ends the link because the peer is gone or does not read.
     pub(super) fn abort(&mut self) {
-        self.depart(super::code(Closing::Timeout));
-        self.wire = Wire::Gone;
+        self.depart(CloseCode::TIMEOUT);
+        self.wire = None;
         self.end(if self.heard_close { Ok(()) } else { Err(TransportError::Cut) });
     }
 
-    fn take(&mut self, message: &Message, cx: &mut Context<'_>) -> Option<Payload> {
-        self.stale = true;
-        if message.is_binary() {
-            // The library does not zeroize its buffer when it is freed, so the payload is copied
-            // and only the copy is kept.
-            let held = self.wake().and_then(|ws| ws.get_mut().release());
-            return Some(match held {
-                Some(held) => Payload::guarded(message.as_payload().to_vec(), held),
-                None => Payload::copy_from_slice(message.as_payload()),
-            });
-        }
-        if message.is_close() {
-            self.heard_close = true;
-        } else if message.is_text() {
-            self.reject(CloseCode::UNSUPPORTED_DATA, TransportError::Protocol);
-        } else {
-            let flushed = self.flush_for_reader(cx).is_ready();
-            if !self.controls.admit(Instant::now(), flushed) {
-                self.reject(CloseCode::POLICY_VIOLATION, TransportError::Protocol);
+    /// Ready when the keepalive has taken an action.
+    fn poll_keepalive(&mut self, cx: &mut Context<'_>, pulse: &mut Keepalive) -> Poll<()> {
+        let Some(wire) = &mut self.wire else { return Poll::Ready(()) };
+        match pulse.poll(cx, wire.io.heard, wire.reader.coming()) {
+            Poll::Ready(KeepaliveAction::Ping) => self.queue(Opcode::Ping, Payload::default()),
+            Poll::Ready(KeepaliveAction::Dead) => self.abort(),
+            Poll::Pending => {
+                keep(&mut self.reader, cx.waker());
+                return Poll::Pending;
             }
+        }
+        Poll::Ready(())
+    }
+
+    fn take(&mut self, incoming: Incoming, cx: &mut Context<'_>) -> Option<Payload> {
+        match incoming {
+            Incoming::Message(frame) => return Some(frame),
+            Incoming::Close(payload) => {
+                let code = payload.get(..2).unwrap_or_default();
+                self.queue(Opcode::Close, Payload::copy_from_slice(code));
+                self.heard_close = true;
+                return None;
+            }
+            Incoming::Ping(payload) => self.queue(Opcode::Pong, payload),
+            Incoming::Pong => {}
+        }
+        let flushed = self.flush_for_reader(cx).is_ready();
+        if !self.controls.admit(Instant::now(), flushed) {
+            self.reject(CloseCode::POLICY_VIOLATION);
         }
         None
     }
 
-    /// Writes what is queued. Registers the waker of a waiting sender if there is one.
-    fn flush_for_reader(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let waker = self.writer.as_ref().unwrap_or(cx.waker());
-        let flushed = match &mut self.wire {
-            Wire::Awake(ws) => Pin::new(&mut **ws).poll_flush(&mut Context::from_waker(waker)),
-            Wire::Resting(_) | Wire::Gone => Poll::Ready(Ok(())),
+    fn write(
+        &mut self,
+        cx: &mut Context<'_>,
+        frames: &[Payload],
+        next: &mut usize,
+    ) -> Poll<io::Result<()>> {
+        let Some(wire) = &mut self.wire else {
+            return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
         };
+        let sent = wire.writer.poll_write(&mut wire.io, cx, frames, next);
+        self.unwritten = sent.is_pending();
+        sent
+    }
+
+    /// Writes what is queued. Registers the waker of a waiting sender if there is one.
+    fn flush_for_reader(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(wire) = self.wire.as_mut().filter(|wire| !wire.writer.is_flushed()) else {
+            return Poll::Ready(Ok(()));
+        };
+        let waker = self.writer.as_ref().unwrap_or(cx.waker());
+        let flushed = wire.poll_flush(&mut Context::from_waker(waker));
         self.unwritten = flushed.is_pending();
         flushed
     }
 
-    fn queue(&mut self, message: Message) {
-        if let Some(ws) = self.wake() {
-            // Fails only once closing has begun, when the message does not matter any more.
-            let _ = Pin::new(ws).start_send(message);
+    /// Queues a control frame. After a close frame none is sent.
+    fn queue(&mut self, opcode: Opcode, payload: Payload) {
+        if !self.said_close
+            && !self.heard_close
+            && let Some(wire) = &mut self.wire
+        {
+            // Fails without random numbers. The peer then finds this side silent.
+            let _ = wire.writer.push(opcode, payload);
         }
     }
 
-    fn fail(&mut self, error: &Error) {
-        match error {
-            Error::PayloadTooLong { .. } => {
-                self.reject(CloseCode::MESSAGE_TOO_BIG, TransportError::TooLong);
-            }
-            Error::Io(_) | Error::AlreadyClosed => self.hang_up(),
-            _ => self.reject(CloseCode::PROTOCOL_ERROR, TransportError::Protocol),
-        }
+    fn say_close(&mut self, code: CloseCode) {
+        self.queue(Opcode::Close, Payload::copy_from_slice(&code.to_bytes()));
+        self.said_close = true;
     }
 
     /// Ends the link because of an error of the peer. The connection stays until the link is closed
     /// or dropped, so that `close` can make sure that the close code arrives.
-    fn reject(&mut self, code: CloseCode, why: TransportError) {
-        // Fails when the library has queued a close message itself: with the same code, or with
-        // 1007, which is more specific, for a text message that is not valid UTF-8.
-        self.queue(Message::close(Some(code), ""));
-        self.said_close = true;
-        if let Some(ws) = self.wake() {
-            let _ = Pin::new(ws).poll_flush(&mut Context::from_waker(Waker::noop()));
+    fn reject(&mut self, code: CloseCode) {
+        self.say_close(code);
+        if let Some(wire) = &mut self.wire {
+            let _ = wire.poll_flush(&mut Context::from_waker(Waker::noop()));
         }
-        self.end(Err(why));
+        self.end(Err(code.error()));
     }
 
-    /// Handles the end of the connection: a clean end if either side had sent a close message.
+    /// Handles the end of the connection: a clean end if either side had sent a close frame.
     fn hang_up(&mut self) {
-        // Sends the TLS close notification, so that the end is not taken for a truncation.
-        let mut cx = Context::from_waker(Waker::noop());
-        let _ = match &mut std::mem::replace(&mut self.wire, Wire::Gone) {
-            Wire::Awake(ws) => Pin::new(ws.get_mut()).poll_shutdown(&mut cx),
-            Wire::Resting(meter) => Pin::new(&mut **meter).poll_shutdown(&mut cx),
-            Wire::Gone => Poll::Ready(Ok(())),
-        };
+        if let Some(mut wire) = self.wire.take() {
+            // Sends the TLS close notification, so that the end is not taken for a truncation.
+            let _ = wire.io.poll_shutdown(&mut Context::from_waker(Waker::noop()));
+        }
         self.end(if self.heard_close || self.said_close {
             Ok(())
         } else {
@@ -337,31 +335,21 @@ impl State {
         }
     }
 
+    fn is_closing(&self) -> bool {
+        self.ended.is_some() || self.said_close || self.heard_close
+    }
+
     fn error(&self) -> TransportError {
         match self.ended {
             Some(Err(error)) => error,
             _ => TransportError::Cut,
         }
     }
-}
 
-/// Queues the frames from `next` on and writes everything queued; advances `next`.
-fn write(
-    ws: &mut WebSocketStream<MeteredIo>,
-    cx: &mut Context<'_>,
-    frames: &[Payload],
-    next: &mut usize,
-) -> Poll<Result<(), Error>> {
-    loop {
-        ready!(Pin::new(&mut *ws).poll_ready(cx))?;
-        let Some(frame) = frames.get(*next) else {
-            return Pin::new(ws).poll_flush(cx);
-        };
-        *next += 1;
-        // On a relay the bytes are shared, not copied. On a client the library copies them for
-        // masking.
-        let message = Message::binary(frame.clone().into_bytes());
-        Pin::new(&mut *ws).start_send(message)?;
+    /// Returns true when the link holds no buffers.
+    #[cfg(all(test, feature = "server"))]
+    pub(super) fn is_resting(&self) -> bool {
+        self.wire.as_ref().is_some_and(|wire| wire.reader.is_empty() && wire.writer.is_flushed())
     }
 }
 

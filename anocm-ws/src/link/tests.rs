@@ -6,6 +6,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::*;
+use crate::frame::IngressBudget;
 
 /// Accepts all data and counts the writes.
 struct Counting(Arc<AtomicUsize>);
@@ -157,6 +158,60 @@ async fn what_waits_goes_in_one_write() {
     assert_eq!(writes.load(Ordering::Relaxed), 1);
     assert_eq!(link.try_send(&frames), TrySend { accepted: 32, pending: false });
     assert_eq!(writes.load(Ordering::Relaxed), 2);
+}
+
+/// Accepts all data, and delivers it at the second flush: a TLS stream holds data back in the same
+/// way while the connection is blocked.
+#[cfg(feature = "server")]
+struct HoldsBack(Arc<AtomicUsize>);
+
+#[cfg(feature = "server")]
+impl AsyncRead for HoldsBack {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+}
+
+#[cfg(feature = "server")]
+impl AsyncWrite for HoldsBack {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(buf.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.0.fetch_add(1, Ordering::Relaxed) {
+            0 => Poll::Pending,
+            _ => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(feature = "server")]
+#[tokio::test]
+async fn what_the_layer_below_holds_back_is_flushed_by_the_receiver() {
+    use futures_util::FutureExt;
+
+    let flushes = Arc::new(AtomicUsize::new(0));
+    let io = HoldsBack(Arc::clone(&flushes));
+    let io = MeteredIo::new(io, Bytes::new(), IngressBudget::default());
+    let link = WsLink::new(io, Side::Server, Timing::default());
+    let frames = [Payload::from(vec![1; 1_000])];
+    assert_eq!(link.try_send(&frames), TrySend { accepted: 1, pending: true });
+    assert!(link.recv().now_or_never().is_none());
+    assert_eq!(flushes.load(Ordering::Relaxed), 2);
+    assert_eq!(link.try_send(&frames), TrySend { accepted: 1, pending: false });
 }
 
 /// The write timeout is the same for data left by `try_send` and by `send`.

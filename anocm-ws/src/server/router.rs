@@ -19,12 +19,12 @@ use http::request::Parts;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
-use tokio_websockets::CloseCode;
 
 use super::upgrade::Upgrade;
 use crate::{
     Timing,
-    link::{IngressBudget, Memory, MeteredIo, Side, WsLink},
+    frame::{CloseCode, IngressBudget, Memory, MeteredIo, Side},
+    link::WsLink,
 };
 
 /// The timeout for sending the response to an upgrade request.

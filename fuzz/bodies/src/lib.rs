@@ -23,6 +23,7 @@ pub mod seeds;
 mod store;
 mod wire_frame;
 mod world;
+mod ws_frames;
 
 pub use content::content;
 pub use invite::invite;
@@ -30,3 +31,4 @@ pub use relay::relay_connection;
 pub use sealed_entry::sealed_entry;
 pub use store::store_ops;
 pub use wire_frame::wire_frame;
+pub use ws_frames::ws_frames;

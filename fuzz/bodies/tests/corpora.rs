@@ -37,6 +37,12 @@ fn frames() {
 }
 
 #[test]
+fn websocket_frames() {
+    let reach = ["message", "fragment", "control", "refused", "incomplete", "payload cut short"];
+    replay("ws_frames", anocm_fuzz::ws_frames, &reach);
+}
+
+#[test]
 fn links() {
     replay("invite", anocm_fuzz::invite, &["invite", "relay", "error"]);
 }

@@ -6,6 +6,7 @@ mod relay;
 mod sealed;
 mod store;
 mod wire;
+mod ws;
 
 /// A file of a corpus.
 #[derive(Debug)]
@@ -30,6 +31,7 @@ pub fn files() -> Vec<File> {
         ("sealed_entry", sealed::files()),
         ("relay_connection", relay::files()),
         ("store_ops", store::files()),
+        ("ws_frames", ws::files()),
     ];
     let fixed = fixed.into_iter().flat_map(|(target, files)| {
         let file = move |(name, bytes)| File { target, name, bytes, is_fixed: true };

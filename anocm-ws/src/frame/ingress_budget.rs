@@ -15,9 +15,9 @@ use tokio_util::sync::PollSemaphore;
 
 /// Messages up to this length need no shared memory: the two smaller size classes of sealed
 /// entries, with their framing.
-pub(super) const FREE: u64 = 17 * 1_024;
-/// The memory that an incoming message takes, as a multiple of its length: the library's buffer and
-/// our copy.
+pub(crate) const FREE: u64 = 17 * 1_024;
+/// The memory that an incoming message takes, as a multiple of its length: fragments are collected
+/// in space for twice as much.
 const COPIES: u64 = 2;
 
 /// Memory that connections share for longer incoming messages.
@@ -57,15 +57,15 @@ impl IngressBudget {
         Self { first, memory: Some((semaphore, memory.most)), held: None }
     }
 
-    /// Ready when more may be read of a message of `size` bytes that follows `whole` complete
-    /// messages.
-    pub(super) fn poll_more(
+    /// Ready when more may be read of a message of `size` bytes. `any` is true when a message was
+    /// received before it.
+    pub(crate) fn poll_more(
         &mut self,
         cx: &mut Context<'_>,
         size: u64,
-        whole: u64,
+        any: bool,
     ) -> Poll<io::Result<()>> {
-        if whole == 0 && self.first > 0 && size > self.first {
+        if !any && self.first > 0 && size > self.first {
             return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
         }
         let Some((semaphore, most)) = &mut self.memory else {
@@ -95,7 +95,7 @@ impl IngressBudget {
 
     /// Takes the permit for the message that has just been received. It must be kept as long as the
     /// message.
-    pub(super) fn release(&mut self) -> Option<OwnedSemaphorePermit> {
+    pub(crate) fn release(&mut self) -> Option<OwnedSemaphorePermit> {
         self.held.take()
     }
 }
@@ -114,7 +114,8 @@ mod tests {
     use super::*;
     use crate::{
         Timing,
-        link::{MeteredIo, Side, WsLink},
+        frame::{MeteredIo, Side},
+        link::WsLink,
     };
 
     /// Shorter than any timeout of the link. Time is paused while any task has work to do, so
