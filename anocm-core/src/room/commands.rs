@@ -1,6 +1,6 @@
 //! Carrying out the guest's commands.
 
-use super::{Command, CommandError, Machine, MessageText, machine::Phase, outbox::Job};
+use super::{Command, CommandError, Machine, MessageText, machine::Phase, sending::outbox::Job};
 use crate::{
     id::{MemberId, MessageId},
     retention::{Retention, RoomRetention},

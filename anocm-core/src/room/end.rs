@@ -4,19 +4,19 @@ use std::collections::{HashMap, VecDeque};
 
 use super::{
     Ended, Machine, RoomEvent,
-    age_bound::AgeBound,
-    counters::SenderCounters,
-    demotion::Demotions,
-    door_check::DoorCheck,
-    epoch_history::EpochHistory,
-    forced_refresh::ForcedRefresh,
     history::History,
-    key_refresh::KeyRefresh,
-    leave::LeaveState,
-    log::Log,
     machine::{PendingRequest, Phase},
-    outbox::Outbox,
-    presence::Presence,
+    sending::outbox::Outbox,
+    sync::age_bound::AgeBound,
+    sync::counters::SenderCounters,
+    sync::epoch_history::EpochHistory,
+    sync::log::Log,
+    upkeep::demotion::Demotions,
+    upkeep::door_check::DoorCheck,
+    upkeep::forced_refresh::ForcedRefresh,
+    upkeep::key_refresh::KeyRefresh,
+    upkeep::leave::LeaveState,
+    upkeep::presence::Presence,
 };
 use crate::wire::Request;
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{
     Connection, Ended, Machine, RoomEvent,
+    joining::pow::PowSearch,
     machine::{Phase, Ticket},
-    pow::PowSearch,
 };
 use crate::{
     id::{Epoch, Seq},
@@ -15,66 +15,66 @@ use crate::{
 };
 
 /// The longest backoff, whatever delay the relay requests.
-pub(super) const MAX_BACKOFF: Duration = Duration::from_secs(60);
+pub(crate) const MAX_BACKOFF: Duration = Duration::from_secs(60);
 
 /// The state of the connection.
-pub(super) struct LinkState {
-    pub(super) up: bool,
+pub(crate) struct LinkState {
+    pub(crate) up: bool,
     /// The epoch that this connection has proven or is proving.
-    pub(super) entering: Option<Epoch>,
+    pub(crate) entering: Option<Epoch>,
     /// The last proof sent; replies to earlier proofs are ignored.
-    pub(super) proof: Option<Ticket>,
+    pub(crate) proof: Option<Ticket>,
     /// The room's epoch as of the last proof.
-    pub(super) current: Option<Epoch>,
+    pub(crate) current: Option<Epoch>,
     /// The epoch that the owner enters with the owner token, since member tokens were refused on
     /// the way to it.
-    pub(super) as_owner: Option<Epoch>,
+    pub(crate) as_owner: Option<Epoch>,
     /// Whether the relay has admitted the owner to it.
-    pub(super) admitted: bool,
+    pub(crate) admitted: bool,
     /// Whether this connection has shown the owner token, and has not joined since.
-    pub(super) is_owners: bool,
+    pub(crate) is_owners: bool,
     /// The epoch to which the owner was admitted, but to which the log did not lead.
-    pub(super) in_vain: Option<Epoch>,
+    pub(crate) in_vain: Option<Epoch>,
     /// Whether the current epoch was proven and everything up to its head was applied.
-    pub(super) synced: bool,
+    pub(crate) synced: bool,
     /// The end of the log when the current epoch was proven.
-    pub(super) head: Option<Seq>,
-    pub(super) reading: bool,
+    pub(crate) head: Option<Seq>,
+    pub(crate) reading: bool,
     /// The relay left out entries since the read in flight was requested.
-    pub(super) lagging: bool,
+    pub(crate) lagging: bool,
     /// The first entry that waited for its turn when the read in flight was requested.
-    pub(super) wanted: Option<Seq>,
+    pub(crate) wanted: Option<Seq>,
     /// The room is in a later epoch than the session: the commit in between is to be read.
-    pub(super) behind: bool,
+    pub(crate) behind: bool,
     /// Refused requests are not retried before this time.
-    pub(super) retry_at: Option<Timestamp>,
+    pub(crate) retry_at: Option<Timestamp>,
     /// The proof of work that the relay has required.
-    pub(super) working: Option<PowSearch>,
-    pub(super) attempts: u32,
-    pub(super) shown: Connection,
-    pub(super) posture: Posture,
+    pub(crate) working: Option<PowSearch>,
+    pub(crate) attempts: u32,
+    pub(crate) shown: Connection,
+    pub(crate) posture: Posture,
 }
 
 impl LinkState {
     /// Sets the epoch that the owner enters with the owner token.
-    pub(super) const fn goes_as_owner(&mut self, epoch: Option<Epoch>) {
+    pub(crate) const fn goes_as_owner(&mut self, epoch: Option<Epoch>) {
         self.as_owner = epoch;
         self.admitted = false;
         self.entering = None;
     }
 
     /// Whether the log may be applied: not before the owner is admitted to the epoch it leads to.
-    pub(super) const fn may_follow(&self) -> bool {
+    pub(crate) const fn may_follow(&self) -> bool {
         self.as_owner.is_none() || self.admitted
     }
 
     /// Returns the owner to member tokens.
-    pub(super) const fn owner_is_done(&mut self) {
+    pub(crate) const fn owner_is_done(&mut self) {
         self.as_owner = None;
         self.in_vain = None;
     }
 
-    pub(super) const fn down(posture: Posture) -> Self {
+    pub(crate) const fn down(posture: Posture) -> Self {
         Self {
             up: false,
             entering: None,
@@ -152,7 +152,7 @@ impl Machine {
         }
     }
 
-    pub(super) fn emit_connection(&mut self, connection: Connection) {
+    pub(crate) fn emit_connection(&mut self, connection: Connection) {
         if self.link.shown != connection {
             self.link.shown = connection;
             self.emit(RoomEvent::Connection(connection));

@@ -6,24 +6,24 @@ use rand_core::Rng;
 
 use super::{
     Ended, MachineConfig, NewRoom, RoomEvent,
-    age_bound::AgeBound,
-    counters::SenderCounters,
-    demotion::Demotions,
-    door_check::DoorCheck,
-    epoch_history::EpochHistory,
-    external_join::ExternalJoin,
-    forced_refresh::ForcedRefresh,
     history::History,
-    joining::Joining,
-    key_refresh::KeyRefresh,
-    leave::LeaveState,
+    joining::external_join::ExternalJoin,
+    joining::policy_negotiation::PolicyNegotiation,
+    joining::state::Joining,
     link::LinkState,
-    log::Log,
-    outbox::Outbox,
-    policy_negotiation::PolicyNegotiation,
-    presence::Presence,
-    rollback::{JunkJoins, Rejected},
-    staging::Staged,
+    sending::outbox::Outbox,
+    sync::age_bound::AgeBound,
+    sync::counters::SenderCounters,
+    sync::epoch_history::EpochHistory,
+    sync::log::Log,
+    sync::rollback::{JunkJoins, Rejected},
+    sync::staging::Staged,
+    upkeep::demotion::Demotions,
+    upkeep::door_check::DoorCheck,
+    upkeep::forced_refresh::ForcedRefresh,
+    upkeep::key_refresh::KeyRefresh,
+    upkeep::leave::LeaveState,
+    upkeep::presence::Presence,
 };
 use crate::{
     id::{Epoch, MemberId, RoomAddress, Seq},
@@ -47,73 +47,73 @@ pub type Ticket = u32;
 
 /// One guest's view of one room.
 pub struct Machine {
-    pub(super) relay: RelayUrl,
-    pub(super) address: RoomAddress,
-    pub(super) config: MachineConfig,
-    pub(super) rng: FastKeyErasureRng,
-    pub(super) phase: Phase,
-    pub(super) link: LinkState,
-    pub(super) log: Log,
+    pub(crate) relay: RelayUrl,
+    pub(crate) address: RoomAddress,
+    pub(crate) config: MachineConfig,
+    pub(crate) rng: FastKeyErasureRng,
+    pub(crate) phase: Phase,
+    pub(crate) link: LinkState,
+    pub(crate) log: Log,
     /// A join that is merged once the relay has admitted this guest to the epoch it begins.
-    pub(super) staged: Option<Box<Staged>>,
-    pub(super) age_bound: AgeBound,
-    pub(super) outbox: Outbox,
-    pub(super) counters: SenderCounters,
+    pub(crate) staged: Option<Box<Staged>>,
+    pub(crate) age_bound: AgeBound,
+    pub(crate) outbox: Outbox,
+    pub(crate) counters: SenderCounters,
     pub(super) history: History,
-    pub(super) presence: Presence,
-    pub(super) leave: LeaveState,
-    pub(super) door_check: DoorCheck,
-    pub(super) forced_refresh: ForcedRefresh,
-    pub(super) key_refresh: KeyRefresh,
-    pub(super) demotions: Demotions,
-    pub(super) guest: GuestRetention,
-    pub(super) rejected: Option<Rejected>,
+    pub(crate) presence: Presence,
+    pub(crate) leave: LeaveState,
+    pub(crate) door_check: DoorCheck,
+    pub(crate) forced_refresh: ForcedRefresh,
+    pub(crate) key_refresh: KeyRefresh,
+    pub(crate) demotions: Demotions,
+    pub(crate) guest: GuestRetention,
+    pub(crate) rejected: Option<Rejected>,
     /// The last sequence number of a rejected entry, if the log may be found empty there.
-    pub(super) rolled_back_at: Option<Seq>,
-    pub(super) junk_joins: JunkJoins,
-    pub(super) epoch_history: EpochHistory,
+    pub(crate) rolled_back_at: Option<Seq>,
+    pub(crate) junk_joins: JunkJoins,
+    pub(crate) epoch_history: EpochHistory,
     /// When this guest was last in sync with the room.
-    pub(super) in_sync_at: Timestamp,
+    pub(crate) in_sync_at: Timestamp,
     /// How often the owner has entered an epoch with the owner token since then.
-    pub(super) owner_advances: u32,
+    pub(crate) owner_advances: u32,
     /// Set while the hashes that the relay has of the room may be false: when the owner's next
     /// commit, which corrects them, is due.
-    pub(super) correct_hashes_at: Option<Timestamp>,
+    pub(crate) correct_hashes_at: Option<Timestamp>,
     /// Why the room ended.
-    pub(super) ended: Option<Ended>,
+    pub(crate) ended: Option<Ended>,
     /// The owner has requested the end of the room.
-    pub(super) closing: bool,
-    pub(super) confirmed: bool,
+    pub(crate) closing: bool,
+    pub(crate) confirmed: bool,
     /// The members that were in the room when this guest joined. A message of one of them confirms
     /// this guest.
-    pub(super) prior_members: Vec<MemberId>,
-    pub(super) inconsistency_reported: bool,
+    pub(crate) prior_members: Vec<MemberId>,
+    pub(crate) inconsistency_reported: bool,
     /// How often the relay has required proof of work since this guest was last in the room.
-    pub(super) pow_attempts: u32,
+    pub(crate) pow_attempts: u32,
     /// How often the relay did not know the link since this guest was last in the room.
-    pub(super) refused_links: u32,
+    pub(crate) refused_links: u32,
     /// Sequence numbers found empty while catching up.
-    pub(super) missed: u64,
+    pub(crate) missed: u64,
     /// The epoch in which this guest last had to rejoin through the door.
-    pub(super) left_in: Option<Epoch>,
+    pub(crate) left_in: Option<Epoch>,
     /// The room's owner, which never changes.
-    pub(super) owner: Option<MemberKey>,
+    pub(crate) owner: Option<MemberKey>,
     /// The only door through which this guest rejoins: its epoch, and the context of that epoch.
-    pub(super) only_door: Option<(Epoch, [u8; 32])>,
+    pub(crate) only_door: Option<(Epoch, [u8; 32])>,
     /// When this guest last rejoined through the door, and how often in a row.
-    pub(super) rejoined: Option<(Timestamp, u32)>,
+    pub(crate) rejoined: Option<(Timestamp, u32)>,
     /// Requests in flight, and when each was sent.
-    pub(super) pending_requests: HashMap<Ticket, (PendingRequest, Timestamp)>,
+    pub(crate) pending_requests: HashMap<Ticket, (PendingRequest, Timestamp)>,
     /// The time of the input that is being processed.
-    pub(super) now: Timestamp,
+    pub(crate) now: Timestamp,
     next_ticket: Ticket,
     /// The policy the room is opened with, if that is less than was requested.
-    pub(super) granted_policy: Option<Policy>,
-    pub(super) requests: VecDeque<(Ticket, Request)>,
-    pub(super) events: VecDeque<RoomEvent>,
+    pub(crate) granted_policy: Option<Policy>,
+    pub(crate) requests: VecDeque<(Ticket, Request)>,
+    pub(crate) events: VecDeque<RoomEvent>,
 }
 
-pub(super) enum Phase {
+pub(crate) enum Phase {
     /// Not in the room yet, or rejoining.
     Joining(Box<Joining>),
     /// In the room.
@@ -123,7 +123,7 @@ pub(super) enum Phase {
 
 /// The kind of request that a ticket stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum PendingRequest {
+pub(crate) enum PendingRequest {
     Create,
     Look,
     /// A look at the door by a member.
@@ -310,14 +310,14 @@ impl Machine {
         self.proceed(now);
     }
 
-    pub(super) fn session(&self) -> Option<&Session> {
+    pub(crate) fn session(&self) -> Option<&Session> {
         match &self.phase {
             Phase::Inside(session) => Some(session),
             Phase::Joining(_) | Phase::Over => None,
         }
     }
 
-    pub(super) fn send_request(&mut self, asked: PendingRequest, request: Request) -> Ticket {
+    pub(crate) fn send_request(&mut self, asked: PendingRequest, request: Request) -> Ticket {
         self.next_ticket = self.next_ticket.wrapping_add(1);
         self.pending_requests.insert(self.next_ticket, (asked, self.now));
         self.requests.push_back((self.next_ticket, request));
@@ -325,7 +325,7 @@ impl Machine {
     }
 
     /// Returns a random whole number below `bound`, which must not be zero.
-    pub(super) fn random_below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn random_below(&mut self, bound: u64) -> u64 {
         self.rng.next_u64() % bound.max(1)
     }
 }

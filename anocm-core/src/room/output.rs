@@ -5,7 +5,7 @@ use std::fmt;
 use super::{
     Ended, Machine, Message, RoomEvent, RoomView, Trouble,
     machine::{Phase, Ticket},
-    outbox::GivenUp,
+    sending::outbox::GivenUp,
 };
 use crate::{
     id::{Epoch, MessageId, RoomAddress},

@@ -3,7 +3,9 @@
 //! One table for both, so that the next deadline and what happens at it cannot disagree. A timer
 //! whose deadline is `None` is stopped, or must not run in the current state.
 
-use super::{Ended, Machine, RoomEvent, machine::Phase, outbox::Job, pow::PowSearch};
+use super::{
+    Ended, Machine, RoomEvent, joining::pow::PowSearch, machine::Phase, sending::outbox::Job,
+};
 use crate::{stack::StackScrubGuard, time::Timestamp};
 
 /// A timer of a room.

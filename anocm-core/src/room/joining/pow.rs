@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{
+use crate::room::{
     Ended, JoinFailure, Machine,
     machine::{PendingRequest, Phase},
 };
@@ -20,21 +20,21 @@ const PAUSE: Duration = Duration::from_millis(1);
 const MAX_POW_ATTEMPTS: u32 = 16;
 
 /// A puzzle that is being solved.
-pub(super) struct PowSearch {
+pub(crate) struct PowSearch {
     solver: Solver,
     due: Timestamp,
 }
 
 impl PowSearch {
     /// Returns when the next step is due.
-    pub(super) const fn due(&self) -> Timestamp {
+    pub(crate) const fn due(&self) -> Timestamp {
         self.due
     }
 }
 
 impl Machine {
     /// Starts the proof of work that the relay requires before it admits this guest.
-    pub(super) fn on_pow_required(&mut self, now: Timestamp, puzzle: Puzzle) {
+    pub(crate) fn on_pow_required(&mut self, now: Timestamp, puzzle: Puzzle) {
         self.pow_attempts += 1;
         if self.pow_attempts > MAX_POW_ATTEMPTS || puzzle.difficulty > Puzzle::MAX_DIFFICULTY {
             let failure = JoinFailure::Refused(Refusal::WorkNeeded(puzzle));
@@ -45,7 +45,7 @@ impl Machine {
     }
 
     /// Runs one step of the proof of work, if there is one.
-    pub(super) fn continue_pow(&mut self, now: Timestamp) {
+    pub(crate) fn continue_pow(&mut self, now: Timestamp) {
         let due = self.link.working.as_mut().filter(|working| working.due <= now);
         let Some(working) = due else {
             return;

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::{
+use crate::room::{
     Machine,
     machine::{PendingRequest, Phase},
 };
@@ -27,14 +27,14 @@ const ROUND: Duration = Duration::from_secs(15);
 
 /// When this guest looks at the door.
 #[derive(Debug, Default)]
-pub(super) struct DoorCheck {
+pub(crate) struct DoorCheck {
     look_at: Option<Timestamp>,
     /// The epoch in which the relay did not know the door token.
     denied: Option<Epoch>,
 }
 
 impl DoorCheck {
-    pub(super) const fn due(&self) -> Option<Timestamp> {
+    pub(crate) const fn due(&self) -> Option<Timestamp> {
         self.look_at
     }
 }
@@ -43,7 +43,7 @@ impl Machine {
     /// Schedules a door check after another member began an epoch. About four members look at the
     /// new door, and about four more in each later round, unless the next epoch comes first: the
     /// members of one round may all be absent or dishonest.
-    pub(super) fn schedule_door_check(&mut self, now: Timestamp) {
+    pub(crate) fn schedule_door_check(&mut self, now: Timestamp) {
         let chosen = (0..ROUNDS).find(|_| self.is_drawn_to_act());
         let wait = Duration::from_millis(500 + self.random_below(1_500));
         self.door_check.look_at =
@@ -51,7 +51,7 @@ impl Machine {
     }
 
     /// Looks at the door, to check it.
-    pub(super) fn check_door(&mut self) {
+    pub(crate) fn check_door(&mut self) {
         self.door_check.look_at = None;
         let Some(session) = self.session() else { return };
         let (epoch, door) = (session.epoch(), session.door_token().clone());
@@ -62,7 +62,7 @@ impl Machine {
     }
 
     /// Handles the relay's reply with the door, requested in `epoch`.
-    pub(super) fn on_door_inspected(
+    pub(crate) fn on_door_inspected(
         &mut self,
         now: Timestamp,
         epoch: Epoch,

@@ -6,7 +6,7 @@
 //! continue. So the next epoch is proven first, and the join is merged when the relay admits this
 //! member.
 
-use super::{Machine, machine::Phase, rollback::RejectReason};
+use crate::room::{Machine, machine::Phase, sync::rollback::RejectReason};
 use crate::{
     id::{Epoch, Seq},
     secret::Token,
@@ -17,7 +17,7 @@ use crate::{
 
 /// A valid join that is not merged yet, and its sequence number. Boxed, so that none of its bytes
 /// stay in the machine after it is dropped: a move also copies stale bytes where there is no value.
-pub(super) struct Staged {
+pub(crate) struct Staged {
     seq: Seq,
     /// When the relay accepted it.
     accepted: Timestamp,
@@ -27,7 +27,7 @@ pub(super) struct Staged {
 impl Machine {
     /// Stages the valid join at `seq`: proves the epoch that it begins to the relay. The log is not
     /// applied any further until the reply arrives.
-    pub(super) fn stage(
+    pub(crate) fn stage(
         &mut self,
         now: Timestamp,
         seq: Seq,
@@ -44,7 +44,7 @@ impl Machine {
 
     /// Returns the epoch to be proven to the relay: the session's, the one that a staged join
     /// begins, or the one that the owner is about to enter with the owner token.
-    pub(super) fn epoch_to_prove(&self) -> Option<Epoch> {
+    pub(crate) fn epoch_to_prove(&self) -> Option<Epoch> {
         let staged = self.staged.as_ref().map(|staged| staged.join.epoch());
         staged.or_else(|| {
             let epoch = self.session().map(Session::epoch)?;
@@ -54,7 +54,7 @@ impl Machine {
 
     /// Returns the token that proves that epoch: the owner token where the member token was
     /// refused.
-    pub(super) fn token_to_prove(&self) -> Option<Token> {
+    pub(crate) fn token_to_prove(&self) -> Option<Token> {
         if let Some(staged) = &self.staged {
             return staged.join.member_token().cloned();
         }
@@ -67,7 +67,7 @@ impl Machine {
 
     /// Merges the staged join, after the relay has admitted this guest to its epoch. Returns false
     /// when there is none.
-    pub(super) fn follow_staged(&mut self, now: Timestamp) -> bool {
+    pub(crate) fn follow_staged(&mut self, now: Timestamp) -> bool {
         let Some(staged) = self.staged.take() else {
             return false;
         };
@@ -94,7 +94,7 @@ impl Machine {
 
     /// Rejects the staged join, after the relay did not admit this guest to its epoch. Returns
     /// false when there is none.
-    pub(super) fn on_staged_not_admitted(&mut self, now: Timestamp) -> bool {
+    pub(crate) fn on_staged_not_admitted(&mut self, now: Timestamp) -> bool {
         let Some(staged) = self.staged.take() else {
             return false;
         };
@@ -112,12 +112,12 @@ impl Machine {
 
     /// Drops the staged join if it is at `seq` or after it and so was voided. Returns whether it
     /// was.
-    pub(super) fn on_staged_taken_back(&mut self, seq: Seq) -> bool {
+    pub(crate) fn on_staged_taken_back(&mut self, seq: Seq) -> bool {
         self.staged.take_if(|staged| staged.seq >= seq).is_some()
     }
 
     /// Drops a staged join, which is to be read again.
-    pub(super) fn unstage(&mut self) {
+    pub(crate) fn unstage(&mut self) {
         if let Some(staged) = self.staged.take() {
             self.log.start_after(staged.seq.before());
         }

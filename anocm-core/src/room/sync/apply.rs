@@ -1,12 +1,12 @@
 //! Applies a log entry at its sequence number.
 
-use super::{
+use crate::room::{
     Ended, Machine, Message, MessageText, RoomEvent, Trouble,
-    counters::CounterCheck,
-    epoch_history::EpochAuthor,
     machine::Phase,
-    outbox::{Job, Own},
-    rollback::RejectReason,
+    sending::outbox::{Job, Own},
+    sync::counters::CounterCheck,
+    sync::epoch_history::EpochAuthor,
+    sync::rollback::RejectReason,
 };
 use crate::{
     id::{MemberId, Seq},
@@ -29,7 +29,7 @@ struct MessageMeta {
 impl Machine {
     /// Applies the next entry in sequence. `waited` is the part of its age, in milliseconds, that
     /// it spent buffered in this client.
-    pub(super) fn apply(&mut self, now: Timestamp, mut item: LogItem, waited: u64) {
+    pub(crate) fn apply(&mut self, now: Timestamp, mut item: LogItem, waited: u64) {
         self.bound_age(now, &mut item);
         let Phase::Inside(session) = &mut self.phase else {
             return;
@@ -115,7 +115,7 @@ impl Machine {
 
     /// Handles an overtaken change: another member's commit or join was accepted first, so this
     /// guest's own change is made again for the new epoch.
-    pub(super) fn was_overtaken(&mut self) {
+    pub(crate) fn was_overtaken(&mut self) {
         if let Phase::Inside(session) = &mut self.phase {
             session.discard();
             self.outbox.drop_refreshes();
@@ -170,7 +170,7 @@ impl Machine {
 
     /// Records the commit or join at `seq` in the epoch history, with the context of the epoch
     /// before it.
-    pub(super) fn on_commit_merged(
+    pub(crate) fn on_commit_merged(
         &mut self,
         seq: Seq,
         applied: &EpochChange,
@@ -192,7 +192,7 @@ impl Machine {
     }
 
     /// Handles this guest's own entry that was accepted at `seq` and has left the log since.
-    pub(super) fn on_own_entry_left_log(&mut self, now: Timestamp, seq: Seq) {
+    pub(crate) fn on_own_entry_left_log(&mut self, now: Timestamp, seq: Seq) {
         if self.outbox.change_in_flight() {
             // A commit that is gone from the log cannot be followed.
             return self.rejoin(now);
@@ -323,7 +323,7 @@ impl Machine {
     }
 
     /// Handles the start of a new epoch, after a change of the membership or the settings.
-    pub(super) fn on_epoch_change(&mut self, now: Timestamp, applied: EpochChange, own: bool) {
+    pub(crate) fn on_epoch_change(&mut self, now: Timestamp, applied: EpochChange, own: bool) {
         if applied.removed_me {
             return self.end(Ended::Removed { by: applied.by });
         }
@@ -415,7 +415,7 @@ impl Machine {
         }
     }
 
-    pub(super) fn emit_epoch(&mut self) {
+    pub(crate) fn emit_epoch(&mut self) {
         let Some(session) = self.session() else {
             return;
         };
@@ -424,7 +424,7 @@ impl Machine {
         self.emit(RoomEvent::EpochBegan { epoch, safety });
     }
 
-    pub(super) fn me(&self) -> Option<Member> {
+    pub(crate) fn me(&self) -> Option<Member> {
         self.session().and_then(|session| session.member(session.me()).cloned())
     }
 }

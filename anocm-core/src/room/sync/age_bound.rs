@@ -7,7 +7,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use super::{Machine, outbox::Job};
+use crate::room::{Machine, sending::outbox::Job};
 use crate::{
     id::Seq,
     time::{Timestamp, millis},
@@ -26,7 +26,7 @@ const SKEW: u64 = 64;
 /// Sorted by both: a head that was requested later and is not further on makes an earlier one
 /// superfluous.
 #[derive(Debug, Default)]
-pub(super) struct AgeBound {
+pub(crate) struct AgeBound {
     heads: VecDeque<(Seq, Timestamp)>,
 }
 
@@ -66,12 +66,12 @@ fn contradicted(claimed: u64, earliest: Timestamp, now: Timestamp) -> Option<u64
 
 impl Machine {
     /// Sets the time of the input that is being processed; requests made meanwhile carry it.
-    pub(super) const fn set_now(&mut self, now: Timestamp) {
+    pub(crate) const fn set_now(&mut self, now: Timestamp) {
         self.now = now;
     }
 
     /// Records the head of the log that a reply implies; the request was made at `asked`.
-    pub(super) fn note_head(&mut self, reply: &Reply, asked: Timestamp) {
+    pub(crate) fn note_head(&mut self, reply: &Reply, asked: Timestamp) {
         let head = match reply {
             Reply::Entered(entered) => entered.head,
             Reply::Accepted { seq } => seq.before(),
@@ -83,7 +83,7 @@ impl Machine {
     /// Checks the age of an entry against the bound of its sequence number. An age that is too
     /// great is cut to the bound, so that it hides nothing, and reported as an inconsistency of the
     /// relay.
-    pub(super) fn bound_age(&mut self, now: Timestamp, item: &mut LogItem) {
+    pub(crate) fn bound_age(&mut self, now: Timestamp, item: &mut LogItem) {
         let Some(earliest) = self.age_bound.earliest(item.seq) else {
             return;
         };
@@ -95,7 +95,7 @@ impl Machine {
 
     /// Returns since when the entry in flight is in the log, delivered with this `age`: not since
     /// before its append was requested.
-    pub(super) fn own_since(&mut self, now: Timestamp, age: u64) -> Timestamp {
+    pub(crate) fn own_since(&mut self, now: Timestamp, age: u64) -> Timestamp {
         let sealed = self.outbox.flight.as_ref().filter(|flight| {
             // A commit is sent again unchanged.
             !matches!(flight.job, Job::Change(..))

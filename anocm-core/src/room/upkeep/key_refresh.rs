@@ -12,7 +12,7 @@
 
 use std::time::Duration;
 
-use super::Machine;
+use crate::room::Machine;
 use crate::time::Timestamp;
 
 const MINUTE: u64 = 60_000;
@@ -32,7 +32,7 @@ const STOOD_STILL: Duration = Duration::from_secs(60);
 
 /// When this guest commits fresh keys next.
 #[derive(Debug, Default)]
-pub(super) struct KeyRefresh {
+pub(crate) struct KeyRefresh {
     wait: Wait,
     /// Whether the commit was queued and is not in the log yet.
     asked: bool,
@@ -50,7 +50,7 @@ enum Wait {
 
 impl KeyRefresh {
     /// Returns when the next refresh is due, if the wait is running.
-    pub(super) const fn due(&self) -> Option<Timestamp> {
+    pub(crate) const fn due(&self) -> Option<Timestamp> {
         match self.wait {
             Wait::Until(due) => Some(due),
             Wait::Idle | Wait::Paused(_) => None,
@@ -60,13 +60,13 @@ impl KeyRefresh {
 
 impl Machine {
     /// Schedules the first refresh after joining.
-    pub(super) fn refresh_soon(&mut self) {
+    pub(crate) fn refresh_soon(&mut self) {
         let wait = self.first_wait();
         self.key_refresh = KeyRefresh { wait: Wait::Paused(wait), asked: false };
     }
 
     /// Schedules a refresh after a message: messages from now on are worth one.
-    pub(super) fn on_room_used(&mut self) {
+    pub(crate) fn on_room_used(&mut self) {
         if matches!(self.key_refresh.wait, Wait::Idle) {
             let every = self.members().saturating_mul(EVERY_PER_MEMBER).max(EVERY);
             let wait = every / 2 + self.random_below(every);
@@ -76,7 +76,7 @@ impl Machine {
 
     /// Handles a new epoch. This guest's `own` commit brought fresh keys; another member's commit
     /// voided the queued one, which backs off.
-    pub(super) fn on_keys_refreshed(&mut self, now: Timestamp, own: bool) {
+    pub(crate) fn on_keys_refreshed(&mut self, now: Timestamp, own: bool) {
         if own {
             self.key_refresh = KeyRefresh::default();
         } else if std::mem::take(&mut self.key_refresh.asked) {
@@ -87,7 +87,7 @@ impl Machine {
 
     /// Pauses the wait while this guest is not in sync. After a time in which the process did not
     /// run, starts it anew.
-    pub(super) fn pause_key_refresh(&mut self, now: Timestamp) {
+    pub(crate) fn pause_key_refresh(&mut self, now: Timestamp) {
         let Wait::Until(due) = self.key_refresh.wait else { return };
         if due.saturating_add(STOOD_STILL) <= now {
             self.key_refresh.wait = Wait::Paused(self.first_wait());
@@ -97,14 +97,14 @@ impl Machine {
     }
 
     /// Resumes the wait while this guest is in sync.
-    pub(super) fn resume_key_refresh(&mut self, now: Timestamp) {
+    pub(crate) fn resume_key_refresh(&mut self, now: Timestamp) {
         if let (Wait::Paused(left), true) = (self.key_refresh.wait, self.may_act()) {
             self.key_refresh.wait = Wait::Until(now.saturating_add(left));
         }
     }
 
     /// Commits fresh keys, when the wait is over.
-    pub(super) fn refresh(&mut self, now: Timestamp) {
+    pub(crate) fn refresh(&mut self, now: Timestamp) {
         let again = match self.force_refresh(now) {
             Ok(()) => {
                 self.key_refresh.asked = true;

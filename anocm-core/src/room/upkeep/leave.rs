@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{Ended, Machine, machine::PendingRequest, outbox::Job};
+use crate::room::{Ended, Machine, machine::PendingRequest, sending::outbox::Job};
 use crate::{
     id::MemberId,
     session::{Change, LeaveStatement, MAX_LEAVES},
@@ -22,7 +22,7 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The leaves in progress: this guest's own, and those of other members.
 #[derive(Debug, Default)]
-pub(super) struct LeaveState {
+pub(crate) struct LeaveState {
     own: Option<Timestamp>,
     /// Until when closing the room waits for messages queued before.
     words_until: Option<Timestamp>,
@@ -37,31 +37,31 @@ struct Leaving {
 }
 
 impl LeaveState {
-    pub(super) const fn is_leaving(&self) -> bool {
+    pub(crate) const fn is_leaving(&self) -> bool {
         self.own.is_some()
     }
 
-    pub(super) fn member_left(&mut self, member: &MemberId) {
+    pub(crate) fn member_left(&mut self, member: &MemberId) {
         self.others.remove(member);
     }
 
     /// Returns when this guest gives up waiting for the relay.
-    pub(super) const fn leave_deadline(&self) -> Option<Timestamp> {
+    pub(crate) const fn leave_deadline(&self) -> Option<Timestamp> {
         self.own
     }
 
     /// Returns when closing the room stops waiting for messages queued before.
-    pub(super) const fn flush_deadline(&self) -> Option<Timestamp> {
+    pub(crate) const fn flush_deadline(&self) -> Option<Timestamp> {
         self.words_until
     }
 
     /// Clears the flush deadline, which has passed.
-    pub(super) const fn stop_flushing(&mut self) {
+    pub(crate) const fn stop_flushing(&mut self) {
         self.words_until = None;
     }
 
     /// Returns when the next leave of another member is to be committed.
-    pub(super) fn commit_due(&self) -> Option<Timestamp> {
+    pub(crate) fn commit_due(&self) -> Option<Timestamp> {
         self.others.values().map(|leaving| leaving.at).min()
     }
 
@@ -82,7 +82,7 @@ impl Machine {
     /// Leaves the room, with a leave statement if the relay can be reached. The statement is sent
     /// even when this guest knows of no other member: if a join was not read yet, the relay refuses
     /// the statement, and it is sealed again for the epoch of that join.
-    pub(super) fn leave(&mut self, now: Timestamp) {
+    pub(crate) fn leave(&mut self, now: Timestamp) {
         if self.closing {
             // Closing takes precedence: a room that its owner has closed is not left open.
             if !self.leave.is_leaving() {
@@ -100,12 +100,12 @@ impl Machine {
     }
 
     /// Ends the room for this guest, once the relay has accepted the statement.
-    pub(super) fn finish_leave(&mut self) {
+    pub(crate) fn finish_leave(&mut self) {
         self.end(Ended::Left);
     }
 
     /// Starts closing the room; the relay is asked once the owner's queued messages are accepted.
-    pub(super) fn begin_to_close(&mut self, now: Timestamp) {
+    pub(crate) fn begin_to_close(&mut self, now: Timestamp) {
         if !self.closing {
             self.closing = true;
             self.leave.words_until = Some(now.saturating_add(FLUSH_TIMEOUT));
@@ -114,7 +114,7 @@ impl Machine {
 
     /// Requests the end of the room, if the owner wants that, the connection is up, and no message
     /// queued before is unsent, or the flush deadline has passed.
-    pub(super) fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         let asked =
             self.pending_requests.values().any(|(asked, _)| *asked == PendingRequest::Close);
         if !self.closing || !self.link.up || asked || self.link.retry_at.is_some() {
@@ -133,7 +133,7 @@ impl Machine {
     }
 
     /// Handles the reply to that request, which is repeated until the room has ended.
-    pub(super) fn on_closed(&mut self, now: Timestamp, result: &Result<Reply, Refusal>) {
+    pub(crate) fn on_closed(&mut self, now: Timestamp, result: &Result<Reply, Refusal>) {
         match result {
             Ok(_) => self.end(Ended::Closed(CloseReason::Owner)),
             Err(refusal) => self.resync(now, refusal.retry_after()),
@@ -142,7 +142,7 @@ impl Machine {
 
     /// Handles a leave statement. Every member may commit it; members further down the roster wait
     /// longer, so that usually only one does.
-    pub(super) fn on_leave_statement(&mut self, now: Timestamp, statement: LeaveStatement) {
+    pub(crate) fn on_leave_statement(&mut self, now: Timestamp, statement: LeaveStatement) {
         let Some(session) = self.session() else {
             return;
         };
@@ -155,7 +155,7 @@ impl Machine {
     }
 
     /// Queues a commit of the leaves that are due.
-    pub(super) fn commit_leaves(&mut self, now: Timestamp) {
+    pub(crate) fn commit_leaves(&mut self, now: Timestamp) {
         let due = self.leave.take_due(now);
         self.outbox.push(Job::Change(None, Change::CarryOut(due)));
     }

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::{Machine, outbox::Job};
+use crate::room::{Machine, sending::outbox::Job};
 use crate::{session::Change, time::Timestamp};
 
 /// Rate limit: shortest interval between two forced refreshes of one member, so that a hostile
@@ -19,7 +19,7 @@ const REDRAW: Duration = Duration::from_secs(5);
 
 /// When this guest makes a forced refresh, and when it last did.
 #[derive(Debug, Default)]
-pub(super) struct ForcedRefresh {
+pub(crate) struct ForcedRefresh {
     due: Option<Timestamp>,
     /// When this guest last drew, in this epoch, whether it acts for the room.
     drawn: Option<Timestamp>,
@@ -27,12 +27,12 @@ pub(super) struct ForcedRefresh {
 }
 
 impl ForcedRefresh {
-    pub(super) const fn due(&self) -> Option<Timestamp> {
+    pub(crate) const fn due(&self) -> Option<Timestamp> {
         self.due
     }
 
     /// Clears the state in a new epoch, in which all ratchets are fresh.
-    pub(super) const fn done(&mut self) {
+    pub(crate) const fn done(&mut self) {
         self.due = None;
         self.drawn = None;
     }
@@ -41,13 +41,13 @@ impl ForcedRefresh {
 impl Machine {
     /// Draws whether this guest is one of about four that act for the room: some may be offline or
     /// hostile.
-    pub(super) fn is_drawn_to_act(&mut self) -> bool {
+    pub(crate) fn is_drawn_to_act(&mut self) -> bool {
         let members = self.session().map_or(1, |session| session.members().len()) as u64;
         members <= 8 || self.random_below(members) < 4
     }
 
     /// Handles an entry that came from inside the room and cannot be decrypted.
-    pub(super) fn on_ratchet_skipped(&mut self, now: Timestamp) {
+    pub(crate) fn on_ratchet_skipped(&mut self, now: Timestamp) {
         if self.forced_refresh.drawn.is_some_and(|last| now < last.saturating_add(REDRAW)) {
             return;
         }
@@ -59,12 +59,12 @@ impl Machine {
     }
 
     /// Makes the forced refresh that is due; at the rate limit, schedules it again.
-    pub(super) fn forced_refresh_due(&mut self, now: Timestamp) {
+    pub(crate) fn forced_refresh_due(&mut self, now: Timestamp) {
         self.forced_refresh.due = self.force_refresh(now).err();
     }
 
     /// Commits only new keys and a new door. At the rate limit, returns when it will be allowed.
-    pub(super) fn force_refresh(&mut self, now: Timestamp) -> Result<(), Timestamp> {
+    pub(crate) fn force_refresh(&mut self, now: Timestamp) -> Result<(), Timestamp> {
         if let Some(again) = self.forced_refresh.last.map(|last| last.saturating_add(EVERY))
             && now < again
         {

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::{
+use crate::room::{
     Connection, Ended, JoinFailure, Machine, NewRoom, RoomEvent, Trouble,
-    counters::SenderCounters,
-    external_join::{Candidate, ExternalJoin, returning},
+    joining::external_join::{Candidate, ExternalJoin, returning},
+    joining::policy_negotiation::PolicyNegotiation,
     link::MAX_BACKOFF,
     machine::{PendingRequest, Phase},
-    policy_negotiation::PolicyNegotiation,
+    sync::counters::SenderCounters,
 };
 use crate::{
     id::{Epoch, RoomAddress, Seq},
@@ -24,7 +24,7 @@ const MAX_IN_USE: u32 = 8;
 const REJOIN_AGAIN: Duration = Duration::from_secs(60);
 
 /// The state of a guest that is opening or joining a room.
-pub(super) enum Joining {
+pub(crate) enum Joining {
     /// The guest opens the room.
     Creating {
         session: Session,
@@ -41,7 +41,7 @@ pub(super) enum Joining {
 }
 
 impl Joining {
-    pub(super) const fn creating(
+    pub(crate) const fn creating(
         session: Session,
         genesis: Genesis,
         wish: PolicyNegotiation,
@@ -61,7 +61,7 @@ impl Joining {
     }
 
     /// Marks a join as possibly accepted, after the connection was lost.
-    pub(super) fn outcome_unknown(&mut self) {
+    pub(crate) fn outcome_unknown(&mut self) {
         if let Self::External(ExternalJoin { candidate: Some(candidate), .. }) = self {
             candidate.unknown = true;
         }
@@ -107,7 +107,7 @@ fn prove(address: RoomAddress, session: &Session) -> Option<(PendingRequest, Req
 
 impl Machine {
     /// Sends the next request towards the room.
-    pub(super) fn advance_joining(&mut self) {
+    pub(crate) fn advance_joining(&mut self) {
         let Phase::Joining(entrance) = &mut self.phase else { return };
         match entrance.step(self.address) {
             Some((asked, request)) => drop(self.send_request(asked, request)),
@@ -116,13 +116,13 @@ impl Machine {
     }
 
     /// Whether `NoSuchRoom` is an ordinary reply to this request.
-    pub(super) fn expects_no_room(&self, asked: PendingRequest) -> bool {
+    pub(crate) fn expects_no_room(&self, asked: PendingRequest) -> bool {
         let opening = matches!(&self.phase, Phase::Joining(entrance)
             if matches!(entrance.as_ref(), Joining::Creating { .. }));
         opening && matches!(asked, PendingRequest::Enter(_))
     }
 
-    pub(super) fn on_no_such_room(&mut self) {
+    pub(crate) fn on_no_such_room(&mut self) {
         self.end(match self.phase {
             Phase::Joining(_) if !self.outbox.has_entered() => {
                 Ended::NotLetIn(JoinFailure::NoSuchRoom)
@@ -132,7 +132,7 @@ impl Machine {
     }
 
     /// Handles the reply to the creation.
-    pub(super) fn on_created(&mut self, now: Timestamp, result: Result<Reply, Refusal>) {
+    pub(crate) fn on_created(&mut self, now: Timestamp, result: Result<Reply, Refusal>) {
         match result {
             Ok(Reply::Done) => self.complete_joining(now, Seq::START),
             Ok(_) => self.on_inconsistency(now),
@@ -187,7 +187,7 @@ impl Machine {
     }
 
     /// Handles the reply to a proof that finds out whether a creation or join was accepted.
-    pub(super) fn on_joining_proof(
+    pub(crate) fn on_joining_proof(
         &mut self,
         now: Timestamp,
         epoch: Epoch,
@@ -220,7 +220,7 @@ impl Machine {
     }
 
     /// Handles a refusal while joining: retries where that can help.
-    pub(super) fn on_join_refused(&mut self, now: Timestamp, refusal: Refusal) {
+    pub(crate) fn on_join_refused(&mut self, now: Timestamp, refusal: Refusal) {
         if let Refusal::WorkNeeded(puzzle) = refusal {
             return self.on_pow_required(now, puzzle);
         }
@@ -246,7 +246,7 @@ impl Machine {
     }
 
     /// Completes the join: the guest is in the room and reads the log after `seq`.
-    pub(super) fn complete_joining(&mut self, now: Timestamp, seq: Seq) {
+    pub(crate) fn complete_joining(&mut self, now: Timestamp, seq: Seq) {
         let (session, opened) = match std::mem::replace(&mut self.phase, Phase::Over) {
             Phase::Joining(entrance) => match *entrance {
                 Joining::Creating { session, .. } => (session, true),
@@ -299,7 +299,7 @@ impl Machine {
 
     /// Rejoins through the door, replacing this guest's own leaf: the log no longer reaches back to
     /// this guest's epoch.
-    pub(super) fn rejoin(&mut self, now: Timestamp) {
+    pub(crate) fn rejoin(&mut self, now: Timestamp) {
         match std::mem::replace(&mut self.phase, Phase::Over) {
             Phase::Inside(session) => {
                 self.left_in = Some(session.epoch());

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::{
+use crate::room::{
     Ended, JoinFailure, Machine,
-    joining::Joining,
+    joining::state::Joining,
     machine::{PendingRequest, Phase},
 };
 use crate::{
@@ -24,34 +24,34 @@ const MAX_REFUSED_LINKS: u32 = 24;
 const STALE_DOOR_RETRY: Duration = Duration::from_secs(5);
 
 /// The state of a guest at the door.
-pub(super) struct ExternalJoin {
-    pub(super) secret: Secret<32>,
+pub(crate) struct ExternalJoin {
+    pub(crate) secret: Secret<32>,
     /// The door token shown to the relay; derived from the secret.
-    pub(super) token: Option<Token>,
-    pub(super) newcomer: Option<Newcomer>,
+    pub(crate) token: Option<Token>,
+    pub(crate) newcomer: Option<Newcomer>,
     /// A join that was sent, or is to be sent again.
-    pub(super) candidate: Option<Candidate>,
-    pub(super) tries: u32,
+    pub(crate) candidate: Option<Candidate>,
+    pub(crate) tries: u32,
 }
 
 /// A join, and the session that it begins.
-pub(super) struct Candidate {
-    pub(super) session: Session,
-    pub(super) outgoing: CommitBundle,
+pub(crate) struct Candidate {
+    pub(crate) session: Session,
+    pub(crate) outgoing: CommitBundle,
     /// The join was sent and its outcome is unknown.
-    pub(super) unknown: bool,
+    pub(crate) unknown: bool,
     /// The room has moved on since it was made: it is in the log already or will never be.
-    pub(super) stale: bool,
+    pub(crate) stale: bool,
 }
 
 impl ExternalJoin {
-    pub(super) fn new(secret: Secret<32>, newcomer: Newcomer) -> Self {
+    pub(crate) fn new(secret: Secret<32>, newcomer: Newcomer) -> Self {
         Self { token: None, secret, newcomer: Some(newcomer), candidate: None, tries: 0 }
     }
 }
 
 /// Returns the identity and name of `session`, to join again as the same guest.
-pub(super) fn returning(session: Session) -> Newcomer {
+pub(crate) fn returning(session: Session) -> Newcomer {
     let me = session.me();
     let nickname = session.member(me).map(|member| member.nickname.clone()).unwrap_or_default();
     Newcomer::Returning(session.into_identity(), nickname)
@@ -59,7 +59,7 @@ pub(super) fn returning(session: Session) -> Newcomer {
 
 impl Machine {
     /// Handles the reply to a look at the door.
-    pub(super) fn on_door(&mut self, now: Timestamp, result: Result<Reply, Refusal>) {
+    pub(crate) fn on_door(&mut self, now: Timestamp, result: Result<Reply, Refusal>) {
         let door = match result {
             Ok(Reply::Door(door)) => door,
             Ok(_) => return self.on_inconsistency(now),
@@ -136,7 +136,7 @@ impl Machine {
     }
 
     /// Handles the reply to a join that begins `epoch`.
-    pub(super) fn on_joined(
+    pub(crate) fn on_joined(
         &mut self,
         now: Timestamp,
         epoch: Epoch,
@@ -165,7 +165,7 @@ impl Machine {
         }
     }
 
-    pub(super) fn candidate(&mut self) -> Option<&mut Candidate> {
+    pub(crate) fn candidate(&mut self) -> Option<&mut Candidate> {
         let Phase::Joining(entrance) = &mut self.phase else {
             return None;
         };
@@ -178,7 +178,7 @@ impl Machine {
     /// Handles an overtaken join: the room moved on before it was appended. Makes another join
     /// after a random delay with exponential backoff, so that concurrent joins spread out. Uses the
     /// same keys again, so that a join that was accepted after all is replaced, not doubled.
-    pub(super) fn on_join_overtaken(&mut self, now: Timestamp) {
+    pub(crate) fn on_join_overtaken(&mut self, now: Timestamp) {
         let Phase::Joining(entrance) = &mut self.phase else {
             return;
         };

@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::{Machine, outbox::Job};
+use crate::room::{Machine, sending::outbox::Job};
 use crate::{
     session::{Change, MemberKey, Role, Session},
     time::Timestamp,
@@ -17,14 +17,14 @@ const RETRY: Duration = Duration::from_secs(30);
 
 /// Moderators that are to be demoted.
 #[derive(Debug, Default)]
-pub(super) struct Demotions {
+pub(crate) struct Demotions {
     keys: BTreeSet<MemberKey>,
     at: Option<Timestamp>,
 }
 
 impl Demotions {
     /// Returns when the owner's client demotes them.
-    pub(super) const fn due(&self) -> Option<Timestamp> {
+    pub(crate) const fn due(&self) -> Option<Timestamp> {
         self.at
     }
 }
@@ -37,7 +37,7 @@ impl Machine {
     /// Reviews the moderators after a change of the members or the settings; the moderators `left`
     /// have left by their own statement. Also finds listed moderators that are missing because the
     /// owner's client did not see them leave.
-    pub(super) fn review_moderators(&mut self, now: Timestamp, left: &[MemberKey]) {
+    pub(crate) fn review_moderators(&mut self, now: Timestamp, left: &[MemberKey]) {
         let Some(session) = self.session().filter(|session| owns(session)) else {
             return;
         };
@@ -52,7 +52,7 @@ impl Machine {
     }
 
     /// Demotes them, and schedules it again in case the commit fails.
-    pub(super) fn demote(&mut self, now: Timestamp) {
+    pub(crate) fn demote(&mut self, now: Timestamp) {
         self.demotions.at = Some(now.saturating_add(RETRY));
         let keys = self.demotions.keys.iter().copied().collect();
         self.outbox.push(Job::Change(None, Change::StrikeModerators(keys)));

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use rand_core::Rng;
 
-use super::{
+use crate::room::{
     Machine, RoomEvent, SendFailure, Trouble,
     machine::{PendingRequest, Phase, Ticket},
-    outbox::{InFlight, Job, Sealed},
+    sending::outbox::{InFlight, Job, Sealed},
 };
 use crate::{
     id::MessageId,
@@ -22,14 +22,14 @@ const OVERDUE: Duration = Duration::from_secs(10);
 
 impl Machine {
     /// Returns a fresh random message id.
-    pub(super) fn new_id(&mut self) -> MessageId {
+    pub(crate) fn new_id(&mut self) -> MessageId {
         let mut bytes = [0; 16];
         self.rng.fill_bytes(&mut bytes);
         MessageId::new(bytes)
     }
 
     /// Sends the next job, if nothing is in flight and the room is in sync.
-    pub(super) fn push(&mut self, now: Timestamp) {
+    pub(crate) fn push(&mut self, now: Timestamp) {
         if !self.link.synced || self.rejected.is_some() || self.link.retry_at.is_some() {
             return;
         }
@@ -156,7 +156,7 @@ impl Machine {
     }
 
     /// Handles the reply to an append.
-    pub(super) fn on_appended(
+    pub(crate) fn on_appended(
         &mut self,
         now: Timestamp,
         ticket: Ticket,

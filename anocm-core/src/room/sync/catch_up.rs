@@ -2,11 +2,11 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use super::{
+use crate::room::{
     Connection, Machine, RoomEvent, Trouble,
     link::MAX_BACKOFF,
-    log::LogSlot,
     machine::{PendingRequest, Phase, Ticket},
+    sync::log::LogSlot,
 };
 use crate::{
     id::{Epoch, Seq},
@@ -18,7 +18,7 @@ use crate::{
 impl Machine {
     /// Proves membership of the session's epoch, or of the one that a staged join begins, unless
     /// that was done on this connection.
-    pub(super) fn enter(&mut self) {
+    pub(crate) fn enter(&mut self) {
         let Some(epoch) = self.epoch_to_prove() else {
             return;
         };
@@ -41,7 +41,7 @@ impl Machine {
     }
 
     /// Returns how many proofs have no reply yet.
-    pub(super) fn pending_proofs(&self) -> usize {
+    pub(crate) fn pending_proofs(&self) -> usize {
         self.pending_requests
             .values()
             .filter(|(asked, _)| matches!(asked, PendingRequest::Enter(_)))
@@ -49,7 +49,7 @@ impl Machine {
     }
 
     /// Reads the log from the cursor, unless a read is in flight.
-    pub(super) fn read(&mut self) {
+    pub(crate) fn read(&mut self) {
         let may_read = self.session().is_some() && self.staged.is_none() && self.link.up;
         if may_read && !self.link.reading {
             self.link.reading = true;
@@ -60,7 +60,7 @@ impl Machine {
     }
 
     /// Handles the reply to a proof.
-    pub(super) fn on_entered(
+    pub(crate) fn on_entered(
         &mut self,
         now: Timestamp,
         ticket: Ticket,
@@ -139,20 +139,20 @@ impl Machine {
     }
 
     /// Handles a contradiction of the relay: reports it, and re-synchronises after a delay.
-    pub(super) fn on_inconsistency(&mut self, now: Timestamp) {
+    pub(crate) fn on_inconsistency(&mut self, now: Timestamp) {
         self.report_inconsistency();
         self.resync(now, None);
     }
 
     /// Re-synchronises when the state of this guest and of the relay may differ: proves the epoch
     /// again and catches up before anything else is sent.
-    pub(super) fn resync(&mut self, now: Timestamp, at_least: Option<Duration>) {
+    pub(crate) fn resync(&mut self, now: Timestamp, at_least: Option<Duration>) {
         self.link.synced = false;
         self.reconnect_after(now, at_least);
     }
 
     /// Retries the proof after a delay with exponential backoff.
-    pub(super) fn reconnect_after(&mut self, now: Timestamp, at_least: Option<Duration>) {
+    pub(crate) fn reconnect_after(&mut self, now: Timestamp, at_least: Option<Duration>) {
         self.link.entering = None;
         let most = 500_u64 << self.link.attempts.min(5);
         self.link.attempts += 1;
@@ -162,7 +162,7 @@ impl Machine {
     }
 
     /// Handles the reply to a read.
-    pub(super) fn on_page(&mut self, now: Timestamp, result: Result<Reply, Refusal>) {
+    pub(crate) fn on_page(&mut self, now: Timestamp, result: Result<Reply, Refusal>) {
         self.link.reading = false;
         if self.session().is_none() {
             return;
@@ -235,7 +235,7 @@ impl Machine {
     }
 
     /// Handles an entry that the relay delivered as an event.
-    pub(super) fn on_entry(&mut self, now: Timestamp, mut item: LogItem) {
+    pub(crate) fn on_entry(&mut self, now: Timestamp, mut item: LogItem) {
         if !item.entry.has_lawful_size() {
             return self.on_inconsistency(now);
         }
@@ -264,7 +264,7 @@ impl Machine {
     }
 
     /// Runs after each input: updates the sync state, and sends what is due.
-    pub(super) fn proceed(&mut self, now: Timestamp) {
+    pub(crate) fn proceed(&mut self, now: Timestamp) {
         let Some(session) = self.session() else {
             return;
         };
@@ -312,7 +312,7 @@ impl Machine {
     }
 
     /// Reports how much was missed while offline, once caught up.
-    pub(super) fn emit_missed(&mut self) {
+    pub(crate) fn emit_missed(&mut self) {
         let count = std::mem::take(&mut self.missed);
         if count > 0 {
             self.emit(RoomEvent::Trouble(Trouble::Missed { count }));

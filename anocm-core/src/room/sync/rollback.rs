@@ -4,10 +4,10 @@
 
 use std::{collections::VecDeque, ops::RangeInclusive, time::Duration};
 
-use super::{
+use crate::room::{
     Ended, Machine, RoomEvent, Trouble,
     machine::{PendingRequest, Phase},
-    outbox::Job,
+    sending::outbox::Job,
 };
 use crate::{
     id::{Epoch, MemberId, Seq},
@@ -32,7 +32,7 @@ const _: () = assert!(CORRECT_HASHES_RETRY.as_secs() < SETTLES.as_secs());
 const SPREAD: u64 = 1_000;
 
 /// The entry at which the log continued without the honest members.
-pub(super) struct Rejected {
+pub(crate) struct Rejected {
     seq: Seq,
     by: Option<MemberKey>,
     kind: EntryKind,
@@ -48,7 +48,7 @@ pub(super) struct Rejected {
 
 /// Why this guest does not apply a commit or join.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum RejectReason {
+pub(crate) enum RejectReason {
     /// The rules forbid it: every member rejects it.
     Unlawful,
     /// Its path does not decrypt for this member. Other members may have applied it.
@@ -75,7 +75,7 @@ impl Rejected {
 
 /// Times at which invalid joins were voided.
 #[derive(Debug, Default)]
-pub(super) struct JunkJoins(VecDeque<Timestamp>);
+pub(crate) struct JunkJoins(VecDeque<Timestamp>);
 
 impl JunkJoins {
     /// Counts one more. Returns true at `JUNK_JOINS` within `JUNK_WITHIN`.
@@ -93,7 +93,7 @@ impl JunkJoins {
 impl Machine {
     /// Records that the entry at `seq` is a commit or join that this guest rejects, or a copy that
     /// the relay altered. Until it is voided, the entry is read again from time to time.
-    pub(super) fn on_rejected(
+    pub(crate) fn on_rejected(
         &mut self,
         now: Timestamp,
         (seq, kind): (Seq, EntryKind),
@@ -114,25 +114,25 @@ impl Machine {
     }
 
     /// Whether the rejected entry is the one at `seq`.
-    pub(super) fn is_rejected_at(&self, seq: Seq) -> bool {
+    pub(crate) fn is_rejected_at(&self, seq: Seq) -> bool {
         self.rejected.as_ref().is_some_and(|broken| broken.seq == seq)
     }
 
     /// Moves the log cursor back, so that the rejected entry and those after it are read again.
-    pub(super) fn look_again(&mut self) {
+    pub(crate) fn look_again(&mut self) {
         if let Some(Rejected { seq, .. }) = &self.rejected {
             self.log.start_after(seq.before());
         }
     }
 
     /// Returns the sequence number of the rejected entry.
-    pub(super) fn rejected_at(&self) -> Option<Seq> {
+    pub(crate) fn rejected_at(&self) -> Option<Seq> {
         self.rejected.as_ref().map(|broken| broken.seq)
     }
 
     /// Requests that the rejected entry be voided: at once if this guest is the owner; otherwise,
     /// for a join, schedules the request.
-    pub(super) fn retry_void(&mut self, now: Timestamp) {
+    pub(crate) fn retry_void(&mut self, now: Timestamp) {
         let wait = SETTLES + Duration::from_millis(100 + self.random_below(SPREAD));
         let (Some(broken), Phase::Inside(session)) = (&mut self.rejected, &self.phase) else {
             return;
@@ -152,14 +152,14 @@ impl Machine {
     }
 
     /// Returns when this guest requests that a join be voided.
-    pub(super) fn take_back_at(&self) -> Option<Timestamp> {
+    pub(crate) fn take_back_at(&self) -> Option<Timestamp> {
         // A reply that may still admit this guest comes first.
         let broken = self.rejected.as_ref().filter(|_| self.link.up && self.staged.is_none());
         broken.and_then(|broken| broken.take_back_at)
     }
 
     /// Requests that a rejected join be voided.
-    pub(super) fn take_back(&mut self) {
+    pub(crate) fn take_back(&mut self) {
         // The relay accepts this only from a member that has proven the epoch that is to continue.
         self.link.retry_at = None;
         self.enter();
@@ -176,7 +176,7 @@ impl Machine {
         }
     }
 
-    pub(super) fn on_void_reply(&mut self, now: Timestamp, result: &Result<Reply, Refusal>) {
+    pub(crate) fn on_void_reply(&mut self, now: Timestamp, result: &Result<Reply, Refusal>) {
         let Some(broken) = &mut self.rejected else { return };
         match result {
             Ok(_) => {}
@@ -190,7 +190,7 @@ impl Machine {
     }
 
     /// Handles the reply to a member's request to void a join.
-    pub(super) fn on_take_back_reply(&mut self, now: Timestamp, result: &Result<Reply, Refusal>) {
+    pub(crate) fn on_take_back_reply(&mut self, now: Timestamp, result: &Result<Reply, Refusal>) {
         let wait = Duration::from_millis(self.random_below(SPREAD));
         let Some(broken) = &mut self.rejected else {
             return;
@@ -238,7 +238,7 @@ impl Machine {
     }
 
     /// Handles the void of the entry at `seq`; the room continues in `epoch`.
-    pub(super) fn on_voided(&mut self, now: Timestamp, seq: Seq, epoch: Epoch) {
+    pub(crate) fn on_voided(&mut self, now: Timestamp, seq: Seq, epoch: Epoch) {
         self.log.voided(seq);
         let was_staged = self.on_staged_taken_back(seq);
         let Some(current) = self.session().map(Session::epoch) else {
@@ -272,7 +272,7 @@ impl Machine {
         };
         if self.epoch_history.is_own_join(seq) {
             if self.epoch_history.again() {
-                return self.end(Ended::NotLetIn(super::JoinFailure::TakenBack));
+                return self.end(Ended::NotLetIn(crate::room::JoinFailure::TakenBack));
             }
             self.rejoin(now);
             self.left_in = Some(epoch);
@@ -291,7 +291,7 @@ impl Machine {
     /// Handles empty sequence numbers in the log. If the rejected entry was among them, it was
     /// voided without this guest receiving the event, since the relay keeps such entries. Another
     /// commit may have followed at once: then the relay is never seen in this guest's epoch again.
-    pub(super) fn on_voided_unseen(&mut self, now: Timestamp, seqs: &RangeInclusive<Seq>) {
+    pub(crate) fn on_voided_unseen(&mut self, now: Timestamp, seqs: &RangeInclusive<Seq>) {
         if self.rejected.as_ref().is_some_and(|broken| seqs.contains(&broken.seq)) {
             self.resume_after_rollback(now);
         }
@@ -312,7 +312,7 @@ impl Machine {
 
     /// Clears the rejected entry: the relay is in this guest's epoch, or the entry can be applied
     /// after all.
-    pub(super) fn on_rolled_back(&mut self, now: Timestamp) {
+    pub(crate) fn on_rolled_back(&mut self, now: Timestamp) {
         let Some(Rejected { by, kind, .. }) = self.rejected.take() else {
             return;
         };
@@ -333,7 +333,7 @@ impl Machine {
     /// Handles a refused token. A commit may have brought the relay a false hash: then the owner
     /// token still admits the owner to the current epoch, and all other members rejoin through the
     /// door.
-    pub(super) fn on_not_admitted(&mut self, now: Timestamp) {
+    pub(crate) fn on_not_admitted(&mut self, now: Timestamp) {
         let Phase::Inside(session) = &self.phase else { return };
         // Every entry since then is still in the log, with a margin.
         let kept =
@@ -357,7 +357,7 @@ impl Machine {
     }
 
     /// Handles the room's current epoch, which the owner enters with the owner token.
-    pub(super) fn on_current_epoch(&mut self, now: Timestamp, result: &Result<Reply, Refusal>) {
+    pub(crate) fn on_current_epoch(&mut self, now: Timestamp, result: &Result<Reply, Refusal>) {
         let Some(epoch) = self.session().map(Session::epoch) else { return };
         match result {
             Err(Refusal::StaleEpoch { current })
@@ -376,7 +376,7 @@ impl Machine {
     /// Commits a refresh as the owner that was admitted by the owner token only. The commit
     /// replaces the hashes at the relay, so that members are admitted again. If it is overtaken, it
     /// is made again.
-    pub(super) fn correct_hashes(&mut self, now: Timestamp) {
+    pub(crate) fn correct_hashes(&mut self, now: Timestamp) {
         if !self.link.is_owners {
             // A commit settles joins only over a connection that has shown the owner token.
             self.link.goes_as_owner(self.session().map(Session::epoch));
