@@ -1,6 +1,6 @@
 //! Carrying out the guest's commands.
 
-use super::{Command, CommandError, Machine, MessageText, machine::Phase, sending::outbox::Job};
+use super::{Command, CommandError, Machine, MessageText, phase::Phase, sending::outbox::Job};
 use crate::{
     id::{MemberId, MessageId},
     retention::{Retention, RoomRetention},
@@ -23,7 +23,7 @@ impl Machine {
         now: Timestamp,
         command: Command,
     ) -> Result<Option<MessageId>, CommandError> {
-        self.set_now(now);
+        self.cx.now = now;
         let named = match command {
             Command::Leave => {
                 self.leave(now);
@@ -34,7 +34,7 @@ impl Machine {
                 None
             }
             Command::SetGuestRetention(guest) => {
-                self.guest = guest;
+                self.cx.guest_retention = guest;
                 if let Some(room) = self.session().map(|session| session.settings().retention) {
                     self.history.cut(&room, guest);
                 }
@@ -59,10 +59,10 @@ impl Machine {
         if self.rejected.is_some() {
             return Err(CommandError::Broken);
         }
-        if self.outbox.waiting() >= self.config.max_waiting {
+        if self.outbox.waiting() >= self.cx.config.max_waiting {
             return Err(CommandError::QueueFull);
         }
-        let id = self.new_id();
+        let id = self.cx.new_message_id();
         let job = match command {
             Command::Send { text, retention } => {
                 let retention = self.choose(retention)?;
@@ -136,7 +136,7 @@ impl Machine {
 
     fn typing(&mut self, now: Timestamp) -> Result<(), CommandError> {
         let members = self.inside()?.members().len();
-        let free = self.link.synced && self.outbox.is_idle() && self.rejected.is_none();
+        let free = self.progress.synced && self.outbox.is_idle() && self.rejected.is_none();
         if members > 1 && free && self.presence.may_type(now) {
             self.outbox.push(Job::Typing);
         }
@@ -155,7 +155,7 @@ impl Machine {
     }
 
     fn choose(&self, asked: Option<Retention>) -> Result<Retention, CommandError> {
-        Ok(self.inside()?.settings().retention.choose(asked, self.guest))
+        Ok(self.inside()?.settings().retention.choose(asked, self.cx.guest_retention))
     }
 }
 

@@ -1,21 +1,23 @@
 //! The state machine's inputs and outputs.
 
-use std::collections::{HashMap, VecDeque};
-
 use rand_core::Rng;
 
 use super::{
-    Ended, MachineConfig, NewRoom, RoomEvent,
+    Connection, Ended, MachineConfig, NewRoom, RoomEvent,
+    context::{Context, PendingRequest, Ticket},
     history::History,
     joining::external_join::ExternalJoin,
     joining::policy_negotiation::PolicyNegotiation,
+    joining::pow::PowSearch,
     joining::state::Joining,
-    link::LinkState,
+    link::Link,
+    phase::Phase,
     sending::outbox::Outbox,
     sync::age_bound::AgeBound,
     sync::counters::SenderCounters,
     sync::epoch_history::EpochHistory,
     sync::log::Log,
+    sync::progress::Progress,
     sync::rollback::{JunkJoins, Rejected},
     sync::staging::Staged,
     upkeep::demotion::Demotions,
@@ -29,120 +31,72 @@ use crate::{
     id::{Epoch, MemberId, RoomAddress, Seq},
     invite::{Invite, RelayUrl},
     name::Nickname,
-    retention::GuestRetention,
     rng::FastKeyErasureRng,
     secret::Secret,
     session::{MemberKey, Newcomer, Session, SessionError},
     stack::StackScrubGuard,
     time::Timestamp,
-    wire::{Event, Policy, Posture, Refusal, Reply, Request},
+    wire::{Event, Policy, Posture, Refusal, Reply},
 };
 
 /// Most proofs in flight. At this many, a `Lapsed` event does not start another proof: the replies
 /// to the last ones are still outstanding.
 const MAX_PROOFS: usize = 8;
 
-/// Identifies a request of one machine; its reply is passed back under the same ticket.
-pub type Ticket = u32;
-
 /// One guest's view of one room.
 pub struct Machine {
-    pub(crate) relay: RelayUrl,
-    pub(crate) address: RoomAddress,
-    pub(crate) config: MachineConfig,
-    pub(crate) rng: FastKeyErasureRng,
-    pub(crate) phase: Phase,
-    pub(crate) link: LinkState,
-    pub(crate) log: Log,
+    pub(super) cx: Context,
+    pub(super) phase: Phase,
+    pub(super) progress: Progress,
+    /// The proof of work that the relay has required.
+    pub(super) pow_search: Option<PowSearch>,
+    pub(super) log: Log,
     /// A join that is merged once the relay has admitted this guest to the epoch it begins.
-    pub(crate) staged: Option<Box<Staged>>,
-    pub(crate) age_bound: AgeBound,
-    pub(crate) outbox: Outbox,
-    pub(crate) counters: SenderCounters,
+    pub(super) staged: Option<Box<Staged>>,
+    pub(super) age_bound: AgeBound,
+    pub(super) outbox: Outbox,
+    pub(super) counters: SenderCounters,
     pub(super) history: History,
-    pub(crate) presence: Presence,
-    pub(crate) leave: LeaveState,
-    pub(crate) door_check: DoorCheck,
-    pub(crate) forced_refresh: ForcedRefresh,
-    pub(crate) key_refresh: KeyRefresh,
-    pub(crate) demotions: Demotions,
-    pub(crate) guest: GuestRetention,
-    pub(crate) rejected: Option<Rejected>,
+    pub(super) presence: Presence,
+    pub(super) leave: LeaveState,
+    pub(super) door_check: DoorCheck,
+    pub(super) forced_refresh: ForcedRefresh,
+    pub(super) key_refresh: KeyRefresh,
+    pub(super) demotions: Demotions,
+    pub(super) rejected: Option<Rejected>,
     /// The last sequence number of a rejected entry, if the log may be found empty there.
-    pub(crate) rolled_back_at: Option<Seq>,
-    pub(crate) junk_joins: JunkJoins,
-    pub(crate) epoch_history: EpochHistory,
+    pub(super) rolled_back_at: Option<Seq>,
+    pub(super) junk_joins: JunkJoins,
+    pub(super) epoch_history: EpochHistory,
     /// When this guest was last in sync with the room.
-    pub(crate) in_sync_at: Timestamp,
+    pub(super) in_sync_at: Timestamp,
     /// How often the owner has entered an epoch with the owner token since then.
-    pub(crate) owner_advances: u32,
+    pub(super) owner_advances: u32,
     /// Set while the hashes that the relay has of the room may be false: when the owner's next
     /// commit, which corrects them, is due.
-    pub(crate) correct_hashes_at: Option<Timestamp>,
-    /// Why the room ended.
-    pub(crate) ended: Option<Ended>,
+    pub(super) correct_hashes_at: Option<Timestamp>,
     /// The owner has requested the end of the room.
-    pub(crate) closing: bool,
-    pub(crate) confirmed: bool,
+    pub(super) closing: bool,
+    pub(super) confirmed: bool,
     /// The members that were in the room when this guest joined. A message of one of them confirms
     /// this guest.
-    pub(crate) prior_members: Vec<MemberId>,
-    pub(crate) inconsistency_reported: bool,
+    pub(super) prior_members: Vec<MemberId>,
     /// How often the relay has required proof of work since this guest was last in the room.
-    pub(crate) pow_attempts: u32,
+    pub(super) pow_attempts: u32,
     /// How often the relay did not know the link since this guest was last in the room.
-    pub(crate) refused_links: u32,
+    pub(super) refused_links: u32,
     /// Sequence numbers found empty while catching up.
-    pub(crate) missed: u64,
+    pub(super) missed: u64,
     /// The epoch in which this guest last had to rejoin through the door.
-    pub(crate) left_in: Option<Epoch>,
+    pub(super) left_in: Option<Epoch>,
     /// The room's owner, which never changes.
-    pub(crate) owner: Option<MemberKey>,
+    pub(super) owner: Option<MemberKey>,
     /// The only door through which this guest rejoins: its epoch, and the context of that epoch.
-    pub(crate) only_door: Option<(Epoch, [u8; 32])>,
+    pub(super) only_door: Option<(Epoch, [u8; 32])>,
     /// When this guest last rejoined through the door, and how often in a row.
-    pub(crate) rejoined: Option<(Timestamp, u32)>,
-    /// Requests in flight, and when each was sent.
-    pub(crate) pending_requests: HashMap<Ticket, (PendingRequest, Timestamp)>,
-    /// The time of the input that is being processed.
-    pub(crate) now: Timestamp,
-    next_ticket: Ticket,
+    pub(super) rejoined: Option<(Timestamp, u32)>,
     /// The policy the room is opened with, if that is less than was requested.
-    pub(crate) granted_policy: Option<Policy>,
-    pub(crate) requests: VecDeque<(Ticket, Request)>,
-    pub(crate) events: VecDeque<RoomEvent>,
-}
-
-pub(crate) enum Phase {
-    /// Not in the room yet, or rejoining.
-    Joining(Box<Joining>),
-    /// In the room.
-    Inside(Box<Session>),
-    Over,
-}
-
-/// The kind of request that a ticket stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum PendingRequest {
-    Create,
-    Look,
-    /// A look at the door by a member.
-    Inspect(Epoch),
-    /// A join that begins this epoch.
-    Join(Epoch),
-    Enter(Epoch),
-    Read,
-    Append,
-    Void,
-    /// A member's request to void a join.
-    TakeBack,
-    /// A request for the room's current epoch.
-    CurrentEpoch,
-    /// A proof with the owner token, while rejoining.
-    Prove,
-    Close,
-    Detach,
-    Work,
+    pub(super) granted_policy: Option<Policy>,
 }
 
 impl Machine {
@@ -193,12 +147,10 @@ impl Machine {
         entrance: Joining,
     ) -> Self {
         Self {
-            relay,
-            address,
-            config,
-            rng,
+            cx: Context::new(relay, address, config, rng),
             phase: Phase::Joining(Box::new(entrance)),
-            link: LinkState::down(Posture::Unknown),
+            progress: Progress::default(),
+            pow_search: None,
             log: Log::default(),
             staged: None,
             age_bound: AgeBound::default(),
@@ -211,7 +163,6 @@ impl Machine {
             forced_refresh: ForcedRefresh::default(),
             key_refresh: KeyRefresh::default(),
             demotions: Demotions::default(),
-            guest: GuestRetention::default(),
             rejected: None,
             rolled_back_at: None,
             junk_joins: JunkJoins::default(),
@@ -219,11 +170,9 @@ impl Machine {
             in_sync_at: Timestamp::ZERO,
             owner_advances: 0,
             correct_hashes_at: None,
-            ended: None,
             closing: false,
             confirmed: false,
             prior_members: Vec::new(),
-            inconsistency_reported: false,
             pow_attempts: 0,
             refused_links: 0,
             missed: 0,
@@ -231,20 +180,15 @@ impl Machine {
             owner: None,
             only_door: None,
             rejoined: None,
-            pending_requests: HashMap::new(),
-            now: Timestamp::ZERO,
-            next_ticket: 0,
             granted_policy: None,
-            requests: VecDeque::new(),
-            events: VecDeque::new(),
         }
     }
 
     /// Handles the reply to the request of `ticket`.
     pub fn handle_reply(&mut self, now: Timestamp, ticket: Ticket, result: Result<Reply, Refusal>) {
         let _swept = StackScrubGuard;
-        self.set_now(now);
-        let Some((asked, at)) = self.pending_requests.remove(&ticket) else {
+        self.cx.now = now;
+        let Some((asked, at)) = self.cx.take_pending(ticket) else {
             return;
         };
         if let Ok(reply) = &result {
@@ -279,8 +223,8 @@ impl Machine {
     /// Handles an event that the relay sends without a request. Ignores events of other rooms.
     pub fn handle_event(&mut self, now: Timestamp, event: Event) {
         let _swept = StackScrubGuard;
-        self.set_now(now);
-        if event.address().is_some_and(|address| *address != self.address) {
+        self.cx.now = now;
+        if event.address().is_some_and(|address| *address != self.cx.address) {
             return;
         }
         match event {
@@ -289,12 +233,12 @@ impl Machine {
             // The replies to these proofs are in flight.
             Event::Lapsed { .. } if self.pending_proofs() >= MAX_PROOFS => {}
             Event::Lapsed { .. } => {
-                self.link.entering = None;
-                self.link.synced = false;
+                self.progress.entering = None;
+                self.progress.synced = false;
                 self.enter();
             }
             Event::Lagging { .. } => {
-                self.link.lagging = self.link.reading;
+                self.progress.lagging = self.progress.reading;
                 self.read();
             }
             Event::Closed { reason, .. } => self.end(Ended::Closed(reason)),
@@ -303,29 +247,61 @@ impl Machine {
             }
             Event::GoingAway { .. } => {}
             Event::Posture(posture) => {
-                self.link.posture = posture;
-                self.emit(RoomEvent::Posture(posture));
+                self.cx.link.posture = posture;
+                self.cx.emit(RoomEvent::Posture(posture));
             }
         }
         self.proceed(now);
     }
 
-    pub(crate) fn session(&self) -> Option<&Session> {
+    pub(super) fn session(&self) -> Option<&Session> {
         match &self.phase {
             Phase::Inside(session) => Some(session),
             Phase::Joining(_) | Phase::Over => None,
         }
     }
 
-    pub(crate) fn send_request(&mut self, asked: PendingRequest, request: Request) -> Ticket {
-        self.next_ticket = self.next_ticket.wrapping_add(1);
-        self.pending_requests.insert(self.next_ticket, (asked, self.now));
-        self.requests.push_back((self.next_ticket, request));
-        self.next_ticket
+    /// Handles a connection that is up and has completed its hello; `posture` is the relay's
+    /// statement.
+    pub fn connected(&mut self, now: Timestamp, posture: Posture) {
+        self.cx.now = now;
+        self.disconnected_quietly();
+        self.cx.link = Link::up(posture);
+        self.cx.emit(RoomEvent::Posture(posture));
+        self.cx.emit_connection(Connection::CatchingUp);
+        match self.phase {
+            Phase::Joining(_) => self.advance_joining(),
+            Phase::Inside(_) => self.enter(),
+            Phase::Over => {}
+        }
     }
 
-    /// Returns a random whole number below `bound`, which must not be zero.
-    pub(crate) fn random_below(&mut self, bound: u64) -> u64 {
-        self.rng.next_u64() % bound.max(1)
+    /// Handles the loss of the connection. The outcome of requests in flight is unknown.
+    pub fn disconnected(&mut self, now: Timestamp) {
+        self.disconnected_quietly();
+        self.cx.emit_connection(Connection::Connecting);
+        if self.leave.is_leaving() && !self.closing {
+            self.end(Ended::Left);
+        }
+        self.handle_timeout(now);
+    }
+
+    /// Sets the connection state shown in the [`RoomView`](super::RoomView), while the driver waits
+    /// for its next attempt.
+    pub fn set_connection(&mut self, connection: Connection) {
+        self.cx.emit_connection(connection);
+    }
+
+    fn disconnected_quietly(&mut self) {
+        self.unstage();
+        self.cx.forget_requests();
+        let Link { shown, posture, .. } = self.cx.link;
+        self.cx.link = Link { shown, ..Link::down(posture) };
+        self.progress = Progress::default();
+        self.pow_search = None;
+        self.outbox.outcome_unknown();
+        if let Phase::Joining(entrance) = &mut self.phase {
+            entrance.outcome_unknown();
+        }
     }
 }

@@ -17,6 +17,7 @@
 mod command;
 mod commands;
 mod config;
+mod context;
 mod end;
 mod event;
 mod history;
@@ -24,6 +25,7 @@ mod joining;
 mod link;
 mod machine;
 mod output;
+mod phase;
 mod sending;
 mod sync;
 #[cfg(test)]
@@ -33,7 +35,8 @@ mod upkeep;
 
 pub use command::{Command, CommandError, NewRoom, SendFailure};
 pub use config::MachineConfig;
+pub use context::Ticket;
 pub use event::{Connection, Ended, JoinFailure, Message, RoomEvent, RoomView, Trouble};
-pub use machine::{Machine, Ticket};
+pub use machine::Machine;
 
 pub use crate::session::MessageText;

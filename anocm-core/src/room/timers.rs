@@ -4,7 +4,7 @@
 //! whose deadline is `None` is stopped, or must not run in the current state.
 
 use super::{
-    Ended, Machine, RoomEvent, joining::pow::PowSearch, machine::Phase, sending::outbox::Job,
+    Ended, Machine, RoomEvent, joining::pow::PowSearch, phase::Phase, sending::outbox::Job,
 };
 use crate::{stack::StackScrubGuard, time::Timestamp};
 
@@ -75,7 +75,7 @@ impl Machine {
     /// Handles the passing of time: runs all timers that are due.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         let _scrub = StackScrubGuard;
-        self.set_now(now);
+        self.cx.now = now;
         self.run_due(now, Timer::TIMEOUTS);
         self.proceed(now);
     }
@@ -102,7 +102,7 @@ impl Machine {
 
     /// Whether this guest is in sync with the room, so that it may act on its own timers.
     pub(super) fn may_act(&self) -> bool {
-        self.link.synced && self.rejected.is_none() && !self.leave.is_leaving()
+        self.progress.synced && self.rejected.is_none() && !self.leave.is_leaving()
     }
 
     fn deadline(&self, timer: Timer) -> Option<Timestamp> {
@@ -114,8 +114,8 @@ impl Machine {
             Timer::Silence => self.presence.silence_due(),
             Timer::Flush => self.leave.flush_deadline(),
             Timer::LeaveTimeout => self.leave.leave_deadline(),
-            Timer::Pow => self.link.working.as_ref().map(PowSearch::due),
-            Timer::Retry => self.link.retry_at,
+            Timer::Pow => self.pow_search.as_ref().map(PowSearch::due),
+            Timer::Retry => self.cx.link.retry_at,
             Timer::CorrectHashes => {
                 self.correct_hashes_at.filter(|_| acts && !self.outbox.has_refresh())
             }
@@ -126,7 +126,7 @@ impl Machine {
             Timer::KeyRefresh => self.key_refresh.due().filter(|_| acts),
             Timer::Demotion => self.demotions.due().filter(|_| acts),
             Timer::Heartbeat => {
-                let speaks = acts && self.config.presence && self.outbox.is_idle();
+                let speaks = acts && self.cx.config.presence && self.outbox.is_idle();
                 let members = self.session().map_or(0, |session| session.members().len());
                 self.presence.heartbeat_due(members).filter(|_| speaks)
             }
@@ -137,20 +137,20 @@ impl Machine {
         match timer {
             Timer::MessageExpiry => {
                 for id in self.history.expire(now) {
-                    self.emit_expired(id);
+                    self.cx.emit_expired(id);
                 }
             }
             Timer::LogExpiry => self.log.expire(now),
             Timer::Outbox => {
                 let expired = self.outbox.expire(now);
-                self.emit_failures(expired);
-                if self.outbox.is_overdue(now) && self.link.up {
+                self.cx.emit_failures(expired);
+                if self.outbox.is_overdue(now) && self.cx.link.up {
                     self.resync(now, None);
                 }
             }
             Timer::Silence => {
                 for member in self.presence.take_silent(now) {
-                    self.emit(RoomEvent::Presence { member, here: false });
+                    self.cx.emit(RoomEvent::Presence { member, here: false });
                 }
             }
             Timer::Flush => self.leave.stop_flushing(),
@@ -170,11 +170,11 @@ impl Machine {
 
     /// Tries again what the relay refused, or could not do.
     fn retry(&mut self) {
-        self.link.retry_at = None;
-        if self.link.up && matches!(self.phase, Phase::Joining(_)) {
+        self.cx.link.retry_at = None;
+        if self.cx.link.up && matches!(self.phase, Phase::Joining(_)) {
             self.advance_joining();
         }
-        if self.link.up && self.link.entering.is_none() {
+        if self.cx.link.up && self.progress.entering.is_none() {
             self.enter();
         }
     }

@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use crate::room::{
-    Ended, JoinFailure, Machine,
-    joining::state::Joining,
-    machine::{PendingRequest, Phase},
+    Ended, JoinFailure, Machine, context::PendingRequest, joining::state::Joining, phase::Phase,
 };
 use crate::{
     id::Epoch,
@@ -66,15 +64,15 @@ impl Machine {
             Err(Refusal::NotAdmitted) => return self.on_link_refused(now),
             Err(refusal) => return self.on_join_refused(now, refusal),
         };
-        if door.address != self.address {
+        if door.address != self.cx.address {
             return self.end(Ended::NotLetIn(JoinFailure::BadDoor));
         }
         if self.left_in.is_some_and(|epoch| door.epoch < epoch) {
             // An older epoch may include members that have left since. Queued messages must not be
             // sealed for them, so this door is not used.
-            self.report_inconsistency();
-            let jitter = Duration::from_millis(self.random_below(1_000));
-            self.link.retry_at = Some(now.saturating_add(STALE_DOOR_RETRY + jitter));
+            self.cx.report_inconsistency();
+            let jitter = self.cx.random_millis(1_000);
+            self.cx.link.retry_at = Some(now.saturating_add(STALE_DOOR_RETRY + jitter));
             return;
         }
         let (only, owner) = (self.only_door, self.owner);
@@ -97,7 +95,7 @@ impl Machine {
         let nickname = match &newcomer {
             Newcomer::New(nickname) | Newcomer::Returning(_, nickname) => nickname.clone(),
         };
-        match Session::join(&door, &knock.secret, newcomer, &mut self.rng) {
+        match Session::join(&door, &knock.secret, newcomer, &mut self.cx.rng) {
             // A group of another owner under this room's address.
             Ok((session, _)) if owner.is_some_and(|owner| session.settings().owner != owner) => {
                 knock.newcomer = Some(returning(session));
@@ -111,8 +109,8 @@ impl Machine {
                 if let Some(member) = owner {
                     // Proves the epoch first, so that the relay attributes the join to a member of
                     // this epoch, and no other member can void it.
-                    let (address, epoch) = (self.address, door.epoch);
-                    self.send_request(
+                    let (address, epoch) = (self.cx.address, door.epoch);
+                    self.cx.send_request(
                         PendingRequest::Prove,
                         Request::Enter { address, epoch, member },
                     );
@@ -202,8 +200,8 @@ impl Machine {
             return self.end(Ended::NotLetIn(JoinFailure::TooManyTries));
         }
         let most = 20_u64 << tries.min(7);
-        let wait = self.random_below(most);
-        self.link.retry_at = Some(now.saturating_add(Duration::from_millis(wait)));
+        let wait = self.cx.random_below(most);
+        self.cx.link.retry_at = Some(now.saturating_add(Duration::from_millis(wait)));
     }
 
     /// Handles a link that the relay does not know.
@@ -219,7 +217,7 @@ impl Machine {
         if !self.outbox.has_entered() || self.refused_links > MAX_REFUSED_LINKS {
             return self.end(Ended::NotLetIn(failure));
         }
-        let jitter = Duration::from_millis(self.random_below(1_000));
-        self.link.retry_at = Some(now.saturating_add(STALE_DOOR_RETRY + jitter));
+        let jitter = self.cx.random_millis(1_000);
+        self.cx.link.retry_at = Some(now.saturating_add(STALE_DOOR_RETRY + jitter));
     }
 }

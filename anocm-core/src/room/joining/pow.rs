@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use crate::room::{
-    Ended, JoinFailure, Machine,
-    machine::{PendingRequest, Phase},
-};
+use crate::room::{Ended, JoinFailure, Machine, context::PendingRequest, phase::Phase};
 use crate::{
     pow::Solver,
     time::Timestamp,
@@ -40,13 +37,13 @@ impl Machine {
             let failure = JoinFailure::Refused(Refusal::WorkNeeded(puzzle));
             return self.end(Ended::NotLetIn(failure));
         }
-        let solver = Solver::new(puzzle, &self.address);
-        self.link.working = Some(PowSearch { solver, due: now });
+        let solver = Solver::new(puzzle, &self.cx.address);
+        self.pow_search = Some(PowSearch { solver, due: now });
     }
 
     /// Runs one step of the proof of work, if there is one.
     pub(crate) fn continue_pow(&mut self, now: Timestamp) {
-        let due = self.link.working.as_mut().filter(|working| working.due <= now);
+        let due = self.pow_search.as_mut().filter(|working| working.due <= now);
         let Some(working) = due else {
             return;
         };
@@ -54,10 +51,10 @@ impl Machine {
             working.due = now.saturating_add(PAUSE);
             return;
         };
-        self.link.working = None;
+        self.pow_search = None;
         if matches!(self.phase, Phase::Joining(_)) {
-            let address = self.address;
-            self.send_request(PendingRequest::Work, Request::Work { address, solution });
+            let address = self.cx.address;
+            self.cx.send_request(PendingRequest::Work, Request::Work { address, solution });
             self.advance_joining();
         }
     }

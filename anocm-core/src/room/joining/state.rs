@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use crate::room::{
     Connection, Ended, JoinFailure, Machine, NewRoom, RoomEvent, Trouble,
+    context::MAX_BACKOFF,
+    context::PendingRequest,
     joining::external_join::{Candidate, ExternalJoin, returning},
     joining::policy_negotiation::PolicyNegotiation,
-    link::MAX_BACKOFF,
-    machine::{PendingRequest, Phase},
+    phase::Phase,
     sync::counters::SenderCounters,
 };
 use crate::{
@@ -109,8 +110,8 @@ impl Machine {
     /// Sends the next request towards the room.
     pub(crate) fn advance_joining(&mut self) {
         let Phase::Joining(entrance) = &mut self.phase else { return };
-        match entrance.step(self.address) {
-            Some((asked, request)) => drop(self.send_request(asked, request)),
+        match entrance.step(self.cx.address) {
+            Some((asked, request)) => drop(self.cx.send_request(asked, request)),
             None => self.end(Ended::NotLetIn(JoinFailure::BadDoor)),
         }
     }
@@ -162,9 +163,9 @@ impl Machine {
             return self.end(Ended::NotLetIn(JoinFailure::Settings));
         }
         let NewRoom { retention, nickname, .. } = &wish.new;
-        let (secret, policy) = (self.rng.secret(), wish.new.policy());
-        let rng = &mut self.rng;
-        match Session::create(self.address, &secret, policy, *retention, nickname, rng) {
+        let (secret, policy) = (self.cx.rng.secret(), wish.new.policy());
+        let rng = &mut self.cx.rng;
+        match Session::create(self.cx.address, &secret, policy, *retention, nickname, rng) {
             Ok(lower) => (*session, *genesis) = lower,
             Err(_) => return self.end(Ended::NotLetIn(JoinFailure::Settings)),
         }
@@ -238,11 +239,11 @@ impl Machine {
         // `Crowded` assigns each guest its own turn at the door, so no jitter is needed.
         let jitter = match refusal {
             Refusal::Crowded { .. } => Duration::ZERO,
-            _ => Duration::from_millis(250 + self.random_below(500)),
+            _ => Duration::from_millis(250 + self.cx.random_below(500)),
         };
         let retry_in = wait.min(MAX_BACKOFF) + jitter;
-        self.link.retry_at = Some(now.saturating_add(retry_in));
-        self.emit(RoomEvent::Delayed { why: refusal, retry_in });
+        self.cx.link.retry_at = Some(now.saturating_add(retry_in));
+        self.cx.emit(RoomEvent::Delayed { why: refusal, retry_in });
     }
 
     /// Completes the join: the guest is in the room and reads the log after `seq`.
@@ -282,18 +283,18 @@ impl Machine {
         self.refused_links = 0;
         self.pow_attempts = 0;
         if returned {
-            self.emit(RoomEvent::Trouble(Trouble::Rejoined));
+            self.cx.emit(RoomEvent::Trouble(Trouble::Rejoined));
         } else {
-            self.emit(RoomEvent::Entered);
+            self.cx.emit(RoomEvent::Entered);
         }
         if let Some(policy) = self.granted_policy.take() {
-            self.emit(RoomEvent::Trouble(Trouble::LessThanAsked { policy }));
+            self.cx.emit(RoomEvent::Trouble(Trouble::LessThanAsked { policy }));
         }
         self.emit_epoch();
-        self.link.retry_at = None;
-        self.emit_connection(Connection::CatchingUp);
+        self.cx.link.retry_at = None;
+        self.cx.emit_connection(Connection::CatchingUp);
         self.enter();
-        let wait = self.random_below(300);
+        let wait = self.cx.random_below(300);
         self.presence.answer(now.saturating_add(Duration::from_millis(wait)));
     }
 
@@ -308,12 +309,12 @@ impl Machine {
                 self.phase = Phase::Joining(Box::new(Joining::External(knock)));
                 self.rejected = None;
                 self.staged = None;
-                self.link.entering = None;
-                self.link.owner_is_done();
-                self.link.is_owners = false;
-                self.link.synced = false;
+                self.progress.entering = None;
+                self.progress.owner_is_done();
+                self.progress.is_owners = false;
+                self.progress.synced = false;
                 self.outbox.new_session();
-                self.emit_connection(Connection::CatchingUp);
+                self.cx.emit_connection(Connection::CatchingUp);
                 // Messages missed on the way cannot be distinguished from a gap.
                 self.counters = SenderCounters::default();
                 self.restart_joining(now);
@@ -336,7 +337,7 @@ impl Machine {
             return self.advance_joining();
         }
         let most = 500_u64 << times.min(6);
-        let wait = Duration::from_millis(most / 2 + self.random_below(most / 2));
-        self.link.retry_at = Some(now.saturating_add(wait));
+        let wait = Duration::from_millis(most / 2 + self.cx.random_below(most / 2));
+        self.cx.link.retry_at = Some(now.saturating_add(wait));
     }
 }

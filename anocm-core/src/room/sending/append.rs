@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use rand_core::Rng;
-
 use crate::room::{
     Machine, RoomEvent, SendFailure, Trouble,
-    machine::{PendingRequest, Phase, Ticket},
+    context::{PendingRequest, Ticket},
+    phase::Phase,
     sending::outbox::{InFlight, Job, Sealed},
 };
 use crate::{
-    id::MessageId,
     retention::Retention,
     session::{Content, Envelope, SessionError},
     time::Timestamp,
@@ -21,26 +19,19 @@ use crate::{
 const OVERDUE: Duration = Duration::from_secs(10);
 
 impl Machine {
-    /// Returns a fresh random message id.
-    pub(crate) fn new_id(&mut self) -> MessageId {
-        let mut bytes = [0; 16];
-        self.rng.fill_bytes(&mut bytes);
-        MessageId::new(bytes)
-    }
-
     /// Sends the next job, if nothing is in flight and the room is in sync.
     pub(crate) fn push(&mut self, now: Timestamp) {
-        if !self.link.synced || self.rejected.is_some() || self.link.retry_at.is_some() {
+        if !self.progress.synced || self.rejected.is_some() || self.cx.link.retry_at.is_some() {
             return;
         }
         let expired = self.outbox.expire(now);
-        self.emit_failures(expired);
-        while self.link.up {
+        self.cx.emit_failures(expired);
+        while self.cx.link.up {
             if self.outbox.flight.is_none() {
                 let Some(job) = self.outbox.queue.pop_front() else {
                     return;
                 };
-                let id = job.id().unwrap_or_else(|| self.new_id());
+                let id = job.id().unwrap_or_else(|| self.cx.new_message_id());
                 self.outbox.flight = Some(InFlight {
                     job,
                     id,
@@ -60,10 +51,10 @@ impl Machine {
             let own = |flight: &InFlight| matches!(flight.job, Job::Change(None, _));
             let fails = matches!(why, SessionError::Internal | SessionError::TooLong { .. });
             if fails && self.outbox.flight.as_ref().is_some_and(own) {
-                self.emit(RoomEvent::Trouble(Trouble::CannotCommit));
+                self.cx.emit(RoomEvent::Trouble(Trouble::CannotCommit));
             }
             let impossible = self.outbox.abandon(SendFailure::Impossible);
-            self.emit_failures(impossible);
+            self.cx.emit_failures(impossible);
         }
     }
 
@@ -103,7 +94,7 @@ impl Machine {
         let wanted = match &flight.job {
             Job::Send { retention, .. }
             | Job::Whisper { retention, .. }
-            | Job::Custom { retention, .. } => room.keep(*retention, self.guest),
+            | Job::Custom { retention, .. } => room.keep(*retention, self.cx.guest_retention),
             Job::Leaving => room.max(),
             Job::LeavingNow => Retention::Live,
             Job::Typing | Job::Here | Job::Change(..) => Retention::Live,
@@ -111,7 +102,7 @@ impl Machine {
         let content = match &flight.job {
             Job::Change(_, change) => {
                 session.discard();
-                let outgoing = session.propose(change.clone(), &mut self.rng)?;
+                let outgoing = session.propose(change.clone(), &mut self.cx.rng)?;
                 flight.sealed = Some(Sealed::new(outgoing.entry, Some(outgoing.next)));
                 self.send_append(now);
                 return Ok(());
@@ -124,7 +115,7 @@ impl Machine {
                 Err(SessionError::NoSuchMember)
             }
             Job::Whisper { to, text, .. } => {
-                session.whisper(to.id, &Content::Text(text.clone()), &mut self.rng)
+                session.whisper(to.id, &Content::Text(text.clone()), &mut self.cx.rng)
             }
             Job::Custom { kind, body, .. } => {
                 Ok(Content::Custom { kind: *kind, body: body.clone() })
@@ -135,7 +126,7 @@ impl Machine {
         };
         flight.retention = wanted;
         let envelope = |content| Envelope { id: flight.id, counter: self.outbox.counter, content };
-        let entry = session.seal(&envelope(content?), wanted, &mut self.rng)?;
+        let entry = session.seal(&envelope(content?), wanted, &mut self.cx.rng)?;
         flight.sealed = Some(Sealed::new(entry, None));
         self.send_append(now);
         Ok(())
@@ -147,8 +138,8 @@ impl Machine {
         else {
             return;
         };
-        let request = Request::Publish { address: self.address, entry, next };
-        let ticket = self.send_request(PendingRequest::Append, request);
+        let request = Request::Publish { address: self.cx.address, entry, next };
+        let ticket = self.cx.send_request(PendingRequest::Append, request);
         if let Some(flight) = &mut self.outbox.flight {
             flight.asked = Some(ticket);
             flight.asked_at = now;
@@ -212,10 +203,10 @@ impl Machine {
             refusal => {
                 session.discard();
                 if refusal == Refusal::ReadOnly {
-                    self.emit(RoomEvent::Trouble(Trouble::ReadOnly));
+                    self.cx.emit(RoomEvent::Trouble(Trouble::ReadOnly));
                 }
                 let refused = self.outbox.abandon(SendFailure::Refused(refusal));
-                self.emit_failures(refused);
+                self.cx.emit_failures(refused);
             }
         }
     }

@@ -5,7 +5,7 @@
 
 use std::{collections::VecDeque, ops::RangeInclusive, time::Duration};
 
-use crate::room::{MessageText, SendFailure, machine::Ticket};
+use crate::room::{MessageText, SendFailure, context::Ticket};
 use crate::{
     id::{Epoch, MessageId, Seq},
     retention::Retention,

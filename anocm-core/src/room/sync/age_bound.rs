@@ -65,11 +65,6 @@ fn contradicted(claimed: u64, earliest: Timestamp, now: Timestamp) -> Option<u64
 }
 
 impl Machine {
-    /// Sets the time of the input that is being processed; requests made meanwhile carry it.
-    pub(crate) const fn set_now(&mut self, now: Timestamp) {
-        self.now = now;
-    }
-
     /// Records the head of the log that a reply implies; the request was made at `asked`.
     pub(crate) fn note_head(&mut self, reply: &Reply, asked: Timestamp) {
         let head = match reply {
@@ -89,7 +84,7 @@ impl Machine {
         };
         if let Some(most) = contradicted(item.age, earliest, now) {
             item.age = most;
-            self.report_inconsistency();
+            self.cx.report_inconsistency();
         }
     }
 
@@ -102,7 +97,7 @@ impl Machine {
         });
         let most = sealed.and_then(|flight| contradicted(age, flight.asked_at, now));
         if most.is_some() {
-            self.report_inconsistency();
+            self.cx.report_inconsistency();
         }
         now.saturating_sub(Duration::from_millis(most.unwrap_or(age)))
     }

@@ -2,7 +2,7 @@
 
 use crate::room::{
     Ended, Machine, Message, MessageText, RoomEvent, Trouble,
-    machine::Phase,
+    phase::Phase,
     sending::outbox::{Job, Own},
     sync::counters::CounterCheck,
     sync::epoch_history::EpochAuthor,
@@ -38,7 +38,7 @@ impl Machine {
             // After a rejected commit the log continues without this guest.
             if self.rejected.is_none() {
                 self.log.count_unreadable();
-                self.report_inconsistency();
+                self.cx.report_inconsistency();
             }
             return;
         }
@@ -51,7 +51,7 @@ impl Machine {
         let retention = item.entry.retention;
         if !retention.is_live() && item.age >= u64::from(retention.as_millis()) {
             if item.age.saturating_sub(waited) >= u64::from(retention.as_millis()) {
-                self.report_inconsistency();
+                self.cx.report_inconsistency();
             }
             // A membership change is applied at any age: it holds no message content.
             if !item.entry.kind.begins_epoch() {
@@ -136,7 +136,7 @@ impl Machine {
     /// Reports that the entry at `seq` holds no readable message.
     fn on_unreadable(&mut self, seq: Seq) {
         self.log.count_unreadable();
-        self.emit(RoomEvent::Trouble(Trouble::Unreadable { seq }));
+        self.cx.emit(RoomEvent::Trouble(Trouble::Unreadable { seq }));
     }
 
     /// Handles an entry of another author at `seq`. If the relay reported that sequence number as
@@ -211,7 +211,7 @@ impl Machine {
         let Some((job, retention)) = self.outbox.settle(seq) else {
             return;
         };
-        self.link.attempts = 0;
+        self.cx.link.attempts = 0;
         self.presence.sent(now);
         let Some(me) = self.me() else { return };
         let said = MessageMeta { seq, at, retention };
@@ -222,7 +222,7 @@ impl Machine {
             }
             Job::Custom { kind, body, .. } => {
                 self.on_room_used();
-                self.emit(RoomEvent::Custom { from: me, kind, body, retention });
+                self.cx.emit(RoomEvent::Custom { from: me, kind, body, retention });
             }
             Job::Leaving | Job::LeavingNow => self.finish_leave(),
             Job::Typing | Job::Here | Job::Change(..) => {}
@@ -242,18 +242,18 @@ impl Machine {
         match self.counters.check(sender, counter, id, self.log.holes()) {
             CounterCheck::Again => return,
             CounterCheck::Forged => {
-                return self.emit(RoomEvent::Trouble(Trouble::Repeated { by: sender }));
+                return self.cx.emit(RoomEvent::Trouble(Trouble::Repeated { by: sender }));
             }
             CounterCheck::New { missing: 0 } => {}
             CounterCheck::New { missing: count } => {
-                self.emit(RoomEvent::Trouble(Trouble::Gap { from: sender, count }));
+                self.cx.emit(RoomEvent::Trouble(Trouble::Gap { from: sender, count }));
             }
         }
         let Some(from) = self.session().and_then(|session| session.member(sender)).cloned() else {
             return;
         };
         if self.presence.seen(sender, now) {
-            self.emit(RoomEvent::Presence { member: sender, here: true });
+            self.cx.emit(RoomEvent::Presence { member: sender, here: true });
         }
         if self.presence.has_come(&sender) {
             let at = self.presence_answer_due(now);
@@ -265,7 +265,7 @@ impl Machine {
         match content {
             Content::Text(text) => self.on_message(now, from, None, (id, text), false, said),
             Content::Custom { kind, body } => {
-                self.emit(RoomEvent::Custom { from, kind, body, retention: said.retention });
+                self.cx.emit(RoomEvent::Custom { from, kind, body, retention: said.retention });
             }
             Content::Whisper(whisper) => {
                 let session = self.session();
@@ -274,10 +274,10 @@ impl Machine {
                     self.on_message(now, from, Some(me), (id, text), false, said);
                 }
             }
-            Content::Typing => self.emit(RoomEvent::Typing { member: sender }),
+            Content::Typing => self.cx.emit(RoomEvent::Typing { member: sender }),
             Content::Leaving(statement) => self.on_leave_statement(now, statement),
             Content::Away if self.presence.remove(&sender) => {
-                self.emit(RoomEvent::Presence { member: sender, here: false });
+                self.cx.emit(RoomEvent::Presence { member: sender, here: false });
             }
             Content::Here | Content::Away | Content::Unknown { .. } => {}
         }
@@ -297,17 +297,17 @@ impl Machine {
         };
         if self.history.has(id) {
             // Otherwise the other message would expire together with this one, too early.
-            return self.emit(RoomEvent::Trouble(Trouble::Repeated { by: from.id }));
+            return self.cx.emit(RoomEvent::Trouble(Trouble::Repeated { by: from.id }));
         }
         if own {
             self.on_room_used();
         }
-        let retention = room.keep(said.retention, self.guest);
+        let retention = room.keep(said.retention, self.cx.guest_retention);
         let expires = (!retention.is_live()).then(|| said.at.saturating_add(retention.lifetime()));
         let late = !said.retention.is_live() && expires.is_none_or(|at| at <= now);
         if late && !own {
             // The sender's retention would keep it, but this guest's cap does not.
-            let capped_to_live = retention.is_live() && self.link.synced;
+            let capped_to_live = retention.is_live() && self.progress.synced;
             if !capped_to_live {
                 self.missed = self.missed.saturating_add(1);
                 return;
@@ -315,10 +315,10 @@ impl Machine {
         }
         let seq = said.seq;
         let message = Message { id, seq, from, whispered_to, own, text, retention, expires };
-        let crowded_out = self.history.keep(&message, self.config.max_history);
-        self.emit(RoomEvent::Message(message));
+        let crowded_out = self.history.keep(&message, self.cx.config.max_history);
+        self.cx.emit(RoomEvent::Message(message));
         if let Some(id) = crowded_out {
-            self.emit_expired(id);
+            self.cx.emit_expired(id);
         }
     }
 
@@ -330,16 +330,16 @@ impl Machine {
         if !own && applied.joined.is_none() {
             self.confirm(applied.by);
         }
-        self.link.behind = self.link.as_owner > Some(applied.epoch);
-        self.link.in_vain = None;
+        self.progress.behind = self.progress.as_owner > Some(applied.epoch);
+        self.progress.in_vain = None;
         self.forced_refresh.done();
         let commits = applied.joined.is_none();
         let by_me = self.session().is_some_and(|session| session.me() == applied.by);
         self.on_keys_refreshed(now, commits && by_me);
         // A commit before the epoch that the owner token proved corrects nothing, and a commit over
         // a connection that was not entered with the owner token settles nothing.
-        let comes_after = self.link.as_owner < Some(applied.epoch);
-        if commits && by_me && comes_after && self.link.is_owners {
+        let comes_after = self.progress.as_owner < Some(applied.epoch);
+        if commits && by_me && comes_after && self.progress.is_owners {
             self.correct_hashes_at = None;
         }
         if !own {
@@ -347,7 +347,7 @@ impl Machine {
         }
         let Some(by) = self.session().and_then(|session| session.member(applied.by)).cloned()
         else {
-            return self.report_inconsistency();
+            return self.cx.report_inconsistency();
         };
         if let Some(member) = applied.joined {
             self.on_newcomer(now, member, applied.again);
@@ -364,19 +364,19 @@ impl Machine {
             self.leave.member_left(&member.id);
             // Another member may take this id from here on.
             self.prior_members.retain(|elder| *elder != member.id);
-            self.emit(RoomEvent::Departed { member, how });
+            self.cx.emit(RoomEvent::Departed { member, how });
         }
         if let Some((member, before)) = applied.renamed {
-            self.emit(RoomEvent::Renamed { member, before });
+            self.cx.emit(RoomEvent::Renamed { member, before });
         }
         if applied.settings_changed {
             if let Some(room) = self.session().map(|session| session.settings().retention) {
-                self.history.cut(&room, self.guest);
+                self.history.cut(&room, self.cx.guest_retention);
             }
-            self.emit(RoomEvent::SettingsChanged { by: by.clone() });
+            self.cx.emit(RoomEvent::SettingsChanged { by: by.clone() });
         }
         if applied.invite_replaced {
-            self.emit(RoomEvent::InviteReplaced { by });
+            self.cx.emit(RoomEvent::InviteReplaced { by });
         }
         self.emit_epoch();
         self.enter();
@@ -390,17 +390,17 @@ impl Machine {
         // The newcomer's view is confirmed by a message of a prior member. In a large room a few
         // members answer.
         let members = self.session().map_or(1, |session| session.members().len()) as u64;
-        if members <= 8 || self.random_below(members) < 4 {
+        if members <= 8 || self.cx.random_below(members) < 4 {
             let at = self.presence_answer_due(now);
             self.presence.expect(member.id, at);
         }
-        self.emit(RoomEvent::Joined { member, again });
+        self.cx.emit(RoomEvent::Joined { member, again });
     }
 
     /// Returns when to answer a newcomer, with jitter so that members do not answer at once.
     fn presence_answer_due(&mut self, now: Timestamp) -> Timestamp {
         let members = self.session().map_or(1, |session| session.members().len()) as u64;
-        let wait = 20 + self.random_below(members.saturating_mul(40).min(1_500));
+        let wait = 20 + self.cx.random_below(members.saturating_mul(40).min(1_500));
         now.saturating_add(std::time::Duration::from_millis(wait))
     }
 
@@ -411,7 +411,7 @@ impl Machine {
         if !self.confirmed && self.prior_members.contains(&by) {
             self.confirmed = true;
             self.prior_members = Vec::new();
-            self.emit(RoomEvent::Confirmed);
+            self.cx.emit(RoomEvent::Confirmed);
         }
     }
 
@@ -421,7 +421,7 @@ impl Machine {
         };
         let Ok(safety) = session.safety_code().cloned() else { return };
         let epoch = session.epoch();
-        self.emit(RoomEvent::EpochBegan { epoch, safety });
+        self.cx.emit(RoomEvent::EpochBegan { epoch, safety });
     }
 
     pub(crate) fn me(&self) -> Option<Member> {

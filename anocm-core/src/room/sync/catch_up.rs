@@ -4,8 +4,8 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use crate::room::{
     Connection, Machine, RoomEvent, Trouble,
-    link::MAX_BACKOFF,
-    machine::{PendingRequest, Phase, Ticket},
+    context::{PendingRequest, Ticket},
+    phase::Phase,
     sync::log::LogSlot,
 };
 use crate::{
@@ -22,40 +22,37 @@ impl Machine {
         let Some(epoch) = self.epoch_to_prove() else {
             return;
         };
-        if !self.link.up || self.link.entering == Some(epoch) {
+        if !self.cx.link.up || self.progress.entering == Some(epoch) {
             return;
         }
         let Some(member) = self.token_to_prove() else {
             return;
         };
-        self.link.entering = Some(epoch);
-        self.link.head = None;
-        let enter = Request::Enter { address: self.address, epoch, member };
-        self.link.proof = Some(self.send_request(PendingRequest::Enter(epoch), enter));
+        self.progress.entering = Some(epoch);
+        self.progress.head = None;
+        let enter = Request::Enter { address: self.cx.address, epoch, member };
+        self.progress.proof = Some(self.cx.send_request(PendingRequest::Enter(epoch), enter));
         self.close();
     }
 
     /// Whether the last proof has no reply yet.
     fn has_pending_proof(&self) -> bool {
-        self.link.proof.is_some_and(|ticket| self.pending_requests.contains_key(&ticket))
+        self.progress.proof.is_some_and(|ticket| self.cx.is_pending(ticket))
     }
 
     /// Returns how many proofs have no reply yet.
     pub(crate) fn pending_proofs(&self) -> usize {
-        self.pending_requests
-            .values()
-            .filter(|(asked, _)| matches!(asked, PendingRequest::Enter(_)))
-            .count()
+        self.cx.pending().filter(|asked| matches!(asked, PendingRequest::Enter(_))).count()
     }
 
     /// Reads the log from the cursor, unless a read is in flight.
     pub(crate) fn read(&mut self) {
-        let may_read = self.session().is_some() && self.staged.is_none() && self.link.up;
-        if may_read && !self.link.reading {
-            self.link.reading = true;
-            self.link.wanted = self.log.next_waiting();
-            let request = Request::Read { address: self.address, after: self.log.cursor() };
-            self.send_request(PendingRequest::Read, request);
+        let may_read = self.session().is_some() && self.staged.is_none() && self.cx.link.up;
+        if may_read && !self.progress.reading {
+            self.progress.reading = true;
+            self.progress.wanted = self.log.next_waiting();
+            let request = Request::Read { address: self.cx.address, after: self.log.cursor() };
+            self.cx.send_request(PendingRequest::Read, request);
         }
     }
 
@@ -70,7 +67,7 @@ impl Machine {
         if matches!(self.phase, Phase::Joining(_)) {
             return self.on_joining_proof(now, epoch, result);
         }
-        if self.link.proof != Some(ticket) || self.epoch_to_prove() != Some(epoch) {
+        if self.progress.proof != Some(ticket) || self.epoch_to_prove() != Some(epoch) {
             // The proof of an epoch that has ended since, or of one that was voided; the next proof
             // is in flight. Two joins may begin epochs of the same number.
             return;
@@ -78,21 +75,21 @@ impl Machine {
         match result {
             Ok(Reply::Entered(entered)) if entered.current >= epoch => {
                 let was_staged = self.follow_staged(now);
-                if !was_staged && self.link.as_owner == Some(epoch) {
-                    (self.link.admitted, self.link.is_owners) = (true, true);
+                if !was_staged && self.progress.as_owner == Some(epoch) {
+                    (self.progress.admitted, self.progress.is_owners) = (true, true);
                 }
                 let Some(reached) = self.session().map(Session::epoch) else {
                     return;
                 };
-                self.link.current = Some(entered.current);
+                self.progress.current = Some(entered.current);
                 // A page in flight was requested under the proof of an earlier epoch.
-                self.link.lagging |= self.link.reading;
+                self.progress.lagging |= self.progress.reading;
                 if reached != epoch {
                     return self.follow_as_owner(now, reached, epoch, entered.head);
                 }
-                self.link.behind = entered.current != epoch;
+                self.progress.behind = entered.current != epoch;
                 self.look_again();
-                if self.link.behind {
+                if self.progress.behind {
                     self.retry_void(now);
                 } else {
                     self.on_head_reached(now, entered.head);
@@ -100,22 +97,22 @@ impl Machine {
                 if was_staged {
                     self.follow(now);
                 }
-                if self.link.behind || entered.head > self.log.cursor() {
+                if self.progress.behind || entered.head > self.log.cursor() {
                     self.read();
                 }
             }
             Ok(_) => self.on_inconsistency(now),
             Err(Refusal::NotAdmitted) if self.on_staged_not_admitted(now) => {}
             Err(Refusal::NotAdmitted) => self.on_not_admitted(now),
-            Err(refusal) => self.reconnect_after(now, refusal.retry_after()),
+            Err(refusal) => self.reconnect_after(refusal.retry_after()),
         }
     }
 
     /// Reads the log up to `epoch`, to which the owner was admitted with the owner token.
     fn follow_as_owner(&mut self, now: Timestamp, reached: Epoch, epoch: Epoch, head: Seq) {
         if reached < epoch {
-            self.link.head = Some(head);
-            self.link.behind = true;
+            self.progress.head = Some(head);
+            self.progress.behind = true;
             self.look_again();
             self.retry_void(now);
             self.read();
@@ -124,46 +121,42 @@ impl Machine {
 
     /// Handles a relay in this guest's epoch, whose log ends at `head`.
     fn on_head_reached(&mut self, now: Timestamp, head: Seq) {
-        self.link.head = Some(head);
+        self.progress.head = Some(head);
         self.outbox.not_stale();
         self.rolled_back_at = self.rejected_at();
         self.on_rolled_back(now);
         if head < self.log.cursor() {
             // The log was longer before. Continue with the next entry after `head`.
-            self.report_inconsistency();
+            self.cx.report_inconsistency();
             self.log.start_after(head);
         }
         if self.outbox.accepted_after(head) {
-            self.report_inconsistency();
+            self.cx.report_inconsistency();
         }
     }
 
     /// Handles a contradiction of the relay: reports it, and re-synchronises after a delay.
     pub(crate) fn on_inconsistency(&mut self, now: Timestamp) {
-        self.report_inconsistency();
+        self.cx.report_inconsistency();
         self.resync(now, None);
     }
 
     /// Re-synchronises when the state of this guest and of the relay may differ: proves the epoch
     /// again and catches up before anything else is sent.
     pub(crate) fn resync(&mut self, now: Timestamp, at_least: Option<Duration>) {
-        self.link.synced = false;
-        self.reconnect_after(now, at_least);
+        self.progress.synced = false;
+        self.reconnect_after(at_least);
     }
 
     /// Retries the proof after a delay with exponential backoff.
-    pub(crate) fn reconnect_after(&mut self, now: Timestamp, at_least: Option<Duration>) {
-        self.link.entering = None;
-        let most = 500_u64 << self.link.attempts.min(5);
-        self.link.attempts += 1;
-        let wait = Duration::from_millis(most / 2 + self.random_below(most / 2));
-        let at_least = at_least.unwrap_or_default().min(MAX_BACKOFF);
-        self.link.retry_at = Some(now.saturating_add(wait.max(at_least)));
+    pub(crate) fn reconnect_after(&mut self, at_least: Option<Duration>) {
+        self.progress.entering = None;
+        self.cx.back_off(at_least);
     }
 
     /// Handles the reply to a read.
     pub(crate) fn on_page(&mut self, now: Timestamp, result: Result<Reply, Refusal>) {
-        self.link.reading = false;
+        self.progress.reading = false;
         if self.session().is_none() {
             return;
         }
@@ -171,18 +164,18 @@ impl Machine {
             Ok(Reply::Page(page)) => self.take_page(now, page),
             Ok(_) => self.on_inconsistency(now),
             // The proof is repeated, and the read with it.
-            Err(refusal) => self.reconnect_after(now, refusal.retry_after()),
+            Err(refusal) => self.reconnect_after(refusal.retry_after()),
         }
     }
 
     fn take_page(&mut self, now: Timestamp, mut page: Page) {
         let more = page.more;
-        let (cursor, wanted) = (self.log.cursor(), self.link.wanted);
+        let (cursor, wanted) = (self.log.cursor(), self.progress.wanted);
         // A live entry is never stored, so a page must not hold one.
         let items = page.items.len();
         page.items.retain(|item| !item.entry.retention.is_live());
         if page.items.len() < items {
-            self.report_inconsistency();
+            self.cx.report_inconsistency();
         }
         let lawful = page.items.iter().all(|item| item.entry.has_lawful_size());
         page.items.iter_mut().for_each(|item| self.bound_age(now, item));
@@ -194,34 +187,34 @@ impl Machine {
             // The log is read on from there when the next epoch is proven.
             return;
         }
-        let lagging = std::mem::take(&mut self.link.lagging);
+        let lagging = std::mem::take(&mut self.progress.lagging);
         if more || lagging {
             // If no epoch is proven, a proof is about to be repeated, and the read with it.
-            if self.link.entering.is_some() {
+            if self.progress.entering.is_some() {
                 self.read();
             }
         } else if self.rejected.is_some() {
-            self.reconnect_after(now, None);
-        } else if self.link.behind {
+            self.reconnect_after(None);
+        } else if self.progress.behind {
             // The log no longer holds the commit that ended this guest's epoch, unless this page
             // was requested under an earlier proof.
             if self.has_pending_proof() {
                 return;
             }
-            match self.link.as_owner {
+            match self.progress.as_owner {
                 // The room's current epoch has been requested already.
-                Some(_) if !self.link.admitted => {}
+                Some(_) if !self.progress.admitted => {}
                 // Or the room has left the epoch to which the owner was admitted.
                 Some(walked) => {
-                    self.link.in_vain = Some(walked);
+                    self.progress.in_vain = Some(walked);
                     self.on_not_admitted(now);
                 }
                 None => self.rejoin(now),
             }
         } else if self.session().is_some_and(|s| self.outbox.is_stale(s.epoch())) {
-            self.reconnect_after(now, None);
+            self.reconnect_after(None);
         } else if self.log.has_gap() {
-            let proven = self.link.entering.is_some();
+            let proven = self.progress.entering.is_some();
             if proven && wanted == self.log.next_waiting() && cursor == self.log.cursor() {
                 // The waiting entry was delivered before this read was requested, and the log does
                 // not reach it.
@@ -229,8 +222,8 @@ impl Machine {
                 return self.on_inconsistency(now);
             }
             self.read();
-        } else if self.link.head.is_some_and(|head| head > self.log.cursor()) {
-            self.reconnect_after(now, None);
+        } else if self.progress.head.is_some_and(|head| head > self.log.cursor()) {
+            self.reconnect_after(None);
         }
     }
 
@@ -252,7 +245,7 @@ impl Machine {
     fn follow(&mut self, now: Timestamp) {
         while matches!(self.phase, Phase::Inside(_))
             && self.staged.is_none()
-            && self.link.may_follow()
+            && self.progress.may_follow()
         {
             match self.log.next(now) {
                 Some(LogSlot::Item { item, waited }) => self.apply(now, item, waited),
@@ -269,25 +262,25 @@ impl Machine {
             return;
         };
         let epoch = session.epoch();
-        if !self.link.up {
+        if !self.cx.link.up {
             // The wait for a refresh is paused while this guest is offline.
             return self.pause_key_refresh(now);
         }
         self.close();
-        let current = self.link.entering == Some(epoch);
-        let caught_up = self.link.head.is_some_and(|head| head <= self.log.cursor());
-        if self.link.synced {
+        let current = self.progress.entering == Some(epoch);
+        let caught_up = self.progress.head.is_some_and(|head| head <= self.log.cursor());
+        if self.progress.synced {
             self.in_sync_at = now;
             self.owner_advances = 0;
             self.emit_missed();
         }
-        if current && caught_up && self.rejected.is_none() && !self.link.synced {
-            self.link.synced = true;
+        if current && caught_up && self.rejected.is_none() && !self.progress.synced {
+            self.progress.synced = true;
             self.emit_missed();
-            self.emit_connection(Connection::Online);
+            self.cx.emit_connection(Connection::Online);
         }
-        if self.link.synced && self.outbox.is_idle() {
-            self.link.attempts = 0;
+        if self.progress.synced && self.outbox.is_idle() {
+            self.cx.link.attempts = 0;
         }
         self.pause_key_refresh(now);
         self.run_upkeep(now);
@@ -315,7 +308,7 @@ impl Machine {
     pub(crate) fn emit_missed(&mut self) {
         let count = std::mem::take(&mut self.missed);
         if count > 0 {
-            self.emit(RoomEvent::Trouble(Trouble::Missed { count }));
+            self.cx.emit(RoomEvent::Trouble(Trouble::Missed { count }));
         }
     }
 }

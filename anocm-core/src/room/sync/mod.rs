@@ -7,5 +7,6 @@ pub(crate) mod catch_up;
 pub(crate) mod counters;
 pub(crate) mod epoch_history;
 pub(crate) mod log;
+pub(crate) mod progress;
 pub(crate) mod rollback;
 pub(crate) mod staging;

@@ -5,9 +5,7 @@
 use std::{collections::VecDeque, ops::RangeInclusive, time::Duration};
 
 use crate::room::{
-    Ended, Machine, RoomEvent, Trouble,
-    machine::{PendingRequest, Phase},
-    sending::outbox::Job,
+    Ended, Machine, RoomEvent, Trouble, context::PendingRequest, phase::Phase, sending::outbox::Job,
 };
 use crate::{
     id::{Epoch, MemberId, Seq},
@@ -108,7 +106,7 @@ impl Machine {
         self.rejected =
             Some(Rejected { seq, by: key, kind, flaw, unknown, needs_owner, take_back_at });
         self.log.count_unreadable();
-        self.emit(RoomEvent::Trouble(Trouble::Broken { by }));
+        self.cx.emit(RoomEvent::Trouble(Trouble::Broken { by }));
         self.retry_void(now);
         self.resync(now, None);
     }
@@ -133,7 +131,7 @@ impl Machine {
     /// Requests that the rejected entry be voided: at once if this guest is the owner; otherwise,
     /// for a join, schedules the request.
     pub(crate) fn retry_void(&mut self, now: Timestamp) {
-        let wait = SETTLES + Duration::from_millis(100 + self.random_below(SPREAD));
+        let wait = SETTLES + Duration::from_millis(100 + self.cx.random_below(SPREAD));
         let (Some(broken), Phase::Inside(session)) = (&mut self.rejected, &self.phase) else {
             return;
         };
@@ -145,34 +143,35 @@ impl Machine {
             return;
         };
         let seq = broken.seq;
-        if let Ok(restored) = session.restored(&mut self.rng) {
-            let request = Request::Void { address: self.address, token, seq, restored };
-            self.send_request(PendingRequest::Void, request);
+        if let Ok(restored) = session.restored(&mut self.cx.rng) {
+            let request = Request::Void { address: self.cx.address, token, seq, restored };
+            self.cx.send_request(PendingRequest::Void, request);
         }
     }
 
     /// Returns when this guest requests that a join be voided.
     pub(crate) fn take_back_at(&self) -> Option<Timestamp> {
         // A reply that may still admit this guest comes first.
-        let broken = self.rejected.as_ref().filter(|_| self.link.up && self.staged.is_none());
+        let broken = self.rejected.as_ref().filter(|_| self.cx.link.up && self.staged.is_none());
         broken.and_then(|broken| broken.take_back_at)
     }
 
     /// Requests that a rejected join be voided.
     pub(crate) fn take_back(&mut self) {
         // The relay accepts this only from a member that has proven the epoch that is to continue.
-        self.link.retry_at = None;
+        self.cx.link.retry_at = None;
         self.enter();
         let (Some(broken), Phase::Inside(session)) = (&mut self.rejected, &self.phase) else {
             return;
         };
         broken.take_back_at = None;
         let seq = broken.seq;
-        if let (Ok(token), Ok(restored)) = (session.member_token(), session.restored(&mut self.rng))
+        if let (Ok(token), Ok(restored)) =
+            (session.member_token(), session.restored(&mut self.cx.rng))
         {
             let token = token.clone();
-            let request = Request::Void { address: self.address, token, seq, restored };
-            self.send_request(PendingRequest::TakeBack, request);
+            let request = Request::Void { address: self.cx.address, token, seq, restored };
+            self.cx.send_request(PendingRequest::TakeBack, request);
         }
     }
 
@@ -191,7 +190,7 @@ impl Machine {
 
     /// Handles the reply to a member's request to void a join.
     pub(crate) fn on_take_back_reply(&mut self, now: Timestamp, result: &Result<Reply, Refusal>) {
-        let wait = Duration::from_millis(self.random_below(SPREAD));
+        let wait = self.cx.random_millis(SPREAD);
         let Some(broken) = &mut self.rejected else {
             return;
         };
@@ -219,9 +218,9 @@ impl Machine {
             }
             // The owner got here without having proven this epoch. If the room is just one epoch
             // ahead, other members may not have moved on past the rejected entry either.
-            Err(Refusal::NotAdmitted) if self.link.as_owner.is_some() => {
+            Err(Refusal::NotAdmitted) if self.progress.as_owner.is_some() => {
                 let next = self.session().map(|session| session.epoch().next());
-                if self.link.current != next {
+                if self.progress.current != next {
                     return self.rejoin(now);
                 }
                 if let Some(broken) = &mut self.rejected {
@@ -230,7 +229,7 @@ impl Machine {
                 self.retry_void(now);
             }
             Ok(_) => {
-                self.link.attempts = 0;
+                self.cx.link.attempts = 0;
                 self.resync(now, None);
             }
             Err(_) => self.resync(now, None),
@@ -255,8 +254,8 @@ impl Machine {
             _ if seq <= self.log.cursor() && epoch < current => self.on_taken_back(now, seq, epoch),
             _ if was_staged => self.on_inconsistency(now),
             // The epoch that the owner is about to enter with the owner token.
-            _ if self.link.as_owner > Some(epoch) => {
-                self.link.admitted = false;
+            _ if self.progress.as_owner > Some(epoch) => {
+                self.progress.admitted = false;
                 self.on_not_admitted(now);
             }
             _ => {}
@@ -301,11 +300,11 @@ impl Machine {
     /// again.
     fn resume_after_rollback(&mut self, now: Timestamp) {
         self.on_rolled_back(now);
-        self.link.behind = false;
-        self.link.attempts = 0;
-        self.link.owner_is_done();
-        self.link.entering = None;
-        self.link.retry_at = None;
+        self.progress.behind = false;
+        self.cx.link.attempts = 0;
+        self.progress.owner_is_done();
+        self.progress.entering = None;
+        self.cx.link.retry_at = None;
         self.outbox.not_stale();
         self.enter();
     }
@@ -316,7 +315,7 @@ impl Machine {
         let Some(Rejected { by, kind, .. }) = self.rejected.take() else {
             return;
         };
-        self.emit(RoomEvent::Recovered);
+        self.cx.emit(RoomEvent::Recovered);
         let owner =
             self.session().is_some_and(|session| matches!(session.owner_token(), Ok(Some(_))));
         if !owner {
@@ -339,7 +338,7 @@ impl Machine {
         let kept =
             self.in_sync_at.saturating_add(session.settings().policy.handshakes.lifetime() / 2);
         let owner = session.owner_token().ok().flatten().filter(|_| now < kept);
-        let (Some(token), Ok(restored)) = (owner, session.restored(&mut self.rng)) else {
+        let (Some(token), Ok(restored)) = (owner, session.restored(&mut self.cx.rng)) else {
             return self.rejoin(now);
         };
         self.correct_hashes_at.get_or_insert(now);
@@ -348,12 +347,12 @@ impl Machine {
             self.owner_advances = 0;
             return self.resync(now, None);
         }
-        self.link.synced = false;
-        self.link.retry_at = None;
+        self.progress.synced = false;
+        self.cx.link.retry_at = None;
         // The sequence number 0 holds nothing to void, and the refusal returns the current epoch.
         let nothing = Seq::START;
-        let request = Request::Void { address: self.address, token, seq: nothing, restored };
-        self.send_request(PendingRequest::CurrentEpoch, request);
+        let request = Request::Void { address: self.cx.address, token, seq: nothing, restored };
+        self.cx.send_request(PendingRequest::CurrentEpoch, request);
     }
 
     /// Handles the room's current epoch, which the owner enters with the owner token.
@@ -361,10 +360,10 @@ impl Machine {
         let Some(epoch) = self.session().map(Session::epoch) else { return };
         match result {
             Err(Refusal::StaleEpoch { current })
-                if *current >= epoch && self.link.in_vain != Some(*current) =>
+                if *current >= epoch && self.progress.in_vain != Some(*current) =>
             {
                 self.unstage();
-                self.link.goes_as_owner(Some(*current));
+                self.progress.goes_as_owner(Some(*current));
                 self.enter();
             }
             Err(Refusal::StaleEpoch { .. } | Refusal::NotAdmitted) => self.rejoin(now),
@@ -377,10 +376,10 @@ impl Machine {
     /// replaces the hashes at the relay, so that members are admitted again. If it is overtaken, it
     /// is made again.
     pub(crate) fn correct_hashes(&mut self, now: Timestamp) {
-        if !self.link.is_owners {
+        if !self.progress.is_owners {
             // A commit settles joins only over a connection that has shown the owner token.
-            self.link.goes_as_owner(self.session().map(Session::epoch));
-            self.link.synced = false;
+            self.progress.goes_as_owner(self.session().map(Session::epoch));
+            self.progress.synced = false;
             return self.enter();
         }
         self.correct_hashes_at = Some(now.saturating_add(CORRECT_HASHES_RETRY));

@@ -6,7 +6,7 @@
 //! continue. So the next epoch is proven first, and the join is merged when the relay admits this
 //! member.
 
-use crate::room::{Machine, machine::Phase, sync::rollback::RejectReason};
+use crate::room::{Machine, phase::Phase, sync::rollback::RejectReason};
 use crate::{
     id::{Epoch, Seq},
     secret::Token,
@@ -34,11 +34,11 @@ impl Machine {
         accepted: Timestamp,
         join: StagedJoin,
     ) {
-        if join.member_token().is_none() || self.link.as_owner >= Some(join.epoch()) {
+        if join.member_token().is_none() || self.progress.as_owner >= Some(join.epoch()) {
             return self.merge(now, seq, join);
         }
         self.staged = Some(Box::new(Staged { seq, accepted, join }));
-        self.link.synced = false;
+        self.progress.synced = false;
         self.enter();
     }
 
@@ -48,7 +48,7 @@ impl Machine {
         let staged = self.staged.as_ref().map(|staged| staged.join.epoch());
         staged.or_else(|| {
             let epoch = self.session().map(Session::epoch)?;
-            Some(self.link.as_owner.map_or(epoch, |as_owner| as_owner.max(epoch)))
+            Some(self.progress.as_owner.map_or(epoch, |as_owner| as_owner.max(epoch)))
         })
     }
 
@@ -59,7 +59,7 @@ impl Machine {
             return staged.join.member_token().cloned();
         }
         let session = self.session()?;
-        if self.link.as_owner >= Some(session.epoch()) {
+        if self.progress.as_owner >= Some(session.epoch()) {
             return session.owner_token().ok().flatten();
         }
         session.member_token().ok().cloned()
@@ -102,7 +102,7 @@ impl Machine {
         if self.is_rejected_at(seq) {
             self.resync(now, None);
         } else {
-            let is_last = self.link.current == Some(join.epoch());
+            let is_last = self.progress.current == Some(join.epoch());
             let passed = !is_last && now >= accepted.saturating_add(SETTLES);
             let flaw = RejectReason::NotAdmitted { passed };
             self.on_rejected(now, (seq, EntryKind::Join), None, flaw);

@@ -7,10 +7,7 @@
 
 use std::time::Duration;
 
-use crate::room::{
-    Machine,
-    machine::{PendingRequest, Phase},
-};
+use crate::room::{Machine, context::PendingRequest, phase::Phase};
 use crate::{
     id::Epoch,
     time::Timestamp,
@@ -45,7 +42,7 @@ impl Machine {
     /// members of one round may all be absent or dishonest.
     pub(crate) fn schedule_door_check(&mut self, now: Timestamp) {
         let chosen = (0..ROUNDS).find(|_| self.is_drawn_to_act());
-        let wait = Duration::from_millis(500 + self.random_below(1_500));
+        let wait = Duration::from_millis(500 + self.cx.random_below(1_500));
         self.door_check.look_at =
             chosen.map(|round| now.saturating_add(ROUND * ((1 << round) - 1) + wait));
     }
@@ -55,9 +52,9 @@ impl Machine {
         self.door_check.look_at = None;
         let Some(session) = self.session() else { return };
         let (epoch, door) = (session.epoch(), session.door_token().clone());
-        self.send_request(
+        self.cx.send_request(
             PendingRequest::Inspect(epoch),
-            Request::Look { address: self.address, door },
+            Request::Look { address: self.cx.address, door },
         );
     }
 
@@ -74,7 +71,7 @@ impl Machine {
         }
         let sound = match result {
             Ok(Reply::Door(door)) if door.epoch != epoch => return,
-            Ok(Reply::Door(door)) => session.vouches_for(door, &mut self.rng),
+            Ok(Reply::Door(door)) => session.vouches_for(door, &mut self.cx.rng),
             // The invite may have been replaced by a commit that has not arrived yet.
             Err(Refusal::NotAdmitted) if self.door_check.denied != Some(epoch) => {
                 self.door_check.denied = Some(epoch);

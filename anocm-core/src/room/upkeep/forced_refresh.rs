@@ -42,8 +42,8 @@ impl Machine {
     /// Draws whether this guest is one of about four that act for the room: some may be offline or
     /// hostile.
     pub(crate) fn is_drawn_to_act(&mut self) -> bool {
-        let members = self.session().map_or(1, |session| session.members().len()) as u64;
-        members <= 8 || self.random_below(members) < 4
+        let members = self.session().map_or(1, |session| session.members().len());
+        self.cx.is_drawn_to_act(members)
     }
 
     /// Handles an entry that came from inside the room and cannot be decrypted.
@@ -53,7 +53,7 @@ impl Machine {
         }
         self.forced_refresh.drawn = Some(now);
         if self.forced_refresh.due.is_none() && self.is_drawn_to_act() {
-            let wait = Duration::from_millis(100 + self.random_below(1_400));
+            let wait = Duration::from_millis(100 + self.cx.random_below(1_400));
             self.forced_refresh.due = Some(now.saturating_add(wait));
         }
     }

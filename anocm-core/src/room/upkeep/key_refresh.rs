@@ -69,7 +69,7 @@ impl Machine {
     pub(crate) fn on_room_used(&mut self) {
         if matches!(self.key_refresh.wait, Wait::Idle) {
             let every = self.members().saturating_mul(EVERY_PER_MEMBER).max(EVERY);
-            let wait = every / 2 + self.random_below(every);
+            let wait = every / 2 + self.cx.random_below(every);
             self.key_refresh.wait = Wait::Paused(Duration::from_millis(wait));
         }
     }
@@ -80,7 +80,7 @@ impl Machine {
         if own {
             self.key_refresh = KeyRefresh::default();
         } else if std::mem::take(&mut self.key_refresh.asked) {
-            let wait = BACK_OFF + self.random_below(BACK_OFF);
+            let wait = BACK_OFF + self.cx.random_below(BACK_OFF);
             self.key_refresh.wait = Wait::Until(now.saturating_add(Duration::from_millis(wait)));
         }
     }
@@ -111,14 +111,16 @@ impl Machine {
                 // Retry in case the relay refuses it.
                 now.saturating_add(self.first_wait())
             }
-            Err(again) => again.saturating_add(Duration::from_millis(self.random_below(BACK_OFF))),
+            Err(again) => {
+                again.saturating_add(Duration::from_millis(self.cx.random_below(BACK_OFF)))
+            }
         };
         self.key_refresh.wait = Wait::Until(again);
     }
 
     fn first_wait(&mut self) -> Duration {
         let spread = self.members().saturating_mul(FIRST_PER_MEMBER);
-        Duration::from_millis(FIRST + self.random_below(spread))
+        Duration::from_millis(FIRST + self.cx.random_below(spread))
     }
 
     fn members(&self) -> u64 {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::room::{Ended, Machine, machine::PendingRequest, sending::outbox::Job};
+use crate::room::{Ended, Machine, context::PendingRequest, sending::outbox::Job};
 use crate::{
     id::MemberId,
     session::{Change, LeaveStatement, MAX_LEAVES},
@@ -90,7 +90,7 @@ impl Machine {
             }
             return;
         }
-        if self.session().is_none() || !self.link.up || self.rejected.is_some() {
+        if self.session().is_none() || !self.cx.link.up || self.rejected.is_some() {
             return self.end(Ended::Left);
         }
         if !self.leave.is_leaving() {
@@ -115,9 +115,8 @@ impl Machine {
     /// Requests the end of the room, if the owner wants that, the connection is up, and no message
     /// queued before is unsent, or the flush deadline has passed.
     pub(crate) fn close(&mut self) {
-        let asked =
-            self.pending_requests.values().any(|(asked, _)| *asked == PendingRequest::Close);
-        if !self.closing || !self.link.up || asked || self.link.retry_at.is_some() {
+        let asked = self.cx.pending().any(|asked| asked == PendingRequest::Close);
+        if !self.closing || !self.cx.link.up || asked || self.cx.link.retry_at.is_some() {
             return;
         }
         let says = self.rejected.is_none() && self.outbox.unsent().next().is_some();
@@ -125,9 +124,9 @@ impl Machine {
             return;
         }
         if let Some(owner) = self.session().and_then(|s| s.owner_token().ok().flatten()) {
-            self.send_request(
+            self.cx.send_request(
                 PendingRequest::Close,
-                Request::Close { address: self.address, owner },
+                Request::Close { address: self.cx.address, owner },
             );
         }
     }
@@ -149,7 +148,7 @@ impl Machine {
         let me = session.me();
         let rank = session.members().iter().position(|member| member.id == me).unwrap_or(0);
         let rank = u64::try_from(rank).unwrap_or(u64::MAX).min(60);
-        let wait = Duration::from_millis(rank * 150 + self.random_below(100));
+        let wait = Duration::from_millis(rank * 150 + self.cx.random_below(100));
         let leaving = Leaving { statement, at: now.saturating_add(wait) };
         self.leave.others.insert(leaving.statement.member(), leaving);
     }
