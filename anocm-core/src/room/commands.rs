@@ -26,7 +26,7 @@ impl Machine {
         self.cx.now = now;
         let named = match command {
             Command::Leave => {
-                self.leave(now);
+                self.leave();
                 None
             }
             Command::Typing => {
@@ -42,7 +42,7 @@ impl Machine {
             }
             Command::Close => {
                 self.inside()?.owner_token().ok().flatten().ok_or(CommandError::NotAllowed)?;
-                self.begin_to_close(now);
+                self.upkeep.leave.begin_to_close(now);
                 None
             }
             queued => Some(self.queue(now, queued)?),
@@ -53,7 +53,7 @@ impl Machine {
 
     fn queue(&mut self, now: Timestamp, command: Command) -> Result<MessageId, CommandError> {
         self.inside()?;
-        if self.closing {
+        if self.upkeep.leave.is_closing() {
             return Err(CommandError::NotInRoom);
         }
         if self.rejected.is_some() {
@@ -137,15 +137,24 @@ impl Machine {
     fn typing(&mut self, now: Timestamp) -> Result<(), CommandError> {
         let members = self.inside()?.members().len();
         let free = self.progress.synced && self.outbox.is_idle() && self.rejected.is_none();
-        if members > 1 && free && self.presence.may_type(now) {
+        if members > 1 && free && self.upkeep.presence.may_type(now) {
             self.outbox.push(Job::Typing);
         }
         Ok(())
     }
 
+    /// Leaves the room, with a leave statement if the relay can be reached.
+    fn leave(&mut self) {
+        let can_be_sent = self.session().is_some() && self.cx.link.up && self.rejected.is_none();
+        let leave = &mut self.upkeep.leave;
+        if let Some(ended) = leave.leave(&self.cx, &mut self.outbox, can_be_sent) {
+            self.end(ended);
+        }
+    }
+
     fn inside(&self) -> Result<&Session, CommandError> {
         match &self.phase {
-            Phase::Inside(session) if !self.leave.is_leaving() => Ok(session),
+            Phase::Inside(session) if !self.upkeep.leave.is_leaving() => Ok(session),
             _ => Err(CommandError::NotInRoom),
         }
     }

@@ -10,12 +10,7 @@ use super::{
     sync::counters::SenderCounters,
     sync::epoch_history::EpochHistory,
     sync::log::Log,
-    upkeep::demotion::Demotions,
-    upkeep::door_check::DoorCheck,
-    upkeep::forced_refresh::ForcedRefresh,
-    upkeep::key_refresh::KeyRefresh,
-    upkeep::leave::LeaveState,
-    upkeep::presence::Presence,
+    upkeep::Upkeep,
 };
 use crate::wire::Request;
 
@@ -40,12 +35,7 @@ impl Machine {
         self.outbox = Outbox::default();
         self.counters = SenderCounters::default();
         self.history = History::default();
-        self.presence = Presence::default();
-        self.leave = LeaveState::default();
-        self.door_check = DoorCheck::default();
-        self.forced_refresh = ForcedRefresh::default();
-        self.key_refresh = KeyRefresh::default();
-        self.demotions = Demotions::default();
+        self.upkeep = Upkeep::default();
         self.prior_members = Vec::new();
         self.progress.synced = false;
         self.cx.link.retry_at = None;

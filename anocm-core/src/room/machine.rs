@@ -20,12 +20,7 @@ use super::{
     sync::progress::Progress,
     sync::rollback::{JunkJoins, Rejected},
     sync::staging::Staged,
-    upkeep::demotion::Demotions,
-    upkeep::door_check::DoorCheck,
-    upkeep::forced_refresh::ForcedRefresh,
-    upkeep::key_refresh::KeyRefresh,
-    upkeep::leave::LeaveState,
-    upkeep::presence::Presence,
+    upkeep::Upkeep,
 };
 use crate::{
     id::{Epoch, MemberId, RoomAddress, Seq},
@@ -57,12 +52,7 @@ pub struct Machine {
     pub(super) outbox: Outbox,
     pub(super) counters: SenderCounters,
     pub(super) history: History,
-    pub(super) presence: Presence,
-    pub(super) leave: LeaveState,
-    pub(super) door_check: DoorCheck,
-    pub(super) forced_refresh: ForcedRefresh,
-    pub(super) key_refresh: KeyRefresh,
-    pub(super) demotions: Demotions,
+    pub(super) upkeep: Upkeep,
     pub(super) rejected: Option<Rejected>,
     /// The last sequence number of a rejected entry, if the log may be found empty there.
     pub(super) rolled_back_at: Option<Seq>,
@@ -75,8 +65,6 @@ pub struct Machine {
     /// Set while the hashes that the relay has of the room may be false: when the owner's next
     /// commit, which corrects them, is due.
     pub(super) correct_hashes_at: Option<Timestamp>,
-    /// The owner has requested the end of the room.
-    pub(super) closing: bool,
     pub(super) confirmed: bool,
     /// The members that were in the room when this guest joined. A message of one of them confirms
     /// this guest.
@@ -157,12 +145,7 @@ impl Machine {
             outbox: Outbox::default(),
             counters: SenderCounters::default(),
             history: History::default(),
-            presence: Presence::default(),
-            leave: LeaveState::default(),
-            door_check: DoorCheck::default(),
-            forced_refresh: ForcedRefresh::default(),
-            key_refresh: KeyRefresh::default(),
-            demotions: Demotions::default(),
+            upkeep: Upkeep::default(),
             rejected: None,
             rolled_back_at: None,
             junk_joins: JunkJoins::default(),
@@ -170,7 +153,6 @@ impl Machine {
             in_sync_at: Timestamp::ZERO,
             owner_advances: 0,
             correct_hashes_at: None,
-            closing: false,
             confirmed: false,
             prior_members: Vec::new(),
             pow_attempts: 0,
@@ -198,14 +180,14 @@ impl Machine {
             // The event with the reason may be in flight: a proof, sent after that, decides.
             if matches!(self.phase, Phase::Inside(_)) && !matches!(asked, PendingRequest::Enter(_))
             {
-                return self.resync(now, None);
+                return self.resync(None);
             }
             return self.on_no_such_room();
         }
         match (asked, result) {
             (PendingRequest::Create, result) => self.on_created(now, result),
             (PendingRequest::Look, result) => self.on_door(now, result),
-            (PendingRequest::Inspect(epoch), result) => self.on_door_inspected(now, epoch, &result),
+            (PendingRequest::Inspect(epoch), result) => self.on_door_inspected(epoch, &result),
             (PendingRequest::Join(epoch), result) => self.on_joined(now, epoch, result),
             (PendingRequest::Enter(epoch), result) => self.on_entered(now, ticket, epoch, result),
             (PendingRequest::Read, result) => self.on_page(now, result),
@@ -213,7 +195,7 @@ impl Machine {
             (PendingRequest::Void, result) => self.on_void_reply(now, &result),
             (PendingRequest::TakeBack, result) => self.on_take_back_reply(now, &result),
             (PendingRequest::CurrentEpoch, result) => self.on_current_epoch(now, &result),
-            (PendingRequest::Close, result) => self.on_closed(now, &result),
+            (PendingRequest::Close, result) => self.on_closed(&result),
             // If the proof of work is not accepted, the request that needed it is refused again.
             (PendingRequest::Detach | PendingRequest::Work | PendingRequest::Prove, _) => {}
         }
@@ -254,6 +236,18 @@ impl Machine {
         self.proceed(now);
     }
 
+    /// Handles the reply to a look at the door, by which it is checked.
+    fn on_door_inspected(&mut self, epoch: Epoch, result: &Result<Reply, Refusal>) {
+        if let Phase::Inside(session) = &mut self.phase {
+            self.upkeep.on_door(&mut self.cx, session, &mut self.outbox, epoch, result);
+        }
+    }
+
+    /// Returns the number of members; one while this guest is not in the room.
+    pub(super) fn members(&self) -> usize {
+        self.session().map_or(1, |session| session.members().len())
+    }
+
     pub(super) fn session(&self) -> Option<&Session> {
         match &self.phase {
             Phase::Inside(session) => Some(session),
@@ -280,7 +274,7 @@ impl Machine {
     pub fn disconnected(&mut self, now: Timestamp) {
         self.disconnected_quietly();
         self.cx.emit_connection(Connection::Connecting);
-        if self.leave.is_leaving() && !self.closing {
+        if self.upkeep.leave.is_leaving() && !self.upkeep.leave.is_closing() {
             self.end(Ended::Left);
         }
         self.handle_timeout(now);

@@ -55,7 +55,7 @@ impl Machine {
     /// or the end of the room.
     #[must_use]
     pub fn has_last_words(&self) -> bool {
-        let leaves = self.leave.is_leaving() || self.closing;
+        let leaves = self.upkeep.leave.is_leaving() || self.upkeep.leave.is_closing();
         !self.is_over() && (leaves || self.outbox.unsent().next().is_some())
     }
 
@@ -100,7 +100,7 @@ impl Machine {
             invite,
             me: session.map(Session::me),
             members: session.map(|session| session.members().to_vec()).unwrap_or_default(),
-            here: self.presence.here().copied().chain(session.map(Session::me)).collect(),
+            here: self.upkeep.presence.here().copied().chain(session.map(Session::me)).collect(),
             epoch: session.map_or(Epoch::FIRST, Session::epoch),
             safety: session.and_then(|session| session.safety_code().ok().cloned()),
             retention: session

@@ -5,6 +5,7 @@
 
 use super::{
     Ended, Machine, RoomEvent, joining::pow::PowSearch, phase::Phase, sending::outbox::Job,
+    upkeep::Upkeep,
 };
 use crate::{stack::StackScrubGuard, time::Timestamp};
 
@@ -102,7 +103,7 @@ impl Machine {
 
     /// Whether this guest is in sync with the room, so that it may act on its own timers.
     pub(super) fn may_act(&self) -> bool {
-        self.progress.synced && self.rejected.is_none() && !self.leave.is_leaving()
+        self.progress.synced && self.rejected.is_none() && !self.upkeep.leave.is_leaving()
     }
 
     fn deadline(&self, timer: Timer) -> Option<Timestamp> {
@@ -111,24 +112,23 @@ impl Machine {
             Timer::MessageExpiry => self.history.deadline(),
             Timer::LogExpiry => self.log.deadline(),
             Timer::Outbox => self.outbox.deadline(),
-            Timer::Silence => self.presence.silence_due(),
-            Timer::Flush => self.leave.flush_deadline(),
-            Timer::LeaveTimeout => self.leave.leave_deadline(),
+            Timer::Silence => self.upkeep.presence.silence_due(),
+            Timer::Flush => self.upkeep.leave.flush_deadline(),
+            Timer::LeaveTimeout => self.upkeep.leave.leave_deadline(),
             Timer::Pow => self.pow_search.as_ref().map(PowSearch::due),
             Timer::Retry => self.cx.link.retry_at,
             Timer::CorrectHashes => {
                 self.correct_hashes_at.filter(|_| acts && !self.outbox.has_refresh())
             }
             Timer::TakeBack => self.take_back_at(),
-            Timer::CommitLeaves => self.leave.commit_due().filter(|_| acts),
-            Timer::DoorCheck => self.door_check.due().filter(|_| acts),
-            Timer::ForcedRefresh => self.forced_refresh.due().filter(|_| acts),
-            Timer::KeyRefresh => self.key_refresh.due().filter(|_| acts),
-            Timer::Demotion => self.demotions.due().filter(|_| acts),
+            Timer::CommitLeaves => self.upkeep.leave.commit_due().filter(|_| acts),
+            Timer::DoorCheck => self.upkeep.door_check.due().filter(|_| acts),
+            Timer::ForcedRefresh => self.upkeep.forced_refresh.due().filter(|_| acts),
+            Timer::KeyRefresh => self.upkeep.key_refresh.due().filter(|_| acts),
+            Timer::Demotion => self.upkeep.demotions.due().filter(|_| acts),
             Timer::Heartbeat => {
                 let speaks = acts && self.cx.config.presence && self.outbox.is_idle();
-                let members = self.session().map_or(0, |session| session.members().len());
-                self.presence.heartbeat_due(members).filter(|_| speaks)
+                self.upkeep.presence.heartbeat_due(self.members()).filter(|_| speaks)
             }
         }
     }
@@ -145,25 +145,25 @@ impl Machine {
                 let expired = self.outbox.expire(now);
                 self.cx.emit_failures(expired);
                 if self.outbox.is_overdue(now) && self.cx.link.up {
-                    self.resync(now, None);
+                    self.resync(None);
                 }
             }
             Timer::Silence => {
-                for member in self.presence.take_silent(now) {
+                for member in self.upkeep.presence.take_silent(now) {
                     self.cx.emit(RoomEvent::Presence { member, here: false });
                 }
             }
-            Timer::Flush => self.leave.stop_flushing(),
+            Timer::Flush => self.upkeep.leave.stop_flushing(),
             Timer::LeaveTimeout => self.end(Ended::Left),
             Timer::Pow => self.continue_pow(now),
             Timer::Retry => self.retry(),
             Timer::CorrectHashes => self.correct_hashes(now),
             Timer::TakeBack => self.take_back(),
-            Timer::CommitLeaves => self.commit_leaves(now),
+            Timer::CommitLeaves => self.upkeep.leave.commit(now, &mut self.outbox),
             Timer::DoorCheck => self.check_door(),
-            Timer::ForcedRefresh => self.forced_refresh_due(now),
-            Timer::KeyRefresh => self.refresh(now),
-            Timer::Demotion => self.demote(now),
+            Timer::ForcedRefresh => self.upkeep.forced_refresh.run(now, &mut self.outbox),
+            Timer::KeyRefresh => self.refresh_keys(),
+            Timer::Demotion => self.upkeep.demotions.run(now, &mut self.outbox),
             Timer::Heartbeat => self.send_heartbeat(now),
         }
     }
@@ -179,9 +179,21 @@ impl Machine {
         }
     }
 
+    fn check_door(&mut self) {
+        if let Phase::Inside(session) = &self.phase {
+            self.upkeep.door_check.look(&mut self.cx, session);
+        }
+    }
+
+    fn refresh_keys(&mut self) {
+        let members = self.members();
+        let Upkeep { key_refresh, forced_refresh, .. } = &mut self.upkeep;
+        key_refresh.run(&mut self.cx, members, (forced_refresh, &mut self.outbox));
+    }
+
     fn send_heartbeat(&mut self, now: Timestamp) {
-        self.presence.sent(now);
-        if self.session().is_some_and(|session| session.members().len() > 1) {
+        self.upkeep.presence.sent(now);
+        if self.members() > 1 {
             self.outbox.push(Job::Here);
         }
     }

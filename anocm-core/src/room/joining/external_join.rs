@@ -60,7 +60,7 @@ impl Machine {
     pub(crate) fn on_door(&mut self, now: Timestamp, result: Result<Reply, Refusal>) {
         let door = match result {
             Ok(Reply::Door(door)) => door,
-            Ok(_) => return self.on_inconsistency(now),
+            Ok(_) => return self.on_inconsistency(),
             Err(Refusal::NotAdmitted) => return self.on_link_refused(now),
             Err(refusal) => return self.on_join_refused(now, refusal),
         };
@@ -150,7 +150,7 @@ impl Machine {
                 if let Some(candidate) = self.candidate() {
                     candidate.unknown = true;
                 }
-                self.on_inconsistency(now);
+                self.on_inconsistency();
             }
             Err(Refusal::StaleEpoch { .. }) => self.on_join_overtaken(now),
             Err(Refusal::NotAdmitted) => self.on_link_refused(now),

@@ -136,7 +136,7 @@ impl Machine {
     pub(crate) fn on_created(&mut self, now: Timestamp, result: Result<Reply, Refusal>) {
         match result {
             Ok(Reply::Done) => self.complete_joining(now, Seq::START),
-            Ok(_) => self.on_inconsistency(now),
+            Ok(_) => self.on_inconsistency(),
             Err(Refusal::AddressInUse) => self.on_address_in_use(),
             Err(refusal @ (Refusal::RetentionTooLong { .. } | Refusal::Unlawful)) => {
                 self.retry_with_less(refusal);
@@ -201,7 +201,7 @@ impl Machine {
         }
         match result {
             Ok(Reply::Entered(entered)) => self.complete_joining(now, entered.began),
-            Ok(_) => self.on_inconsistency(now),
+            Ok(_) => self.on_inconsistency(),
             Err(Refusal::NotAdmitted | Refusal::NoSuchRoom) => {
                 if let Some(candidate) = self.candidate() {
                     candidate.unknown = false;
@@ -271,15 +271,15 @@ impl Machine {
         // This guest's own join has given the relay the right hashes.
         self.correct_hashes_at = None;
         let others = session.members().iter().filter(|member| member.id != session.me());
-        self.forced_refresh.done();
         self.prior_members = others.map(|member| member.id).collect();
         // A guest without other members has no view to be confirmed.
         self.confirmed = opened || self.prior_members.is_empty();
         self.log.start_after(seq);
         self.phase = Phase::Inside(Box::new(session));
         self.outbox.enter();
-        self.refresh_soon();
-        self.review_moderators(now, &[]);
+        if let Phase::Inside(session) = &self.phase {
+            self.upkeep.on_joined(&mut self.cx, session);
+        }
         self.refused_links = 0;
         self.pow_attempts = 0;
         if returned {
@@ -295,7 +295,7 @@ impl Machine {
         self.cx.emit_connection(Connection::CatchingUp);
         self.enter();
         let wait = self.cx.random_below(300);
-        self.presence.answer(now.saturating_add(Duration::from_millis(wait)));
+        self.upkeep.presence.answer(now.saturating_add(Duration::from_millis(wait)));
     }
 
     /// Rejoins through the door, replacing this guest's own leaf: the log no longer reaches back to

@@ -171,13 +171,13 @@ impl Machine {
             }
             Ok(_) => {
                 flight.unknown = true;
-                self.on_inconsistency(now);
+                self.on_inconsistency();
             }
-            Err(refusal) => self.on_append_refused(now, refusal),
+            Err(refusal) => self.on_append_refused(refusal),
         }
     }
 
-    fn on_append_refused(&mut self, now: Timestamp, refusal: Refusal) {
+    fn on_append_refused(&mut self, refusal: Refusal) {
         let (Phase::Inside(session), Some(flight)) = (&mut self.phase, &mut self.outbox.flight)
         else {
             return;
@@ -186,18 +186,18 @@ impl Machine {
             Refusal::StaleEpoch { current } => {
                 let sealed_for = flight.sealed.as_ref().map(|sealed| sealed.entry.epoch);
                 if sealed_for == Some(current) {
-                    self.on_inconsistency(now);
+                    self.on_inconsistency();
                 } else if current != session.epoch() {
                     flight.stale = sealed_for;
                     self.read();
                 }
             }
             Refusal::NotAdmitted | Refusal::Busy { .. } => {
-                self.resync(now, refusal.retry_after());
+                self.resync(refusal.retry_after());
             }
             Refusal::Unavailable => {
                 flight.unknown = true;
-                self.resync(now, None);
+                self.resync(None);
             }
             Refusal::Full if matches!(flight.job, Job::Leaving) => flight.job = Job::LeavingNow,
             refusal => {

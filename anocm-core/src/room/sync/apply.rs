@@ -1,5 +1,6 @@
 //! Applies a log entry at its sequence number.
 
+use crate::room::upkeep::presence::answer_due;
 use crate::room::{
     Ended, Machine, Message, MessageText, RoomEvent, Trouble,
     phase::Phase,
@@ -12,7 +13,7 @@ use crate::{
     id::{MemberId, Seq},
     retention::Retention,
     session::{
-        Content, Departure, Envelope, EpochChange, Member, OpenError, Opened, Role, SessionError,
+        Content, Envelope, EpochChange, LeaveStatement, Member, OpenError, Opened, SessionError,
     },
     time::Timestamp,
     wire::{EntryKind, LogItem},
@@ -68,7 +69,7 @@ impl Machine {
             Own::Former if item.entry.kind.begins_epoch() => return self.rejoin(now),
             Own::Former => return,
             Own::Copy => return self.on_unreadable(item.seq),
-            Own::No => self.on_displaced_own_entry(now, item.seq),
+            Own::No => self.on_displaced_own_entry(item.seq),
         }
         let Phase::Inside(session) = &mut self.phase else {
             return;
@@ -101,13 +102,15 @@ impl Machine {
             Ok(Opened::Applied(applied)) => {
                 self.on_rolled_back(now);
                 self.on_commit_merged(item.seq, &applied, context);
-                self.on_epoch_change(now, applied, false);
+                self.on_epoch_change(applied, false);
             }
             Err(why) if item.entry.kind.begins_epoch() => self.on_open_error(now, at, &why),
             Err(why) => {
                 self.on_unreadable(item.seq);
                 if why == OpenError::RatchetSkipped {
-                    self.on_ratchet_skipped(now);
+                    let members = self.members();
+                    let forced_refresh = &mut self.upkeep.forced_refresh;
+                    forced_refresh.on_ratchet_skipped(&mut self.cx, members);
                 }
             }
         }
@@ -141,10 +144,10 @@ impl Machine {
 
     /// Handles an entry of another author at `seq`. If the relay reported that sequence number as
     /// the place of this guest's own entry, it contradicts itself.
-    fn on_displaced_own_entry(&mut self, now: Timestamp, seq: Seq) {
+    fn on_displaced_own_entry(&mut self, seq: Seq) {
         if self.outbox.accepted_in(&(seq..=seq)).is_some() {
             self.outbox.not_accepted();
-            self.on_inconsistency(now);
+            self.on_inconsistency();
         }
     }
 
@@ -162,7 +165,7 @@ impl Machine {
         match session.accept() {
             Ok(applied) => {
                 self.on_commit_merged(item.seq, &applied, context);
-                self.on_epoch_change(now, applied, true);
+                self.on_epoch_change(applied, true);
             }
             Err(_) => self.end(Ended::DishonestRelay),
         }
@@ -201,7 +204,7 @@ impl Machine {
             // The entry should still be in the log. Send it again; members that received it drop
             // the duplicate.
             self.outbox.not_accepted();
-            return self.resync(now, None);
+            return self.resync(None);
         }
         self.settle_own(now, seq, now);
     }
@@ -212,7 +215,7 @@ impl Machine {
             return;
         };
         self.cx.link.attempts = 0;
-        self.presence.sent(now);
+        self.upkeep.presence.sent(now);
         let Some(me) = self.me() else { return };
         let said = MessageMeta { seq, at, retention };
         match job {
@@ -221,10 +224,10 @@ impl Machine {
                 self.on_message(now, me, Some(to), (id, text), true, said);
             }
             Job::Custom { kind, body, .. } => {
-                self.on_room_used();
+                self.note_use();
                 self.cx.emit(RoomEvent::Custom { from: me, kind, body, retention });
             }
-            Job::Leaving | Job::LeavingNow => self.finish_leave(),
+            Job::Leaving | Job::LeavingNow => self.end(Ended::Left),
             Job::Typing | Job::Here | Job::Change(..) => {}
         }
     }
@@ -252,15 +255,18 @@ impl Machine {
         let Some(from) = self.session().and_then(|session| session.member(sender)).cloned() else {
             return;
         };
-        if self.presence.seen(sender, now) {
+        if self.upkeep.presence.seen(sender, now) {
             self.cx.emit(RoomEvent::Presence { member: sender, here: true });
         }
-        if self.presence.has_come(&sender) {
-            let at = self.presence_answer_due(now);
-            self.presence.answer(at);
+        if self.upkeep.presence.has_come(&sender) {
+            let at = {
+                let members = self.members();
+                answer_due(&mut self.cx, members)
+            };
+            self.upkeep.presence.answer(at);
         }
         if matches!(content, Content::Text(_) | Content::Custom { .. } | Content::Whisper(_)) {
-            self.on_room_used();
+            self.note_use();
         }
         match content {
             Content::Text(text) => self.on_message(now, from, None, (id, text), false, said),
@@ -275,8 +281,8 @@ impl Machine {
                 }
             }
             Content::Typing => self.cx.emit(RoomEvent::Typing { member: sender }),
-            Content::Leaving(statement) => self.on_leave_statement(now, statement),
-            Content::Away if self.presence.remove(&sender) => {
+            Content::Leaving(statement) => self.on_leave_statement(statement),
+            Content::Away if self.upkeep.presence.remove(&sender) => {
                 self.cx.emit(RoomEvent::Presence { member: sender, here: false });
             }
             Content::Here | Content::Away | Content::Unknown { .. } => {}
@@ -300,7 +306,7 @@ impl Machine {
             return self.cx.emit(RoomEvent::Trouble(Trouble::Repeated { by: from.id }));
         }
         if own {
-            self.on_room_used();
+            self.note_use();
         }
         let retention = room.keep(said.retention, self.cx.guest_retention);
         let expires = (!retention.is_live()).then(|| said.at.saturating_add(retention.lifetime()));
@@ -323,7 +329,7 @@ impl Machine {
     }
 
     /// Handles the start of a new epoch, after a change of the membership or the settings.
-    pub(crate) fn on_epoch_change(&mut self, now: Timestamp, applied: EpochChange, own: bool) {
+    pub(crate) fn on_epoch_change(&mut self, applied: EpochChange, own: bool) {
         if applied.removed_me {
             return self.end(Ended::Removed { by: applied.by });
         }
@@ -332,36 +338,31 @@ impl Machine {
         }
         self.progress.behind = self.progress.as_owner > Some(applied.epoch);
         self.progress.in_vain = None;
-        self.forced_refresh.done();
+        let Phase::Inside(session) = &self.phase else { return };
         let commits = applied.joined.is_none();
-        let by_me = self.session().is_some_and(|session| session.me() == applied.by);
-        self.on_keys_refreshed(now, commits && by_me);
+        let by_me = session.me() == applied.by;
+        self.upkeep.on_new_epoch(&mut self.cx, session, own, commits && by_me);
         // A commit before the epoch that the owner token proved corrects nothing, and a commit over
         // a connection that was not entered with the owner token settles nothing.
         let comes_after = self.progress.as_owner < Some(applied.epoch);
         if commits && by_me && comes_after && self.progress.is_owners {
             self.correct_hashes_at = None;
         }
-        if !own {
-            self.schedule_door_check(now);
-        }
         let Some(by) = self.session().and_then(|session| session.member(applied.by)).cloned()
         else {
             return self.cx.report_inconsistency();
         };
-        if let Some(member) = applied.joined {
-            self.on_newcomer(now, member, applied.again);
+        if let Phase::Inside(session) = &self.phase {
+            self.upkeep.on_members_changed(&mut self.cx, session, &applied);
         }
-        let moderators = applied
-            .departed
-            .iter()
-            .filter(|(member, how)| *how == Departure::Left && member.role == Role::Moderator);
-        let left: Vec<_> = moderators.map(|(member, _)| member.key).collect();
-        self.review_moderators(now, &left);
+        if let Some(member) = applied.joined {
+            if !applied.again {
+                self.counters.joined(member.id, self.log.holes());
+            }
+            self.cx.emit(RoomEvent::Joined { member, again: applied.again });
+        }
         for (member, how) in applied.departed {
             self.counters.left(&member.id);
-            self.presence.remove(&member.id);
-            self.leave.member_left(&member.id);
             // Another member may take this id from here on.
             self.prior_members.retain(|elder| *elder != member.id);
             self.cx.emit(RoomEvent::Departed { member, how });
@@ -382,26 +383,16 @@ impl Machine {
         self.enter();
     }
 
-    fn on_newcomer(&mut self, now: Timestamp, member: Member, again: bool) {
-        if !again {
-            self.counters.joined(member.id, self.log.holes());
+    fn on_leave_statement(&mut self, statement: LeaveStatement) {
+        if let Phase::Inside(session) = &self.phase {
+            self.upkeep.leave.on_leave_statement(&mut self.cx, session, statement);
         }
-        self.presence.seen(member.id, now);
-        // The newcomer's view is confirmed by a message of a prior member. In a large room a few
-        // members answer.
-        let members = self.session().map_or(1, |session| session.members().len()) as u64;
-        if members <= 8 || self.cx.random_below(members) < 4 {
-            let at = self.presence_answer_due(now);
-            self.presence.expect(member.id, at);
-        }
-        self.cx.emit(RoomEvent::Joined { member, again });
     }
 
-    /// Returns when to answer a newcomer, with jitter so that members do not answer at once.
-    fn presence_answer_due(&mut self, now: Timestamp) -> Timestamp {
-        let members = self.session().map_or(1, |session| session.members().len()) as u64;
-        let wait = 20 + self.cx.random_below(members.saturating_mul(40).min(1_500));
-        now.saturating_add(std::time::Duration::from_millis(wait))
+    /// Notes that a message was sent: from now on a refresh of the keys is worth it.
+    fn note_use(&mut self) {
+        let members = self.members();
+        self.upkeep.key_refresh.on_room_used(&mut self.cx, members);
     }
 
     /// Marks this guest as confirmed if `by`, a member that sent in this guest's epoch, is a prior

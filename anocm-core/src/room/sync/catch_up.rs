@@ -3,7 +3,7 @@
 use std::{ops::RangeInclusive, time::Duration};
 
 use crate::room::{
-    Connection, Machine, RoomEvent, Trouble,
+    Connection, Ended, Machine, RoomEvent, Trouble,
     context::{PendingRequest, Ticket},
     phase::Phase,
     sync::log::LogSlot,
@@ -12,7 +12,7 @@ use crate::{
     id::{Epoch, Seq},
     session::Session,
     time::Timestamp,
-    wire::{LogItem, Page, Refusal, Reply, Request},
+    wire::{CloseReason, LogItem, Page, Refusal, Reply, Request},
 };
 
 impl Machine {
@@ -101,7 +101,7 @@ impl Machine {
                     self.read();
                 }
             }
-            Ok(_) => self.on_inconsistency(now),
+            Ok(_) => self.on_inconsistency(),
             Err(Refusal::NotAdmitted) if self.on_staged_not_admitted(now) => {}
             Err(Refusal::NotAdmitted) => self.on_not_admitted(now),
             Err(refusal) => self.reconnect_after(refusal.retry_after()),
@@ -136,14 +136,14 @@ impl Machine {
     }
 
     /// Handles a contradiction of the relay: reports it, and re-synchronises after a delay.
-    pub(crate) fn on_inconsistency(&mut self, now: Timestamp) {
+    pub(crate) fn on_inconsistency(&mut self) {
         self.cx.report_inconsistency();
-        self.resync(now, None);
+        self.resync(None);
     }
 
     /// Re-synchronises when the state of this guest and of the relay may differ: proves the epoch
     /// again and catches up before anything else is sent.
-    pub(crate) fn resync(&mut self, now: Timestamp, at_least: Option<Duration>) {
+    pub(crate) fn resync(&mut self, at_least: Option<Duration>) {
         self.progress.synced = false;
         self.reconnect_after(at_least);
     }
@@ -162,7 +162,7 @@ impl Machine {
         }
         match result {
             Ok(Reply::Page(page)) => self.take_page(now, page),
-            Ok(_) => self.on_inconsistency(now),
+            Ok(_) => self.on_inconsistency(),
             // The proof is repeated, and the read with it.
             Err(refusal) => self.reconnect_after(refusal.retry_after()),
         }
@@ -180,7 +180,7 @@ impl Machine {
         let lawful = page.items.iter().all(|item| item.entry.has_lawful_size());
         page.items.iter_mut().for_each(|item| self.bound_age(now, item));
         if !lawful || self.log.read(now, page).is_err() {
-            return self.on_inconsistency(now);
+            return self.on_inconsistency();
         }
         self.follow(now);
         if self.staged.is_some() {
@@ -219,7 +219,7 @@ impl Machine {
                 // The waiting entry was delivered before this read was requested, and the log does
                 // not reach it.
                 self.log.forget_waiting();
-                return self.on_inconsistency(now);
+                return self.on_inconsistency();
             }
             self.read();
         } else if self.progress.head.is_some_and(|head| head > self.log.cursor()) {
@@ -230,7 +230,7 @@ impl Machine {
     /// Handles an entry that the relay delivered as an event.
     pub(crate) fn on_entry(&mut self, now: Timestamp, mut item: LogItem) {
         if !item.entry.has_lawful_size() {
-            return self.on_inconsistency(now);
+            return self.on_inconsistency();
         }
         self.bound_age(now, &mut item);
         self.log.push(now, item);
@@ -264,7 +264,7 @@ impl Machine {
         let epoch = session.epoch();
         if !self.cx.link.up {
             // The wait for a refresh is paused while this guest is offline.
-            return self.pause_key_refresh(now);
+            return self.pause_key_refresh();
         }
         self.close();
         let current = self.progress.entering == Some(epoch);
@@ -282,10 +282,32 @@ impl Machine {
         if self.progress.synced && self.outbox.is_idle() {
             self.cx.link.attempts = 0;
         }
-        self.pause_key_refresh(now);
+        self.pause_key_refresh();
         self.run_upkeep(now);
-        self.resume_key_refresh(now);
+        let in_sync = self.may_act();
+        self.upkeep.key_refresh.resume(now, in_sync);
         self.push(now);
+    }
+
+    fn pause_key_refresh(&mut self) {
+        let (members, in_sync) = (self.members(), self.may_act());
+        self.upkeep.key_refresh.pause(&mut self.cx, members, in_sync);
+    }
+
+    /// Requests the end of the room, if its owner wants that.
+    fn close(&mut self) {
+        if let Phase::Inside(session) = &self.phase {
+            let (leave, is_broken) = (&self.upkeep.leave, self.rejected.is_some());
+            leave.request_close(&mut self.cx, session, &self.outbox, is_broken);
+        }
+    }
+
+    /// Handles the reply to that request, which is repeated until the room has ended.
+    pub(crate) fn on_closed(&mut self, result: &Result<Reply, Refusal>) {
+        match result {
+            Ok(_) => self.end(Ended::Closed(CloseReason::Owner)),
+            Err(refusal) => self.resync(refusal.retry_after()),
+        }
     }
 
     /// Handles sequence numbers that the relay has passed without an entry.

@@ -108,7 +108,7 @@ impl Machine {
         self.log.count_unreadable();
         self.cx.emit(RoomEvent::Trouble(Trouble::Broken { by }));
         self.retry_void(now);
-        self.resync(now, None);
+        self.resync(None);
     }
 
     /// Whether the rejected entry is the one at `seq`.
@@ -183,7 +183,7 @@ impl Machine {
             Err(Refusal::StaleEpoch { .. }) if broken.unknown => self.rejoin(now),
             Err(refusal) => {
                 broken.unknown |= matches!(refusal, Refusal::StaleEpoch { .. });
-                self.resync(now, None);
+                self.resync(None);
             }
         }
     }
@@ -214,7 +214,7 @@ impl Machine {
             }
             Err(Refusal::StaleEpoch { .. }) => {
                 broken.unknown = true;
-                self.resync(now, None);
+                self.resync(None);
             }
             // The owner got here without having proven this epoch. If the room is just one epoch
             // ahead, other members may not have moved on past the rejected entry either.
@@ -230,9 +230,9 @@ impl Machine {
             }
             Ok(_) => {
                 self.cx.link.attempts = 0;
-                self.resync(now, None);
+                self.resync(None);
             }
-            Err(_) => self.resync(now, None),
+            Err(_) => self.resync(None),
         }
     }
 
@@ -252,7 +252,7 @@ impl Machine {
             // An entry that this guest had accepted is gone, and the keys of the epoch before it
             // are erased.
             _ if seq <= self.log.cursor() && epoch < current => self.on_taken_back(now, seq, epoch),
-            _ if was_staged => self.on_inconsistency(now),
+            _ if was_staged => self.on_inconsistency(),
             // The epoch that the owner is about to enter with the owner token.
             _ if self.progress.as_owner > Some(epoch) => {
                 self.progress.admitted = false;
@@ -345,7 +345,7 @@ impl Machine {
         self.owner_advances += 1;
         if self.owner_advances > MAX_OWNER_ADVANCES {
             self.owner_advances = 0;
-            return self.resync(now, None);
+            return self.resync(None);
         }
         self.progress.synced = false;
         self.cx.link.retry_at = None;
@@ -367,8 +367,8 @@ impl Machine {
                 self.enter();
             }
             Err(Refusal::StaleEpoch { .. } | Refusal::NotAdmitted) => self.rejoin(now),
-            Err(refusal) => self.resync(now, refusal.retry_after()),
-            Ok(_) => self.on_inconsistency(now),
+            Err(refusal) => self.resync(refusal.retry_after()),
+            Ok(_) => self.on_inconsistency(),
         }
     }
 

@@ -86,7 +86,7 @@ impl Machine {
             Ok(applied) => {
                 self.on_rolled_back(now);
                 self.on_commit_merged(seq, &applied, context);
-                self.on_epoch_change(now, applied, false);
+                self.on_epoch_change(applied, false);
             }
             Err(_) => self.rejoin(now),
         }
@@ -100,7 +100,7 @@ impl Machine {
         };
         let Staged { seq, accepted, join } = *staged;
         if self.is_rejected_at(seq) {
-            self.resync(now, None);
+            self.resync(None);
         } else {
             let is_last = self.progress.current == Some(join.epoch());
             let passed = !is_last && now >= accepted.saturating_add(SETTLES);

@@ -7,9 +7,14 @@
 
 use std::time::Duration;
 
-use crate::room::{Machine, context::PendingRequest, phase::Phase};
 use crate::{
     id::Epoch,
+    room::{
+        context::{Context, PendingRequest},
+        sending::outbox::Outbox,
+        upkeep::forced_refresh::ForcedRefresh,
+    },
+    session::Session,
     time::Timestamp,
     wire::{Refusal, Reply, Request},
 };
@@ -34,55 +39,51 @@ impl DoorCheck {
     pub(crate) const fn due(&self) -> Option<Timestamp> {
         self.look_at
     }
-}
 
-impl Machine {
-    /// Schedules a door check after another member began an epoch. About four members look at the
-    /// new door, and about four more in each later round, unless the next epoch comes first: the
-    /// members of one round may all be absent or dishonest.
-    pub(crate) fn schedule_door_check(&mut self, now: Timestamp) {
-        let chosen = (0..ROUNDS).find(|_| self.is_drawn_to_act());
-        let wait = Duration::from_millis(500 + self.cx.random_below(1_500));
-        self.door_check.look_at =
-            chosen.map(|round| now.saturating_add(ROUND * ((1 << round) - 1) + wait));
+    /// Schedules a check after another member began an epoch, in a room of so many members. About
+    /// four members look at the new door, and about four more in each later round, unless the next
+    /// epoch comes first: the members of one round may all be absent or dishonest.
+    pub(crate) fn schedule(&mut self, cx: &mut Context, members: usize) {
+        let chosen = (0..ROUNDS).find(|_| cx.is_drawn_to_act(members));
+        let wait = Duration::from_millis(500 + cx.random_below(1_500));
+        self.look_at = chosen.map(|round| cx.now.saturating_add(ROUND * ((1 << round) - 1) + wait));
     }
 
     /// Looks at the door, to check it.
-    pub(crate) fn check_door(&mut self) {
-        self.door_check.look_at = None;
-        let Some(session) = self.session() else { return };
-        let (epoch, door) = (session.epoch(), session.door_token().clone());
-        self.cx.send_request(
-            PendingRequest::Inspect(epoch),
-            Request::Look { address: self.cx.address, door },
-        );
+    pub(crate) fn look(&mut self, cx: &mut Context, session: &Session) {
+        self.look_at = None;
+        let door = session.door_token().clone();
+        let request = Request::Look { address: cx.address, door };
+        cx.send_request(PendingRequest::Inspect(session.epoch()), request);
     }
 
-    /// Handles the relay's reply with the door, requested in `epoch`.
-    pub(crate) fn on_door_inspected(
+    /// Handles the relay's reply with the door, requested in `epoch`. A useless door is repaired by
+    /// a forced refresh.
+    pub(crate) fn on_reply(
         &mut self,
-        now: Timestamp,
+        cx: &mut Context,
+        session: &mut Session,
         epoch: Epoch,
         result: &Result<Reply, Refusal>,
+        (forced_refresh, outbox): (&mut ForcedRefresh, &mut Outbox),
     ) {
-        let Phase::Inside(session) = &mut self.phase else { return };
         if session.epoch() != epoch {
             return;
         }
         let sound = match result {
             Ok(Reply::Door(door)) if door.epoch != epoch => return,
-            Ok(Reply::Door(door)) => session.vouches_for(door, &mut self.cx.rng),
+            Ok(Reply::Door(door)) => session.vouches_for(door, &mut cx.rng),
             // The invite may have been replaced by a commit that has not arrived yet.
-            Err(Refusal::NotAdmitted) if self.door_check.denied != Some(epoch) => {
-                self.door_check.denied = Some(epoch);
-                self.door_check.look_at = Some(now.saturating_add(LOOK_AGAIN));
+            Err(Refusal::NotAdmitted) if self.denied != Some(epoch) => {
+                self.denied = Some(epoch);
+                self.look_at = Some(cx.now.saturating_add(LOOK_AGAIN));
                 return;
             }
             Err(Refusal::NotAdmitted) => false,
             Ok(_) | Err(_) => return,
         };
         if !sound {
-            self.door_check.look_at = self.force_refresh(now).err();
+            self.look_at = forced_refresh.commit(cx.now, outbox).err();
         }
     }
 }

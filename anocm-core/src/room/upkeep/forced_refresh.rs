@@ -6,8 +6,14 @@
 
 use std::time::Duration;
 
-use crate::room::{Machine, sending::outbox::Job};
-use crate::{session::Change, time::Timestamp};
+use crate::{
+    room::{
+        context::Context,
+        sending::outbox::{Job, Outbox},
+    },
+    session::Change,
+    time::Timestamp,
+};
 
 /// Rate limit: shortest interval between two forced refreshes of one member, so that a hostile
 /// member cannot trigger commits again and again.
@@ -36,42 +42,33 @@ impl ForcedRefresh {
         self.due = None;
         self.drawn = None;
     }
-}
 
-impl Machine {
-    /// Draws whether this guest is one of about four that act for the room: some may be offline or
-    /// hostile.
-    pub(crate) fn is_drawn_to_act(&mut self) -> bool {
-        let members = self.session().map_or(1, |session| session.members().len());
-        self.cx.is_drawn_to_act(members)
-    }
-
-    /// Handles an entry that came from inside the room and cannot be decrypted.
-    pub(crate) fn on_ratchet_skipped(&mut self, now: Timestamp) {
-        if self.forced_refresh.drawn.is_some_and(|last| now < last.saturating_add(REDRAW)) {
+    /// Handles an entry that came from inside a room of so many members and cannot be decrypted.
+    pub(crate) fn on_ratchet_skipped(&mut self, cx: &mut Context, members: usize) {
+        if self.drawn.is_some_and(|last| cx.now < last.saturating_add(REDRAW)) {
             return;
         }
-        self.forced_refresh.drawn = Some(now);
-        if self.forced_refresh.due.is_none() && self.is_drawn_to_act() {
-            let wait = Duration::from_millis(100 + self.cx.random_below(1_400));
-            self.forced_refresh.due = Some(now.saturating_add(wait));
+        self.drawn = Some(cx.now);
+        if self.due.is_none() && cx.is_drawn_to_act(members) {
+            let wait = Duration::from_millis(100 + cx.random_below(1_400));
+            self.due = Some(cx.now.saturating_add(wait));
         }
     }
 
     /// Makes the forced refresh that is due; at the rate limit, schedules it again.
-    pub(crate) fn forced_refresh_due(&mut self, now: Timestamp) {
-        self.forced_refresh.due = self.force_refresh(now).err();
+    pub(crate) fn run(&mut self, now: Timestamp, outbox: &mut Outbox) {
+        self.due = self.commit(now, outbox).err();
     }
 
     /// Commits only new keys and a new door. At the rate limit, returns when it will be allowed.
-    pub(crate) fn force_refresh(&mut self, now: Timestamp) -> Result<(), Timestamp> {
-        if let Some(again) = self.forced_refresh.last.map(|last| last.saturating_add(EVERY))
+    pub(crate) fn commit(&mut self, now: Timestamp, outbox: &mut Outbox) -> Result<(), Timestamp> {
+        if let Some(again) = self.last.map(|last| last.saturating_add(EVERY))
             && now < again
         {
             return Err(again);
         }
-        self.forced_refresh.last = Some(now);
-        self.outbox.push(Job::Change(None, Change::Refresh));
+        self.last = Some(now);
+        outbox.push(Job::Change(None, Change::Refresh));
         Ok(())
     }
 }

@@ -12,8 +12,10 @@
 
 use std::time::Duration;
 
-use crate::room::Machine;
-use crate::time::Timestamp;
+use crate::{
+    room::{context::Context, sending::outbox::Outbox, upkeep::forced_refresh::ForcedRefresh},
+    time::Timestamp,
+};
 
 const MINUTE: u64 = 60_000;
 /// Wait from joining to the first refresh, in milliseconds: the minimum, and the random addition
@@ -56,74 +58,70 @@ impl KeyRefresh {
             Wait::Idle | Wait::Paused(_) => None,
         }
     }
-}
 
-impl Machine {
-    /// Schedules the first refresh after joining.
-    pub(crate) fn refresh_soon(&mut self) {
-        let wait = self.first_wait();
-        self.key_refresh = KeyRefresh { wait: Wait::Paused(wait), asked: false };
+    /// Schedules the first refresh after joining a room of so many members.
+    pub(crate) fn schedule_first(&mut self, cx: &mut Context, members: usize) {
+        *self = Self { wait: Wait::Paused(first_wait(cx, members)), asked: false };
     }
 
     /// Schedules a refresh after a message: messages from now on are worth one.
-    pub(crate) fn on_room_used(&mut self) {
-        if matches!(self.key_refresh.wait, Wait::Idle) {
-            let every = self.members().saturating_mul(EVERY_PER_MEMBER).max(EVERY);
-            let wait = every / 2 + self.cx.random_below(every);
-            self.key_refresh.wait = Wait::Paused(Duration::from_millis(wait));
+    pub(crate) fn on_room_used(&mut self, cx: &mut Context, members: usize) {
+        if matches!(self.wait, Wait::Idle) {
+            let every = (members as u64).saturating_mul(EVERY_PER_MEMBER).max(EVERY);
+            let wait = every / 2 + cx.random_below(every);
+            self.wait = Wait::Paused(Duration::from_millis(wait));
         }
     }
 
     /// Handles a new epoch. This guest's `own` commit brought fresh keys; another member's commit
     /// voided the queued one, which backs off.
-    pub(crate) fn on_keys_refreshed(&mut self, now: Timestamp, own: bool) {
+    pub(crate) fn on_new_epoch(&mut self, cx: &mut Context, own: bool) {
         if own {
-            self.key_refresh = KeyRefresh::default();
-        } else if std::mem::take(&mut self.key_refresh.asked) {
-            let wait = BACK_OFF + self.cx.random_below(BACK_OFF);
-            self.key_refresh.wait = Wait::Until(now.saturating_add(Duration::from_millis(wait)));
+            *self = Self::default();
+        } else if std::mem::take(&mut self.asked) {
+            let wait = BACK_OFF + cx.random_below(BACK_OFF);
+            self.wait = Wait::Until(cx.now.saturating_add(Duration::from_millis(wait)));
         }
     }
 
     /// Pauses the wait while this guest is not in sync. After a time in which the process did not
     /// run, starts it anew.
-    pub(crate) fn pause_key_refresh(&mut self, now: Timestamp) {
-        let Wait::Until(due) = self.key_refresh.wait else { return };
-        if due.saturating_add(STOOD_STILL) <= now {
-            self.key_refresh.wait = Wait::Paused(self.first_wait());
-        } else if !self.may_act() {
-            self.key_refresh.wait = Wait::Paused(due.saturating_duration_since(now));
+    pub(crate) fn pause(&mut self, cx: &mut Context, members: usize, in_sync: bool) {
+        let Wait::Until(due) = self.wait else { return };
+        if due.saturating_add(STOOD_STILL) <= cx.now {
+            self.wait = Wait::Paused(first_wait(cx, members));
+        } else if !in_sync {
+            self.wait = Wait::Paused(due.saturating_duration_since(cx.now));
         }
     }
 
     /// Resumes the wait while this guest is in sync.
-    pub(crate) fn resume_key_refresh(&mut self, now: Timestamp) {
-        if let (Wait::Paused(left), true) = (self.key_refresh.wait, self.may_act()) {
-            self.key_refresh.wait = Wait::Until(now.saturating_add(left));
+    pub(crate) fn resume(&mut self, now: Timestamp, in_sync: bool) {
+        if let (Wait::Paused(left), true) = (self.wait, in_sync) {
+            self.wait = Wait::Until(now.saturating_add(left));
         }
     }
 
     /// Commits fresh keys, when the wait is over.
-    pub(crate) fn refresh(&mut self, now: Timestamp) {
-        let again = match self.force_refresh(now) {
+    pub(crate) fn run(
+        &mut self,
+        cx: &mut Context,
+        members: usize,
+        (forced_refresh, outbox): (&mut ForcedRefresh, &mut Outbox),
+    ) {
+        let again = match forced_refresh.commit(cx.now, outbox) {
             Ok(()) => {
-                self.key_refresh.asked = true;
+                self.asked = true;
                 // Retry in case the relay refuses it.
-                now.saturating_add(self.first_wait())
+                cx.now.saturating_add(first_wait(cx, members))
             }
-            Err(again) => {
-                again.saturating_add(Duration::from_millis(self.cx.random_below(BACK_OFF)))
-            }
+            Err(again) => again.saturating_add(cx.random_millis(BACK_OFF)),
         };
-        self.key_refresh.wait = Wait::Until(again);
+        self.wait = Wait::Until(again);
     }
+}
 
-    fn first_wait(&mut self) -> Duration {
-        let spread = self.members().saturating_mul(FIRST_PER_MEMBER);
-        Duration::from_millis(FIRST + self.cx.random_below(spread))
-    }
-
-    fn members(&self) -> u64 {
-        self.session().map_or(1, |session| session.members().len()) as u64
-    }
+fn first_wait(cx: &mut Context, members: usize) -> Duration {
+    let spread = (members as u64).saturating_mul(FIRST_PER_MEMBER);
+    Duration::from_millis(FIRST + cx.random_below(spread))
 }

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{id::MemberId, time::Timestamp};
+use crate::{id::MemberId, room::context::Context, time::Timestamp};
 
 /// Rooms of at most this many members send heartbeats; in a larger room a member is here when it
 /// sends a message.
@@ -107,4 +107,11 @@ impl Presence {
     pub(crate) fn silence_due(&self) -> Option<Timestamp> {
         self.heard.values().min().map(|heard| heard.saturating_add(SILENT_AFTER))
     }
+}
+
+/// Returns when to answer a newcomer in a room of so many members, with jitter so that members do
+/// not answer at once.
+pub(crate) fn answer_due(cx: &mut Context, members: usize) -> Timestamp {
+    let wait = 20 + cx.random_below((members as u64).saturating_mul(40).min(1_500));
+    cx.now.saturating_add(Duration::from_millis(wait))
 }
