@@ -56,7 +56,7 @@ impl Machine {
         if self.upkeep.leave.is_closing() {
             return Err(CommandError::NotInRoom);
         }
-        if self.rejected.is_some() {
+        if self.sync.is_broken() {
             return Err(CommandError::Broken);
         }
         if self.outbox.waiting() >= self.cx.config.max_waiting {
@@ -136,7 +136,7 @@ impl Machine {
 
     fn typing(&mut self, now: Timestamp) -> Result<(), CommandError> {
         let members = self.inside()?.members().len();
-        let free = self.progress.synced && self.outbox.is_idle() && self.rejected.is_none();
+        let free = self.sync.is_synced() && self.outbox.is_idle() && !self.sync.is_broken();
         if members > 1 && free && self.upkeep.presence.may_type(now) {
             self.outbox.push(Job::Typing);
         }
@@ -145,7 +145,7 @@ impl Machine {
 
     /// Leaves the room, with a leave statement if the relay can be reached.
     fn leave(&mut self) {
-        let can_be_sent = self.session().is_some() && self.cx.link.up && self.rejected.is_none();
+        let can_be_sent = self.session().is_some() && self.cx.link.up && !self.sync.is_broken();
         let leave = &mut self.upkeep.leave;
         if let Some(ended) = leave.leave(&self.cx, &mut self.outbox, can_be_sent) {
             self.end(ended);

@@ -6,10 +6,6 @@ use super::{
     history::History,
     phase::Phase,
     sending::outbox::{GivenUp, Outbox},
-    sync::age_bound::AgeBound,
-    sync::counters::SenderCounters,
-    sync::epoch_history::EpochHistory,
-    sync::log::Log,
     upkeep::Upkeep,
 };
 use crate::wire::Request;
@@ -29,23 +25,16 @@ impl Machine {
         }
         self.cx.end(ended, unsent);
         self.phase = Phase::Over;
-        self.log = Log::default();
-        self.staged = None;
-        self.age_bound = AgeBound::default();
+        self.sync.end();
         self.outbox = Outbox::default();
-        self.counters = SenderCounters::default();
         self.history = History::default();
         self.upkeep = Upkeep::default();
-        self.prior_members = Vec::new();
-        self.progress.synced = false;
+        self.joins.pow.stop();
         self.cx.link.retry_at = None;
-        self.pow_search = None;
-        self.rejected = None;
-        self.epoch_history = EpochHistory::default();
         self.cx.forget_requests();
         if self.cx.link.up && !matches!(ended, Ended::Closed(_) | Ended::NotLetIn(_)) {
-            self.cx
-                .send_request(PendingRequest::Detach, Request::Detach { address: self.cx.address });
+            let detach = Request::Detach { address: self.cx.address };
+            self.cx.send_request(PendingRequest::Detach, detach);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The state machine's inputs and outputs.
+//! The state machine's inputs.
 
 use rand_core::Rng;
 
@@ -6,32 +6,25 @@ use super::{
     Connection, Ended, MachineConfig, NewRoom, RoomEvent,
     context::{Context, PendingRequest, Ticket},
     history::History,
-    joining::external_join::ExternalJoin,
-    joining::policy_negotiation::PolicyNegotiation,
-    joining::pow::PowSearch,
-    joining::state::Joining,
+    joining::{
+        attempt::Joining, creating::Creating, external_join::ExternalJoin, state::JoinState,
+    },
     link::Link,
     phase::Phase,
     sending::outbox::Outbox,
-    sync::age_bound::AgeBound,
-    sync::counters::SenderCounters,
-    sync::epoch_history::EpochHistory,
-    sync::log::Log,
-    sync::progress::Progress,
-    sync::rollback::{JunkJoins, Rejected},
-    sync::staging::Staged,
+    sync::SyncState,
     upkeep::Upkeep,
 };
 use crate::{
-    id::{Epoch, MemberId, RoomAddress, Seq},
+    id::RoomAddress,
     invite::{Invite, RelayUrl},
     name::Nickname,
     rng::FastKeyErasureRng,
     secret::Secret,
-    session::{MemberKey, Newcomer, Session, SessionError},
+    session::{Newcomer, Session, SessionError},
     stack::StackScrubGuard,
     time::Timestamp,
-    wire::{Event, Policy, Posture, Refusal, Reply},
+    wire::{CloseReason, Event, Posture, Refusal, Reply},
 };
 
 /// Most proofs in flight. At this many, a `Lapsed` event does not start another proof: the replies
@@ -42,49 +35,11 @@ const MAX_PROOFS: usize = 8;
 pub struct Machine {
     pub(super) cx: Context,
     pub(super) phase: Phase,
-    pub(super) progress: Progress,
-    /// The proof of work that the relay has required.
-    pub(super) pow_search: Option<PowSearch>,
-    pub(super) log: Log,
-    /// A join that is merged once the relay has admitted this guest to the epoch it begins.
-    pub(super) staged: Option<Box<Staged>>,
-    pub(super) age_bound: AgeBound,
+    pub(super) joins: JoinState,
+    pub(super) sync: SyncState,
     pub(super) outbox: Outbox,
-    pub(super) counters: SenderCounters,
     pub(super) history: History,
     pub(super) upkeep: Upkeep,
-    pub(super) rejected: Option<Rejected>,
-    /// The last sequence number of a rejected entry, if the log may be found empty there.
-    pub(super) rolled_back_at: Option<Seq>,
-    pub(super) junk_joins: JunkJoins,
-    pub(super) epoch_history: EpochHistory,
-    /// When this guest was last in sync with the room.
-    pub(super) in_sync_at: Timestamp,
-    /// How often the owner has entered an epoch with the owner token since then.
-    pub(super) owner_advances: u32,
-    /// Set while the hashes that the relay has of the room may be false: when the owner's next
-    /// commit, which corrects them, is due.
-    pub(super) correct_hashes_at: Option<Timestamp>,
-    pub(super) confirmed: bool,
-    /// The members that were in the room when this guest joined. A message of one of them confirms
-    /// this guest.
-    pub(super) prior_members: Vec<MemberId>,
-    /// How often the relay has required proof of work since this guest was last in the room.
-    pub(super) pow_attempts: u32,
-    /// How often the relay did not know the link since this guest was last in the room.
-    pub(super) refused_links: u32,
-    /// Sequence numbers found empty while catching up.
-    pub(super) missed: u64,
-    /// The epoch in which this guest last had to rejoin through the door.
-    pub(super) left_in: Option<Epoch>,
-    /// The room's owner, which never changes.
-    pub(super) owner: Option<MemberKey>,
-    /// The only door through which this guest rejoins: its epoch, and the context of that epoch.
-    pub(super) only_door: Option<(Epoch, [u8; 32])>,
-    /// When this guest last rejoined through the door, and how often in a row.
-    pub(super) rejoined: Option<(Timestamp, u32)>,
-    /// The policy the room is opened with, if that is less than was requested.
-    pub(super) granted_policy: Option<Policy>,
 }
 
 impl Machine {
@@ -109,8 +64,8 @@ impl Machine {
         let nickname = &new.nickname;
         let (session, genesis) =
             Session::create(address, &secret, new.policy(), new.retention, nickname, &mut rng)?;
-        let entrance = Joining::creating(session, genesis, PolicyNegotiation::new(new.clone()));
-        Ok(Self::new(relay, address, config, rng, entrance))
+        let joining = Joining::Creating(Creating::new(session, genesis, new.clone()));
+        Ok(Self::new(Context::new(relay, address, config, rng), joining))
     }
 
     /// Creates a machine that joins a room through its door.
@@ -123,46 +78,19 @@ impl Machine {
     ) -> Self {
         let rng = FastKeyErasureRng::new(seed);
         let newcomer = Newcomer::New(nickname);
-        let entrance = Joining::External(ExternalJoin::new(invite.secret().clone(), newcomer));
-        Self::new(invite.relay().clone(), *invite.address(), config, rng, entrance)
+        let joining = Joining::External(ExternalJoin::new(invite.secret().clone(), newcomer));
+        Self::new(Context::new(invite.relay().clone(), *invite.address(), config, rng), joining)
     }
 
-    fn new(
-        relay: RelayUrl,
-        address: RoomAddress,
-        config: MachineConfig,
-        rng: FastKeyErasureRng,
-        entrance: Joining,
-    ) -> Self {
+    fn new(cx: Context, joining: Joining) -> Self {
         Self {
-            cx: Context::new(relay, address, config, rng),
-            phase: Phase::Joining(Box::new(entrance)),
-            progress: Progress::default(),
-            pow_search: None,
-            log: Log::default(),
-            staged: None,
-            age_bound: AgeBound::default(),
+            cx,
+            phase: Phase::Joining(Box::new(joining)),
+            joins: JoinState::default(),
+            sync: SyncState::default(),
             outbox: Outbox::default(),
-            counters: SenderCounters::default(),
             history: History::default(),
             upkeep: Upkeep::default(),
-            rejected: None,
-            rolled_back_at: None,
-            junk_joins: JunkJoins::default(),
-            epoch_history: EpochHistory::default(),
-            in_sync_at: Timestamp::ZERO,
-            owner_advances: 0,
-            correct_hashes_at: None,
-            confirmed: false,
-            prior_members: Vec::new(),
-            pow_attempts: 0,
-            refused_links: 0,
-            missed: 0,
-            left_in: None,
-            owner: None,
-            only_door: None,
-            rejoined: None,
-            granted_policy: None,
         }
     }
 
@@ -174,32 +102,31 @@ impl Machine {
             return;
         };
         if let Ok(reply) = &result {
-            self.note_head(reply, at);
+            self.sync.note_reply(reply, at);
         }
         if matches!(result, Err(Refusal::NoSuchRoom)) && !self.expects_no_room(asked) {
             // The event with the reason may be in flight: a proof, sent after that, decides.
-            if matches!(self.phase, Phase::Inside(_)) && !matches!(asked, PendingRequest::Enter(_))
-            {
-                return self.resync(None);
+            if self.is_inside() && !matches!(asked, PendingRequest::Enter(_)) {
+                return self.sync.resync(&mut self.cx, None);
             }
             return self.on_no_such_room();
         }
-        match (asked, result) {
-            (PendingRequest::Create, result) => self.on_created(now, result),
-            (PendingRequest::Look, result) => self.on_door(now, result),
-            (PendingRequest::Inspect(epoch), result) => self.on_door_inspected(epoch, &result),
-            (PendingRequest::Join(epoch), result) => self.on_joined(now, epoch, result),
-            (PendingRequest::Enter(epoch), result) => self.on_entered(now, ticket, epoch, result),
-            (PendingRequest::Read, result) => self.on_page(now, result),
-            (PendingRequest::Append, result) => self.on_appended(now, ticket, result),
-            (PendingRequest::Void, result) => self.on_void_reply(now, &result),
-            (PendingRequest::TakeBack, result) => self.on_take_back_reply(now, &result),
-            (PendingRequest::CurrentEpoch, result) => self.on_current_epoch(now, &result),
-            (PendingRequest::Close, result) => self.on_closed(&result),
+        match asked {
+            PendingRequest::Create | PendingRequest::Look | PendingRequest::Join(_) => {
+                self.on_joining_reply(asked, result);
+            }
+            PendingRequest::Inspect(epoch) => self.on_door_inspected(epoch, &result),
+            PendingRequest::Enter(epoch) => self.on_entered(ticket, epoch, result),
+            PendingRequest::Read => self.on_page(result),
+            PendingRequest::Append => self.on_appended(ticket, result),
+            PendingRequest::Void | PendingRequest::TakeBack | PendingRequest::CurrentEpoch => {
+                self.on_void_reply(asked, &result);
+            }
+            PendingRequest::Close => self.on_closed(&result),
             // If the proof of work is not accepted, the request that needed it is refused again.
-            (PendingRequest::Detach | PendingRequest::Work | PendingRequest::Prove, _) => {}
+            PendingRequest::Detach | PendingRequest::Work | PendingRequest::Prove => {}
         }
-        self.proceed(now);
+        self.proceed();
     }
 
     /// Handles an event that the relay sends without a request. Ignores events of other rooms.
@@ -210,48 +137,32 @@ impl Machine {
             return;
         }
         match event {
-            Event::Entry { item, .. } => self.on_entry(now, item),
-            Event::Voided { seq, epoch, .. } => self.on_voided(now, seq, epoch),
-            // The replies to these proofs are in flight.
-            Event::Lapsed { .. } if self.pending_proofs() >= MAX_PROOFS => {}
-            Event::Lapsed { .. } => {
-                self.progress.entering = None;
-                self.progress.synced = false;
-                self.enter();
-            }
+            Event::Entry { item, .. } => self.on_entry(item),
+            Event::Voided { seq, epoch, .. } => self.on_voided(seq, epoch),
+            Event::Lapsed { .. } => self.on_lapsed(),
             Event::Lagging { .. } => {
-                self.progress.lagging = self.progress.reading;
-                self.read();
+                self.sync.on_lagging();
+                if self.is_inside() {
+                    self.sync.read(&mut self.cx);
+                }
             }
             Event::Closed { reason, .. } => self.end(Ended::Closed(reason)),
-            Event::GoingAway { rooms_end: true } => {
-                self.end(Ended::Closed(crate::wire::CloseReason::Gone));
-            }
+            Event::GoingAway { rooms_end: true } => self.end(Ended::Closed(CloseReason::Gone)),
             Event::GoingAway { .. } => {}
             Event::Posture(posture) => {
                 self.cx.link.posture = posture;
                 self.cx.emit(RoomEvent::Posture(posture));
             }
         }
-        self.proceed(now);
+        self.proceed();
     }
 
-    /// Handles the reply to a look at the door, by which it is checked.
-    fn on_door_inspected(&mut self, epoch: Epoch, result: &Result<Reply, Refusal>) {
-        if let Phase::Inside(session) = &mut self.phase {
-            self.upkeep.on_door(&mut self.cx, session, &mut self.outbox, epoch, result);
-        }
-    }
-
-    /// Returns the number of members; one while this guest is not in the room.
-    pub(super) fn members(&self) -> usize {
-        self.session().map_or(1, |session| session.members().len())
-    }
-
-    pub(super) fn session(&self) -> Option<&Session> {
-        match &self.phase {
-            Phase::Inside(session) => Some(session),
-            Phase::Joining(_) | Phase::Over => None,
+    fn on_lapsed(&mut self) {
+        let proofs = self.cx.pending().filter(|asked| matches!(asked, PendingRequest::Enter(_)));
+        // The replies to these proofs are in flight.
+        if proofs.count() < MAX_PROOFS {
+            self.sync.on_lapsed();
+            self.enter();
         }
     }
 
@@ -265,7 +176,10 @@ impl Machine {
         self.cx.emit_connection(Connection::CatchingUp);
         match self.phase {
             Phase::Joining(_) => self.advance_joining(),
-            Phase::Inside(_) => self.enter(),
+            Phase::Inside(_) => {
+                self.enter();
+                self.request_close();
+            }
             Phase::Over => {}
         }
     }
@@ -287,15 +201,69 @@ impl Machine {
     }
 
     fn disconnected_quietly(&mut self) {
-        self.unstage();
+        self.sync.on_disconnected();
         self.cx.forget_requests();
         let Link { shown, posture, .. } = self.cx.link;
         self.cx.link = Link { shown, ..Link::down(posture) };
-        self.progress = Progress::default();
-        self.pow_search = None;
+        self.joins.pow.stop();
         self.outbox.outcome_unknown();
-        if let Phase::Joining(entrance) = &mut self.phase {
-            entrance.outcome_unknown();
+        if let Phase::Joining(joining) = &mut self.phase {
+            joining.outcome_unknown();
         }
+    }
+
+    /// Runs after each input: updates the sync state, and sends what is due.
+    pub(super) fn proceed(&mut self) {
+        if !self.is_inside() {
+            return;
+        }
+        if !self.cx.link.up {
+            // The wait for a refresh is paused while this guest is offline.
+            return self.pause_key_refresh();
+        }
+        self.request_close();
+        if let Phase::Inside(session) = &self.phase {
+            self.sync.update(&mut self.cx, session);
+        }
+        if self.sync.is_synced() && self.outbox.is_idle() {
+            self.cx.link.attempts = 0;
+        }
+        self.pause_key_refresh();
+        self.run_upkeep();
+        let in_sync = self.may_act();
+        self.upkeep.key_refresh.resume(self.cx.now, in_sync);
+        self.send_next();
+    }
+
+    fn pause_key_refresh(&mut self) {
+        let (members, in_sync) = (self.members(), self.may_act());
+        self.upkeep.key_refresh.pause(&mut self.cx, members, in_sync);
+    }
+
+    /// Sends the next job, if the room is in sync.
+    fn send_next(&mut self) {
+        if !self.sync.is_synced() || self.sync.is_broken() || self.cx.link.retry_at.is_some() {
+            return;
+        }
+        if let Phase::Inside(session) = &mut self.phase {
+            self.outbox.send_next(&mut self.cx, session);
+        }
+    }
+
+    /// Whether this guest is in sync with the room, so that it may act on its own timers.
+    pub(super) fn may_act(&self) -> bool {
+        self.sync.is_synced() && !self.sync.is_broken() && !self.upkeep.leave.is_leaving()
+    }
+
+    pub(super) fn session(&self) -> Option<&Session> {
+        match &self.phase {
+            Phase::Inside(session) => Some(session),
+            Phase::Joining(_) | Phase::Over => None,
+        }
+    }
+
+    /// Returns the number of members; one while this guest is not in the room.
+    pub(super) fn members(&self) -> usize {
+        self.session().map_or(1, |session| session.members().len())
     }
 }

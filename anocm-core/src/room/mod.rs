@@ -14,12 +14,15 @@
 //! | `timers` | when each timer is due, and what is done then |
 //! | `history` | the messages, and when each is wiped |
 
+mod admission;
 mod command;
 mod commands;
 mod config;
 mod context;
+mod effects;
 mod end;
 mod event;
+mod following;
 mod history;
 mod joining;
 mod link;

@@ -106,8 +106,8 @@ impl Machine {
             retention: session
                 .map_or_else(RoomRetention::default, |session| session.settings().retention),
             guest_retention: self.cx.guest_retention,
-            confirmed: self.confirmed,
-            broken: self.rejected.is_some(),
+            confirmed: self.sync.is_confirmed(),
+            broken: self.sync.is_broken(),
             waiting: self.outbox.waiting(),
             posture: self.cx.link.posture,
             ended: self.cx.ended(),

@@ -1,6 +1,6 @@
 //! Whether this guest is in the room.
 
-use super::joining::state::Joining;
+use super::joining::attempt::Joining;
 use crate::session::Session;
 
 /// Whether this guest is in the room.

@@ -3,10 +3,7 @@
 //! One table for both, so that the next deadline and what happens at it cannot disagree. A timer
 //! whose deadline is `None` is stopped, or must not run in the current state.
 
-use super::{
-    Ended, Machine, RoomEvent, joining::pow::PowSearch, phase::Phase, sending::outbox::Job,
-    upkeep::Upkeep,
-};
+use super::{Ended, Machine, RoomEvent, phase::Phase, sending::outbox::Job, upkeep::Upkeep};
 use crate::{stack::StackScrubGuard, time::Timestamp};
 
 /// A timer of a room.
@@ -77,8 +74,8 @@ impl Machine {
     pub fn handle_timeout(&mut self, now: Timestamp) {
         let _scrub = StackScrubGuard;
         self.cx.now = now;
-        self.run_due(now, Timer::TIMEOUTS);
-        self.proceed(now);
+        self.run_due(Timer::TIMEOUTS);
+        self.proceed();
     }
 
     /// Returns when [`handle_timeout`](Self::handle_timeout) is to be called next.
@@ -89,38 +86,33 @@ impl Machine {
     }
 
     /// Runs the upkeep that is due.
-    pub(super) fn run_upkeep(&mut self, now: Timestamp) {
-        self.run_due(now, Timer::UPKEEP);
+    pub(super) fn run_upkeep(&mut self) {
+        self.run_due(Timer::UPKEEP);
     }
 
-    fn run_due(&mut self, now: Timestamp, timers: impl IntoIterator<Item = Timer>) {
+    fn run_due(&mut self, timers: impl IntoIterator<Item = Timer>) {
         for timer in timers {
-            if self.deadline(timer).is_some_and(|deadline| deadline <= now) {
-                self.run(now, timer);
+            if self.deadline(timer).is_some_and(|deadline| deadline <= self.cx.now) {
+                self.run(timer);
             }
         }
-    }
-
-    /// Whether this guest is in sync with the room, so that it may act on its own timers.
-    pub(super) fn may_act(&self) -> bool {
-        self.progress.synced && self.rejected.is_none() && !self.upkeep.leave.is_leaving()
     }
 
     fn deadline(&self, timer: Timer) -> Option<Timestamp> {
         let acts = self.may_act();
         match timer {
             Timer::MessageExpiry => self.history.deadline(),
-            Timer::LogExpiry => self.log.deadline(),
+            Timer::LogExpiry => self.sync.log_deadline(),
             Timer::Outbox => self.outbox.deadline(),
             Timer::Silence => self.upkeep.presence.silence_due(),
             Timer::Flush => self.upkeep.leave.flush_deadline(),
             Timer::LeaveTimeout => self.upkeep.leave.leave_deadline(),
-            Timer::Pow => self.pow_search.as_ref().map(PowSearch::due),
+            Timer::Pow => self.joins.pow.due(),
             Timer::Retry => self.cx.link.retry_at,
             Timer::CorrectHashes => {
-                self.correct_hashes_at.filter(|_| acts && !self.outbox.has_refresh())
+                self.sync.correct_hashes_at().filter(|_| acts && !self.outbox.has_refresh())
             }
-            Timer::TakeBack => self.take_back_at(),
+            Timer::TakeBack => self.sync.take_back_at(&self.cx),
             Timer::CommitLeaves => self.upkeep.leave.commit_due().filter(|_| acts),
             Timer::DoorCheck => self.upkeep.door_check.due().filter(|_| acts),
             Timer::ForcedRefresh => self.upkeep.forced_refresh.due().filter(|_| acts),
@@ -133,19 +125,20 @@ impl Machine {
         }
     }
 
-    fn run(&mut self, now: Timestamp, timer: Timer) {
+    fn run(&mut self, timer: Timer) {
+        let now = self.cx.now;
         match timer {
             Timer::MessageExpiry => {
                 for id in self.history.expire(now) {
                     self.cx.emit_expired(id);
                 }
             }
-            Timer::LogExpiry => self.log.expire(now),
+            Timer::LogExpiry => self.sync.expire_log(now),
             Timer::Outbox => {
                 let expired = self.outbox.expire(now);
                 self.cx.emit_failures(expired);
                 if self.outbox.is_overdue(now) && self.cx.link.up {
-                    self.resync(None);
+                    self.sync.resync(&mut self.cx, None);
                 }
             }
             Timer::Silence => {
@@ -155,16 +148,16 @@ impl Machine {
             }
             Timer::Flush => self.upkeep.leave.stop_flushing(),
             Timer::LeaveTimeout => self.end(Ended::Left),
-            Timer::Pow => self.continue_pow(now),
+            Timer::Pow => self.continue_pow(),
             Timer::Retry => self.retry(),
-            Timer::CorrectHashes => self.correct_hashes(now),
+            Timer::CorrectHashes => self.correct_hashes(),
             Timer::TakeBack => self.take_back(),
             Timer::CommitLeaves => self.upkeep.leave.commit(now, &mut self.outbox),
             Timer::DoorCheck => self.check_door(),
             Timer::ForcedRefresh => self.upkeep.forced_refresh.run(now, &mut self.outbox),
             Timer::KeyRefresh => self.refresh_keys(),
             Timer::Demotion => self.upkeep.demotions.run(now, &mut self.outbox),
-            Timer::Heartbeat => self.send_heartbeat(now),
+            Timer::Heartbeat => self.send_heartbeat(),
         }
     }
 
@@ -174,8 +167,20 @@ impl Machine {
         if self.cx.link.up && matches!(self.phase, Phase::Joining(_)) {
             self.advance_joining();
         }
-        if self.cx.link.up && self.progress.entering.is_none() {
+        if self.cx.link.up && self.sync.is_unproven() {
             self.enter();
+        }
+    }
+
+    fn correct_hashes(&mut self) {
+        if let Phase::Inside(session) = &self.phase {
+            self.sync.correct_hashes(&mut self.cx, session, &mut self.outbox);
+        }
+    }
+
+    fn take_back(&mut self) {
+        if let Phase::Inside(session) = &self.phase {
+            self.sync.take_back(&mut self.cx, session);
         }
     }
 
@@ -191,8 +196,8 @@ impl Machine {
         key_refresh.run(&mut self.cx, members, (forced_refresh, &mut self.outbox));
     }
 
-    fn send_heartbeat(&mut self, now: Timestamp) {
-        self.upkeep.presence.sent(now);
+    fn send_heartbeat(&mut self) {
+        self.upkeep.presence.sent(self.cx.now);
         if self.members() > 1 {
             self.outbox.push(Job::Here);
         }

@@ -1,133 +1,153 @@
 //! At the door: looking at it, joining, and handling joins that were overtaken.
 
-use std::time::Duration;
-
-use crate::room::{
-    Ended, JoinFailure, Machine, context::PendingRequest, joining::state::Joining, phase::Phase,
-};
+use super::state::{JoinProgress, JoinState, failed, look_later, on_inconsistency, prove, send};
 use crate::{
     id::Epoch,
+    room::{
+        Ended, JoinFailure,
+        context::{Context, PendingRequest},
+    },
     secret::{Secret, Token},
-    session::{CommitBundle, JoinError, Newcomer, NotJoined, Session, door_context},
-    time::Timestamp,
-    wire::{Refusal, Reply, Request},
+    session::{CommitBundle, JoinError, Newcomer, NotJoined, Session, door_context, door_token},
+    wire::{Door, Refusal, Reply, Request},
 };
 
 /// A newcomer gives up after this many overtaken joins.
 const MAX_TRIES: u32 = 64;
-/// A guest that was in the room before gives up after this many refusals at the door, about two
-/// minutes.
-const MAX_REFUSED_LINKS: u32 = 24;
-/// A door to an epoch before this guest's own stay is looked at again after this.
-const STALE_DOOR_RETRY: Duration = Duration::from_secs(5);
 
 /// The state of a guest at the door.
 pub(crate) struct ExternalJoin {
-    pub(crate) secret: Secret<32>,
+    secret: Secret<32>,
     /// The door token shown to the relay; derived from the secret.
-    pub(crate) token: Option<Token>,
-    pub(crate) newcomer: Option<Newcomer>,
+    token: Option<Token>,
+    newcomer: Option<Newcomer>,
     /// A join that was sent, or is to be sent again.
     pub(crate) candidate: Option<Candidate>,
-    pub(crate) tries: u32,
+    tries: u32,
 }
 
 /// A join, and the session that it begins.
 pub(crate) struct Candidate {
     pub(crate) session: Session,
-    pub(crate) outgoing: CommitBundle,
+    outgoing: CommitBundle,
     /// The join was sent and its outcome is unknown.
     pub(crate) unknown: bool,
     /// The room has moved on since it was made: it is in the log already or will never be.
-    pub(crate) stale: bool,
-}
-
-impl ExternalJoin {
-    pub(crate) fn new(secret: Secret<32>, newcomer: Newcomer) -> Self {
-        Self { token: None, secret, newcomer: Some(newcomer), candidate: None, tries: 0 }
-    }
+    stale: bool,
 }
 
 /// Returns the identity and name of `session`, to join again as the same guest.
-pub(crate) fn returning(session: Session) -> Newcomer {
+fn returning(session: Session) -> Newcomer {
     let me = session.me();
     let nickname = session.member(me).map(|member| member.nickname.clone()).unwrap_or_default();
     Newcomer::Returning(session.into_identity(), nickname)
 }
 
-impl Machine {
+impl ExternalJoin {
+    pub(crate) const fn new(secret: Secret<32>, newcomer: Newcomer) -> Self {
+        Self { token: None, secret, newcomer: Some(newcomer), candidate: None, tries: 0 }
+    }
+
+    /// Joins again as the member of `session`, whose leaf the join replaces.
+    pub(crate) fn rejoin(session: Session) -> Self {
+        Self::new(session.invite_secret().clone(), returning(session))
+    }
+
+    /// Sends the next request: a look at the door, the join, or if that may have been accepted, a
+    /// proof with its member token, which finds out.
+    pub(crate) fn advance(&mut self, cx: &mut Context) -> JoinProgress {
+        let address = cx.address;
+        let next = match &self.candidate {
+            Some(Candidate { session, unknown: true, .. }) => prove(address, session),
+            Some(Candidate { session, outgoing, .. }) => self.token.clone().map(|door| {
+                let CommitBundle { entry, next } = outgoing.clone();
+                let join = Request::Join { address, door, entry, next };
+                (PendingRequest::Join(session.epoch()), join)
+            }),
+            None => {
+                self.token = door_token(&address, &self.secret);
+                let look = |door| (PendingRequest::Look, Request::Look { address, door });
+                self.token.clone().map(look)
+            }
+        };
+        send(cx, next)
+    }
+
     /// Handles the reply to a look at the door.
-    pub(crate) fn on_door(&mut self, now: Timestamp, result: Result<Reply, Refusal>) {
+    pub(crate) fn on_door(
+        &mut self,
+        cx: &mut Context,
+        state: &mut JoinState,
+        result: Result<Reply, Refusal>,
+    ) -> JoinProgress {
         let door = match result {
             Ok(Reply::Door(door)) => door,
-            Ok(_) => return self.on_inconsistency(),
-            Err(Refusal::NotAdmitted) => return self.on_link_refused(now),
-            Err(refusal) => return self.on_join_refused(now, refusal),
+            Ok(_) => return on_inconsistency(cx),
+            Err(Refusal::NotAdmitted) => return state.on_kept_out(cx, JoinFailure::LinkReplaced),
+            Err(refusal) => return state.on_refused(cx, refusal),
         };
-        if door.address != self.cx.address {
-            return self.end(Ended::NotLetIn(JoinFailure::BadDoor));
+        if door.address != cx.address {
+            return failed(JoinFailure::BadDoor);
         }
-        if self.left_in.is_some_and(|epoch| door.epoch < epoch) {
+        if state.is_older_than_stay(door.epoch) {
             // An older epoch may include members that have left since. Queued messages must not be
             // sealed for them, so this door is not used.
-            self.cx.report_inconsistency();
-            let jitter = self.cx.random_millis(1_000);
-            self.cx.link.retry_at = Some(now.saturating_add(STALE_DOOR_RETRY + jitter));
-            return;
+            cx.report_inconsistency();
+            return look_later(cx);
         }
-        let (only, owner) = (self.only_door, self.owner);
-        let Phase::Joining(entrance) = &mut self.phase else {
-            return;
-        };
-        let Joining::External(knock) = entrance.as_mut() else {
-            return;
-        };
-        if let Some((epoch, context)) = only
-            && (door.epoch != epoch || door_context(&door, &knock.secret) != Ok(context))
+        if let Some((epoch, context)) = state.only_door()
+            && (door.epoch != epoch || door_context(&door, &self.secret) != Ok(context))
         {
             // The epoch that continues is not the one that this guest was in.
-            return self.end(Ended::DishonestRelay);
+            return JoinProgress::Failed(Ended::DishonestRelay);
         }
-        let Some(newcomer) = knock.newcomer.take() else {
-            return;
-        };
+        match self.newcomer.take() {
+            Some(newcomer) => self.join(cx, state, &door, newcomer),
+            None => JoinProgress::Waiting,
+        }
+    }
+
+    /// Makes the join through `door`, and sends it.
+    fn join(
+        &mut self,
+        cx: &mut Context,
+        state: &mut JoinState,
+        door: &Door,
+        newcomer: Newcomer,
+    ) -> JoinProgress {
         let was_inside = matches!(newcomer, Newcomer::Returning(..));
         let nickname = match &newcomer {
             Newcomer::New(nickname) | Newcomer::Returning(_, nickname) => nickname.clone(),
         };
-        match Session::join(&door, &knock.secret, newcomer, &mut self.cx.rng) {
+        match Session::join(door, &self.secret, newcomer, &mut cx.rng) {
             // A group of another owner under this room's address.
-            Ok((session, _)) if owner.is_some_and(|owner| session.settings().owner != owner) => {
-                knock.newcomer = Some(returning(session));
-                self.on_kept_out(now, JoinFailure::BadDoor);
+            Ok((session, _)) if state.is_other_owner(session.settings().owner) => {
+                self.newcomer = Some(returning(session));
+                state.on_kept_out(cx, JoinFailure::BadDoor)
             }
             Ok((session, outgoing)) => {
-                self.only_door = None;
+                state.allow_any_door();
                 let owner = session.owner_token().ok().flatten().filter(|_| was_inside);
-                knock.candidate =
+                self.candidate =
                     Some(Candidate { session, outgoing, unknown: false, stale: false });
                 if let Some(member) = owner {
                     // Proves the epoch first, so that the relay attributes the join to a member of
                     // this epoch, and no other member can void it.
-                    let (address, epoch) = (self.cx.address, door.epoch);
-                    self.cx.send_request(
-                        PendingRequest::Prove,
-                        Request::Enter { address, epoch, member },
-                    );
+                    let (address, epoch) = (cx.address, door.epoch);
+                    let proof = Request::Enter { address, epoch, member };
+                    cx.send_request(PendingRequest::Prove, proof);
                 }
-                self.advance_joining();
+                self.advance(cx)
             }
             Err(NotJoined { why, identity }) => {
-                knock.newcomer = Some(match identity {
+                self.newcomer = Some(match identity {
                     Some(identity) => Newcomer::Returning(identity, nickname),
                     None => Newcomer::New(nickname),
                 });
                 match why {
-                    JoinError::PolicyMismatch => self.end(Ended::DishonestRelay),
-                    JoinError::Full => {
-                        self.end(Ended::NotLetIn(JoinFailure::Refused(Refusal::Full)));
-                    }
-                    _ => self.on_kept_out(now, JoinFailure::BadDoor),
+                    JoinError::PolicyMismatch => JoinProgress::Failed(Ended::DishonestRelay),
+                    JoinError::Full => failed(JoinFailure::Refused(Refusal::Full)),
+                    _ => state.on_kept_out(cx, JoinFailure::BadDoor),
                 }
             }
         }
@@ -136,88 +156,64 @@ impl Machine {
     /// Handles the reply to a join that begins `epoch`.
     pub(crate) fn on_joined(
         &mut self,
-        now: Timestamp,
+        cx: &mut Context,
+        state: &mut JoinState,
         epoch: Epoch,
         result: Result<Reply, Refusal>,
-    ) {
-        if self.candidate().is_none_or(|candidate| candidate.session.epoch() != epoch) {
+    ) -> JoinProgress {
+        let candidate = self.candidate.as_mut();
+        let Some(candidate) = candidate.filter(|candidate| candidate.session.epoch() == epoch)
+        else {
             // Requested before this guest went to the door again.
-            return;
-        }
+            return JoinProgress::Waiting;
+        };
         match result {
-            Ok(Reply::Accepted { seq }) => self.complete_joining(now, seq),
+            Ok(Reply::Accepted { seq }) => JoinProgress::Joined(seq),
             Ok(_) => {
-                if let Some(candidate) = self.candidate() {
-                    candidate.unknown = true;
-                }
-                self.on_inconsistency();
+                candidate.unknown = true;
+                on_inconsistency(cx)
             }
-            Err(Refusal::StaleEpoch { .. }) => self.on_join_overtaken(now),
-            Err(Refusal::NotAdmitted) => self.on_link_refused(now),
+            Err(Refusal::StaleEpoch { .. }) => self.on_overtaken(cx),
+            Err(Refusal::NotAdmitted) => state.on_kept_out(cx, JoinFailure::LinkReplaced),
             Err(refusal) => {
-                if let Some(candidate) = self.candidate() {
-                    candidate.unknown = refusal == Refusal::Unavailable;
-                }
-                self.on_join_refused(now, refusal);
+                candidate.unknown = refusal == Refusal::Unavailable;
+                state.on_refused(cx, refusal)
             }
         }
     }
 
-    pub(crate) fn candidate(&mut self) -> Option<&mut Candidate> {
-        let Phase::Joining(entrance) = &mut self.phase else {
-            return None;
-        };
-        let Joining::External(knock) = entrance.as_mut() else {
-            return None;
-        };
-        knock.candidate.as_mut()
+    /// Handles a refused proof of a join: it was not accepted.
+    pub(crate) fn on_not_accepted(&mut self, cx: &mut Context) -> JoinProgress {
+        if let Some(candidate) = &mut self.candidate {
+            candidate.unknown = false;
+            if candidate.stale {
+                return self.on_overtaken(cx);
+            }
+        }
+        self.advance(cx)
     }
 
     /// Handles an overtaken join: the room moved on before it was appended. Makes another join
     /// after a random delay with exponential backoff, so that concurrent joins spread out. Uses the
     /// same keys again, so that a join that was accepted after all is replaced, not doubled.
-    pub(crate) fn on_join_overtaken(&mut self, now: Timestamp) {
-        let Phase::Joining(entrance) = &mut self.phase else {
-            return;
-        };
-        let Joining::External(knock) = entrance.as_mut() else {
-            return;
-        };
-        let Some(candidate) = knock.candidate.as_mut() else {
-            return;
+    fn on_overtaken(&mut self, cx: &mut Context) -> JoinProgress {
+        let Some(candidate) = &mut self.candidate else {
+            return JoinProgress::Waiting;
         };
         if candidate.unknown {
             // This very join may have moved the room on.
             candidate.stale = true;
-            return self.advance_joining();
+            return self.advance(cx);
         }
-        if let Some(candidate) = knock.candidate.take() {
-            knock.newcomer = Some(returning(candidate.session));
+        if let Some(candidate) = self.candidate.take() {
+            self.newcomer = Some(returning(candidate.session));
         }
-        knock.tries += 1;
-        let tries = knock.tries;
-        if tries > MAX_TRIES {
-            return self.end(Ended::NotLetIn(JoinFailure::TooManyTries));
+        self.tries += 1;
+        if self.tries > MAX_TRIES {
+            return failed(JoinFailure::TooManyTries);
         }
-        let most = 20_u64 << tries.min(7);
-        let wait = self.cx.random_below(most);
-        self.cx.link.retry_at = Some(now.saturating_add(Duration::from_millis(wait)));
-    }
-
-    /// Handles a link that the relay does not know.
-    fn on_link_refused(&mut self, now: Timestamp) {
-        self.on_kept_out(now, JoinFailure::LinkReplaced);
-    }
-
-    /// Handles a door that does not admit this guest. A guest that was in the room before retries
-    /// for about two minutes: a member may have given the relay a false hash or useless group
-    /// information, which the owner's client corrects.
-    fn on_kept_out(&mut self, now: Timestamp, failure: JoinFailure) {
-        self.refused_links += 1;
-        if !self.outbox.has_entered() || self.refused_links > MAX_REFUSED_LINKS {
-            return self.end(Ended::NotLetIn(failure));
-        }
-        let jitter = self.cx.random_millis(1_000);
-        self.cx.link.retry_at = Some(now.saturating_add(STALE_DOOR_RETRY + jitter));
+        let wait = cx.random_millis(20_u64 << self.tries.min(7));
+        cx.retry_after(wait);
+        JoinProgress::Waiting
     }
 }

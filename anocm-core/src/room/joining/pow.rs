@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::room::{Ended, JoinFailure, Machine, context::PendingRequest, phase::Phase};
 use crate::{
     pow::Solver,
+    room::{Ended, JoinFailure, context::Context},
     time::Timestamp,
-    wire::{Puzzle, Refusal, Request},
+    wire::{Puzzle, Refusal, Solution},
 };
 
 /// Attempts per step: a few milliseconds, during which this machine does nothing else.
@@ -16,46 +16,59 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// A guest that is required to do proof of work this often in one join gives up.
 const MAX_POW_ATTEMPTS: u32 = 16;
 
+/// The proof of work of one join.
+#[derive(Default)]
+pub(crate) struct PowState {
+    search: Option<PowSearch>,
+    /// How often the relay has required proof of work since this guest was last in the room.
+    attempts: u32,
+}
+
 /// A puzzle that is being solved.
-pub(crate) struct PowSearch {
+struct PowSearch {
     solver: Solver,
     due: Timestamp,
 }
 
-impl PowSearch {
+impl PowState {
     /// Returns when the next step is due.
-    pub(crate) const fn due(&self) -> Timestamp {
-        self.due
+    pub(crate) fn due(&self) -> Option<Timestamp> {
+        self.search.as_ref().map(|search| search.due)
     }
-}
 
-impl Machine {
     /// Starts the proof of work that the relay requires before it admits this guest.
-    pub(crate) fn on_pow_required(&mut self, now: Timestamp, puzzle: Puzzle) {
-        self.pow_attempts += 1;
-        if self.pow_attempts > MAX_POW_ATTEMPTS || puzzle.difficulty > Puzzle::MAX_DIFFICULTY {
-            let failure = JoinFailure::Refused(Refusal::WorkNeeded(puzzle));
-            return self.end(Ended::NotLetIn(failure));
+    ///
+    /// # Errors
+    /// The end of the room, if the relay requires too much.
+    pub(crate) fn on_required(&mut self, cx: &Context, puzzle: Puzzle) -> Result<(), Ended> {
+        self.attempts += 1;
+        if self.attempts > MAX_POW_ATTEMPTS || puzzle.difficulty > Puzzle::MAX_DIFFICULTY {
+            return Err(Ended::NotLetIn(JoinFailure::Refused(Refusal::WorkNeeded(puzzle))));
         }
-        let solver = Solver::new(puzzle, &self.cx.address);
-        self.pow_search = Some(PowSearch { solver, due: now });
+        let solver = Solver::new(puzzle, &cx.address);
+        self.search = Some(PowSearch { solver, due: cx.now });
+        Ok(())
     }
 
-    /// Runs one step of the proof of work, if there is one.
-    pub(crate) fn continue_pow(&mut self, now: Timestamp) {
-        let due = self.pow_search.as_mut().filter(|working| working.due <= now);
-        let Some(working) = due else {
-            return;
-        };
-        let Some(solution) = working.solver.try_some(TRIES_PER_STEP) else {
-            working.due = now.saturating_add(PAUSE);
-            return;
-        };
-        self.pow_search = None;
-        if matches!(self.phase, Phase::Joining(_)) {
-            let address = self.cx.address;
-            self.cx.send_request(PendingRequest::Work, Request::Work { address, solution });
-            self.advance_joining();
+    /// Runs the step that is due. Returns the solution once it is found.
+    pub(crate) fn run(&mut self, now: Timestamp) -> Option<Solution> {
+        let search = self.search.as_mut()?;
+        let solution = search.solver.try_some(TRIES_PER_STEP);
+        if solution.is_some() {
+            self.search = None;
+        } else {
+            search.due = now.saturating_add(PAUSE);
         }
+        solution
+    }
+
+    /// Drops the puzzle: the connection is lost, or the room is over.
+    pub(crate) fn stop(&mut self) {
+        self.search = None;
+    }
+
+    /// Counts anew, after a join.
+    pub(crate) const fn on_joined(&mut self) {
+        self.attempts = 0;
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     id::{Epoch, MessageId, Seq},
     retention::Retention,
     secret::Payload,
-    session::{Change, Member},
+    session::{Change, Member, Session},
     time::Timestamp,
     wire::{Entry, EntryDigest, NextEpoch},
 };
@@ -75,41 +75,58 @@ impl Job {
 }
 
 /// The append in flight.
-pub(crate) struct InFlight {
-    pub(crate) job: Job,
-    pub(crate) id: MessageId,
-    pub(crate) retention: Retention,
+pub(super) struct InFlight {
+    pub(super) job: Job,
+    pub(super) id: MessageId,
+    pub(super) retention: Retention,
     /// The entry as last sealed; `None` when it must be sealed (again).
-    pub(crate) sealed: Option<Sealed>,
+    pub(super) sealed: Option<Sealed>,
     /// The sequence number that the relay reported.
-    pub(crate) accepted: Option<Seq>,
+    pub(super) accepted: Option<Seq>,
     /// When the entry should have been delivered.
-    pub(crate) overdue: Option<Timestamp>,
+    pub(super) overdue: Option<Timestamp>,
     /// When its append was last requested.
-    pub(crate) asked_at: Timestamp,
+    pub(super) asked_at: Timestamp,
     /// The request in flight.
-    pub(crate) asked: Option<Ticket>,
+    pub(super) asked: Option<Ticket>,
     /// The relay reported that this epoch has ended: the next one is to be read.
-    pub(crate) stale: Option<Epoch>,
+    pub(super) stale: Option<Epoch>,
     /// It was sent and may have been accepted; the reply was lost.
-    pub(crate) unknown: bool,
+    pub(super) unknown: bool,
+}
+
+impl InFlight {
+    pub(super) const fn new(job: Job, id: MessageId, now: Timestamp) -> Self {
+        Self {
+            job,
+            id,
+            retention: Retention::Live,
+            sealed: None,
+            accepted: None,
+            overdue: None,
+            asked_at: now,
+            asked: None,
+            stale: None,
+            unknown: false,
+        }
+    }
 }
 
 #[derive(Clone)]
-pub(crate) struct Sealed {
-    pub(crate) entry: Entry,
-    pub(crate) digest: EntryDigest,
-    pub(crate) next: Option<NextEpoch>,
+pub(super) struct Sealed {
+    pub(super) entry: Entry,
+    pub(super) digest: EntryDigest,
+    pub(super) next: Option<NextEpoch>,
 }
 
 impl Sealed {
-    pub(crate) fn new(entry: Entry, next: Option<NextEpoch>) -> Self {
+    pub(super) fn new(entry: Entry, next: Option<NextEpoch>) -> Self {
         Self { digest: entry.digest(), entry, next }
     }
 }
 
 /// An own entry that was settled or sealed again.
-pub(crate) struct Former {
+struct Former {
     digest: EntryDigest,
     /// Its sequence number in the log, once that is known.
     seq: Option<Seq>,
@@ -134,24 +151,13 @@ pub(crate) type GivenUp = (MessageId, SendFailure);
 /// The jobs that wait, and the append in flight.
 #[derive(Default)]
 pub(crate) struct Outbox {
-    pub(crate) queue: VecDeque<Job>,
-    pub(crate) flight: Option<InFlight>,
-    pub(crate) former: VecDeque<Former>,
-    pub(crate) counter: u64,
-    pub(crate) entered: bool,
+    pub(super) queue: VecDeque<Job>,
+    pub(super) flight: Option<InFlight>,
+    former: VecDeque<Former>,
+    pub(super) counter: u64,
 }
 
 impl Outbox {
-    /// Marks the guest as in the room.
-    pub(crate) const fn enter(&mut self) {
-        self.entered = true;
-    }
-
-    /// Whether the guest was in the room before.
-    pub(crate) const fn has_entered(&self) -> bool {
-        self.entered
-    }
-
     pub(crate) fn push(&mut self, job: Job) {
         self.queue.push_back(job);
     }
@@ -182,7 +188,7 @@ impl Outbox {
     }
 
     /// Drops plain refreshes: another member began the next epoch, which already has fresh keys.
-    pub(crate) fn drop_refreshes(&mut self) {
+    fn drop_refreshes(&mut self) {
         let renews = |job: &Job| matches!(job, Job::Change(None, Change::Refresh));
         self.queue.retain(|job| !renews(job));
         if self.flight.as_ref().is_some_and(|flight| renews(&flight.job)) {
@@ -206,11 +212,6 @@ impl Outbox {
         }
     }
 
-    /// Drops what was sealed for the previous session.
-    pub(crate) fn new_session(&mut self) {
-        self.retire();
-    }
-
     /// Whether the entry at `seq` is this guest's own. Compares the digest of the whole entry,
     /// since any member can choose a nonce.
     pub(crate) fn own(&mut self, digest: &EntryDigest, seq: Seq) -> Own {
@@ -222,6 +223,13 @@ impl Outbox {
             return Own::No;
         };
         if *former.seq.get_or_insert(seq) == seq { Own::Former } else { Own::Copy }
+    }
+
+    /// Returns when the entry in flight was last sent. `None` for a commit, which is sent again
+    /// unchanged: an earlier copy may have been accepted.
+    pub(crate) fn sent_at(&self) -> Option<Timestamp> {
+        let sealed_again = |flight: &&InFlight| !matches!(flight.job, Job::Change(..));
+        self.flight.as_ref().filter(sealed_again).map(|flight| flight.asked_at)
     }
 
     /// Returns the sequence number that the relay reported, if it is one of these.
@@ -288,14 +296,18 @@ impl Outbox {
         self.flight.as_ref().is_some_and(|flight| flight.stale == Some(epoch))
     }
 
-    /// Has this guest's own change made again: another member began the next epoch.
-    pub(crate) fn reseal_change(&mut self) {
+    /// Handles an overtaken change: another member's commit or join was accepted first, so this
+    /// guest's own change is made again for the new epoch.
+    pub(crate) fn was_overtaken(&mut self, session: &mut Session) {
+        session.discard();
+        self.drop_refreshes();
         if self.change_in_flight() {
             self.retire();
         }
     }
 
-    /// Remembers the sealed entry by its digest, and drops the rest of it.
+    /// Remembers the sealed entry by its digest, and drops the rest of it: it was sealed for a
+    /// session or an epoch that is over, or is sealed again.
     pub(crate) fn retire(&mut self) {
         self.retire_at(None);
     }

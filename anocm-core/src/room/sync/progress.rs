@@ -54,4 +54,12 @@ impl Progress {
         self.as_owner = None;
         self.in_vain = None;
     }
+
+    /// Forgets what was proven, when this guest rejoins through the door.
+    pub(crate) const fn on_rejoin(&mut self) {
+        self.entering = None;
+        self.owner_is_done();
+        self.is_owners = false;
+        self.synced = false;
+    }
 }

@@ -4,11 +4,14 @@
 
 use std::{collections::VecDeque, ops::RangeInclusive, time::Duration};
 
-use crate::room::{
-    Ended, Machine, RoomEvent, Trouble, context::PendingRequest, phase::Phase, sending::outbox::Job,
-};
+use super::{SyncState, step::Exit};
 use crate::{
     id::{Epoch, MemberId, Seq},
+    room::{
+        Ended, JoinFailure, RoomEvent, Trouble,
+        context::{Context, PendingRequest},
+        sending::outbox::{Job, Outbox},
+    },
     session::{Change, MemberKey, Session},
     time::Timestamp,
     wire::{EntryKind, Refusal, Reply, Request, SETTLES},
@@ -18,14 +21,6 @@ use crate::{
 /// invite through which they came.
 const JUNK_JOINS: usize = 3;
 const JUNK_WITHIN: Duration = Duration::from_secs(600);
-/// How often in a row an owner that is not admitted requests the current epoch without delay, while
-/// commits or joins advance the room. After that it backs off.
-const MAX_OWNER_ADVANCES: u32 = 8;
-/// Delay before an owner's commit that was to correct the relay's hashes, and was refused or
-/// overtaken, is made again. Shorter than `SETTLES`: before the joins that it settles can be
-/// voided.
-const CORRECT_HASHES_RETRY: Duration = Duration::from_secs(2);
-const _: () = assert!(CORRECT_HASHES_RETRY.as_secs() < SETTLES.as_secs());
 /// Members spread their requests over this many milliseconds, so that usually only one is made.
 const SPREAD: u64 = 1_000;
 
@@ -88,12 +83,13 @@ impl JunkJoins {
     }
 }
 
-impl Machine {
+impl SyncState {
     /// Records that the entry at `seq` is a commit or join that this guest rejects, or a copy that
     /// the relay altered. Until it is voided, the entry is read again from time to time.
     pub(crate) fn on_rejected(
         &mut self,
-        now: Timestamp,
+        cx: &mut Context,
+        session: &Session,
         (seq, kind): (Seq, EntryKind),
         by: Option<MemberId>,
         flaw: RejectReason,
@@ -101,14 +97,14 @@ impl Machine {
         if self.is_rejected_at(seq) {
             return;
         }
-        let key = by.and_then(|by| self.session()?.member(by).map(|member| member.key));
+        let key = by.and_then(|by| session.member(by).map(|member| member.key));
         let (unknown, needs_owner, take_back_at) = (false, false, None);
         self.rejected =
             Some(Rejected { seq, by: key, kind, flaw, unknown, needs_owner, take_back_at });
         self.log.count_unreadable();
-        self.cx.emit(RoomEvent::Trouble(Trouble::Broken { by }));
-        self.retry_void(now);
-        self.resync(None);
+        cx.emit(RoomEvent::Trouble(Trouble::Broken { by }));
+        self.retry_void(cx, session);
+        self.resync(cx, None);
     }
 
     /// Whether the rejected entry is the one at `seq`.
@@ -130,259 +126,220 @@ impl Machine {
 
     /// Requests that the rejected entry be voided: at once if this guest is the owner; otherwise,
     /// for a join, schedules the request.
-    pub(crate) fn retry_void(&mut self, now: Timestamp) {
-        let wait = SETTLES + Duration::from_millis(100 + self.cx.random_below(SPREAD));
-        let (Some(broken), Phase::Inside(session)) = (&mut self.rejected, &self.phase) else {
+    pub(crate) fn retry_void(&mut self, cx: &mut Context, session: &Session) {
+        let wait = SETTLES + Duration::from_millis(100) + cx.random_millis(SPREAD);
+        let Some(broken) = &mut self.rejected else {
             return;
         };
         let owner = session.owner_token().ok().flatten().filter(|_| broken.is_for_the_owner());
         let Some(token) = owner else {
             if broken.kind == EntryKind::Join {
-                broken.take_back_at.get_or_insert(now.saturating_add(wait));
+                broken.take_back_at.get_or_insert(cx.now.saturating_add(wait));
             }
             return;
         };
         let seq = broken.seq;
-        if let Ok(restored) = session.restored(&mut self.cx.rng) {
-            let request = Request::Void { address: self.cx.address, token, seq, restored };
-            self.cx.send_request(PendingRequest::Void, request);
+        if let Ok(restored) = session.restored(&mut cx.rng) {
+            let request = Request::Void { address: cx.address, token, seq, restored };
+            cx.send_request(PendingRequest::Void, request);
         }
     }
 
     /// Returns when this guest requests that a join be voided.
-    pub(crate) fn take_back_at(&self) -> Option<Timestamp> {
+    pub(crate) fn take_back_at(&self, cx: &Context) -> Option<Timestamp> {
         // A reply that may still admit this guest comes first.
-        let broken = self.rejected.as_ref().filter(|_| self.cx.link.up && self.staged.is_none());
+        let broken = self.rejected.as_ref().filter(|_| cx.link.up && self.staged.is_none());
         broken.and_then(|broken| broken.take_back_at)
     }
 
     /// Requests that a rejected join be voided.
-    pub(crate) fn take_back(&mut self) {
+    pub(crate) fn take_back(&mut self, cx: &mut Context, session: &Session) {
         // The relay accepts this only from a member that has proven the epoch that is to continue.
-        self.cx.link.retry_at = None;
-        self.enter();
-        let (Some(broken), Phase::Inside(session)) = (&mut self.rejected, &self.phase) else {
+        cx.link.retry_at = None;
+        self.enter(cx, session);
+        let Some(broken) = &mut self.rejected else {
             return;
         };
         broken.take_back_at = None;
         let seq = broken.seq;
-        if let (Ok(token), Ok(restored)) =
-            (session.member_token(), session.restored(&mut self.cx.rng))
-        {
+        if let (Ok(token), Ok(restored)) = (session.member_token(), session.restored(&mut cx.rng)) {
             let token = token.clone();
-            let request = Request::Void { address: self.cx.address, token, seq, restored };
-            self.cx.send_request(PendingRequest::TakeBack, request);
+            let request = Request::Void { address: cx.address, token, seq, restored };
+            cx.send_request(PendingRequest::TakeBack, request);
         }
     }
 
-    pub(crate) fn on_void_reply(&mut self, now: Timestamp, result: &Result<Reply, Refusal>) {
-        let Some(broken) = &mut self.rejected else { return };
+    pub(crate) fn on_void_reply(
+        &mut self,
+        cx: &mut Context,
+        result: &Result<Reply, Refusal>,
+    ) -> Result<(), Exit> {
+        let Some(broken) = &mut self.rejected else {
+            return Ok(());
+        };
         match result {
             Ok(_) => {}
             // Usually another member was faster, and the `Voided` event is in flight.
-            Err(Refusal::StaleEpoch { .. }) if broken.unknown => self.rejoin(now),
+            Err(Refusal::StaleEpoch { .. }) if broken.unknown => return Err(Exit::Rejoin),
             Err(refusal) => {
                 broken.unknown |= matches!(refusal, Refusal::StaleEpoch { .. });
-                self.resync(None);
+                self.resync(cx, None);
             }
         }
+        Ok(())
     }
 
     /// Handles the reply to a member's request to void a join.
-    pub(crate) fn on_take_back_reply(&mut self, now: Timestamp, result: &Result<Reply, Refusal>) {
-        let wait = self.cx.random_millis(SPREAD);
+    pub(crate) fn on_take_back_reply(
+        &mut self,
+        cx: &mut Context,
+        session: &Session,
+        result: &Result<Reply, Refusal>,
+    ) -> Result<(), Exit> {
+        let wait = cx.random_millis(SPREAD);
         let Some(broken) = &mut self.rejected else {
-            return;
+            return Ok(());
         };
         match result {
             Err(Refusal::Busy { retry_after }) => {
                 let retry_after = Duration::from_millis(u64::from(*retry_after));
-                broken.take_back_at = Some(now.saturating_add(retry_after + wait));
+                broken.take_back_at = Some(cx.now.saturating_add(retry_after + wait));
             }
             // Members have accepted the join: the room has moved on without this guest.
-            Err(Refusal::Unlawful) if broken.flaw == RejectReason::Garbled => self.rejoin(now),
+            Err(Refusal::Unlawful) if broken.flaw == RejectReason::Garbled => {
+                return Err(Exit::Rejoin);
+            }
             // A member that colludes with the author of the join has kept it: it cannot be voided
             // any more.
             Err(Refusal::Unlawful) if broken.flaw != RejectReason::Unlawful => {
-                self.on_not_admitted(now)
+                return self.on_not_admitted(cx, session);
             }
             // Usually another member was faster, and the `Voided` event is in flight.
             Err(Refusal::StaleEpoch { .. })
                 if broken.flaw != RejectReason::Unlawful && broken.unknown =>
             {
-                self.rejoin(now);
+                return Err(Exit::Rejoin);
             }
             Err(Refusal::StaleEpoch { .. }) => {
                 broken.unknown = true;
-                self.resync(None);
+                self.resync(cx, None);
             }
             // The owner got here without having proven this epoch. If the room is just one epoch
             // ahead, other members may not have moved on past the rejected entry either.
             Err(Refusal::NotAdmitted) if self.progress.as_owner.is_some() => {
-                let next = self.session().map(|session| session.epoch().next());
-                if self.progress.current != next {
-                    return self.rejoin(now);
+                if self.progress.current != Some(session.epoch().next()) {
+                    return Err(Exit::Rejoin);
                 }
-                if let Some(broken) = &mut self.rejected {
-                    broken.needs_owner = true;
-                }
-                self.retry_void(now);
+                broken.needs_owner = true;
+                self.retry_void(cx, session);
             }
             Ok(_) => {
-                self.cx.link.attempts = 0;
-                self.resync(None);
+                cx.link.attempts = 0;
+                self.resync(cx, None);
             }
-            Err(_) => self.resync(None),
+            Err(_) => self.resync(cx, None),
         }
+        Ok(())
     }
 
     /// Handles the void of the entry at `seq`; the room continues in `epoch`.
-    pub(crate) fn on_voided(&mut self, now: Timestamp, seq: Seq, epoch: Epoch) {
+    pub(crate) fn on_voided(
+        &mut self,
+        cx: &mut Context,
+        session: &Session,
+        outbox: &mut Outbox,
+        (seq, epoch): (Seq, Epoch),
+    ) -> Result<(), Exit> {
         self.log.voided(seq);
-        let was_staged = self.on_staged_taken_back(seq);
-        let Some(current) = self.session().map(Session::epoch) else {
-            return;
-        };
-        match &self.rejected {
-            Some(broken) if broken.seq == seq && epoch == current => {
-                self.resume_after_rollback(now)
-            }
-            // The epoch that the staged join began was not proven yet.
-            _ if was_staged && epoch == current => self.resume_after_rollback(now),
+        let was_staged = self.on_staged_voided(seq);
+        let current = session.epoch();
+        // Or the epoch that the staged join began was not proven yet.
+        if epoch == current && (was_staged || self.is_rejected_at(seq)) {
+            self.resume_after_rollback(cx, session, outbox);
+        } else if seq <= self.log.cursor() && epoch < current {
             // An entry that this guest had accepted is gone, and the keys of the epoch before it
             // are erased.
-            _ if seq <= self.log.cursor() && epoch < current => self.on_taken_back(now, seq, epoch),
-            _ if was_staged => self.on_inconsistency(),
+            return Err(self.on_applied_voided(seq, epoch));
+        } else if was_staged {
+            self.on_inconsistency(cx);
+        } else if self.progress.as_owner > Some(epoch) {
             // The epoch that the owner is about to enter with the owner token.
-            _ if self.progress.as_owner > Some(epoch) => {
-                self.progress.admitted = false;
-                self.on_not_admitted(now);
-            }
-            _ => {}
+            self.progress.admitted = false;
+            return self.on_not_admitted(cx, session);
         }
+        Ok(())
     }
 
     /// Handles the void of the entry at `seq`, which this guest has applied or which is its own
     /// join. Members may void a join while only newcomers have acted on it. Anything else would
     /// undo what members have done since, such as a removal.
-    fn on_taken_back(&mut self, now: Timestamp, seq: Seq, epoch: Epoch) {
+    fn on_applied_voided(&mut self, seq: Seq, epoch: Epoch) -> Exit {
         let Some(undone) = self.epoch_history.since(seq) else {
-            return self.end(Ended::DishonestRelay);
+            return Exit::End(Ended::DishonestRelay);
         };
         if self.epoch_history.is_own_join(seq) {
             if self.epoch_history.again() {
-                return self.end(Ended::NotLetIn(crate::room::JoinFailure::TakenBack));
+                return Exit::End(Ended::NotLetIn(JoinFailure::TakenBack));
             }
-            self.rejoin(now);
-            self.left_in = Some(epoch);
-        } else if let Some(context) = undone {
-            // The owner knows of a member that gave the relay false hashes, and may have begun
-            // another epoch already.
-            let any_door = self.correct_hashes_at.is_some();
-            self.rejoin(now);
-            self.left_in = Some(epoch);
-            self.only_door = (!any_door).then_some((epoch, context));
-        } else {
-            self.end(Ended::DishonestRelay);
+            return Exit::RejoinAfterVoid { epoch, context: None };
         }
+        let Some(context) = undone else {
+            return Exit::End(Ended::DishonestRelay);
+        };
+        // The owner knows of a member that gave the relay false hashes, and may have begun another
+        // epoch already.
+        let any_door = self.correct_hashes_at().is_some();
+        Exit::RejoinAfterVoid { epoch, context: (!any_door).then_some(context) }
     }
 
     /// Handles empty sequence numbers in the log. If the rejected entry was among them, it was
     /// voided without this guest receiving the event, since the relay keeps such entries. Another
     /// commit may have followed at once: then the relay is never seen in this guest's epoch again.
-    pub(crate) fn on_voided_unseen(&mut self, now: Timestamp, seqs: &RangeInclusive<Seq>) {
+    pub(crate) fn on_voided_unseen(
+        &mut self,
+        cx: &mut Context,
+        session: &Session,
+        outbox: &mut Outbox,
+        seqs: &RangeInclusive<Seq>,
+    ) {
         if self.rejected.as_ref().is_some_and(|broken| seqs.contains(&broken.seq)) {
-            self.resume_after_rollback(now);
+            self.resume_after_rollback(cx, session, outbox);
         }
     }
 
     /// Resumes after the void of the rejected entry: this guest's epoch continues and is proven
     /// again.
-    fn resume_after_rollback(&mut self, now: Timestamp) {
-        self.on_rolled_back(now);
+    fn resume_after_rollback(&mut self, cx: &mut Context, session: &Session, outbox: &mut Outbox) {
+        self.on_rolled_back(cx, session, outbox);
         self.progress.behind = false;
-        self.cx.link.attempts = 0;
+        cx.link.attempts = 0;
         self.progress.owner_is_done();
         self.progress.entering = None;
-        self.cx.link.retry_at = None;
-        self.outbox.not_stale();
-        self.enter();
+        cx.link.retry_at = None;
+        outbox.not_stale();
+        self.enter(cx, session);
     }
 
     /// Clears the rejected entry: the relay is in this guest's epoch, or the entry can be applied
     /// after all.
-    pub(crate) fn on_rolled_back(&mut self, now: Timestamp) {
+    pub(crate) fn on_rolled_back(
+        &mut self,
+        cx: &mut Context,
+        session: &Session,
+        outbox: &mut Outbox,
+    ) {
         let Some(Rejected { by, kind, .. }) = self.rejected.take() else {
             return;
         };
-        self.cx.emit(RoomEvent::Recovered);
-        let owner =
-            self.session().is_some_and(|session| matches!(session.owner_token(), Ok(Some(_))));
-        if !owner {
+        cx.emit(RoomEvent::Recovered);
+        if !matches!(session.owner_token(), Ok(Some(_))) {
             return;
         }
         if let Some(by) = by {
             // The member could do it again before it is removed by hand.
-            self.outbox.push_first(Job::Change(None, Change::Remove(by)));
-        } else if kind == EntryKind::Join && self.junk_joins.count(now) {
-            self.outbox.push_first(Job::Change(None, Change::ReplaceInvite));
+            outbox.push_first(Job::Change(None, Change::Remove(by)));
+        } else if kind == EntryKind::Join && self.junk_joins.count(cx.now) {
+            outbox.push_first(Job::Change(None, Change::ReplaceInvite));
         }
-    }
-
-    /// Handles a refused token. A commit may have brought the relay a false hash: then the owner
-    /// token still admits the owner to the current epoch, and all other members rejoin through the
-    /// door.
-    pub(crate) fn on_not_admitted(&mut self, now: Timestamp) {
-        let Phase::Inside(session) = &self.phase else { return };
-        // Every entry since then is still in the log, with a margin.
-        let kept =
-            self.in_sync_at.saturating_add(session.settings().policy.handshakes.lifetime() / 2);
-        let owner = session.owner_token().ok().flatten().filter(|_| now < kept);
-        let (Some(token), Ok(restored)) = (owner, session.restored(&mut self.cx.rng)) else {
-            return self.rejoin(now);
-        };
-        self.correct_hashes_at.get_or_insert(now);
-        self.owner_advances += 1;
-        if self.owner_advances > MAX_OWNER_ADVANCES {
-            self.owner_advances = 0;
-            return self.resync(None);
-        }
-        self.progress.synced = false;
-        self.cx.link.retry_at = None;
-        // The sequence number 0 holds nothing to void, and the refusal returns the current epoch.
-        let nothing = Seq::START;
-        let request = Request::Void { address: self.cx.address, token, seq: nothing, restored };
-        self.cx.send_request(PendingRequest::CurrentEpoch, request);
-    }
-
-    /// Handles the room's current epoch, which the owner enters with the owner token.
-    pub(crate) fn on_current_epoch(&mut self, now: Timestamp, result: &Result<Reply, Refusal>) {
-        let Some(epoch) = self.session().map(Session::epoch) else { return };
-        match result {
-            Err(Refusal::StaleEpoch { current })
-                if *current >= epoch && self.progress.in_vain != Some(*current) =>
-            {
-                self.unstage();
-                self.progress.goes_as_owner(Some(*current));
-                self.enter();
-            }
-            Err(Refusal::StaleEpoch { .. } | Refusal::NotAdmitted) => self.rejoin(now),
-            Err(refusal) => self.resync(refusal.retry_after()),
-            Ok(_) => self.on_inconsistency(),
-        }
-    }
-
-    /// Commits a refresh as the owner that was admitted by the owner token only. The commit
-    /// replaces the hashes at the relay, so that members are admitted again. If it is overtaken, it
-    /// is made again.
-    pub(crate) fn correct_hashes(&mut self, now: Timestamp) {
-        if !self.progress.is_owners {
-            // A commit settles joins only over a connection that has shown the owner token.
-            self.progress.goes_as_owner(self.session().map(Session::epoch));
-            self.progress.synced = false;
-            return self.enter();
-        }
-        self.correct_hashes_at = Some(now.saturating_add(CORRECT_HASHES_RETRY));
-        self.outbox.push_first(Job::Change(None, Change::Refresh));
     }
 }

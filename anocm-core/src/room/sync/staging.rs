@@ -6,9 +6,14 @@
 //! continue. So the next epoch is proven first, and the join is merged when the relay admits this
 //! member.
 
-use crate::room::{Machine, phase::Phase, sync::rollback::RejectReason};
+use super::{
+    SyncState,
+    rollback::RejectReason,
+    step::{Exit, Step},
+};
 use crate::{
     id::{Epoch, Seq},
+    room::{context::Context, sending::outbox::Outbox},
     secret::Token,
     session::{Session, StagedJoin},
     time::Timestamp,
@@ -24,95 +29,107 @@ pub(crate) struct Staged {
     join: StagedJoin,
 }
 
-impl Machine {
-    /// Stages the valid join at `seq`: proves the epoch that it begins to the relay. The log is not
-    /// applied any further until the reply arrives.
+impl SyncState {
+    /// Stages the valid join at `seq`, accepted at `accepted`: proves the epoch that it begins to
+    /// the relay. The log is not applied any further until the reply arrives.
     pub(crate) fn stage(
         &mut self,
-        now: Timestamp,
-        seq: Seq,
-        accepted: Timestamp,
+        cx: &mut Context,
+        session: &mut Session,
+        outbox: &mut Outbox,
+        (seq, accepted): (Seq, Timestamp),
         join: StagedJoin,
-    ) {
+    ) -> Result<Step, Exit> {
         if join.member_token().is_none() || self.progress.as_owner >= Some(join.epoch()) {
-            return self.merge(now, seq, join);
+            return self.merge(cx, session, outbox, seq, join);
         }
         self.staged = Some(Box::new(Staged { seq, accepted, join }));
         self.progress.synced = false;
-        self.enter();
+        self.enter(cx, session);
+        Ok(Step::Done)
     }
 
     /// Returns the epoch to be proven to the relay: the session's, the one that a staged join
     /// begins, or the one that the owner is about to enter with the owner token.
-    pub(crate) fn epoch_to_prove(&self) -> Option<Epoch> {
-        let staged = self.staged.as_ref().map(|staged| staged.join.epoch());
-        staged.or_else(|| {
-            let epoch = self.session().map(Session::epoch)?;
-            Some(self.progress.as_owner.map_or(epoch, |as_owner| as_owner.max(epoch)))
-        })
+    pub(crate) fn epoch_to_prove(&self, session: &Session) -> Epoch {
+        if let Some(staged) = &self.staged {
+            return staged.join.epoch();
+        }
+        let epoch = session.epoch();
+        self.progress.as_owner.map_or(epoch, |as_owner| as_owner.max(epoch))
     }
 
     /// Returns the token that proves that epoch: the owner token where the member token was
     /// refused.
-    pub(crate) fn token_to_prove(&self) -> Option<Token> {
+    pub(crate) fn token_to_prove(&self, session: &Session) -> Option<Token> {
         if let Some(staged) = &self.staged {
             return staged.join.member_token().cloned();
         }
-        let session = self.session()?;
         if self.progress.as_owner >= Some(session.epoch()) {
             return session.owner_token().ok().flatten();
         }
         session.member_token().ok().cloned()
     }
 
-    /// Merges the staged join, after the relay has admitted this guest to its epoch. Returns false
-    /// when there is none.
-    pub(crate) fn follow_staged(&mut self, now: Timestamp) -> bool {
+    /// Whether a join is staged.
+    pub(crate) const fn has_staged(&self) -> bool {
+        self.staged.is_some()
+    }
+
+    /// Merges the staged join, if there is one, after the relay has admitted this guest to its
+    /// epoch.
+    pub(crate) fn merge_staged(
+        &mut self,
+        cx: &mut Context,
+        session: &mut Session,
+        outbox: &mut Outbox,
+    ) -> Result<Step, Exit> {
         let Some(staged) = self.staged.take() else {
-            return false;
+            return Ok(Step::Done);
         };
         let Staged { seq, join, .. } = *staged;
-        self.merge(now, seq, join);
-        true
+        self.merge(cx, session, outbox, seq, join)
     }
 
-    fn merge(&mut self, now: Timestamp, seq: Seq, join: StagedJoin) {
-        self.was_overtaken();
-        let Phase::Inside(session) = &mut self.phase else {
-            return;
-        };
+    fn merge(
+        &mut self,
+        cx: &mut Context,
+        session: &mut Session,
+        outbox: &mut Outbox,
+        seq: Seq,
+        join: StagedJoin,
+    ) -> Result<Step, Exit> {
+        outbox.was_overtaken(session);
         let context = session.context();
-        match session.merge_join(join) {
-            Ok(applied) => {
-                self.on_rolled_back(now);
-                self.on_commit_merged(seq, &applied, context);
-                self.on_epoch_change(applied, false);
-            }
-            Err(_) => self.rejoin(now),
-        }
+        let change = session.merge_join(join).map_err(|_| Exit::Rejoin)?;
+        self.on_rolled_back(cx, session, outbox);
+        self.on_epoch_began(cx, session, (seq, context), change, false)
     }
 
-    /// Rejects the staged join, after the relay did not admit this guest to its epoch. Returns
-    /// false when there is none.
-    pub(crate) fn on_staged_not_admitted(&mut self, now: Timestamp) -> bool {
+    /// Handles a refused proof: rejects the staged join, or else the member token was refused.
+    pub(crate) fn on_proof_refused(
+        &mut self,
+        cx: &mut Context,
+        session: &Session,
+    ) -> Result<(), Exit> {
         let Some(staged) = self.staged.take() else {
-            return false;
+            return self.on_not_admitted(cx, session);
         };
         let Staged { seq, accepted, join } = *staged;
         if self.is_rejected_at(seq) {
-            self.resync(None);
+            self.resync(cx, None);
         } else {
             let is_last = self.progress.current == Some(join.epoch());
-            let passed = !is_last && now >= accepted.saturating_add(SETTLES);
+            let passed = !is_last && cx.now >= accepted.saturating_add(SETTLES);
             let flaw = RejectReason::NotAdmitted { passed };
-            self.on_rejected(now, (seq, EntryKind::Join), None, flaw);
+            self.on_rejected(cx, session, (seq, EntryKind::Join), None, flaw);
         }
-        true
+        Ok(())
     }
 
     /// Drops the staged join if it is at `seq` or after it and so was voided. Returns whether it
     /// was.
-    pub(crate) fn on_staged_taken_back(&mut self, seq: Seq) -> bool {
+    pub(crate) fn on_staged_voided(&mut self, seq: Seq) -> bool {
         self.staged.take_if(|staged| staged.seq >= seq).is_some()
     }
 
