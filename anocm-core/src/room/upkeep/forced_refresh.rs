@@ -60,8 +60,12 @@ impl ForcedRefresh {
         self.due = self.commit(now, outbox).err();
     }
 
-    /// Commits only new keys and a new door. At the rate limit, returns when it will be allowed.
+    /// Commits only new keys and a new door, unless such a commit is queued already. At the rate
+    /// limit, returns when it will be allowed.
     pub(crate) fn commit(&mut self, now: Timestamp, outbox: &mut Outbox) -> Result<(), Timestamp> {
+        if outbox.has_refresh() {
+            return Ok(());
+        }
         if let Some(again) = self.last.map(|last| last.saturating_add(EVERY))
             && now < again
         {

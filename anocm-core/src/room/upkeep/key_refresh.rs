@@ -125,3 +125,49 @@ fn first_wait(cx: &mut Context, members: usize) -> Duration {
     let spread = (members as u64).saturating_mul(FIRST_PER_MEMBER);
     Duration::from_millis(FIRST + cx.random_below(spread))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        id::RoomAddress,
+        invite::RelayUrl,
+        rng::FastKeyErasureRng,
+        room::{MachineConfig, sending::outbox::Job},
+        secret::Secret,
+        session::Change,
+    };
+
+    fn context() -> Context {
+        let relay = RelayUrl::parse("http://localhost/").unwrap();
+        let address = RoomAddress::new([0; RoomAddress::LEN]);
+        let rng = FastKeyErasureRng::new(Secret::new([1; 32]));
+        Context::new(relay, address, MachineConfig::default(), rng)
+    }
+
+    #[test]
+    fn a_refresh_that_is_queued_is_not_queued_again() {
+        let (mut cx, mut outbox) = (context(), Outbox::default());
+        let (mut periodic, mut forced) = (KeyRefresh::default(), ForcedRefresh::default());
+        // In the same pass the owner's client corrects the hashes at the relay.
+        outbox.push_first(Job::Change(None, Change::Refresh));
+        periodic.run(&mut cx, 3, (&mut forced, &mut outbox));
+        forced.run(cx.now, &mut outbox);
+        assert_eq!(outbox.waiting(), 1);
+        assert!(periodic.due() > Some(cx.now));
+        assert_eq!(forced.due(), None);
+    }
+
+    #[test]
+    fn two_refreshes_are_some_time_apart() {
+        let (mut cx, mut outbox) = (context(), Outbox::default());
+        let (mut periodic, mut forced) = (KeyRefresh::default(), ForcedRefresh::default());
+        forced.run(cx.now, &mut outbox);
+        assert_eq!(outbox.waiting(), 1);
+        outbox = Outbox::default();
+        cx.now = cx.now.saturating_add(Duration::from_secs(1));
+        periodic.run(&mut cx, 3, (&mut forced, &mut outbox));
+        assert!(outbox.is_idle());
+        assert!(periodic.due() >= Some(Timestamp::ZERO.saturating_add(Duration::from_secs(60))));
+    }
+}
