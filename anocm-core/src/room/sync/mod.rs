@@ -14,17 +14,17 @@
 //! | `rollback`, `epoch_history` | rejected commits and joins; what may be voided |
 //! | `owner_token` | how the owner goes on where member tokens are refused |
 
-pub(crate) mod age_bound;
-pub(crate) mod apply;
-pub(crate) mod catch_up;
-pub(crate) mod confirmation;
-pub(crate) mod counters;
-pub(crate) mod epoch_history;
-pub(crate) mod log;
-pub(crate) mod owner_token;
-pub(crate) mod progress;
-pub(crate) mod rollback;
-pub(crate) mod staging;
+mod age_bound;
+mod apply;
+mod catch_up;
+mod confirmation;
+mod counters;
+mod epoch_history;
+mod log;
+mod owner_token;
+mod progress;
+mod rollback;
+mod staging;
 pub(crate) mod step;
 
 use self::{
@@ -47,10 +47,10 @@ use crate::{
     wire::Reply,
 };
 
-/// The state of following the log.
+/// The state of following the log. Its methods stand in the files that the table above names.
 #[derive(Default)]
 pub(crate) struct SyncState {
-    pub(crate) progress: Progress,
+    progress: Progress,
     log: Log,
     /// A join that is merged once the relay has admitted this guest to the epoch it begins.
     staged: Option<Box<Staged>>,
