@@ -11,7 +11,7 @@
 //! | module | what it decides |
 //! |---|---|
 //! | `machine`, `commands`, `output`, `timers` | the machine's inputs, commands, outputs and timers |
-//! | `admission`, `following`, `effects`, `end` | what concerns the whole room: getting into it, following its log, what an applied entry does, its end |
+//! | `joins`, `following`, `effects`, `end` | what concerns the whole room: getting into it, following its log, what an applied entry does, its end |
 //! | `context`, `link`, `phase` | what all parts share; the connection; whether this guest is in the room |
 //! | `joining` | opening a room, joining and rejoining it |
 //! | `sync` | following the log, and what is done about entries that cannot be applied |
@@ -20,7 +20,6 @@
 //! | `history` | the messages, and when each is wiped |
 //! | `command`, `event`, `config` | the types of the interface |
 
-mod admission;
 mod command;
 mod commands;
 mod config;
@@ -31,6 +30,7 @@ mod event;
 mod following;
 mod history;
 mod joining;
+mod joins;
 mod link;
 mod machine;
 mod output;
