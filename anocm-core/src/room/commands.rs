@@ -1,6 +1,6 @@
 //! Carrying out the guest's commands.
 
-use super::{Command, CommandError, Machine, MessageText, machine::Phase, outbox::Job};
+use super::{Command, CommandError, Machine, MessageText, phase::Phase, sending::outbox::Job};
 use crate::{
     id::{MemberId, MessageId},
     retention::{Retention, RoomRetention},
@@ -23,19 +23,19 @@ impl Machine {
         now: Timestamp,
         command: Command,
     ) -> Result<Option<MessageId>, CommandError> {
-        self.set_now(now);
+        self.cx.now = now;
         match command {
-            Command::Leave => self.leave(now),
+            Command::Leave => self.leave(),
             Command::Typing => self.typing(now)?,
             Command::SetGuestRetention(guest) => {
-                self.guest = guest;
+                self.cx.guest_retention = guest;
                 if let Some(room) = self.session().map(|session| session.settings().retention) {
                     self.history.cut(&room, guest);
                 }
             }
             Command::Close => {
                 self.inside()?.owner_token().ok().flatten().ok_or(CommandError::NotAllowed)?;
-                self.begin_to_close(now);
+                self.upkeep.leave.begin_to_close(now);
             }
             queued => return self.queue_command(now, queued).map(Some),
         }
@@ -53,7 +53,7 @@ impl Machine {
         now: Timestamp,
         command: Command,
     ) -> Result<MessageId, CommandError> {
-        self.set_now(now);
+        self.cx.now = now;
         let id = self.queue(now, command)?;
         self.handle_timeout(now);
         Ok(id)
@@ -61,16 +61,16 @@ impl Machine {
 
     fn queue(&mut self, now: Timestamp, command: Command) -> Result<MessageId, CommandError> {
         self.inside()?;
-        if self.closing {
+        if self.upkeep.leave.is_closing() {
             return Err(CommandError::NotInRoom);
         }
-        if self.rejected.is_some() {
+        if self.sync.is_broken() {
             return Err(CommandError::Broken);
         }
-        if self.outbox.waiting() >= self.config.max_waiting {
+        if self.outbox.waiting() >= self.cx.config.max_waiting {
             return Err(CommandError::QueueFull);
         }
-        let id = self.new_id();
+        let id = self.cx.new_message_id();
         let job = match command {
             Command::Send { text, retention } => {
                 let retention = self.choose(retention)?;
@@ -144,16 +144,25 @@ impl Machine {
 
     fn typing(&mut self, now: Timestamp) -> Result<(), CommandError> {
         let members = self.inside()?.members().len();
-        let free = self.link.synced && self.outbox.is_idle() && self.rejected.is_none();
-        if members > 1 && free && self.presence.may_type(now) {
+        let free = self.sync.is_synced() && self.outbox.is_idle() && !self.sync.is_broken();
+        if members > 1 && free && self.upkeep.presence.may_type(now) {
             self.outbox.push(Job::Typing);
         }
         Ok(())
     }
 
+    /// Leaves the room, with a leave statement if the relay can be reached.
+    fn leave(&mut self) {
+        let can_be_sent = self.session().is_some() && self.cx.link.up && !self.sync.is_broken();
+        let leave = &mut self.upkeep.leave;
+        if let Some(ended) = leave.leave(&self.cx, &mut self.outbox, can_be_sent) {
+            self.end(ended);
+        }
+    }
+
     fn inside(&self) -> Result<&Session, CommandError> {
         match &self.phase {
-            Phase::Inside(session) if !self.leave.is_leaving() => Ok(session),
+            Phase::Inside(session) if !self.upkeep.leave.is_leaving() => Ok(session),
             _ => Err(CommandError::NotInRoom),
         }
     }
@@ -163,7 +172,7 @@ impl Machine {
     }
 
     fn choose(&self, asked: Option<Retention>) -> Result<Retention, CommandError> {
-        Ok(self.inside()?.settings().retention.choose(asked, self.guest))
+        Ok(self.inside()?.settings().retention.choose(asked, self.cx.guest_retention))
     }
 }
 

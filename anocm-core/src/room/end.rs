@@ -1,68 +1,40 @@
 //! The end of the room for this guest.
 
-use std::collections::{HashMap, VecDeque};
-
 use super::{
-    Ended, Machine, RoomEvent,
-    age_bound::AgeBound,
-    counters::SenderCounters,
-    demotion::Demotions,
-    door_check::DoorCheck,
-    epoch_history::EpochHistory,
-    forced_refresh::ForcedRefresh,
+    Ended, Machine,
+    context::PendingRequest,
     history::History,
-    key_refresh::KeyRefresh,
-    leave::LeaveState,
-    log::Log,
-    machine::{PendingRequest, Phase},
-    outbox::Outbox,
-    presence::Presence,
+    phase::Phase,
+    sending::outbox::{GivenUp, Outbox},
+    upkeep::Upkeep,
 };
 use crate::wire::Request;
 
 impl Machine {
     /// Ends the room: wipes everything, and emits the last event.
     pub(super) fn end(&mut self, ended: Ended) {
+        // Nothing is reported of a room that the guest wiped.
+        let unsent = self.outbox.unsent().filter(|_| ended != Ended::Wiped).collect();
+        self.end_with(ended, unsent);
+    }
+
+    /// Does the same, and reports the jobs that were not sent.
+    pub(super) fn end_with(&mut self, ended: Ended, unsent: Vec<GivenUp>) {
         if self.is_over() {
             return;
         }
-        // Messages that were not fetched yet are wiped, too.
-        let wiped = ended == Ended::Wiped;
-        // Use a new buffer: the old one still holds bytes of fetched events.
-        let mut events = std::mem::take(&mut self.events);
-        self.events = events
-            .drain(..)
-            .filter(|event| {
-                !wiped && !matches!(event, RoomEvent::Message(_) | RoomEvent::Custom { .. })
-            })
-            .collect();
-        let unsent: Vec<_> = self.outbox.unsent().filter(|_| !wiped).collect();
-        self.emit_failures(unsent);
-        self.emit(RoomEvent::Ended(ended));
+        self.cx.end(ended, unsent);
         self.phase = Phase::Over;
-        self.ended = Some(ended);
-        self.log = Log::default();
-        self.staged = None;
-        self.age_bound = AgeBound::default();
+        self.sync.end();
         self.outbox = Outbox::default();
-        self.counters = SenderCounters::default();
         self.history = History::default();
-        self.presence = Presence::default();
-        self.leave = LeaveState::default();
-        self.door_check = DoorCheck::default();
-        self.forced_refresh = ForcedRefresh::default();
-        self.key_refresh = KeyRefresh::default();
-        self.demotions = Demotions::default();
-        self.prior_members = Vec::new();
-        self.link.synced = false;
-        self.link.retry_at = None;
-        self.link.working = None;
-        self.rejected = None;
-        self.epoch_history = EpochHistory::default();
-        self.requests = VecDeque::new();
-        self.pending_requests = HashMap::new();
-        if self.link.up && !matches!(ended, Ended::Closed(_) | Ended::NotLetIn(_)) {
-            self.send_request(PendingRequest::Detach, Request::Detach { address: self.address });
+        self.upkeep = Upkeep::default();
+        self.joins.pow.stop();
+        self.cx.link.retry_at = None;
+        self.cx.forget_requests();
+        if self.cx.link.up && !matches!(ended, Ended::Closed(_) | Ended::NotLetIn(_)) {
+            let detach = Request::Detach { address: self.cx.address };
+            self.cx.send_request(PendingRequest::Detach, detach);
         }
     }
 }

@@ -1,148 +1,45 @@
-//! The state machine's inputs and outputs.
-
-use std::collections::{HashMap, VecDeque};
+//! The state machine's inputs.
 
 use rand_core::Rng;
 
 use super::{
-    Ended, MachineConfig, NewRoom, RoomEvent,
-    age_bound::AgeBound,
-    counters::SenderCounters,
-    demotion::Demotions,
-    door_check::DoorCheck,
-    epoch_history::EpochHistory,
-    external_join::ExternalJoin,
-    forced_refresh::ForcedRefresh,
+    Connection, Ended, MachineConfig, NewRoom, RoomEvent,
+    context::{Context, PendingRequest, Ticket},
     history::History,
-    joining::Joining,
-    key_refresh::KeyRefresh,
-    leave::LeaveState,
-    link::LinkState,
-    log::Log,
-    outbox::Outbox,
-    policy_negotiation::PolicyNegotiation,
-    presence::Presence,
-    rollback::{JunkJoins, Rejected},
-    staging::Staged,
+    joining::{
+        attempt::Joining, creating::Creating, external_join::ExternalJoin, state::JoinState,
+    },
+    link::Link,
+    phase::Phase,
+    sending::outbox::Outbox,
+    sync::SyncState,
+    upkeep::Upkeep,
 };
 use crate::{
-    id::{Epoch, MemberId, RoomAddress, Seq},
+    id::RoomAddress,
     invite::{Invite, RelayUrl},
     name::Nickname,
-    retention::GuestRetention,
     rng::FastKeyErasureRng,
     secret::Secret,
-    session::{MemberKey, Newcomer, Session, SessionError},
+    session::{Newcomer, Session, SessionError},
     stack::StackScrubGuard,
     time::Timestamp,
-    wire::{Event, Policy, Posture, Refusal, Reply, Request},
+    wire::{CloseReason, Event, Posture, Refusal, Reply},
 };
 
 /// Most proofs in flight. At this many, a `Lapsed` event does not start another proof: the replies
 /// to the last ones are still outstanding.
 const MAX_PROOFS: usize = 8;
 
-/// Identifies a request of one machine; its reply is passed back under the same ticket.
-pub type Ticket = u32;
-
 /// One guest's view of one room.
 pub struct Machine {
-    pub(super) relay: RelayUrl,
-    pub(super) address: RoomAddress,
-    pub(super) config: MachineConfig,
-    pub(super) rng: FastKeyErasureRng,
+    pub(super) cx: Context,
     pub(super) phase: Phase,
-    pub(super) link: LinkState,
-    pub(super) log: Log,
-    /// A join that is merged once the relay has admitted this guest to the epoch it begins.
-    pub(super) staged: Option<Box<Staged>>,
-    pub(super) age_bound: AgeBound,
+    pub(super) joins: JoinState,
+    pub(super) sync: SyncState,
     pub(super) outbox: Outbox,
-    pub(super) counters: SenderCounters,
     pub(super) history: History,
-    pub(super) presence: Presence,
-    pub(super) leave: LeaveState,
-    pub(super) door_check: DoorCheck,
-    pub(super) forced_refresh: ForcedRefresh,
-    pub(super) key_refresh: KeyRefresh,
-    pub(super) demotions: Demotions,
-    pub(super) guest: GuestRetention,
-    pub(super) rejected: Option<Rejected>,
-    /// The last sequence number of a rejected entry, if the log may be found empty there.
-    pub(super) rolled_back_at: Option<Seq>,
-    pub(super) junk_joins: JunkJoins,
-    pub(super) epoch_history: EpochHistory,
-    /// When this guest was last in sync with the room.
-    pub(super) in_sync_at: Timestamp,
-    /// How often the owner has entered an epoch with the owner token since then.
-    pub(super) owner_advances: u32,
-    /// Set while the hashes that the relay has of the room may be false: when the owner's next
-    /// commit, which corrects them, is due.
-    pub(super) correct_hashes_at: Option<Timestamp>,
-    /// Why the room ended.
-    pub(super) ended: Option<Ended>,
-    /// The owner has requested the end of the room.
-    pub(super) closing: bool,
-    pub(super) confirmed: bool,
-    /// The members that were in the room when this guest joined. A message of one of them confirms
-    /// this guest.
-    pub(super) prior_members: Vec<MemberId>,
-    pub(super) inconsistency_reported: bool,
-    /// How often the relay has required proof of work since this guest was last in the room.
-    pub(super) pow_attempts: u32,
-    /// How often the relay did not know the link since this guest was last in the room.
-    pub(super) refused_links: u32,
-    /// Sequence numbers found empty while catching up.
-    pub(super) missed: u64,
-    /// The epoch in which this guest last had to rejoin through the door.
-    pub(super) left_in: Option<Epoch>,
-    /// The room's owner, which never changes.
-    pub(super) owner: Option<MemberKey>,
-    /// The only door through which this guest rejoins: its epoch, and the context of that epoch.
-    pub(super) only_door: Option<(Epoch, [u8; 32])>,
-    /// When this guest last rejoined through the door, and how often in a row.
-    pub(super) rejoined: Option<(Timestamp, u32)>,
-    /// Requests in flight, and when each was sent.
-    pub(super) pending_requests: HashMap<Ticket, (PendingRequest, Timestamp)>,
-    /// The time of the input that is being processed.
-    pub(super) now: Timestamp,
-    next_ticket: Ticket,
-    /// The policy the room is opened with, if that is less than was requested.
-    pub(super) granted_policy: Option<Policy>,
-    pub(super) requests: VecDeque<(Ticket, Request)>,
-    pub(super) events: VecDeque<RoomEvent>,
-}
-
-pub(super) enum Phase {
-    /// Not in the room yet, or rejoining.
-    Joining(Box<Joining>),
-    /// In the room.
-    Inside(Box<Session>),
-    Over,
-}
-
-/// The kind of request that a ticket stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum PendingRequest {
-    Create,
-    Look,
-    /// A look at the door by a member.
-    Inspect(Epoch),
-    /// A join that begins this epoch.
-    Join(Epoch),
-    Enter(Epoch),
-    Read,
-    Append,
-    Void,
-    /// A member's request to void a join.
-    TakeBack,
-    /// A request for the room's current epoch.
-    CurrentEpoch,
-    /// A proof with the owner token, while rejoining.
-    Prove,
-    Close,
-    Detach,
-    Work,
+    pub(super) upkeep: Upkeep,
 }
 
 impl Machine {
@@ -167,8 +64,8 @@ impl Machine {
         let nickname = &new.nickname;
         let (session, genesis) =
             Session::create(address, &secret, new.policy(), new.retention, nickname, &mut rng)?;
-        let entrance = Joining::creating(session, genesis, PolicyNegotiation::new(new.clone()));
-        Ok(Self::new(relay, address, config, rng, entrance))
+        let joining = Joining::Creating(Creating::new(session, genesis, new.clone()));
+        Ok(Self::new(Context::new(relay, address, config, rng), joining))
     }
 
     /// Creates a machine that joins a room through its door.
@@ -181,133 +78,181 @@ impl Machine {
     ) -> Self {
         let rng = FastKeyErasureRng::new(seed);
         let newcomer = Newcomer::New(nickname);
-        let entrance = Joining::External(ExternalJoin::new(invite.secret().clone(), newcomer));
-        Self::new(invite.relay().clone(), *invite.address(), config, rng, entrance)
+        let joining = Joining::External(ExternalJoin::new(invite.secret().clone(), newcomer));
+        Self::new(Context::new(invite.relay().clone(), *invite.address(), config, rng), joining)
     }
 
-    fn new(
-        relay: RelayUrl,
-        address: RoomAddress,
-        config: MachineConfig,
-        rng: FastKeyErasureRng,
-        entrance: Joining,
-    ) -> Self {
+    fn new(cx: Context, joining: Joining) -> Self {
         Self {
-            relay,
-            address,
-            config,
-            rng,
-            phase: Phase::Joining(Box::new(entrance)),
-            link: LinkState::down(Posture::Unknown),
-            log: Log::default(),
-            staged: None,
-            age_bound: AgeBound::default(),
+            cx,
+            phase: Phase::Joining(Box::new(joining)),
+            joins: JoinState::default(),
+            sync: SyncState::default(),
             outbox: Outbox::default(),
-            counters: SenderCounters::default(),
             history: History::default(),
-            presence: Presence::default(),
-            leave: LeaveState::default(),
-            door_check: DoorCheck::default(),
-            forced_refresh: ForcedRefresh::default(),
-            key_refresh: KeyRefresh::default(),
-            demotions: Demotions::default(),
-            guest: GuestRetention::default(),
-            rejected: None,
-            rolled_back_at: None,
-            junk_joins: JunkJoins::default(),
-            epoch_history: EpochHistory::default(),
-            in_sync_at: Timestamp::ZERO,
-            owner_advances: 0,
-            correct_hashes_at: None,
-            ended: None,
-            closing: false,
-            confirmed: false,
-            prior_members: Vec::new(),
-            inconsistency_reported: false,
-            pow_attempts: 0,
-            refused_links: 0,
-            missed: 0,
-            left_in: None,
-            owner: None,
-            only_door: None,
-            rejoined: None,
-            pending_requests: HashMap::new(),
-            now: Timestamp::ZERO,
-            next_ticket: 0,
-            granted_policy: None,
-            requests: VecDeque::new(),
-            events: VecDeque::new(),
+            upkeep: Upkeep::default(),
         }
     }
 
     /// Handles the reply to the request of `ticket`.
     pub fn handle_reply(&mut self, now: Timestamp, ticket: Ticket, result: Result<Reply, Refusal>) {
         let _swept = StackScrubGuard;
-        self.set_now(now);
-        let Some((asked, at)) = self.pending_requests.remove(&ticket) else {
+        self.cx.now = now;
+        let Some((asked, at)) = self.cx.take_pending(ticket) else {
             return;
         };
         if let Ok(reply) = &result {
-            self.note_head(reply, at);
+            self.sync.note_reply(reply, at);
         }
         if matches!(result, Err(Refusal::NoSuchRoom)) && !self.expects_no_room(asked) {
             // The event with the reason may be in flight: a proof, sent after that, decides.
-            if matches!(self.phase, Phase::Inside(_)) && !matches!(asked, PendingRequest::Enter(_))
-            {
-                return self.resync(now, None);
+            if self.is_inside() && !matches!(asked, PendingRequest::Enter(_)) {
+                return self.sync.resync(&mut self.cx, None);
             }
             return self.on_no_such_room();
         }
-        match (asked, result) {
-            (PendingRequest::Create, result) => self.on_created(now, result),
-            (PendingRequest::Look, result) => self.on_door(now, result),
-            (PendingRequest::Inspect(epoch), result) => self.on_door_inspected(now, epoch, &result),
-            (PendingRequest::Join(epoch), result) => self.on_joined(now, epoch, result),
-            (PendingRequest::Enter(epoch), result) => self.on_entered(now, ticket, epoch, result),
-            (PendingRequest::Read, result) => self.on_page(now, result),
-            (PendingRequest::Append, result) => self.on_appended(now, ticket, result),
-            (PendingRequest::Void, result) => self.on_void_reply(now, &result),
-            (PendingRequest::TakeBack, result) => self.on_take_back_reply(now, &result),
-            (PendingRequest::CurrentEpoch, result) => self.on_current_epoch(now, &result),
-            (PendingRequest::Close, result) => self.on_closed(now, &result),
+        match asked {
+            PendingRequest::Create | PendingRequest::Look | PendingRequest::Join(_) => {
+                self.on_joining_reply(asked, result);
+            }
+            PendingRequest::Inspect(epoch) => self.on_door_inspected(epoch, &result),
+            PendingRequest::Enter(epoch) => self.on_entered(ticket, epoch, result),
+            PendingRequest::Read => self.on_page(result),
+            PendingRequest::Append => self.on_appended(ticket, result),
+            PendingRequest::Void | PendingRequest::TakeBack | PendingRequest::CurrentEpoch => {
+                self.on_void_reply(asked, &result);
+            }
+            PendingRequest::Close => self.on_closed(&result),
             // If the proof of work is not accepted, the request that needed it is refused again.
-            (PendingRequest::Detach | PendingRequest::Work | PendingRequest::Prove, _) => {}
+            PendingRequest::Detach | PendingRequest::Work | PendingRequest::Prove => {}
         }
-        self.proceed(now);
+        self.proceed();
     }
 
     /// Handles an event that the relay sends without a request. Ignores events of other rooms.
     pub fn handle_event(&mut self, now: Timestamp, event: Event) {
         let _swept = StackScrubGuard;
-        self.set_now(now);
-        if event.address().is_some_and(|address| *address != self.address) {
+        self.cx.now = now;
+        if event.address().is_some_and(|address| *address != self.cx.address) {
             return;
         }
         match event {
-            Event::Entry { item, .. } => self.on_entry(now, item),
-            Event::Voided { seq, epoch, .. } => self.on_voided(now, seq, epoch),
-            // The replies to these proofs are in flight.
-            Event::Lapsed { .. } if self.pending_proofs() >= MAX_PROOFS => {}
-            Event::Lapsed { .. } => {
-                self.link.entering = None;
-                self.link.synced = false;
-                self.enter();
-            }
+            Event::Entry { item, .. } => self.on_entry(item),
+            Event::Voided { seq, epoch, .. } => self.on_voided(seq, epoch),
+            Event::Lapsed { .. } => self.on_lapsed(),
             Event::Lagging { .. } => {
-                self.link.lagging = self.link.reading;
-                self.read();
+                self.sync.on_lagging();
+                if self.is_inside() {
+                    self.sync.read(&mut self.cx);
+                }
             }
             Event::Closed { reason, .. } => self.end(Ended::Closed(reason)),
-            Event::GoingAway { rooms_end: true } => {
-                self.end(Ended::Closed(crate::wire::CloseReason::Gone));
-            }
+            Event::GoingAway { rooms_end: true } => self.end(Ended::Closed(CloseReason::Gone)),
             Event::GoingAway { .. } => {}
             Event::Posture(posture) => {
-                self.link.posture = posture;
-                self.emit(RoomEvent::Posture(posture));
+                self.cx.link.posture = posture;
+                self.cx.emit(RoomEvent::Posture(posture));
             }
         }
-        self.proceed(now);
+        self.proceed();
+    }
+
+    fn on_lapsed(&mut self) {
+        let proofs = self.cx.pending().filter(|asked| matches!(asked, PendingRequest::Enter(_)));
+        // The replies to these proofs are in flight.
+        if proofs.count() < MAX_PROOFS {
+            self.sync.on_lapsed();
+            self.enter();
+        }
+    }
+
+    /// Handles a connection that is up and has completed its hello; `posture` is the relay's
+    /// statement.
+    pub fn connected(&mut self, now: Timestamp, posture: Posture) {
+        self.cx.now = now;
+        self.disconnected_quietly();
+        self.cx.link = Link::up(posture);
+        self.cx.emit(RoomEvent::Posture(posture));
+        self.cx.emit_connection(Connection::CatchingUp);
+        match self.phase {
+            Phase::Joining(_) => self.advance_joining(),
+            Phase::Inside(_) => {
+                self.enter();
+                self.request_close();
+            }
+            Phase::Over => {}
+        }
+    }
+
+    /// Handles the loss of the connection. The outcome of requests in flight is unknown.
+    pub fn disconnected(&mut self, now: Timestamp) {
+        self.disconnected_quietly();
+        self.cx.emit_connection(Connection::Connecting);
+        if self.upkeep.leave.is_leaving() && !self.upkeep.leave.is_closing() {
+            self.end(Ended::Left);
+        }
+        self.handle_timeout(now);
+    }
+
+    /// Sets the connection state shown in the [`RoomView`](super::RoomView), while the driver waits
+    /// for its next attempt.
+    pub fn set_connection(&mut self, connection: Connection) {
+        self.cx.emit_connection(connection);
+    }
+
+    fn disconnected_quietly(&mut self) {
+        self.sync.on_disconnected();
+        self.cx.forget_requests();
+        let Link { shown, posture, .. } = self.cx.link;
+        self.cx.link = Link { shown, ..Link::down(posture) };
+        self.joins.pow.stop();
+        self.outbox.outcome_unknown();
+        if let Phase::Joining(joining) = &mut self.phase {
+            joining.outcome_unknown();
+        }
+    }
+
+    /// Runs after each input: updates the sync state, and sends what is due.
+    pub(super) fn proceed(&mut self) {
+        if !self.is_inside() {
+            return;
+        }
+        if !self.cx.link.up {
+            // The wait for a refresh is paused while this guest is offline.
+            return self.pause_key_refresh();
+        }
+        self.request_close();
+        if let Phase::Inside(session) = &self.phase {
+            self.sync.update(&mut self.cx, session);
+        }
+        if self.sync.is_synced() && self.outbox.is_idle() {
+            self.cx.link.attempts = 0;
+        }
+        self.pause_key_refresh();
+        self.run_upkeep();
+        let in_sync = self.may_act();
+        self.upkeep.key_refresh.resume(self.cx.now, in_sync);
+        self.send_next();
+    }
+
+    fn pause_key_refresh(&mut self) {
+        let (members, in_sync) = (self.members(), self.may_act());
+        self.upkeep.key_refresh.pause(&mut self.cx, members, in_sync);
+    }
+
+    /// Sends the next job, if the room is in sync.
+    fn send_next(&mut self) {
+        if !self.sync.is_synced() || self.sync.is_broken() || self.cx.link.retry_at.is_some() {
+            return;
+        }
+        if let Phase::Inside(session) = &mut self.phase {
+            self.outbox.send_next(&mut self.cx, session);
+        }
+    }
+
+    /// Whether this guest is in sync with the room, so that it may act on its own timers.
+    pub(super) fn may_act(&self) -> bool {
+        self.sync.is_synced() && !self.sync.is_broken() && !self.upkeep.leave.is_leaving()
     }
 
     pub(super) fn session(&self) -> Option<&Session> {
@@ -317,15 +262,8 @@ impl Machine {
         }
     }
 
-    pub(super) fn send_request(&mut self, asked: PendingRequest, request: Request) -> Ticket {
-        self.next_ticket = self.next_ticket.wrapping_add(1);
-        self.pending_requests.insert(self.next_ticket, (asked, self.now));
-        self.requests.push_back((self.next_ticket, request));
-        self.next_ticket
-    }
-
-    /// Returns a random whole number below `bound`, which must not be zero.
-    pub(super) fn random_below(&mut self, bound: u64) -> u64 {
-        self.rng.next_u64() % bound.max(1)
+    /// Returns the number of members; one while this guest is not in the room.
+    pub(super) fn members(&self) -> usize {
+        self.session().map_or(1, |session| session.members().len())
     }
 }

@@ -4,67 +4,49 @@
 //! **The rule: after every input, drain [`Machine::poll_request`] and [`Machine::poll_event`],
 //! and call [`Machine::handle_timeout`] when [`Machine::poll_timeout`] has come.**
 //!
-//! | file | what it decides |
+//! [`Machine`] coordinates parts that own their state. A part takes a `Context` (relay, time, random
+//! numbers, queues of requests and events), and what else it needs by name: the session, the outbox.
+//! It does what concerns its own state, and returns what concerns the whole room, such as its end.
+//!
+//! | module | what it decides |
 //! |---|---|
-//! | `machine`, `link`, `output`, `end` | inputs, the connection, outputs, the end of the room |
+//! | `machine`, `commands`, `output`, `timers` | the machine's inputs, commands, outputs and timers |
+//! | `joins`, `following`, `effects`, `end` | what concerns the whole room: getting into it, following its log, what an applied entry does, its end |
+//! | `context`, `link`, `phase` | what all parts share; the connection; whether this guest is in the room |
 //! | `joining` | opening a room, joining and rejoining it |
-//! | `policy_negotiation` | the room's policy where the relay allows less than was requested |
-//! | `external_join` | at the door: looking, joining, overtaken joins |
-//! | `pow` | the proof of work that a relay under load requires |
-//! | `log` | log order: which entry is next, what is missing |
-//! | `age_bound` | how old an entry can be, whatever age is claimed |
-//! | `catch_up` | proving an epoch, catching up |
-//! | `apply` | applying an entry at its sequence number |
-//! | `staging` | joins, which are merged when the epoch that they begin is proven |
-//! | `outbox`, `sending` | the jobs that wait to be sent, and the one append in flight |
-//! | `rollback`, `epoch_history` | rejected commits and joins; what may be voided |
-//! | `forced_refresh` | fresh keys after a member has broken a ratchet or the door |
-//! | `key_refresh` | periodic refresh of this guest's own keys |
-//! | `demotion` | demoting moderators that left |
-//! | `door_check` | whether newcomers can get in |
-//! | `leave` | leaving, and committing the leaves of others |
-//! | `timers` | when each timer is due, and what is done then |
-//! | `counters` | message counters: repeats and gaps |
+//! | `sync` | following the log, and what is done about entries that cannot be applied |
+//! | `sending` | the jobs that wait to be sent, and the one append in flight |
+//! | `upkeep` | what a client does by itself on timers: presence, leaves, doors, fresh keys |
 //! | `history` | the messages, and when each is wiped |
-//! | `presence` | which members are here or typing |
+//! | `command`, `event`, `config` | the types of the interface |
 
-mod age_bound;
-mod apply;
-mod catch_up;
 mod command;
 mod commands;
 mod config;
-mod counters;
-mod demotion;
-mod door_check;
+mod context;
+mod effects;
 mod end;
-mod epoch_history;
 mod event;
-mod external_join;
-mod forced_refresh;
+mod following;
 mod history;
 mod joining;
-mod key_refresh;
-mod leave;
+mod joins;
 mod link;
-mod log;
 mod machine;
-mod outbox;
 mod output;
-mod policy_negotiation;
-mod pow;
-mod presence;
-mod rollback;
+mod phase;
 mod sending;
-mod staging;
+mod sync;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod upkeep;
 
 pub use command::{Command, CommandError, NewRoom, SendFailure};
 pub use config::MachineConfig;
+pub use context::Ticket;
 pub use event::{Connection, Ended, JoinFailure, Message, RoomEvent, RoomView, Trouble};
-pub use machine::{Machine, Ticket};
+pub use machine::Machine;
 
 pub use crate::{
     id::MemberKey,

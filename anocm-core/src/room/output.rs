@@ -2,13 +2,9 @@
 
 use std::fmt;
 
-use super::{
-    Ended, Machine, Message, RoomEvent, RoomView, Trouble,
-    machine::{Phase, Ticket},
-    outbox::GivenUp,
-};
+use super::{Ended, Machine, Message, RoomEvent, RoomView, context::Ticket, phase::Phase};
 use crate::{
-    id::{Epoch, MessageId, RoomAddress},
+    id::{Epoch, RoomAddress},
     invite::Invite,
     retention::RoomRetention,
     session::Session,
@@ -22,25 +18,25 @@ const MAX_EVENTS: usize = 1_024;
 impl Machine {
     /// Returns the next request for the relay.
     pub fn poll_request(&mut self) -> Option<(Ticket, Request)> {
-        self.requests.pop_front()
+        self.cx.poll_request()
     }
 
     /// Returns the next event for the guest.
     pub fn poll_event(&mut self) -> Option<RoomEvent> {
-        self.events.pop_front()
+        self.cx.poll_event()
     }
 
     /// Whether an event is queued.
     #[must_use]
     pub fn has_events(&self) -> bool {
-        !self.events.is_empty()
+        self.cx.queued_events() > 0
     }
 
     /// Backpressure: whether few enough events are queued to accept more input. Otherwise the
     /// driver stops reading from the connection.
     #[must_use]
     pub fn has_room_for_events(&self) -> bool {
-        self.events.len() < MAX_EVENTS
+        self.cx.queued_events() < MAX_EVENTS
     }
 
     /// Wipes everything of this room at once.
@@ -51,20 +47,15 @@ impl Machine {
 
     /// Wipes everything of this room, and reports what was not sent. For a program that exits.
     pub fn shut_down(&mut self) {
-        let unsent: Vec<_> = self.outbox.unsent().collect();
-        let was_over = self.is_over();
-        self.wipe();
-        if !was_over && let Some(ended) = self.events.pop_back() {
-            let not_sent = unsent.into_iter().map(|(id, why)| RoomEvent::NotSent { id, why });
-            self.events.extend(not_sent.chain([ended]));
-        }
+        let unsent = self.outbox.unsent().collect();
+        self.end_with(Ended::Wiped, unsent);
     }
 
     /// Whether a command of the guest still has to reach the relay: a message, a change, a leave,
     /// or the end of the room.
     #[must_use]
     pub fn has_last_words(&self) -> bool {
-        let leaves = self.leave.is_leaving() || self.closing;
+        let leaves = self.upkeep.leave.is_leaving() || self.upkeep.leave.is_closing();
         !self.is_over() && (leaves || self.outbox.unsent().next().is_some())
     }
 
@@ -83,13 +74,13 @@ impl Machine {
     /// Returns why the room is over for this guest; `None` while it is not.
     #[must_use]
     pub const fn ended(&self) -> Option<Ended> {
-        self.ended
+        self.cx.ended()
     }
 
     /// Returns the room's address.
     #[must_use]
     pub const fn address(&self) -> &RoomAddress {
-        &self.address
+        &self.cx.address
     }
 
     /// Returns the messages that are still kept, in order.
@@ -102,54 +93,24 @@ impl Machine {
     pub fn view(&self) -> RoomView {
         let session = self.session();
         let invite = session.map(|session| {
-            Invite::new(self.relay.clone(), self.address, session.invite_secret().clone())
+            Invite::new(self.cx.relay.clone(), self.cx.address, session.invite_secret().clone())
         });
         RoomView {
-            connection: self.link.shown,
+            connection: self.cx.link.shown,
             invite,
             me: session.map(Session::me),
             members: session.map(|session| session.members().to_vec()).unwrap_or_default(),
-            here: self.presence.here().copied().chain(session.map(Session::me)).collect(),
+            here: self.upkeep.presence.here().copied().chain(session.map(Session::me)).collect(),
             epoch: session.map_or(Epoch::FIRST, Session::epoch),
             safety: session.and_then(|session| session.safety_code().ok().cloned()),
             retention: session
                 .map_or_else(RoomRetention::default, |session| session.settings().retention),
-            guest_retention: self.guest,
-            confirmed: self.confirmed,
-            broken: self.rejected.is_some(),
+            guest_retention: self.cx.guest_retention,
+            confirmed: self.sync.is_confirmed(),
+            broken: self.sync.is_broken(),
             waiting: self.outbox.waiting(),
-            posture: self.link.posture,
-            ended: self.ended,
-        }
-    }
-
-    pub(super) fn emit(&mut self, event: RoomEvent) {
-        if !self.is_over() {
-            self.events.push_back(event);
-        }
-    }
-
-    pub(super) fn emit_failures(&mut self, given_up: impl IntoIterator<Item = GivenUp>) {
-        for (id, why) in given_up {
-            self.emit(RoomEvent::NotSent { id, why });
-        }
-    }
-
-    /// Reports a message that was wiped from the history. If its event is still queued, the message
-    /// was never on a screen: that event is dropped instead.
-    pub(super) fn emit_expired(&mut self, id: MessageId) {
-        let waiting = self.events.len();
-        self.events
-            .retain(|event| !matches!(event, RoomEvent::Message(message) if message.id == id));
-        if self.events.len() == waiting {
-            self.emit(RoomEvent::Expired { id });
-        }
-    }
-
-    /// Reports once that the relay contradicts itself.
-    pub(super) fn report_inconsistency(&mut self) {
-        if !std::mem::replace(&mut self.inconsistency_reported, true) {
-            self.emit(RoomEvent::Trouble(Trouble::DishonestRelay));
+            posture: self.cx.link.posture,
+            ended: self.cx.ended(),
         }
     }
 }

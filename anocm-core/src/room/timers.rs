@@ -3,7 +3,7 @@
 //! One table for both, so that the next deadline and what happens at it cannot disagree. A timer
 //! whose deadline is `None` is stopped, or must not run in the current state.
 
-use super::{Ended, Machine, RoomEvent, machine::Phase, outbox::Job, pow::PowSearch};
+use super::{Ended, Machine, RoomEvent, phase::Phase, sending::outbox::Job, upkeep::Upkeep};
 use crate::{stack::StackScrubGuard, time::Timestamp};
 
 /// A timer of a room.
@@ -73,9 +73,9 @@ impl Machine {
     /// Handles the passing of time: runs all timers that are due.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         let _scrub = StackScrubGuard;
-        self.set_now(now);
-        self.run_due(now, Timer::TIMEOUTS);
-        self.proceed(now);
+        self.cx.now = now;
+        self.run_due(Timer::TIMEOUTS);
+        self.proceed();
     }
 
     /// Returns when [`handle_timeout`](Self::handle_timeout) is to be called next.
@@ -86,100 +86,119 @@ impl Machine {
     }
 
     /// Runs the upkeep that is due.
-    pub(super) fn run_upkeep(&mut self, now: Timestamp) {
-        self.run_due(now, Timer::UPKEEP);
+    pub(super) fn run_upkeep(&mut self) {
+        self.run_due(Timer::UPKEEP);
     }
 
-    fn run_due(&mut self, now: Timestamp, timers: impl IntoIterator<Item = Timer>) {
+    fn run_due(&mut self, timers: impl IntoIterator<Item = Timer>) {
         for timer in timers {
-            if self.deadline(timer).is_some_and(|deadline| deadline <= now) {
-                self.run(now, timer);
+            if self.deadline(timer).is_some_and(|deadline| deadline <= self.cx.now) {
+                self.run(timer);
             }
         }
-    }
-
-    /// Whether this guest is in sync with the room, so that it may act on its own timers.
-    pub(super) fn may_act(&self) -> bool {
-        self.link.synced && self.rejected.is_none() && !self.leave.is_leaving()
     }
 
     fn deadline(&self, timer: Timer) -> Option<Timestamp> {
         let acts = self.may_act();
         match timer {
             Timer::MessageExpiry => self.history.deadline(),
-            Timer::LogExpiry => self.log.deadline(),
+            Timer::LogExpiry => self.sync.log_deadline(),
             Timer::Outbox => self.outbox.deadline(),
-            Timer::Silence => self.presence.silence_due(),
-            Timer::Flush => self.leave.flush_deadline(),
-            Timer::LeaveTimeout => self.leave.leave_deadline(),
-            Timer::Pow => self.link.working.as_ref().map(PowSearch::due),
-            Timer::Retry => self.link.retry_at,
+            Timer::Silence => self.upkeep.presence.silence_due(),
+            Timer::Flush => self.upkeep.leave.flush_deadline(),
+            Timer::LeaveTimeout => self.upkeep.leave.leave_deadline(),
+            Timer::Pow => self.joins.pow.due(),
+            Timer::Retry => self.cx.link.retry_at,
             Timer::CorrectHashes => {
-                self.correct_hashes_at.filter(|_| acts && !self.outbox.has_refresh())
+                self.sync.correct_hashes_at().filter(|_| acts && !self.outbox.has_refresh())
             }
-            Timer::TakeBack => self.take_back_at(),
-            Timer::CommitLeaves => self.leave.commit_due().filter(|_| acts),
-            Timer::DoorCheck => self.door_check.due().filter(|_| acts),
-            Timer::ForcedRefresh => self.forced_refresh.due().filter(|_| acts),
-            Timer::KeyRefresh => self.key_refresh.due().filter(|_| acts),
-            Timer::Demotion => self.demotions.due().filter(|_| acts),
+            Timer::TakeBack => self.sync.take_back_at(&self.cx),
+            Timer::CommitLeaves => self.upkeep.leave.commit_due().filter(|_| acts),
+            Timer::DoorCheck => self.upkeep.door_check.due().filter(|_| acts),
+            Timer::ForcedRefresh => self.upkeep.forced_refresh.due().filter(|_| acts),
+            Timer::KeyRefresh => self.upkeep.key_refresh.due().filter(|_| acts),
+            Timer::Demotion => self.upkeep.demotions.due().filter(|_| acts),
             Timer::Heartbeat => {
-                let speaks = acts && self.config.presence && self.outbox.is_idle();
-                let members = self.session().map_or(0, |session| session.members().len());
-                self.presence.heartbeat_due(members).filter(|_| speaks)
+                let speaks = acts && self.cx.config.presence && self.outbox.is_idle();
+                self.upkeep.presence.heartbeat_due(self.members()).filter(|_| speaks)
             }
         }
     }
 
-    fn run(&mut self, now: Timestamp, timer: Timer) {
+    fn run(&mut self, timer: Timer) {
+        let now = self.cx.now;
         match timer {
             Timer::MessageExpiry => {
                 for id in self.history.expire(now) {
-                    self.emit_expired(id);
+                    self.cx.emit_expired(id);
                 }
             }
-            Timer::LogExpiry => self.log.expire(now),
+            Timer::LogExpiry => self.sync.expire_log(now),
             Timer::Outbox => {
                 let expired = self.outbox.expire(now);
-                self.emit_failures(expired);
-                if self.outbox.is_overdue(now) && self.link.up {
-                    self.resync(now, None);
+                self.cx.emit_failures(expired);
+                if self.outbox.is_overdue(now) && self.cx.link.up {
+                    self.sync.resync(&mut self.cx, None);
                 }
             }
             Timer::Silence => {
-                for member in self.presence.take_silent(now) {
-                    self.emit(RoomEvent::Presence { member, here: false });
+                for member in self.upkeep.presence.take_silent(now) {
+                    self.cx.emit(RoomEvent::Presence { member, here: false });
                 }
             }
-            Timer::Flush => self.leave.stop_flushing(),
+            Timer::Flush => self.upkeep.leave.stop_flushing(),
             Timer::LeaveTimeout => self.end(Ended::Left),
-            Timer::Pow => self.continue_pow(now),
+            Timer::Pow => self.continue_pow(),
             Timer::Retry => self.retry(),
-            Timer::CorrectHashes => self.correct_hashes(now),
+            Timer::CorrectHashes => self.correct_hashes(),
             Timer::TakeBack => self.take_back(),
-            Timer::CommitLeaves => self.commit_leaves(now),
+            Timer::CommitLeaves => self.upkeep.leave.commit(now, &mut self.outbox),
             Timer::DoorCheck => self.check_door(),
-            Timer::ForcedRefresh => self.forced_refresh_due(now),
-            Timer::KeyRefresh => self.refresh(now),
-            Timer::Demotion => self.demote(now),
-            Timer::Heartbeat => self.send_heartbeat(now),
+            Timer::ForcedRefresh => self.upkeep.forced_refresh.run(now, &mut self.outbox),
+            Timer::KeyRefresh => self.refresh_keys(),
+            Timer::Demotion => self.upkeep.demotions.run(now, &mut self.outbox),
+            Timer::Heartbeat => self.send_heartbeat(),
         }
     }
 
     /// Tries again what the relay refused, or could not do.
     fn retry(&mut self) {
-        self.link.retry_at = None;
-        if self.link.up && matches!(self.phase, Phase::Joining(_)) {
+        self.cx.link.retry_at = None;
+        if self.cx.link.up && matches!(self.phase, Phase::Joining(_)) {
             self.advance_joining();
         }
-        if self.link.up && self.link.entering.is_none() {
+        if self.cx.link.up && self.sync.is_unproven() {
             self.enter();
         }
     }
 
-    fn send_heartbeat(&mut self, now: Timestamp) {
-        self.presence.sent(now);
-        if self.session().is_some_and(|session| session.members().len() > 1) {
+    fn correct_hashes(&mut self) {
+        if let Phase::Inside(session) = &self.phase {
+            self.sync.correct_hashes(&mut self.cx, session, &mut self.outbox);
+        }
+    }
+
+    fn take_back(&mut self) {
+        if let Phase::Inside(session) = &self.phase {
+            self.sync.take_back(&mut self.cx, session);
+        }
+    }
+
+    fn check_door(&mut self) {
+        if let Phase::Inside(session) = &self.phase {
+            self.upkeep.door_check.look(&mut self.cx, session);
+        }
+    }
+
+    fn refresh_keys(&mut self) {
+        let members = self.members();
+        let Upkeep { key_refresh, forced_refresh, .. } = &mut self.upkeep;
+        key_refresh.run(&mut self.cx, members, (forced_refresh, &mut self.outbox));
+    }
+
+    fn send_heartbeat(&mut self) {
+        self.upkeep.presence.sent(self.cx.now);
+        if self.members() > 1 {
             self.outbox.push(Job::Here);
         }
     }

@@ -106,7 +106,7 @@ fn a_commit_of_ones_own_is_as_good() {
 
 /// Advances to the second at which this guest's refresh is due, at most a minute away.
 fn pass_until_due(bench: &mut Bench, who: usize) {
-    let due = bench[who].machine.key_refresh.due().unwrap();
+    let due = bench[who].machine.upkeep.key_refresh.due().unwrap();
     let left = due.saturating_duration_since(bench.now).as_secs();
     bench.pass(left.saturating_sub(1));
 }

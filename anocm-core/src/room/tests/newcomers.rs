@@ -48,7 +48,7 @@ fn a_newcomer_who_takes_long_to_come_in_soon_knows_who_is_here() {
 #[test]
 fn a_newcomer_who_shows_no_sign_is_shown_one() {
     let mut bench = slow(1);
-    bench[BOB].machine.config.presence = false;
+    bench[BOB].machine.cx.config.presence = false;
     bench.pass(4);
     assert!(bench[BOB].machine.view().confirmed);
 }

@@ -12,7 +12,7 @@ const COMES_AGAIN: u32 = 2;
 
 /// The author of a commit or join.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum EpochAuthor {
+pub(crate) enum EpochAuthor {
     /// A guest that was not in the room before joined.
     Newcomer(MemberKey),
     /// A member rejoined through the door.
@@ -31,7 +31,7 @@ struct Step {
 
 /// The steps since this guest joined, as many as are remembered.
 #[derive(Debug, Default)]
-pub(super) struct EpochHistory {
+pub(crate) struct EpochHistory {
     steps: VecDeque<Step>,
     /// Whether steps were forgotten.
     incomplete: bool,
@@ -47,13 +47,13 @@ pub(super) struct EpochHistory {
 impl EpochHistory {
     /// Starts the history at this guest's join at `seq`; `newcomer` is its key if it was not in the
     /// room before.
-    pub(super) fn begin(&mut self, seq: Seq, newcomer: Option<MemberKey>) {
+    pub(crate) fn begin(&mut self, seq: Seq, newcomer: Option<MemberKey>) {
         let taken_back = self.taken_back;
         *self = Self { joined: seq, newcomer, taken_back, ..Self::default() };
     }
 
     /// Records that the entry at `seq` was applied.
-    pub(super) fn step(&mut self, seq: Seq, by: EpochAuthor, context: [u8; 32]) {
+    pub(crate) fn step(&mut self, seq: Seq, by: EpochAuthor, context: [u8; 32]) {
         if self.steps.len() == REMEMBERED {
             self.steps.pop_front();
             self.incomplete = true;
@@ -62,12 +62,12 @@ impl EpochHistory {
     }
 
     /// Whether this guest's own join is at `seq` or after it.
-    pub(super) fn is_own_join(&self, seq: Seq) -> bool {
+    pub(crate) fn is_own_join(&self, seq: Seq) -> bool {
         self.joined > Seq::START && seq <= self.joined
     }
 
     /// Counts a void of this guest's own join. Returns true when that was too often.
-    pub(super) const fn again(&mut self) -> bool {
+    pub(crate) const fn again(&mut self) -> bool {
         self.taken_back += 1;
         self.taken_back > COMES_AGAIN
     }
@@ -75,7 +75,7 @@ impl EpochHistory {
     /// Whether every step from `seq` on may be voided: `None` when they include a commit of a
     /// member that was there before, or are not all remembered. Otherwise the context of the epoch
     /// before `seq`, if the join at `seq` was applied.
-    pub(super) fn since(&self, seq: Seq) -> Option<Option<[u8; 32]>> {
+    pub(crate) fn since(&self, seq: Seq) -> Option<Option<[u8; 32]>> {
         let undone = || self.steps.iter().filter(|step| step.seq >= seq);
         let known = self.steps.front().is_some_and(|first| first.seq <= seq);
         if self.incomplete && !known {

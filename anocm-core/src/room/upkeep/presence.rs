@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{id::MemberId, time::Timestamp};
+use crate::{id::MemberId, room::context::Context, time::Timestamp};
 
 /// Rooms of at most this many members send heartbeats; in a larger room a member is here when it
 /// sends a message.
@@ -21,7 +21,7 @@ const TYPING_EVERY: Duration = Duration::from_secs(3);
 
 /// Liveness of the other members and of this guest.
 #[derive(Debug, Default)]
-pub(super) struct Presence {
+pub(crate) struct Presence {
     heard: BTreeMap<MemberId, Timestamp>,
     last_said: Option<Timestamp>,
     last_typing: Option<Timestamp>,
@@ -32,18 +32,18 @@ pub(super) struct Presence {
 
 impl Presence {
     /// Records an entry of a member. Returns whether the member was not here before.
-    pub(super) fn seen(&mut self, member: MemberId, now: Timestamp) -> bool {
+    pub(crate) fn seen(&mut self, member: MemberId, now: Timestamp) -> bool {
         self.heard.insert(member, now).is_none()
     }
 
     /// Removes a member that left or went away. Returns whether it was here.
-    pub(super) fn remove(&mut self, member: &MemberId) -> bool {
+    pub(crate) fn remove(&mut self, member: &MemberId) -> bool {
         self.expected.remove(member);
         self.heard.remove(member).is_some()
     }
 
     /// Removes and returns the members without an entry for too long.
-    pub(super) fn take_silent(&mut self, now: Timestamp) -> Vec<MemberId> {
+    pub(crate) fn take_silent(&mut self, now: Timestamp) -> Vec<MemberId> {
         let silent: Vec<_> = self
             .heard
             .iter()
@@ -57,36 +57,36 @@ impl Presence {
     }
 
     /// Returns the members that are here.
-    pub(super) fn here(&self) -> impl Iterator<Item = &MemberId> {
+    pub(crate) fn here(&self) -> impl Iterator<Item = &MemberId> {
         self.heard.keys()
     }
 
     /// Records that this guest sent an entry, which counts as a heartbeat.
-    pub(super) const fn sent(&mut self, now: Timestamp) {
+    pub(crate) const fn sent(&mut self, now: Timestamp) {
         self.last_said = Some(now);
         self.answer_at = None;
     }
 
     /// Schedules a heartbeat for a newcomer.
-    pub(super) fn answer(&mut self, at: Timestamp) {
+    pub(crate) fn answer(&mut self, at: Timestamp) {
         self.answer_at = Some(self.answer_at.map_or(at, |earlier| earlier.min(at)));
     }
 
     /// Schedules a heartbeat for a newcomer once it has sent an entry. A newcomer does not receive
     /// entries sent before it has entered, and only the newcomer knows how long that takes. Without
     /// an entry of it, the heartbeat is sent after [`SILENT_NEWCOMER`].
-    pub(super) fn expect(&mut self, newcomer: MemberId, at: Timestamp) {
+    pub(crate) fn expect(&mut self, newcomer: MemberId, at: Timestamp) {
         self.expected.insert(newcomer);
         self.answer(at.saturating_add(SILENT_NEWCOMER));
     }
 
     /// Returns whether this newcomer was expected, and clears the mark.
-    pub(super) fn has_come(&mut self, member: &MemberId) -> bool {
+    pub(crate) fn has_come(&mut self, member: &MemberId) -> bool {
         self.expected.remove(member)
     }
 
     /// Returns whether a `Typing` entry may be sent now, and if so records it as sent.
-    pub(super) fn may_type(&mut self, now: Timestamp) -> bool {
+    pub(crate) fn may_type(&mut self, now: Timestamp) -> bool {
         let may = self.last_typing.is_none_or(|last| now >= last.saturating_add(TYPING_EVERY));
         if may {
             self.last_typing = Some(now);
@@ -95,7 +95,7 @@ impl Presence {
     }
 
     /// Returns when the next heartbeat is to be sent.
-    pub(super) fn heartbeat_due(&self, members: usize) -> Option<Timestamp> {
+    pub(crate) fn heartbeat_due(&self, members: usize) -> Option<Timestamp> {
         let heartbeat = self
             .last_said
             .filter(|_| (2..=HEARTBEAT_MEMBERS).contains(&members))
@@ -104,7 +104,14 @@ impl Presence {
     }
 
     /// Returns when the next member times out.
-    pub(super) fn silence_due(&self) -> Option<Timestamp> {
+    pub(crate) fn silence_due(&self) -> Option<Timestamp> {
         self.heard.values().min().map(|heard| heard.saturating_add(SILENT_AFTER))
     }
+}
+
+/// Returns when to answer a newcomer in a room of so many members, with jitter so that members do
+/// not answer at once.
+pub(crate) fn answer_due(cx: &mut Context, members: usize) -> Timestamp {
+    let wait = 20 + cx.random_below((members as u64).saturating_mul(40).min(1_500));
+    cx.now.saturating_add(Duration::from_millis(wait))
 }

@@ -9,7 +9,7 @@ const REMEMBERED: usize = 32;
 
 /// The counters received from each sender.
 #[derive(Debug, Default)]
-pub(super) struct SenderCounters(HashMap<MemberId, Sender>);
+pub(crate) struct SenderCounters(HashMap<MemberId, Sender>);
 
 #[derive(Debug, Default)]
 struct Sender {
@@ -20,7 +20,7 @@ struct Sender {
 
 /// The result of checking a message's counter.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum CounterCheck {
+pub(crate) enum CounterCheck {
     /// It is new.
     New {
         /// Messages missing before it that no hole in the log accounts for.
@@ -34,18 +34,18 @@ pub(super) enum CounterCheck {
 
 impl SenderCounters {
     /// Starts the counter of a member that joined: its first message is number zero.
-    pub(super) fn joined(&mut self, member: MemberId, holes: u64) {
+    pub(crate) fn joined(&mut self, member: MemberId, holes: u64) {
         self.0.insert(member, Sender { holes, ..Sender::default() });
     }
 
     /// Forgets a member that left.
-    pub(super) fn left(&mut self, member: &MemberId) {
+    pub(crate) fn left(&mut self, member: &MemberId) {
         self.0.remove(member);
     }
 
     /// Checks and records a message's counter. `holes` is the number of holes in the log so far:
     /// each may have been one of the sender's messages.
-    pub(super) fn check(
+    pub(crate) fn check(
         &mut self,
         member: MemberId,
         counter: u64,

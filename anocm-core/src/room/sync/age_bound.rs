@@ -7,9 +7,9 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use super::{Machine, outbox::Job};
 use crate::{
     id::Seq,
+    room::{context::Context, sending::outbox::Outbox},
     time::{Timestamp, millis},
     wire::{LogItem, Reply},
 };
@@ -26,11 +26,35 @@ const SKEW: u64 = 64;
 /// Sorted by both: a head that was requested later and is not further on makes an earlier one
 /// superfluous.
 #[derive(Debug, Default)]
-pub(super) struct AgeBound {
+pub(crate) struct AgeBound {
     heads: VecDeque<(Seq, Timestamp)>,
 }
 
 impl AgeBound {
+    /// Records the head of the log that a reply implies; the request was made at `asked`. The guest
+    /// has taken everything up to `cursor`.
+    pub(crate) fn note_reply(&mut self, reply: &Reply, asked: Timestamp, cursor: Seq) {
+        let head = match reply {
+            Reply::Entered(entered) => entered.head,
+            Reply::Accepted { seq } => seq.before(),
+            _ => return,
+        };
+        self.note(head, asked, cursor);
+    }
+
+    /// Checks the age of an entry against the bound of its sequence number. An age that is too
+    /// great is cut to the bound, so that it hides nothing, and reported as an inconsistency of the
+    /// relay.
+    pub(crate) fn bound(&self, cx: &mut Context, item: &mut LogItem) {
+        let Some(earliest) = self.earliest(item.seq) else {
+            return;
+        };
+        if let Some(most) = contradicted(item.age, earliest, cx.now) {
+            item.age = most;
+            cx.report_inconsistency();
+        }
+    }
+
     /// Records that nothing was after `head` when the relay was asked, at `asked` or later. The
     /// guest has taken everything up to `cursor`.
     fn note(&mut self, head: Seq, asked: Timestamp, cursor: Seq) {
@@ -64,48 +88,14 @@ fn contradicted(claimed: u64, earliest: Timestamp, now: Timestamp) -> Option<u64
     (claimed > allowed).then_some(most)
 }
 
-impl Machine {
-    /// Sets the time of the input that is being processed; requests made meanwhile carry it.
-    pub(super) const fn set_now(&mut self, now: Timestamp) {
-        self.now = now;
+/// Returns since when the entry in flight is in the log, delivered with this `age`: not since before
+/// its append was requested.
+pub(crate) fn own_since(cx: &mut Context, outbox: &Outbox, age: u64) -> Timestamp {
+    let most = outbox.sent_at().and_then(|sent| contradicted(age, sent, cx.now));
+    if most.is_some() {
+        cx.report_inconsistency();
     }
-
-    /// Records the head of the log that a reply implies; the request was made at `asked`.
-    pub(super) fn note_head(&mut self, reply: &Reply, asked: Timestamp) {
-        let head = match reply {
-            Reply::Entered(entered) => entered.head,
-            Reply::Accepted { seq } => seq.before(),
-            _ => return,
-        };
-        self.age_bound.note(head, asked, self.log.cursor());
-    }
-
-    /// Checks the age of an entry against the bound of its sequence number. An age that is too
-    /// great is cut to the bound, so that it hides nothing, and reported as an inconsistency of the
-    /// relay.
-    pub(super) fn bound_age(&mut self, now: Timestamp, item: &mut LogItem) {
-        let Some(earliest) = self.age_bound.earliest(item.seq) else {
-            return;
-        };
-        if let Some(most) = contradicted(item.age, earliest, now) {
-            item.age = most;
-            self.report_inconsistency();
-        }
-    }
-
-    /// Returns since when the entry in flight is in the log, delivered with this `age`: not since
-    /// before its append was requested.
-    pub(super) fn own_since(&mut self, now: Timestamp, age: u64) -> Timestamp {
-        let sealed = self.outbox.flight.as_ref().filter(|flight| {
-            // A commit is sent again unchanged.
-            !matches!(flight.job, Job::Change(..))
-        });
-        let most = sealed.and_then(|flight| contradicted(age, flight.asked_at, now));
-        if most.is_some() {
-            self.report_inconsistency();
-        }
-        now.saturating_sub(Duration::from_millis(most.unwrap_or(age)))
-    }
+    cx.now.saturating_sub(Duration::from_millis(most.unwrap_or(age)))
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ const MAX_WAITING_BYTES: usize = 8_000_000;
 
 /// The position in the log, and the entries that arrived out of order.
 #[derive(Debug, Default)]
-pub(super) struct Log {
+pub(crate) struct Log {
     cursor: Seq,
     /// Entries that arrived out of order, and when; `None` where an entry was voided.
     waiting: BTreeMap<Seq, Option<(LogItem, Timestamp)>>,
@@ -35,7 +35,7 @@ pub(super) struct Log {
 
 /// The content of the next sequence number.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum LogSlot {
+pub(crate) enum LogSlot {
     /// An entry, with its age as of now.
     Item {
         item: LogItem,
@@ -50,31 +50,31 @@ pub(super) enum LogSlot {
 
 /// A page that contradicts itself or earlier replies.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Contradiction;
+pub(crate) struct Contradiction;
 
 impl Log {
     /// Restarts the log after `seq` and forgets everything else, except the count of holes.
-    pub(super) fn start_after(&mut self, seq: Seq) {
+    pub(crate) fn start_after(&mut self, seq: Seq) {
         *self = Self { cursor: seq, known: seq, holes: self.holes, ..Self::default() };
     }
 
     /// Returns the last sequence number that was taken.
-    pub(super) const fn cursor(&self) -> Seq {
+    pub(crate) const fn cursor(&self) -> Seq {
         self.cursor
     }
 
     /// Returns how many sequence numbers turned out to be holes, since the beginning.
-    pub(super) const fn holes(&self) -> u64 {
+    pub(crate) const fn holes(&self) -> u64 {
         self.holes
     }
 
     /// Counts an entry that did not open as a hole: its content is missing.
-    pub(super) const fn count_unreadable(&mut self) {
+    pub(crate) const fn count_unreadable(&mut self) {
         self.holes = self.holes.saturating_add(1);
     }
 
     /// Buffers an entry that the relay delivered as an event.
-    pub(super) fn push(&mut self, now: Timestamp, item: LogItem) {
+    pub(crate) fn push(&mut self, now: Timestamp, item: LogItem) {
         if item.seq > self.cursor && !self.is_full() {
             self.buffer(now, item);
         }
@@ -90,12 +90,12 @@ impl Log {
     }
 
     /// Returns when [`expire`](Self::expire) is to be called next.
-    pub(super) const fn deadline(&self) -> Option<Timestamp> {
+    pub(crate) const fn deadline(&self) -> Option<Timestamp> {
         self.expires
     }
 
     /// Wipes messages that expired while they waited. They keep their sequence numbers.
-    pub(super) fn expire(&mut self, now: Timestamp) {
+    pub(crate) fn expire(&mut self, now: Timestamp) {
         if self.expires.is_none_or(|at| at > now) {
             return;
         }
@@ -116,7 +116,7 @@ impl Log {
     }
 
     /// Buffers the entries of a page.
-    pub(super) fn read(&mut self, now: Timestamp, page: Page) -> Result<(), Contradiction> {
+    pub(crate) fn read(&mut self, now: Timestamp, page: Page) -> Result<(), Contradiction> {
         let in_order = page.items.is_sorted_by(|a, b| a.seq < b.seq && a.age >= b.age);
         let within = page.items.last().is_none_or(|last| last.seq <= page.reaches);
         let progress = !page.more || page.reaches > self.cursor;
@@ -134,7 +134,7 @@ impl Log {
 
     /// Drops the waiting entries at `seq` and after it, which were voided. Keeps `seq` itself as
     /// the sequence number of a voided entry.
-    pub(super) fn voided(&mut self, seq: Seq) {
+    pub(crate) fn voided(&mut self, seq: Seq) {
         let gone = self.waiting.split_off(&seq);
         let bytes: usize = gone.values().flatten().map(|(item, _)| item.entry.sealed.len()).sum();
         self.bytes = self.bytes.saturating_sub(bytes);
@@ -144,7 +144,7 @@ impl Log {
     }
 
     /// Takes the content of the next sequence number, if it is known. Its age is as of `now`.
-    pub(super) fn next(&mut self, now: Timestamp) -> Option<LogSlot> {
+    pub(crate) fn next(&mut self, now: Timestamp) -> Option<LogSlot> {
         let seq = self.cursor.next();
         if seq == self.cursor {
             return None;
@@ -173,19 +173,19 @@ impl Log {
     }
 
     /// Returns the first sequence number that waits for its turn.
-    pub(super) fn next_waiting(&self) -> Option<Seq> {
+    pub(crate) fn next_waiting(&self) -> Option<Seq> {
         self.waiting.first_key_value().map(|(&seq, _)| seq)
     }
 
     /// Drops all waiting entries.
-    pub(super) fn forget_waiting(&mut self) {
+    pub(crate) fn forget_waiting(&mut self) {
         self.waiting.clear();
         self.bytes = 0;
         self.expires = None;
     }
 
     /// Whether an entry waits for a sequence number that the relay has not delivered.
-    pub(super) fn has_gap(&self) -> bool {
+    pub(crate) fn has_gap(&self) -> bool {
         let next = self.cursor.next();
         self.waiting
             .first_key_value()

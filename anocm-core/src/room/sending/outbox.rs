@@ -5,12 +5,12 @@
 
 use std::{collections::VecDeque, ops::RangeInclusive, time::Duration};
 
-use super::{MessageText, SendFailure, machine::Ticket};
+use crate::room::{MessageText, SendFailure, context::Ticket};
 use crate::{
     id::{Epoch, MessageId, Seq},
     retention::Retention,
     secret::Payload,
-    session::{Change, Member},
+    session::{Change, Member, Session},
     time::Timestamp,
     wire::{Entry, EntryDigest, NextEpoch},
 };
@@ -21,7 +21,7 @@ const MAX_FORMER: usize = 64;
 const MAX_LIVE_WAIT: Duration = Duration::from_secs(60);
 
 /// An entry or commit to be sent.
-pub(super) enum Job {
+pub(crate) enum Job {
     Send {
         id: MessageId,
         text: MessageText,
@@ -52,7 +52,7 @@ pub(super) enum Job {
 }
 
 impl Job {
-    pub(super) const fn id(&self) -> Option<MessageId> {
+    pub(crate) const fn id(&self) -> Option<MessageId> {
         match self {
             Self::Send { id, .. } | Self::Whisper { id, .. } | Self::Custom { id, .. } => Some(*id),
             Self::Change(id, _) => *id,
@@ -95,6 +95,23 @@ pub(super) struct InFlight {
     pub(super) unknown: bool,
 }
 
+impl InFlight {
+    pub(super) const fn new(job: Job, id: MessageId, now: Timestamp) -> Self {
+        Self {
+            job,
+            id,
+            retention: Retention::Live,
+            sealed: None,
+            accepted: None,
+            overdue: None,
+            asked_at: now,
+            asked: None,
+            stale: None,
+            unknown: false,
+        }
+    }
+}
+
 #[derive(Clone)]
 pub(super) struct Sealed {
     pub(super) entry: Entry,
@@ -109,7 +126,7 @@ impl Sealed {
 }
 
 /// An own entry that was settled or sealed again.
-pub(super) struct Former {
+struct Former {
     digest: EntryDigest,
     /// Its sequence number in the log, once that is known.
     seq: Option<Seq>,
@@ -117,7 +134,7 @@ pub(super) struct Former {
 
 /// Whether an entry of the log is one of this guest's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Own {
+pub(crate) enum Own {
     /// The one in flight.
     InFlight,
     /// One that was settled or sealed again, at its only possible sequence number.
@@ -129,48 +146,37 @@ pub(super) enum Own {
 }
 
 /// A job that will not be sent, and why.
-pub(super) type GivenUp = (MessageId, SendFailure);
+pub(crate) type GivenUp = (MessageId, SendFailure);
 
 /// The jobs that wait, and the append in flight.
 #[derive(Default)]
-pub(super) struct Outbox {
+pub(crate) struct Outbox {
     pub(super) queue: VecDeque<Job>,
     pub(super) flight: Option<InFlight>,
-    pub(super) former: VecDeque<Former>,
+    former: VecDeque<Former>,
     pub(super) counter: u64,
-    pub(super) entered: bool,
 }
 
 impl Outbox {
-    /// Marks the guest as in the room.
-    pub(super) const fn enter(&mut self) {
-        self.entered = true;
-    }
-
-    /// Whether the guest was in the room before.
-    pub(super) const fn has_entered(&self) -> bool {
-        self.entered
-    }
-
-    pub(super) fn push(&mut self, job: Job) {
+    pub(crate) fn push(&mut self, job: Job) {
         self.queue.push_back(job);
     }
 
     /// Queues a job before all others.
-    pub(super) fn push_first(&mut self, job: Job) {
+    pub(crate) fn push_first(&mut self, job: Job) {
         self.queue.push_front(job);
     }
 
-    pub(super) fn waiting(&self) -> usize {
+    pub(crate) fn waiting(&self) -> usize {
         self.queue.len() + usize::from(self.flight.is_some())
     }
 
-    pub(super) fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.queue.is_empty() && self.flight.is_none()
     }
 
     /// Returns the queued jobs, and the one in flight unless it is known to be in the log.
-    pub(super) fn unsent(&self) -> impl Iterator<Item = GivenUp> {
+    pub(crate) fn unsent(&self) -> impl Iterator<Item = GivenUp> {
         let flight = self.flight.as_ref().filter(|flight| flight.accepted.is_none());
         let flying = flight.and_then(|flight| {
             let unknown = flight.unknown || flight.asked.is_some();
@@ -182,7 +188,7 @@ impl Outbox {
     }
 
     /// Drops plain refreshes: another member began the next epoch, which already has fresh keys.
-    pub(super) fn drop_refreshes(&mut self) {
+    fn drop_refreshes(&mut self) {
         let renews = |job: &Job| matches!(job, Job::Change(None, Change::Refresh));
         self.queue.retain(|job| !renews(job));
         if self.flight.as_ref().is_some_and(|flight| renews(&flight.job)) {
@@ -192,13 +198,13 @@ impl Outbox {
     }
 
     /// Whether a commit that only refreshes keys waits to be sent or is in flight.
-    pub(super) fn has_refresh(&self) -> bool {
+    pub(crate) fn has_refresh(&self) -> bool {
         let flying = self.flight.iter().map(|flight| &flight.job);
         self.queue.iter().chain(flying).any(|job| matches!(job, Job::Change(None, Change::Refresh)))
     }
 
     /// Marks a sent append as possibly accepted, after the connection was lost.
-    pub(super) fn outcome_unknown(&mut self) {
+    pub(crate) fn outcome_unknown(&mut self) {
         if let Some(flight) = &mut self.flight
             && flight.asked.take().is_some()
         {
@@ -206,14 +212,9 @@ impl Outbox {
         }
     }
 
-    /// Drops what was sealed for the previous session.
-    pub(super) fn new_session(&mut self) {
-        self.retire();
-    }
-
     /// Whether the entry at `seq` is this guest's own. Compares the digest of the whole entry,
     /// since any member can choose a nonce.
-    pub(super) fn own(&mut self, digest: &EntryDigest, seq: Seq) -> Own {
+    pub(crate) fn own(&mut self, digest: &EntryDigest, seq: Seq) -> Own {
         let sealed = self.flight.as_ref().and_then(|flight| flight.sealed.as_ref());
         if sealed.is_some_and(|sealed| sealed.digest == *digest) {
             return Own::InFlight;
@@ -224,14 +225,21 @@ impl Outbox {
         if *former.seq.get_or_insert(seq) == seq { Own::Former } else { Own::Copy }
     }
 
+    /// Returns when the entry in flight was last sent. `None` for a commit, which is sent again
+    /// unchanged: an earlier copy may have been accepted.
+    pub(crate) fn sent_at(&self) -> Option<Timestamp> {
+        let sealed_again = |flight: &&InFlight| !matches!(flight.job, Job::Change(..));
+        self.flight.as_ref().filter(sealed_again).map(|flight| flight.asked_at)
+    }
+
     /// Returns the sequence number that the relay reported, if it is one of these.
-    pub(super) fn accepted_in(&self, seqs: &RangeInclusive<Seq>) -> Option<Seq> {
+    pub(crate) fn accepted_in(&self, seqs: &RangeInclusive<Seq>) -> Option<Seq> {
         self.flight.as_ref()?.accepted.filter(|seq| seqs.contains(seq))
     }
 
     /// Whether the sequence number that the relay reported is beyond `head`, the end of the log.
     /// Then nothing was accepted.
-    pub(super) fn accepted_after(&mut self, head: Seq) -> bool {
+    pub(crate) fn accepted_after(&mut self, head: Seq) -> bool {
         let beyond = self.flight.as_ref().and_then(|flight| flight.accepted) > Some(head);
         if beyond {
             self.not_accepted();
@@ -240,7 +248,7 @@ impl Outbox {
     }
 
     /// Marks the entry as not in the log, whatever the relay reported: it is sent again.
-    pub(super) const fn not_accepted(&mut self) {
+    pub(crate) const fn not_accepted(&mut self) {
         if let Some(flight) = &mut self.flight {
             flight.accepted = None;
             flight.overdue = None;
@@ -249,7 +257,7 @@ impl Outbox {
     }
 
     /// Handles the void of the entry at `seq`.
-    pub(super) fn not_accepted_at(&mut self, seq: Seq) {
+    pub(crate) fn not_accepted_at(&mut self, seq: Seq) {
         if self.accepted_in(&(seq..=seq)).is_some() {
             self.not_accepted();
         }
@@ -257,14 +265,14 @@ impl Outbox {
 
     /// Whether the entry in flight, once accepted, must still be in the log. Half of its retention
     /// is a margin for clock differences.
-    pub(super) fn is_to_be_kept(&self, now: Timestamp) -> bool {
+    pub(crate) fn is_to_be_kept(&self, now: Timestamp) -> bool {
         let ends =
             |flight: &InFlight| flight.asked_at.saturating_add(flight.retention.lifetime() / 2);
         self.flight.as_ref().is_some_and(|flight| ends(flight) > now)
     }
 
     /// Whether an accepted entry has not been delivered for too long. Returns true once.
-    pub(super) fn is_overdue(&mut self, now: Timestamp) -> bool {
+    pub(crate) fn is_overdue(&mut self, now: Timestamp) -> bool {
         let overdue = self.flight.as_mut().and_then(|flight| {
             let accepted = flight.accepted.is_some();
             flight.overdue.take_if(|at| accepted && *at <= now)
@@ -272,31 +280,35 @@ impl Outbox {
         overdue.is_some()
     }
 
-    pub(super) fn change_in_flight(&self) -> bool {
+    pub(crate) fn change_in_flight(&self) -> bool {
         self.flight.as_ref().is_some_and(|flight| matches!(flight.job, Job::Change(..)))
     }
 
     /// Clears the mark of an ended epoch: the room is in that epoch after all.
-    pub(super) const fn not_stale(&mut self) {
+    pub(crate) const fn not_stale(&mut self) {
         if let Some(flight) = &mut self.flight {
             flight.stale = None;
         }
     }
 
     /// Whether the append waits for the end of `epoch`.
-    pub(super) fn is_stale(&self, epoch: Epoch) -> bool {
+    pub(crate) fn is_stale(&self, epoch: Epoch) -> bool {
         self.flight.as_ref().is_some_and(|flight| flight.stale == Some(epoch))
     }
 
-    /// Has this guest's own change made again: another member began the next epoch.
-    pub(super) fn reseal_change(&mut self) {
+    /// Handles an overtaken change: another member's commit or join was accepted first, so this
+    /// guest's own change is made again for the new epoch.
+    pub(crate) fn was_overtaken(&mut self, session: &mut Session) {
+        session.discard();
+        self.drop_refreshes();
         if self.change_in_flight() {
             self.retire();
         }
     }
 
-    /// Remembers the sealed entry by its digest, and drops the rest of it.
-    pub(super) fn retire(&mut self) {
+    /// Remembers the sealed entry by its digest, and drops the rest of it: it was sealed for a
+    /// session or an epoch that is over, or is sealed again.
+    pub(crate) fn retire(&mut self) {
         self.retire_at(None);
     }
 
@@ -319,7 +331,7 @@ impl Outbox {
     }
 
     /// Completes the job in flight.
-    pub(super) fn settle(&mut self, seq: Seq) -> Option<(Job, Retention)> {
+    pub(crate) fn settle(&mut self, seq: Seq) -> Option<(Job, Retention)> {
         self.retire_at(Some(seq));
         let flight = self.flight.take()?;
         if !matches!(flight.job, Job::Change(..)) {
@@ -334,7 +346,7 @@ impl Outbox {
     ///
     /// Returns its id and `why` it is given up, or [`SendFailure::Unknown`] if its outcome is
     /// unknown.
-    pub(super) fn abandon(&mut self, why: SendFailure) -> Option<GivenUp> {
+    pub(crate) fn abandon(&mut self, why: SendFailure) -> Option<GivenUp> {
         self.retire();
         let mut flight = self.flight.take()?;
         let why = if flight.unknown { SendFailure::Unknown } else { why };
@@ -351,7 +363,7 @@ impl Outbox {
     }
 
     /// Drops jobs that are no longer worth sending, and returns their ids.
-    pub(super) fn expire(&mut self, now: Timestamp) -> Vec<GivenUp> {
+    pub(crate) fn expire(&mut self, now: Timestamp) -> Vec<GivenUp> {
         let due = |job: &Job| job.expires().is_some_and(|at| at <= now);
         let late = |id| (id, SendFailure::Expired);
         let mut expired: Vec<_> =
@@ -364,7 +376,7 @@ impl Outbox {
         expired
     }
 
-    pub(super) fn deadline(&self) -> Option<Timestamp> {
+    pub(crate) fn deadline(&self) -> Option<Timestamp> {
         let flight = self.flight.as_ref().filter(|flight| flight.accepted.is_none());
         let overdue = self.flight.as_ref().and_then(|flight| flight.overdue);
         let expiries = self.queue.iter().chain(flight.map(|flight| &flight.job));

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::NewRoom;
+use crate::room::NewRoom;
 use crate::{
     retention::{Retention, RoomRetention},
     setting::days,
@@ -22,18 +22,18 @@ const STEPS: [(Duration, Duration, u32, u64); 3] = [
 ];
 
 /// A room as it is requested now.
-pub(super) struct PolicyNegotiation {
-    pub(super) new: NewRoom,
+pub(crate) struct PolicyNegotiation {
+    pub(crate) new: NewRoom,
     step: usize,
 }
 
 impl PolicyNegotiation {
-    pub(super) const fn new(new: NewRoom) -> Self {
+    pub(crate) const fn new(new: NewRoom) -> Self {
         Self { new, step: 0 }
     }
 
     /// Lowers the request after a refusal. Returns false when a lower one would not help.
-    pub(super) fn lower(&mut self, refusal: Refusal) -> bool {
+    pub(crate) fn lower(&mut self, refusal: Refusal) -> bool {
         match refusal {
             Refusal::RetentionTooLong { max } => self.lower_retention(max),
             Refusal::Unlawful => self.next_step(),
