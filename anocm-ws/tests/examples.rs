@@ -34,13 +34,13 @@ fn transport(url: &RelayUrl, options: &WsOptions) -> Arc<WsTransport> {
 }
 
 fn client(url: &RelayUrl, options: &WsOptions) -> Client {
-    let (client, driver) = Client::new(transport(url, options), ClientConfig::default()).unwrap();
-    tokio::spawn(driver.run());
+    let (client, driver) = Client::new(transport(url, options));
+    tokio::spawn(driver);
     client
 }
 
 async fn entered(room: &mut Room) {
-    while !matches!(soon(room.next_event()).await.expect("it ended"), RoomEvent::Entered) {}
+    soon(room.entered()).await.unwrap();
 }
 
 /// Opens a room, joins it, and sends a message. Returns what keeps both members in the room.
