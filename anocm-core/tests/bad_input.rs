@@ -203,7 +203,7 @@ fn whatever_a_stranger_sends_the_conversation_goes_on() {
 }
 
 #[test]
-fn whoever_has_only_the_link_moves_nothing_with_what_is_no_join() {
+fn a_link_holder_changes_nothing_with_entries_that_are_no_join() {
     let talk = Talk::begin();
     let invite = talk.invite();
     let (address, door) = (*invite.address(), door_token(&invite));

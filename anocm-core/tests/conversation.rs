@@ -34,7 +34,7 @@ async fn two_strangers_talk_both_ways() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_newcomer_gets_in_while_nobody_else_is_connected() {
+async fn a_guest_joins_while_no_member_is_connected() {
     let stage = Stage::new();
     let alice = stage.open("Alice").await;
     let invite = alice.invite();
@@ -66,7 +66,7 @@ async fn a_message_expires_everywhere_and_on_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_live_message_reaches_who_is_there_and_nobody_else() {
+async fn a_live_message_reaches_connected_members_only() {
     let stage = Stage::new();
     let [mut alice, mut bob] = stage.with(&["Bob"]).await.try_into().unwrap();
     alice.says("now or never", Retention::Live);
@@ -105,7 +105,7 @@ async fn a_whisper_is_for_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_is_removed_hears_nothing_more_and_the_old_link_is_dead() {
+async fn a_removed_member_receives_nothing_and_the_old_link_is_dead() {
     let stage = Stage::new();
     let [mut alice, mut bob, mut carol] = stage.with(&["Bob", "Carol"]).await.try_into().unwrap();
     let old = alice.invite();
@@ -180,7 +180,7 @@ async fn the_owner_burns_the_room_for_everyone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_room_ends_when_nobody_is_connected_for_its_linger() {
+async fn a_room_ends_when_no_member_is_connected_for_its_linger() {
     let stage = Stage::new();
     let new = NewRoom { linger: Duration::from_secs(30), ..NewRoom::default() };
     let alice = stage.open_with("Alice", new).await;
@@ -353,7 +353,7 @@ async fn what_was_live_is_not_said_long_after() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_nobody_fetched_in_time_is_never_shown() {
+async fn events_not_fetched_in_time_are_never_shown() {
     let stage = Stage::new();
     let [alice, mut bob] = stage.with(&["Bob"]).await.try_into().unwrap();
     alice.says("for five seconds", seconds(5));

@@ -35,7 +35,7 @@ async fn shown(change: impl FnMut(&mut Door) + Send + 'static) -> (Guest, Arc<Ta
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_changed_door_lets_nobody_in() {
+async fn a_changed_door_lets_no_guest_in() {
     let changes: [fn(&mut Door); 5] = [
         |door| {
             let mut bytes = door.group_info.to_vec();
@@ -56,7 +56,7 @@ async fn a_changed_door_lets_nobody_in() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rules_that_are_not_the_rooms_let_nobody_in() {
+async fn other_rules_than_the_rooms_let_no_guest_in() {
     let changes: [fn(&mut Door); 3] = [
         |door| door.policy.max_retention = seconds(7 * 24 * 3_600),
         |door| door.policy.handshakes = seconds(7 * 24 * 3_600),
@@ -93,7 +93,7 @@ async fn an_old_door_is_tried_again_until_the_present_one_is_shown() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_newcomer_alone_behind_an_old_door_is_never_confirmed() {
+async fn a_guest_alone_behind_an_old_door_is_never_confirmed() {
     let stage = Stage::new();
     let mut alice = stage.open("Alice").await;
     let relay = Tamper::new(stage.reach());
@@ -213,7 +213,7 @@ fn beside_the_point(request: &Request) -> Reply {
 }
 
 #[tokio::test(start_paused = true)]
-async fn answers_beside_the_point_keep_nobody_busy() {
+async fn replies_of_the_wrong_kind_keep_no_client_busy() {
     let mut scene = Scene::new().await;
     scene.relay.answers(|request| Some(Ok(beside_the_point(request))));
     scene.relay.cut();
@@ -254,7 +254,7 @@ async fn a_guest_at_the_door_gets_in_when_the_answers_are_right_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn refusals_without_end_keep_nobody_busy() {
+async fn endless_refusals_keep_no_client_busy() {
     let current = Epoch::new;
     for refusal in [
         Refusal::NotAdmitted,

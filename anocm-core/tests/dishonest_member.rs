@@ -124,7 +124,7 @@ async fn while_the_owner_is_away_members_say_that_the_room_is_broken() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_broken_room_whose_owner_stays_away_ends_and_nobody_waits_for_ever() {
+async fn a_broken_room_whose_owner_stays_away_ends() {
     let stage = Stage::new();
     let ([alice, mut bob], mut mallory) = with_mallory(&stage).await;
     drop(alice);
@@ -153,7 +153,7 @@ async fn one_who_breaks_the_room_over_and_over_can_be_removed_in_between() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_useless_door_keeps_newcomers_out_until_the_next_commit() {
+async fn a_useless_door_keeps_guests_out_until_the_next_commit() {
     let stage = Stage::new();
     let ([mut alice, mut bob], mut mallory) = with_mallory(&stage).await;
     mallory.refreshes(|next, nowhere| next.group_info = nowhere.group_info).await;
@@ -167,7 +167,7 @@ async fn a_useless_door_keeps_newcomers_out_until_the_next_commit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_epoch_that_nobody_can_prove_is_left_through_the_door() {
+async fn an_unprovable_epoch_is_left_through_the_door() {
     let stage = Stage::new();
     let ([mut alice, mut bob], mut mallory) = with_mallory(&stage).await;
     mallory.refreshes(|next, nowhere| next.member = nowhere.member).await;
@@ -294,7 +294,7 @@ async fn the_last_counter_is_not_a_licence_to_repeat() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_can_say_that_somebody_else_leaves() {
+async fn a_leave_cannot_be_announced_for_another_member() {
     let stage = Stage::new();
     let ([mut alice, mut bob], mut mallory) = with_mallory(&stage).await;
     let other = Mallory::joins(&stage, &alice.invite()).await;

@@ -189,7 +189,7 @@ async fn an_entry_repeated_at_the_next_place_does_not_open_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_entry_far_ahead_keeps_nobody_busy() {
+async fn an_entry_far_ahead_keeps_no_client_busy() {
     for ahead in [2, 5_000, u64::MAX - 100] {
         let mut scene = Scene::new().await;
         let mut once = true;
@@ -208,7 +208,7 @@ async fn an_entry_far_ahead_keeps_nobody_busy() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_log_said_to_be_endless_keeps_nobody_busy_and_is_left_when_it_ends() {
+async fn a_log_said_to_be_endless_keeps_no_client_busy_and_is_left_when_it_ends() {
     for far in [1_000_000_000_000, u64::MAX] {
         let mut scene = Scene::new().await;
         scene.relay.replies(move |reply| match reply {

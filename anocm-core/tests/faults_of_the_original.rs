@@ -121,7 +121,7 @@ async fn fault_4_who_is_no_member_posts_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn fault_5_keys_go_to_nobody_who_asks_without_the_link() {
+async fn fault_5_keys_need_the_link() {
     let stage = Stage::new();
     let alice = stage.open("Alice").await;
     let address = *alice.invite().address();

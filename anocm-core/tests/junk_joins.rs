@@ -241,7 +241,7 @@ async fn who_takes_a_join_back_changes_neither_hashes_nor_anything_before_its_ti
 }
 
 #[tokio::test(start_paused = true)]
-async fn newcomers_whose_join_is_taken_back_come_again() {
+async fn guests_whose_join_is_taken_back_join_again() {
     let mut room = Cuttable::with(&["Alice", "Bob"]).await;
     let mut mallory = Mallory::joins(&room.stage, &room.invite()).await;
     room.guests[0].sees_members(3).await;

@@ -66,7 +66,7 @@ async fn what_a_shutdown_could_not_send_is_reported() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_leaves_and_shuts_down_at_once_is_seen_to_depart() {
+async fn a_leave_followed_by_shutdown_is_seen() {
     let (_stage, _network, mut alice, bob) = scene().await;
     bob.says("good bye", seconds(60));
     bob.room.command(Command::Leave).unwrap();

@@ -87,7 +87,7 @@ fn messages(events: Vec<RoomEvent>) -> Vec<Message> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_fetches_late_is_told_what_is_still_valid_and_nothing_else() {
+async fn late_fetches_return_what_is_still_valid_only() {
     let mut scene = Scene::new().await;
     scene.passes(Duration::from_secs(60)).await;
     let told = messages(scene.bob.meanwhile(Duration::from_secs(30)).await);
@@ -98,7 +98,7 @@ async fn whoever_fetches_late_is_told_what_is_still_valid_and_nothing_else() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_fetches_nothing_is_not_connected_again() {
+async fn a_client_with_unfetched_events_does_not_reconnect() {
     let mut scene = Scene::new().await;
     // The connection is closed after ten seconds.
     scene.passes(Duration::from_secs(11)).await;
@@ -111,7 +111,7 @@ async fn whoever_fetches_nothing_is_not_connected_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_fetches_too_slowly_is_told_true_ages_too() {
+async fn slow_fetches_report_true_ages() {
     let mut scene = Scene::new().await;
     let mut told = Vec::new();
     for _ in 0..8 {

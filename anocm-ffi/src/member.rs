@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_id_is_nobodys() {
+    fn what_is_no_id_names_no_member() {
         for text in ["", "00", "zz", "é", &"0".repeat(33), &"0".repeat(34), &"A".repeat(32)] {
             assert_eq!(read_id(text), None);
         }

@@ -95,7 +95,7 @@ async fn stay(store: Arc<RedisStore>, is_over: Arc<AtomicBool>) {
 }
 
 #[tokio::test]
-async fn a_step_in_either_direction_ends_no_room_in_which_somebody_is() {
+async fn a_clock_step_in_either_direction_ends_no_room_with_members() {
     let log = Log::listen();
     let Some(mut stage) = Stage::new().await else { return };
     let day = 24 * 3_600;

@@ -27,7 +27,7 @@ fn lives(server: &Server) -> Duration {
 }
 
 #[tokio::test]
-async fn a_room_that_nobody_has_joined_lingers_for_ten_minutes_at_most() {
+async fn a_room_without_a_join_lingers_for_ten_minutes_at_most() {
     let server = Server::start(&[]);
     let store = store(&server).await;
     let policy = Policy { max_age: 7 * 86_400_000, ..policy(DAY) };
@@ -49,7 +49,7 @@ async fn a_room_that_nobody_has_joined_lingers_for_ten_minutes_at_most() {
 }
 
 #[tokio::test]
-async fn a_relay_that_did_not_run_for_a_while_ends_no_room_in_which_somebody_is() {
+async fn a_relay_that_did_not_run_for_a_while_ends_no_room_with_members() {
     let server = Server::start(&[]);
     // Heartbeats are missing here for a while, though all else continues. A process that is
     // suspended as a whole, and for longer, is covered by the server's tests.
@@ -99,7 +99,7 @@ async fn a_relay_that_did_not_run_does_not_take_another_room_for_its_own() {
 }
 
 #[tokio::test]
-async fn a_room_in_which_nobody_is_lingers_out_whether_the_relay_ran_or_not() {
+async fn an_empty_room_lingers_out_whether_the_relay_ran_or_not() {
     let server = Server::start(&[]);
     let store = store(&server).await;
     store.heartbeat();

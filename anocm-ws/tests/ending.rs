@@ -100,7 +100,7 @@ async fn a_frame_in_pieces_arrives_whole() {
 }
 
 #[tokio::test]
-async fn nobody_may_send_what_nobody_may_receive() {
+async fn frames_above_the_limit_are_neither_sent_nor_received() {
     let (alice, bob) = pair().await;
     let long = Payload::from(vec![0; MAX_FRAME + 1]);
     assert_eq!(soon(alice.send(&[long])).await, Err(TransportError::TooLong));
@@ -143,7 +143,7 @@ async fn bytes_that_are_no_websocket_end_the_link() {
 }
 
 #[tokio::test]
-async fn pings_are_answered_by_whoever_receives() {
+async fn pings_are_answered_inside_recv() {
     let mut server = Server::start().await;
     let (mut alice, link) = server.foreign().await;
     alice.send(Message::ping("are you there")).await.unwrap();

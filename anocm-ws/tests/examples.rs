@@ -19,7 +19,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use anocm_core::{
     NewRoom, RelayUrl, RoomEvent,
-    client::{Client, ClientConfig, Room},
+    client::{Client, Room},
     transport::{Transport, TransportError},
 };
 use anocm_ws::client::{WsOptions, WsTransport};

@@ -147,7 +147,7 @@ async fn a_cancelled_send_leaves_whole_frames_and_a_working_link() {
 }
 
 #[tokio::test]
-async fn what_a_cancelled_send_left_is_sent_by_whoever_receives() {
+async fn the_rest_of_a_cancelled_send_goes_out_inside_recv() {
     let (alice, bob) = pair().await;
     let mut sent = 0;
     loop {

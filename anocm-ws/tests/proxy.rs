@@ -113,7 +113,7 @@ fn through(url: &str, proxy: &str) -> Result<WsTransport, WsError> {
 }
 
 #[tokio::test]
-async fn the_proxy_gets_the_name_and_nobody_else_does() {
+async fn only_the_proxy_gets_the_name() {
     let mut server = Server::start().await;
     let (address, mut asked) = proxy(Some(server.address)).await;
     // The proxy receives the name. A local lookup of it would fail, and the connection with it.

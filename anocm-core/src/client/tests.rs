@@ -80,7 +80,7 @@ fn come_and_go(client: &Client, thread: u8) {
 }
 
 #[test]
-fn rooms_that_end_hold_up_nobody_who_opens_others() {
+fn ended_rooms_do_not_delay_new_rooms() {
     // In a single run the threads may finish without ever contending.
     for _ in 0..4 {
         a_crowd_comes_and_goes();
@@ -153,7 +153,7 @@ impl Link for RudeLink {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_relay_that_never_lets_go_holds_up_nobody() {
+async fn a_relay_that_never_closes_delays_no_shutdown() {
     let rude = Arc::new(Rude(url()));
     let (client, driver) = Client::new(rude);
     tokio::spawn(driver);
@@ -269,7 +269,7 @@ async fn an_open_connection_is_made_anew_when_asked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_waits_who_asks_to_connect() {
+async fn reconnect_skips_the_backoff() {
     let failing = 12;
     let (client, connections) = counted(failing, ClientConfig::default());
     let mut room = client.create(&NewRoom::default()).unwrap();
@@ -287,7 +287,7 @@ async fn nobody_waits_who_asks_to_connect() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_without_rooms_connects_for_nobody() {
+async fn a_client_without_rooms_does_not_connect() {
     let (client, connections) = counted(0, ClientConfig::default());
     client.reconnect();
     tokio::time::sleep(Duration::from_secs(60)).await;
@@ -318,7 +318,7 @@ impl Wake for Inline {
 }
 
 #[test]
-fn whoever_goes_on_where_they_are_woken_finds_nothing_locked() {
+fn a_waker_that_polls_at_once_finds_nothing_locked() {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build();
     let runtime = runtime.unwrap();

@@ -101,7 +101,7 @@ mod tests {
         }
 
         #[test]
-        fn case_hides_nobody(a in "[a-zA-Zа-яА-Я]{1,12}") {
+        fn case_does_not_hide_a_look_alike(a in "[a-zA-Zа-яА-Я]{1,12}") {
             prop_assert!(alike(&a, &a.to_uppercase()) && alike(&a, &a.to_lowercase()));
         }
     }

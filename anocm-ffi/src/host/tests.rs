@@ -93,7 +93,7 @@ async fn a_dial_that_is_let_go_of_is_a_failure() {
 }
 
 #[tokio::test]
-async fn a_dial_that_nobody_waits_for_any_more_gives_a_closed_pipe() {
+async fn a_cancelled_dial_gives_a_closed_pipe() {
     let host = HostTransport::new();
     let dialer = host.take(relay()).unwrap();
     let connecting = tokio::spawn(async move { dialer.connect().await.err() });
@@ -108,7 +108,7 @@ async fn a_dial_that_nobody_waits_for_any_more_gives_a_closed_pipe() {
 }
 
 #[tokio::test]
-async fn the_host_hears_of_a_dial_that_nobody_waits_for_any_more() {
+async fn the_host_is_told_of_a_cancelled_dial() {
     let host = HostTransport::new();
     let dialer = host.take(relay()).unwrap();
     let connecting = tokio::spawn(async move { dialer.connect().await.err() });

@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_answers_is_asked_again_later() {
+    async fn a_peer_that_answers_is_pinged_again_later() {
         let start = Instant::now();
         let mut pulse = keepalive();
         assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None)).await, KeepaliveAction::Ping);
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nobody_who_speaks_is_asked() {
+    async fn a_peer_that_sends_is_not_pinged() {
         let mut pulse = keepalive();
         tokio::time::advance(Duration::from_secs(20)).await;
         let heard = Instant::now();
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_sends_a_message_byte_by_byte_is_given_up() {
+    async fn a_message_sent_byte_by_byte_ends_the_link() {
         for (length, given_up) in [(1_000, 75), (64 * MIN_BYTES_PER_SECOND, 100)] {
             let began = Instant::now();
             let mut pulse = keepalive();
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_was_not_listened_to_is_asked_first() {
+    async fn a_peer_whose_data_was_not_read_is_pinged_first() {
         let start = Instant::now();
         let mut pulse = keepalive();
         tokio::time::advance(Duration::from_secs(100)).await;

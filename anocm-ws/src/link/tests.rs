@@ -217,7 +217,7 @@ async fn what_the_layer_below_holds_back_is_flushed_by_the_receiver() {
 /// The write timeout is the same for data left by `try_send` and by `send`.
 #[cfg(feature = "server")]
 #[tokio::test(start_paused = true)]
-async fn whoever_speaks_and_does_not_read_what_went_at_once_is_given_up() {
+async fn a_peer_that_sends_and_does_not_read_is_given_up() {
     use tokio::io::AsyncWriteExt;
 
     for at_once in [false, true] {

@@ -313,7 +313,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn whoever_finds_no_place_waits_until_one_is_free() {
+    async fn a_connection_beyond_the_limit_waits_for_a_free_place() {
         let listener = Listener::bind("127.0.0.1:0", ListenOptions::default()).await;
         let listener = Arc::new(listener.unwrap());
         let _others =

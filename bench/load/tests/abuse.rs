@@ -31,7 +31,7 @@ fn a_flood_is_slowed_down_and_garbage_closed() {
 }
 
 #[test]
-fn whoever_never_reads_is_told_or_closed_and_can_resume() {
+fn a_peer_that_never_reads_is_told_or_closed_and_can_resume() {
     let line = abuse("never-reads", &["--abusers=5", "--set=write-timeout=2s"]);
     // The first and every fourth after it read again in time.
     assert_eq!((number(&line, "read_again"), number(&line, "told_lagging")), (2, 2));
@@ -40,7 +40,7 @@ fn whoever_never_reads_is_told_or_closed_and_can_resume() {
 }
 
 #[test]
-fn whoever_opens_rooms_in_a_loop_is_refused() {
+fn rooms_opened_in_a_loop_are_refused() {
     let line = abuse("rooms", &["--abusers=1", "--control"]);
     assert!(line["p99_control_ratio"].as_f64().unwrap() > 0.0, "{line}");
     assert!(number(&line, "rooms_opened") >= 10, "{line}");
@@ -64,7 +64,7 @@ fn silent_connections_are_counted() {
 }
 
 #[test]
-fn whoever_begins_and_does_not_end_is_closed() {
+fn unfinished_handshakes_are_closed() {
     let patience =
         ["--set=header-within=1s", "--set=hello-within=1s", "--set=ping-after=1s"].as_slice();
     let line = abuse("half-open", &[patience, &["--set=dead-after=2s", "--abusers=9"]].concat());

@@ -6,7 +6,14 @@ use std::{
     thread,
 };
 
-use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
+use tracing::Level;
+use tracing_subscriber::{
+    Layer as _,
+    filter::Targets,
+    fmt::{self, MakeWriter},
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
+};
 
 /// The maximum number of events queued for writing; further ones are dropped.
 const WAITING: usize = 1_024;
@@ -15,17 +22,17 @@ const WAITING: usize = 1_024;
 pub(crate) fn start(verbose: u8) {
     let level = match verbose {
         0 => return,
-        1 => "info",
-        2 => "debug",
-        _ => "trace",
+        1 => Level::INFO,
+        2 => Level::DEBUG,
+        _ => Level::TRACE,
     };
-    let ours = format!("off,anocm={level},anocm_core={level},anocm_ws={level}");
-    tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(ours))
+    let ours =
+        Targets::new().with_targets(["anocm", "anocm_core", "anocm_ws"].map(|name| (name, level)));
+    let lines = fmt::layer()
         .with_writer(Log::start())
         // They would be reported on standard error, and panic when that cannot be written.
-        .log_internal_errors(false)
-        .init();
+        .log_internal_errors(false);
+    tracing_subscriber::registry().with(lines.with_filter(ours)).init();
 }
 
 /// Hands events to a thread that writes them, so that a stalled reader of standard error blocks no

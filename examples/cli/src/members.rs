@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_can_take_a_name_that_catches_what_is_meant_for_another() {
+    fn a_name_cannot_catch_what_is_meant_for_another_member() {
         let mut members = members();
         let alice = members[0].clone();
         members.push(member(&alice.tag.to_string(), 8));
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_that_is_gone_does_not_go_to_whoever_took_the_name() {
+    fn a_tag_that_is_gone_does_not_go_to_the_member_who_took_the_name() {
         let members = members();
         let gone = sample::member("Alice".parse().unwrap(), 9, Role::Member).tag;
         for line in [format!("Alice #{gone} psst"), format!("\"Alice\" #{gone} psst")] {

@@ -45,7 +45,7 @@ fn wait_until_full(bob: &mut Child) {
 }
 
 #[test]
-fn a_standard_error_that_nobody_reads_is_no_fault() {
+fn an_unread_standard_error_is_no_fault() {
     let (mut alice, link) = Anocm::open(&[]);
     let mut bob = unread(&["-vvv"], &link);
     drop(bob.stderr.take());

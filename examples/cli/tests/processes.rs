@@ -60,7 +60,7 @@ fn members_compare_the_same_safety_code() {
 }
 
 #[test]
-fn a_room_can_be_joined_while_nobody_is_connected() {
+fn a_room_can_be_joined_while_no_member_is_connected() {
     let server = Server::start(&[]);
     let (mut alice, link) = Anocm::open(&["--relay", &server.url]);
     alice.kill();
@@ -76,7 +76,7 @@ fn a_room_can_be_joined_while_nobody_is_connected() {
 }
 
 #[test]
-fn what_was_live_or_has_expired_is_not_there_for_whoever_was_away() {
+fn live_and_expired_messages_are_not_there_for_a_member_who_was_away() {
     let server = Server::start(&[]);
     let wire = Wire::to(&server.address());
     let (mut alice, link) = Anocm::open(&["--relay", &server.url]);
@@ -122,7 +122,7 @@ fn a_message_expires_on_every_screen() {
 }
 
 #[test]
-fn whoever_leaves_is_gone_for_all() {
+fn a_member_who_leaves_is_gone_for_all() {
     let (_server, mut alice, mut bob, mut carol, _) = three();
     bob.say("/leave");
     bob.wait("ended: you left");
@@ -136,7 +136,7 @@ fn whoever_leaves_is_gone_for_all() {
 }
 
 #[test]
-fn whoever_is_kicked_says_and_reads_nothing_more() {
+fn a_kicked_member_sends_and_reads_nothing_more() {
     let server = Server::start(&[]);
     let wire = Wire::to(&server.address());
     let (mut alice, link) = Anocm::open(&["--relay", &server.url]);

@@ -1,26 +1,27 @@
 //! The command line.
 #![allow(rustdoc::bare_urls, rustdoc::broken_intra_doc_links, reason = "the help is for terminals")]
 
-mod crowds;
+mod capacity;
 mod limits;
-mod patience;
 mod rates;
 mod rooms;
 mod store;
+mod timeouts;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use anocm_core::{relay::RelayConfig, store::MemoryLimits};
 use anocm_redis::RedisOptions;
 use anocm_ws::server::{ListenOptions, WsServerOptions};
+use capacity::Capacity;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind};
-use crowds::Crowds;
 use limits::Limits;
-use patience::Patience;
 use rates::Rates;
 use rooms::Rooms;
 use store::Store;
 pub(crate) use store::StoreFailure;
+use timeouts::Timeouts;
+use tracing::level_filters::LevelFilter;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -72,10 +73,10 @@ pub(crate) struct Args {
     rates: Rates,
 
     #[command(flatten)]
-    crowds: Crowds,
+    capacity: Capacity,
 
     #[command(flatten)]
-    patience: Patience,
+    timeouts: Timeouts,
 
     /// What is written to standard error
     #[arg(long, env = "ANOCM_LOG", value_name = "LEVEL", help_heading = "Logging")]
@@ -141,7 +142,7 @@ impl Args {
     /// Parses the command line. Exits the program if it is invalid.
     pub(crate) fn read() -> Self {
         let args = Self::parse();
-        if args.patience.ping_after >= args.patience.dead_after {
+        if args.timeouts.ping_after >= args.timeouts.dead_after {
             let says = "--ping-after must be shorter than --dead-after";
             Self::command().error(ErrorKind::ValueValidation, says).exit();
         }
@@ -153,8 +154,8 @@ impl Args {
         let mut config = RelayConfig::default();
         self.limits.apply(&mut config);
         self.rates.apply(&mut config);
-        self.crowds.apply(&mut config);
-        self.patience.apply(&mut config);
+        self.capacity.apply(&mut config);
+        self.timeouts.apply(&mut config);
         self.rooms.apply(&mut config.policy);
         config
     }
@@ -178,15 +179,15 @@ impl Args {
     pub(crate) fn connections(&self) -> ListenOptions {
         ListenOptions {
             max_connections: self.limits.max_connections,
-            header_within: self.patience.header_within,
-            taken_within: self.patience.write_timeout,
+            header_within: self.timeouts.header_within,
+            taken_within: self.timeouts.write_timeout,
         }
     }
 
     /// Returns the options for WebSockets.
     pub(crate) fn web_socket(&self) -> WsServerOptions {
         WsServerOptions {
-            timing: self.patience.timing(),
+            timing: self.timeouts.timing(),
             refuse_origin: self.listening.refuse_origin,
             receive_memory: self.limits.receive_memory,
             ..WsServerOptions::default()
@@ -195,20 +196,20 @@ impl Args {
 
     /// Returns the timeout for shutting down.
     pub(crate) fn shutdown_within(&self) -> Duration {
-        self.patience.shutdown_within
+        self.timeouts.shutdown_within
     }
 }
 
 impl LogLevel {
-    /// Returns the name of the level in the syntax of filters.
-    pub(crate) fn name(self) -> &'static str {
+    /// Returns the level as a filter of the log.
+    pub(crate) const fn filter(self) -> LevelFilter {
         match self {
-            Self::Off => "off",
-            Self::Error => "error",
-            Self::Warn => "warn",
-            Self::Info => "info",
-            Self::Debug => "debug",
-            Self::Trace => "trace",
+            Self::Off => LevelFilter::OFF,
+            Self::Error => LevelFilter::ERROR,
+            Self::Warn => LevelFilter::WARN,
+            Self::Info => LevelFilter::INFO,
+            Self::Debug => LevelFilter::DEBUG,
+            Self::Trace => LevelFilter::TRACE,
         }
     }
 }

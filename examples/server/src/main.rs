@@ -32,7 +32,9 @@ use anocm_ws::server::{ServeError, Server, relay_router};
 use args::{Args, LogLevel, Task};
 use running::Running;
 use tls::Certificates;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{
+    Layer as _, filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
 /// Why the server cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -160,17 +162,14 @@ async fn listen(args: &Args, relay: Arc<Relay>, secure: bool) -> Result<Server, 
 
 /// Logs only this project's crates: others log addresses and, at finer levels, contents.
 fn log(level: LogLevel) {
-    let level = level.name();
     let crates = ["anocm_core", "anocm_redis", "anocm_ws", "anocm_server"];
-    let filter = crates.map(|name| format!(",{name}={level}")).concat();
-    let filter = format!("off{filter}");
-    tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(filter))
+    let ours = Targets::new().with_targets(crates.map(|name| (name, level.filter())));
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         // Otherwise a line that cannot be written (full disk, broken pipe) is reported with
         // `eprintln!`, which then panics in the task that logs.
-        .log_internal_errors(false)
-        .init();
+        .log_internal_errors(false);
+    tracing_subscriber::registry().with(lines.with_filter(ours)).init();
 }
 
 /// Open files besides those of connections: the runtime's, listeners, a store's.

@@ -17,7 +17,7 @@ fn help_explains_the_options_in_groups_with_examples() {
         "Listening:",
         "What rooms may ask for:",
         "Limits:",
-        "Patience:",
+        "Timeouts:",
         "Logging:",
         "Examples:",
         "Exit codes:",

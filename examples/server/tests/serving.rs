@@ -95,7 +95,7 @@ fn a_request_that_never_ends_is_cut_off() {
 }
 
 #[test]
-fn whoever_asks_on_and_on_and_never_reads_is_cut_off() {
+fn a_peer_that_requests_without_reading_is_disconnected() {
     let server = Server::start(&[]);
     let mut tcp = server.connect();
     tcp.set_write_timeout(Some(LONG)).unwrap();
@@ -182,7 +182,7 @@ fn a_connection_that_does_not_end_is_not_waited_for_long() {
 }
 
 #[test]
-fn whoever_is_told_to_outlive_its_terminal_does() {
+fn a_relay_under_nohup_outlives_its_terminal() {
     // As started by `nohup`.
     let program = env!("CARGO_BIN_EXE_anocm-server");
     let script = format!(

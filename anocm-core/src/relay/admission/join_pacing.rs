@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pace_is_what_newcomers_need() {
+    fn the_pace_fits_the_time_that_a_join_takes() {
         let turns = JoinPacing::new();
         let pace = |turns: &JoinPacing| {
             turns.schedule(&HERE, at(0)).unwrap();
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_made_to_wait_for_long_and_old_doors_are_forgotten() {
+    fn waits_are_bounded_and_old_doors_are_forgotten() {
         let turns = JoinPacing::new();
         let given = std::iter::from_fn(|| turns.schedule(&HERE, at(0)).ok()).count();
         assert!((1_200..1_210).contains(&given), "{given}");

@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn rooms_that_nobody_joins_any_more_are_forgotten() {
+    fn rooms_without_joins_are_forgotten() {
         let toll = PowPolicy::new(&RelayConfig::default(), Timestamp::ZERO);
         for n in 0..10_000_u64 {
             let mut address = [0; 16];

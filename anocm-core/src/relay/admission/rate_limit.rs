@@ -143,7 +143,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whoever_waits_as_told_keeps_the_rate(costs in prop::collection::vec(0_u64..1_000, 1..50)) {
+        fn a_peer_that_waits_as_told_keeps_the_rate(costs in prop::collection::vec(0_u64..1_000, 1..50)) {
             let rate = Rate { amount: 100, period: Duration::from_secs(1), burst: 500 };
             let mut bucket = TokenBucket::new(rate, Timestamp::ZERO);
             let mut now = Timestamp::ZERO;

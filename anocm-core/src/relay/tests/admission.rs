@@ -46,7 +46,7 @@ async fn an_address_in_use_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_newcomer_looks_joins_and_enters() {
+async fn a_guest_looks_joins_and_enters() {
     let world = World::new();
     let mut alice = world.alice().await;
     let mut bob = world.guest().await;
@@ -151,7 +151,7 @@ async fn of_two_joins_for_one_epoch_one_is_stale() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_newcomer_cannot_change_the_door() {
+async fn a_guest_cannot_change_the_door() {
     let world = World::new();
     let _alice = world.alice().await;
     let mut eve = world.guest().await;

@@ -20,7 +20,7 @@ async fn a_relay_that_stops_right_after_has_told_who_ended_the_room() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_is_refused_what_has_ended_before_they_are_told_who_ended_it() {
+async fn the_reason_of_the_end_comes_before_refusals() {
     let say = Request::Publish {
         address: ROOM,
         entry: entry(EntryKind::Message, 0, kept(MINUTE)),
@@ -44,7 +44,7 @@ async fn nobody_is_refused_what_has_ended_before_they_are_told_who_ended_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_is_never_told_who_ended_the_room_is_refused_all_the_same() {
+async fn requests_are_refused_even_if_the_reason_of_the_end_never_comes() {
     let Stage { store, mut alice, mut bob, .. } = Stage::new(RelayConfig::default()).await;
     store.end.shut();
     store.closed.shut();

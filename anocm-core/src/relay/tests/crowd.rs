@@ -38,7 +38,7 @@ async fn everyone_in_a_room_of_many_is_told_everything_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_goes_makes_a_place_and_an_empty_hub_ends() {
+async fn a_detached_connection_frees_its_place_and_an_empty_shard_ends() {
     let world = World::with(generous());
     let mut alice = world.alice().await;
     let mut all = crowd(&world).await;

@@ -54,7 +54,7 @@ async fn an_entry_is_gone_at_its_deadline_to_the_millisecond() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_enters_in_the_middle_of_traffic_misses_nothing() {
+async fn a_member_who_enters_amid_traffic_misses_nothing() {
     let world = World::with(generous());
     let mut alice = world.alice().await;
     let publishing = async {
@@ -163,7 +163,7 @@ async fn a_connection_that_never_reads_is_closed_while_others_go_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_takes_no_answers_gets_to_ask_no_more() {
+async fn backpressure_stops_reading_requests_above_half_of_the_outbox() {
     let world = World::with(generous());
     let mut alice = world.alice().await;
     for _ in 0..300 {
@@ -180,7 +180,7 @@ async fn whoever_takes_no_answers_gets_to_ask_no_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_lags_is_heard_again_at_once() {
+async fn requests_are_read_again_as_soon_as_the_outbox_drains() {
     let world = World::with(generous());
     let mut alice = world.alice().await;
     let mut bob = world.member().await;

@@ -8,7 +8,7 @@ fn closed(reason: CloseReason) -> Event {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_room_lives_while_somebody_is_connected_and_its_linger_longer() {
+async fn a_room_lives_while_a_member_is_connected_and_its_linger_longer() {
     let world = World::new();
     let mut alice = world.alice().await;
     tokio::time::sleep(60 * MINUTE).await;
@@ -99,7 +99,7 @@ async fn a_room_created_where_one_just_ended_is_another() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_detaches_hears_no_more_and_has_proven_nothing() {
+async fn a_detached_connection_receives_nothing_and_has_proven_nothing() {
     let world = World::new();
     let mut alice = world.alice().await;
     let mut bob = world.member().await;
@@ -176,7 +176,7 @@ async fn a_shutdown_tells_everyone_and_leaves_nothing_running() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shutdown_waits_for_nobody_who_does_not_read() {
+async fn a_shutdown_does_not_wait_for_a_peer_that_does_not_read() {
     let world = World::new();
     let mut alice = world.alice().await;
     let bob = world.member().await;

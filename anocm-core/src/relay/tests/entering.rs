@@ -3,7 +3,7 @@
 use super::{delivery::generous, held::Stage, *};
 
 #[tokio::test(start_paused = true)]
-async fn whoever_is_told_something_meanwhile_is_not_told_that_the_log_ends_before_it() {
+async fn an_entry_sent_meanwhile_is_within_the_end_of_the_log_that_is_stated() {
     let mut stage = Stage::new(generous()).await;
     let Stage { store, alice, bob, .. } = &mut stage;
     // The second read of the door is for the end of the log.

@@ -42,7 +42,7 @@ async fn a_lower_epoch_takes_nothing_from_a_higher_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_stands_in_a_past_epoch_is_told_that_it_is_stale() {
+async fn a_member_in_a_past_epoch_gets_stale() {
     let world = World::new();
     let mut alice = three_epochs(&world).await;
     assert_eq!(alice.say(1, kept(MINUTE)).await, stale(2));
@@ -58,7 +58,7 @@ async fn whoever_stands_in_a_past_epoch_is_told_that_it_is_stale() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_does_not_prove_the_new_epoch_lapses_after_the_grace() {
+async fn an_unproven_epoch_expires_after_the_grace() {
     let world = World::new();
     let mut alice = world.alice().await;
     let mut bob = world.member().await;

@@ -155,7 +155,7 @@ async fn a_store_that_does_not_say_what_it_promises_is_not_believed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_is_no_longer_fed_is_told_so_and_can_come_back() {
+async fn a_member_whose_feed_ends_is_told_and_can_come_back() {
     let (relay, _) = faulty(Faults { watch_panics: true, ..Faults::default() });
     let mut alice = Guest::of(&relay).await;
     assert_eq!(alice.ask(create(ROOM, policy())).await, Ok(Reply::Done));

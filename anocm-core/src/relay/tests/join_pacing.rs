@@ -41,7 +41,7 @@ async fn a_turn_comes_when_it_was_said_to_come_and_is_ones_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_was_overtaken_needs_no_other_turn() {
+async fn an_overtaken_join_needs_no_other_turn() {
     let world = World::new();
     let (_alice, mut others) = crowd(&world).await;
     let mut bob = others.pop().unwrap();
@@ -58,7 +58,7 @@ async fn whoever_was_overtaken_needs_no_other_turn() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_cannot_open_the_door_takes_no_turn() {
+async fn a_guest_who_cannot_open_the_door_takes_no_turn() {
     let world = World::new();
     let _alice = world.alice().await;
     for _ in 0..100 {
@@ -81,7 +81,7 @@ async fn the_door_of_another_room_is_another_door() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_waits_for_a_turn_is_not_idle() {
+async fn a_guest_waiting_for_a_turn_is_not_idle() {
     let world = World::with(RelayConfig { idle_timeout: SECOND, ..RelayConfig::default() });
     let (_alice, _others) = crowd(&world).await;
     let mut crowd = Vec::new();
@@ -100,7 +100,7 @@ async fn whoever_waits_for_a_turn_is_not_idle() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_slows_the_door_down_without_coming_in() {
+async fn turns_that_are_not_used_do_not_slow_the_door() {
     let world = World::new();
     let (_alice, mut others) = crowd(&world).await;
     tokio::time::sleep(2 * SECOND).await;

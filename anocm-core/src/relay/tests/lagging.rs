@@ -69,7 +69,7 @@ async fn a_page_that_would_get_no_further_is_read_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_does_not_lag_is_told_at_once_what_is_said_while_a_page_is_read() {
+async fn a_member_who_does_not_lag_gets_entries_at_once_while_a_page_is_read() {
     let mut stage = Stage::new(generous()).await;
     assert_eq!(stage.alice.say(0, kept(MINUTE)).await, Ok(1));
     assert_eq!(stage.alice.entry().await.seq.value(), 1);

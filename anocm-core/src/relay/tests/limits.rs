@@ -36,7 +36,7 @@ async fn state(world: &World) -> (u64, u64) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_joins_a_room_that_they_could_not_enter() {
+async fn a_join_to_a_room_that_could_not_be_entered_is_refused() {
     let world = World::with(RelayConfig { max_rooms_per_connection: 2, ..RelayConfig::default() });
     let _alice = world.alice().await;
     let mut bob = world.guest().await;
@@ -109,7 +109,7 @@ async fn too_many_creations_and_joins_are_refused_for_a_while() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_asks_too_fast_is_slowed_down_and_never_refused() {
+async fn a_connection_that_asks_too_fast_is_slowed_down_and_never_refused() {
     let world = World::with(RelayConfig {
         requests: Rate { amount: 10, period: SECOND, burst: 5 },
         ..RelayConfig::default()

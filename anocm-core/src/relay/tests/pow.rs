@@ -90,7 +90,7 @@ async fn work_is_good_for_one_room_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_guesses_is_cut_off_and_whoever_was_asked_nothing_is_told_so() {
+async fn guessed_solutions_close_the_connection_and_unasked_ones_are_refused() {
     let config = RelayConfig { max_difficulty: Puzzle::MAX_DIFFICULTY, ..ten_at_once() };
     let world = World::with(config);
     for n in 0..6 {
@@ -135,7 +135,7 @@ async fn a_crowd_at_one_door_works_and_other_rooms_do_not_notice() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn when_connections_run_out_newcomers_work() {
+async fn proof_of_work_is_asked_when_connections_run_out() {
     let config =
         RelayConfig { max_connections: 10, max_difficulty: 2_048, ..RelayConfig::default() };
     let world = World::with(config);
@@ -227,7 +227,7 @@ async fn a_member_is_removed_and_another_joins_while_the_relay_is_full() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_room_takes_so_many_entries_whoever_brings_them() {
+async fn a_rooms_rate_holds_over_all_connections() {
     let rate = |burst| Rate { amount: 1, period: SECOND, burst };
     let entries = RelayConfig { room_entries: rate(3), ..RelayConfig::default() };
     let bytes = RelayConfig {
@@ -273,7 +273,7 @@ async fn cheap_work_cannot_be_hoarded() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_remembered_of_rooms_that_nobody_comes_to() {
+async fn rooms_without_joins_leave_no_state() {
     let world = World::new();
     let mut alice = world.alice().await;
     let mut bob = world.guest().await;

@@ -348,7 +348,7 @@ async fn what_went_at_once_does_not_wait_for_an_answer_of_the_store() {
 
 /// The grace is over and an entry is published before the shard's task has run.
 #[tokio::test]
-async fn whoever_has_lapsed_is_not_told_what_was_said_after_that() {
+async fn an_expired_connection_gets_no_later_entry() {
     use crate::testing::ManualClock;
 
     let clock = Arc::new(ManualClock::new());

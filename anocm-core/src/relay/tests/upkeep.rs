@@ -21,7 +21,7 @@ impl Stage {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_touch_that_hangs_keeps_nobody_from_hearing() {
+async fn a_touch_that_hangs_delays_no_delivery() {
     let mut stage = Stage::new(RelayConfig::default()).await;
     stage.store.touch.shut();
     tokio::time::sleep(LATER).await;
@@ -34,7 +34,7 @@ async fn a_touch_that_hangs_keeps_nobody_from_hearing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_look_at_the_door_that_hangs_keeps_nobody_from_hearing() {
+async fn a_door_query_that_hangs_delays_no_delivery() {
     let mut stage = Stage::new(RelayConfig::default()).await;
     let seq = stage.commit(0).await;
     stage.store.door.shut();
@@ -71,7 +71,7 @@ async fn a_door_that_was_looked_at_before_the_epoch_ended_settles_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_in_doubt_for_longer_than_the_grace_is_told_to_nobody() {
+async fn an_epoch_that_stays_unverified_beyond_the_grace_is_delivered_to_no_member() {
     let mut stage = Stage::new(RelayConfig::default()).await;
     let seq = stage.commit(0).await;
     assert_eq!(stage.bob.entry().await.seq, seq);

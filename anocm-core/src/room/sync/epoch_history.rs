@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_join_may_be_taken_back_with_what_newcomers_made_of_it() {
+    fn a_join_may_be_taken_back_with_the_joins_behind_it() {
         let joined = [
             (3, EpochAuthor::Newcomer(key(3))),
             (4, EpochAuthor::Member(key(3))),

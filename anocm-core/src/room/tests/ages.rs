@@ -103,7 +103,7 @@ fn what_was_said_while_away_is_no_older_than_the_absence() {
 }
 
 #[test]
-fn what_a_newcomer_reads_is_no_older_than_their_own_join() {
+fn what_a_new_member_reads_is_no_older_than_their_own_join() {
     let mut bench = Bench::with(1);
     let bob = bench.newcomer();
     // Alice sends after Bob's join and before his proof.

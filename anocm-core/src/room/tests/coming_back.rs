@@ -27,7 +27,7 @@ fn sealed_for(bench: &Bench, who: usize) -> Vec<Epoch> {
 }
 
 #[test]
-fn whoever_was_inside_waits_at_the_door_of_a_full_room() {
+fn a_former_member_waits_at_the_door_of_a_full_room() {
     for refusal in NO_ROOM {
         let mut bench = Bench::with(2);
         bench[BOB].instead(move |request| is_join(request).then_some(Err(refusal)));
@@ -77,7 +77,7 @@ fn the_group_of_another_under_the_rooms_address_is_no_door_for_who_was_inside() 
 }
 
 #[test]
-fn a_newcomer_to_a_full_room_is_told_at_once() {
+fn a_new_guest_is_refused_at_once_by_a_full_room() {
     for refusal in NO_ROOM {
         let mut bench = Bench::with(1);
         let bob = bench.newcomer();

@@ -93,7 +93,7 @@ fn an_owner_who_came_back_through_the_door_strikes_whom_they_find_missing() {
 }
 
 #[test]
-fn nobody_else_tries_to_and_one_who_only_lost_the_connection_stays() {
+fn only_the_owner_demotes_and_a_disconnected_moderator_stays() {
     let mut bench = with_moderators();
     bench.cut(CAROL);
     bench.pass(60);

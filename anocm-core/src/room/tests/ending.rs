@@ -43,7 +43,7 @@ fn of_what_is_wiped_nothing_is_said() {
 }
 
 #[test]
-fn of_what_was_asked_for_nobody_knows_whether_it_was_sent() {
+fn a_request_in_flight_is_reported_as_unknown() {
     let mut bench = Bench::with(2);
     bench[BOB].answers(|_, _| false);
     bench[BOB].tells(|_| false);
@@ -72,7 +72,7 @@ fn closes_and_leaves(bench: &mut Bench) {
 }
 
 #[test]
-fn whoever_closes_a_room_and_leaves_at_once_has_closed_it() {
+fn a_close_followed_by_leave_closes_the_room() {
     for guests in [1, 2] {
         let mut bench = Bench::with(guests);
         closes_and_leaves(&mut bench);
@@ -81,7 +81,7 @@ fn whoever_closes_a_room_and_leaves_at_once_has_closed_it() {
 }
 
 #[test]
-fn whoever_closes_a_room_while_cut_off_closes_it_when_connected() {
+fn a_close_while_disconnected_is_sent_after_the_reconnect() {
     let mut bench = Bench::with(2);
     bench.cut(ALICE);
     closes_and_leaves(&mut bench);
@@ -92,7 +92,7 @@ fn whoever_closes_a_room_while_cut_off_closes_it_when_connected() {
 }
 
 #[test]
-fn whoever_closes_a_room_that_stays_open_leaves_after_a_while() {
+fn a_close_without_effect_becomes_a_leave() {
     let mut bench = Bench::with(2);
     let is_close = |request: &Request| matches!(request, Request::Close { .. });
     bench[ALICE].instead(move |request| is_close(request).then_some(Err(Refusal::Full)));

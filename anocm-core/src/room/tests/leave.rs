@@ -10,7 +10,7 @@ use crate::{
     wire::{CloseReason, Refusal, Request},
 };
 
-fn saw_somebody_leave(bench: &Bench, who: usize) -> bool {
+fn saw_a_leave(bench: &Bench, who: usize) -> bool {
     let left =
         |event: &RoomEvent| matches!(event, RoomEvent::Departed { how: Departure::Left, .. });
     bench[who].events.iter().any(left)
@@ -33,7 +33,7 @@ fn a_leave_whose_carrying_out_was_refused_is_carried_out_later() {
     assert_eq!(bench[ALICE].members(), 3);
     bench.pass(5);
     for who in [ALICE, BOB] {
-        assert!(saw_somebody_leave(&bench, who));
+        assert!(saw_a_leave(&bench, who));
         assert_eq!(bench[who].members(), 2);
     }
 }
@@ -54,7 +54,7 @@ fn a_leave_whose_carrying_out_was_overtaken_is_carried_out_all_the_same() {
 }
 
 #[test]
-fn whoever_leaves_a_full_room_says_so_live_and_is_seen_to_depart() {
+fn a_leave_of_a_full_room_is_sent_live_and_seen() {
     let mut bench = Bench::with(2);
     bench[BOB].instead(|request| match request {
         Request::Publish { entry, .. } if !entry.retention.is_live() => Some(Err(Refusal::Full)),
@@ -64,7 +64,7 @@ fn whoever_leaves_a_full_room_says_so_live_and_is_seen_to_depart() {
     assert_eq!(bench[BOB].count(is_publish), 2);
     assert_eq!(bench[BOB].ended(), Some(Ended::Left));
     bench.pass(2);
-    assert!(saw_somebody_leave(&bench, ALICE));
+    assert!(saw_a_leave(&bench, ALICE));
     assert_eq!(bench[ALICE].members(), 1);
 }
 
@@ -81,17 +81,17 @@ fn unread_join() -> Bench {
 }
 
 #[test]
-fn whoever_leaves_before_a_join_was_read_is_seen_to_depart() {
+fn a_leave_sent_before_a_join_was_read_is_seen() {
     let mut bench = unread_join();
     bench.does(ALICE, Command::Leave);
     bench.pass(3);
     assert_eq!(bench[ALICE].ended(), Some(Ended::Left));
-    assert!(saw_somebody_leave(&bench, BOB));
+    assert!(saw_a_leave(&bench, BOB));
     assert_eq!(bench[BOB].members(), 1);
 }
 
 #[test]
-fn what_was_said_before_leaving_is_heard_by_whoever_has_just_come() {
+fn messages_sent_before_a_leave_reach_a_new_member() {
     let mut bench = unread_join();
     let now = bench.now;
     let text = "see you".to_owned();

@@ -7,7 +7,7 @@ use super::{
 use crate::wire::Refusal;
 
 #[test]
-fn whoever_was_led_behind_an_old_door_first_is_not_confirmed_by_who_comes_later() {
+fn a_member_behind_an_old_door_is_not_confirmed_by_later_joins() {
     let mut bench = Bench::with(1);
     bench.cut(ALICE);
     for who in [BOB, CAROL] {
@@ -36,7 +36,7 @@ fn slow(seconds: u32) -> Bench {
 }
 
 #[test]
-fn a_newcomer_who_takes_long_to_come_in_soon_knows_who_is_here() {
+fn a_new_member_who_enters_late_soon_knows_who_is_present() {
     for seconds in [1, 5] {
         let mut bench = slow(seconds);
         bench.pass(u64::from(seconds) + 3);
@@ -46,7 +46,7 @@ fn a_newcomer_who_takes_long_to_come_in_soon_knows_who_is_here() {
 }
 
 #[test]
-fn a_newcomer_who_shows_no_sign_is_shown_one() {
+fn a_new_member_without_heartbeat_is_sent_one() {
     let mut bench = slow(1);
     bench[BOB].machine.cx.config.presence = false;
     bench.pass(4);
@@ -54,7 +54,7 @@ fn a_newcomer_who_shows_no_sign_is_shown_one() {
 }
 
 #[test]
-fn one_sign_is_enough_for_a_newcomer() {
+fn one_heartbeat_is_enough_for_a_new_member() {
     let mut bench = Bench::with(1);
     assert_eq!(bench.newcomer(), BOB);
     bench.connects(BOB);

@@ -39,7 +39,7 @@ fn bob_works(bench: &mut Bench, of: fn(&Request) -> bool, puzzle: Puzzle) -> usi
 }
 
 #[test]
-fn a_newcomer_works_and_joins_with_what_was_ready() {
+fn a_guest_solves_the_proof_and_joins_with_the_prepared_commit() {
     let mut bench = Bench::with(1);
     let bob = bob_works(&mut bench, is_join, PUZZLE);
     assert!(!bench[bob].is_online());
@@ -49,7 +49,7 @@ fn a_newcomer_works_and_joins_with_what_was_ready() {
 }
 
 #[test]
-fn whoever_opens_a_room_works_too() {
+fn opening_a_room_takes_proof_of_work_too() {
     let mut bench = Bench::with(0);
     let alice = bob_works(&mut bench, is_create, PUZZLE);
     bench.pass(10);
@@ -58,7 +58,7 @@ fn whoever_opens_a_room_works_too() {
 }
 
 #[test]
-fn others_get_their_turn_while_somebody_works() {
+fn proof_of_work_runs_in_steps() {
     let mut bench = Bench::with(1);
     let began = bench.now;
     let puzzle = Puzzle { seed: [9; 16], difficulty: 20_000 };
@@ -80,7 +80,7 @@ fn overtaken_while_working_the_work_is_still_good() {
 }
 
 #[test]
-fn nobody_works_on_after_the_connection_is_gone() {
+fn proof_of_work_stops_with_the_connection() {
     let mut bench = Bench::with(1);
     let bob = bob_works(&mut bench, is_join, PUZZLE);
     bench.cut(bob);

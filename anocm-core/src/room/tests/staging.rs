@@ -84,7 +84,7 @@ fn what_is_told_before_the_next_epoch_is_proven_is_heard_after_it() {
 }
 
 #[test]
-fn what_passes_its_time_while_it_waits_is_missed_and_nobody_is_accused() {
+fn entries_that_expire_while_staged_are_missed_without_an_accusation() {
     let (mut bench, _) = bob_waits();
     bench.says(ALICE, "for a moment", 1);
     bench.says(ALICE, "for a minute", 60);

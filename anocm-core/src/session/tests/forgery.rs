@@ -18,7 +18,7 @@ fn the_forge_makes_lawful_commits_too() {
 }
 
 #[test]
-fn a_member_removes_nobody() {
+fn a_member_without_a_role_cannot_remove() {
     for new_door in [false, true] {
         let (mut room, mut alice, mut bob, mut carol) = Room::of_three();
         let target = seat(&bob, &carol);
@@ -51,7 +51,7 @@ fn a_new_door_is_not_for_members() {
 }
 
 #[test]
-fn a_forged_leave_statement_removes_nobody() {
+fn a_forged_leave_statement_removes_no_member() {
     let (mut room, mut alice, mut bob, mut carol) = Room::of_three();
     let target = seat(&bob, &carol);
     let mut forged = postcard::to_allocvec(&bob.leave_statement().unwrap()).unwrap();
@@ -107,7 +107,7 @@ fn a_commit_is_kept_as_long_as_the_policy_says() {
 }
 
 #[test]
-fn nobody_adds_members() {
+fn add_proposals_are_refused() {
     let (mut room, mut alice, mut bob) = Room::of_two();
     let stranger = Identity::new(&mut room.rng);
     let provider = provider::Provider::default();
@@ -248,7 +248,7 @@ fn a_room_goes_on_after_a_forbidden_commit_was_voided() {
 }
 
 #[test]
-fn a_commit_that_is_damaged_behind_a_lawful_seal_accuses_nobody() {
+fn a_commit_damaged_behind_a_valid_seal_accuses_no_member() {
     let (mut room, mut alice, mut bob) = Room::of_two();
     let lawful = notice(vec![], false);
     let message = raw_commit(&mut alice, &lawful, |builder| builder);

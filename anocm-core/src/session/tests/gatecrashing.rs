@@ -75,7 +75,7 @@ pub(super) fn card(of: &Identity) -> Extensions<LeafNode> {
 }
 
 #[test]
-fn nobody_joins_without_the_psk() {
+fn a_join_without_the_psk_is_refused() {
     let (mut room, mut alice, mut bob) = Room::of_two();
     let mallory = Identity::new(&mut room.rng);
     let entry = join_with(&mut room, &alice, &mallory, None, b"", card(&mallory));
@@ -90,7 +90,7 @@ fn nobody_joins_without_the_psk() {
 }
 
 #[test]
-fn nobody_joins_with_another_psk() {
+fn a_join_with_another_psk_is_refused() {
     let (mut room, mut alice, mut bob) = Room::of_two();
     let mallory = Identity::new(&mut room.rng);
     let other = PreSharedKeyId::external(vec![1; 16], vec![1; 32]);
@@ -116,7 +116,7 @@ fn a_join_carries_no_notice_and_a_lawful_leaf() {
 }
 
 #[test]
-fn nobody_joins_under_the_id_of_another() {
+fn a_join_under_the_id_of_another_is_refused() {
     let (mut room, mut alice, mut bob) = Room::of_two();
     let mut mallory = Identity::new(&mut room.rng);
     mallory.take_id(alice.me());
@@ -127,7 +127,7 @@ fn nobody_joins_under_the_id_of_another() {
 }
 
 #[test]
-fn nobody_returns_under_another_id() {
+fn a_return_under_another_id_is_refused() {
     let (mut room, mut alice, mut bob) = Room::of_two();
     let mut returning = Identity::new(&mut ChaCha20Rng::seed_from_u64(9));
     let psk = || Some(join::psk_id(&alice.door, vec![1; 32]));
@@ -143,7 +143,7 @@ fn nobody_returns_under_another_id() {
 }
 
 #[test]
-fn nobody_joins_a_full_room_and_members_come_back_to_it() {
+fn a_full_room_refuses_joins_and_lets_members_come_back() {
     let (mut room, mut alice, mut bob) = Room::of_two();
     let mallory = Identity::new(&mut room.rng);
     let psk = |n| Some(join::psk_id(&alice.door, vec![n; 32]));

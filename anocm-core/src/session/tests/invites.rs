@@ -66,7 +66,7 @@ fn a_removed_session_refuses_everything() {
 }
 
 #[test]
-fn replacing_the_invite_locks_nobody_out() {
+fn replacing_the_invite_locks_no_member_out() {
     let (mut room, mut alice, mut bob) = Room::of_two();
     let old = alice.invite_secret().clone();
     let applied = room.change(&mut alice, Change::ReplaceInvite, &mut [&mut bob]);
@@ -112,7 +112,7 @@ fn what_is_behind_a_door_must_be_group_information() {
 }
 
 #[test]
-fn somebody_who_fell_behind_returns_as_the_same_member() {
+fn a_member_who_fell_behind_returns_as_the_same_member() {
     let (mut room, mut alice, mut bob, carol) = Room::of_three();
     // Carol does not receive this commit.
     room.change(&mut alice, Change::Refresh, &mut [&mut bob]);
@@ -145,7 +145,7 @@ fn the_owner_returns_as_the_owner() {
 }
 
 #[test]
-fn an_old_session_of_somebody_who_returned_is_over() {
+fn an_old_session_of_a_returned_member_is_over() {
     let (mut room, mut alice, mut bob) = Room::of_two();
     // The same identity, copied, as by a session restored in another window.
     let mut old = {

@@ -65,7 +65,7 @@ fn a_statement_of_another_room_or_another_member_is_passed_over() {
 }
 
 #[test]
-fn nobody_announces_the_leave_of_another() {
+fn a_leave_for_another_member_is_refused() {
     let (mut room, mut alice, mut bob, carol) = Room::of_three();
     let statement = carol.leave_statement().unwrap();
     let entry = room.seal(&mut bob, Content::Leaving(statement));

@@ -19,7 +19,7 @@ fn a_session_can_be_sent_to_another_thread() {
 }
 
 #[test]
-fn bob_joins_while_nobody_else_is_there() {
+fn bob_joins_while_no_member_is_connected() {
     let (mut room, mut alice) = Room::open();
     let before = room.door.clone();
     let who = Newcomer::New(name("Bob"));

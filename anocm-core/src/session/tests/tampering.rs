@@ -171,7 +171,7 @@ fn one_can_talk_while_an_own_commit_waits() {
 }
 
 #[test]
-fn a_restored_door_lets_newcomers_in() {
+fn a_restored_door_lets_guests_in() {
     let (mut room, mut alice, mut bob) = Room::of_two();
     let restored = alice.restored(&mut room.rng).unwrap();
     assert_eq!((restored.member, restored.door), (room.member, room.door_token));

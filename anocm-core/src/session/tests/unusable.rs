@@ -194,7 +194,7 @@ fn has_it(commit: &[u8]) -> bool {
 }
 
 #[test]
-fn nobody_joins_with_a_key_that_nothing_can_be_encrypted_to() {
+fn a_join_with_an_unusable_encryption_key_is_refused() {
     let mut refused = 0;
     for pairs in 0..8 {
         let (mut room, mut alice, mut bob) = Room::of_two();
@@ -219,7 +219,7 @@ fn nobody_joins_with_a_key_that_nothing_can_be_encrypted_to() {
 }
 
 #[test]
-fn nobody_commits_a_key_that_nothing_can_be_encrypted_to() {
+fn a_commit_with_an_unusable_encryption_key_is_refused() {
     let mut refused = 0;
     for pairs in 0..8 {
         let (mut room, mut alice, mut bob) = Room::of_two();
@@ -252,7 +252,7 @@ fn nobody_commits_a_key_that_nothing_can_be_encrypted_to() {
 }
 
 #[test]
-fn nobody_joins_with_a_whisper_key_that_nothing_can_be_encrypted_to() {
+fn a_join_with_an_unusable_whisper_key_is_refused() {
     let (mut room, mut alice, mut bob) = Room::of_two();
     let mallory = Identity::new(&mut room.rng);
     for key in [[0; 32], OF_ORDER_8] {

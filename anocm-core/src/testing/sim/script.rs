@@ -10,12 +10,12 @@ impl World {
     pub(super) async fn step(&mut self) {
         match self.below(100) {
             0..=29 => self.say(),
-            30..=47 => self.somebody_joins(),
-            48..=53 => self.somebody_leaves(),
-            54..=58 => self.somebody_is_removed(),
-            59..=69 => self.somebody_is_cut(),
-            70..=75 => self.somebody_is_blocked(),
-            76..=82 => self.somebody_is_renamed(),
+            30..=47 => self.a_guest_joins(),
+            48..=53 => self.a_member_leaves(),
+            54..=58 => self.a_member_is_removed(),
+            59..=69 => self.a_member_is_disconnected(),
+            70..=75 => self.a_member_is_blocked(),
+            76..=82 => self.a_member_is_renamed(),
             83..=88 => self.whisper(),
             89..=91 => self.role_changes(),
             92..=94 => self.invite_is_replaced(),
@@ -32,13 +32,13 @@ impl World {
         self.pause(Duration::from_millis(wait)).await;
     }
 
-    fn somebody(&mut self) -> Option<usize> {
+    fn any_member(&mut self) -> Option<usize> {
         let inside = self.inside();
         inside.get(self.below(inside.len())).copied()
     }
 
-    fn somebody_but_the_owner(&mut self) -> Option<usize> {
-        self.somebody().filter(|&number| number != 0)
+    fn a_member_but_the_owner(&mut self) -> Option<usize> {
+        self.any_member().filter(|&number| number != 0)
     }
 
     fn give(&self, number: usize, command: Command, text: Option<String>) {
@@ -64,7 +64,7 @@ impl World {
 
     fn say(&mut self) {
         for _ in 0..=self.below(3) {
-            let Some(by) = self.somebody() else { return };
+            let Some(by) = self.any_member() else { return };
             let (text, retention) = (self.words(), self.retention());
             let shown = retention.map_or("default".to_owned(), |retention| retention.to_string());
             let number = self.said;
@@ -74,7 +74,7 @@ impl World {
     }
 
     fn whisper(&mut self) {
-        let (Some(by), Some(to)) = (self.somebody(), self.somebody()) else { return };
+        let (Some(by), Some(to)) = (self.any_member(), self.any_member()) else { return };
         let to_id = self.guests.get(to).and_then(|guest| guest.view().me);
         if let (Some(id), true) = (to_id, by != to) {
             let (text, retention) = (self.words(), self.retention());
@@ -84,7 +84,7 @@ impl World {
         }
     }
 
-    fn somebody_joins(&mut self) {
+    fn a_guest_joins(&mut self) {
         for _ in 0..=self.below(3) {
             if self.guests.len() >= self.plan.guests {
                 return;
@@ -95,15 +95,15 @@ impl World {
         }
     }
 
-    fn somebody_leaves(&mut self) {
-        if let Some(by) = self.somebody_but_the_owner() {
+    fn a_member_leaves(&mut self) {
+        if let Some(by) = self.a_member_but_the_owner() {
             self.note(format_args!("guest {by} leaves"));
             self.give(by, Command::Leave, None);
         }
     }
 
-    fn somebody_is_removed(&mut self) {
-        let (Some(by), Some(whom)) = (self.somebody(), self.somebody_but_the_owner()) else {
+    fn a_member_is_removed(&mut self) {
+        let (Some(by), Some(whom)) = (self.any_member(), self.a_member_but_the_owner()) else {
             return;
         };
         // Mostly by the owner; moderators may remove, and other members are refused.
@@ -115,8 +115,8 @@ impl World {
         }
     }
 
-    fn somebody_is_cut(&mut self) {
-        if let Some(whom) = self.somebody() {
+    fn a_member_is_disconnected(&mut self) {
+        if let Some(whom) = self.any_member() {
             let frames = self.below(6);
             self.note(format_args!("guest {whom} is cut after {frames} frames"));
             match u64::try_from(frames) {
@@ -126,8 +126,8 @@ impl World {
         }
     }
 
-    fn somebody_is_blocked(&mut self) {
-        if let Some(whom) = self.somebody() {
+    fn a_member_is_blocked(&mut self) {
+        if let Some(whom) = self.any_member() {
             let seconds = 1 + self.below(15);
             self.note(format_args!("guest {whom} is cut off for {seconds} s"));
             self.network.block(whom, true);
@@ -140,8 +140,8 @@ impl World {
         }
     }
 
-    fn somebody_is_renamed(&mut self) {
-        if let Some(by) = self.somebody() {
+    fn a_member_is_renamed(&mut self) {
+        if let Some(by) = self.any_member() {
             let name = format!("name {}", self.below(1_000));
             self.note(format_args!("guest {by} is called {name}"));
             self.give(by, Command::Rename(name.parse::<Nickname>().unwrap_or_default()), None);
@@ -149,7 +149,7 @@ impl World {
     }
 
     fn role_changes(&mut self) {
-        let Some(whom) = self.somebody_but_the_owner() else { return };
+        let Some(whom) = self.a_member_but_the_owner() else { return };
         if let Some(id) = self.guests.get(whom).and_then(|guest| guest.view().me) {
             let role = if self.below(3) == 0 { Role::Member } else { Role::Moderator };
             self.note(format_args!("guest {whom} becomes {role:?}"));
@@ -163,7 +163,7 @@ impl World {
     }
 
     fn typing(&mut self) {
-        if let Some(by) = self.somebody() {
+        if let Some(by) = self.any_member() {
             self.give(by, Command::Typing, None);
         }
     }

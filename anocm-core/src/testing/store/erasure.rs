@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Contract 9.
-pub async fn contract_09_a_room_that_nobody_touches_is_erased(factory: &dyn StoreFactory) {
+pub async fn contract_09_a_room_without_touches_is_erased(factory: &dyn StoreFactory) {
     let lonely = Policy { linger: 1_000, ..policy() };
     let case = Case::with(factory, lonely).await;
     let mut watch = case.watch().await;

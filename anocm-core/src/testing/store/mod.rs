@@ -143,7 +143,7 @@ macro_rules! __store_cases {
             contract_08_a_watch_sees_everything_in_order
             contract_08_a_watch_holds_back_what_it_must
             contract_08_a_watch_that_falls_behind_is_told
-            contract_09_a_room_that_nobody_touches_is_erased
+            contract_09_a_room_without_touches_is_erased
             contract_09_a_touched_room_lives_on
             contract_09_a_room_ends_at_its_largest_age
             contract_09_a_closed_room_is_gone

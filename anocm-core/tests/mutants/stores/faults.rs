@@ -76,9 +76,9 @@ faults! {
     LagsSoon: contract_08_a_watch_holds_back_what_it_must;
 
     // 9: the end.
-    LingersForEver: contract_09_a_room_that_nobody_touches_is_erased;
-    LingersLate: contract_09_a_room_that_nobody_touches_is_erased;
-    EndsWhenAsked: contract_09_a_room_that_nobody_touches_is_erased;
+    LingersForEver: contract_09_a_room_without_touches_is_erased;
+    LingersLate: contract_09_a_room_without_touches_is_erased;
+    EndsWhenAsked: contract_09_a_room_without_touches_is_erased;
     TouchIsNothing: contract_09_a_touched_room_lives_on;
     TouchesAddUp: contract_09_a_touched_room_lives_on;
     NoLargestAge: contract_09_a_room_ends_at_its_largest_age;

@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_vanishes_at_its_time_even_if_nobody_says_so() {
+    fn a_message_vanishes_at_its_time_without_an_event() {
         let mut state = state();
         state.apply(&RoomEvent::Message(kept(1, 5_500)), &view(), at(0));
         assert_eq!(state.next_change(at(300)), Some(at(1_000)));
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cap_holds_for_what_nobody_keeps() {
+    fn a_cap_holds_for_what_is_not_kept() {
         let mut capped = view();
         let live = |number| {
             RoomEvent::Message(sample::message(&bob(), number, "hi", Retention::Live, None))

@@ -131,7 +131,7 @@ async fn what_waits_when_left_at_once_is_lost_unless_it_was_a_sign_of_life() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_does_not_get_in_gives_up_in_time_and_says_why() {
+async fn a_guest_who_does_not_get_in_gives_up_in_time_and_says_why() {
     let waiting = Connection::Waiting {
         retry_in: Duration::from_secs(1),
         why: TransportError::ProxyUnreachable,

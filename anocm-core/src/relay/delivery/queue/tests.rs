@@ -296,7 +296,7 @@ fn nothing_overtakes_what_waits_or_is_being_sent() {
 }
 
 #[test]
-fn what_has_expired_is_handed_to_nobody() {
+fn expired_entries_are_not_delivered() {
     let mut queue = flowing();
     let expires = Some(Timestamp::from_millis(10));
     let expiring = EncodedEntry { expires, ..entry(1) };

@@ -11,8 +11,8 @@ use clap::{Args, value_parser};
 use crate::units;
 
 #[derive(Args, Debug)]
-#[command(next_help_heading = "Crowds")]
-pub(super) struct Crowds {
+#[command(next_help_heading = "Capacity")]
+pub(super) struct Capacity {
     /// Messages of one room a second; more are refused for now. Four times as many at once after a
     /// pause
     #[arg(long, env = "ANOCM_ROOM_ENTRIES_PER_SECOND", value_name = "COUNT")]
@@ -44,7 +44,7 @@ pub(super) struct Crowds {
     max_difficulty: u32,
 }
 
-impl Crowds {
+impl Capacity {
     pub(super) fn apply(&self, config: &mut RelayConfig) {
         let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
         let rate = |each: u64, per, at_once| Rate {

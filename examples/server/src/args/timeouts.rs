@@ -9,8 +9,8 @@ use clap::Args;
 use crate::units::timeout;
 
 #[derive(Args, Debug)]
-#[command(next_help_heading = "Patience")]
-pub(super) struct Patience {
+#[command(next_help_heading = "Timeouts")]
+pub(super) struct Timeouts {
     /// A connection must have asked for something by then
     #[arg(long, env = "ANOCM_HEADER_WITHIN", value_name = "DURATION")]
     #[arg(default_value = "10s", value_parser = timeout)]
@@ -52,7 +52,7 @@ pub(super) struct Patience {
     pub(super) shutdown_within: Duration,
 }
 
-impl Patience {
+impl Timeouts {
     pub(super) fn apply(&self, config: &mut RelayConfig) {
         config.hello_timeout = self.hello_within;
         config.epoch_grace = self.epoch_grace;
