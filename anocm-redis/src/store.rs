@@ -102,6 +102,24 @@ impl RedisStore {
         self.channels.with_revival(address, ask).await
     }
 
+    /// Appends an entry; a reserved one may use the space that the server keeps for those.
+    async fn run_append(
+        &self,
+        address: &RoomAddress,
+        is_reserved: bool,
+        arguments: &[&[u8]],
+    ) -> Result<Answer, StoreError> {
+        let name = if is_reserved { Name::AppendReserved } else { Name::Append };
+        self.scrubber.note();
+        let mut answer = self.run(address, name, arguments).await;
+        if !is_reserved && matches!(answer, Err(StoreError::Full)) {
+            // Refused by the server before the script has run: find out the script's own reason.
+            answer = self.run(address, Name::AppendReserved, arguments).await;
+        }
+        self.scrubber.note();
+        answer
+    }
+
     /// Rolls back the entry at `seq`, as the owner or with what a member has `shown`. `restored`
     /// are the member hash, door hash, and group information to restore.
     async fn run_void(
@@ -192,16 +210,7 @@ impl Store for RedisStore {
             arguments.push(&next.group_info);
         }
         let is_live = entry.retention.is_live();
-        let is_reserved = is_live || next.is_some();
-        let name = if is_reserved { Name::AppendReserved } else { Name::Append };
-        self.scrubber.note();
-        let mut answer = self.run(address, name, &arguments).await;
-        if !is_reserved && matches!(answer, Err(StoreError::Full)) {
-            // Refused by the server before the script has run: find out the script's own reason.
-            answer = self.run(address, Name::AppendReserved, &arguments).await;
-        }
-        self.scrubber.note();
-        let mut answer = answer?;
+        let mut answer = self.run_append(address, is_live || next.is_some(), &arguments).await?;
         if !is_live {
             self.janitor.expect(Shard::of(address), entry.retention.lifetime());
         }

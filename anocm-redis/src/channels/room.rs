@@ -1,79 +1,24 @@
 //! The announcements of one room, put in order.
 
+mod position;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anocm_core::{
-    Payload, RoomAddress, Seq, TokenHash,
-    store::{EpochRecord, Feeds, StoredDoor, Watch, Watched},
-    wire::{CloseReason, LogItem, NextEpoch},
+    Payload, RoomAddress, Seq,
+    store::{EpochRecord, Feeds, Watch, Watched},
+    wire::{CloseReason, NextEpoch},
 };
 use tokio::sync::Notify;
 
+pub(crate) use self::position::{QueryResult, Record, RoomCursor, Shut};
 use crate::codec::{Announced, Instance, Mark, What};
 
 /// The most announcements (and their bytes) buffered while the log is queried.
 const MAX_HELD: usize = 256;
 const MAX_HELD_BYTES: usize = 1 << 20;
-
-/// The position of a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct RoomCursor {
-    pub(crate) instance: Instance,
-    pub(crate) head: Seq,
-    /// The number of epoch changes, by entries and by voids.
-    pub(crate) turn: u64,
-    /// The marks of the last change and of the last change of the epoch.
-    pub(crate) mark: Mark,
-    pub(crate) fork: Mark,
-}
-
-/// What a relay knows of a room beside its position.
-#[derive(Clone)]
-pub(crate) struct Record {
-    /// The mark of the change that began the epoch.
-    pub(crate) fork: Mark,
-    /// When the room was opened, in milliseconds of room time.
-    pub(crate) opened: u64,
-    /// Contains the current epoch only.
-    pub(crate) door: StoredDoor,
-    /// The last time the door was shut to joins. Only a void changes this.
-    pub(crate) shut: Option<Shut>,
-}
-
-/// A door that is, or was, shut to joins because joins were voided.
-#[derive(Clone, Copy)]
-pub(crate) struct Shut {
-    pub(crate) door: TokenHash,
-    /// When the lockout ends, in milliseconds of room time.
-    pub(crate) until: u64,
-    /// Its duration in milliseconds.
-    pub(crate) time: u64,
-}
-
-impl Shut {
-    /// Returns for how long this door is still shut.
-    pub(crate) fn left(&self, door: &TokenHash, now: u64) -> Duration {
-        let left = if self.door == *door { self.until.saturating_sub(now) } else { 0 };
-        Duration::from_millis(left)
-    }
-}
-
-/// The result of querying a room.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum QueryResult {
-    /// The first query, or everything since the previous one.
-    Whole(RoomCursor, Vec<LogItem>),
-    /// Not everything since the previous query is included: subscribers have to read the log.
-    Part(RoomCursor),
-    /// The room has ended: the address is free or holds another room.
-    Gone,
-}
 
 /// The announcements of one room, put in order for its watches.
 pub(crate) struct Room {

@@ -1,19 +1,24 @@
 //! The queued frames of one connection: bounded, and never incomplete without a notice. No task, no
 //! clock.
 
+mod frame;
 mod load;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{HashMap, VecDeque};
 
-use self::load::Load;
+pub(crate) use self::frame::Batch;
+use self::{
+    frame::{FrameKind, Queued},
+    load::Load,
+};
 use crate::{
     id::{RoomAddress, Seq},
     relay::{
         RelayConfig,
         delivery::{
-            broadcast::{Aged, Broadcast, EncodedEntry, MAX_AGE_ERROR, with_ages_grown},
+            broadcast::{Aged, Broadcast, EncodedEntry},
             room_flow::{Offer, RoomFlow},
         },
         ids::ShardId,
@@ -44,49 +49,6 @@ pub(crate) struct Queue {
     next_expiry: Option<Timestamp>,
     max: Load,
     max_batch: usize,
-}
-
-struct Queued {
-    frame: Payload,
-    kind: FrameKind,
-}
-
-enum FrameKind {
-    /// A reply, or an event that must not be lost.
-    Control,
-    /// A reply with entries, whose ages were right at `encoded_at`.
-    Page { encoded_at: Timestamp, expires: Option<Timestamp> },
-    /// An entry of a room, whose age was right at `encoded_at`.
-    Entry { room: RoomAddress, seq: Seq, encoded_at: Timestamp, expires: Option<Timestamp> },
-}
-
-impl FrameKind {
-    /// Returns the frame to be sent now: ages are those at the moment of sending.
-    fn with_current_ages(&self, frame: &Payload, now: Timestamp) -> Payload {
-        match self {
-            Self::Page { encoded_at: broadcast, .. }
-            | Self::Entry { encoded_at: broadcast, .. }
-                if now.saturating_duration_since(*broadcast) > MAX_AGE_ERROR =>
-            {
-                with_ages_grown(frame, now.saturating_duration_since(*broadcast)).frame
-            }
-            _ => frame.clone(),
-        }
-    }
-}
-
-/// Frames to be handed to the link in one send; none while the link still has some to write.
-#[derive(Default)]
-pub(crate) struct Batch {
-    pub(crate) frames: Vec<Payload>,
-    all: Load,
-    entries: Load,
-}
-
-impl Batch {
-    pub(crate) fn bytes(&self) -> usize {
-        self.all.bytes
-    }
 }
 
 impl Queue {

@@ -11,10 +11,10 @@ use std::{
 };
 
 use anocm_core::{
-    Payload, Seq, fuzz,
+    Payload, RoomAddress, Seq, fuzz,
     store::{MemoryLimits, MemoryStore, Store, StoreError, TakeBack},
     testing::ManualClock,
-    wire::{CloseReason, Entry, NextEpoch},
+    wire::{CloseReason, Entry, Genesis, NextEpoch},
 };
 
 use self::{
@@ -62,25 +62,30 @@ impl Play {
         Self { clock, store, model, feeds: Feeds::default(), given: Vec::new() }
     }
 
+    async fn create(&mut self, address: &RoomAddress, genesis: Genesis) {
+        let mut given = genesis.clone();
+        given.first = self.give_next(&given.first);
+        let created = self.store.create(address, given).await;
+        same("create", created, self.model.create(address, genesis));
+    }
+
+    async fn read(&mut self, address: &RoomAddress, after: Seq, until: Seq) {
+        let read = self.store.read(address, after, until).await;
+        if read.as_ref().is_ok_and(|page| page.more) {
+            reached("long log");
+        }
+        same("read", read, self.model.read(address, after, until));
+    }
+
     async fn step(&mut self, step: &Step) {
         match step {
             Step::Create { room, rules, door } => {
-                let address = case::address(*room);
-                let genesis = case::genesis(rules, *door);
-                let mut given = genesis.clone();
-                given.first = self.give_next(&given.first);
-                let created = self.store.create(&address, given).await;
-                same("create", created, self.model.create(&address, genesis));
+                self.create(&case::address(*room), case::genesis(rules, *door)).await;
             }
             Step::Append { room, entry, next } => self.append(*room, entry, *next).await,
             Step::Read { room, after, until } => {
                 let (address, after) = (case::address(*room), Seq::new(u64::from(*after)));
-                let until = Seq::new(until.map_or(u64::MAX, u64::from));
-                let read = self.store.read(&address, after, until).await;
-                if read.as_ref().is_ok_and(|page| page.more) {
-                    reached("long log");
-                }
-                same("read", read, self.model.read(&address, after, until));
+                self.read(&address, after, Seq::new(until.map_or(u64::MAX, u64::from))).await;
             }
             Step::Door { room } => {
                 let address = case::address(*room);
