@@ -211,7 +211,7 @@ fn a_link_holder_changes_nothing_with_entries_that_are_no_join() {
     let hash = door.hash();
     let joins =
         (entry(), next()).prop_filter("what only members can refuse", move |(entry, next)| {
-            entry.kind != EntryKind::Join || !entry.has_lawful_size() || next.door != hash
+            entry.kind != EntryKind::Join || !entry.has_valid_size() || next.door != hash
         });
     talk.beside(&joins, async |(entry, next)| {
         let request = Request::Join { address, door: door.clone(), entry, next };

@@ -358,7 +358,7 @@ impl EventLoop {
         }
         self.pump();
         if let State::Open(open) = &mut self.state {
-            let patience =
+            let timeout =
                 self.config.clock.sleep_until(now.saturating_add(Duration::from_secs(1)));
             let goodbye = async {
                 if let Some(sending) = open.sending.take() {
@@ -370,7 +370,7 @@ impl EventLoop {
             tokio::select! {
                 biased;
                 () = goodbye => {}
-                () = patience => {}
+                () = timeout => {}
             }
         }
     }

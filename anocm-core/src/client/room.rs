@@ -106,12 +106,12 @@ impl Room {
     /// Calls `look` after each notification until it returns a value.
     async fn wait_for<T>(&self, look: impl Fn(&Machine) -> Option<T>) -> T {
         loop {
-            let told = self.hosted.events_emitted.notified();
+            let notified = self.hosted.events_emitted.notified();
             let seen = look(&self.hosted.machine());
             if let Some(seen) = seen {
                 return seen;
             }
-            told.await;
+            notified.await;
         }
     }
 

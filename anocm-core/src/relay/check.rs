@@ -38,7 +38,7 @@ impl RelayConfig {
     }
 
     fn check_rates(&self) -> Result<(), SettingError> {
-        let lawful = |rate: Rate| rate.amount > 0 && !rate.period.is_zero() && rate.burst > 0;
+        let valid = |rate: Rate| rate.amount > 0 && !rate.period.is_zero() && rate.burst > 0;
         for (rate, field) in [
             (self.requests, "requests"),
             (self.bytes, "bytes"),
@@ -49,7 +49,7 @@ impl RelayConfig {
             (self.room_entries, "room_entries"),
             (self.room_bytes, "room_bytes"),
         ] {
-            if !lawful(rate) {
+            if !valid(rate) {
                 return Err(SettingError::new(field, "at least 1 in a period, and 1 at once"));
             }
         }

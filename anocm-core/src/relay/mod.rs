@@ -112,7 +112,7 @@ impl Relay {
     ) -> Result<Arc<Self>, SettingError> {
         config.check()?;
         let most = config.max_connections.min(Semaphore::MAX_PERMITS);
-        let toll = PowPolicy::new(&config, clock.now());
+        let pow = PowPolicy::new(&config, clock.now());
         Ok(Arc::new(Self {
             store,
             clock,
@@ -121,7 +121,7 @@ impl Relay {
             connections: Mutex::default(),
             next_id: AtomicU64::new(0),
             places: Semaphore::new(most),
-            pow: toll,
+            pow,
             join_pacing: JoinPacing::new(),
             counts: Arc::default(),
             tasks: TaskTracker::new(),

@@ -109,10 +109,10 @@ pub(super) struct DirectSends {
 
 impl DirectSends {
     /// Adds the first `frames` frames of a broadcast, sent to one more connection.
-    pub(super) fn add(&mut self, told: &Broadcast, frames: usize) {
+    pub(super) fn add(&mut self, broadcast: &Broadcast, frames: usize) {
         if frames > 0 {
             self.frames = self.frames.saturating_add(wide(frames));
-            self.bytes = self.bytes.saturating_add(wide(told.bytes(frames)));
+            self.bytes = self.bytes.saturating_add(wide(broadcast.bytes(frames)));
             self.writes = self.writes.saturating_add(1);
         }
     }

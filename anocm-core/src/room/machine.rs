@@ -230,6 +230,8 @@ impl Machine {
         }
         self.pause_key_refresh();
         self.run_upkeep();
+        // Upkeep may have entered the room anew.
+        self.request_close();
         let in_sync = self.may_act();
         self.upkeep.key_refresh.resume(self.cx.now, in_sync);
         self.send_next();

@@ -47,6 +47,7 @@ impl Machine {
 
     /// Wipes everything of this room, and reports what was not sent. For a program that exits.
     pub fn shut_down(&mut self) {
+        let _swept = StackScrubGuard;
         let unsent = self.outbox.unsent().collect();
         self.end_with(Ended::Wiped, unsent);
     }

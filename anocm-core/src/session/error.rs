@@ -78,7 +78,7 @@ pub enum JoinError {
     #[error("the door does not open with this link")]
     WrongLink,
     /// The seal opens, but the content is not a valid room of this protocol.
-    #[error("what is behind the door is not a lawful room")]
+    #[error("what is behind the door is not a valid room")]
     BadDoor,
     /// The room has the maximum number of members.
     #[error("the room has as many members as a room can have")]

@@ -72,10 +72,10 @@ pub(super) fn read_leaf(leaf: &LeafNode) -> Option<Leaf> {
     let id = MemberId::new(credential.identity().try_into().ok()?);
     let key = MemberKey::new(leaf.signature_key().as_slice().try_into().ok()?);
     let Card { nickname, whisper } = read_card(leaf.extensions())?;
-    let lawful = *leaf.capabilities() == capabilities()
+    let valid = *leaf.capabilities() == capabilities()
         && encryption::is_usable(&whisper)
         && encryption::leaf_is_usable(leaf);
-    lawful.then(|| Leaf { id, key, nickname: Nickname::received(nickname), whisper })
+    valid.then(|| Leaf { id, key, nickname: Nickname::received(nickname), whisper })
 }
 
 /// Reads the card. `None` unless it is the only extension, of valid length, and canonically
@@ -83,9 +83,9 @@ pub(super) fn read_leaf(leaf: &LeafNode) -> Option<Leaf> {
 pub(super) fn read_card(extensions: &Extensions<LeafNode>) -> Option<Card<'_>> {
     let UnknownExtension(bytes) = extensions.unknown(LEAF)?;
     let card: Card<'_> = wire::decode(bytes, MAX_LEAF).ok()?;
-    let lawful = card.nickname.len() <= MAX_NICKNAME
+    let valid = card.nickname.len() <= MAX_NICKNAME
         && *extensions == leaf_extensions(card.nickname, card.whisper).ok()?;
-    lawful.then_some(card)
+    valid.then_some(card)
 }
 
 /// The extensions of the group context.

@@ -49,8 +49,8 @@ impl CommitNotice {
     /// Reads a notice. `None` unless it is canonically encoded, and of valid length.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         let notice: Self = wire::decode(bytes, MAX_NOTICE).ok()?;
-        let lawful = notice.leaves.len() <= MAX_LEAVES && *wire::encode(&notice) == *bytes;
-        lawful.then_some(notice)
+        let valid = notice.leaves.len() <= MAX_LEAVES && *wire::encode(&notice) == *bytes;
+        valid.then_some(notice)
     }
 }
 
@@ -265,9 +265,9 @@ mod tests {
     #[test]
     fn a_notice_holds_so_many_statements_and_no_more() {
         let statement: LeaveStatement = postcard::from_bytes(&[0; 80]).unwrap();
-        for (count, lawful) in [(MAX_LEAVES, true), (MAX_LEAVES + 1, false)] {
+        for (count, valid) in [(MAX_LEAVES, true), (MAX_LEAVES + 1, false)] {
             let notice = CommitNotice { leaves: vec![statement.clone(); count], new_door: false };
-            assert_eq!(CommitNotice::read(&wire::encode(&notice)).is_some(), lawful);
+            assert_eq!(CommitNotice::read(&wire::encode(&notice)).is_some(), valid);
         }
     }
 }

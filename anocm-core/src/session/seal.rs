@@ -211,9 +211,9 @@ mod tests {
     #[test]
     fn padding_that_is_not_zero_is_refused() {
         let padded = |tail: u8| vec![0, 0, 0, 2, 7, 7, 0, tail];
-        let mut lawful = padded(0);
-        assert_eq!(unpad(&mut lawful), Some(()));
-        assert_eq!(lawful, [7, 7]);
+        let mut valid = padded(0);
+        assert_eq!(unpad(&mut valid), Some(()));
+        assert_eq!(valid, [7, 7]);
         assert_eq!(unpad(&mut padded(1)), None);
         assert_eq!(unpad(&mut vec![0, 0, 0, 9, 7]), None);
         assert_eq!(unpad(&mut vec![0xff; 6]), None);

@@ -142,10 +142,10 @@ impl Stream for Watching {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Watched>> {
         let mut waiting = self.0.lock();
-        if let Some((told, mut item)) = waiting.items.pop_front() {
+        if let Some((queued_at, mut item)) = waiting.items.pop_front() {
             if let Watched::Entry(item) = &mut item {
                 item.age =
-                    item.age.saturating_add(millis(self.0.now().saturating_duration_since(told)));
+                    item.age.saturating_add(millis(self.0.now().saturating_duration_since(queued_at)));
             }
             waiting.bytes = waiting.bytes.saturating_sub(bytes(&item));
             waiting.ended = matches!(item, Watched::Closed(_));

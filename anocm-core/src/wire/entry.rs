@@ -63,7 +63,7 @@ pub struct Entry {
 impl Entry {
     /// Whether the sealed part has an allowed size: 1,000, 4,000, 16,000 or 64,000 bytes.
     #[must_use]
-    pub fn has_lawful_size(&self) -> bool {
+    pub fn has_valid_size(&self) -> bool {
         SEALED_SIZES.contains(&self.sealed.len())
     }
 

@@ -93,7 +93,7 @@ pub enum Refusal {
         max: Retention,
     },
     /// The request contradicts itself, or its size is not an allowed one.
-    #[error("not a lawful request")]
+    #[error("not a valid request")]
     Unlawful,
     /// The room or the relay is at its limit. No kept entry is lost.
     #[error("the room or the relay is full")]

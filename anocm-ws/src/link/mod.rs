@@ -82,8 +82,8 @@ impl Link for WsLink {
     fn try_send(&self, frames: &[Payload]) -> TrySend {
         // The lock is held while another task sends or closes.
         let Ok(_turn) = self.0.sending.try_lock() else { return TrySend::default() };
-        let lawful = frames.iter().take_while(|frame| frame.len() <= MAX_FRAME).count();
-        self.0.state().try_send(frames.get(..lawful).unwrap_or_default())
+        let valid = frames.iter().take_while(|frame| frame.len() <= MAX_FRAME).count();
+        self.0.state().try_send(frames.get(..valid).unwrap_or_default())
     }
 
     async fn recv(&self) -> Result<Option<Payload>, TransportError> {
@@ -161,7 +161,7 @@ impl Drop for LeaveQueue<'_> {
 
 /// Write timeout: detects a peer that accepts no data while data is queued for it.
 struct WriteTimeout {
-    patience: Duration,
+    limit: Duration,
     /// Created when there is something to wait for: most sends complete at once.
     timer: Option<Pin<Box<Sleep>>>,
     written: u64,
@@ -169,7 +169,7 @@ struct WriteTimeout {
 
 impl WriteTimeout {
     fn new(shared: &Shared) -> Self {
-        Self { patience: shared.timing.dead_after, timer: None, written: 0 }
+        Self { limit: shared.timing.dead_after, timer: None, written: 0 }
     }
 
     /// Ready when no byte has been written for the whole timeout.
@@ -178,7 +178,7 @@ impl WriteTimeout {
             Some(timer) => timer,
             None => {
                 self.written = written;
-                self.timer.insert(Box::pin(sleep(self.patience)))
+                self.timer.insert(Box::pin(sleep(self.limit)))
             }
         };
         while timer.as_mut().poll(cx).is_ready() {
@@ -186,7 +186,7 @@ impl WriteTimeout {
                 return Poll::Ready(());
             }
             self.written = written;
-            timer.as_mut().reset(Instant::now() + self.patience);
+            timer.as_mut().reset(Instant::now() + self.limit);
         }
         Poll::Pending
     }

@@ -116,7 +116,7 @@ fn name(bytes: &[u8]) {
     assert_eq!(Nickname::received(name.as_str()), name);
     assert_eq!(Nickname::new(name.as_str()).as_ref(), Ok(&name));
     if let Ok(typed) = Nickname::new(text) {
-        assert_eq!(Nickname::received(typed.as_str()), typed, "a lawful name is shown as it is");
+        assert_eq!(Nickname::received(typed.as_str()), typed, "a valid name is shown as it is");
     }
 }
 

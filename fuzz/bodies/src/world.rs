@@ -84,10 +84,10 @@ impl World {
             Door { address: ADDRESS, epoch: alice.epoch(), group_info: first.group_info, policy };
         let mut join = |door: &Door, who| {
             let newcomer = Newcomer::New(name(who));
-            Session::join(door, &secret, newcomer, &mut rng).expect("a lawful door")
+            Session::join(door, &secret, newcomer, &mut rng).expect("a valid door")
         };
         let (bob, joined) = join(&door, "Bob");
-        alice.open(&joined.entry).expect("a lawful join");
+        alice.open(&joined.entry).expect("a valid join");
         door.epoch = bob.epoch();
         door.group_info = joined.next.group_info;
         let (_, joining) = join(&door, "Carol");

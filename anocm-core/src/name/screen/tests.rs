@@ -136,8 +136,8 @@ proptest! {
     #[test]
     fn nothing_that_steers_a_screen_gets_through(text in tricky()) {
         let cleaned = clean_text(&text);
-        let lawful = |c: char| matches!(c, '\n' | '\t') || !c.is_control();
-        prop_assert!(cleaned.chars().all(|c| lawful(c) && !is_bidi_control(c)));
+        let valid = |c: char| matches!(c, '\n' | '\t') || !c.is_control();
+        prop_assert!(cleaned.chars().all(|c| valid(c) && !is_bidi_control(c)));
         let line = clean_line(&text);
         prop_assert!(!line.chars().any(char::is_control));
         let mut run = 0;

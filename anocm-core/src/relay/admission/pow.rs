@@ -216,12 +216,12 @@ mod tests {
 
     #[test]
     fn rooms_without_joins_are_forgotten() {
-        let toll = PowPolicy::new(&RelayConfig::default(), Timestamp::ZERO);
+        let pow = PowPolicy::new(&RelayConfig::default(), Timestamp::ZERO);
         for n in 0..10_000_u64 {
             let mut address = [0; 16];
             address[..8].copy_from_slice(&n.to_be_bytes());
-            toll.joined(&RoomAddress::new(address), Timestamp::from_millis(1_000 * n));
+            pow.joined(&RoomAddress::new(address), Timestamp::from_millis(1_000 * n));
         }
-        assert!(toll.remembered() <= 1_024);
+        assert!(pow.remembered() <= 1_024);
     }
 }

@@ -32,7 +32,7 @@ pub(crate) fn genesis(genesis: &Genesis, limits: &PolicyLimits) -> Result<(), Re
 }
 
 pub(crate) fn join(entry: &Entry, next: &NextEpoch) -> Result<(), Refusal> {
-    ensure(entry.kind == EntryKind::Join && entry.has_lawful_size() && has_valid_door(next))
+    ensure(entry.kind == EntryKind::Join && entry.has_valid_size() && has_valid_door(next))
 }
 
 pub(crate) fn publication(entry: &Entry, next: Option<&NextEpoch>) -> Result<(), Refusal> {
@@ -41,7 +41,7 @@ pub(crate) fn publication(entry: &Entry, next: Option<&NextEpoch>) -> Result<(),
         (EntryKind::Commit, Some(next)) => has_valid_door(next),
         _ => false,
     };
-    ensure(fits && entry.has_lawful_size())
+    ensure(fits && entry.has_valid_size())
 }
 
 pub(crate) fn restored(restored: &NextEpoch) -> Result<(), Refusal> {

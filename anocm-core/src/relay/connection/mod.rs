@@ -108,12 +108,12 @@ async fn write(relay: &Relay, link: &dyn Link, outbox: &Outbox) {
             Ok(batch) => batch,
             Err(why) => return close(relay, link, why).await,
         };
-        let (patience, began) = (write_timeout(relay, &batch), clock.now());
+        let (limit, began) = (write_timeout(relay, &batch), clock.now());
         let sent = tokio::select! {
             biased;
             sent = link.send(&batch.frames) => sent,
             never = outbox.expire(&**clock) => match never {},
-            () = clock.sleep_until(clock.now().saturating_add(patience)) => {
+            () = clock.sleep_until(clock.now().saturating_add(limit)) => {
                 tracing::debug!("connection closed: too slow");
                 relay.counts.stalled.add(1);
                 return close(relay, link, Closing::Timeout).await;
@@ -214,14 +214,14 @@ impl<'a> Connection<'a> {
         link: &dyn Link,
         roomless_since: &mut Timestamp,
     ) -> Result<Payload, Closing> {
-        let (clock, patience) = (&self.relay.clock, self.relay.config.idle_timeout);
+        let (clock, limit) = (&self.relay.clock, self.relay.config.idle_timeout);
         let received = loop {
             if !self.rooms.is_empty() || self.is_coming_in(clock.now()) {
                 *roomless_since = clock.now();
             }
             tokio::select! {
                 biased;
-                () = clock.sleep_until(roomless_since.saturating_add(patience)) => {
+                () = clock.sleep_until(roomless_since.saturating_add(limit)) => {
                     if self.rooms.is_empty() && !self.is_coming_in(clock.now()) {
                         return Err(Closing::Timeout);
                     }

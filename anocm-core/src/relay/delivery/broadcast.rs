@@ -38,11 +38,11 @@ pub(crate) struct Aged {
 pub(crate) fn with_ages_grown(frame: &Payload, passed: Duration) -> Aged {
     let unchanged = Aged { frame: frame.clone(), expires_in: None };
     // The relay has encoded the frame itself, so decoding does not fail.
-    let Ok(mut told) = decode::<RelayFrame>(frame, frame.len()) else { return unchanged };
+    let Ok(mut decoded) = decode::<RelayFrame>(frame, frame.len()) else { return unchanged };
     let passed = millis(passed);
     let grow = |item: &mut LogItem| item.age = item.age.saturating_add(passed);
     let mut expires_in = None;
-    match &mut told {
+    match &mut decoded {
         RelayFrame::Event(Event::Entry { item, .. }) => grow(item),
         RelayFrame::Reply { result: Ok(Reply::Page(page)), .. } => {
             page.items.iter_mut().for_each(grow);
@@ -51,7 +51,7 @@ pub(crate) fn with_ages_grown(frame: &Payload, passed: Duration) -> Aged {
         }
         _ => return unchanged,
     }
-    Aged { frame: encode(&told), expires_in }
+    Aged { frame: encode(&decoded), expires_in }
 }
 
 /// Returns how long an entry of a page is still retained.

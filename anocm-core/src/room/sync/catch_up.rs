@@ -174,9 +174,9 @@ impl SyncState {
         if page.items.len() < items {
             cx.report_inconsistency();
         }
-        let lawful = page.items.iter().all(|item| item.entry.has_lawful_size());
+        let valid = page.items.iter().all(|item| item.entry.has_valid_size());
         page.items.iter_mut().for_each(|item| self.age_bound.bound(cx, item));
-        if !lawful || self.log.read(cx.now, page).is_err() {
+        if !valid || self.log.read(cx.now, page).is_err() {
             self.on_inconsistency(cx);
             return None;
         }
@@ -245,7 +245,7 @@ impl SyncState {
     /// Buffers an entry that the relay delivered as an event. Returns whether the relay may send
     /// such an entry at all.
     pub(crate) fn take_entry(&mut self, cx: &mut Context, mut item: LogItem) -> bool {
-        if !item.entry.has_lawful_size() {
+        if !item.entry.has_valid_size() {
             self.on_inconsistency(cx);
             return false;
         }

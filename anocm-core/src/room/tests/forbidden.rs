@@ -220,8 +220,8 @@ async fn a_join_without_the_psk_is_taken_back() {
     }
     they_talk(&mut alice, &mut bob).await;
     // Mallory has not moved to another epoch either, and may do what a member may.
-    let lawful = mallory.session.propose(Change::Refresh, &mut mallory.rng).unwrap();
-    let CommitBundle { entry, next } = lawful;
+    let valid = mallory.session.propose(Change::Refresh, &mut mallory.rng).unwrap();
+    let CommitBundle { entry, next } = valid;
     mallory.session.discard();
     ask(&*mallory.link, Request::Publish { address, entry, next: Some(next) }).await;
     let epoch = Epoch::new(mallory.session.epoch().value() + 1);

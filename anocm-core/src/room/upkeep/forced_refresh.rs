@@ -55,21 +55,21 @@ impl ForcedRefresh {
         }
     }
 
-    /// Makes the forced refresh that is due; at the rate limit, schedules it again.
+    /// Makes the forced refresh that is due, or schedules it again.
     pub(crate) fn run(&mut self, now: Timestamp, outbox: &mut Outbox) {
         self.due = self.commit(now, outbox).err();
     }
 
-    /// Commits only new keys and a new door, unless such a commit is queued already. At the rate
-    /// limit, returns when it will be allowed.
+    /// Commits only new keys and a new door. At the rate limit, and while such a commit is queued
+    /// (the relay may still refuse it), returns when to try again.
     pub(crate) fn commit(&mut self, now: Timestamp, outbox: &mut Outbox) -> Result<(), Timestamp> {
-        if outbox.has_refresh() {
-            return Ok(());
-        }
         if let Some(again) = self.last.map(|last| last.saturating_add(EVERY))
             && now < again
         {
             return Err(again);
+        }
+        if outbox.has_refresh() {
+            return Err(now.saturating_add(EVERY));
         }
         self.last = Some(now);
         outbox.push(Job::Change(None, Change::Refresh));

@@ -155,6 +155,9 @@ mod tests {
         forced.run(cx.now, &mut outbox);
         assert_eq!(outbox.waiting(), 1);
         assert!(periodic.due() > Some(cx.now));
+        // The relay may still refuse the queued one, and the ratchets stay as they are.
+        assert_eq!(forced.due(), Some(cx.now.saturating_add(Duration::from_secs(60))));
+        forced.done();
         assert_eq!(forced.due(), None);
     }
 

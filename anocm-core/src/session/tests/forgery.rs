@@ -12,8 +12,8 @@ use crate::wire::EntryKind;
 #[test]
 fn the_forge_makes_lawful_commits_too() {
     let (mut room, mut alice, mut bob) = Room::of_two();
-    let lawful = notice(vec![], false);
-    let entry = commit(&mut room, &mut alice, &lawful, handshakes(), |builder| builder);
+    let valid = notice(vec![], false);
+    let entry = commit(&mut room, &mut alice, &valid, handshakes(), |builder| builder);
     assert!(bob.open(&entry).is_ok());
 }
 
@@ -97,9 +97,9 @@ fn a_notice_that_cannot_be_read_is_refused() {
 #[test]
 fn a_commit_is_kept_as_long_as_the_policy_says() {
     let (mut room, mut alice, mut bob) = Room::of_two();
-    let lawful = notice(vec![], false);
+    let valid = notice(vec![], false);
     for retention in [Retention::Live, kept(60)] {
-        let entry = commit(&mut room, &mut bob, &lawful, retention, |builder| builder);
+        let entry = commit(&mut room, &mut bob, &valid, retention, |builder| builder);
         // Any member can have re-sealed Bob's commit.
         assert_eq!(alice.open(&entry), Err(OpenError::Rejected { by: None }));
     }
@@ -117,8 +117,8 @@ fn add_proposals_are_refused() {
         .build(leaf::SUITE, &provider, &stranger, stranger.credential())
         .unwrap();
     let package = package.key_package().clone();
-    let lawful = notice(vec![], false);
-    let entry = commit(&mut room, &mut alice, &lawful, handshakes(), |builder| {
+    let valid = notice(vec![], false);
+    let entry = commit(&mut room, &mut alice, &valid, handshakes(), |builder| {
         builder.propose_adds([package])
     });
     forbidden(&mut room, &entry, &mut alice, &mut [&mut bob]);
@@ -127,9 +127,9 @@ fn add_proposals_are_refused() {
 #[test]
 fn a_psk_in_a_members_commit_is_refused() {
     let (mut room, mut alice, mut bob) = Room::of_two();
-    let lawful = notice(vec![], false);
+    let valid = notice(vec![], false);
     let psk = join::psk_id(&bob.door, vec![1; 32]);
-    let entry = commit(&mut room, &mut bob, &lawful, handshakes(), |builder| {
+    let entry = commit(&mut room, &mut bob, &valid, handshakes(), |builder| {
         builder.add_proposal(Proposal::PreSharedKey(Box::new(PreSharedKeyProposal::new(psk))))
     });
     forbidden(&mut room, &entry, &mut bob, &mut [&mut alice]);
@@ -138,7 +138,7 @@ fn a_psk_in_a_members_commit_is_refused() {
 #[test]
 fn a_member_keeps_id_key_and_whisper_key() {
     let (mut room, mut alice, mut bob, mut carol) = Room::of_three();
-    let lawful = notice(vec![], false);
+    let valid = notice(vec![], false);
     let credential = CredentialWithKey {
         credential: BasicCredential::new(carol.me().as_bytes().to_vec()).into(),
         signature_key: bob.identity.key().as_bytes().to_vec().into(),
@@ -155,7 +155,7 @@ fn a_member_keeps_id_key_and_whisper_key() {
     let capable = LeafNodeParameters::builder().with_capabilities(capable);
     for parameters in [other_id, other_whisper, bare, long, capable] {
         let parameters = parameters.build();
-        let entry = commit(&mut room, &mut bob, &lawful, handshakes(), |builder| {
+        let entry = commit(&mut room, &mut bob, &valid, handshakes(), |builder| {
             builder.leaf_node_parameters(parameters)
         });
         let error = OpenError::Rejected { by: Some(bob.me()) };
@@ -184,8 +184,8 @@ fn a_message_passed_off_as_a_commit_burns_nothing() {
 #[test]
 fn a_commit_passed_off_as_a_message_is_not_applied() {
     let (mut room, mut alice, mut bob) = Room::of_two();
-    let lawful = notice(vec![], false);
-    let commit = raw_commit(&mut alice, &lawful, |builder| builder);
+    let valid = notice(vec![], false);
+    let commit = raw_commit(&mut alice, &valid, |builder| builder);
     let as_message = envelop(&mut room, &alice, EntryKind::Message, kept(60), &commit);
     assert_eq!(bob.open(&as_message), Err(OpenError::RatchetSkipped));
     let as_join = envelop(&mut room, &alice, EntryKind::Join, handshakes(), &commit);
@@ -234,8 +234,8 @@ fn a_message_sealed_again_by_a_member_is_not_kept_for_longer() {
 fn a_room_goes_on_after_a_forbidden_commit_was_voided() {
     let (mut room, mut alice, mut bob, mut carol) = Room::of_three();
     let target = seat(&bob, &carol);
-    let lawful = notice(vec![], false);
-    let entry = commit(&mut room, &mut bob, &lawful, handshakes(), |builder| {
+    let valid = notice(vec![], false);
+    let entry = commit(&mut room, &mut bob, &valid, handshakes(), |builder| {
         builder.propose_removals([target])
     });
     assert!(alice.open(&entry).is_err() && carol.open(&entry).is_err());
@@ -250,8 +250,8 @@ fn a_room_goes_on_after_a_forbidden_commit_was_voided() {
 #[test]
 fn a_commit_damaged_behind_a_valid_seal_accuses_no_member() {
     let (mut room, mut alice, mut bob) = Room::of_two();
-    let lawful = notice(vec![], false);
-    let message = raw_commit(&mut alice, &lawful, |builder| builder);
+    let valid = notice(vec![], false);
+    let message = raw_commit(&mut alice, &valid, |builder| builder);
     let bytes = message.tls_serialize_detached().unwrap();
     let place = alice.seal_context(seal::SealKind::Commit, handshakes());
     for at in (0..bytes.len()).step_by(7) {

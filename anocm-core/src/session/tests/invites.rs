@@ -84,17 +84,17 @@ fn replacing_the_invite_locks_no_member_out() {
 #[test]
 fn a_door_of_another_epoch_or_room_or_policy_is_refused() {
     let (mut room, _alice) = Room::open();
-    let lawful = room.door.clone();
+    let valid = room.door.clone();
     let mut why = |door: Door| {
         room.door = door;
         join(&mut room, &secret(), Newcomer::New(name("Bob"))).unwrap_err().why
     };
-    let wrong_epoch = Door { epoch: Epoch::new(1), ..lawful.clone() };
+    let wrong_epoch = Door { epoch: Epoch::new(1), ..valid.clone() };
     assert_eq!(why(wrong_epoch), JoinError::WrongLink);
-    let wrong_room = Door { address: RoomAddress::new([6; 16]), ..lawful.clone() };
+    let wrong_room = Door { address: RoomAddress::new([6; 16]), ..valid.clone() };
     assert_eq!(why(wrong_room), JoinError::WrongLink);
-    let policy = Policy { max_age: 1, ..lawful.policy };
-    assert_eq!(why(Door { policy, ..lawful.clone() }), JoinError::PolicyMismatch);
+    let policy = Policy { max_age: 1, ..valid.policy };
+    assert_eq!(why(Door { policy, ..valid.clone() }), JoinError::PolicyMismatch);
 }
 
 #[test]

@@ -9,8 +9,8 @@ fn settings_commit(
     by: &mut Session,
     extensions: Extensions<GroupContext>,
 ) -> Entry {
-    let lawful = notice(vec![], false);
-    commit(room, by, &lawful, handshakes(), |builder| {
+    let valid = notice(vec![], false);
+    commit(room, by, &valid, handshakes(), |builder| {
         builder.propose_group_context_extensions(extensions).unwrap()
     })
 }

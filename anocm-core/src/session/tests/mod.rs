@@ -112,7 +112,7 @@ impl Room {
 
     /// Appends a commit or join to the log, and lets `others` open it.
     fn append(&mut self, outgoing: CommitBundle, others: &mut [&mut Session]) -> Vec<EpochChange> {
-        assert!(outgoing.entry.has_lawful_size());
+        assert!(outgoing.entry.has_valid_size());
         assert!(crate::wire::DOOR_SIZES.contains(&outgoing.next.group_info.len()));
         assert_eq!(outgoing.entry.epoch, self.door.epoch);
         self.door.epoch = self.door.epoch.next();

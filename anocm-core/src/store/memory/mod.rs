@@ -163,7 +163,7 @@ impl MemoryStore {
         }
     }
 
-    fn hire_janitor(&self, state: &mut State) {
+    fn spawn_janitor(&self, state: &mut State) {
         let working = state.janitor.as_ref().is_some_and(|janitor| !janitor.is_finished());
         if working {
             return;
@@ -207,7 +207,7 @@ impl Store for MemoryStore {
         let feeds = Feeds::with_clock(Arc::clone(&self.clock));
         let mut state = self.lock();
         state.rooms.create(address, genesis, feeds, self.clock.now())?;
-        self.hire_janitor(&mut state);
+        self.spawn_janitor(&mut state);
         self.wake_janitor(&state);
         Ok(())
     }
@@ -288,7 +288,7 @@ impl Store for MemoryStore {
     fn heartbeat(&self) {
         let mut state = self.lock();
         state.rooms.heartbeat(self.clock.now());
-        self.hire_janitor(&mut state);
+        self.spawn_janitor(&mut state);
     }
 }
 

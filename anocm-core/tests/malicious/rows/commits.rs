@@ -313,8 +313,8 @@ fn old_words() -> Row {
 }
 
 /// A valid commit, and its consequences.
-fn lawful() -> Vec<Row> {
-    vec![row!(Member, "a lawful commit that Mallory takes no part in afterwards", |attack| {
+fn valid() -> Vec<Row> {
+    vec![row!(Member, "a valid commit that Mallory takes no part in afterwards", |attack| {
         let (entry, next) = attack.mallory().refresh();
         attack.mallory().publishes(entry, Some(next)).await.unwrap().unwrap();
     })]
@@ -328,7 +328,7 @@ pub fn rows() -> Vec<Row> {
         settings(),
         paths(),
         words_of_others(),
-        lawful(),
+        valid(),
         vec![old_words()],
     ];
     some.into_iter().flatten().collect()

@@ -60,11 +60,11 @@ const CONTENTS: [(&str, fn(&mut Forger, EntryKind, [u8; 24]) -> Entry); 6] = [
     ("random bytes", |mallory, kind, nonce| {
         mallory.bare(kind, [nonce.as_slice(), &random::<976>()].concat())
     }),
-    ("nothing in a lawful seal", |mallory, kind, nonce| mallory.seals_with(kind, nonce, &[])),
-    ("random bytes in a lawful seal", |mallory, kind, nonce| {
+    ("nothing in a valid seal", |mallory, kind, nonce| mallory.seals_with(kind, nonce, &[])),
+    ("random bytes in a valid seal", |mallory, kind, nonce| {
         mallory.seals_with(kind, nonce, &random::<300>())
     }),
-    ("false padding in a lawful seal", |mallory, kind, nonce| {
+    ("false padding in a valid seal", |mallory, kind, nonce| {
         let place = mallory.place(kind, mallory.retention(kind));
         let sealed = keys::seal_padded(&mallory.envelope_key(), nonce, &place, vec![1; 960]);
         mallory.bare(kind, sealed.to_vec())
@@ -86,12 +86,12 @@ fn under_any_nonce() -> Vec<Row> {
     for (kind, kind_name) in KINDS {
         for (what, content) in CONTENTS {
             for (whose, nonce) in NONCES {
-                let lawful = kind == EntryKind::Commit && what == "a commit of her own";
+                let valid = kind == EntryKind::Commit && what == "a commit of her own";
                 let name = format!("{kind_name} of {what} under a nonce that is {whose}");
                 let row = row!(Member, name, |attack| {
                     let mallory = attack.mallory();
                     let nonce = nonce(mallory);
-                    if lawful {
+                    if valid {
                         let commit = mallory.commit(crate::NO_NOTICE, |builder| builder);
                         let entry = mallory.seals_with(kind, nonce, &commit.bytes);
                         mallory.publishes(entry, Some(commit.next)).await.unwrap().unwrap();
@@ -100,7 +100,7 @@ fn under_any_nonce() -> Vec<Row> {
                         publish(mallory, entry).await;
                     }
                 });
-                rows.push(if lawful { row } else { row.then(then(kind)) });
+                rows.push(if valid { row } else { row.then(then(kind)) });
             }
         }
     }

@@ -65,12 +65,12 @@ fn messages() -> Vec<Row> {
 
 fn commits() -> Vec<Row> {
     vec![
-        row!(Member, "thirty lawful commits at once", |attack| {
+        row!(Member, "thirty valid commits at once", |attack| {
             for n in 0..30 {
                 attack.mallory().advances(&format!("Mallory {n}")).await;
             }
         }),
-        row!(Member, "ten lawful commits, one a second", |attack| {
+        row!(Member, "ten valid commits, one a second", |attack| {
             for n in 0..10 {
                 let mallory = attack.mallory();
                 if !mallory.advances(&format!("Mallory {n}")).await {

@@ -94,8 +94,8 @@ type Info = fn(&mut Forger, Vec<u8>) -> Payload;
 fn infos() -> Vec<(String, Info)> {
     vec![
         ("zeros".to_owned(), |_, _| Payload::from(vec![0; 4_000])),
-        ("nothing in a lawful seal".to_owned(), |mallory, _| sealed(mallory, &[])),
-        ("random bytes in a lawful seal".to_owned(), |mallory, _| {
+        ("nothing in a valid seal".to_owned(), |mallory, _| sealed(mallory, &[])),
+        ("random bytes in a valid seal".to_owned(), |mallory, _| {
             sealed(mallory, &random::<300>())
         }),
         ("the old epoch's".to_owned(), |mallory, _| {
@@ -203,7 +203,7 @@ fn by_join() -> Vec<Row> {
         }),
     ];
     let told = lies.map(|(what, lie)| {
-        row!(LinkHolder, format!("a lawful join that tells the relay {what}"), |attack| {
+        row!(LinkHolder, format!("a valid join that tells the relay {what}"), |attack| {
             let shown = looks(&mut attack.line, &attack.invite).await;
             let made = join::make(&attack.invite, &shown, Shape::of(Who::random()));
             let (entry, mut next) = made.sealed(&attack.invite, &shown);
@@ -239,7 +239,7 @@ async fn shuts_out(attack: &mut Attack<'_>, by_member: bool) -> Forger {
 /// faster.
 fn stays() -> Vec<Row> {
     vec![
-        row!(LinkHolder, "a lawful join that only she is admitted to, and words in it", |attack| {
+        row!(LinkHolder, "a valid join that only she is admitted to, and words in it", |attack| {
             let mut eve = shuts_out(attack, false).await;
             for _ in 0..3 {
                 let entry = eve.says(0, b"\x05Hello");
@@ -247,33 +247,33 @@ fn stays() -> Vec<Row> {
             }
             attack.lines.push(eve.line);
         }),
-        row!(LinkHolder, "a lawful join that only she is admitted to, and a commit", |attack| {
+        row!(LinkHolder, "a valid join that only she is admitted to, and a commit", |attack| {
             let mut eve = shuts_out(attack, false).await;
             let (entry, mut next) = eve.refresh();
             of_her_own(&mut next);
             let _ = eve.publishes(entry, Some(next)).await;
             attack.lines.push(eve.line);
         }),
-        row!(LinkHolder, "a lawful join that only she is admitted to, and another", |attack| {
+        row!(LinkHolder, "a valid join that only she is admitted to, and another", |attack| {
             let eve = shuts_out(attack, false).await;
             joins_again(attack, &eve).await;
             attack.lines.push(eve.line);
         }),
         row!(
             LinkHolder,
-            "a lawful join that only she is admitted to, and 1,100 epochs",
+            "a valid join that only she is admitted to, and 1,100 epochs",
             |attack| {
                 let mut eve = shuts_out(attack, false).await;
                 begins_many(&mut eve, 1_100).await;
                 attack.lines.push(eve.line);
             }
         ),
-        row!(Member, "a lawful join that only one is admitted to, kept by a member", |attack| {
+        row!(Member, "a valid join that only one is admitted to, kept by a member", |attack| {
             let eve = shuts_out(attack, true).await;
             attack.lines.push(eve.line);
         })
         .then(AwaitsOwner(OWNER_PUTS_RIGHT)),
-        row!(Member, "a lawful join that a member keeps, and another", |attack| {
+        row!(Member, "a valid join that a member keeps, and another", |attack| {
             let eve = shuts_out(attack, true).await;
             joins_again(attack, &eve).await;
             attack.lines.push(eve.line);

@@ -84,7 +84,7 @@ fn nonsense() -> Vec<Row> {
     let mut rows = Vec::new();
     for by in [LinkHolder, Member] {
         for (what, content) in JUNK {
-            rows.push(row!(by, format!("a join of {what} in a lawful seal"), |attack| {
+            rows.push(row!(by, format!("a join of {what} in a valid seal"), |attack| {
                 junk(attack, &content()).await.unwrap();
             }));
         }
@@ -147,18 +147,18 @@ fn identities() -> Vec<Row> {
 }
 
 /// Valid joins.
-fn lawful() -> Vec<Row> {
+fn valid() -> Vec<Row> {
     vec![
-        row!(LinkHolder, "a lawful join of one who never enters", |attack| {
+        row!(LinkHolder, "a valid join of one who never enters", |attack| {
             join(attack, Shape::of(Who::random())).await;
         }),
-        row!(LinkHolder, "ten lawful joins of ten who never enter", |attack| {
+        row!(LinkHolder, "ten valid joins of ten who never enter", |attack| {
             for _ in 0..10 {
                 join(attack, Shape::of(Who::random())).await;
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
         }),
-        row!(LinkHolder, "a lawful join that comes back three times under its keys", |attack| {
+        row!(LinkHolder, "a valid join that comes back three times under its keys", |attack| {
             let who = Who::random();
             for _ in 0..3 {
                 join(attack, Shape::of(who.clone())).await;
@@ -190,5 +190,5 @@ fn many() -> Vec<Row> {
 }
 
 pub fn rows() -> Vec<Row> {
-    [nonsense(), psks(), identities(), lawful(), many()].into_iter().flatten().collect()
+    [nonsense(), psks(), identities(), valid(), many()].into_iter().flatten().collect()
 }

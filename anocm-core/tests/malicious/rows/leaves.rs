@@ -53,7 +53,7 @@ fn case(name: &str, make: impl Fn(&Who) -> Leaf + 'static) -> (String, Make) {
 }
 
 /// Names that every member accepts.
-fn lawful() -> Vec<(String, Make)> {
+fn valid() -> Vec<(String, Make)> {
     ["", "Alice", "\u{202e}\u{1b}[2J<Alice #7K2Q>\n", &"x".repeat(64)]
         .map(|name| {
             let card_of = name.to_owned();
@@ -195,7 +195,7 @@ pub fn rows() -> Vec<Row> {
     let commits = unlawful().into_iter().map(by_commit);
     let commits = commits.map(|row| row.then(AwaitsOwner(OWNER_VOIDS)));
     let joins = unlawful().into_iter().map(by_join);
-    let lawful_joins = lawful().into_iter().map(by_join);
-    let lawful_commits = lawful().into_iter().map(by_commit);
+    let lawful_joins = valid().into_iter().map(by_join);
+    let lawful_commits = valid().into_iter().map(by_commit);
     commits.chain(joins).chain(lawful_joins).chain(lawful_commits).collect()
 }

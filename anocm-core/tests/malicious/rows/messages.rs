@@ -249,7 +249,7 @@ fn statements() -> Vec<Row> {
 
 /// Retentions at the bounds of what the relay accepts.
 fn retentions() -> Row {
-    row!(Member, "messages of every lawful retention", |attack| {
+    row!(Member, "messages of every valid retention", |attack| {
         for kept in [Retention::Live, seconds(1), seconds(86_400)] {
             let mallory = attack.mallory();
             let counter = mallory.counter;

@@ -177,18 +177,18 @@ fn unlawful_entries(values: &Values, kinds: &[EntryKind]) -> Vec<Entry> {
     let mut entries = Vec::new();
     for &kind in kinds {
         let retention = if kind.begins_epoch() { values.policy.handshakes } else { seconds(3_600) };
-        let lawful =
+        let valid =
             Entry { kind, epoch: values.epoch, retention, sealed: Payload::from(vec![7; 1_000]) };
         let others = values.epochs.iter().filter(|epoch| **epoch != values.epoch);
-        entries.extend(others.map(|&epoch| Entry { epoch, ..lawful.clone() }));
+        entries.extend(others.map(|&epoch| Entry { epoch, ..valid.clone() }));
         for size in UNLAWFUL {
-            entries.push(Entry { sealed: Payload::from(vec![7; size]), ..lawful.clone() });
+            entries.push(Entry { sealed: Payload::from(vec![7; size]), ..valid.clone() });
         }
         let kept = RETENTIONS.map(seconds).into_iter().chain([Retention::Live]);
         let wrong = kept.filter(|&kept| {
             if kind.begins_epoch() { kept != retention } else { kept > values.policy.max_retention }
         });
-        entries.extend(wrong.map(|retention| Entry { retention, ..lawful.clone() }));
+        entries.extend(wrong.map(|retention| Entry { retention, ..valid.clone() }));
     }
     entries
 }

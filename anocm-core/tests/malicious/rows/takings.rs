@@ -55,7 +55,7 @@ pub fn rows() -> Vec<Row> {
             let head = mallory.cursor.value();
             takes_back(mallory, (0..=head + 2).chain([u64::MAX])).await;
         }),
-        row!(Member, "a lawful commit of Mallory's own taken back by member tokens", |attack| {
+        row!(Member, "a valid commit of Mallory's own taken back by member tokens", |attack| {
             let mallory = attack.mallory();
             mallory.advances("Malice").await;
             let head = mallory.cursor.value();

@@ -149,7 +149,7 @@ impl Guest {
             }
             (Request::Join { door, entry, .. }, Reply::Accepted { .. }) => {
                 reached("joined");
-                assert!(admitted(Lock::Door, door) && entry.has_lawful_size());
+                assert!(admitted(Lock::Door, door) && entry.has_valid_size());
             }
             (Request::Enter { epoch, member, .. }, Reply::Entered(entered)) => {
                 let locks = [Lock::Member(*epoch), Lock::Restored, Lock::Owner];
@@ -161,7 +161,7 @@ impl Guest {
             }
             (Request::Publish { entry, .. }, Reply::Accepted { .. }) => {
                 reached("published");
-                assert!(entry.has_lawful_size());
+                assert!(entry.has_valid_size());
                 assert!(self.proven.get(address) >= Some(&entry.epoch), "members publish");
             }
             (Request::Void { token, .. }, Reply::Done) if admitted(Lock::Owner, token) => {

@@ -61,9 +61,9 @@ impl World {
     fn new(tight: bool) -> Self {
         let clock = Arc::new(ManualClock::new());
         let (config, limits) = if tight { tight_limits() } else { Default::default() };
-        let store = MemoryStore::new(clock.clone(), limits).expect("lawful limits");
+        let store = MemoryStore::new(clock.clone(), limits).expect("valid limits");
         let relay =
-            Relay::new(store.clone(), clock.clone(), config).expect("a lawful configuration");
+            Relay::new(store.clone(), clock.clone(), config).expect("a valid configuration");
         Self { clock, store, relay, guests: BTreeMap::new(), known: Known::default() }
     }
 

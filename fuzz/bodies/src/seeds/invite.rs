@@ -17,7 +17,7 @@ pub(super) fn files() -> Vec<Named> {
     ];
     let mut files = Vec::new();
     for (name, url) in relays {
-        let relay = RelayUrl::parse(url).expect("lawful");
+        let relay = RelayUrl::parse(url).expect("valid");
         let invite = Invite::new(relay, RoomAddress::new([0x3c; 16]), Secret::new([0xc3; 32]));
         let link = invite.to_link();
         files.push(named(&format!("relay_{name}"), url.as_bytes()));

@@ -57,7 +57,7 @@ impl Play {
         let mut limits = MemoryLimits::default();
         limits.max_rooms = usize::from(case.max_rooms).max(1);
         limits.max_bytes = (case.max_bytes as usize).max(4_096);
-        let store = MemoryStore::new(clock.clone(), limits).expect("lawful limits");
+        let store = MemoryStore::new(clock.clone(), limits).expect("valid limits");
         let model = Model::new(limits);
         Self { clock, store, model, feeds: Feeds::default(), given: Vec::new() }
     }
