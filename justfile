@@ -35,7 +35,7 @@ tests-of +packages:
 
 # The tests of the store with Valkey in place of Redis
 valkey:
-    ANOCM_TEST_REDIS="$(tools/other-redis valkey target/servers)" tools/tests-of anocm-redis
+    server="$(tools/other-redis valkey target/servers)"; ANOCM_TEST_REDIS="$server" tools/tests-of anocm-redis
 
 # Python, Kotlin and Swift: `just bindings test`, `just bindings package`, `just bindings examples`
 bindings *args="test":
@@ -63,8 +63,8 @@ deny:
 
 # The core for browsers
 wasm:
-    RUSTUP_TOOLCHAIN="$(tools/wasm-toolchain.sh target/wasm-toolchain)" CARGO_TARGET_DIR=target/wasm \
-        cargo check --target wasm32-unknown-unknown -p anocm-core --no-default-features --features client
+    toolchain="$(tools/wasm-toolchain.sh target/wasm-toolchain)"; \
+        RUSTUP_TOOLCHAIN="$toolchain" CARGO_TARGET_DIR=target/wasm cargo check --target wasm32-unknown-unknown -p anocm-core --no-default-features --features client
 
 # The libraries' packages, built and run outside the repository
 package *args:
@@ -73,8 +73,8 @@ package *args:
 # The libraries with the compiler that Cargo.toml promises, where rustup has it
 oldest-compiler:
     version="$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)"; \
-        RUSTUP_TOOLCHAIN="$version.0" CARGO_TARGET_DIR=target/oldest-compiler cargo check --locked \
-        -p anocm-core -p anocm-guard -p anocm-ws -p anocm-redis
+        RUSTUP_TOOLCHAIN="$version" CARGO_TARGET_DIR=target/oldest-compiler cargo check --locked \
+        -p anocm-core -p anocm-guard -p anocm-ws -p anocm-redis --lib --examples
 
 # Changes of the interfaces since the last release, and the version that must follow
 semver *revision:

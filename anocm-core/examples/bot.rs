@@ -9,7 +9,7 @@ use std::{
 };
 
 use anocm_core::{
-    NewRoom, Retention, RoomEvent, TokioClock,
+    MessageId, NewRoom, Retention, RoomEvent, TokioClock,
     client::{Client, Room},
     relay::{Relay, RelayConfig},
     room::{CommandError, Message},
@@ -22,28 +22,33 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Answers until the room is over. The room's events are a stream as well: `room.next().await`.
-pub(crate) async fn bot(mut room: Room) -> Result<(), CommandError> {
+pub(crate) async fn bot(mut room: Room) {
     while let Some(event) = room.next_event().await {
-        match event {
+        let answered = match event {
             RoomEvent::Joined { member, again: false } => {
-                room.whisper(member.id, "Hello. I know !members, !count WORDS and !secret.")?;
+                room.whisper(member.id, "Hello. I know !members, !count WORDS and !secret.")
             }
-            RoomEvent::Message(said) if !said.own => answer(&room, &said)?,
-            _ => {}
-        }
+            RoomEvent::Message(said) if !said.own => match answer(&room, &said) {
+                Some(answered) => answered,
+                None => continue,
+            },
+            _ => continue,
+        };
+        // The member may have gone, or the queue be full: the next question is answered again.
+        let _: Result<MessageId, CommandError> = answered;
     }
-    Ok(())
 }
 
-fn answer(room: &Room, said: &Message) -> Result<(), CommandError> {
-    match said.text.split_once(' ').unwrap_or((&said.text, "")) {
-        ("!members", _) => room.send(format!("{} members", room.view().members.len()))?,
-        ("!count", words) => room.send(format!("{} words", words.split(' ').count()))?,
-        // Delivered now, and kept nowhere.
-        ("!secret", _) => room.whisper_with_retention(said.from.id, "hush", Retention::Live)?,
-        _ => return Ok(()),
-    };
-    Ok(())
+/// Answers a command, for no longer than the question is kept.
+fn answer(room: &Room, said: &Message) -> Option<Result<MessageId, CommandError>> {
+    let say = |text| room.send_with_retention(text, said.retention);
+    Some(match said.text.split_once(' ').unwrap_or((&said.text, "")) {
+        ("!members", _) => say(format!("{} members", room.view().members.len())),
+        ("!count", words) => say(format!("{} words", words.split(' ').count())),
+        // Delivered now, and kept nowhere where the room allows that.
+        ("!secret", _) => room.whisper_with_retention(said.from.id, "hush", Retention::Live),
+        _ => return None,
+    })
 }
 
 /// A room with the bot: sends each line of `input`, and prints the answer.
@@ -62,7 +67,11 @@ pub(crate) async fn run(input: impl BufRead, mut output: impl Write) -> Result<(
     let working = tokio::spawn(bot(robot.join(&invite, "Bot".parse()?)?));
     while !matches!(room.next_event().await, Some(RoomEvent::Joined { .. })) {}
     for line in input.lines() {
-        room.send(line?)?;
+        let line = line?;
+        if line.is_empty() {
+            continue;
+        }
+        room.send(line)?;
         while let Some(event) = room.next_event().await {
             if let RoomEvent::Message(said) = event
                 && !said.own
@@ -73,5 +82,5 @@ pub(crate) async fn run(input: impl BufRead, mut output: impl Write) -> Result<(
         }
     }
     room.close_for_all()?;
-    Ok(working.await??)
+    Ok(working.await?)
 }

@@ -1,5 +1,5 @@
 //! A store of one's own around another: it counts the sealed bytes that a relay is given to keep,
-//! and refuses rooms above a number. All that it sees is sealed.
+//! and refuses rooms after a number of them. All that it sees is sealed.
 //!
 //! `cargo run -p anocm-core --example own_store`
 
@@ -16,7 +16,9 @@ use anocm_core::{
     NewRoom, RoomAddress, Seq, TokioClock,
     client::Client,
     relay::{Relay, RelayConfig},
-    store::{MemoryLimits, MemoryStore, Store, StoreError, StoredDoor, TakeBack, Watch},
+    store::{
+        MemoryLimits, MemoryStore, Store, StoreError, StoreStatus, StoredDoor, TakeBack, Watch,
+    },
     wire::{CloseReason, Entry, Genesis, NextEpoch, Page, Posture},
 };
 use async_trait::async_trait;
@@ -32,9 +34,13 @@ type Stored<T> = Result<T, StoreError>;
 #[async_trait]
 impl Store for Quota {
     async fn create(&self, room: &RoomAddress, genesis: Genesis) -> Stored<()> {
-        let left = self.rooms_left.try_update(Relaxed, Relaxed, |left| left.checked_sub(1));
+        let left = self.rooms_left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
         left.map_err(|_| StoreError::Full)?;
-        self.inner.create(room, genesis).await
+        let created = self.inner.create(room, genesis).await;
+        if created.is_err() {
+            self.rooms_left.fetch_add(1, Relaxed);
+        }
+        created
     }
     async fn append(
         &self,
@@ -71,6 +77,12 @@ impl Store for Quota {
     }
     async fn posture(&self) -> Posture {
         self.inner.posture().await
+    }
+    fn status(&self) -> StoreStatus {
+        self.inner.status()
+    }
+    fn heartbeat(&self) {
+        self.inner.heartbeat();
     }
 }
 

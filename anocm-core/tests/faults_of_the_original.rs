@@ -138,7 +138,7 @@ async fn fault_5_keys_need_the_link() {
     bytes[200] ^= 1;
     altered.group_info = Payload::from(bytes);
     let mut rng = Mallory::joins(&stage, &alice.invite()).await.rng;
-    let who = anocm_core::session::Newcomer::New("Eve".parse().unwrap());
+    let who = anocm_core::session::Joiner::New("Eve".parse().unwrap());
     let secret = alice.invite().secret().clone();
     assert!(anocm_core::session::Session::join(&altered, &secret, who, &mut rng).is_err());
 }

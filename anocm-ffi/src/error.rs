@@ -100,6 +100,9 @@ pub enum AnocmError {
     /// The message is empty.
     #[error("the message is empty")]
     EmptyMessage,
+    /// The type number of custom content is 32768 or above.
+    #[error("a type number of custom content is below 32768")]
+    BadKind,
     /// The send queue is full.
     #[error("too much is waiting to be sent")]
     QueueFull,
@@ -181,6 +184,7 @@ impl From<CommandError> for AnocmError {
             CommandError::NotAllowed => Self::NotAllowed,
             CommandError::TooLong { limit } => Self::TooLong { limit },
             CommandError::Empty => Self::EmptyMessage,
+            CommandError::BadKind => Self::BadKind,
             CommandError::QueueFull => Self::QueueFull,
             CommandError::BeyondPolicy => Self::BeyondPolicy,
             CommandError::Broken => Self::RoomBroken,
@@ -253,6 +257,7 @@ mod tests {
             (CommandError::NotAllowed.into(), "NotAllowed"),
             (CommandError::TooLong { limit: 7 }.into(), "TooLong"),
             (CommandError::Empty.into(), "EmptyMessage"),
+            (CommandError::BadKind.into(), "BadKind"),
             (CommandError::QueueFull.into(), "QueueFull"),
             (CommandError::BeyondPolicy.into(), "BeyondPolicy"),
             (CommandError::Broken.into(), "RoomBroken"),

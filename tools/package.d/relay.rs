@@ -6,9 +6,8 @@ use anocm_core::{
     ContinuousClock, RelayUrl, TokioClock,
     relay::{Relay, RelayConfig},
     store::{MemoryLimits, MemoryStore},
-    transport::Link,
 };
-use anocm_ws::server::{WsServerOptions, router};
+use anocm_ws::server::{WsServerOptions, relay_router};
 use tokio::net::TcpListener;
 
 use crate::Failure;
@@ -17,11 +16,8 @@ use crate::Failure;
 pub async fn serve() -> Result<RelayUrl, Failure> {
     let store = MemoryStore::new(Arc::new(ContinuousClock::new()), MemoryLimits::default())?;
     let relay = Relay::new(store, Arc::new(TokioClock::new()), RelayConfig::default())?;
-    let accept = move |link: Box<dyn Link>| {
-        let relay = Arc::clone(&relay);
-        async move { relay.serve(link).await }
-    };
-    let app = axum::Router::new().nest("/chat", router(accept, WsServerOptions::default()));
+    let router = relay_router(&relay, WsServerOptions::default());
+    let app = axum::Router::new().nest("/chat", router);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     tokio::spawn(async move { axum::serve(listener, app).await });

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anocm_core::{
     Epoch, MessageId, NewRoom, Nickname, Retention, RoomAddress, RoomRetention, Secret,
     room::MessageText,
-    session::{Change, CommitBundle, Content, Envelope, Newcomer, Opened, Session},
+    session::{Change, CommitBundle, Content, Envelope, Joiner, Opened, Session},
     wire::{Door, Entry},
 };
 use chacha20::ChaCha20Rng;
@@ -51,7 +51,7 @@ impl Room for Anocm {
 
     fn knock(&mut self) -> (Session, CommitBundle) {
         self.newcomers += 1;
-        let newcomer = Newcomer::New(name(&format!("guest {}", self.newcomers)));
+        let newcomer = Joiner::New(name(&format!("guest {}", self.newcomers)));
         Session::join(&self.door, self.alice.invite_secret(), newcomer, &mut self.rng).unwrap()
     }
 

@@ -19,8 +19,8 @@ impl Room {
         self.queue(Command::Send { text: text.into(), retention: None })
     }
 
-    /// Sends a message to all members that is kept for `retention`, within the room's limits.
-    /// Otherwise like [`send`](Self::send).
+    /// Sends a message to all members that is kept for `retention`, raised to the room's smallest
+    /// and cut to its largest and to this guest's cap. Otherwise like [`send`](Self::send).
     ///
     /// # Errors
     /// [`CommandError`]; then nothing has changed.
@@ -44,8 +44,8 @@ impl Room {
         self.queue(Command::Whisper { to, text: text.into(), retention: None })
     }
 
-    /// Sends a message that only one member can read and that is kept for `retention`, within the
-    /// room's limits.
+    /// Sends a message that only one member can read and that is kept for `retention`, as in
+    /// [`send_with_retention`](Self::send_with_retention).
     ///
     /// # Errors
     /// [`CommandError`]; then nothing has changed.
@@ -59,7 +59,7 @@ impl Room {
     }
 
     /// Sends content that the program defines, at most 15,000 bytes, under a type number of its
-    /// own. Members receive it as [`RoomEvent::Custom`](crate::RoomEvent::Custom).
+    /// own, below 0x8000. Members receive it as [`RoomEvent::Custom`](crate::RoomEvent::Custom).
     ///
     /// # Errors
     /// [`CommandError`]; then nothing has changed.
@@ -71,8 +71,9 @@ impl Room {
         self.queue(Command::Custom { kind, body: body.into(), retention: None })
     }
 
-    /// Sends content that the program defines and that is kept for `retention`, within the room's
-    /// limits. Otherwise like [`send_custom`](Self::send_custom).
+    /// Sends content that the program defines and that is kept for `retention`, as in
+    /// [`send_with_retention`](Self::send_with_retention). Otherwise like
+    /// [`send_custom`](Self::send_custom).
     ///
     /// # Errors
     /// [`CommandError`]; then nothing has changed.
@@ -155,7 +156,8 @@ impl Room {
     /// queued before is sent first, and the other members are notified. Returns how the room ended,
     /// which is not [`Ended::Left`] when it had ended before. Takes no event.
     ///
-    /// When the future is dropped after its first poll, the guest leaves nevertheless.
+    /// When the future is dropped after its first poll, the guest leaves nevertheless, as long as the
+    /// handle is kept. Like everything else it takes a driver that is polled.
     pub async fn leave(&self) -> Ended {
         // Is carried out in every state of the room: a guest that is not in it has left at once.
         let _ = self.command(Command::Leave);

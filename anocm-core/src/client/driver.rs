@@ -217,9 +217,10 @@ impl EventLoop {
         };
         tokio::select! {
             biased;
-            () = self.registry.wake.notified() => Woken::Called,
+            // The link first: callers that retry at once must not keep the queue from draining.
             woken = link => woken,
             () = timer => Woken::Deadline,
+            () = self.registry.wake.notified() => Woken::Called,
         }
     }
 
@@ -358,8 +359,7 @@ impl EventLoop {
         }
         self.pump();
         if let State::Open(open) = &mut self.state {
-            let timeout =
-                self.config.clock.sleep_until(now.saturating_add(Duration::from_secs(1)));
+            let timeout = self.config.clock.sleep_until(now.saturating_add(Duration::from_secs(1)));
             let goodbye = async {
                 if let Some(sending) = open.sending.take() {
                     let _ = sending.await;

@@ -23,6 +23,7 @@ use crate::{
 /// Methods that return a [`MessageId`] queue what they send: they return at once, connected or not.
 /// Later [`RoomEvent::Message`] shows the message in the room's log, or [`RoomEvent::NotSent`]
 /// gives the reason why it, or a change, was not sent; both carry the id.
+#[must_use = "dropping a room wipes it"]
 pub struct Room {
     hosted: Arc<Hosted>,
     /// Where the stream of events waits.

@@ -110,7 +110,7 @@ pub enum Command {
     /// Send content defined by the embedding program, which members receive as
     /// [`RoomEvent::Custom`](super::RoomEvent::Custom).
     Custom {
-        /// The program's own type number.
+        /// The program's own type number, below 0x8000.
         kind: u16,
         /// At most 15,000 bytes.
         body: Vec<u8>,
@@ -172,6 +172,9 @@ pub enum CommandError {
     /// The message is empty.
     #[error("the message is empty")]
     Empty,
+    /// The type number of custom content is 0x8000 or above.
+    #[error("a type number of custom content is below 32768")]
+    BadKind,
     /// The send queue is full.
     #[error("too much is waiting to be sent")]
     QueueFull,

@@ -5,7 +5,7 @@ use crate::{
     id::{MemberId, MessageId},
     retention::{Retention, RoomRetention},
     secret::Payload,
-    session::{Change, Member, Role, Session},
+    session::{Change, MAX_CUSTOM_KIND, Member, Role, Session},
     time::Timestamp,
 };
 
@@ -84,6 +84,9 @@ impl Machine {
             Command::Custom { kind, body, retention } => {
                 if body.len() > MAX_TEXT {
                     return Err(CommandError::TooLong { limit: MAX_TEXT });
+                }
+                if kind > MAX_CUSTOM_KIND {
+                    return Err(CommandError::BadKind);
                 }
                 let retention = self.choose(retention)?;
                 Job::Custom { id, kind, body: Payload::from(body), retention, queued: now }

@@ -21,7 +21,7 @@ use crate::{
     name::Nickname,
     rng::FastKeyErasureRng,
     secret::Secret,
-    session::{Newcomer, Session, SessionError},
+    session::{Joiner, Session, SessionError},
     stack::StackScrubGuard,
     time::Timestamp,
     wire::{CloseReason, Event, Posture, Refusal, Reply},
@@ -77,7 +77,7 @@ impl Machine {
         seed: Secret<32>,
     ) -> Self {
         let rng = FastKeyErasureRng::new(seed);
-        let newcomer = Newcomer::New(nickname);
+        let newcomer = Joiner::New(nickname);
         let joining = Joining::External(ExternalJoin::new(invite.secret().clone(), newcomer));
         Self::new(Context::new(invite.relay().clone(), *invite.address(), config, rng), joining)
     }

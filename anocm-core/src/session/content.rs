@@ -71,6 +71,8 @@ const WHISPER: u16 = 5;
 const LEAVING: u16 = 6;
 /// Set in the numbers of custom content.
 const CUSTOM: u16 = 0x8000;
+/// The largest type number of custom content.
+pub(crate) const MAX_CUSTOM_KIND: u16 = CUSTOM - 1;
 
 /// A body as bytes, borrowed where possible.
 pub(super) enum Body<'a> {

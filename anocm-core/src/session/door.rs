@@ -4,7 +4,7 @@ use rand_core::CryptoRng;
 
 use super::{
     group::Session,
-    join::{Newcomer, open_door},
+    join::{Joiner, open_door},
 };
 use crate::{name::Nickname, wire::Door};
 
@@ -23,7 +23,7 @@ impl Session {
             return false;
         }
         // A joining guest cannot check all parts of group information. The trial join does.
-        let newcomer = Newcomer::New(Nickname::default());
+        let newcomer = Joiner::New(Nickname::default());
         Self::join(door, &self.invite, newcomer, rng)
             .is_ok_and(|(_, join)| self.would_accept(&join.entry))
     }

@@ -37,7 +37,7 @@ use crate::{
 /// The guest that joins through a door.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "there is no third way in")]
-pub enum Newcomer {
+pub enum Joiner {
     /// A new guest, with fresh keys.
     New(Nickname),
     /// A guest that was in the room before: its old leaf, if it is still there, is replaced.
@@ -50,7 +50,7 @@ pub enum Newcomer {
 pub struct NotJoined {
     /// The reason.
     pub why: JoinError,
-    /// The identity of a [`Newcomer::Returning`], handed back.
+    /// The identity of a [`Joiner::Returning`], handed back.
     pub identity: Option<Identity>,
 }
 
@@ -69,12 +69,12 @@ impl Session {
     pub fn join(
         door: &Door,
         secret: &Secret<32>,
-        who: Newcomer,
+        who: Joiner,
         rng: &mut dyn CryptoRng,
     ) -> Result<(Self, CommitBundle), NotJoined> {
         let (identity, nickname, returning) = match who {
-            Newcomer::New(nickname) => (Identity::new(rng), nickname, false),
-            Newcomer::Returning(identity, nickname) => (identity, nickname, true),
+            Joiner::New(nickname) => (Identity::new(rng), nickname, false),
+            Joiner::Returning(identity, nickname) => (identity, nickname, true),
         };
         match enter(door, secret, (&identity, &nickname), &RustCrypto::default(), rng) {
             Ok((begun, outgoing)) => {

@@ -4,7 +4,8 @@ use std::{fmt, ops::Deref, sync::Arc};
 
 use zeroize::Zeroizing;
 
-/// Text that is wiped when its last clone is dropped. Cheap to clone; never printed by `Debug`.
+/// Text that is wiped when its last clone is dropped. Cheap to clone; never printed by its
+/// `Debug`; what is taken out of it, such as `text.trim()`, is an ordinary `str`, which prints itself.
 ///
 /// It is a `str` as far as reading goes. `Display` prints it as it was sent: pass it through
 /// [`clean_text`](crate::name::clean_text) before it reaches a terminal or another screen that

@@ -144,8 +144,9 @@ impl Stream for Watching {
         let mut waiting = self.0.lock();
         if let Some((queued_at, mut item)) = waiting.items.pop_front() {
             if let Watched::Entry(item) = &mut item {
-                item.age =
-                    item.age.saturating_add(millis(self.0.now().saturating_duration_since(queued_at)));
+                item.age = item
+                    .age
+                    .saturating_add(millis(self.0.now().saturating_duration_since(queued_at)));
             }
             waiting.bytes = waiting.bytes.saturating_sub(bytes(&item));
             waiting.ended = matches!(item, Watched::Closed(_));

@@ -7,7 +7,7 @@ use std::{
 
 use anocm_core::{
     Invite, MessageId, Payload, Retention, Secret, Seq,
-    session::{Change, CommitBundle, Content, Envelope, Newcomer, Opened, Session},
+    session::{Change, CommitBundle, Content, Envelope, Joiner, Opened, Session},
     transport::Link,
     wire::{
         ClientFrame, ClientHello, Entry, EntryKind, Event, Hello, LogItem, MAX_FRAME, NextEpoch,
@@ -88,7 +88,7 @@ impl Mallory {
         else {
             panic!("the door was not shown")
         };
-        let newcomer = Newcomer::New("Mallory".parse().unwrap());
+        let newcomer = Joiner::New("Mallory".parse().unwrap());
         let (session, CommitBundle { entry, next }) =
             Session::join(&shown, invite.secret(), newcomer, &mut rng).unwrap();
         let Ok(Reply::Accepted { seq }) =

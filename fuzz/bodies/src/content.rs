@@ -3,7 +3,7 @@
 use anocm_core::{
     Nickname, Payload, fuzz,
     name::{clean_line, clean_text},
-    session::{Content, JoinError, LeaveStatement, MAX_CONTENT, Newcomer, OpenError, Session},
+    session::{Content, JoinError, Joiner, LeaveStatement, MAX_CONTENT, OpenError, Session},
     wire::{Door, EntryKind, decode},
 };
 
@@ -153,7 +153,7 @@ fn door(bytes: &[u8]) {
         let World { bob, rng, door, secret, .. } = world;
         let Some(group_info) = fuzz::sealed_door(bob, bytes, rng) else { return After::Keep };
         let door = Door { group_info, ..door.clone() };
-        match Session::join(&door, secret, Newcomer::New(Nickname::default()), rng) {
+        match Session::join(&door, secret, Joiner::New(Nickname::default()), rng) {
             // The door of a whole other room, which is valid for a guest who does not know this
             // one.
             Ok(_) => reached("door of another group"),

@@ -2,7 +2,7 @@
 
 use anocm_core::{
     Epoch, Lifetime, Nickname, Payload, Retention, RoomAddress, Secret, fuzz,
-    session::{JoinError, Newcomer, OpenError, Opened, Session},
+    session::{JoinError, Joiner, OpenError, Opened, Session},
     wire::{Door, Entry, EntryKind},
 };
 
@@ -226,7 +226,7 @@ fn check_door(case: &Case) {
         let Some(harmed) = harmed_door(world, case) else { return After::Keep };
         let World { bob, rng, door, secret, .. } = world;
         let is_whole = harmed == *door;
-        let joined = Session::join(&harmed, secret, Newcomer::New(Nickname::default()), rng);
+        let joined = Session::join(&harmed, secret, Joiner::New(Nickname::default()), rng);
         match joined.map_err(|error| error.why) {
             Ok(_) => {
                 reached("whole door");

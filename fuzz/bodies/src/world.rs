@@ -5,7 +5,7 @@ use std::{cell::RefCell, time::Duration};
 use anocm_core::{
     MemberId, MessageId, NewRoom, Nickname, Retention, RoomAddress, RoomRetention, Secret,
     room::MessageText,
-    session::{Change, Content, Envelope, Newcomer, Session},
+    session::{Change, Content, Envelope, Joiner, Session},
     wire::{Door, Entry, Genesis},
 };
 use chacha20::ChaCha20Rng;
@@ -83,7 +83,7 @@ impl World {
         let mut door =
             Door { address: ADDRESS, epoch: alice.epoch(), group_info: first.group_info, policy };
         let mut join = |door: &Door, who| {
-            let newcomer = Newcomer::New(name(who));
+            let newcomer = Joiner::New(name(who));
             Session::join(door, &secret, newcomer, &mut rng).expect("a valid door")
         };
         let (bob, joined) = join(&door, "Bob");

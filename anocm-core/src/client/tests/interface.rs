@@ -84,6 +84,8 @@ async fn what_is_sent_is_known_by_the_id_that_was_returned() {
     assert_eq!(bob.close_for_all(), Err(CommandError::NotAllowed));
     assert_eq!(bob.set_role(to, Role::Member), Err(CommandError::NotAllowed));
     assert_eq!(bob.send(""), Err(CommandError::Empty));
+    assert_eq!(bob.send_custom(0x8000, b""), Err(CommandError::BadKind));
+    assert!(bob.send_custom(0x7fff, b"").is_ok());
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,11 +8,11 @@ use crate::{
         context::{Context, PendingRequest},
     },
     secret::{Secret, Token},
-    session::{CommitBundle, JoinError, Newcomer, NotJoined, Session, door_context, door_token},
+    session::{CommitBundle, JoinError, Joiner, NotJoined, Session, door_context, door_token},
     wire::{Door, Refusal, Reply, Request},
 };
 
-/// A newcomer gives up after this many overtaken joins.
+/// A joiner gives up after this many overtaken joins.
 const MAX_TRIES: u32 = 64;
 
 /// The state of a guest at the door.
@@ -20,7 +20,7 @@ pub(crate) struct ExternalJoin {
     secret: Secret<32>,
     /// The door token shown to the relay; derived from the secret.
     token: Option<Token>,
-    newcomer: Option<Newcomer>,
+    joiner: Option<Joiner>,
     /// A join that was sent, or is to be sent again.
     pub(crate) candidate: Option<Candidate>,
     tries: u32,
@@ -37,15 +37,15 @@ pub(crate) struct Candidate {
 }
 
 /// Returns the identity and name of `session`, to join again as the same guest.
-fn returning(session: Session) -> Newcomer {
+fn returning(session: Session) -> Joiner {
     let me = session.me();
     let nickname = session.member(me).map(|member| member.nickname.clone()).unwrap_or_default();
-    Newcomer::Returning(session.into_identity(), nickname)
+    Joiner::Returning(session.into_identity(), nickname)
 }
 
 impl ExternalJoin {
-    pub(crate) const fn new(secret: Secret<32>, newcomer: Newcomer) -> Self {
-        Self { token: None, secret, newcomer: Some(newcomer), candidate: None, tries: 0 }
+    pub(crate) const fn new(secret: Secret<32>, joiner: Joiner) -> Self {
+        Self { token: None, secret, joiner: Some(joiner), candidate: None, tries: 0 }
     }
 
     /// Joins again as the member of `session`, whose leaf the join replaces.
@@ -101,8 +101,8 @@ impl ExternalJoin {
             // The epoch that continues is not the one that this guest was in.
             return JoinProgress::Failed(Ended::DishonestRelay);
         }
-        match self.newcomer.take() {
-            Some(newcomer) => self.join(cx, state, &door, newcomer),
+        match self.joiner.take() {
+            Some(joiner) => self.join(cx, state, &door, joiner),
             None => JoinProgress::Waiting,
         }
     }
@@ -113,16 +113,16 @@ impl ExternalJoin {
         cx: &mut Context,
         state: &mut JoinState,
         door: &Door,
-        newcomer: Newcomer,
+        joiner: Joiner,
     ) -> JoinProgress {
-        let was_inside = matches!(newcomer, Newcomer::Returning(..));
-        let nickname = match &newcomer {
-            Newcomer::New(nickname) | Newcomer::Returning(_, nickname) => nickname.clone(),
+        let was_inside = matches!(joiner, Joiner::Returning(..));
+        let nickname = match &joiner {
+            Joiner::New(nickname) | Joiner::Returning(_, nickname) => nickname.clone(),
         };
-        match Session::join(door, &self.secret, newcomer, &mut cx.rng) {
+        match Session::join(door, &self.secret, joiner, &mut cx.rng) {
             // A group of another owner under this room's address.
             Ok((session, _)) if state.is_other_owner(session.settings().owner) => {
-                self.newcomer = Some(returning(session));
+                self.joiner = Some(returning(session));
                 state.on_kept_out(cx, JoinFailure::BadDoor)
             }
             Ok((session, outgoing)) => {
@@ -140,9 +140,9 @@ impl ExternalJoin {
                 self.advance(cx)
             }
             Err(NotJoined { why, identity }) => {
-                self.newcomer = Some(match identity {
-                    Some(identity) => Newcomer::Returning(identity, nickname),
-                    None => Newcomer::New(nickname),
+                self.joiner = Some(match identity {
+                    Some(identity) => Joiner::Returning(identity, nickname),
+                    None => Joiner::New(nickname),
                 });
                 match why {
                     JoinError::PolicyMismatch => JoinProgress::Failed(Ended::DishonestRelay),
@@ -206,7 +206,7 @@ impl ExternalJoin {
             return self.advance(cx);
         }
         if let Some(candidate) = self.candidate.take() {
-            self.newcomer = Some(returning(candidate.session));
+            self.joiner = Some(returning(candidate.session));
         }
         self.tries += 1;
         if self.tries > MAX_TRIES {

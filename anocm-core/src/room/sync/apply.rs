@@ -286,7 +286,7 @@ fn settle(cx: &mut Context, outbox: &mut Outbox, seq: Seq, at: Timestamp) -> Ste
 fn author(session: &Session, change: &EpochChange) -> Option<EpochAuthor> {
     Some(match (&change.joined, change.again) {
         (Some(_), true) => EpochAuthor::Returning,
-        (Some(member), false) => EpochAuthor::Newcomer(member.key),
+        (Some(member), false) => EpochAuthor::Joiner(member.key),
         (None, _) => EpochAuthor::Member(session.member(change.by)?.key),
     })
 }

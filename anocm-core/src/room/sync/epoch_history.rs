@@ -14,7 +14,7 @@ const COMES_AGAIN: u32 = 2;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EpochAuthor {
     /// A guest that was not in the room before joined.
-    Newcomer(MemberKey),
+    Joiner(MemberKey),
     /// A member rejoined through the door.
     Returning,
     /// A member committed.
@@ -83,10 +83,10 @@ impl EpochHistory {
         }
         let own = self.newcomer.filter(|_| self.is_own_join(seq));
         let is_newcomer = |key: &MemberKey| {
-            own == Some(*key) || undone().any(|step| step.by == EpochAuthor::Newcomer(*key))
+            own == Some(*key) || undone().any(|step| step.by == EpochAuthor::Joiner(*key))
         };
         let harmless = undone().all(|step| match &step.by {
-            EpochAuthor::Newcomer(_) | EpochAuthor::Returning => true,
+            EpochAuthor::Joiner(_) | EpochAuthor::Returning => true,
             EpochAuthor::Member(key) => is_newcomer(key),
         });
         let first = undone().next().filter(|step| step.seq == seq);
@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn a_join_may_be_taken_back_with_the_joins_behind_it() {
         let joined = [
-            (3, EpochAuthor::Newcomer(key(3))),
+            (3, EpochAuthor::Joiner(key(3))),
             (4, EpochAuthor::Member(key(3))),
             (5, EpochAuthor::Returning),
         ];
@@ -126,17 +126,17 @@ mod tests {
 
     #[test]
     fn what_a_member_did_may_not_be_undone() {
-        let removed = [(3, EpochAuthor::Newcomer(key(3))), (4, EpochAuthor::Member(key(1)))];
+        let removed = [(3, EpochAuthor::Joiner(key(3))), (4, EpochAuthor::Member(key(1)))];
         assert_eq!(past(None, &removed).since(Seq::new(3)), None);
         assert_eq!(past(Some(2), &removed).since(Seq::new(2)), None);
         // Nor may a newcomer's commit alone, which no member could have voided.
-        let renamed = [(3, EpochAuthor::Newcomer(key(3))), (4, EpochAuthor::Member(key(3)))];
+        let renamed = [(3, EpochAuthor::Joiner(key(3))), (4, EpochAuthor::Member(key(3)))];
         assert_eq!(past(None, &renamed).since(Seq::new(4)), None);
     }
 
     #[test]
     fn ones_own_join_goes_with_ones_own_commits() {
-        let own = [(3, EpochAuthor::Member(key(0))), (4, EpochAuthor::Newcomer(key(4)))];
+        let own = [(3, EpochAuthor::Member(key(0))), (4, EpochAuthor::Joiner(key(4)))];
         let mut past = past(Some(2), &own);
         assert!(past.is_own_join(Seq::new(2)) && past.is_own_join(Seq::new(1)));
         assert!(!past.is_own_join(Seq::new(3)));

@@ -12,7 +12,7 @@ use crate::{
     relay::{Relay, RelayConfig},
     room::{Message, NewRoom, RoomEvent, Trouble},
     secret::{Payload, Secret, Token},
-    session::{Change, CommitBundle, Newcomer, Session, hostile},
+    session::{Change, CommitBundle, Joiner, Session, hostile},
     store::{MemoryLimits, MemoryStore},
     transport::{InProcess, Link, Transport},
     wire::{
@@ -50,7 +50,7 @@ impl Mallory {
         let look = Request::Look { address, door: door.clone() };
         let Reply::Door(shown) = ask(&*link, look).await else { panic!("no door") };
         let mut rng = ChaCha20Rng::seed_from_u64(8);
-        let who = Newcomer::New("Mallory".parse().unwrap());
+        let who = Joiner::New("Mallory".parse().unwrap());
         let (session, CommitBundle { entry, next }) =
             Session::join(&shown, secret, who, &mut rng).unwrap();
         let join = Request::Join { address, door, entry, next };

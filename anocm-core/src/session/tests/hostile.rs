@@ -57,7 +57,7 @@ pub(crate) fn impostor_join(door: &Door, secret: &Secret<32>, id: MemberId) -> C
     let mut rng = ChaCha20Rng::seed_from_u64(5);
     let mut identity = Identity::new(&mut rng);
     identity.take_id(id);
-    let newcomer = Newcomer::Returning(identity, name("Bob"));
+    let newcomer = Joiner::Returning(identity, name("Bob"));
     let (_, outgoing) = Session::join(door, secret, newcomer, &mut rng).unwrap();
     outgoing
 }

@@ -3,7 +3,7 @@ use super::*;
 fn join(
     room: &mut Room,
     secret: &Secret<32>,
-    who: Newcomer,
+    who: Joiner,
 ) -> Result<(Session, CommitBundle), NotJoined> {
     Session::join(&room.door, secret, who, &mut room.rng)
 }
@@ -35,7 +35,7 @@ fn a_removed_member_hears_nothing_more_and_the_new_invite_works() {
     // The old link neither passes the relay's door check nor opens the door's seal.
     assert_ne!(*alice.invite_secret(), old);
     assert!(!room.door_token.admits(&old_token));
-    let again = Newcomer::Returning(carol.into_identity(), name("Carol"));
+    let again = Joiner::Returning(carol.into_identity(), name("Carol"));
     let refused = join(&mut room, &old, again).unwrap_err();
     assert_eq!(refused.why, JoinError::WrongLink);
     assert!(refused.identity.is_some());
@@ -71,7 +71,7 @@ fn replacing_the_invite_locks_no_member_out() {
     let old = alice.invite_secret().clone();
     let applied = room.change(&mut alice, Change::ReplaceInvite, &mut [&mut bob]);
     assert!(applied.invite_replaced && applied.departed.is_empty());
-    let refused = join(&mut room, &old, Newcomer::New(name("Carol"))).unwrap_err();
+    let refused = join(&mut room, &old, Joiner::New(name("Carol"))).unwrap_err();
     assert_eq!(refused.why, JoinError::WrongLink);
     assert!(refused.identity.is_none());
     let mut carol = room.join("Carol", &mut [&mut bob, &mut alice]);
@@ -87,7 +87,7 @@ fn a_door_of_another_epoch_or_room_or_policy_is_refused() {
     let valid = room.door.clone();
     let mut why = |door: Door| {
         room.door = door;
-        join(&mut room, &secret(), Newcomer::New(name("Bob"))).unwrap_err().why
+        join(&mut room, &secret(), Joiner::New(name("Bob"))).unwrap_err().why
     };
     let wrong_epoch = Door { epoch: Epoch::new(1), ..valid.clone() };
     assert_eq!(why(wrong_epoch), JoinError::WrongLink);
@@ -107,7 +107,7 @@ fn what_is_behind_a_door_must_be_group_information() {
         retention: Retention::Live,
     };
     room.door.group_info = seal::seal(&alice.door.key, &place, b"junk", &mut room.rng).unwrap();
-    let refused = join(&mut room, &secret(), Newcomer::New(name("Bob"))).unwrap_err();
+    let refused = join(&mut room, &secret(), Joiner::New(name("Bob"))).unwrap_err();
     assert_eq!(refused.why, JoinError::BadDoor);
 }
 
@@ -117,7 +117,7 @@ fn a_member_who_fell_behind_returns_as_the_same_member() {
     // Carol does not receive this commit.
     room.change(&mut alice, Change::Refresh, &mut [&mut bob]);
     let (me, key) = (carol.me(), carol.identity.key());
-    let who = Newcomer::Returning(carol.into_identity(), name("Carol again"));
+    let who = Joiner::Returning(carol.into_identity(), name("Carol again"));
     let (mut carol, outgoing) = join(&mut room, &secret(), who).unwrap();
     let seen = room.append(outgoing, &mut [&mut alice, &mut bob]);
     assert_eq!((carol.me(), carol.identity.key()), (me, key));
@@ -135,7 +135,7 @@ fn the_owner_returns_as_the_owner() {
     let (mut room, alice, mut bob) = Room::of_two();
     let owner = alice.owner_token().unwrap();
     assert!(owner.is_some());
-    let who = Newcomer::Returning(alice.into_identity(), name("Alice"));
+    let who = Joiner::Returning(alice.into_identity(), name("Alice"));
     let (mut alice, outgoing) = join(&mut room, &secret(), who).unwrap();
     room.append(outgoing, &mut [&mut bob]);
     assert_eq!(alice.owner_token().unwrap(), owner);
@@ -150,13 +150,13 @@ fn an_old_session_of_a_returned_member_is_over() {
     // The same identity, copied, as by a session restored in another window.
     let mut old = {
         let carol = Identity::new(&mut ChaCha20Rng::seed_from_u64(9));
-        let who = Newcomer::Returning(carol, name("Carol"));
+        let who = Joiner::Returning(carol, name("Carol"));
         let (session, outgoing) = join(&mut room, &secret(), who).unwrap();
         room.append(outgoing, &mut [&mut alice, &mut bob]);
         session
     };
     let carol = Identity::new(&mut ChaCha20Rng::seed_from_u64(9));
-    let who = Newcomer::Returning(carol, name("Carol"));
+    let who = Joiner::Returning(carol, name("Carol"));
     let (_, outgoing) = join(&mut room, &secret(), who).unwrap();
     let told = applied(old.open(&outgoing.entry).unwrap());
     assert!(told.removed_me && told.again);
@@ -166,12 +166,12 @@ fn an_old_session_of_a_returned_member_is_over() {
 #[test]
 fn of_two_who_join_at_once_the_second_tries_again() {
     let (mut room, mut alice) = Room::open();
-    let new = |who| Newcomer::New(name(who));
+    let new = |who| Joiner::New(name(who));
     let (mut bob, first) = join(&mut room, &secret(), new("Bob")).unwrap();
     let (carol, second) = join(&mut room, &secret(), new("Carol")).unwrap();
     room.append(first, &mut [&mut alice]);
     assert_eq!(alice.open(&second.entry), Err(OpenError::Decrypt));
-    let who = Newcomer::Returning(carol.into_identity(), name("Carol"));
+    let who = Joiner::Returning(carol.into_identity(), name("Carol"));
     let (carol, second) = join(&mut room, &secret(), who).unwrap();
     let seen = room.append(second, &mut [&mut alice, &mut bob]);
     assert!(!seen[0].again);

@@ -102,7 +102,7 @@ impl Room {
     /// A new guest joins with the invite of the first of `others`, all of which open the join.
     fn join(&mut self, who: &str, others: &mut [&mut Session]) -> Session {
         let secret = others[0].invite_secret().clone();
-        let newcomer = Newcomer::New(name(who));
+        let newcomer = Joiner::New(name(who));
         let (session, outgoing) =
             Session::join(&self.door, &secret, newcomer, &mut self.rng).unwrap();
         self.append(outgoing, others);

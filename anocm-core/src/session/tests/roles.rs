@@ -58,7 +58,7 @@ fn a_moderator_whom_the_owner_removes_is_none_on_coming_back() {
     let gone = Change::Remove(bob.key());
     let applied = room.change(&mut alice, gone, &mut [&mut carol, &mut bob]);
     assert!(applied.settings_changed && alice.settings().moderators.is_empty());
-    let who = Newcomer::Returning(bob.into_identity(), name("Bob"));
+    let who = Joiner::Returning(bob.into_identity(), name("Bob"));
     let invite = alice.invite_secret().clone();
     let (bob, outgoing) = Session::join(&room.door, &invite, who, &mut room.rng).unwrap();
     let seen = room.append(outgoing, &mut [&mut alice, &mut carol]);
@@ -128,7 +128,7 @@ fn the_owner_strikes_a_moderator_who_left_though_they_are_back_with_the_same_key
     let word = bob.leave_statement().unwrap();
     room.change(&mut carol, Change::CarryOut(vec![word]), &mut [&mut alice, &mut bob]);
     // An honest client does not keep its key after leaving.
-    let who = Newcomer::Returning(bob.into_identity(), name("Bob"));
+    let who = Joiner::Returning(bob.into_identity(), name("Bob"));
     let invite = alice.invite_secret().clone();
     let (mut bob, outgoing) = Session::join(&room.door, &invite, who, &mut room.rng).unwrap();
     room.append(outgoing, &mut [&mut alice, &mut carol]);

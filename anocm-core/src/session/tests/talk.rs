@@ -22,7 +22,7 @@ fn a_session_can_be_sent_to_another_thread() {
 fn bob_joins_while_no_member_is_connected() {
     let (mut room, mut alice) = Room::open();
     let before = room.door.clone();
-    let who = Newcomer::New(name("Bob"));
+    let who = Joiner::New(name("Bob"));
     let (mut bob, outgoing) = Session::join(&before, &secret(), who, &mut room.rng).unwrap();
     let join = outgoing.entry.clone();
     room.append(outgoing, &mut []);

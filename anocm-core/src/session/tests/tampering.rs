@@ -50,7 +50,7 @@ fn a_tampered_commit_does_not_open_and_the_original_does() {
 #[test]
 fn a_tampered_join_does_not_open_and_the_original_does() {
     let (mut room, mut alice, mut bob) = Room::of_two();
-    let who = Newcomer::New(name("Carol"));
+    let who = Joiner::New(name("Carol"));
     let (carol, outgoing) = Session::join(&room.door, &secret(), who, &mut room.rng).unwrap();
     for tampered in altered(&outgoing.entry) {
         assert_eq!(bob.open(&tampered), Err(OpenError::Decrypt));
@@ -223,7 +223,7 @@ fn a_member_vouches_for_a_sound_door_only() {
     for from_the_end in [SIGNER + 1, SIGNER + 33 + 20] {
         let poisoned = signed_again(&bob, &sound, from_the_end, &mut room.rng);
         assert!(
-            Session::join(&poisoned, &secret(), Newcomer::New(name("Dave")), &mut room.rng).is_ok()
+            Session::join(&poisoned, &secret(), Joiner::New(name("Dave")), &mut room.rng).is_ok()
         );
         assert!(!alice.vouches_for(&poisoned, &mut room.rng), "{from_the_end}");
     }

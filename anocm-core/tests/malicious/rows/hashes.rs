@@ -95,9 +95,7 @@ fn infos() -> Vec<(String, Info)> {
     vec![
         ("zeros".to_owned(), |_, _| Payload::from(vec![0; 4_000])),
         ("nothing in a valid seal".to_owned(), |mallory, _| sealed(mallory, &[])),
-        ("random bytes in a valid seal".to_owned(), |mallory, _| {
-            sealed(mallory, &random::<300>())
-        }),
+        ("random bytes in a valid seal".to_owned(), |mallory, _| sealed(mallory, &random::<300>())),
         ("the old epoch's".to_owned(), |mallory, _| {
             let info = mallory.group_info();
             mallory.seals_info(mallory.epoch(), &info)
@@ -259,15 +257,11 @@ fn stays() -> Vec<Row> {
             joins_again(attack, &eve).await;
             attack.lines.push(eve.line);
         }),
-        row!(
-            LinkHolder,
-            "a valid join that only she is admitted to, and 1,100 epochs",
-            |attack| {
-                let mut eve = shuts_out(attack, false).await;
-                begins_many(&mut eve, 1_100).await;
-                attack.lines.push(eve.line);
-            }
-        ),
+        row!(LinkHolder, "a valid join that only she is admitted to, and 1,100 epochs", |attack| {
+            let mut eve = shuts_out(attack, false).await;
+            begins_many(&mut eve, 1_100).await;
+            attack.lines.push(eve.line);
+        }),
         row!(Member, "a valid join that only one is admitted to, kept by a member", |attack| {
             let eve = shuts_out(attack, true).await;
             attack.lines.push(eve.line);

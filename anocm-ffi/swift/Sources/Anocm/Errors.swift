@@ -12,7 +12,7 @@ extension AnocmError {
             .BadDoor(let message), .RelayRefused(let message), .RoomTooBusy(let message),
             .DishonestRelay(let message), .RoomOver(let message), .NotInRoom(let message),
             .NoSuchMember(let message), .NotAllowed(let message), .TooLong(let message),
-            .EmptyMessage(let message), .QueueFull(let message), .BeyondPolicy(let message),
+            .EmptyMessage(let message), .BadKind(let message), .QueueFull(let message), .BeyondPolicy(let message),
             .RoomBroken(let message), .System(let message), .Unexpected(let message):
             message
         }
