@@ -7,6 +7,8 @@ use zeroize::Zeroizing;
 /// The maximum length of all headers together in bytes: half of what the listener of a relay reads
 /// of a request.
 const MAX_BYTES: usize = 8 * 1_024;
+/// The most headers: common servers refuse a request with more than a hundred.
+const MAX_HEADERS: usize = 64;
 
 /// Headers that the handshake itself sends, and those that would change how the request or the
 /// connection is read.
@@ -58,7 +60,7 @@ pub enum HeaderError {
     /// The header belongs to the handshake.
     #[error("the header belongs to the handshake")]
     Reserved,
-    /// All headers together are longer than 8 KiB.
+    /// All headers together are longer than 8 KiB, or more than 64.
     #[error("the headers are too long")]
     TooLong,
 }
@@ -84,6 +86,10 @@ impl UpgradeHeaders {
         let others = others.map(line_length).fold(0, usize::saturating_add);
         let header = (name.to_owned(), Zeroizing::new(value.to_owned()));
         if others.saturating_add(line_length(&header)) > MAX_BYTES {
+            return Err(HeaderError::TooLong);
+        }
+        let is_new = !self.0.iter().any(|(other, _)| other.eq_ignore_ascii_case(name));
+        if is_new && self.0.len() >= MAX_HEADERS {
             return Err(HeaderError::TooLong);
         }
         self.0.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
@@ -182,6 +188,16 @@ mod tests {
         headers.insert("B", "").unwrap();
         assert_eq!(headers.insert("b", &"x".repeat(MAX_BYTES)), Err(HeaderError::TooLong));
         assert!(headers.end("").ends_with("B: \r\n\r\n"));
+    }
+
+    #[test]
+    fn headers_have_a_maximum_number() {
+        let mut headers = UpgradeHeaders::default();
+        for number in 0..MAX_HEADERS {
+            headers.insert(&format!("X-{number}"), "").unwrap();
+        }
+        assert_eq!(headers.insert("Y", ""), Err(HeaderError::TooLong));
+        headers.insert("X-0", "again").unwrap();
     }
 
     #[test]

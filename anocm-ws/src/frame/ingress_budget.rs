@@ -17,7 +17,7 @@ use tokio_util::sync::PollSemaphore;
 /// entries, with their framing.
 pub(crate) const FREE: u64 = 17 * 1_024;
 /// The memory that an incoming message takes, as a multiple of its length: fragments are collected
-/// in space for twice as much.
+/// in space for twice as much (while that grows, the former space exists as well for a moment).
 const COPIES: u64 = 2;
 
 /// Memory that connections share for longer incoming messages.

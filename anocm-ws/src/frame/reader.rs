@@ -18,6 +18,9 @@ use crate::codec::{Expected, Header, HeaderError, Opcode, mask};
 /// memory where it stays.
 const READ: usize = 8 * 1_024;
 
+/// The maximum number of empty fragments of one message: each costs work and counts for nothing.
+const MAX_EMPTY: u32 = 100;
+
 /// What the peer has sent.
 pub(crate) enum Incoming {
     Message(Payload),
@@ -66,6 +69,8 @@ pub(crate) struct FrameReader {
     size: u64,
     /// The next data frame continues the message.
     open: bool,
+    /// The empty fragments of the incomplete message.
+    empty: u32,
     /// A message was received.
     any: bool,
     /// When the incomplete message began to arrive.
@@ -82,6 +87,7 @@ impl FrameReader {
             frame_start: 0,
             size: 0,
             open: false,
+            empty: 0,
             any: false,
             began: None,
         }
@@ -155,6 +161,10 @@ impl FrameReader {
         }
         if !header.opcode.is_control() {
             self.size = self.size.saturating_add(header.len);
+            self.empty += u32::from(header.len == 0 && !header.fin);
+        }
+        if self.empty > MAX_EMPTY {
+            return Err(ReadError::Refused(CloseCode::POLICY_VIOLATION));
         }
         self.buffer.consume(length);
         self.frame = Some(header);
@@ -182,6 +192,7 @@ impl FrameReader {
     /// Returns the message, which keeps its share of the budget.
     fn finish(&mut self, io: &mut MeteredIo) -> Payload {
         (self.any, self.size, self.frame_start, self.began) = (true, 0, 0, None);
+        self.empty = 0;
         let message = self.message.take();
         match io.budget.release() {
             Some(held) => Payload::guarded(message, held),

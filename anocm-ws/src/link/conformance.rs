@@ -133,7 +133,12 @@ fn fragments() -> Vec<Case> {
     let ping = || (PING, b"ping".to_vec());
     let many: Vec<_> = [FIRST].into_iter().chain([NEXT; 500]).map(|first| part(first, 3)).collect();
     let many = [many, vec![part(LAST, 0)]].concat();
+    // Those cost work and count for nothing, so their number is bounded.
+    let empty = |number| [vec![part(FIRST, 0)], vec![part(NEXT, 0); number]].concat();
+    let allowed = [empty(99), vec![part(LAST, 9)]].concat();
     vec![
+        good("a hundred empty", allowed, &[9], &[]),
+        bad("a hundred and one empty", empty(100), 1_008),
         bad("5.1 fragmented ping", vec![part(0x09, 3), part(LAST, 3)], 1_002),
         bad("5.2 fragmented pong", vec![part(0x0a, 3), part(LAST, 3)], 1_002),
         bad("7.1 fragmented close frame", vec![part(0x08, 0)], 1_002),

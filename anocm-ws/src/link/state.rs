@@ -10,6 +10,7 @@ use anocm_core::{
     transport::{TransportError, TrySend},
 };
 use tokio::{io::ReadBuf, time::Instant};
+use zeroize::Zeroize;
 
 use super::{
     controls::Controls,
@@ -185,7 +186,9 @@ impl State {
             loop {
                 let mut read = ReadBuf::new(&mut scratch);
                 let result = ready!(wire.io.poll_read(cx, &mut read));
-                if result.is_err() || read.filled().is_empty() {
+                let has_ended = result.is_err() || read.filled().is_empty();
+                read.filled_mut().zeroize();
+                if has_ended {
                     break;
                 }
             }
@@ -202,8 +205,10 @@ impl State {
     /// Closes as far as possible without waiting.
     pub(super) fn depart(&mut self, code: CloseCode) {
         let mut cx = Context::from_waker(Waker::noop());
-        if self.poll_say_close(&mut cx, code).is_ready()
-            && let Some(wire) = &mut self.wire
+        // A sender that waits keeps its waker: the end of the link wakes it.
+        self.say_close(code);
+        if let Some(wire) = &mut self.wire
+            && wire.poll_flush(&mut cx).is_ready()
         {
             let _ = wire.io.poll_shutdown(&mut cx);
         }

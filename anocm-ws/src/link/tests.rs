@@ -214,6 +214,26 @@ async fn what_the_layer_below_holds_back_is_flushed_by_the_receiver() {
     assert_eq!(link.try_send(&frames), TrySend { accepted: 1, pending: false });
 }
 
+#[cfg(feature = "server")]
+#[tokio::test(start_paused = true)]
+async fn a_waiting_sender_is_woken_when_the_receiver_finds_the_peer_dead() {
+    let (_eve, there) = tokio::io::duplex(64);
+    let meter = MeteredIo::new(there, Bytes::new(), IngressBudget::default());
+    let link = WsLink::new(meter, Side::Server, Timing::default());
+    let sending = async {
+        // Its own timeout is later than that of the receiver.
+        sleep(Timing::default().dead_after / 2).await;
+        assert_eq!(link.send(&[Payload::from(vec![1; 1_000])]).await, Err(TransportError::Cut));
+        Instant::now()
+    };
+    let receiving = async {
+        assert_eq!(link.recv().await, Err(TransportError::Cut));
+        Instant::now()
+    };
+    let (sent, received) = tokio::join!(sending, receiving);
+    assert_eq!(sent, received);
+}
+
 /// The write timeout is the same for data left by `try_send` and by `send`.
 #[cfg(feature = "server")]
 #[tokio::test(start_paused = true)]

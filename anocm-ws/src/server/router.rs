@@ -176,7 +176,8 @@ impl WsUpgrade {
     }
 
     /// Accepts the request and returns the response to it. Once that is sent, `serve` is called
-    /// with the link, in a task of its own. Must be called within a tokio runtime.
+    /// with the link, in a task of its own. The response must be sent within ten seconds. Must be
+    /// called within a tokio runtime.
     ///
     /// The future that `serve` returns is the connection: when it completes and the link was
     /// dropped, the connection is closed properly. Call [`Link::close`] to choose the close code,

@@ -144,8 +144,10 @@ impl Serving {
     /// told of the rooms, see [`Relay::shutdown`].
     ///
     /// # Errors
-    /// [`ShutdownTimeout`] when some connections have not ended in time. They are left alone, and
-    /// end with the runtime.
+    /// [`ShutdownTimeout`] when some connections have not ended in time, for example one whose
+    /// request has not arrived completely: such a connection has until
+    /// [`ListenOptions::header_within`](super::ListenOptions::header_within), also twice with a
+    /// wrapper such as TLS. They are left alone, and end with the runtime.
     pub async fn shutdown(self, rooms_end: bool, within: Duration) -> Result<(), ShutdownTimeout> {
         let Self { relay, mut listener, stop, .. } = self;
         // First, so that no guest is accepted that the relay would only turn away.
