@@ -37,6 +37,10 @@ tests-of +packages:
 valkey:
     server="$(tools/other-redis valkey target/servers)"; ANOCM_TEST_REDIS="$server" tools/tests-of anocm-redis
 
+# Whole conversations in virtual time: so many seeds, on all processors
+simulate seeds="2000":
+    ANOCM_SIM_SEEDS={{ seeds }} cargo test -p anocm-core --test simulation
+
 # Python, Kotlin and Swift: `just bindings test`, `just bindings package`, `just bindings examples`
 bindings *args="test":
     tools/bindings {{ args }}

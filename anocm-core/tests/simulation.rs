@@ -1,6 +1,6 @@
 //! Thousands of conversations in virtual time, each generated from a seed.
 //!
-//! `ANOCM_SIM_SEEDS` sets how many (default 2,000); `ANOCM_SIM_SEED` replays one.
+//! `ANOCM_SIM_SEEDS` sets how many (default 500); `ANOCM_SIM_SEED` replays one.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -16,7 +16,7 @@ fn every_promise_holds_for_every_seed() {
         simulate(seed, Plan::default()).unwrap();
         return;
     }
-    let seeds = number("ANOCM_SIM_SEEDS").unwrap_or(2_000);
+    let seeds = number("ANOCM_SIM_SEEDS").unwrap_or(500);
     let next = AtomicU64::new(0);
     let (guests, shown) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let work = || {
