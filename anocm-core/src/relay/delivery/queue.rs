@@ -18,7 +18,7 @@ use crate::{
     relay::{
         RelayConfig,
         delivery::{
-            broadcast::{Aged, Broadcast, EncodedEntry},
+            broadcast::{Aged, Broadcast, EncodedEntry, with_ages_grown},
             room_flow::{Offer, RoomFlow},
         },
         ids::ShardId,
