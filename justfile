@@ -25,9 +25,9 @@ names:
     tools/words
     tools/sizes
 
-# All tests, or those in Rust whose names contain the words
-test *words:
-    ./test {{ words }}
+# All tests, or those in Rust whose names contain the word
+test *word:
+    ./test {{ word }}
 
 # The test programs of packages, several at the same time: `just tests-of anocm-core`
 tests-of +packages:

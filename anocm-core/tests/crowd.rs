@@ -14,10 +14,12 @@ const CROWD: usize = 24;
 
 #[tokio::test(start_paused = true)]
 async fn a_crowd_works_and_gets_in() {
-    let mut config = RelayConfig::default();
     // The last of them need a proof of work, and some must wait.
-    config.room_joins = Rate { amount: 60, period: Duration::from_secs(60), burst: 20 };
-    config.max_difficulty = 1_024;
+    let config = RelayConfig {
+        room_joins: Rate { amount: 60, period: Duration::from_secs(60), burst: 20 },
+        max_difficulty: 1_024,
+        ..RelayConfig::default()
+    };
     let stage = Stage::of(config);
     let mut alice = stage.open("Alice").await;
     let invite = alice.invite();

@@ -23,6 +23,7 @@ use anocm_core::{
 };
 use async_trait::async_trait;
 
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 fn text(output: Vec<u8>) -> String {
     String::from_utf8(output).unwrap()
 }
@@ -95,6 +96,7 @@ async fn own_transport_carries_a_room() {
 struct Queues;
 
 #[async_trait]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 impl TransportFactory for Queues {
     async fn start(&self) -> (Box<dyn Transport>, Accepted) {
         let (accept, accepted) = Accepted::new();

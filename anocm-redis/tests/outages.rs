@@ -275,16 +275,14 @@ async fn a_full_server_refuses_and_loses_nothing() {
     create(&store, &there, policy(60 * SECOND)).await;
     let mut watch = store.watch(&here).await.unwrap();
     let mut taken = 0;
-    loop {
+    let refused = loop {
         let lifetime = if taken < 500 { 4 * SECOND } else { 60 * SECOND };
         match say(&store, &here, kept(lifetime), &[1; 4_000]).await {
             Ok(_) => taken += 1,
-            Err(error) => {
-                assert_eq!(error, StoreError::Full);
-                break;
-            }
+            Err(error) => break error,
         }
-    }
+    };
+    assert_eq!(refused, StoreError::Full);
     assert!(taken > 550, "{taken}");
     // A member can still be removed: a further tenth is reserved for that.
     let commit = |epoch| entry(EntryKind::Commit, epoch, kept(60 * SECOND), &[4; 1_000]);
@@ -311,11 +309,8 @@ async fn a_full_server_refuses_and_loses_nothing() {
     store.touch(&here).await.unwrap();
     let mut last = Seq::START;
     while last < Seq::new(taken + 1) {
-        if let Watched::Entry(item) = told(&mut watch).await {
-            last = item.seq;
-        } else {
-            break;
-        }
+        let Watched::Entry(item) = told(&mut watch).await else { break };
+        last = item.seq;
     }
     assert!(
         matches!(store.door(&here).await.map(|door| door.head), Ok(head) if head == Seq::new(taken + 1))

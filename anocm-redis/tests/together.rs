@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anocm_core::{
     Epoch, RoomAddress, Seq,
-    store::{SETTLES, Store as _, StoreError, TakeBack, Watched},
+    store::{SETTLES, Store as _, StoreError, TakeBack, Watch, Watched},
     wire::{CloseReason, EntryKind},
 };
 use anocm_redis::RedisStore;
@@ -22,6 +22,46 @@ async fn pair() -> (Server, [Arc<RedisStore>; 2], RoomAddress) {
     let here = address(7);
     create(&stores[0], &here, policy(60 * SECOND)).await;
     (server, stores, here)
+}
+
+/// Receives `count` entries in order, each as its number and the start of its bytes. A watch that lags
+/// on a busy machine is notified, and the log is read.
+#[expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+async fn hears_all(
+    store: Arc<RedisStore>,
+    here: RoomAddress,
+    mut watch: Watch,
+    count: u64,
+) -> Vec<(Seq, Vec<u8>)> {
+    let mut heard = Vec::new();
+    let mut last = Seq::START;
+    while last < Seq::new(count) {
+        let mut items = Vec::new();
+        match told(&mut watch).await {
+            Watched::Entry(item) => items.push(item),
+            Watched::Lagged => {
+                let (mut reaches, mut more) = (last, true);
+                while more {
+                    let page = store.read(&here, reaches, Seq::new(u64::MAX)).await.unwrap();
+                    (reaches, more) = (page.reaches, page.more);
+                    items.extend(page.items);
+                }
+            }
+            other => panic!("nothing of the kind happened: {other:?}"),
+        }
+        items.retain(|item| item.seq > last);
+        for item in items {
+            assert_eq!(item.seq, last.next(), "missed without a word");
+            last = item.seq;
+            heard.push((item.seq, item.entry.sealed[..9].to_vec()));
+        }
+    }
+    heard
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -47,37 +87,10 @@ async fn what_both_say_at_full_speed_has_one_order() {
         })
     });
     let says: Vec<_> = says.collect();
-    let hears = stores.iter().zip(watches).map(|(store, mut watch)| {
-        let store = Arc::clone(store);
-        tokio::spawn(async move {
-            let mut heard = Vec::new();
-            let mut last = Seq::START;
-            while last < Seq::new(2 * EACH) {
-                let mut items = Vec::new();
-                match told(&mut watch).await {
-                    Watched::Entry(item) => items.push(item),
-                    // A watch that lags on a busy machine is notified, and the log is read.
-                    Watched::Lagged => {
-                        let (mut reaches, mut more) = (last, true);
-                        while more {
-                            let page =
-                                store.read(&here, reaches, Seq::new(u64::MAX)).await.unwrap();
-                            (reaches, more) = (page.reaches, page.more);
-                            items.extend(page.items);
-                        }
-                    }
-                    other => panic!("nothing of the kind happened: {other:?}"),
-                }
-                items.retain(|item| item.seq > last);
-                for item in items {
-                    assert_eq!(item.seq, last.next(), "missed without a word");
-                    last = item.seq;
-                    heard.push((item.seq, item.entry.sealed[..9].to_vec()));
-                }
-            }
-            heard
-        })
-    });
+    let hears = stores
+        .iter()
+        .zip(watches)
+        .map(|(store, watch)| tokio::spawn(hears_all(Arc::clone(store), here, watch, 2 * EACH)));
     let hears: Vec<_> = hears.collect();
     let mut places = Vec::new();
     for said in says {

@@ -29,9 +29,7 @@ impl Shelf {
     /// A store of `rooms` rooms.
     pub fn of(rooms: u64) -> Self {
         let clock = Arc::new(ManualClock::new());
-        let mut limits = MemoryLimits::default();
-        limits.max_rooms = usize::MAX;
-        limits.max_bytes = usize::MAX;
+        let limits = MemoryLimits { max_rooms: usize::MAX, max_bytes: usize::MAX };
         let told: Arc<dyn Clock> = clock.clone();
         let store = MemoryStore::new(told, limits).unwrap();
         let rooms: Vec<_> = (0..rooms).map(address).collect();

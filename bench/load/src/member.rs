@@ -64,10 +64,12 @@ impl Member {
         let timing = Timing { dead_after: PATIENCE, ..Timing::default() };
         let options = WsOptions { connect_within: Some(PATIENCE), timing, ..WsOptions::default() };
         let (transport, axe) = Cuttable::new(Arc::new(WsTransport::new(relay, options)?));
-        let mut config = ClientConfig::default();
-        config.connect_timeout = PATIENCE;
-        config.greeting_timeout = PATIENCE;
-        config.answer_timeout = PATIENCE;
+        let config = ClientConfig {
+            connect_timeout: PATIENCE,
+            greeting_timeout: PATIENCE,
+            answer_timeout: PATIENCE,
+            ..ClientConfig::default()
+        };
         let (client, driver) = Client::with_config(transport, config)?;
         let driving = tokio::spawn(driver);
         Ok(Self { room: begin(&client)?, client, axe, driving })

@@ -148,7 +148,7 @@ async fn take_part(
 impl Counts {
     fn say(&self, member: &Member, at: Instant) {
         let mark = self.marker.write(Mark { number: 0, at });
-        match member.room.send(&HEXLOWER.encode(&mark)) {
+        match member.room.send(HEXLOWER.encode(&mark)) {
             Ok(_) => _ = self.said.fetch_add(1, Ordering::Relaxed),
             Err(error) => self.troubles.note(format!("nothing could be said: {error}")),
         }

@@ -49,6 +49,13 @@ async fn takes_back(mallory: &mut Forger, seqs: impl IntoIterator<Item = u64>) {
 }
 
 pub fn rows() -> Vec<Row> {
+    let mut rows = own();
+    rows.extend([0, 2, 4, 20].into_iter().flat_map(after));
+    rows
+}
+
+/// What Mallory takes back, or keeps, of her own.
+fn own() -> Vec<Row> {
     let mut rows = vec![
         row!(Member, "every place taken back by member tokens", |attack| {
             let mallory = attack.mallory();
@@ -85,29 +92,32 @@ pub fn rows() -> Vec<Row> {
         )
         .then(AwaitsOwner("then the room is broken until the owner is there")),
     );
-    for wait in [0, 2, 4, 20] {
-        let name = format!("a newcomer's join taken back by a member {wait} s later");
-        rows.push(row!(Member, name, |attack| {
-            let eve = Forger::joins(attack.relay, &attack.invite).await;
-            tokio::time::sleep(Duration::from_secs(wait)).await;
-            let head = eve.cursor.value();
-            takes_back(attack.mallory(), head..=head).await;
-        }));
-        let name =
-            format!("the join of one who never enters taken back by a member {wait} s later");
-        rows.push(row!(Member, name, |attack| {
-            let head = attack.mallory().cursor.value();
-            joins::join(attack, Shape::of(Who::random())).await;
-            tokio::time::sleep(Duration::from_secs(wait)).await;
-            takes_back(attack.mallory(), head + 1..=head + 1).await;
-        }));
-        let name = format!("a junk join taken back by a member with false hashes {wait} s later");
-        rows.push(row!(Member, name, |attack| {
-            let head = attack.mallory().cursor.value();
-            joins::junk(attack, &random::<300>()).await.unwrap();
-            tokio::time::sleep(Duration::from_secs(wait)).await;
-            takes_back(attack.mallory(), head + 1..=head + 1).await;
-        }));
-    }
+    rows
+}
+
+/// Joins taken back so many seconds later.
+fn after(wait: u64) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let name = format!("a newcomer's join taken back by a member {wait} s later");
+    rows.push(row!(Member, name, |attack| {
+        let eve = Forger::joins(attack.relay, &attack.invite).await;
+        tokio::time::sleep(Duration::from_secs(wait)).await;
+        let head = eve.cursor.value();
+        takes_back(attack.mallory(), head..=head).await;
+    }));
+    let name = format!("the join of one who never enters taken back by a member {wait} s later");
+    rows.push(row!(Member, name, |attack| {
+        let head = attack.mallory().cursor.value();
+        joins::join(attack, Shape::of(Who::random())).await;
+        tokio::time::sleep(Duration::from_secs(wait)).await;
+        takes_back(attack.mallory(), head + 1..=head + 1).await;
+    }));
+    let name = format!("a junk join taken back by a member with false hashes {wait} s later");
+    rows.push(row!(Member, name, |attack| {
+        let head = attack.mallory().cursor.value();
+        joins::junk(attack, &random::<300>()).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(wait)).await;
+        takes_back(attack.mallory(), head + 1..=head + 1).await;
+    }));
     rows
 }

@@ -44,10 +44,7 @@ impl Limits {
 
     /// Returns the limits of the store.
     pub(super) fn memory(&self) -> MemoryLimits {
-        let mut limits = MemoryLimits::default();
-        limits.max_rooms = self.max_rooms;
-        limits.max_bytes = self.max_memory;
-        limits
+        MemoryLimits { max_rooms: self.max_rooms, max_bytes: self.max_memory }
     }
 }
 

@@ -184,18 +184,18 @@ impl World {
 /// Limits so low that a few steps reach all of them.
 fn tight_limits() -> (RelayConfig, MemoryLimits) {
     let few = |burst| Rate { amount: 5, period: SECOND, burst };
-    let mut config = RelayConfig::default();
-    config.max_rooms_per_connection = 2;
-    config.outbox_bytes = 8_000;
-    config.outbox_frames = 8;
-    config.batch_bytes = 2_500;
-    config.max_connections = 2;
-    config.requests = few(8);
-    config.creations = few(2);
-    config.joins = few(2);
-    config.epoch_grace = SECOND;
-    let mut limits = MemoryLimits::default();
-    limits.max_rooms = 2;
-    limits.max_bytes = 60_000;
+    let config = RelayConfig {
+        max_rooms_per_connection: 2,
+        outbox_bytes: 8_000,
+        outbox_frames: 8,
+        batch_bytes: 2_500,
+        max_connections: 2,
+        requests: few(8),
+        creations: few(2),
+        joins: few(2),
+        epoch_grace: SECOND,
+        ..RelayConfig::default()
+    };
+    let limits = MemoryLimits { max_rooms: 2, max_bytes: 60_000 };
     (config, limits)
 }

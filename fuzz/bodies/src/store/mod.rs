@@ -54,12 +54,21 @@ struct Play {
 impl Play {
     fn new(case: &Case) -> Self {
         let clock = Arc::new(ManualClock::new());
-        let mut limits = MemoryLimits::default();
-        limits.max_rooms = usize::from(case.max_rooms).max(1);
-        limits.max_bytes = (case.max_bytes as usize).max(4_096);
+        let limits = MemoryLimits {
+            max_rooms: usize::from(case.max_rooms).max(1),
+            max_bytes: (case.max_bytes as usize).max(4_096),
+        };
         let store = MemoryStore::new(clock.clone(), limits).expect("valid limits");
         let model = Model::new(limits);
         Self { clock, store, model, feeds: Feeds::default(), given: Vec::new() }
+    }
+
+    async fn door(&mut self, address: &RoomAddress) {
+        let door = self.store.door(address).await;
+        if door.as_ref().is_ok_and(|door| !door.shut.is_zero()) {
+            reached("shut door");
+        }
+        same("door", door, self.model.door(address));
     }
 
     async fn create(&mut self, address: &RoomAddress, genesis: Genesis) {
@@ -87,14 +96,7 @@ impl Play {
                 let (address, after) = (case::address(*room), Seq::new(u64::from(*after)));
                 self.read(&address, after, Seq::new(until.map_or(u64::MAX, u64::from))).await;
             }
-            Step::Door { room } => {
-                let address = case::address(*room);
-                let door = self.store.door(&address).await;
-                if door.as_ref().is_ok_and(|door| !door.shut.is_zero()) {
-                    reached("shut door");
-                }
-                same("door", door, self.model.door(&address));
-            }
+            Step::Door { room } => self.door(&case::address(*room)).await,
             Step::Watch { room, lazy } => {
                 let address = case::address(*room);
                 let watch = self.store.watch(&address).await;
