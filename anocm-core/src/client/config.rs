@@ -35,7 +35,7 @@ pub struct ClientConfig {
     /// two minutes, enough to carry the longest frame over a slow network.
     pub answer_timeout: Duration,
     /// The maximum number of rooms at one time, at least one; beyond it
-    /// [`ClientError::TooManyRooms`]. Default: 64, the relay's default limit for one connection.
+    /// [`ClientError::TooManyRooms`](super::ClientError::TooManyRooms). Default: 64, the relay's default limit for one connection.
     /// For more rooms use another client, which has its own connection.
     pub max_rooms: usize,
     /// Settings of every room.
