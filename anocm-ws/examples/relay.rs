@@ -7,7 +7,7 @@
 //!
 //! A relay for others needs TLS, in front of it or with `Server::serve_wrapped`. `anocm-server`
 //! also hardens its process, which a program does with the crate `anocm-guard`.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example says what it does")]
+#![expect(clippy::print_stdout, reason = "an example says what it does")]
 
 use std::{error::Error, sync::Arc, time::Duration};
 

@@ -7,7 +7,7 @@
 //!
 //! What a decision needs of the request can also be used where the WebSocket is accepted: see
 //! `anocm_ws::server::router`.
-#![allow(clippy::print_stdout, reason = "an example says what it does")]
+#![expect(clippy::print_stdout, reason = "an example says what it does")]
 
 use std::{error::Error, net::SocketAddr, sync::Arc};
 

@@ -5,7 +5,7 @@
     unreachable_pub,
     clippy::exhaustive_enums,
     clippy::exhaustive_structs,
-    reason = "public for the fuzz target alone"
+    reason = "public for the fuzz target alone: without its feature nothing of it is"
 )]
 
 use std::ops::Deref;
