@@ -34,7 +34,8 @@ const SLACK: Duration = Duration::from_secs(2);
 fn assert_all_end_within(server: &Server, longest: Duration) {
     let longest = (longest + GRACE).as_millis().try_into().unwrap();
     for (key, left) in server.keys() {
-        assert!((1..=longest).contains(&left), "{key}: {left} ms of {longest}");
+        // Less than a millisecond is 0; none would be -1.
+        assert!((0..=longest).contains(&left), "{key}: {left} ms of {longest}");
     }
 }
 
