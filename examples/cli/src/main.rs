@@ -96,15 +96,23 @@ fn main() -> ExitCode {
     }
     wipe::on_fault();
     let report = anocm_guard::harden();
+    let mode = Mode::of(cli.command.common());
+    let log = match mode {
+        Mode::Screen => None,
+        Mode::Plain | Mode::Json => log::start(cli.command.common().verbose),
+    };
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let code = match runtime {
         Ok(runtime) => {
-            let (code, patience) = match runtime.block_on(run(&cli.command, &report)) {
+            let (code, patience) = match runtime.block_on(run(&cli.command, &mode, &report)) {
                 Over::Code(code) => (code, DROPPING),
                 Over::Wiped => (0, DROPPING_NOTHING),
             };
             end(runtime, patience);
+            if let Some(log) = log {
+                log.finish(patience);
+            }
             code
         }
         Err(error) => fail(LOST, &error),
@@ -145,12 +153,8 @@ impl Mode {
     }
 }
 
-async fn run(command: &Command, report: &Report) -> Over {
+async fn run(command: &Command, mode: &Mode, report: &Report) -> Over {
     let common = command.common();
-    let mode = Mode::of(common);
-    if !matches!(mode, Mode::Screen) {
-        log::start(common.verbose);
-    }
     // Before the prompt for the link: on a signal the prompt must restore the terminal.
     let (mut stops, hung_up) = match signals::stops() {
         Ok(both) => both,
@@ -181,7 +185,7 @@ async fn run(command: &Command, report: &Report) -> Over {
     };
     let warning = report.warning();
     let outcome =
-        converse(&mode, common, &connected, room, (lines, stops), warning.as_deref()).await;
+        converse(mode, common, &connected, room, (lines, stops), warning.as_deref()).await;
     let patience = match outcome {
         Ok(Outcome::Wiped) => AT_ONCE,
         _ => FAREWELL,
