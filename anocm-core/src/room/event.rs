@@ -29,7 +29,8 @@ pub enum RoomEvent {
         /// Time until the next try.
         retry_in: Duration,
     },
-    /// The guest is in the room and can send. Emitted once.
+    /// The guest is in the room and can send. Emitted once. A live message that others send before the
+    /// connection is next [online](Connection::Online) may not reach it.
     Entered,
     /// A newcomer's view is confirmed: a member that was in the room before sent an entry in this
     /// guest's epoch or a later one.
@@ -127,7 +128,7 @@ pub enum Connection {
     Connecting,
     /// Connected and catching up with the log.
     CatchingUp,
-    /// Connected and up to date.
+    /// Connected and up to date: what others send from now on reaches this guest.
     Online,
     /// Waiting before the next try.
     Waiting {

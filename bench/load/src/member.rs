@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use anocm_core::{
     Invite, NewRoom, Nickname, RelayUrl, RoomEvent, SettingError,
     client::{Client, ClientConfig, ClientError, Room},
-    room::{CommandError, Ended},
+    room::{CommandError, Connection, Ended},
 };
 use anocm_ws::{
     Timing,
@@ -89,6 +89,18 @@ impl Member {
             }
         }
         Err(MemberError::Ended(Ended::Wiped))
+    }
+
+    /// Waits until the guest is connected and up to date, once entered. From then on a live message
+    /// reaches it; one that was sent before may not have.
+    pub(crate) async fn online(&mut self, within: Duration) -> Result<(), MemberError> {
+        if self.room.view().connection == Connection::Online {
+            return Ok(());
+        }
+        let is_online = |event: &RoomEvent| {
+            matches!(event, RoomEvent::Connection(Connection::Online)).then_some(())
+        };
+        self.until(within, is_online).await
     }
 
     /// Returns the room's link, once entered.

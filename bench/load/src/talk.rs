@@ -96,6 +96,9 @@ async fn gather(args: &Talk, relay: &Relay, counts: &Counts) -> Result<Vec<Membe
         counts.joins.record(start.elapsed());
         members.push(member);
     }
+    for member in &mut members {
+        member.online(args.within).await?;
+    }
     Ok(members)
 }
 
