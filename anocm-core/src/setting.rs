@@ -1,8 +1,8 @@
 //! Settings are validated where they are set, and refused by name.
 
+use std::ops::RangeInclusive;
 #[cfg(any(feature = "client", feature = "relay"))]
 use std::time::Duration;
-use std::{fmt::Debug, ops::RangeInclusive};
 
 /// A setting that is out of range.
 ///
@@ -37,7 +37,7 @@ impl SettingError {
     ///
     /// # Errors
     /// [`SettingError`] when it is not.
-    pub fn unless_in<T: PartialOrd + Debug>(
+    pub fn unless_in<T: PartialOrd>(
         range: &RangeInclusive<T>,
         value: &T,
         field: &'static str,

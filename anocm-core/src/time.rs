@@ -104,6 +104,10 @@ impl Clock for TokioClock {
     }
 
     async fn sleep_until(&self, deadline: Timestamp) {
-        tokio::time::sleep_until(self.origin + Duration::from_millis(deadline.0)).await;
+        match self.origin.checked_add(Duration::from_millis(deadline.0)) {
+            Some(deadline) => tokio::time::sleep_until(deadline).await,
+            // Later than this system can tell.
+            None => std::future::pending().await,
+        }
     }
 }

@@ -129,10 +129,13 @@ struct Shared {
 
 impl Simulation {
     /// Runs `script` in a simulation of its own, and returns what it returns. Tasks that still run
-    /// then are dropped. Must not be called within a tokio runtime.
+    /// then are dropped.
     ///
     /// # Errors
     /// [`SimulationError`].
+    ///
+    /// # Panics
+    /// Within a tokio runtime.
     pub fn run<T>(
         config: SimulationConfig,
         script: impl AsyncFnOnce(Self) -> T,
