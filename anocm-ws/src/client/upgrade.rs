@@ -1,7 +1,6 @@
 //! The client side of the opening handshake (RFC 6455, section 4.1).
 //!
-//! Implemented here because the client of tokio-websockets (0.13.3) panics on a
-//! `Sec-WebSocket-Accept` longer than expected, and reads a response head of unbounded length.
+//! The length of a response head is bounded.
 
 use anocm_core::{RelayUrl, transport::TransportError};
 use bytes::{Bytes, BytesMut};

@@ -41,11 +41,12 @@ pub struct WsServerOptions {
     pub refuse_origin: bool,
     /// The maximum length of the first frame in bytes. The connection of a peer that sends more is
     /// closed, unless the whole frame has arrived in one read with its header. Default
-    /// [`MAX_HELLO`], since every connection begins with a hello.
+    /// [`MAX_HELLO`], since every connection begins with a hello. With 0 it may be as long as any.
     pub max_first_frame: usize,
     /// Memory in bytes for longer incoming frames (above 17 KiB: the largest entries and doors),
     /// shared by all connections of this router. Each frame holds its share until it has been
-    /// processed. When the memory is exhausted, further data stays unread. Default 256 MiB.
+    /// processed. When the memory is exhausted, further data stays unread. Default 256 MiB; never
+    /// less than twice [`MAX_FRAME`](anocm_core::wire::MAX_FRAME), which the longest frame needs.
     pub receive_memory: usize,
 }
 
