@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 #[cfg(feature = "client")]
 pub use self::member::{MemberId, MemberKey, MessageId};
 
-/// The identifier under which a relay knows a room: 16 random bytes and nothing else.
+/// The identifier under which a relay knows a room: 16 bytes of the hash of a key that is made for
+/// this room alone, its owner's. A group of another owner is not that room.
 ///
 /// `Debug` prints it redacted, so that no log identifies a room.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

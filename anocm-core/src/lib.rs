@@ -10,7 +10,7 @@
 //!  └──────────────────────────────┘                     └────────────────────────────┘
 //! ```
 //!
-//! * A **room** is known to a **relay** by a random address and nothing else. The relay orders
+//! * A **room** is known to a **relay** by an address of its own and nothing else. The relay orders
 //!   sealed **entries**, keeps them for a limited time and fans them out. It cannot read any of
 //!   them.
 //! * A **guest** opens an **invite** link and talks. No account; a fresh key pair for every room.

@@ -13,7 +13,7 @@ use anocm_ws::client::WsError;
 #[uniffi(flat_error)]
 #[non_exhaustive]
 pub enum AnocmError {
-    /// Not a room link, or not a relay URL.
+    /// Not a room link, one of an earlier version, or not a relay URL.
     #[error("{0}")]
     BadLink(InviteError),
     /// A part of the link is missing: copy it again.
@@ -222,10 +222,11 @@ mod tests {
     #[test]
     fn every_error_has_its_name() {
         let unable = JoinFailure::Refused(Refusal::Full);
-        let errors: [(AnocmError, &str); 40] = [
+        let errors: [(AnocmError, &str); 41] = [
             (InviteError::Malformed.into(), "BadLink"),
             (InviteError::TooLong.into(), "BadLink"),
             (InviteError::Query.into(), "BadLink"),
+            (InviteError::EarlierForm.into(), "BadLink"),
             (InviteError::NoSecret.into(), "LinkIncomplete"),
             (InviteError::Incomplete.into(), "LinkIncomplete"),
             (InviteError::Damaged.into(), "LinkDamaged"),

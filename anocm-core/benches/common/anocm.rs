@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anocm_core::{
-    Epoch, MessageId, NewRoom, Nickname, Retention, RoomAddress, RoomRetention, Secret,
+    Epoch, MessageId, NewRoom, Nickname, Retention, RoomRetention, Secret,
     room::MessageText,
     session::{Change, CommitBundle, Content, Envelope, Joiner, Opened, Session},
     wire::{Door, Entry},
@@ -30,10 +30,8 @@ impl Room for Anocm {
 
     fn open() -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(1);
-        let address = RoomAddress::new([5; 16]);
         let (alice, genesis) = Session::create(
-            address,
-            &Secret::new([7; 32]),
+            &Secret::new([0; 32]),
             NewRoom::default().policy(),
             RoomRetention::default(),
             &name("Alice"),
@@ -41,7 +39,7 @@ impl Room for Anocm {
         )
         .unwrap();
         let door = Door {
-            address,
+            address: *alice.address(),
             epoch: Epoch::FIRST,
             group_info: genesis.first.group_info,
             policy: genesis.policy,

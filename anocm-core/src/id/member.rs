@@ -3,6 +3,9 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::RoomAddress;
 
 /// The random identifier of a member, carried in the member's MLS leaf. Visible to members only.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -53,6 +56,18 @@ impl MemberKey {
 impl fmt::Debug for MemberKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("MemberKey(..)")
+    }
+}
+
+impl RoomAddress {
+    /// Returns the address of the room that the member of this key opened: the first 16 bytes of
+    /// SHA-256("anocm/1 room" ‖ key).
+    #[must_use]
+    pub fn of(owner: &MemberKey) -> Self {
+        let hash = Sha256::new().chain_update(b"anocm/1 room").chain_update(owner.0).finalize();
+        let mut address = [0; Self::LEN];
+        address.iter_mut().zip(hash).for_each(|(byte, hashed)| *byte = hashed);
+        Self::new(address)
     }
 }
 

@@ -22,6 +22,9 @@ pub enum InviteError {
     /// The version is not known to this library, or the first characters after the `#` are damaged.
     #[error("the link needs a newer version of this program, or is damaged")]
     UnsupportedVersion,
+    /// A link of the form that links had before the first release.
+    #[error("the link was made by an earlier version of this program: ask for a new one")]
+    EarlierForm,
     /// Plain `http` or `ws` to a host other than this machine or an onion service.
     #[error("refusing an unencrypted connection: plain http is for this machine and .onion only")]
     PlainHttp,

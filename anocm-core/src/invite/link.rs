@@ -1,7 +1,7 @@
 //! Parsing and formatting of invite links.
 //!
 //! `SCHEME://HOST[:PORT]/[PATH/]#FRAGMENT`, where the fragment is the base64url, without padding,
-//! of `version(1) ‖ address(16) ‖ secret(32) ‖ checksum(4)`.
+//! of `version(1) ‖ kind(1) ‖ address(16) ‖ secret(32) ‖ checksum(4)`.
 
 use data_encoding::BASE64URL_NOPAD;
 use sha2::{Digest, Sha256};
@@ -11,12 +11,17 @@ use super::{Invite, InviteError, RelayUrl, relay_url::split_scheme};
 use crate::{id::RoomAddress, secret::Secret};
 
 const VERSION: u8 = 1;
+/// The kind of a link that opens the door. Other kinds need a newer version.
+const OPEN: u8 = 0;
 const CHECKSUM: usize = 4;
-const BODY: usize = 1 + RoomAddress::LEN + 32;
+const BODY: usize = 2 + RoomAddress::LEN + 32;
 /// Bytes of the decoded fragment.
 const RAW: usize = BODY + CHECKSUM;
 /// Characters of the fragment.
 const FRAGMENT: usize = (RAW * 4).div_ceil(3);
+/// Bytes and characters of a fragment of the earlier form, which had no kind.
+const EARLIER_RAW: usize = RAW - 1;
+const EARLIER: usize = (EARLIER_RAW * 4).div_ceil(3);
 /// The upper bound of a valid link: scheme, host, port, path and fragment at their longest.
 const MAX_LINK: usize = 1_024;
 
@@ -59,15 +64,28 @@ fn open(relay: RelayUrl, fragment: &str) -> Result<Invite, InviteError> {
     check_alphabet(fragment)?;
     check_version(fragment)?;
     match fragment.len() {
-        short if short < FRAGMENT => return Err(InviteError::Incomplete),
         FRAGMENT => {}
+        EARLIER if has_checksum::<EARLIER_RAW>(&relay, fragment).is_some() => {
+            return Err(InviteError::EarlierForm);
+        }
+        short if short < FRAGMENT => return Err(InviteError::Incomplete),
         _ => return Err(InviteError::Damaged),
     }
-    let mut raw = Zeroizing::new([0; RAW]);
-    // Strict: unused bits of the last character that are not zero are an error.
-    BASE64URL_NOPAD.decode_mut(fragment.as_bytes(), &mut *raw).map_err(|_| InviteError::Damaged)?;
-    let invite = from_raw(relay, &raw).ok_or(InviteError::Damaged)?;
-    if *body(&invite) == *raw { Ok(invite) } else { Err(InviteError::Damaged) }
+    let raw = has_checksum::<RAW>(&relay, fragment).ok_or(InviteError::Damaged)?;
+    let [_, kind, rest @ ..] = &*raw;
+    if *kind != OPEN {
+        return Err(InviteError::UnsupportedVersion);
+    }
+    from_raw(relay, rest).ok_or(InviteError::Damaged)
+}
+
+/// Decodes a fragment of `N` bytes, of which the last are the checksum of the others.
+fn has_checksum<const N: usize>(relay: &RelayUrl, fragment: &str) -> Option<Zeroizing<[u8; N]>> {
+    let mut raw = Zeroizing::new([0; N]);
+    // Strict, where the last character has unused bits.
+    BASE64URL_NOPAD.decode_mut(fragment.as_bytes(), &mut *raw).ok()?;
+    let (body, sum) = raw.split_last_chunk()?;
+    (checksum(relay, body) == *sum).then_some(raw)
 }
 
 fn check_alphabet(fragment: &str) -> Result<(), InviteError> {
@@ -83,9 +101,8 @@ fn check_version(fragment: &str) -> Result<(), InviteError> {
     if first.first() == Some(&VERSION) { Ok(()) } else { Err(InviteError::UnsupportedVersion) }
 }
 
-fn from_raw(relay: RelayUrl, raw: &[u8; RAW]) -> Option<Invite> {
-    let (_, rest) = raw.split_first()?;
-    let (address, rest) = rest.split_first_chunk()?;
+fn from_raw(relay: RelayUrl, raw: &[u8]) -> Option<Invite> {
+    let (address, rest) = raw.split_first_chunk()?;
     let secret = Secret::fill(|buffer| {
         buffer.copy_from_slice(rest.first_chunk::<32>().ok_or(())?);
         Ok::<(), ()>(())
@@ -95,21 +112,26 @@ fn from_raw(relay: RelayUrl, raw: &[u8; RAW]) -> Option<Invite> {
 
 /// Returns the fragment's bytes, checksum included.
 fn body(invite: &Invite) -> Zeroizing<[u8; RAW]> {
-    let checksum = Sha256::new()
-        .chain_update(b"anocm/1 invite")
-        .chain_update(invite.relay.to_string())
-        .chain_update([VERSION])
-        .chain_update(invite.address.as_bytes())
-        .chain_update(invite.secret.expose())
-        .finalize();
     let mut raw = Zeroizing::new([0; RAW]);
-    let bytes = [VERSION]
-        .iter()
-        .chain(invite.address.as_bytes())
-        .chain(invite.secret.expose())
-        .chain(checksum.iter().take(CHECKSUM));
-    raw.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+    let parts = [VERSION, OPEN];
+    let parts = parts.iter().chain(invite.address.as_bytes()).chain(invite.secret.expose());
+    raw.iter_mut().zip(parts).for_each(|(to, from)| *to = *from);
+    if let Some((body, sum)) = raw.split_last_chunk_mut() {
+        *sum = checksum(&invite.relay, body);
+    }
     raw
+}
+
+/// Covers everything before it, the relay included.
+fn checksum(relay: &RelayUrl, body: &[u8]) -> [u8; CHECKSUM] {
+    let hash = Sha256::new()
+        .chain_update(b"anocm/1 invite")
+        .chain_update(relay.to_string())
+        .chain_update(body)
+        .finalize();
+    let mut checksum = [0; CHECKSUM];
+    checksum.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
+    checksum
 }
 
 #[cfg(test)]

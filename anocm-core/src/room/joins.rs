@@ -76,7 +76,7 @@ impl Machine {
             return;
         };
         let Some(session) = joining.into_session() else { return };
-        let returned = self.joins.on_joined(&session);
+        let returned = self.joins.on_joined();
         self.sync.on_joined(&session, seq, opened, returned);
         self.upkeep.on_joined(&mut self.cx, &session);
         self.phase = Phase::Inside(Box::new(session));

@@ -1,7 +1,5 @@
 //! The state machine's inputs.
 
-use rand_core::Rng;
-
 use super::{
     Connection, Ended, MachineConfig, NewRoom, RoomEvent,
     context::{Context, PendingRequest, Ticket},
@@ -16,12 +14,11 @@ use super::{
     upkeep::Upkeep,
 };
 use crate::{
-    id::RoomAddress,
     invite::{Invite, RelayUrl},
     name::Nickname,
     rng::FastKeyErasureRng,
     secret::Secret,
-    session::{Joiner, Session, SessionError},
+    session::{Joiner, Session, SessionError, first_invite},
     stack::StackScrubGuard,
     time::Timestamp,
     wire::{CloseReason, Event, Posture, Refusal, Reply},
@@ -57,13 +54,11 @@ impl Machine {
     ) -> Result<Self, SessionError> {
         let _swept = StackScrubGuard;
         let mut rng = FastKeyErasureRng::new(seed);
-        let mut address = [0; RoomAddress::LEN];
-        rng.fill_bytes(&mut address);
-        let address = RoomAddress::new(address);
-        let secret = rng.secret();
+        let secret = first_invite(&mut rng);
         let nickname = &new.nickname;
         let (session, genesis) =
-            Session::create(address, &secret, new.policy(), new.retention, nickname, &mut rng)?;
+            Session::create(&secret, new.policy(), new.retention, nickname, &mut rng)?;
+        let address = *session.address();
         let joining = Joining::Creating(Creating::new(session, genesis, new.clone()));
         Ok(Self::new(Context::new(relay, address, config, rng), joining))
     }

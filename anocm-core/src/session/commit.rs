@@ -122,7 +122,8 @@ impl Session {
             .commit_context()
             .validate(staged, &sender, &notice, &commit)
             .map_err(|_| SessionError::NotAllowed)?;
-        let next = NextKeys::export(staged, &self.provider, &self.address, verdict.new_door)?;
+        let number = self.next_door(&verdict)?;
+        let next = NextKeys::export(staged, &self.provider, &self.address, number)?;
         let door = next.door.as_ref().map_or(&self.door, |(_, door)| door);
         let epoch = self.epoch.next();
         let group_info = create::seal_group_info(&self.address, epoch, door, &info, rng)?;
@@ -136,22 +137,23 @@ impl Session {
 }
 
 impl NextKeys {
-    /// Derives the keys of the epoch that `staged` would begin.
+    /// Derives the keys of the epoch that `staged` would begin, and of the new door of that number.
     pub(super) fn export(
         staged: &StagedCommit,
         provider: &Provider,
         address: &RoomAddress,
-        new_door: bool,
+        new_door: Option<u32>,
     ) -> Result<Self, Fault> {
-        let export = |label: &str| {
-            staged.export_secret(provider.crypto(), label, address.as_bytes(), 32).ok()
+        let export = |label: &str, length: usize| {
+            staged.export_secret(provider.crypto(), label, address.as_bytes(), length).ok()
         };
-        let door = if new_door {
-            let invite = keys::exported_invite(&export)?;
-            let door = DoorKeys::derive(address, &invite)?;
-            Some((invite, door))
-        } else {
-            None
+        let door = match new_door {
+            Some(number) => {
+                let invite = keys::exported_invite(&export, number)?;
+                let door = DoorKeys::derive(address, &invite)?;
+                Some((invite, door))
+            }
+            None => None,
         };
         Ok(Self { epoch: EpochKeys::export(&export)?, door })
     }

@@ -13,7 +13,7 @@ use super::{
     group::{Live, Session},
     identity::Identity,
     join,
-    keys::{DoorKeys, EpochKeys},
+    keys::{self, DoorKeys, EpochKeys},
     leaf,
     member::Settings,
     provider::Provider,
@@ -29,12 +29,12 @@ use crate::{
 };
 
 impl Session {
-    /// Opens a room with its owner as the only member, in epoch 0.
+    /// Opens a room with its owner as the only member, in epoch 0. Its address follows from the
+    /// owner's new key.
     ///
     /// # Errors
-    /// `NotAllowed` when `retention` goes beyond `policy`.
+    /// `NotAllowed` when `retention` goes beyond `policy`, or `secret` is not that of a first door.
     pub fn create(
-        address: RoomAddress,
         secret: &Secret<32>,
         policy: Policy,
         retention: RoomRetention,
@@ -42,24 +42,41 @@ impl Session {
         rng: &mut dyn CryptoRng,
     ) -> Result<(Self, Genesis), SessionError> {
         let identity = Identity::owner(rng)?;
-        let settings =
-            Settings { policy, retention, owner: identity.key(), moderators: Vec::new() };
-        if !settings.is_valid() {
+        let group = first_group(&identity, secret, policy, retention, nickname)?;
+        let address = RoomAddress::of(&identity.key());
+        let session = group.into_session(address, identity, secret.clone());
+        let genesis = session.genesis(rng)?;
+        Ok((session, genesis))
+    }
+
+    /// Opens the room anew under the same address and with the same owner, after the relay has
+    /// refused to create it. `secret` must be another than before, since the relay has seen group
+    /// information that the one before opens.
+    ///
+    /// # Errors
+    /// `NotAllowed` when `retention` goes beyond `policy`, `secret` is not that of a first door or the
+    /// same as before, or this is not a room that its owner has just opened.
+    pub fn create_again(
+        &mut self,
+        secret: &Secret<32>,
+        policy: Policy,
+        retention: RoomRetention,
+        nickname: &Nickname,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Genesis, SessionError> {
+        let is_new = self.epoch == Epoch::FIRST && self.live.is_some() && self.pending.is_none();
+        let is_own = RoomAddress::of(&self.identity.key()) == self.address;
+        if !is_new || !is_own || *secret == self.invite {
             return Err(SessionError::NotAllowed);
         }
-        let door = DoorKeys::derive(&address, secret)?;
-        let provider = Provider::default();
-        store_psk(&provider, &door)?;
-        let group = create_group(&provider, &identity, address, &settings, nickname)?;
-        let session = NewGroup::read(group, provider, door, &address)?.into_session(
-            address,
-            identity,
-            secret.clone(),
-        );
-        let owner = session.owner_token()?.ok_or(Fault)?.hash();
-        let first = session.restored(rng)?;
-        let genesis = Genesis { policy, owner, first };
-        Ok((session, genesis))
+        let group = first_group(&self.identity, secret, policy, retention, nickname)?;
+        group.put_into(self, secret.clone());
+        self.genesis(rng)
+    }
+
+    fn genesis(&self, rng: &mut dyn CryptoRng) -> Result<Genesis, SessionError> {
+        let owner = self.owner_token()?.ok_or(Fault)?.hash();
+        Ok(Genesis { policy: self.settings.policy, owner, first: self.restored(rng)? })
     }
 
     /// Returns freshly sealed group information and token hashes of the current epoch, for `void`
@@ -96,8 +113,8 @@ impl NewGroup {
     ) -> Result<Self, Fault> {
         let settings = leaf::read_settings(group.extensions()).ok_or(Fault)?;
         let roster = Roster::read(&group, &settings, address, &Roster::default()).ok_or(Fault)?;
-        let keys = EpochKeys::export(&|label| {
-            group.export_secret(provider.crypto(), label, address.as_bytes(), 32).ok()
+        let keys = EpochKeys::export(&|label, length| {
+            group.export_secret(provider.crypto(), label, address.as_bytes(), length).ok()
         })?;
         Ok(Self { provider, live: Live { group, keys }, door, settings, roster })
     }
@@ -126,6 +143,38 @@ impl NewGroup {
             pending: None,
         }
     }
+
+    /// Replaces the group of `session`, whose identity made this one.
+    fn put_into(self, session: &mut Session, invite: Secret<32>) {
+        session.epoch = Epoch::new(self.live.group.epoch().as_u64());
+        session.provider = self.provider;
+        session.live = Some(self.live);
+        session.invite = invite;
+        session.door = self.door;
+        session.settings = self.settings;
+        session.roster = self.roster;
+        session.pending = None;
+    }
+}
+
+/// Makes the group of a new room, with its owner as the only member.
+fn first_group(
+    identity: &Identity,
+    invite: &Secret<32>,
+    policy: Policy,
+    retention: RoomRetention,
+    nickname: &Nickname,
+) -> Result<NewGroup, SessionError> {
+    let settings = Settings { policy, retention, owner: identity.key(), moderators: Vec::new() };
+    if !settings.is_valid() || keys::door_number(invite) != 0 {
+        return Err(SessionError::NotAllowed);
+    }
+    let address = RoomAddress::of(&settings.owner);
+    let door = DoorKeys::derive(&address, invite)?;
+    let provider = Provider::default();
+    store_psk(&provider, &door)?;
+    let group = create_group(&provider, identity, address, &settings, nickname)?;
+    Ok(NewGroup::read(group, provider, door, &address)?)
 }
 
 /// The same for every member: no keys of past epochs (the relay's order makes them unnecessary),
@@ -143,7 +192,7 @@ fn ratchets() -> SenderRatchetConfiguration {
     SenderRatchetConfiguration::new(64, 4_096)
 }
 
-fn create_group(
+pub(super) fn create_group(
     provider: &Provider,
     identity: &Identity,
     address: RoomAddress,

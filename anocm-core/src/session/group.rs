@@ -16,7 +16,7 @@ use super::{
     member::{Member, Settings},
     provider::Provider,
     roster::Roster,
-    rules::CommitContext,
+    rules::{CommitContext, ValidatedCommit},
     safety::SafetyCode,
     seal::{SealContext, SealKind},
 };
@@ -129,6 +129,19 @@ impl Session {
         &self.invite
     }
 
+    /// The number of the room's present door, which the invite secret ends with: 0 for the first.
+    pub(crate) fn door_number(&self) -> u32 {
+        keys::door_number(&self.invite)
+    }
+
+    /// Returns the number of the door that a validated commit begins, if it does.
+    pub(super) fn next_door(&self, verdict: &ValidatedCommit) -> Result<Option<u32>, Fault> {
+        match verdict.new_door {
+            true => Ok(Some(self.door_number().checked_add(1).ok_or(Fault)?)),
+            false => Ok(None),
+        }
+    }
+
     /// The token presented to the relay to read the door and to join.
     #[must_use]
     pub const fn door_token(&self) -> &Token {
@@ -170,6 +183,7 @@ impl Session {
             settings: &self.settings,
             roster: &self.roster,
             door: &self.door,
+            door_number: self.door_number(),
         }
     }
 }

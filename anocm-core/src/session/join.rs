@@ -28,6 +28,7 @@ use super::{
     seal::{self, SealContext, SealKind},
 };
 use crate::{
+    id::RoomAddress,
     name::Nickname,
     retention::Retention,
     secret::Secret,
@@ -114,6 +115,10 @@ pub(super) fn enter(
     // it so.
     let begun =
         NewGroup::read(group, provider, keys, &door.address).map_err(|_| JoinError::BadDoor)?;
+    // The group of somebody else behind the same link.
+    if RoomAddress::of(&begun.settings.owner) != door.address {
+        return Err(JoinError::BadDoor);
+    }
     if begun.members() > MAX_MEMBERS {
         return Err(JoinError::Full);
     }

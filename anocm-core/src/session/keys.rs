@@ -1,6 +1,9 @@
 //! Keys and tokens derived from the invite secret, from the owner secret and from each epoch.
 
+use std::convert::Infallible;
+
 use hkdf::Hkdf;
+use rand_core::CryptoRng;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
@@ -40,8 +43,10 @@ pub(super) fn owner_token(address: &RoomAddress, secret: &Secret<32>) -> Result<
     Ok(Token::new(derive(address, secret.expose(), OWNER_TOKEN)?))
 }
 
-/// Derives the token that authorises reading the door that `invite` opens.
-pub(crate) fn door_token(address: &RoomAddress, invite: &Secret<32>) -> Option<Token> {
+/// Derives the token that authorises reading the door that `invite` opens. `None` only if the hash
+/// function fails, which it never does for these lengths.
+#[must_use]
+pub fn door_token(address: &RoomAddress, invite: &Secret<32>) -> Option<Token> {
     DoorKeys::derive(address, invite).ok().map(|keys| keys.token)
 }
 
@@ -80,7 +85,7 @@ pub(super) struct EpochKeys {
 }
 
 impl EpochKeys {
-    /// Derives them with the MLS exporter of the epoch (RFC 9420, section 8.5). `export` returns 32
+    /// Derives them with the MLS exporter of the epoch (RFC 9420, section 8.5). `export` returns
     /// bytes for a label.
     pub(super) fn export(export: &Exporter<'_>) -> Result<Self, Fault> {
         Ok(Self {
@@ -91,17 +96,44 @@ impl EpochKeys {
     }
 }
 
-/// The MLS exporter of an epoch, with context and length fixed: returns the bytes for a label.
-pub(super) type Exporter<'a> = dyn Fn(&str) -> Option<Vec<u8>> + 'a;
+/// The MLS exporter of an epoch, with the context fixed: returns so many bytes for a label.
+pub(super) type Exporter<'a> = dyn Fn(&str, usize) -> Option<Vec<u8>> + 'a;
 
-/// Derives the invite secret of an epoch that begins with a new door. A member removed by the
-/// commit that begins the epoch cannot derive it.
-pub(super) fn exported_invite(export: &Exporter<'_>) -> Result<Secret<32>, Fault> {
-    exported(export, INVITE_SECRET)
+/// The secret bytes of an invite secret; the others are the number of the door.
+const INVITE_BYTES: usize = 28;
+
+/// Draws the invite secret of a room's first door, which has the number 0.
+pub(crate) fn first_invite(rng: &mut dyn CryptoRng) -> Secret<32> {
+    let mut secret = Zeroizing::new([0; INVITE_BYTES]);
+    rng.fill_bytes(secret.as_mut());
+    numbered(&secret, 0)
+}
+
+/// Derives the invite secret of an epoch that begins with the door of that number. A member removed
+/// by the commit that begins the epoch cannot derive it.
+pub(super) fn exported_invite(export: &Exporter<'_>, number: u32) -> Result<Secret<32>, Fault> {
+    let secret = exported::<INVITE_BYTES>(export, INVITE_SECRET)?;
+    Ok(numbered(secret.expose(), number))
+}
+
+/// Returns the number of the door that an invite secret opens: 0 for the first, one more for each
+/// that replaces it.
+pub(super) fn door_number(invite: &Secret<32>) -> u32 {
+    let [.., a, b, c, d] = *invite.expose();
+    u32::from_be_bytes([a, b, c, d])
+}
+
+fn numbered(secret: &[u8; INVITE_BYTES], number: u32) -> Secret<32> {
+    let Ok(invite) = Secret::fill(|out| {
+        let bytes = secret.iter().copied().chain(number.to_be_bytes());
+        out.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
+        Ok::<_, Infallible>(())
+    });
+    invite
 }
 
 fn exported<const N: usize>(export: &Exporter<'_>, label: &str) -> Result<Secret<N>, Fault> {
-    let bytes = Zeroizing::new(export(label).ok_or(Fault)?);
+    let bytes = Zeroizing::new(export(label, N).ok_or(Fault)?);
     secret_tap::report("exported key", &bytes);
     Secret::fill(|out| {
         let bytes: &[u8; N] = bytes.as_slice().try_into().map_err(|_| Fault)?;

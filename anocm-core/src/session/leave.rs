@@ -2,21 +2,24 @@
 
 use std::fmt;
 
-use openmls_traits::{crypto::OpenMlsCrypto, signatures::Signer, types::SignatureScheme};
+use openmls_traits::crypto::OpenMlsCrypto;
 use serde::{Deserialize, Serialize};
 
-use super::{MemberKey, error::Fault, identity::Identity};
+use super::{
+    MemberKey,
+    error::Fault,
+    identity::Identity,
+    signature::{Label, Signature},
+};
 use crate::id::{MemberId, RoomAddress};
-
-const LABEL: &[u8] = b"anocm/1 leave";
 
 /// A member's signed statement that it leaves. Valid for the duration of that membership; with it
 /// any member can commit the removal.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeaveStatement {
     member: MemberId,
-    /// Ed25519 by the key of the member's leaf, as its two halves R and s.
-    signature: ([u8; 32], [u8; 32]),
+    /// By the key of the member's leaf.
+    signature: Signature,
 }
 
 impl LeaveStatement {
@@ -27,10 +30,9 @@ impl LeaveStatement {
     }
 
     pub(super) fn sign(address: &RoomAddress, who: &Identity) -> Result<Self, Fault> {
-        let bytes = signed_bytes(address, who.member(), who.key());
-        let signature = who.sign(&bytes).map_err(|_| Fault)?;
-        let (r, s) = signature.split_first_chunk::<32>().ok_or(Fault)?;
-        Ok(Self { member: who.member(), signature: (*r, s.try_into().map_err(|_| Fault)?) })
+        let (member, key) = (who.member(), who.key());
+        let signed = parts(&member, &key);
+        Ok(Self { member, signature: Signature::sign(Label::Leave, address, &signed, who)? })
     }
 
     /// Returns whether the member of that id and key signed it for this room.
@@ -41,16 +43,8 @@ impl LeaveStatement {
         member: MemberId,
         key: MemberKey,
     ) -> bool {
-        let signature = [self.signature.0, self.signature.1].concat();
-        self.member == member
-            && crypto
-                .verify_signature(
-                    SignatureScheme::ED25519,
-                    &signed_bytes(address, member, key),
-                    key.as_bytes(),
-                    &signature,
-                )
-                .is_ok()
+        let signed = parts(&member, &key);
+        self.member == member && self.signature.is_by(key, Label::Leave, address, &signed, crypto)
     }
 }
 
@@ -60,8 +54,7 @@ impl fmt::Debug for LeaveStatement {
     }
 }
 
-/// Label ‖ address ‖ member id ‖ member key. No MLS structure begins with the label, so no other
-/// signature of the same key is valid as a statement.
-pub(super) fn signed_bytes(address: &RoomAddress, member: MemberId, key: MemberKey) -> Vec<u8> {
-    [LABEL, address.as_bytes(), member.as_bytes(), key.as_bytes()].concat()
+/// What is signed after label and address.
+pub(super) fn parts<'a>(member: &'a MemberId, key: &'a MemberKey) -> [&'a [u8]; 2] {
+    [member.as_bytes(), key.as_bytes()]
 }

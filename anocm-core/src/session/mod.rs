@@ -41,6 +41,7 @@ mod roster;
 mod rules;
 mod safety;
 mod seal;
+mod signature;
 mod text;
 mod whisper;
 
@@ -59,7 +60,8 @@ pub use group::Session;
 pub use identity::Identity;
 pub(crate) use join::door_context;
 pub use join::{Joiner, NotJoined};
-pub(crate) use keys::door_token;
+pub use keys::door_token;
+pub(crate) use keys::first_invite;
 pub use leave::LeaveStatement;
 pub use member::{MAX_MODERATORS, Member, Role, Settings};
 pub use open::{Departure, EpochChange, Opened, StagedJoin};

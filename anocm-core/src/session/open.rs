@@ -299,7 +299,8 @@ impl Session {
         if staged.self_removed() {
             return Ok(None);
         }
-        NextKeys::export(staged, &self.provider, &self.address, verdict.new_door).map(Some)
+        let number = self.next_door(verdict)?;
+        NextKeys::export(staged, &self.provider, &self.address, number).map(Some)
     }
 
     /// Merges an accepted commit of another member. Every step that outside input could make fail

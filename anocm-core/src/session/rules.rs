@@ -78,6 +78,7 @@ pub(super) struct CommitContext<'a, C> {
     pub(super) settings: &'a Settings,
     pub(super) roster: &'a Roster,
     pub(super) door: &'a DoorKeys,
+    pub(super) door_number: u32,
 }
 
 impl<C: OpenMlsCrypto> CommitContext<'_, C> {
@@ -195,7 +196,7 @@ impl<C: OpenMlsCrypto> CommitContext<'_, C> {
         // Each statement belongs to a removed member, and none is there twice.
         let left = departed.iter().filter(|(_, how)| *how == Departure::Left);
         if (forced && !notice.new_door)
-            || (notice.new_door && !may_replace)
+            || (notice.new_door && (!may_replace || self.door_number == u32::MAX))
             || notice.leaves.len() != left.count()
             || !self.settings.may_become(&settings)
         {

@@ -178,19 +178,7 @@ impl Mallory {
     }
 }
 
-/// Returns the door token derived from an invite's secret, taken from a session that is made with
-/// it.
+/// Returns the door token derived from an invite's secret.
 pub fn door_token(invite: &Invite) -> anocm_core::Token {
-    let mut rng = ChaCha20Rng::seed_from_u64(0);
-    let new = anocm_core::NewRoom::default();
-    let (session, _) = Session::create(
-        *invite.address(),
-        invite.secret(),
-        new.policy(),
-        new.retention,
-        &new.nickname,
-        &mut rng,
-    )
-    .unwrap();
-    session.door_token().clone()
+    anocm_core::session::door_token(invite.address(), invite.secret()).unwrap()
 }

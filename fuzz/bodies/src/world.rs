@@ -68,20 +68,17 @@ pub(crate) fn text(text: &str) -> Content {
 impl World {
     fn new() -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(1);
-        let secret = Secret::new([7; 32]);
+        let mut secret = [7; 32];
+        // The number of a first door.
+        secret[28..].fill(0);
+        let secret = Secret::new(secret);
         let name = |name: &str| name.parse::<Nickname>().expect("a name");
         let policy = NewRoom::default().policy();
-        let (mut alice, Genesis { first, .. }) = Session::create(
-            ADDRESS,
-            &secret,
-            policy,
-            RoomRetention::default(),
-            &name("Alice"),
-            &mut rng,
-        )
-        .expect("a room");
-        let mut door =
-            Door { address: ADDRESS, epoch: alice.epoch(), group_info: first.group_info, policy };
+        let (mut alice, Genesis { first, .. }) =
+            Session::create(&secret, policy, RoomRetention::default(), &name("Alice"), &mut rng)
+                .expect("a room");
+        let address = *alice.address();
+        let mut door = Door { address, epoch: alice.epoch(), group_info: first.group_info, policy };
         let mut join = |door: &Door, who| {
             let newcomer = Joiner::New(name(who));
             Session::join(door, &secret, newcomer, &mut rng).expect("a valid door")

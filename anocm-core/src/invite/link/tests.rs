@@ -27,24 +27,29 @@ fn assert_harmless(changed: &str, original: &Invite) {
     }
 }
 
+/// Returns the checksum of a link to `https://relay.example/`.
+fn sum(body: &[u8]) -> [u8; 4] {
+    let mut checked = b"anocm/1 invitehttps://relay.example/".to_vec();
+    checked.extend_from_slice(body);
+    Sha256::digest(&checked)[..4].try_into().unwrap()
+}
+
 #[test]
 fn the_layout_is_as_documented() {
     let link = invite("https://relay.example/").to_link();
     let (place, fragment) = link.split_once('#').unwrap();
     assert_eq!(place, "https://relay.example/");
     let raw = BASE64URL_NOPAD.decode(fragment.as_bytes()).unwrap();
-    assert_eq!((fragment.len(), raw.len()), (71, 53));
-    assert_eq!(raw[0], 1);
-    assert_eq!(raw[1..17], [0xa5; 16]);
-    assert_eq!(raw[17..49], [0x5a; 32]);
-    let mut checked = b"anocm/1 invitehttps://relay.example/".to_vec();
-    checked.extend_from_slice(&raw[..49]);
-    assert_eq!(raw[49..], Sha256::digest(&checked)[..4]);
+    assert_eq!((fragment.len(), raw.len()), (72, 54));
+    assert_eq!(raw[..2], [1, 0]);
+    assert_eq!(raw[2..18], [0xa5; 16]);
+    assert_eq!(raw[18..50], [0x5a; 32]);
+    assert_eq!(raw[50..], sum(&raw[..50]));
 }
 
 #[test]
 fn the_link_of_the_protocol_document_is_read_and_written() {
-    let link = "https://relay.example/#AQABAgMEBQYHCAkKCwwNDg8gISIjJCUmJygpKissLS4vMDEyMzQ1Njc4OTo7PD0-P165bvU";
+    let link = "https://relay.example/#AQAAAQIDBAUGBwgJCgsMDQ4PICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj_rGTS2";
     let invite = Invite::parse(link).unwrap();
     let ascending = |from: u8| move |n: usize| from + u8::try_from(n).unwrap();
     assert_eq!(*invite.address.as_bytes(), std::array::from_fn(ascending(0)));
@@ -148,7 +153,31 @@ fn the_error_says_what_is_wrong() {
 }
 
 #[test]
-fn the_spare_bits_of_the_last_character_are_checked() {
+fn links_of_other_kinds_need_a_newer_program_and_damaged_ones_are_damaged() {
+    for kind in 1..=u8::MAX {
+        let body = [[1, kind].as_slice(), &[0xa5; 16], &[0x5a; 32]].concat();
+        let link = |sum: [u8; 4]| {
+            let raw = [body.as_slice(), &sum].concat();
+            format!("https://relay.example/#{}", BASE64URL_NOPAD.encode(&raw))
+        };
+        let sum = sum(&body);
+        assert_eq!(Invite::parse(&link(sum)), Err(InviteError::UnsupportedVersion));
+        let [a, rest @ ..] = sum;
+        let false_sum = [[a ^ 1].as_slice(), &rest].concat().try_into().unwrap();
+        assert_eq!(Invite::parse(&link(false_sum)), Err(InviteError::Damaged));
+    }
+}
+
+#[test]
+fn a_link_of_the_earlier_form_is_told_from_a_truncated_one() {
+    let link = "https://relay.example/#AQABAgMEBQYHCAkKCwwNDg8gISIjJCUmJygpKissLS4vMDEyMzQ1Njc4OTo7PD0-P165bvU";
+    assert_eq!(Invite::parse(link), Err(InviteError::EarlierForm));
+    let damaged = link.replace("relay.example", "relay2.example");
+    assert_eq!(Invite::parse(&damaged), Err(InviteError::Incomplete));
+}
+
+#[test]
+fn no_other_last_character_makes_the_same_link() {
     let original = invite("https://relay.example/");
     let link = original.to_link();
     let (head, last) = link.split_at(link.len() - 1);

@@ -10,7 +10,7 @@ use crate::{
         JoinFailure, NewRoom,
         context::{Context, PendingRequest},
     },
-    session::Session,
+    session::{Session, first_invite},
     wire::{Genesis, Refusal, Reply, Request},
 };
 
@@ -91,9 +91,9 @@ impl Creating {
             return failed(JoinFailure::Settings);
         }
         let NewRoom { retention, nickname, .. } = &self.wish.new;
-        let (secret, policy) = (cx.rng.secret(), self.wish.new.policy());
-        match Session::create(cx.address, &secret, policy, *retention, nickname, &mut cx.rng) {
-            Ok(lower) => (self.session, self.genesis) = lower,
+        let (secret, policy) = (first_invite(&mut cx.rng), self.wish.new.policy());
+        match self.session.create_again(&secret, policy, *retention, nickname, &mut cx.rng) {
+            Ok(lower) => self.genesis = lower,
             Err(_) => return failed(JoinFailure::Settings),
         }
         state.granted_policy = Some(policy);

@@ -120,11 +120,6 @@ impl ExternalJoin {
             Joiner::New(nickname) | Joiner::Returning(_, nickname) => nickname.clone(),
         };
         match Session::join(door, &self.secret, joiner, &mut cx.rng) {
-            // A group of another owner under this room's address.
-            Ok((session, _)) if state.is_other_owner(session.settings().owner) => {
-                self.joiner = Some(returning(session));
-                state.on_kept_out(cx, JoinFailure::BadDoor)
-            }
             Ok((session, outgoing)) => {
                 state.allow_any_door();
                 let owner = session.owner_token().ok().flatten().filter(|_| was_inside);

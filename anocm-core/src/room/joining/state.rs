@@ -10,7 +10,7 @@ use crate::{
         Ended, JoinFailure, RoomEvent,
         context::{Context, MAX_BACKOFF, PendingRequest},
     },
-    session::{MemberKey, Session},
+    session::Session,
     time::Timestamp,
     wire::{Policy, Refusal, Request},
 };
@@ -43,8 +43,6 @@ pub(crate) struct JoinState {
     refused_links: u32,
     /// The epoch in which this guest last had to rejoin through the door.
     left_in: Option<Epoch>,
-    /// The room's owner, which never changes.
-    owner: Option<MemberKey>,
     /// The only door through which this guest rejoins: its epoch, and the context of that epoch.
     only_door: Option<(Epoch, [u8; 32])>,
     /// When this guest last rejoined through the door, and how often in a row.
@@ -64,11 +62,6 @@ impl JoinState {
         self.left_in.is_some_and(|left| epoch < left)
     }
 
-    /// Whether a room of this owner is another one than this guest was in.
-    pub(crate) fn is_other_owner(&self, owner: MemberKey) -> bool {
-        self.owner.is_some_and(|known| known != owner)
-    }
-
     /// Returns the only door through which this guest rejoins: its epoch, and the context of that
     /// epoch.
     pub(crate) const fn only_door(&self) -> Option<(Epoch, [u8; 32])> {
@@ -81,9 +74,8 @@ impl JoinState {
     }
 
     /// Records that this guest is in the room. Returns whether it was there before.
-    pub(crate) fn on_joined(&mut self, session: &Session) -> bool {
+    pub(crate) fn on_joined(&mut self) -> bool {
         self.only_door = None;
-        self.owner = Some(session.settings().owner);
         self.refused_links = 0;
         self.pow.on_joined();
         std::mem::replace(&mut self.has_entered, true)

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     id::{Epoch, Seq},
     room::{Command, Ended, JoinFailure, Trouble},
-    session::{Change, Session},
+    session::{Change, hostile},
     wire::{Door, Entered, Refusal, Reply, Request},
 };
 
@@ -49,15 +49,7 @@ fn the_group_of_another_under_the_rooms_address_is_no_door_for_who_was_inside() 
     let view = bench[BOB].machine.view();
     let (invite, door) = (view.invite.unwrap(), bench.relay.door());
     let mut rng = ChaCha20Rng::seed_from_u64(9);
-    let (mut forged, _) = Session::create(
-        door.address,
-        invite.secret(),
-        door.policy,
-        view.retention,
-        &"Mallory".parse().unwrap(),
-        &mut rng,
-    )
-    .unwrap();
+    let mut forged = hostile::room_of_another(&door, invite.secret(), &mut rng);
     let mut next = None;
     while forged.epoch() <= door.epoch {
         next = Some(forged.propose(Change::Refresh, &mut rng).unwrap().next);

@@ -15,6 +15,7 @@ mod key_refresh;
 mod late;
 mod leave;
 mod newcomers;
+mod opening;
 mod pow;
 mod relay;
 mod retention;

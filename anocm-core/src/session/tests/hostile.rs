@@ -14,6 +14,25 @@ fn outside(by: &Session) -> Room {
     Room { rng: ChaCha20Rng::seed_from_u64(3), door, member: nobody, door_token: nobody }
 }
 
+/// Opens a room under the address and behind the link of another one.
+pub(crate) fn room_of_another(
+    door: &Door,
+    secret: &Secret<32>,
+    rng: &mut dyn rand_core::CryptoRng,
+) -> Session {
+    let (address, policy) = (door.address, door.policy);
+    let mallory = Identity::owner(rng).unwrap();
+    let (retention, owner) = (RoomRetention::default(), mallory.key());
+    let settings = Settings { policy, retention, owner, moderators: Vec::new() };
+    let keys = keys::DoorKeys::derive(&address, secret).unwrap();
+    let provider = provider::Provider::default();
+    create::store_psk(&provider, &keys).unwrap();
+    let group =
+        create::create_group(&provider, &mallory, address, &settings, &name("Alice")).unwrap();
+    let group = create::NewGroup::read(group, provider, keys, &address).unwrap();
+    group.into_session(address, mallory, secret.clone())
+}
+
 /// Makes a commit in which an ordinary member removes another.
 pub(crate) fn removal(by: &mut Session, of: MemberId) -> Entry {
     let target = by.roster.by_id(of).unwrap().1.index;

@@ -1,3 +1,5 @@
+use openmls_traits::OpenMlsProvider as _;
+
 use super::*;
 
 fn join(
@@ -79,6 +81,64 @@ fn replacing_the_invite_locks_no_member_out() {
     // Once more: a door that was replaced twice opens too.
     room.change(&mut alice, Change::ReplaceInvite, &mut [&mut bob, &mut carol]);
     room.join("Dave", &mut [&mut carol, &mut bob, &mut alice]);
+}
+
+#[test]
+fn each_new_door_has_the_next_number_and_its_link_says_so() {
+    let (mut room, mut alice, mut bob) = Room::of_two();
+    assert_eq!(alice.door_number(), 0);
+    for number in 1..=3_u32 {
+        room.change(&mut alice, Change::ReplaceInvite, &mut [&mut bob]);
+        assert_eq!(alice.door_number(), number);
+        assert_eq!(alice.invite_secret().expose()[28..], number.to_be_bytes());
+    }
+    // The others are exported, in that length: 28 bytes are not the first of 32.
+    let live = alice.live.as_ref().unwrap();
+    let export = |length| {
+        let (crypto, context) = (alice.provider.crypto(), alice.address.as_bytes());
+        live.group.export_secret(crypto, "anocm/1 invite secret", context, length).unwrap()
+    };
+    assert_eq!(alice.invite_secret().expose()[..28], export(28));
+    assert_ne!(export(28), export(32)[..28]);
+    // Other commits replace no door.
+    room.change(&mut bob, Change::Refresh, &mut [&mut alice]);
+    let carol = room.join("Carol", &mut [&mut alice, &mut bob]);
+    assert_eq!((carol.door_number(), bob.door_number()), (3, 3));
+}
+
+/// Takes this session's door for the one of that number.
+fn renumber(session: &mut Session, number: u32) {
+    let mut invite = *session.invite.expose();
+    invite[28..].copy_from_slice(&number.to_be_bytes());
+    session.invite = Secret::new(invite);
+}
+
+#[test]
+fn the_last_door_is_never_replaced() {
+    let (mut room, mut alice, mut bob) = Room::of_two();
+    renumber(&mut bob, u32::MAX);
+    // A modified client, which does not count.
+    let commit = alice.propose(Change::ReplaceInvite, &mut room.rng).unwrap();
+    assert_eq!(bob.open(&commit.entry), Err(OpenError::Rejected { by: Some(alice.me()) }));
+    alice.discard();
+    renumber(&mut alice, u32::MAX);
+    for change in [Change::ReplaceInvite, Change::Remove(bob.key())] {
+        let refused = alice.propose(change, &mut room.rng);
+        assert_eq!(refused.unwrap_err(), SessionError::NotAllowed);
+    }
+    renumber(&mut alice, u32::MAX - 1);
+    renumber(&mut bob, u32::MAX - 1);
+    room.change(&mut alice, Change::ReplaceInvite, &mut [&mut bob]);
+    assert_eq!(bob.door_number(), u32::MAX);
+}
+
+#[test]
+fn a_room_begins_with_door_0() {
+    let second = Secret::new([1; 32]);
+    let (retention, name) = (RoomRetention::default(), name("Alice"));
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    let opened = Session::create(&second, policy(), retention, &name, &mut rng);
+    assert_eq!(opened.unwrap_err(), SessionError::NotAllowed);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Alice, Bob and Carol in a room, with a simulated relay.
 
+mod addresses;
 mod cost;
 mod forge;
 mod forgery;
@@ -45,7 +46,14 @@ fn name(name: &str) -> Nickname {
 }
 
 fn secret() -> Secret<32> {
-    Secret::new([7; 32])
+    first_door(7)
+}
+
+/// Returns an invite secret of a first door.
+fn first_door(fill: u8) -> Secret<32> {
+    let mut secret = [fill; 32];
+    secret[28..].fill(0);
+    Secret::new(secret)
 }
 
 fn text(text: &str) -> Content {
@@ -60,9 +68,7 @@ impl Room {
     /// Alice opens a room.
     fn open() -> (Self, Session) {
         let mut rng = ChaCha20Rng::seed_from_u64(1);
-        let address = RoomAddress::new([5; 16]);
         let (alice, genesis) = Session::create(
-            address,
             &secret(),
             policy(),
             RoomRetention::default(),
@@ -75,7 +81,7 @@ impl Room {
             member: genesis.first.member,
             door_token: genesis.first.door,
             door: Door {
-                address,
+                address: *alice.address(),
                 epoch: Epoch::FIRST,
                 group_info: genesis.first.group_info,
                 policy: genesis.policy,
@@ -182,6 +188,7 @@ fn agree(one: &Session, other: &Session) {
     assert_eq!(one.settings(), other.settings());
     assert_eq!(one.safety_code(), other.safety_code());
     assert_eq!(one.invite_secret(), other.invite_secret());
+    assert_eq!(one.door_number(), other.door_number());
     assert_eq!(one.member_token(), other.member_token());
 }
 

@@ -160,7 +160,6 @@ fn the_owner_strikes_every_moderator_who_is_not_in_the_room() {
 fn a_room_cannot_be_opened_beyond_its_own_policy() {
     let retention = RoomRetention::new(Retention::Live, kept(10), kept(25 * 3_600)).unwrap();
     let opened = Session::create(
-        RoomAddress::new([5; 16]),
         &secret(),
         policy(),
         retention,

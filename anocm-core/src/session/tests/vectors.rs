@@ -15,6 +15,7 @@ use super::{
         keys::{DoorKeys, owner_token},
         leave,
         seal::{SealContext, SealKind},
+        signature::{self, Label},
         whisper::{self, WhisperContext},
     },
     *,
@@ -84,7 +85,15 @@ fn derivations_are_the_known_ones() {
         "leave_statement": {
             "member_id": hex(member.as_bytes()),
             "member_key": hex(key.as_bytes()),
-            "signed": hex(&leave::signed_bytes(&address(), member, key)),
+            "signed": hex(&signature::signed_bytes(
+                Label::Leave,
+                &address(),
+                &leave::parts(&member, &key),
+            )),
+        },
+        "room": {
+            "owner_key": hex(key.as_bytes()),
+            "address": hex(RoomAddress::of(&key).as_bytes()),
         },
         "safety_codes": codes,
     });

@@ -32,7 +32,19 @@ pub(super) fn files() -> Vec<Named> {
     files.push(named("no_slash", link.replace("/#", "#").as_bytes()));
     files.push(named("incomplete", &link.as_bytes()[..60]));
     files.push(named("wrong_host", link.replace("relay", "delay").as_bytes()));
+    let link = |kind, end| {
+        format!(
+            "https://relay.example/#AQ{kind}8PDw8PDw8PDw8PDw8PDw8w8PDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw8{end}"
+        )
+    };
+    // With a valid checksum each.
+    files.push(named("kind_1", link("E", "M1txCU").as_bytes()));
+    files.push(named("kind_2", link("I", "Nrsl3Z").as_bytes()));
     let texts = [
+        (
+            "earlier_form",
+            "https://relay.example/#ATw8PDw8PDw8PDw8PDw8PDzDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw-l11H0",
+        ),
         ("web_socket", "wss://Relay.Example:443/chat"),
         ("plain_http", "http://relay.example/"),
         ("user", "https://user@relay.example/"),

@@ -173,7 +173,7 @@ fn the_help_names_every_command_and_the_panic_key() {
 
 #[test]
 fn the_link_comes_with_its_code_where_there_is_space() {
-    let link = "https://relay.example/#AQcHBwcHBwcHBwcHBwcHBwc";
+    let link = "https://relay.example/#AQAHBwcHBwcHBwcHBwcHBwc";
     let relay = RelayUrl::parse("https://relay.example/").unwrap();
     let mut view = view();
     let secret = Secret::new([9; 32]);
