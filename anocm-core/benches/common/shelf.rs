@@ -36,8 +36,17 @@ impl Shelf {
         for room in &rooms {
             done(store.create(room, genesis()));
         }
-        let epochs = vec![Epoch::FIRST; rooms.len()];
-        Self { store, clock, rooms, epochs, turn: 0 }
+        let epochs = vec![Epoch::FIRST.next(); rooms.len()];
+        let shelf = Self { store, clock, rooms, epochs, turn: 0 };
+        for room in &shelf.rooms {
+            // A room without joins would end while the clock goes on.
+            let (kind, epoch) = (EntryKind::Join, Epoch::FIRST);
+            let join = Entry { kind, epoch, retention: kept(), sealed: sealed() };
+            done(shelf.store.append(room, join, Some(next_epoch())));
+        }
+        shelf.expire();
+        shelf.sweep();
+        shelf
     }
 
     /// Returns the number of the next room, round-robin.
