@@ -1,6 +1,4 @@
-//! A bot that answers commands in a room: `!members`, `!count WORDS`, `!secret`.
-//!
-//! `cargo run -p anocm-core --example bot`
+//! A bot that answers `!members`, `!count WORDS`, `!secret`: `cargo run -p anocm-core --example bot`
 
 use std::{
     error::Error,
@@ -24,18 +22,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
 /// Answers until the room is over. The room's events are a stream as well: `room.next().await`.
 pub(crate) async fn bot(mut room: Room) {
     while let Some(event) = room.next_event().await {
-        let answered = match event {
+        // An answer to a member that has gone is an error: the next question is answered again.
+        let _: Option<Result<MessageId, CommandError>> = match event {
             RoomEvent::Joined { member, again: false } => {
-                room.whisper(member.id, "Hello. I know !members, !count WORDS and !secret.")
+                Some(room.whisper(member.id, "Hello. I know !members, !count WORDS and !secret."))
             }
-            RoomEvent::Message(said) if !said.own => match answer(&room, &said) {
-                Some(answered) => answered,
-                None => continue,
-            },
-            _ => continue,
+            RoomEvent::Message(said) if !said.own => answer(&room, &said),
+            _ => None,
         };
-        // The member may have gone, or the queue be full: the next question is answered again.
-        let _: Result<MessageId, CommandError> = answered;
     }
 }
 
@@ -45,7 +39,6 @@ fn answer(room: &Room, said: &Message) -> Option<Result<MessageId, CommandError>
     Some(match said.text.split_once(' ').unwrap_or((&said.text, "")) {
         ("!members", _) => say(format!("{} members", room.view().members.len())),
         ("!count", words) => say(format!("{} words", words.split(' ').count())),
-        // Delivered now, and kept nowhere where the room allows that.
         ("!secret", _) => room.whisper_with_retention(said.from.id, "hush", Retention::Live),
         _ => return None,
     })
