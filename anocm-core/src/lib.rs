@@ -99,7 +99,7 @@
 //! where you need one half only:
 //!
 //! ```toml
-//! anocm-core = { version = "0.1", default-features = false, features = ["client"] }
+//! anocm-core = { git = "https://github.com/anocm/anocm", default-features = false, features = ["client"] }
 //! ```
 //!
 //! # Runtimes
