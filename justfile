@@ -16,6 +16,10 @@ check: names
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --all-features -- -D warnings
 
+# That a feature which is left out leaves out its dependencies
+features:
+    tools/features
+
 # Format the code
 fmt:
     cargo fmt --all
@@ -49,13 +53,29 @@ bindings *args="test":
 fuzz seconds="15" *targets:
     tools/fuzz-smoke {{ seconds }} {{ targets }}
 
-# Benchmarks: all, or `just bench ratios`
+# The initial corpora of the fuzz targets, written anew
+seeds:
+    cargo run -p anocm-fuzz --example seeds
+
+# Benchmarks of the core: all, or `just bench ratios`
 bench *names="ratios session store":
     for name in {{ names }}; do cargo bench -p anocm-core --bench "$name"; done
+
+# How long wiping takes, up to the end of the process
+bench-wiping:
+    cargo bench -p anocm-cli --bench wiping
 
 # Measure a relay: `just load --help`
 load *args="--help":
     cargo run --profile dist -p anocm-load -- {{ args }}
+
+# The code in README.md and docs/embedding.md, and in the manual
+doctests:
+    cargo test --workspace --exclude anocm-bindgen --doc
+
+# The programs as they are shipped
+dist:
+    cargo build --profile dist -p anocm-server -p anocm-cli
 
 # The manual of all crates, with warnings as errors
 doc *args:
