@@ -203,3 +203,18 @@ impl Machine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_timer_runs_in_one_of_the_two_lists() {
+        let all: Vec<_> = Timer::TIMEOUTS.into_iter().chain(Timer::UPKEEP).collect();
+        // The last variant: the others come before it.
+        let count = Timer::Heartbeat as usize + 1;
+        let mut seen: Vec<_> = all.iter().map(|timer| *timer as usize).collect();
+        seen.sort_unstable();
+        assert_eq!(seen, (0..count).collect::<Vec<_>>());
+    }
+}

@@ -29,7 +29,7 @@ fn entry(place: u64) -> EncodedEntry {
     }
 }
 
-const HUB: ShardId = 7;
+const SHARD: ShardId = 7;
 
 /// A link that takes a limited number of frames at once, and may not be able to write them.
 struct Takes(usize, bool, Mutex<Vec<Payload>>);
@@ -127,6 +127,84 @@ impl Client {
     }
 }
 
+/// A queue, and the client that receives what is taken from it.
+struct Play {
+    queue: Queue,
+    client: Client,
+    /// The last entry of the room.
+    head: u64,
+    lost: bool,
+}
+
+impl Play {
+    fn new() -> Self {
+        let mut queue = queue();
+        for room in [&ROOM, &OTHER] {
+            queue.hold(room);
+            queue.release(room, Seq::START, |_| Payload::from(vec![0xAB]));
+        }
+        Self { queue, client: Client::default(), head: 0, lost: false }
+    }
+
+    /// Delivers the next batch. Returns whether there was one.
+    fn take(&mut self) -> bool {
+        let Some(Ok(batch)) = self.queue.take(Timestamp::ZERO) else { return false };
+        batch.frames.iter().for_each(|frame| self.client.receive(frame));
+        self.queue.sent(&batch);
+        true
+    }
+
+    /// Whether the client lags, and everything that was queued before has arrived.
+    fn may_read(&self) -> bool {
+        self.client.lags && self.queue.waiting.is_empty()
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Tell { entries, takes, waits } => {
+                let entries = (self.head + 1..=self.head + entries).map(entry).collect::<Vec<_>>();
+                self.head += entries.len() as u64;
+                let told = Broadcast::new(SHARD, ROOM, Timestamp::ZERO, entries);
+                let link = Takes(takes, waits, Mutex::default());
+                let taken = tell_by(&mut self.queue, &told, Timestamp::ZERO, link);
+                taken.iter().for_each(|frame| self.client.receive(frame));
+            }
+            Step::Noise => self.queue.drop_entries(&OTHER),
+            Step::Take => _ = self.take(),
+            Step::Read if self.may_read() => {
+                self.client.replies.push_back(self.head);
+                assert!(self.queue.resume(&ROOM, Seq::new(self.head)));
+                self.queue.push_control(Payload::from(vec![0xAA]));
+                self.lost = false;
+            }
+            Step::Reenter if self.may_read() => {
+                self.queue.hold(&ROOM);
+                let at = self.head;
+                self.head += 1;
+                self.queue.push_entry(&ROOM, &entry(self.head));
+                self.client.replies.push_back(at);
+                self.queue.release(&ROOM, Seq::new(at), |_| Payload::from(vec![0xAA]));
+                self.lost = false;
+            }
+            Step::Prove { late } if self.queue.would_send(&ROOM, Seq::new(u64::MAX)) => {
+                self.queue.hold(&ROOM);
+                let at = Seq::new(self.head.saturating_sub(late));
+                self.queue.release(&ROOM, at, |head| {
+                    let mut frame = vec![0xAC; 9];
+                    frame[1..].copy_from_slice(&head.value().to_be_bytes());
+                    Payload::from(frame)
+                });
+            }
+            Step::Lost if !self.lost => {
+                self.head += 1;
+                self.queue.lag(&ROOM);
+                self.lost = true;
+            }
+            _ => {}
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn nothing_is_left_out_without_a_word(
@@ -141,69 +219,15 @@ proptest! {
             1 => (0_u64..4).prop_map(|late| Step::Prove { late }),
         ], 1..200)
     ) {
-        let mut queue = queue();
-        let mut client = Client::default();
-        let mut head = 0;
-        let mut lost = false;
-        queue.hold(&ROOM);
-        queue.hold(&OTHER);
-        queue.release(&ROOM, Seq::START, |_| Payload::from(vec![0xAB]));
-        queue.release(&OTHER, Seq::START, |_| Payload::from(vec![0xAB]));
+        let mut play = Play::new();
         for step in steps {
-            match step {
-                Step::Tell { entries, takes, waits } => {
-                    let entries = (head + 1..=head + entries).map(entry).collect::<Vec<_>>();
-                    head += entries.len() as u64;
-                    let told = Broadcast::new(HUB, ROOM, Timestamp::ZERO, entries);
-                    let link = Takes(takes, waits, Mutex::default());
-                    let taken = tell_by(&mut queue, &told, Timestamp::ZERO, link);
-                    taken.iter().for_each(|frame| client.receive(frame));
-                }
-                Step::Noise => queue.drop_entries(&OTHER),
-                Step::Take => {
-                    if let Some(Ok(batch)) = queue.take(Timestamp::ZERO) {
-                        batch.frames.iter().for_each(|frame| client.receive(frame));
-                        queue.sent(&batch);
-                    }
-                }
-                // A lagging client reads once everything queued before has arrived.
-                Step::Read if client.lags && queue.waiting.is_empty() => {
-                    client.replies.push_back(head);
-                    prop_assert!(queue.resume(&ROOM, Seq::new(head)));
-                    queue.push_control(Payload::from(vec![0xAA]));
-                    lost = false;
-                }
-                Step::Reenter if client.lags && queue.waiting.is_empty() => {
-                    queue.hold(&ROOM);
-                    let at = head;
-                    head += 1;
-                    queue.push_entry(&ROOM, &entry(head));
-                    client.replies.push_back(at);
-                    queue.release(&ROOM, Seq::new(at), |_| Payload::from(vec![0xAA]));
-                    lost = false;
-                }
-                Step::Prove { late } if queue.would_send(&ROOM, Seq::new(u64::MAX)) => {
-                    queue.hold(&ROOM);
-                    queue.release(&ROOM, Seq::new(head.saturating_sub(late)), |head| {
-                        let mut frame = vec![0xAC; 9];
-                        frame[1..].copy_from_slice(&head.value().to_be_bytes());
-                        Payload::from(frame)
-                    });
-                }
-                Step::Lost if !lost => {
-                    head += 1;
-                    queue.lag(&ROOM);
-                    lost = true;
-                }
-                _ => {}
-            }
-            prop_assert!(queue.entries.bytes <= 500 && queue.entries.frames <= 8);
+            play.step(step);
+            let entries = &play.queue.entries;
+            prop_assert!(entries.bytes <= 500 && entries.frames <= 8);
         }
         // At the end everything has arrived, or the client knows that it lags.
-        while let Some(Ok(batch)) = queue.take(Timestamp::ZERO) {
-            batch.frames.iter().for_each(|frame| client.receive(frame));
-            queue.sent(&batch);
-        }
+        while play.take() {}
+        let Play { queue, client, head, .. } = play;
         prop_assert!(client.lags || client.has == head);
         prop_assert_eq!((queue.all.bytes, queue.all.frames), (0, 0));
     }
@@ -246,7 +270,7 @@ fn flowing() -> Queue {
 }
 
 fn told(places: std::ops::RangeInclusive<u64>) -> Broadcast {
-    Broadcast::new(HUB, ROOM, Timestamp::ZERO, places.map(entry).collect())
+    Broadcast::new(SHARD, ROOM, Timestamp::ZERO, places.map(entry).collect())
 }
 
 #[test]
@@ -300,11 +324,11 @@ fn expired_entries_are_not_delivered() {
     let mut queue = flowing();
     let expires = Some(Timestamp::from_millis(10));
     let expiring = EncodedEntry { expires, ..entry(1) };
-    let told = Broadcast::new(HUB, ROOM, Timestamp::ZERO, vec![expiring]);
+    let told = Broadcast::new(SHARD, ROOM, Timestamp::ZERO, vec![expiring]);
     assert_eq!(tell(&mut queue, &told, Timestamp::from_millis(10), 8).len(), 0);
     assert!(queue.take(Timestamp::from_millis(10)).is_none());
     let expiring = EncodedEntry { expires, ..entry(2) };
-    let told = Broadcast::new(HUB, ROOM, Timestamp::ZERO, vec![expiring]);
+    let told = Broadcast::new(SHARD, ROOM, Timestamp::ZERO, vec![expiring]);
     assert_eq!(tell(&mut queue, &told, Timestamp::from_millis(9), 8).len(), 1);
 }
 
