@@ -83,8 +83,8 @@ pub enum RetentionError {
     /// Over thirty days.
     #[error("nothing is kept for longer than thirty days")]
     TooLong,
-    /// A policy whose smallest, default and largest retention are not in that order.
-    #[error("smallest, default and largest retention are out of order")]
+    /// A policy whose minimum, default and maximum retention are not in that order.
+    #[error("minimum, default and maximum retention are out of order")]
     OutOfOrder,
 }
 

@@ -18,6 +18,7 @@ impl FastKeyErasureRng {
     }
 
     /// Draws a secret in place.
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn secret(&mut self) -> Secret<32> {
         let Ok(secret) = Secret::fill(|bytes| {
             self.fill_bytes(bytes);
@@ -82,10 +83,10 @@ mod tests {
 
     #[test]
     fn the_key_is_another_after_each_draw() {
-        let mut entropy = FastKeyErasureRng::new(Secret::new([1; 32]));
-        let before = entropy.0.clone();
-        let drawn = entropy.secret();
-        assert!(entropy.0 != before);
-        assert!(entropy.0 != drawn);
+        let mut rng = FastKeyErasureRng::new(Secret::new([1; 32]));
+        let before = rng.0.clone();
+        let drawn = rng.secret();
+        assert!(rng.0 != before);
+        assert!(rng.0 != drawn);
     }
 }

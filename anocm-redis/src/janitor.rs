@@ -47,13 +47,13 @@ struct Slot {
 
 impl Janitor {
     /// Starts a janitor that runs until the servers are dropped.
-    pub(crate) fn spawn(servers: &Arc<Servers>, washer: &Arc<BufferScrubber>) -> Arc<Self> {
+    pub(crate) fn spawn(servers: &Arc<Servers>, scrubber: &Arc<BufferScrubber>) -> Arc<Self> {
         let fresh = Slot { next: Instant::now(), rooms: 0, is_tended: false };
         let janitor = Arc::new(Self {
             slots: Mutex::new(vec![fresh; SHARDS]),
             earlier: Notify::new(),
             rooms: AtomicUsize::new(0),
-            scrubber: Arc::clone(washer),
+            scrubber: Arc::clone(scrubber),
         });
         tokio::spawn(run(Arc::downgrade(&janitor), Arc::downgrade(servers)));
         janitor

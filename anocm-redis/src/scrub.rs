@@ -35,9 +35,9 @@ pub(crate) struct BufferScrubber {
 
 impl BufferScrubber {
     pub(crate) fn spawn(servers: &Arc<Servers>) -> Arc<Self> {
-        let washer = Arc::new(Self::default());
-        tokio::spawn(run(Arc::downgrade(&washer), Arc::downgrade(servers)));
-        washer
+        let scrubber = Arc::new(Self::default());
+        tokio::spawn(run(Arc::downgrade(&scrubber), Arc::downgrade(servers)));
+        scrubber
     }
 
     /// Records that data went through the servers or was erased there.
@@ -46,13 +46,13 @@ impl BufferScrubber {
     }
 }
 
-async fn run(washer: Weak<BufferScrubber>, servers: Weak<Servers>) {
+async fn run(scrubber: Weak<BufferScrubber>, servers: Weak<Servers>) {
     loop {
         sleep(INTERVAL).await;
-        let (Some(washer), Some(servers)) = (washer.upgrade(), servers.upgrade()) else {
+        let (Some(scrubber), Some(servers)) = (scrubber.upgrade(), servers.upgrade()) else {
             return;
         };
-        let rounds = washer
+        let rounds = scrubber
             .rounds
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
         if rounds.is_err() {
@@ -65,7 +65,7 @@ async fn run(washer: Weak<BufferScrubber>, servers: Weak<Servers>) {
         });
         // Concurrent: a server that hangs does not delay the others.
         if join_all(washing).await.iter().any(Result::is_err) {
-            washer.note();
+            scrubber.note();
         }
     }
 }

@@ -58,12 +58,12 @@ impl RedisStore {
     pub async fn connect(options: RedisOptions) -> Result<Arc<Self>, ConnectError> {
         options.check()?;
         let servers = Arc::new(Servers::connect(options).await?);
-        let watchman = PostureMonitor::spawn(&servers).await?;
+        let monitor = PostureMonitor::spawn(&servers).await?;
         let scrubber = BufferScrubber::spawn(&servers);
         let janitor = Janitor::spawn(&servers, &scrubber);
         let channels = Channels::new(Arc::clone(&servers));
         let stated = Mutex::new(Posture::Unknown);
-        Ok(Arc::new(Self { servers, channels, janitor, posture: watchman, stated, scrubber }))
+        Ok(Arc::new(Self { servers, channels, janitor, posture: monitor, stated, scrubber }))
     }
 
     /// Returns how many rooms all relays have on the servers, as seen within the last second or

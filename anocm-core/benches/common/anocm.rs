@@ -47,7 +47,7 @@ impl Room for Anocm {
         Self { rng, alice, door, newcomers: 0, said: 0 }
     }
 
-    fn knock(&mut self) -> (Session, CommitBundle) {
+    fn join(&mut self) -> (Session, CommitBundle) {
         self.newcomers += 1;
         let newcomer = Joiner::New(name(&format!("guest {}", self.newcomers)));
         Session::join(&self.door, self.alice.invite_secret(), newcomer, &mut self.rng).unwrap()

@@ -77,7 +77,7 @@ impl Room for Bare {
         Self { alice: Member { group, provider, key }, group_info: bytes(&info) }
     }
 
-    fn knock(&mut self) -> (Member, Commit) {
+    fn join(&mut self) -> (Member, Commit) {
         let provider = provider();
         let key = Key(SigningKey::from_bytes(&provider.rand().random_array().unwrap()));
         let MlsMessageBodyIn::GroupInfo(info) = message(&self.group_info) else {

@@ -35,7 +35,7 @@ pub trait Room: Sized {
 
     /// A newcomer's complete join: from the door as the relay stores it to a join and the door of
     /// the next epoch.
-    fn knock(&mut self) -> (Self::Member, Self::Commit);
+    fn join(&mut self) -> (Self::Member, Self::Commit);
 
     /// Alice follows a join.
     fn admit(&mut self, join: &Self::Commit);

@@ -44,11 +44,11 @@ impl<R: Room> Talk<R> {
     pub fn of(members: usize) -> Self {
         let mut room = R::open();
         for _ in 2..members {
-            let (_, join) = room.knock();
+            let (_, join) = room.join();
             room.admit(&join);
             room.replace_door(join);
         }
-        let (bob, join) = room.knock();
+        let (bob, join) = room.join();
         room.admit(&join);
         room.replace_door(join);
         let mut talk = Self { room, bob };
@@ -75,7 +75,7 @@ impl<R: Room> Talk<R> {
 
     /// Carol joins and is removed, so that the size of the room does not change.
     pub fn visit(&mut self) -> Visit {
-        let (join, (carol, joined)) = timed(|| self.room.knock());
+        let (join, (carol, joined)) = timed(|| self.room.join());
         let (follow_join, ()) = timed(|| R::follow(&mut self.bob, &joined));
         self.room.admit(&joined);
         self.room.replace_door(joined);
@@ -91,7 +91,7 @@ pub fn growth<R: Room>(members: usize) -> Duration {
     let mut room = R::open();
     let mut took = Duration::ZERO;
     for _ in 1..members {
-        let (joining, (_member, join)) = timed(|| room.knock());
+        let (joining, (_member, join)) = timed(|| room.join());
         let (following, ()) = timed(|| room.admit(&join));
         room.replace_door(join);
         took += joining + following;

@@ -28,9 +28,7 @@ impl Randomness {
         match self {
             Self::System => Secret::fill(|bytes| getrandom::fill(bytes)).ok(),
             #[cfg(feature = "testing")]
-            Self::Seeded(entropy) => {
-                Some(entropy.lock().unwrap_or_else(PoisonError::into_inner).secret())
-            }
+            Self::Seeded(rng) => Some(rng.lock().unwrap_or_else(PoisonError::into_inner).secret()),
         }
     }
 }

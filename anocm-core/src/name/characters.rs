@@ -11,7 +11,7 @@ pub(super) const REPLACEMENT: char = '\u{fffd}';
 
 /// Returns whether `c` is allowed in a name: a letter, mark, number, punctuation mark or symbol of
 /// Unicode 18 that is not invisible or blank, or the plain space, and not a separator.
-pub(super) fn is_lawful_in_names(c: char) -> bool {
+pub(super) fn is_valid_in_names(c: char) -> bool {
     toggles(&LAWFUL, c) && !is_separator(c)
 }
 
@@ -195,7 +195,7 @@ mod tests {
     fn nothing_that_steers_or_hides_is_lawful_in_names() {
         for c in '\0'..=char::MAX {
             if c.is_control() || is_bidi_control(c) || is_invisible(c) {
-                assert!(!is_lawful_in_names(c), "{c:?}");
+                assert!(!is_valid_in_names(c), "{c:?}");
             }
             if is_bidi_control(c) || is_variation_selector(c) {
                 assert!(is_default_ignorable(c), "{c:?}");
@@ -215,7 +215,7 @@ mod tests {
             let group = c.general_category_group();
             let is_sign = [Punctuation, Symbol].contains(&group) && u32::from(c) <= 0xffff;
             if is_form || is_sign && looks.chars().count() == 1 && looks.contains(separators) {
-                assert!(!is_lawful_in_names(c), "{c:?} U+{:04X}", u32::from(c));
+                assert!(!is_valid_in_names(c), "{c:?} U+{:04X}", u32::from(c));
             }
             if is_separator(c) {
                 assert!(looks.contains(separators) || by_eye.contains(&c), "{c:?}");

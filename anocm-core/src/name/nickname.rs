@@ -6,7 +6,7 @@ use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroize;
 
 use super::characters::{
-    REPLACEMENT, is_bidi_control, is_invisible, is_lawful_in_names, is_nonspacing, is_separator,
+    REPLACEMENT, is_bidi_control, is_invisible, is_nonspacing, is_separator, is_valid_in_names,
     is_variation_selector,
 };
 
@@ -61,7 +61,7 @@ impl Nickname {
         let mut fit = String::with_capacity(Self::MAX_BYTES);
         let mut marks = MarkRun::default();
         for c in tidy(&start).chars().take(Self::MAX_CHARS) {
-            let c = if is_lawful_in_names(c) { c } else { REPLACEMENT };
+            let c = if is_valid_in_names(c) { c } else { REPLACEMENT };
             if fit.len() + c.len_utf8() > Self::MAX_BYTES {
                 break;
             }
@@ -202,7 +202,7 @@ fn check(name: &str) -> Result<(), NicknameError> {
     if name.len() > Nickname::MAX_BYTES || name.chars().count() > Nickname::MAX_CHARS {
         return Err(NicknameError::TooLong);
     }
-    if let Some(unfit) = name.chars().find(|c| !is_lawful_in_names(*c)) {
+    if let Some(unfit) = name.chars().find(|c| !is_valid_in_names(*c)) {
         return Err(why_unfit(unfit));
     }
     let mut marks = MarkRun::default();

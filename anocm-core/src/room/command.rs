@@ -200,6 +200,6 @@ pub enum SendFailure {
     #[error("it can no longer be sent")]
     Impossible,
     /// It was given up after it was sent and before the relay replied: others may have received it.
-    #[error("nobody knows whether it was sent")]
+    #[error("it is unknown whether it was sent")]
     Unknown,
 }

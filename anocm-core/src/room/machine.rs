@@ -52,7 +52,7 @@ impl Machine {
         config: MachineConfig,
         seed: Secret<32>,
     ) -> Result<Self, SessionError> {
-        let _swept = StackScrubGuard;
+        let _scrub = StackScrubGuard;
         let mut rng = FastKeyErasureRng::new(seed);
         let secret = first_invite(&mut rng);
         let nickname = &new.nickname;
@@ -91,7 +91,7 @@ impl Machine {
 
     /// Handles the reply to the request of `ticket`.
     pub fn handle_reply(&mut self, now: Timestamp, ticket: Ticket, result: Result<Reply, Refusal>) {
-        let _swept = StackScrubGuard;
+        let _scrub = StackScrubGuard;
         self.cx.now = now;
         let Some((asked, at)) = self.cx.take_pending(ticket) else {
             return;
@@ -126,7 +126,7 @@ impl Machine {
 
     /// Handles an event that the relay sends without a request. Ignores events of other rooms.
     pub fn handle_event(&mut self, now: Timestamp, event: Event) {
-        let _swept = StackScrubGuard;
+        let _scrub = StackScrubGuard;
         self.cx.now = now;
         if event.address().is_some_and(|address| *address != self.cx.address) {
             return;

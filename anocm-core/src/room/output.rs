@@ -41,13 +41,13 @@ impl Machine {
 
     /// Wipes everything of this room at once.
     pub fn wipe(&mut self) {
-        let _swept = StackScrubGuard;
+        let _scrub = StackScrubGuard;
         self.end(Ended::Wiped);
     }
 
     /// Wipes everything of this room, and reports what was not sent. For a program that exits.
     pub fn shut_down(&mut self) {
-        let _swept = StackScrubGuard;
+        let _scrub = StackScrubGuard;
         let unsent = self.outbox.unsent().collect();
         self.end_with(Ended::Wiped, unsent);
     }

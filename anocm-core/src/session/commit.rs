@@ -35,7 +35,7 @@ pub struct CommitBundle {
 
 /// An own commit whose place in the log is not known yet.
 pub(super) struct Pending {
-    verdict: ValidatedCommit,
+    validated: ValidatedCommit,
     next: NextKeys,
 }
 
@@ -78,9 +78,9 @@ impl Session {
     /// `NotPending`, `Removed`.
     pub fn accept(&mut self) -> Result<EpochChange, SessionError> {
         let live = self.live.as_mut().ok_or(SessionError::Removed)?;
-        let Pending { verdict, next } = self.pending.take().ok_or(SessionError::NotPending)?;
+        let Pending { validated, next } = self.pending.take().ok_or(SessionError::NotPending)?;
         live.group.merge_pending_commit(&self.provider).map_err(|_| Fault)?;
-        Ok(self.begin_epoch(verdict, Some(next))?)
+        Ok(self.begin_epoch(validated, Some(next))?)
     }
 
     /// Discards the pending own commit, if there is one, after it was not accepted.
@@ -118,11 +118,11 @@ impl Session {
         let staged = live.group.pending_commit().ok_or(Fault)?;
         let sender = Sender::Member(live.group.own_leaf_index());
         // The same rules as for other members' commits: one that they would reject is not sent.
-        let verdict = self
+        let validated = self
             .commit_context()
             .validate(staged, &sender, &notice, &commit)
             .map_err(|_| SessionError::NotAllowed)?;
-        let number = self.next_door(&verdict)?;
+        let number = self.next_door(&validated)?;
         let next = NextKeys::export(staged, &self.provider, &self.address, number)?;
         let door = next.door.as_ref().map_or(&self.door, |(_, door)| door);
         let epoch = self.epoch.next();
@@ -131,7 +131,7 @@ impl Session {
             entry: Entry { kind: EntryKind::Commit, epoch: self.epoch, retention, sealed },
             next: create::next_epoch(&next.epoch, door, group_info),
         };
-        self.pending = Some(Pending { verdict, next });
+        self.pending = Some(Pending { validated, next });
         Ok(outgoing)
     }
 }

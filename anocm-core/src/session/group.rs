@@ -135,8 +135,8 @@ impl Session {
     }
 
     /// Returns the number of the door that a validated commit begins, if it does.
-    pub(super) fn next_door(&self, verdict: &ValidatedCommit) -> Result<Option<u32>, Fault> {
-        match verdict.new_door {
+    pub(super) fn next_door(&self, validated: &ValidatedCommit) -> Result<Option<u32>, Fault> {
+        match validated.new_door {
             true => Ok(Some(self.door_number().checked_add(1).ok_or(Fault)?)),
             false => Ok(None),
         }

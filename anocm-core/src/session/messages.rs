@@ -72,15 +72,15 @@ impl Session {
         if to == self.me() {
             return Err(SessionError::NotAllowed);
         }
-        let between = self.between(self.me(), to, seat.whisper);
-        whisper::seal(&between, content, rng).map(Content::Whisper)
+        let context = self.whisper_context(self.me(), to, seat.whisper);
+        whisper::seal(&context, content, rng).map(Content::Whisper)
     }
 
     /// Opens a whisper from a message of the current epoch. `None` when it is for another member.
     #[must_use]
     pub fn read_whisper(&self, from: MemberId, whisper: &Whisper) -> Option<Content> {
-        let between = self.between(from, self.me(), self.identity.whisper_key());
-        whisper::open(&between, whisper, self.identity.whisper())
+        let context = self.whisper_context(from, self.me(), self.identity.whisper_key());
+        whisper::open(&context, whisper, self.identity.whisper())
     }
 
     /// Returns this member's signed leave statement, to be sent to the other members.
@@ -94,7 +94,12 @@ impl Session {
         Ok(LeaveStatement::sign(&self.address, &self.identity)?)
     }
 
-    fn between(&self, sender: MemberId, recipient: MemberId, key: [u8; 32]) -> WhisperContext {
+    fn whisper_context(
+        &self,
+        sender: MemberId,
+        recipient: MemberId,
+        key: [u8; 32],
+    ) -> WhisperContext {
         WhisperContext { address: self.address, epoch: self.epoch, sender, recipient, key }
     }
 }

@@ -86,7 +86,7 @@ pub struct EpochChange {
 /// it, with that epoch's keys. Wiped on drop.
 pub struct StagedJoin {
     commit: Box<StagedCommit>,
-    verdict: ValidatedCommit,
+    validated: ValidatedCommit,
     /// `None` when the join replaces this member's own leaf.
     next: Option<NextKeys>,
     before: Epoch,
@@ -149,9 +149,9 @@ impl Session {
         }
         let bytes = self.unseal(entry)?;
         match self.validate_commit(&bytes, entry)? {
-            Validated::Theirs(commit, verdict) => {
-                let next = self.next_keys(&commit, &verdict)?;
-                Ok(StagedJoin { commit, verdict, next, before: self.epoch })
+            Validated::Theirs(commit, validated) => {
+                let next = self.next_keys(&commit, &validated)?;
+                Ok(StagedJoin { commit, validated, next, before: self.epoch })
             }
             Validated::Own => Err(OpenError::Rejected { by: None }),
         }
@@ -165,7 +165,7 @@ impl Session {
         if join.before != self.epoch {
             return Err(OpenError::Internal);
         }
-        Ok(self.merge(*join.commit, join.verdict, join.next)?)
+        Ok(self.merge(*join.commit, join.validated, join.next)?)
     }
 
     /// Returns whether this member would accept the commit or join. Changes nothing.
@@ -226,9 +226,9 @@ impl Session {
 
     fn open_commit(&mut self, bytes: &[u8], entry: &Entry) -> Result<EpochChange, OpenError> {
         match self.validate_commit(bytes, entry)? {
-            Validated::Theirs(staged, verdict) => {
-                let next = self.next_keys(&staged, &verdict)?;
-                Ok(self.merge(*staged, verdict, next)?)
+            Validated::Theirs(staged, validated) => {
+                let next = self.next_keys(&staged, &validated)?;
+                Ok(self.merge(*staged, validated, next)?)
             }
             Validated::Own => self.accept().map_err(|_| OpenError::Internal),
         }
@@ -270,11 +270,11 @@ impl Session {
         let notice = processed.aad().to_vec();
         match processed.into_content() {
             ProcessedMessageContent::StagedCommitMessage(staged) => {
-                let verdict = self
+                let validated = self
                     .commit_context()
                     .validate(&staged, &sender, &notice, bytes)
                     .map_err(|_| OpenError::Rejected { by: claimed })?;
-                Ok(Validated::Theirs(staged, verdict))
+                Ok(Validated::Theirs(staged, validated))
             }
             ProcessedMessageContent::OwnPendingCommit => Ok(Validated::Own),
             _ => Err(OpenError::Rejected { by: claimed }),
@@ -294,12 +294,12 @@ impl Session {
     fn next_keys(
         &self,
         staged: &StagedCommit,
-        verdict: &ValidatedCommit,
+        validated: &ValidatedCommit,
     ) -> Result<Option<NextKeys>, Fault> {
         if staged.self_removed() {
             return Ok(None);
         }
-        let number = self.next_door(verdict)?;
+        let number = self.next_door(validated)?;
         NextKeys::export(staged, &self.provider, &self.address, number).map(Some)
     }
 
@@ -308,27 +308,27 @@ impl Session {
     fn merge(
         &mut self,
         staged: StagedCommit,
-        verdict: ValidatedCommit,
+        validated: ValidatedCommit,
         next: Option<NextKeys>,
     ) -> Result<EpochChange, Fault> {
         let live = self.live.as_mut().ok_or(Fault)?;
         live.group.merge_staged_commit(&self.provider, staged).map_err(|_| Fault)?;
         self.pending = None;
-        self.begin_epoch(verdict, next)
+        self.begin_epoch(validated, next)
     }
 
     /// After a merge: takes over the state of the new epoch and erases that of the old one.
     pub(super) fn begin_epoch(
         &mut self,
-        verdict: ValidatedCommit,
+        validated: ValidatedCommit,
         next: Option<NextKeys>,
     ) -> Result<EpochChange, Fault> {
         let live = self.live.as_mut().ok_or(Fault)?;
-        let settings = verdict.settings;
+        let settings = validated.settings;
         let roster =
             Roster::read(&live.group, &settings, &self.address, &self.roster).ok_or(Fault)?;
         self.epoch = Epoch::new(live.group.epoch().as_u64());
-        let invite_replaced = verdict.new_door;
+        let invite_replaced = validated.new_door;
         let removed_me = next.is_none();
         match next {
             Some(next) => {
@@ -351,11 +351,11 @@ impl Session {
         let settings_changed = std::mem::replace(&mut self.settings, settings) != self.settings;
         Ok(EpochChange {
             epoch: self.epoch,
-            by: verdict.by,
-            joined: verdict.joined.and_then(|(id, _)| self.member(id).cloned()),
-            again: verdict.joined.is_some_and(|(_, again)| again),
-            departed: departed(&before, verdict.departed),
-            renamed: self.renamed(&before, verdict.by),
+            by: validated.by,
+            joined: validated.joined.and_then(|(id, _)| self.member(id).cloned()),
+            again: validated.joined.is_some_and(|(_, again)| again),
+            departed: departed(&before, validated.departed),
+            renamed: self.renamed(&before, validated.by),
             settings_changed,
             invite_replaced,
             removed_me,

@@ -58,17 +58,17 @@ pub(super) fn has_valid_size(body: &[u8]) -> bool {
 /// Seals `content` for one member: `ephemeral key ‖ ChaCha20-Poly1305(length u32 ‖ kind u16 ‖
 /// body ‖ zeros)`.
 pub(super) fn seal(
-    between: &WhisperContext,
+    context: &WhisperContext,
     content: &Content,
     rng: &mut dyn CryptoRng,
 ) -> Result<Whisper, SessionError> {
     let mut ephemeral = Zeroizing::new([0; KEY]);
     rng.fill_bytes(ephemeral.as_mut());
-    seal_with(between, content, &StaticSecret::from(*ephemeral))
+    seal_with(context, content, &StaticSecret::from(*ephemeral))
 }
 
 pub(super) fn seal_with(
-    between: &WhisperContext,
+    context: &WhisperContext,
     content: &Content,
     ephemeral: &StaticSecret,
 ) -> Result<Whisper, SessionError> {
@@ -81,12 +81,12 @@ pub(super) fn seal_with(
     let needed = body.len() + OVERHEAD;
     let size = *BODY_SIZES.iter().find(|&&size| size >= needed).ok_or(too_long)?;
 
-    let shared = ephemeral.diffie_hellman(&PublicKey::from(between.key));
+    let shared = ephemeral.diffie_hellman(&PublicKey::from(context.key));
     if !shared.was_contributory() {
         return Err(SessionError::NotAllowed);
     }
     let public = PublicKey::from(ephemeral).to_bytes();
-    let key = between.derive(&shared, &public)?;
+    let key = context.derive(&shared, &public)?;
     let mut whisper = Zeroizing::new(vec![0; size]);
     fill(&mut whisper, &public, kind, body, &key).ok_or(SessionError::Internal)?;
     Ok(Whisper(whisper.into()))
@@ -117,7 +117,7 @@ fn fill(
 
 /// Opens a whisper. `None` when it is for another member or was altered.
 pub(super) fn open(
-    between: &WhisperContext,
+    context: &WhisperContext,
     whisper: &Whisper,
     own: &StaticSecret,
 ) -> Option<Content> {
@@ -127,7 +127,7 @@ pub(super) fn open(
     if !shared.was_contributory() {
         return None;
     }
-    let key = between.derive(&shared, public).ok()?;
+    let key = context.derive(&shared, public).ok()?;
     let mut content = Zeroizing::new(padded.to_vec());
     ChaCha20Poly1305::new(key.expose().into())
         .decrypt_in_place_detached(&Nonce::default(), &[], &mut content, Tag::from_slice(tag))
@@ -154,7 +154,7 @@ mod tests {
         StaticSecret::from([1; 32])
     }
 
-    fn between() -> WhisperContext {
+    fn context() -> WhisperContext {
         WhisperContext {
             address: RoomAddress::new([1; 16]),
             epoch: Epoch::new(2),
@@ -169,22 +169,22 @@ mod tests {
     }
 
     fn sealed(content: &Content) -> Result<Whisper, SessionError> {
-        seal_with(&between(), content, &StaticSecret::from([7; 32]))
+        seal_with(&context(), content, &StaticSecret::from([7; 32]))
     }
 
     #[test]
     fn a_whisper_opens_only_between_the_two_and_in_its_epoch() {
         let whisper = sealed(&text(5)).unwrap();
-        assert_eq!(open(&between(), &whisper, &own()), Some(text(5)));
+        assert_eq!(open(&context(), &whisper, &own()), Some(text(5)));
         for other in [
-            WhisperContext { address: RoomAddress::new([9; 16]), ..between() },
-            WhisperContext { epoch: Epoch::new(3), ..between() },
-            WhisperContext { sender: MemberId::new([9; 16]), ..between() },
-            WhisperContext { recipient: MemberId::new([9; 16]), ..between() },
+            WhisperContext { address: RoomAddress::new([9; 16]), ..context() },
+            WhisperContext { epoch: Epoch::new(3), ..context() },
+            WhisperContext { sender: MemberId::new([9; 16]), ..context() },
+            WhisperContext { recipient: MemberId::new([9; 16]), ..context() },
         ] {
             assert_eq!(open(&other, &whisper, &own()), None);
         }
-        assert_eq!(open(&between(), &whisper, &StaticSecret::from([2; 32])), None);
+        assert_eq!(open(&context(), &whisper, &StaticSecret::from([2; 32])), None);
     }
 
     #[test]
@@ -192,7 +192,7 @@ mod tests {
         for size in BODY_SIZES {
             let whisper = sealed(&text(size - OVERHEAD)).unwrap();
             assert_eq!(whisper.0.len(), size);
-            assert!(open(&between(), &whisper, &own()).is_some());
+            assert!(open(&context(), &whisper, &own()).is_some());
         }
         assert_eq!(sealed(&Content::Here).unwrap().0.len(), BODY_SIZES[0]);
         assert_eq!(
@@ -203,12 +203,12 @@ mod tests {
 
     #[test]
     fn keys_that_make_an_empty_secret_are_refused() {
-        let low_order = WhisperContext { key: [0; 32], ..between() };
+        let low_order = WhisperContext { key: [0; 32], ..context() };
         let ephemeral = StaticSecret::from([7; 32]);
         assert_eq!(seal_with(&low_order, &text(1), &ephemeral), Err(SessionError::NotAllowed));
         let mut forged = sealed(&text(1)).unwrap().0.to_vec();
         forged[..KEY].fill(0);
-        assert_eq!(open(&between(), &Whisper(forged.into()), &own()), None);
+        assert_eq!(open(&context(), &Whisper(forged.into()), &own()), None);
     }
 
     #[test]

@@ -81,18 +81,18 @@ struct ServerReport {
 impl PostureMonitor {
     /// Checks the servers, and starts a task that checks them until they are dropped.
     pub(crate) async fn spawn(servers: &Arc<Servers>) -> Result<Arc<Self>, ConnectError> {
-        let watchman = Arc::new(Self { state: Mutex::default() });
-        let verdict = watchman.check_all(servers).await;
+        let monitor = Arc::new(Self { state: Mutex::default() });
+        let verdict = monitor.check_all(servers).await;
         if !verdict.broken.is_empty() {
             return Err(ConnectError::Persists(verdict.broken));
         }
         if !verdict.unknown.is_empty() && !servers.options().allow_unknown_posture {
             return Err(ConnectError::Unknown(verdict.unknown));
         }
-        watchman.note(verdict);
-        let task = tokio::spawn(watch(Arc::downgrade(&watchman), Arc::downgrade(servers)));
-        watchman.lock().task = Some(task);
-        Ok(watchman)
+        monitor.note(verdict);
+        let task = tokio::spawn(watch(Arc::downgrade(&monitor), Arc::downgrade(servers)));
+        monitor.lock().task = Some(task);
+        Ok(monitor)
     }
 
     pub(crate) fn posture(&self) -> Posture {
@@ -284,16 +284,16 @@ fn cannot_be_asked(holder: &Holder, fault: Option<Fault>) -> Evaluation {
     verdict
 }
 
-async fn watch(watchman: Weak<PostureMonitor>, servers: Weak<Servers>) {
+async fn watch(monitor: Weak<PostureMonitor>, servers: Weak<Servers>) {
     loop {
         sleep(INTERVAL).await;
-        let (Some(watchman), Some(servers)) = (watchman.upgrade(), servers.upgrade()) else {
+        let (Some(monitor), Some(servers)) = (monitor.upgrade(), servers.upgrade()) else {
             return;
         };
         // Nothing fails when a server is added, so the topology is refreshed here.
         servers.refresh_topology().await;
-        let verdict = watchman.check_all(&servers).await;
-        watchman.note(verdict);
+        let verdict = monitor.check_all(&servers).await;
+        monitor.note(verdict);
     }
 }
 

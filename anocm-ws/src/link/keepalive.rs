@@ -108,21 +108,21 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn silence_is_asked_about_and_then_believed() {
         let start = Instant::now();
-        let mut pulse = keepalive();
-        assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None)).await, KeepaliveAction::Ping);
+        let mut keepalive = keepalive();
+        assert_eq!(poll_fn(|cx| keepalive.poll(cx, start, None)).await, KeepaliveAction::Ping);
         assert_eq!(start.elapsed().as_secs(), 25);
-        assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None)).await, KeepaliveAction::Dead);
+        assert_eq!(poll_fn(|cx| keepalive.poll(cx, start, None)).await, KeepaliveAction::Dead);
         assert_eq!(start.elapsed().as_secs(), 60);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_answers_is_pinged_again_later() {
         let start = Instant::now();
-        let mut pulse = keepalive();
-        assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None)).await, KeepaliveAction::Ping);
+        let mut keepalive = keepalive();
+        assert_eq!(poll_fn(|cx| keepalive.poll(cx, start, None)).await, KeepaliveAction::Ping);
         tokio::time::advance(Duration::from_secs(1)).await;
         let heard = Instant::now();
-        assert_eq!(poll_fn(|cx| pulse.poll(cx, heard, None)).await, KeepaliveAction::Ping);
+        assert_eq!(poll_fn(|cx| keepalive.poll(cx, heard, None)).await, KeepaliveAction::Ping);
         assert_eq!(start.elapsed().as_secs(), 26 + 25);
     }
 
@@ -132,10 +132,10 @@ mod tests {
         for ping_after in [59, 60, 61, 3_600].map(Duration::from_secs) {
             let start = Instant::now();
             let timing = Timing { ping_after, dead_after, ..Timing::default() };
-            let mut pulse = Keepalive::new(timing);
-            assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None)).await, KeepaliveAction::Ping);
+            let mut keepalive = Keepalive::new(timing);
+            assert_eq!(poll_fn(|cx| keepalive.poll(cx, start, None)).await, KeepaliveAction::Ping);
             let asked = Instant::now();
-            assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None)).await, KeepaliveAction::Dead);
+            assert_eq!(poll_fn(|cx| keepalive.poll(cx, start, None)).await, KeepaliveAction::Dead);
             assert_eq!(asked.elapsed().as_secs(), 30, "{ping_after:?}");
             assert_eq!(start.elapsed(), dead_after);
         }
@@ -143,10 +143,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_sends_is_not_pinged() {
-        let mut pulse = keepalive();
+        let mut keepalive = keepalive();
         tokio::time::advance(Duration::from_secs(20)).await;
         let heard = Instant::now();
-        assert_eq!(poll_fn(|cx| pulse.poll(cx, heard, None)).await, KeepaliveAction::Ping);
+        assert_eq!(poll_fn(|cx| keepalive.poll(cx, heard, None)).await, KeepaliveAction::Ping);
         assert_eq!(heard.elapsed().as_secs(), 25);
     }
 
@@ -154,11 +154,13 @@ mod tests {
     async fn a_message_sent_byte_by_byte_ends_the_link() {
         for (length, given_up) in [(1_000, 75), (64 * MIN_BYTES_PER_SECOND, 100)] {
             let began = Instant::now();
-            let mut pulse = keepalive();
+            let mut keepalive = keepalive();
             // Bytes arrive all the time.
-            while poll_fn(|cx| Poll::Ready(pulse.poll(cx, Instant::now(), Some((began, length)))))
-                .await
-                .is_pending()
+            while poll_fn(|cx| {
+                Poll::Ready(keepalive.poll(cx, Instant::now(), Some((began, length))))
+            })
+            .await
+            .is_pending()
             {
                 tokio::time::advance(Duration::from_secs(1)).await;
             }
@@ -169,10 +171,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_peer_whose_data_was_not_read_is_pinged_first() {
         let start = Instant::now();
-        let mut pulse = keepalive();
+        let mut keepalive = keepalive();
         tokio::time::advance(Duration::from_secs(100)).await;
-        assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None)).await, KeepaliveAction::Ping);
-        assert_eq!(poll_fn(|cx| pulse.poll(cx, start, None)).await, KeepaliveAction::Dead);
+        assert_eq!(poll_fn(|cx| keepalive.poll(cx, start, None)).await, KeepaliveAction::Ping);
+        assert_eq!(poll_fn(|cx| keepalive.poll(cx, start, None)).await, KeepaliveAction::Dead);
         assert_eq!(start.elapsed().as_secs(), 100 + 35);
     }
 }

@@ -87,8 +87,8 @@ impl Link for WsLink {
     }
 
     async fn recv(&self) -> Result<Option<Payload>, TransportError> {
-        let mut pulse = self.0.receiving.lock().await;
-        poll_fn(|cx| self.0.state().poll_recv(cx, &mut pulse)).await
+        let mut keepalive = self.0.receiving.lock().await;
+        poll_fn(|cx| self.0.state().poll_recv(cx, &mut keepalive)).await
     }
 
     async fn close(&self, why: Closing) {

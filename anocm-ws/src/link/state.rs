@@ -81,7 +81,7 @@ impl State {
     pub(super) fn poll_recv(
         &mut self,
         cx: &mut Context<'_>,
-        pulse: &mut Keepalive,
+        keepalive: &mut Keepalive,
     ) -> Poll<Result<Option<Payload>, TransportError>> {
         loop {
             if let Some(ended) = self.ended {
@@ -105,7 +105,7 @@ impl State {
                 }
                 Poll::Ready(Err(ReadError::Cut)) => self.hang_up(),
                 Poll::Ready(Err(ReadError::Refused(code))) => self.reject(code),
-                Poll::Pending => ready!(self.poll_keepalive(cx, pulse)),
+                Poll::Pending => ready!(self.poll_keepalive(cx, keepalive)),
             }
         }
     }
@@ -237,9 +237,9 @@ impl State {
     }
 
     /// Ready when the keepalive has taken an action.
-    fn poll_keepalive(&mut self, cx: &mut Context<'_>, pulse: &mut Keepalive) -> Poll<()> {
+    fn poll_keepalive(&mut self, cx: &mut Context<'_>, keepalive: &mut Keepalive) -> Poll<()> {
         let Some(wire) = &mut self.wire else { return Poll::Ready(()) };
-        match pulse.poll(cx, wire.io.heard, wire.reader.coming()) {
+        match keepalive.poll(cx, wire.io.heard, wire.reader.coming()) {
             Poll::Ready(KeepaliveAction::Ping) => self.queue(Opcode::Ping, Payload::default()),
             Poll::Ready(KeepaliveAction::Dead) => self.abort(),
             Poll::Pending => {
@@ -353,7 +353,7 @@ impl State {
 
     /// Returns true when the link holds no buffers.
     #[cfg(all(test, feature = "server"))]
-    pub(super) fn is_resting(&self) -> bool {
+    pub(super) fn is_idle(&self) -> bool {
         self.wire.as_ref().is_some_and(|wire| wire.reader.is_empty() && wire.writer.is_flushed())
     }
 }

@@ -128,22 +128,22 @@ async fn a_silent_link_keeps_no_buffers_and_wakes_for_either_side() {
     let silence = || sleep(Duration::from_secs(1));
     let mut alice = ClientBuilder::new().take_over(there);
     silence().await;
-    assert!(link.0.state().is_resting());
+    assert!(link.0.state().is_idle());
     for length in [1, 1_000, 100_000] {
         let said = vec![7; length];
         alice.send(Message::binary(said.clone())).await.unwrap();
         assert_eq!(received.recv().await, Some(Payload::from(said)));
         silence().await;
-        assert!(link.0.state().is_resting());
+        assert!(link.0.state().is_idle());
     }
     let sending = Arc::clone(&link);
     tokio::spawn(async move { sending.send(&[Payload::from(vec![8; 50_000])]).await });
     assert_eq!(alice.next().await.unwrap().unwrap().as_payload().len(), 50_000);
     sleep(Duration::from_secs(3)).await;
-    assert!(link.0.state().is_resting());
+    assert!(link.0.state().is_idle());
     let answering = tokio::spawn(async move { while alice.next().await.is_some() {} });
     sleep(Timing::default().ping_after).await;
-    assert!(link.0.state().is_resting());
+    assert!(link.0.state().is_idle());
     answering.abort();
 }
 

@@ -12,7 +12,7 @@ use clap::{
 
 use crate::{
     abuse::args::{Abuse, Abuser},
-    baseline::args::Rival,
+    baseline::args::Baseline,
     measure::Load,
     store::args::Store,
     units,
@@ -25,14 +25,14 @@ Examples:
   Ten rooms of 100, 20 messages a second in each, kept for five minutes:
       anocm-load fanout --rooms 10 --guests 100 --rate 20 --keep 5m
   Beside the leanest server there could be, three rounds each:
-      anocm-load rival loop
+      anocm-load baseline loop
   Relays whose rooms are in Redis, beside a bare SET and PUBLISH:
       anocm-load store
   What a silent guest takes of its memory:
       anocm-load idle --connections 9000
   500 guests with one link at the same moment, who leave the room to itself once they are in:
       anocm-load join --guests 500 --at-once --then go
-  Whether a relay that serves nobody else gives back what an hour of guests took:
+  Whether a relay that serves no other client gives back what an hour of guests took:
       anocm-load soak --for 1h --relay http://127.0.0.1:8080/ --pid \"$(pidof anocm-server)\"
   What a few guests notice of a flood beside them, and of connections that never read:
       anocm-load abuse flood,never-reads
@@ -40,7 +40,7 @@ Examples:
 A relay that runs already is named with --relay; what it takes of its machine is known only where
 its process is, by --pid. Without --relay an anocm-server is started, with limits that do not bind.
 Those of a relay that runs already do: --in-flight then measures how many requests a second it lets
-a connection make, and whoever falls behind at --rate for that is told so.
+a connection make; at --rate, a backlog that they cause is reported.
 
 Times are a number and ms, s, m or h. Latencies are in milliseconds, in an open loop (--rate) from
 the moment a message was meant to be sent, so that waiting counts.
@@ -65,7 +65,7 @@ pub(crate) enum Task {
     /// Guests without cryptography in rooms where one talks: deliveries, latency, cost.
     Fanout(Fanout),
     /// The relay beside another server, measured in turns by the same guests.
-    Rival(Rival),
+    Baseline(Baseline),
     /// Relays over Redis: beside its bare commands, beside each other, and what they keep there.
     Store(Store),
     /// Guests without cryptography who say nothing: memory for each connection.
@@ -81,7 +81,7 @@ pub(crate) enum Task {
     /// Be the abusers of 'abuse'.
     #[command(hide = true)]
     Abuser(Abuser),
-    /// Be the server of 'rival loop'.
+    /// Be the server of 'baseline loop'.
     #[command(hide = true)]
     ServeLoop,
 }
@@ -314,14 +314,14 @@ mod tests {
     fn a_load_is_closed_unless_a_rate_is_given() {
         let load = |words: &[&str]| match parse(words).unwrap() {
             Task::Fanout(fanout) => vec![fanout.load()],
-            Task::Rival(rival) => rival.loads(),
+            Task::Baseline(baseline) => baseline.loads(),
             other => panic!("{other:?}"),
         };
         assert_eq!(load(&["fanout"]), [Load::InFlight(4)]);
         assert_eq!(load(&["fanout", "--rate", "0.5"]), [Load::Rate(0.5)]);
-        assert_eq!(load(&["rival", "loop"]).len(), 3);
+        assert_eq!(load(&["baseline", "loop"]).len(), 3);
         assert_eq!(
-            load(&["rival", "mosquitto", "--rate=1,2", "--in-flight=8"]),
+            load(&["baseline", "mosquitto", "--rate=1,2", "--in-flight=8"]),
             [Load::InFlight(8), Load::Rate(1.0), Load::Rate(2.0)]
         );
     }

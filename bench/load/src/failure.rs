@@ -4,7 +4,7 @@ use std::io;
 
 use crate::{
     abuse::abuser::AbuserError,
-    baseline::RivalError,
+    baseline::BaselineError,
     guest::GuestError,
     measure::{MeasureError, Measured},
     member::MemberError,
@@ -22,7 +22,7 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Measure(#[from] MeasureError),
     #[error(transparent)]
-    Rival(#[from] RivalError),
+    Baseline(#[from] BaselineError),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]

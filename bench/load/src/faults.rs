@@ -22,13 +22,13 @@ impl CutHandle {
 /// Connects like `inner`, until cut.
 pub(crate) struct Cuttable {
     inner: Arc<dyn Transport>,
-    axe: watch::Receiver<()>,
+    cuts: watch::Receiver<()>,
 }
 
 impl Cuttable {
     pub(crate) fn new(inner: Arc<dyn Transport>) -> (Self, CutHandle) {
-        let (axe, edge) = watch::channel(());
-        (Self { inner, axe: edge }, CutHandle(axe))
+        let (sender, cuts) = watch::channel(());
+        (Self { inner, cuts }, CutHandle(sender))
     }
 }
 
@@ -39,38 +39,38 @@ impl Transport for Cuttable {
     }
 
     async fn connect(&self) -> Result<Box<dyn Link>, TransportError> {
-        let mut axe = self.axe.clone();
+        let mut cuts = self.cuts.clone();
         let inner = self.inner.connect().await?;
         // Only cuts from here on affect this connection.
-        axe.mark_unchanged();
-        Ok(Box::new(CuttableLink { inner, axe }))
+        cuts.mark_unchanged();
+        Ok(Box::new(CuttableLink { inner, cuts }))
     }
 }
 
 struct CuttableLink {
     inner: Box<dyn Link>,
-    axe: watch::Receiver<()>,
+    cuts: watch::Receiver<()>,
 }
 
 #[async_trait::async_trait]
 impl Link for CuttableLink {
     async fn send(&self, frames: &[Payload]) -> Result<(), TransportError> {
-        if self.axe.has_changed().unwrap_or(false) {
+        if self.cuts.has_changed().unwrap_or(false) {
             return Err(TransportError::Cut);
         }
         self.inner.send(frames).await
     }
 
     fn try_send(&self, frames: &[Payload]) -> TrySend {
-        let is_cut = self.axe.has_changed().unwrap_or(false);
+        let is_cut = self.cuts.has_changed().unwrap_or(false);
         if is_cut { TrySend::default() } else { self.inner.try_send(frames) }
     }
 
     async fn recv(&self) -> Result<Option<Payload>, TransportError> {
-        let mut axe = self.axe.clone();
+        let mut cuts = self.cuts.clone();
         let cut = async {
             // Without a handle there are no more cuts.
-            if axe.changed().await.is_err() {
+            if cuts.changed().await.is_err() {
                 std::future::pending::<()>().await;
             }
         };
@@ -96,10 +96,10 @@ mod tests {
     async fn a_cut_ends_what_is_open_and_nothing_later() {
         let (told, mut others) = tokio::sync::mpsc::unbounded_channel();
         let inner = InProcess::new(move |link| told.send(link).unwrap());
-        let (transport, axe) = Cuttable::new(Arc::new(inner));
+        let (transport, cut_handle) = Cuttable::new(Arc::new(inner));
         let first = transport.connect().await.unwrap();
         let theirs = others.recv().await.unwrap();
-        axe.cut();
+        cut_handle.cut();
         assert_eq!(first.recv().await, Err(TransportError::Cut));
         assert_eq!(first.send(&[]).await, Err(TransportError::Cut));
         drop(first);

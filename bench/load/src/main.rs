@@ -61,7 +61,7 @@ fn runtime(task: &Task) -> Result<Runtime, Failure> {
         Task::Fanout(fanout) => {
             builder.worker_threads(usize::try_from(fanout.threads).unwrap_or(1));
         }
-        Task::Rival(_) | Task::Store(_) | Task::Idle(_) | Task::Abuse(_) => {
+        Task::Baseline(_) | Task::Store(_) | Task::Idle(_) | Task::Abuse(_) => {
             builder.worker_threads(1);
         }
         // Before any thread is started.
@@ -101,7 +101,7 @@ async fn run(cli: &Cli) -> Result<(), Failure> {
     let mut printer = Printer::new(cli.json);
     match &cli.task {
         Task::Fanout(args) => fanout::run(args, &printer).await,
-        Task::Rival(args) => baseline::run(args, &mut printer).await,
+        Task::Baseline(args) => baseline::run(args, &mut printer).await,
         Task::Store(args) => store::run(args, &mut printer).await,
         Task::Idle(args) => idle::run(args, &printer).await,
         Task::Join(args) => join::run(args, &printer).await,

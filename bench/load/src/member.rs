@@ -42,7 +42,7 @@ pub(crate) enum MemberError {
 pub(crate) struct Member {
     pub(crate) room: Room,
     client: Client,
-    axe: CutHandle,
+    cut_handle: CutHandle,
     driving: JoinHandle<()>,
 }
 
@@ -63,7 +63,7 @@ impl Member {
     ) -> Result<Self, MemberError> {
         let timing = Timing { dead_after: PATIENCE, ..Timing::default() };
         let options = WsOptions { connect_within: Some(PATIENCE), timing, ..WsOptions::default() };
-        let (transport, axe) = Cuttable::new(Arc::new(WsTransport::new(relay, options)?));
+        let (transport, cut_handle) = Cuttable::new(Arc::new(WsTransport::new(relay, options)?));
         let config = ClientConfig {
             connect_timeout: PATIENCE,
             greeting_timeout: PATIENCE,
@@ -72,7 +72,7 @@ impl Member {
         };
         let (client, driver) = Client::with_config(transport, config)?;
         let driving = tokio::spawn(driver);
-        Ok(Self { room: begin(&client)?, client, axe, driving })
+        Ok(Self { room: begin(&client)?, client, cut_handle, driving })
     }
 
     /// Waits until the guest has entered.
@@ -130,7 +130,7 @@ impl Member {
 
     /// Cuts the connection. The guest reconnects.
     pub(crate) fn cut(&self) {
-        self.axe.cut();
+        self.cut_handle.cut();
     }
 
     /// Stops the guest abruptly, together with its connection.

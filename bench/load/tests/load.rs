@@ -43,18 +43,18 @@ fn a_closed_loop_delivers_messages_of_every_size() {
 
 #[test]
 fn a_rival_gets_what_the_relay_gets() {
-    let mut rivals = vec!["loop"];
+    let mut baselines = vec!["loop"];
     // Optional: it may not be installed.
     let path = std::env::var("PATH").unwrap() + ":/usr/sbin";
     if Command::new("mosquitto").arg("-h").env("PATH", path).output().is_ok() {
-        rivals.push("mosquitto");
+        baselines.push("mosquitto");
     }
-    for rival in rivals {
+    for baseline in baselines {
         let load = ["--guests=4,9", "--in-flight=2", "--rate=50", "--rounds=2", "--for=200ms"];
-        let lines = measure(&[["rival", rival].as_slice(), &load].concat());
+        let lines = measure(&[["baseline", baseline].as_slice(), &load].concat());
         lines.iter().for_each(adds_up);
         let servers: Vec<_> = lines.iter().map(|line| line["server"].as_str().unwrap()).collect();
-        assert_eq!(servers, ["relay", rival].repeat(4));
+        assert_eq!(servers, ["relay", baseline].repeat(4));
         let open = lines.iter().filter(|line| !line["rate"].is_null());
         assert!(
             open.clone().count() == 4 && open.clone().all(|line| number(line, "messages") == 20)
@@ -165,8 +165,8 @@ fn wrong_arguments_are_told_apart_from_failures() {
     for words in [
         ["fanout", "--size=999"].as_slice(),
         &["fanout", "--rate=1", "--in-flight=1"],
-        &["rival"],
-        &["rival", "nobody"],
+        &["baseline"],
+        &["baseline", "nobody"],
         &["fanout", "--for=0s"],
         &["no-such-thing"],
         &[],

@@ -90,7 +90,7 @@ pub(crate) struct New {
 }
 
 const AFTER_NEW: &str = "\
-TIME is 30s, 5m, 1h 30m, 1d, plain seconds, or live: delivered to whoever is there, never kept.
+TIME is 30s, 5m, 1h 30m, 1d, plain seconds, or live: delivered to the members online, never kept.
 
 Examples:
   anocm new --nick Alice
@@ -135,7 +135,7 @@ pub(crate) struct Join {
 }
 
 const AFTER_JOIN: &str = "\
-TIME is 30s, 5m, 1h 30m, 1d, plain seconds, or live: delivered to whoever is there, never kept.
+TIME is 30s, 5m, 1h 30m, 1d, plain seconds, or live: delivered to the members online, never kept.
 
 Examples:
   anocm join

@@ -123,38 +123,38 @@ mod tests {
 
     #[test]
     fn a_few_come_at_once_and_then_one_after_the_other() {
-        let turns = JoinPacing::new();
-        let given: Vec<_> = (0..6).map(|_| turns.schedule(&HERE, at(0)).unwrap()).collect();
+        let pacing = JoinPacing::new();
+        let given: Vec<_> = (0..6).map(|_| pacing.schedule(&HERE, at(0)).unwrap()).collect();
         assert!(given[..4].iter().all(|turn| *turn <= at(0)));
         assert_eq!(given[4..], [at(100), at(200)]);
     }
 
     #[test]
     fn the_pace_fits_the_time_that_a_join_takes() {
-        let turns = JoinPacing::new();
-        let pace = |turns: &JoinPacing| {
-            turns.schedule(&HERE, at(0)).unwrap();
-            turns.lock().get_mut(&HERE).unwrap().pace.as_millis()
+        let pacing = JoinPacing::new();
+        let pace = |pacing: &JoinPacing| {
+            pacing.schedule(&HERE, at(0)).unwrap();
+            pacing.lock().get_mut(&HERE).unwrap().pace.as_millis()
         };
-        assert_eq!(pace(&turns), 100);
+        assert_eq!(pace(&pacing), 100);
         for (took, settles) in [(300, 600), (0, 20), (9_000, 2_000)] {
             for _ in 0..50 {
-                turns.record(&HERE, Duration::from_millis(took));
+                pacing.record(&HERE, Duration::from_millis(took));
             }
-            assert!(pace(&turns).abs_diff(settles) <= 1, "{took}");
+            assert!(pace(&pacing).abs_diff(settles) <= 1, "{took}");
         }
     }
 
     #[test]
     fn waits_are_bounded_and_old_doors_are_forgotten() {
-        let turns = JoinPacing::new();
-        let given = std::iter::from_fn(|| turns.schedule(&HERE, at(0)).ok()).count();
+        let pacing = JoinPacing::new();
+        let given = std::iter::from_fn(|| pacing.schedule(&HERE, at(0)).ok()).count();
         assert!((1_200..1_210).contains(&given), "{given}");
         for n in 0..5_000_u64 {
             let mut address = [0; 16];
             address[..8].copy_from_slice(&n.to_be_bytes());
-            turns.schedule(&RoomAddress::new(address), at(1_000 * n)).unwrap();
+            pacing.schedule(&RoomAddress::new(address), at(1_000 * n)).unwrap();
         }
-        assert!(turns.remembered() <= 1_024);
+        assert!(pacing.remembered() <= 1_024);
     }
 }

@@ -29,7 +29,7 @@ pub(crate) struct ExternalJoin {
 /// A join, and the session that it begins.
 pub(crate) struct Candidate {
     pub(crate) session: Session,
-    outgoing: CommitBundle,
+    bundle: CommitBundle,
     /// The join was sent and its outcome is unknown.
     pub(crate) unknown: bool,
     /// The room has moved on since it was made: it is in the log already or will never be.
@@ -59,8 +59,8 @@ impl ExternalJoin {
         let address = cx.address;
         let next = match &self.candidate {
             Some(Candidate { session, unknown: true, .. }) => prove(address, session),
-            Some(Candidate { session, outgoing, .. }) => self.token.clone().map(|door| {
-                let CommitBundle { entry, next } = outgoing.clone();
+            Some(Candidate { session, bundle, .. }) => self.token.clone().map(|door| {
+                let CommitBundle { entry, next } = bundle.clone();
                 let join = Request::Join { address, door, entry, next };
                 (PendingRequest::Join(session.epoch()), join)
             }),
@@ -120,11 +120,10 @@ impl ExternalJoin {
             Joiner::New(nickname) | Joiner::Returning(_, nickname) => nickname.clone(),
         };
         match Session::join(door, &self.secret, joiner, &mut cx.rng) {
-            Ok((session, outgoing)) => {
+            Ok((session, bundle)) => {
                 state.allow_any_door();
                 let owner = session.owner_token().ok().flatten().filter(|_| was_inside);
-                self.candidate =
-                    Some(Candidate { session, outgoing, unknown: false, stale: false });
+                self.candidate = Some(Candidate { session, bundle, unknown: false, stale: false });
                 if let Some(member) = owner {
                     // Proves the epoch first, so that the relay attributes the join to a member of
                     // this epoch, and no other member can void it.

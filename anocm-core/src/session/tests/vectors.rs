@@ -155,7 +155,7 @@ fn sealing_is_the_known_one() {
 fn whispers_are_the_known_ones() {
     let recipient = StaticSecret::from(counting(0x50));
     let ephemeral = StaticSecret::from(counting(0x90));
-    let between = WhisperContext {
+    let context = WhisperContext {
         address: address(),
         epoch: Epoch::new(7),
         sender: MemberId::new(counting(0xb0)),
@@ -166,8 +166,8 @@ fn whispers_are_the_known_ones() {
         .into_iter()
         .map(|words| {
             let content = text(words);
-            let whisper = whisper::seal_with(&between, &content, &ephemeral).unwrap();
-            assert_eq!(whisper::open(&between, &whisper, &recipient), Some(content));
+            let whisper = whisper::seal_with(&context, &content, &ephemeral).unwrap();
+            assert_eq!(whisper::open(&context, &whisper, &recipient), Some(content));
             json!({
                 "text": words,
                 "whisper_length": whisper.0.len(),
@@ -179,10 +179,10 @@ fn whispers_are_the_known_ones() {
     let derived = json!({
         "address": hex(address().as_bytes()),
         "epoch": 7,
-        "sender": hex(between.sender.as_bytes()),
-        "recipient": hex(between.recipient.as_bytes()),
+        "sender": hex(context.sender.as_bytes()),
+        "recipient": hex(context.recipient.as_bytes()),
         "recipient_secret": hex(recipient.as_bytes()),
-        "recipient_key": hex(&between.key),
+        "recipient_key": hex(&context.key),
         "ephemeral_secret": hex(ephemeral.as_bytes()),
         "cases": cases,
     });

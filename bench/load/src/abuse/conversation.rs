@@ -30,7 +30,7 @@ const SIZE: usize = 1_000;
 
 /// Guests in a room of their own. One of them sends.
 pub(super) struct Conversation {
-    crowds: Vec<Clients>,
+    clients: Vec<Clients>,
     guests: u32,
     apart: Duration,
     latencies: Arc<Latencies>,
@@ -53,11 +53,11 @@ impl Conversation {
             size: SIZE,
             in_flight: 0,
         };
-        let crowds =
+        let clients =
             gather(slice::from_ref(target), rooms(1, Retention::Live, false)?, guests, &shared)
                 .await?;
         let apart = Duration::from_secs_f64(1.0 / rate);
-        Ok(Self { crowds, guests, apart, latencies, troubles })
+        Ok(Self { clients, guests, apart, latencies, troubles })
     }
 
     /// Sends messages until `until` completes, at a fixed rate (an open loop). Returns the result
@@ -68,13 +68,13 @@ impl Conversation {
     ) -> Result<(T, Latencies), MeasureError> {
         let over = Arc::new(AtomicBool::new(false));
         let (pacers, times): (Vec<_>, Vec<_>) =
-            self.crowds.iter().map(|_| mpsc::unbounded_channel()).unzip();
+            self.clients.iter().map(|_| mpsc::unbounded_channel()).unzip();
         let ends = Arc::clone(&over);
         publish::pace_while(pacers, Instant::now(), self.apart, move |_| {
             !ends.load(Ordering::Acquire)
         });
-        let sending = self.crowds.iter().zip(times);
-        let sending = sending.map(|(crowd, times)| publish::open(crowd, SIZE, times));
+        let sending = self.clients.iter().zip(times);
+        let sending = sending.map(|(clients, times)| publish::open(clients, SIZE, times));
         let sending = futures_util::future::try_join_all(sending);
         let ended = async {
             let ended = until.await;
@@ -83,20 +83,20 @@ impl Conversation {
         };
         let (sent, ended) = tokio::join!(sending, ended);
         sent?;
-        drain(&self.crowds, self.guests).await;
+        drain(&self.clients, self.guests).await;
         Ok((ended, self.latencies.take()))
     }
 
     /// Returns the number of messages since the beginning.
     pub(super) fn messages(&self) -> u64 {
-        let sent = self.crowds.iter().map(|crowd| crowd.room.sent.load(Ordering::Acquire));
+        let sent = self.clients.iter().map(|clients| clients.room.sent.load(Ordering::Acquire));
         sent.fold(0, u64::saturating_add)
     }
 
     /// Returns how many deliveries of them never arrived.
     pub(super) fn lost(&self) -> u64 {
         let due = self.messages().saturating_mul(self.guests.into());
-        due.saturating_sub(delivered(&self.crowds))
+        due.saturating_sub(delivered(&self.clients))
     }
 
     /// Returns the errors of the conversation's guests.

@@ -25,7 +25,7 @@ impl Against {
 }
 
 #[derive(Args, Debug)]
-pub(crate) struct Rival {
+pub(crate) struct Baseline {
     /// The other server
     #[arg(value_enum)]
     pub(crate) against: Against,
@@ -42,7 +42,7 @@ pub(crate) struct Rival {
     #[arg(long, default_value = "1000", value_parser = args::sealed_size())]
     pub(crate) size: usize,
 
-    /// Rounds: relay, rival, relay, rival …
+    /// Rounds: relay, baseline, relay, baseline …
     #[arg(long, value_name = "COUNT", default_value_t = 3)]
     #[arg(value_parser = value_parser!(u32).range(1..=1_000))]
     pub(crate) rounds: u32,
@@ -61,7 +61,7 @@ pub(crate) struct Rival {
     rate: Vec<f64>,
 }
 
-impl Rival {
+impl Baseline {
     pub(crate) fn loads(&self) -> Vec<Load> {
         args::loads(&self.in_flight, &self.rate)
     }

@@ -7,7 +7,7 @@ mod mosquitto;
 use std::{io, slice, sync::Arc};
 
 use anocm_core::Retention;
-use args::{Against, Rival};
+use args::{Against, Baseline};
 use tempfile::TempDir;
 use tokio::process::Command;
 
@@ -23,7 +23,7 @@ use crate::{
 
 /// Why the other server cannot be measured.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum RivalError {
+pub(crate) enum BaselineError {
     #[error("mosquitto is missing: install it, on Debian with 'apt-get install mosquitto'")]
     NoMosquitto,
     #[error("mosquitto did not start to listen")]
@@ -43,7 +43,7 @@ struct Other {
     _folder: Option<TempDir>,
 }
 
-pub(crate) async fn run(args: &Rival, printer: &mut Printer) -> Result<(), Failure> {
+pub(crate) async fn run(args: &Baseline, printer: &mut Printer) -> Result<(), Failure> {
     let mut troubles = Vec::new();
     for guests in &args.guests {
         for load in args.loads() {
@@ -64,13 +64,13 @@ pub(crate) async fn run(args: &Rival, printer: &mut Printer) -> Result<(), Failu
     if troubles.is_empty() { Ok(()) } else { Err(Failure::Troubles(troubles)) }
 }
 
-async fn relay(args: &Rival, plan: Plan) -> Result<Measured, Failure> {
+async fn relay(args: &Baseline, plan: Plan) -> Result<Measured, Failure> {
     let relay = Relay::find(&args.relay, plan.guests).await?;
     let room = Speech::Relay(Arc::new(raw_room()?));
     Ok(measure(&[relay.target()?], relay.process.as_slice(), vec![room], plan).await?)
 }
 
-async fn other(args: &Rival, plan: Plan) -> Result<Measured, Failure> {
+async fn other(args: &Baseline, plan: Plan) -> Result<Measured, Failure> {
     let other = Other::start(args.against).await?;
     let (target, process) = (slice::from_ref(&other.target), slice::from_ref(&other.process));
     Ok(measure(target, process, vec![other.speech.clone()], plan).await?)
@@ -115,7 +115,7 @@ fn row(name: &str, plan: Plan, rounds: &[Measured], ratio: Option<f64>) -> Row {
         |of: fn(&Measured) -> Option<f64>| real(median(rounds.iter().filter_map(of).collect()), 3);
     let sum = |of: fn(&Measured) -> u64| rounds.iter().map(of).fold(0, u64::saturating_add);
     let cpu = sorted(rounds.iter().filter_map(Measured::cpu_each).collect());
-    Row::new("rival")
+    Row::new("baseline")
         .with("server", Value::text(name))
         .with("guests", u64::from(plan.guests))
         .with("size", u64::try_from(plan.size).unwrap_or(u64::MAX))

@@ -15,7 +15,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::RivalError;
+use super::BaselineError;
 use crate::server::{Running, ServerError};
 
 const PROGRAM: &str = "mosquitto";
@@ -25,10 +25,10 @@ const START: Duration = Duration::from_secs(10);
 const KNOCK: Duration = Duration::from_millis(20);
 
 /// Starts mosquitto. The folder has its configuration and is deleted when dropped.
-pub(super) async fn start() -> Result<(Running, TempDir, u16), RivalError> {
-    let (port, nobody) = free_ports().await.map_err(RivalError::Files)?;
-    let folder = TempDir::new().map_err(RivalError::Files)?;
-    let file = write(&folder, port, nobody).map_err(RivalError::Files)?;
+pub(super) async fn start() -> Result<(Running, TempDir, u16), BaselineError> {
+    let (port, nobody) = free_ports().await.map_err(BaselineError::Files)?;
+    let folder = TempDir::new().map_err(BaselineError::Files)?;
+    let file = write(&folder, port, nobody).map_err(BaselineError::Files)?;
     // Debian installs it outside the default search path of ordinary users.
     let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/usr/local/sbin";
     let mut command = Command::new(PROGRAM);
@@ -36,13 +36,13 @@ pub(super) async fn start() -> Result<(Running, TempDir, u16), RivalError> {
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let running = Running::start_mute(Path::new(PROGRAM), &mut command);
     let running = running.map_err(|error| match error {
-        ServerError::Missing(_) => RivalError::NoMosquitto,
-        other => RivalError::Server(other),
+        ServerError::Missing(_) => BaselineError::NoMosquitto,
+        other => BaselineError::Server(other),
     })?;
     let give_up = Instant::now() + START;
     while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err() {
         if Instant::now() > give_up {
-            return Err(RivalError::NoStart);
+            return Err(BaselineError::NoStart);
         }
         sleep(KNOCK).await;
     }

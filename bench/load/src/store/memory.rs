@@ -38,10 +38,10 @@ async fn kept(args: &Store, rooms: u32, each: u32) -> Result<Row, Failure> {
     let mut redis = Redis::start(&args.redis).await?;
     let url = redis.url();
     let relay = Relay::wide(args.server.as_deref(), rooms, Some(&url)).await?;
-    let mut voices = Publishers::gather(&relay.target()?, rooms, args.size, args.keep).await?;
+    let mut publishers = Publishers::gather(&relay.target()?, rooms, args.size, args.keep).await?;
     let latencies = Arc::new(Latencies::new().map_err(MeasureError::from)?);
     let before = redis.state().await?;
-    let said = voices.publish(Until::Count(each.into()), &latencies).await?;
+    let said = publishers.publish(Until::Count(each.into()), &latencies).await?;
     let state = redis.state().await?.since(before);
     if said.lost > 0 {
         return Err(Failure::Troubles(vec![format!("{} deliveries never came", said.lost)]));

@@ -60,11 +60,11 @@ async fn published(args: &Store, redis: &mut Redis) -> Result<Published, Failure
     let process = relay.watched()?;
     let sample = || process.sample().map_err(MeasureError::from);
     let target = relay.target()?;
-    let mut voices = Publishers::gather(&target, args.parallel, args.size, args.keep).await?;
+    let mut publishers = Publishers::gather(&target, args.parallel, args.size, args.keep).await?;
     let latencies = Arc::new(Latencies::new().map_err(MeasureError::from)?);
     let (state, before) = (redis.state().await?, sample()?);
     let start = Instant::now();
-    let said = voices.publish(Until::Time(start + args.span), &latencies).await?;
+    let said = publishers.publish(Until::Time(start + args.span), &latencies).await?;
     let elapsed = start.elapsed();
     let relay_cpu = sample()?.cpu.saturating_sub(before.cpu);
     let state = redis.state().await?.since(state);

@@ -65,9 +65,9 @@ impl Publishers {
         size: usize,
         keep: anocm_core::Retention,
     ) -> Result<Self, GuestError> {
-        let voices = rooms(count, keep, true)?.into_iter();
-        let voices = voices.map(|speech| Publisher::enter(target, speech, size));
-        Ok(Self(stream::iter(voices).buffer_unordered(ABREAST).try_collect().await?))
+        let publishers = rooms(count, keep, true)?.into_iter();
+        let publishers = publishers.map(|speech| Publisher::enter(target, speech, size));
+        Ok(Self(stream::iter(publishers).buffer_unordered(ABREAST).try_collect().await?))
     }
 
     /// Runs all publishers concurrently. They stay in their rooms.
@@ -77,17 +77,17 @@ impl Publishers {
         latencies: &Arc<Latencies>,
     ) -> Result<Published, StoreError> {
         let mut speaking = JoinSet::new();
-        for mut voice in self.0.drain(..) {
+        for mut publisher in self.0.drain(..) {
             let latencies = Arc::clone(latencies);
             speaking.spawn(async move {
-                let said = voice.publish(until, &latencies).await?;
-                Ok::<_, GuestError>((voice, said))
+                let said = publisher.publish(until, &latencies).await?;
+                Ok::<_, GuestError>((publisher, said))
             });
         }
         let mut all = Published::default();
         while let Some(spoke) = speaking.join_next().await {
-            let (voice, said) = spoke.map_err(|_| StoreError::Strange)??;
-            self.0.push(voice);
+            let (publisher, said) = spoke.map_err(|_| StoreError::Strange)??;
+            self.0.push(publisher);
             all.accepted = all.accepted.saturating_add(said.accepted);
             all.lost = all.lost.saturating_add(said.lost);
         }

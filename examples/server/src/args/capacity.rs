@@ -25,19 +25,19 @@ pub(super) struct Capacity {
     #[arg(default_value = "2MiB", value_parser = units::bytes)]
     room_bytes_per_second: usize,
 
-    /// Joins of one room a minute, and at once; the later half has to work for it
+    /// Joins of one room a minute, and at once; the later half must solve a proof of work
     #[arg(long, env = "ANOCM_ROOM_JOINS_PER_MINUTE", value_name = "COUNT")]
     #[arg(default_value_t = 600, value_parser = value_parser!(u32).range(1..))]
     room_joins_per_minute: u32,
 
     /// Rooms opened and joined a second, in all. Forty times as many at once after a pause, of
-    /// which the later half has to work for it
+    /// which the later half must solve a proof of work
     #[arg(long, env = "ANOCM_ADMISSIONS_PER_SECOND", value_name = "COUNT")]
     #[arg(default_value_t = 50, value_parser = value_parser!(u32).range(1..))]
     admissions_per_second: u32,
 
-    /// The most work that is asked of a guest that opens or joins a room while many do, in tries of
-    /// some 40 microseconds; 0 asks for none
+    /// The maximum difficulty of the proof of work that a guest solves to open or join a room while
+    /// many others do, in attempts of some 40 microseconds; 0 disables proof of work
     #[arg(long, env = "ANOCM_MAX_DIFFICULTY", value_name = "TRIES")]
     #[arg(default_value_t = 65_536)]
     #[arg(value_parser = value_parser!(u32).range(..=i64::from(Puzzle::MAX_DIFFICULTY)))]
