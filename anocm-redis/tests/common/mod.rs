@@ -41,10 +41,21 @@ impl Server {
         redis::cmd(name).arg(arguments).query(&mut connection).ok()
     }
 
+    /// Returns a connection to the server, which is there. On a busy machine that may take a while.
+    fn connection(&self) -> redis::Connection {
+        let mut connection = None;
+        wait("a connection to the server", || {
+            connection = self.connect();
+            connection.is_some()
+        });
+        connection.unwrap()
+    }
+
     /// Runs a command on the server.
     pub(crate) fn ask<T: redis::FromRedisValue>(&self, command: &[&str]) -> T {
-        let answer = self.try_ask(command).unwrap_or_else(|| panic!("no answer to {command:?}"));
-        T::from_redis_value(answer).unwrap()
+        let (name, arguments) = command.split_first().unwrap();
+        let answer = redis::cmd(name).arg(arguments).query(&mut self.connection());
+        answer.unwrap_or_else(|error| panic!("no answer to {command:?}: {error}"))
     }
 
     /// Returns whether its only replica is fully up to date.
@@ -72,7 +83,7 @@ impl Server {
         }
         let lives: Vec<i64> = match keys.is_empty() {
             true => Vec::new(),
-            false => lives.query(&mut self.connect().unwrap()).unwrap(),
+            false => lives.query(&mut self.connection()).unwrap(),
         };
         let mut keys: Vec<_> = keys.into_iter().zip(lives).collect();
         // Expired in between.
