@@ -115,7 +115,7 @@ pub(super) fn enter(
     // it so.
     let begun =
         NewGroup::read(group, provider, keys, &door.address).map_err(|_| JoinError::BadDoor)?;
-    // The group of somebody else behind the same link.
+    // The group of another owner under the address of this room.
     if RoomAddress::of(&begun.settings.owner) != door.address {
         return Err(JoinError::BadDoor);
     }

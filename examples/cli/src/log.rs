@@ -55,7 +55,7 @@ impl Log {
         let (to, items) = sync_channel(WAITING);
         thread::spawn(move || {
             for item in items {
-                // Standard error may be closed, and nobody may wait for the end any more.
+                // Standard error may be closed, and the caller of `finish` may have given up.
                 let _ = match item {
                     Item::Event(event) => writer.write_all(&event).is_ok(),
                     Item::Last(written) => written.send(()).is_ok(),
