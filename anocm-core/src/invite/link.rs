@@ -65,13 +65,13 @@ fn open(relay: RelayUrl, fragment: &str) -> Result<Invite, InviteError> {
     check_version(fragment)?;
     match fragment.len() {
         FRAGMENT => {}
-        EARLIER if has_checksum::<EARLIER_RAW>(&relay, fragment).is_some() => {
+        EARLIER if decode_checked::<EARLIER_RAW>(&relay, fragment).is_some() => {
             return Err(InviteError::EarlierForm);
         }
         short if short < FRAGMENT => return Err(InviteError::Incomplete),
         _ => return Err(InviteError::Damaged),
     }
-    let raw = has_checksum::<RAW>(&relay, fragment).ok_or(InviteError::Damaged)?;
+    let raw = decode_checked::<RAW>(&relay, fragment).ok_or(InviteError::Damaged)?;
     let [_, kind, rest @ ..] = &*raw;
     if *kind != OPEN {
         return Err(InviteError::UnsupportedVersion);
@@ -79,8 +79,8 @@ fn open(relay: RelayUrl, fragment: &str) -> Result<Invite, InviteError> {
     from_raw(relay, rest).ok_or(InviteError::Damaged)
 }
 
-/// Decodes a fragment of `N` bytes, of which the last are the checksum of the others.
-fn has_checksum<const N: usize>(relay: &RelayUrl, fragment: &str) -> Option<Zeroizing<[u8; N]>> {
+/// Decodes a fragment of `N` bytes. `None` unless the last of them are the checksum of the others.
+fn decode_checked<const N: usize>(relay: &RelayUrl, fragment: &str) -> Option<Zeroizing<[u8; N]>> {
     let mut raw = Zeroizing::new([0; N]);
     // Strict, where the last character has unused bits.
     BASE64URL_NOPAD.decode_mut(fragment.as_bytes(), &mut *raw).ok()?;

@@ -85,8 +85,7 @@ pub(super) struct EpochKeys {
 }
 
 impl EpochKeys {
-    /// Derives them with the MLS exporter of the epoch (RFC 9420, section 8.5). `export` returns
-    /// bytes for a label.
+    /// Derives them with the MLS exporter of the epoch (RFC 9420, section 8.5).
     pub(super) fn export(export: &Exporter<'_>) -> Result<Self, Fault> {
         Ok(Self {
             envelope: exported(export, ENVELOPE_KEY)?,
