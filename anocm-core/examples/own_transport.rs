@@ -3,59 +3,46 @@
 //!
 //! `cargo run -p anocm-core --example own_transport`
 
-use std::{
-    error::Error,
-    io::{self, Write},
-    sync::{Arc, Mutex as StdMutex, PoisonError},
-};
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+use std::{error::Error, io, io::Write};
 
-use anocm_core::{
-    NewRoom, Payload, RelayUrl, TokioClock,
-    client::Client,
-    relay::{Relay, RelayConfig},
-    store::{MemoryLimits, MemoryStore},
-    transport::{Closing, Link, Transport, TransportError, TrySend},
-    wire::MAX_FRAME,
-};
+use anocm_core::relay::{Relay, RelayConfig};
+use anocm_core::store::{MemoryLimits, MemoryStore};
+use anocm_core::transport::{Closing, Link, Transport, TransportError};
+use anocm_core::{NewRoom, Payload, RelayUrl, TokioClock, client::Client, wire::MAX_FRAME};
 use async_trait::async_trait;
 use tokio::sync::{Mutex, mpsc};
 
 /// Passes the far end of each new link to `accept`.
-pub(crate) struct Queues<F> {
-    pub(crate) relay: RelayUrl,
-    pub(crate) accept: F,
-}
+pub(crate) struct Queues<F>(pub(crate) RelayUrl, pub(crate) F);
 
 #[async_trait]
 impl<F: Fn(Box<dyn Link>) + Send + Sync + 'static> Transport for Queues<F> {
     fn relay(&self) -> &RelayUrl {
-        &self.relay
+        &self.0
     }
 
     async fn connect(&self) -> Result<Box<dyn Link>, TransportError> {
-        let ((to_far, from_near), (to_near, from_far)) = (mpsc::channel(8), mpsc::channel(8));
-        (self.accept)(Box::new(End::new(to_near, from_near)));
-        Ok(Box::new(End::new(to_far, from_far)))
+        // Bounded: a sender waits for a receiver that does not keep up.
+        let (up, down) = (mpsc::channel(8), mpsc::channel(8));
+        (self.1)(Box::new(End { to: StdMutex::new(Some(down.0)), from: Mutex::new(up.1) }));
+        Ok(Box::new(End { to: StdMutex::new(Some(up.0)), from: Mutex::new(down.1) }))
     }
 }
 
-/// One end. The queues are bounded: a sender waits for a receiver that does not keep up.
 struct End {
     // Locked only to clone or drop the sender, never across an await.
     to: StdMutex<Option<mpsc::Sender<Payload>>>,
-    // Held across an await: one task receives at a time. `None` after a frame that was too long.
-    from: Mutex<Option<mpsc::Receiver<Payload>>>,
-}
-
-impl End {
-    fn new(to: mpsc::Sender<Payload>, from: mpsc::Receiver<Payload>) -> Self {
-        Self { to: StdMutex::new(Some(to)), from: Mutex::new(Some(from)) }
-    }
+    // Held across an await: one task receives at a time.
+    from: Mutex<mpsc::Receiver<Payload>>,
 }
 
 #[async_trait]
 impl Link for End {
     async fn send(&self, frames: &[Payload]) -> Result<(), TransportError> {
+        if frames.iter().any(|frame| frame.len() > MAX_FRAME) {
+            return Err(TransportError::TooLong);
+        }
         let to = self.to.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let to = to.ok_or(TransportError::Cut)?;
         for frame in frames {
@@ -64,20 +51,8 @@ impl Link for End {
         Ok(())
     }
 
-    /// Accepts none: the caller then uses `send`.
-    fn try_send(&self, _: &[Payload]) -> TrySend {
-        TrySend::default()
-    }
-
     async fn recv(&self) -> Result<Option<Payload>, TransportError> {
-        let mut from = self.from.lock().await;
-        let frame = from.as_mut().ok_or(TransportError::TooLong)?.recv().await;
-        if frame.as_ref().is_some_and(|frame| frame.len() > MAX_FRAME) {
-            *from = None;
-            self.close(Closing::TooLong).await;
-            return Err(TransportError::TooLong);
-        }
-        Ok(frame)
+        Ok(self.from.lock().await.recv().await)
     }
 
     async fn close(&self, _: Closing) {
@@ -95,16 +70,11 @@ pub(crate) async fn run(mut output: impl Write) -> Result<(), Box<dyn Error>> {
     let clock = Arc::new(TokioClock::new());
     let store = MemoryStore::new(clock.clone(), MemoryLimits::default())?;
     let relay = Relay::new(store, clock, RelayConfig::default())?;
-    let accept = move |link| {
-        let relay = relay.clone();
-        tokio::spawn(async move { relay.serve(link).await });
-    };
-    let transport = Queues { relay: "https://relay.example/".parse()?, accept };
-    let (client, driver) = Client::new(transport);
+    let accept = move |link| drop(tokio::spawn(relay.clone().serve(link)));
+    let (client, driver) = Client::new(Queues("https://relay.example/".parse()?, accept));
     tokio::spawn(driver);
     let room = client.create(&NewRoom::default())?;
     room.entered().await?;
-    let invite = room.view().invite.ok_or("no invite")?;
-    writeln!(output, "a room at {}", invite.relay())?;
+    writeln!(output, "a room at {}", room.view().invite.ok_or("no invite")?.relay())?;
     Ok(())
 }
