@@ -79,31 +79,31 @@ impl Evaluation {
 }
 
 pub(super) fn evaluate(server: &str, said: &ServerFacts) -> Evaluation {
-    let mut verdict = Evaluation::default();
+    let mut evaluation = Evaluation::default();
     if said.writes {
-        verdict.broken.push(format!("{server}: it is writing to its disk"));
+        evaluation.broken.push(format!("{server}: it is writing to its disk"));
     }
     if said.snapshots > 0 {
-        verdict.broken.push(format!(
+        evaluation.broken.push(format!(
             "{server}: a snapshot was written since this relay looked first: delete the file, \
              forbid SAVE and BGSAVE by an ACL, and restart the relay"
         ));
     }
     match &said.settings {
-        Some(settings) => evaluate_settings(server, said, settings, &mut verdict.broken),
-        None => verdict.unknown.push(format!("{server}: it does not answer CONFIG GET")),
+        Some(settings) => evaluate_settings(server, said, settings, &mut evaluation.broken),
+        None => evaluation.unknown.push(format!("{server}: it does not answer CONFIG GET")),
     }
     match &said.modules {
         Some(modules) => {
             let strangers = modules.iter().filter(|name| !KNOWN_MODULES.contains(&name.as_str()));
-            verdict.unknown.extend(
+            evaluation.unknown.extend(
                 strangers
-                    .map(|name| format!("{server}: nobody knows what the module {name} keeps")),
+                    .map(|name| format!("{server}: what the module {name} keeps is not known")),
             );
         }
-        None => verdict.unknown.push(format!("{server}: it does not answer MODULE LIST")),
+        None => evaluation.unknown.push(format!("{server}: it does not answer MODULE LIST")),
     }
-    verdict
+    evaluation
 }
 
 fn evaluate_settings(
@@ -254,13 +254,13 @@ mod tests {
 
     #[test]
     fn what_is_not_told_is_not_assumed() {
-        let verdict = evaluate("here", &ServerFacts::default());
-        assert_eq!((verdict.broken.len(), verdict.unknown.len()), (0, 2));
+        let evaluation = evaluate("here", &ServerFacts::default());
+        assert_eq!((evaluation.broken.len(), evaluation.unknown.len()), (0, 2));
         let modules = Some(vec!["search".to_owned(), "disk".to_owned()]);
-        let verdict = evaluate(
+        let evaluation = evaluate(
             "here",
             &ServerFacts { settings: Some(good()), modules, ..ServerFacts::default() },
         );
-        assert_eq!(verdict.unknown.len(), 1);
+        assert_eq!(evaluation.unknown.len(), 1);
     }
 }

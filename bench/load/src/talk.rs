@@ -76,7 +76,7 @@ pub(crate) async fn run(args: &Talk, printer: &Printer) -> Result<(), Failure> {
     printer.record(&row)?;
     let mut troubles = counts.troubles.lines();
     if lost > 0 {
-        troubles.insert(0, format!("{lost} messages were never shown to somebody"));
+        troubles.insert(0, format!("{lost} messages were not shown to every guest"));
     }
     if troubles.is_empty() { Ok(()) } else { Err(Failure::Troubles(troubles)) }
 }
@@ -105,14 +105,14 @@ async fn gather(args: &Talk, relay: &Relay, counts: &Counts) -> Result<Vec<Membe
 /// Makes all guests send in turns, room by room, until the result is dropped.
 fn talk(args: &Talk, rooms: Vec<Vec<Member>>, counts: &Arc<Counts>, start: Instant) -> JoinSet<()> {
     let mut talking = JoinSet::new();
-    let mut turns: Vec<_> = rooms
+    let mut rounds: Vec<_> = rooms
         .into_iter()
         .enumerate()
         .flat_map(|(room, members)| members.into_iter().enumerate().map(move |(n, m)| (n, room, m)))
         .collect();
-    turns.sort_by_key(|(guest, room, _)| (*guest, *room));
+    rounds.sort_by_key(|(guest, room, _)| (*guest, *room));
     let mut pacers = Vec::new();
-    for (_, _, member) in turns {
+    for (_, _, member) in rounds {
         let (pacer, times) = mpsc::unbounded_channel();
         pacers.push(pacer);
         talking.spawn(take_part(member, times, Arc::clone(counts)));

@@ -71,7 +71,7 @@ fn encode(numbers: &Statistics, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
     gauge(to, "connections", "Connections now", numbers.connections)?;
     gauge(to, "connections_limit", "Connections at most", numbers.max_connections)?;
     store(numbers, to)?;
-    gauge(to, "watched_rooms", "Rooms that somebody watches now", numbers.watched_rooms)?;
+    gauge(to, "watched_rooms", "Rooms with a subscriber at this relay", numbers.watched_rooms)?;
     counter(to, "connected", "Connections that were taken", numbers.connected)?;
     counter(to, "turned_away", "Connections without a place", numbers.turned_away)?;
     counter(to, "stalled", "Connections that took nothing for too long", numbers.stalled)?;
@@ -94,7 +94,7 @@ fn store(numbers: &Statistics, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
         gauge(to, "memory_limit_bytes", help, limit)?;
     }
     if let Some(Level { used, limit }) = status.rooms {
-        gauge(to, "rooms", "Rooms, also those that nobody watches now", used)?;
+        gauge(to, "rooms", "Rooms, with and without subscribers", used)?;
         gauge(to, "rooms_limit", "Rooms at most", limit)?;
     }
     if let Some(entries) = status.entries {

@@ -78,7 +78,7 @@ beside the abusers for as long as those take, then while all of those leave at o
 undisturbed again. The ratio is that of the p99 with the abusers over the p99 without.
 
 The abusers are a process of their own with the lowest priority (nice 19), so that what the talk
-is delayed by is the server's doing and not that of whoever abuses it. Where all share few
+is delayed by is the server's doing and not that of the abusers. Where all share few
 processors, some of it is all the same.
 
 It fails when a message is lost, and when what must hold against the abusers does not. Times and

@@ -26,7 +26,7 @@ holds is forgotten after each turn.
 
 'publish' has each guest publish into a room of their own, the next when the last was accepted. In
 turns with that redis-benchmark, with as many connections, makes as many SETs with a time to live
-of values of the same size, and then as many PUBLISHes that nobody hears. The pair is a rate at
+of values of the same size, and then as many PUBLISHes without a subscriber. The pair is a rate at
 which one can do both; its latencies are the sums.")]
 pub(crate) struct Store {
     /// What is measured [default: all]
