@@ -98,8 +98,8 @@ mod tests {
 
     const HERE: RoomAddress = RoomAddress::new([7; 16]);
 
-    fn puzzle(effort: u32) -> Puzzle {
-        Puzzle { seed: [0x5E; 16], difficulty: effort }
+    fn puzzle(difficulty: u32) -> Puzzle {
+        Puzzle { seed: [0x5E; 16], difficulty }
     }
 
     fn solve(puzzle: Puzzle) -> Solution {

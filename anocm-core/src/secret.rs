@@ -169,8 +169,8 @@ impl Payload {
     /// dropped.
     pub(crate) fn witnessed(bytes: Vec<u8>) -> (Self, std::sync::Weak<()>) {
         let alive = std::sync::Arc::new(());
-        let witness = std::sync::Arc::downgrade(&alive);
-        (Self::guarded(bytes, alive), witness)
+        let weak = std::sync::Arc::downgrade(&alive);
+        (Self::guarded(bytes, alive), weak)
     }
 }
 

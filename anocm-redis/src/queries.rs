@@ -29,7 +29,7 @@ const MAX_EMPTY_PAGES: usize = 2;
 
 /// The reply of a script: a status word, and values.
 pub(crate) struct Answer {
-    word: Vec<u8>,
+    status: Vec<u8>,
     rest: std::vec::IntoIter<Value>,
 }
 
@@ -38,14 +38,14 @@ impl Answer {
         let Value::Array(values) = value else { return Err(Malformed) };
         let mut rest = values.into_iter();
         match rest.next() {
-            Some(Value::BulkString(word)) => Ok(Self { word, rest }),
+            Some(Value::BulkString(status)) => Ok(Self { status, rest }),
             _ => Err(Malformed),
         }
     }
 
     /// Maps every status but `ok` to an error.
     pub(crate) fn ok(mut self) -> Result<Self, StoreError> {
-        match &*self.word {
+        match &*self.status {
             b"ok" => Ok(self),
             b"gone" => Err(StoreError::NoSuchRoom),
             b"in use" => Err(StoreError::AddressInUse),

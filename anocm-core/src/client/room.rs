@@ -105,10 +105,10 @@ impl Room {
     }
 
     /// Calls `look` after each notification until it returns a value.
-    async fn wait_for<T>(&self, look: impl Fn(&Machine) -> Option<T>) -> T {
+    async fn wait_for<T>(&self, find: impl Fn(&Machine) -> Option<T>) -> T {
         loop {
             let notified = self.hosted.events_emitted.notified();
-            let seen = look(&self.hosted.machine());
+            let seen = find(&self.hosted.machine());
             if let Some(seen) = seen {
                 return seen;
             }

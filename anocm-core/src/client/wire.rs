@@ -19,11 +19,11 @@ pub(super) struct Wire {
     pub(super) link: Arc<dyn Link>,
     pub(super) posture: Posture,
     /// Pending requests. Ids ascend, so the oldest request is first.
-    asked: BTreeMap<RequestId, Asked>,
+    pending: BTreeMap<RequestId, PendingRequest>,
     next: RequestId,
 }
 
-struct Asked {
+struct PendingRequest {
     room: Arc<Hosted>,
     ticket: Ticket,
     at: Timestamp,
@@ -58,7 +58,7 @@ impl Wire {
         let frame = link.recv().await?.ok_or(TransportError::Refused)?;
         match RelayHello::from_frame(&frame) {
             Ok(RelayHello::Welcome { version: crate::wire::VERSION, posture }) => {
-                Ok(Self { link, posture, asked: BTreeMap::new(), next: 0 })
+                Ok(Self { link, posture, pending: BTreeMap::new(), next: 0 })
             }
             _ => {
                 link.close(Closing::Protocol).await;
@@ -76,20 +76,20 @@ impl Wire {
         at: Timestamp,
     ) -> Payload {
         self.next = self.next.wrapping_add(1);
-        self.asked.insert(self.next, Asked { room: room.clone(), ticket, at });
+        self.pending.insert(self.next, PendingRequest { room: room.clone(), ticket, at });
         encode(&ClientFrame { id: self.next, request })
     }
 
     /// Returns when the oldest pending request was made.
     pub(super) fn waits_since(&self) -> Option<Timestamp> {
-        self.asked.first_key_value().map(|(_, asked)| asked.at)
+        self.pending.first_key_value().map(|(_, request)| request.at)
     }
 
     /// Decodes a frame from the relay.
     pub(super) fn receive(&mut self, frame: &Payload) -> Result<Received, WireError> {
         Ok(match decode(frame, MAX_FRAME)? {
-            RelayFrame::Reply { id, result } => match self.asked.remove(&id) {
-                Some(Asked { room, ticket, .. }) => Received::Reply(room, ticket, result),
+            RelayFrame::Reply { id, result } => match self.pending.remove(&id) {
+                Some(PendingRequest { room, ticket, .. }) => Received::Reply(room, ticket, result),
                 None => Received::Stray,
             },
             RelayFrame::Event(event) => Received::Event(event),

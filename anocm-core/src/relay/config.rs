@@ -118,7 +118,7 @@ impl Default for PolicyLimits {
 impl Default for RelayConfig {
     fn default() -> Self {
         let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
-        let rate = |each, per, burst| Rate { amount: each, period: per, burst };
+        let rate = |amount, period, burst| Rate { amount, period, burst };
         Self {
             hello_timeout: 10 * second,
             idle_timeout: minute,

@@ -65,11 +65,11 @@ impl Session {
             return Err(SessionError::Pending);
         }
         let plan = self.plan_commit(change)?;
-        let outgoing = self.stage(&plan, rng);
-        if outgoing.is_err() {
+        let bundle = self.stage(&plan, rng);
+        if bundle.is_err() {
             self.discard();
         }
-        outgoing
+        bundle
     }
 
     /// Accepts the pending own commit, which has its place in the log: the next epoch begins.
@@ -127,12 +127,12 @@ impl Session {
         let door = next.door.as_ref().map_or(&self.door, |(_, door)| door);
         let epoch = self.epoch.next();
         let group_info = create::seal_group_info(&self.address, epoch, door, &info, rng)?;
-        let outgoing = CommitBundle {
+        let bundle = CommitBundle {
             entry: Entry { kind: EntryKind::Commit, epoch: self.epoch, retention, sealed },
             next: create::next_epoch(&next.epoch, door, group_info),
         };
         self.pending = Some(Pending { validated, next });
-        Ok(outgoing)
+        Ok(bundle)
     }
 }
 

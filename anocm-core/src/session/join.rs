@@ -78,9 +78,9 @@ impl Session {
             Joiner::Returning(identity, nickname) => (identity, nickname, true),
         };
         match enter(door, secret, (&identity, &nickname), &RustCrypto::default(), rng) {
-            Ok((begun, outgoing)) => {
+            Ok((begun, bundle)) => {
                 let session = begun.into_session(door.address, identity, secret.clone());
-                Ok((session, outgoing))
+                Ok((session, bundle))
             }
             Err(why) => Err(NotJoined { why, identity: returning.then_some(identity) }),
         }
@@ -136,7 +136,7 @@ pub(super) fn enter(
     let next = door.epoch.next();
     let info = create::seal_group_info(&door.address, next, &begun.door, &info, rng)
         .map_err(|_| JoinError::BadDoor)?;
-    let outgoing = CommitBundle {
+    let bundle = CommitBundle {
         entry: Entry {
             kind: EntryKind::Join,
             epoch: door.epoch,
@@ -145,7 +145,7 @@ pub(super) fn enter(
         },
         next: create::next_epoch(&begun.live.keys, &begun.door, info),
     };
-    Ok((begun, outgoing))
+    Ok((begun, bundle))
 }
 
 /// Opens the sealed group information. It must be of this room, epoch and suite.

@@ -8,7 +8,7 @@
 //!  create ──► Genesis ───────► relay          seal ────► Entry ─────────► relay
 //!  join ────► CommitBundle ──► relay          propose ─► CommitBundle ──► relay
 //!                                                └─ in the log: accept; superseded: discard
-//!  log ─────► open ──► Message, or Applied (a member's commit or a join: the next epoch)
+//!  log ─────► open ──► Message, or Epoch (a member's commit or a join: the next epoch)
 //! ```
 //!
 //! The group is MLS (RFC 9420) by OpenMLS, ciphersuite 0x0003. Every entry belongs to the epoch

@@ -55,7 +55,7 @@ pub enum Opened {
         envelope: Envelope,
     },
     /// A commit or join; the session is in the next epoch.
-    Applied(EpochChange),
+    Epoch(EpochChange),
 }
 
 /// What a commit or join changed.
@@ -133,7 +133,7 @@ impl Session {
         if entry.kind == EntryKind::Message {
             self.open_message(message_in(&bytes), entry.retention)
         } else {
-            self.open_commit(&bytes, entry).map(Opened::Applied)
+            self.open_commit(&bytes, entry).map(Opened::Epoch)
         }
     }
 

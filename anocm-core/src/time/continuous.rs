@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use super::{Clock, Timestamp, TokioClock, millis};
 
 /// Polling interval of a wait: no timer reports that the machine slept.
-const LOOK: Duration = Duration::from_secs(1);
+const CHECK: Duration = Duration::from_secs(1);
 
 /// Another clock, by default that of tokio's timer, plus the time for which the machine slept. A
 /// message kept for five minutes is thus gone after a night in a closed laptop or a pocket. A
@@ -81,8 +81,8 @@ impl<C: Clock> Clock for ContinuousClock<C> {
             if left.is_zero() {
                 return;
             }
-            let look = self.awake.now().saturating_add(left.min(LOOK));
-            self.awake.sleep_until(look).await;
+            let check = self.awake.now().saturating_add(left.min(CHECK));
+            self.awake.sleep_until(check).await;
         }
     }
 }

@@ -194,7 +194,7 @@ impl Listener {
             return Over::Lost;
         }
         *pause = BACKOFF.0;
-        let mut tick = interval(PING_INTERVAL);
+        let mut pings = interval(PING_INTERVAL);
         let mut wishes = Vec::new();
         loop {
             tokio::select! {
@@ -212,7 +212,7 @@ impl Listener {
                 },
                 // A demoted server no longer delivers the announcements of the rooms.
                 _ = demoted.changed() => return Over::Lost,
-                _ = tick.tick() => {
+                _ = pings.tick() => {
                     if !self.answers(&mut connection).await
                         || self.sweep(&mut connection).await.is_err()
                     {

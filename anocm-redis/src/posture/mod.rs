@@ -42,7 +42,7 @@ pub(crate) struct PostureMonitor {
 
 #[derive(Default)]
 struct State {
-    verdict: Evaluation,
+    evaluation: Evaluation,
     /// The number of snapshots of each server at its first check, by run ID.
     snapshots: HashMap<String, u64>,
     /// Servers discovered through others, by address. Kept here so that their connections are
@@ -82,14 +82,14 @@ impl PostureMonitor {
     /// Checks the servers, and starts a task that checks them until they are dropped.
     pub(crate) async fn spawn(servers: &Arc<Servers>) -> Result<Arc<Self>, ConnectError> {
         let monitor = Arc::new(Self { state: Mutex::default() });
-        let verdict = monitor.check_all(servers).await;
-        if !verdict.broken.is_empty() {
-            return Err(ConnectError::Persists(verdict.broken));
+        let evaluation = monitor.check_all(servers).await;
+        if !evaluation.broken.is_empty() {
+            return Err(ConnectError::Persists(evaluation.broken));
         }
-        if !verdict.unknown.is_empty() && !servers.options().allow_unknown_posture {
-            return Err(ConnectError::Unknown(verdict.unknown));
+        if !evaluation.unknown.is_empty() && !servers.options().allow_unknown_posture {
+            return Err(ConnectError::Unknown(evaluation.unknown));
         }
-        monitor.note(verdict);
+        monitor.note(evaluation);
         let task = tokio::spawn(watch(Arc::downgrade(&monitor), Arc::downgrade(servers)));
         monitor.lock().task = Some(task);
         Ok(monitor)
@@ -97,18 +97,18 @@ impl PostureMonitor {
 
     pub(crate) fn posture(&self) -> Posture {
         let state = self.lock();
-        match &state.verdict {
+        match &state.evaluation {
             Evaluation { broken, .. } if !broken.is_empty() => Posture::Broken,
             // The last evaluation is outdated once the task has ended.
             _ if state.task.as_ref().is_some_and(JoinHandle::is_finished) => Posture::Unknown,
-            verdict if !verdict.is_known() => Posture::Unknown,
+            evaluation if !evaluation.is_known() => Posture::Unknown,
             _ => Posture::Kept,
         }
     }
 
     /// Returns whether all servers that own rooms responded to the last check.
     pub(crate) fn health(&self) -> Health {
-        if self.lock().verdict.is_away { Health::Unreachable } else { Health::Ready }
+        if self.lock().evaluation.is_away { Health::Unreachable } else { Health::Ready }
     }
 
     /// Returns how much memory the servers that own rooms use in total, as seen within the last
@@ -121,23 +121,23 @@ impl PostureMonitor {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn note(&self, verdict: Evaluation) {
+    fn note(&self, evaluation: Evaluation) {
         let mut state = self.lock();
-        let last = std::mem::replace(&mut state.verdict, verdict.clone());
+        let last = std::mem::replace(&mut state.evaluation, evaluation.clone());
         drop(state);
-        let lines = |verdict: &Evaluation| {
-            (verdict.broken.clone(), verdict.unknown.clone(), verdict.silent.clone())
+        let lines = |evaluation: &Evaluation| {
+            (evaluation.broken.clone(), evaluation.unknown.clone(), evaluation.silent.clone())
         };
-        if lines(&last) == lines(&verdict) {
+        if lines(&last) == lines(&evaluation) {
             return;
         }
-        for line in &verdict.broken {
+        for line in &evaluation.broken {
             tracing::error!("rooms are read-only: {line}");
         }
-        for line in verdict.unknown.iter().chain(&verdict.silent) {
+        for line in evaluation.unknown.iter().chain(&evaluation.silent) {
             tracing::warn!("{line}");
         }
-        if !verdict.has_lines() {
+        if !evaluation.has_lines() {
             tracing::warn!("the servers keep everything in memory again");
         }
     }
@@ -154,7 +154,7 @@ impl PostureMonitor {
         let mut round: Vec<_> = masters.chain(replicas).map(holder).collect();
         let mut found: HashSet<String> = round.iter().map(|holder| holder.node.name()).collect();
         let patience = servers.options().connect_timeout + ANSWERS;
-        let mut verdict = Evaluation::default();
+        let mut evaluation = Evaluation::default();
         let mut memory = Vec::new();
         while !round.is_empty() {
             let asking = round
@@ -167,11 +167,11 @@ impl PostureMonitor {
                 let told = match answer {
                     Ok(Ok(told)) => told,
                     failed => {
-                        verdict.add(cannot_be_asked(holder, failed.ok().and_then(Result::err)));
+                        evaluation.add(cannot_be_asked(holder, failed.ok().and_then(Result::err)));
                         continue;
                     }
                 };
-                verdict.add(evaluate(&name, &told.said));
+                evaluation.add(evaluate(&name, &told.said));
                 if holder.known == KnownAs::HasRooms {
                     memory.push(told.memory);
                 }
@@ -190,8 +190,8 @@ impl PostureMonitor {
         state.named.retain(|name, _| found.contains(name));
         state.memory = together(&memory);
         drop(state);
-        verdict.sort();
-        verdict
+        evaluation.sort();
+        evaluation
     }
 
     /// Returns the node for a server that another one named.
@@ -265,23 +265,23 @@ fn together(levels: &[Option<Level>]) -> Option<Level> {
 /// Evaluates the failure of a server to respond.
 fn cannot_be_asked(holder: &Holder, fault: Option<Fault>) -> Evaluation {
     let name = holder.node.name();
-    let mut verdict = Evaluation::default();
+    let mut evaluation = Evaluation::default();
     match (holder.known, fault) {
         (KnownAs::HasRooms, None | Some(Fault::Unknown | Fault::Away)) => {
             holder.node.goes_away("it does not answer");
-            verdict.is_away = true;
+            evaluation.is_away = true;
         }
         (KnownAs::Listed, None | Some(Fault::Unknown | Fault::Away)) => {
-            verdict.silent.push(format!("{name}: a server of the cluster that does not answer"));
+            evaluation.silent.push(format!("{name}: a server of the cluster that does not answer"));
         }
         (KnownAs::Connected, None | Some(Fault::Unknown | Fault::Away)) => {
-            verdict.unknown.push(format!("{name}: a replica that does not answer"));
+            evaluation.unknown.push(format!("{name}: a replica that does not answer"));
         }
         (_, Some(_)) => {
-            verdict.unknown.push(format!("{name}: it does not answer INFO or CLUSTER NODES"))
+            evaluation.unknown.push(format!("{name}: it does not answer INFO or CLUSTER NODES"))
         }
     }
-    verdict
+    evaluation
 }
 
 async fn watch(monitor: Weak<PostureMonitor>, servers: Weak<Servers>) {
@@ -292,8 +292,8 @@ async fn watch(monitor: Weak<PostureMonitor>, servers: Weak<Servers>) {
         };
         // Nothing fails when a server is added, so the topology is refreshed here.
         servers.refresh_topology().await;
-        let verdict = monitor.check_all(&servers).await;
-        monitor.note(verdict);
+        let evaluation = monitor.check_all(&servers).await;
+        monitor.note(evaluation);
     }
 }
 

@@ -124,8 +124,8 @@ mod tests {
 
     fn connection(memory: &Memory) -> (DuplexStream, WsLink) {
         let (near, far) = duplex(1_024);
-        let meter = MeteredIo::new(far, Bytes::new(), IngressBudget::of(memory, MAX_FRAME));
-        (near, WsLink::new(meter, Side::Server, Timing::default()))
+        let metered = MeteredIo::new(far, Bytes::new(), IngressBudget::of(memory, MAX_FRAME));
+        (near, WsLink::new(metered, Side::Server, Timing::default()))
     }
 
     /// A binary message of `length` bytes, masked with zeros.
@@ -153,8 +153,8 @@ mod tests {
         let (mut bob, his) = connection(&memory);
         let (mut carol, carols) = connection(&memory);
 
-        let longest = message(MAX_FRAME);
-        let (last, most) = longest.split_last().unwrap();
+        let largest_message = message(MAX_FRAME);
+        let (last, most) = largest_message.split_last().unwrap();
         let hers = tokio::spawn(async move { hers.recv().await });
         alice.write_all(most).await.unwrap();
         let long = message(64_000);

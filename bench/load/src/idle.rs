@@ -45,12 +45,12 @@ pub(crate) async fn run(args: &Idle, printer: &Printer) -> Result<(), Failure> {
     let rooms = rooms(count, Retention::Live, relay.own)?;
     let before = settled(process).await?;
     let start = Instant::now();
-    let crowds = gather(&[relay.target()?], rooms, guests, &shared).await?;
+    let groups = gather(&[relay.target()?], rooms, guests, &shared).await?;
     let took = start.elapsed();
     let with_all = settled(process).await?;
     // A connection that was dropped meanwhile makes the counts wrong: report it.
     let troubles = troubles.lines();
-    drop(crowds);
+    drop(groups);
     let row = Row::new("idle")
         .with("connections", u64::from(connections))
         .with("rooms", u64::from(count))

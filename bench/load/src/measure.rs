@@ -103,15 +103,15 @@ pub(crate) async fn measure(
         size: plan.size,
         in_flight,
     };
-    let crowds = gather(targets, rooms, plan.guests, &shared).await?;
+    let groups = gather(targets, rooms, plan.guests, &shared).await?;
     let with_all = sample()?;
     let start = Instant::now();
-    load(&crowds, plan, start, &troubles).await?;
-    let ended = drain(&crowds, plan.guests).await;
+    load(&groups, plan, start, &troubles).await?;
+    let ended = drain(&groups, plan.guests).await;
     let after = sample()?;
-    let messages = sum(&crowds, |crowd| crowd.room.sent.load(Ordering::Acquire));
-    let deliveries = delivered(&crowds);
-    drop(crowds);
+    let messages = sum(&groups, |group| group.room.sent.load(Ordering::Acquire));
+    let deliveries = delivered(&groups);
+    drop(groups);
     let lost = messages.saturating_mul(plan.guests.into()).saturating_sub(deliveries);
     let elapsed = ended.saturating_duration_since(start);
     let troubles = troubles.lines();
@@ -134,7 +134,7 @@ pub(crate) async fn measure(
 }
 
 async fn load(
-    crowds: &[Clients],
+    groups: &[Clients],
     plan: Plan,
     start: Instant,
     troubles: &Troubles,
@@ -142,7 +142,7 @@ async fn load(
     match plan.load {
         Load::InFlight(count) => {
             let end = start + plan.span;
-            let loops = crowds.iter().map(|crowd| publish::closed(crowd, plan.size, count, end));
+            let loops = groups.iter().map(|group| publish::closed(group, plan.size, count, end));
             for whole in try_join_all(loops).await? {
                 if !whole {
                     troubles
@@ -150,30 +150,30 @@ async fn load(
                 }
             }
         }
-        Load::Rate(rate) => open(crowds, plan, rate, start, troubles).await?,
+        Load::Rate(rate) => open(groups, plan, rate, start, troubles).await?,
     }
     Ok(())
 }
 
 async fn open(
-    crowds: &[Clients],
+    groups: &[Clients],
     plan: Plan,
     rate: f64,
     start: Instant,
     troubles: &Troubles,
 ) -> Result<(), GuestError> {
     let (pacers, times): (Vec<_>, Vec<_>) =
-        crowds.iter().map(|_| mpsc::unbounded_channel()).unzip();
-    let rooms = u32::try_from(crowds.len()).unwrap_or(u32::MAX).max(1);
+        groups.iter().map(|_| mpsc::unbounded_channel()).unzip();
+    let rooms = u32::try_from(groups.len()).unwrap_or(u32::MAX).max(1);
     let apart = Duration::from_secs_f64(1.0 / rate) / rooms;
     let messages = messages(plan.span, rate).saturating_mul(rooms.into());
     publish::pace(pacers, start, messages, apart);
-    let sending = crowds.iter().zip(times);
+    let sending = groups.iter().zip(times);
     let sending =
-        try_join_all(sending.map(|(crowd, times)| publish::open(crowd, plan.size, times)));
+        try_join_all(sending.map(|(group, times)| publish::open(group, plan.size, times)));
     let told = async {
         tokio::time::sleep_until(start + plan.span).await;
-        note_backlog(crowds, messages, rate * f64::from(rooms), troubles);
+        note_backlog(groups, messages, rate * f64::from(rooms), troubles);
     };
     let (sent, ()) = tokio::join!(sending, told);
     sent.map(drop)
@@ -187,9 +187,9 @@ pub(crate) fn messages(span: Duration, rate: f64) -> u64 {
 
 /// Notes a backlog. When the last message was due, a relay whose limits do not interfere has
 /// accepted all but those of the last quarter of a second.
-fn note_backlog(crowds: &[Clients], due: u64, rate: f64, troubles: &Troubles) {
-    let talks_back = crowds.iter().all(|crowd| matches!(crowd.room.speech, Speech::Relay(_)));
-    let accepted = sum(crowds, |crowd| crowd.room.accepted.load(Ordering::Acquire));
+fn note_backlog(groups: &[Clients], due: u64, rate: f64, troubles: &Troubles) {
+    let talks_back = groups.iter().all(|group| matches!(group.room.speech, Speech::Relay(_)));
+    let accepted = sum(groups, |group| group.room.accepted.load(Ordering::Acquire));
     let behind = due.saturating_sub(accepted);
     if talks_back && Duration::from_secs(behind) > Duration::from_secs_f64((rate / 4.0).max(10.0)) {
         troubles.note(format!(
@@ -200,13 +200,13 @@ fn note_backlog(crowds: &[Clients], due: u64, rate: f64, troubles: &Troubles) {
 }
 
 /// Waits for outstanding messages. Returns when the last one arrived.
-pub(crate) async fn drain(crowds: &[Clients], guests: u32) -> Instant {
-    let due = sum(crowds, |crowd| crowd.room.sent.load(Ordering::Acquire));
+pub(crate) async fn drain(groups: &[Clients], guests: u32) -> Instant {
+    let due = sum(groups, |group| group.room.sent.load(Ordering::Acquire));
     let due = due.saturating_mul(guests.into());
-    let (mut last, mut seen) = (Instant::now(), delivered(crowds));
+    let (mut last, mut seen) = (Instant::now(), delivered(groups));
     while seen < due && last.elapsed() < LATE {
         sleep(LOOK).await;
-        let now = delivered(crowds);
+        let now = delivered(groups);
         if now != seen {
             (last, seen) = (Instant::now(), now);
         }
@@ -214,12 +214,12 @@ pub(crate) async fn drain(crowds: &[Clients], guests: u32) -> Instant {
     last
 }
 
-pub(crate) fn delivered(crowds: &[Clients]) -> u64 {
-    sum(crowds, |crowd| crowd.room.delivered.load(Ordering::Acquire))
+pub(crate) fn delivered(groups: &[Clients]) -> u64 {
+    sum(groups, |group| group.room.delivered.load(Ordering::Acquire))
 }
 
-fn sum(crowds: &[Clients], of: impl Fn(&Clients) -> u64) -> u64 {
-    crowds.iter().map(of).fold(0, u64::saturating_add)
+fn sum(groups: &[Clients], of: impl Fn(&Clients) -> u64) -> u64 {
+    groups.iter().map(of).fold(0, u64::saturating_add)
 }
 
 impl Measured {

@@ -95,17 +95,17 @@ mod hangup {
     /// Polls once, for [`AGAIN`] at most.
     fn has_ended(reads_terminal: bool) -> bool {
         let (input, output) = (io::stdin(), io::stdout());
-        let mut streams = vec![PollFd::new(&output, PollFlags::empty())];
+        let mut outputs = vec![PollFd::new(&output, PollFlags::empty())];
         if reads_terminal {
-            streams.push(PollFd::new(&input, PollFlags::empty()));
+            outputs.push(PollFd::new(&input, PollFlags::empty()));
         }
         let wait = Timespec { tv_sec: 0, tv_nsec: AGAIN.subsec_nanos().into() };
-        let found = poll(&mut streams, Some(&wait));
+        let found = poll(&mut outputs, Some(&wait));
         if found == Ok(0) {
             return false;
         }
         let ended = PollFlags::HUP | PollFlags::ERR;
-        let has_ended = streams.iter().any(|stream| stream.revents().intersects(ended));
+        let has_ended = outputs.iter().any(|stream| stream.revents().intersects(ended));
         if !has_ended {
             // Interrupted, or these streams cannot be polled on this system.
             thread::sleep(AGAIN);

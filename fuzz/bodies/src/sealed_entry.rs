@@ -187,7 +187,7 @@ fn check_entry(case: &Case) {
                 reached("message");
                 assert_eq!(sender, world.alice);
             }
-            Ok(Opened::Applied(applied)) => {
+            Ok(Opened::Epoch(applied)) => {
                 reached("commit or join");
                 assert_eq!(applied.joined.is_some(), entry.kind == EntryKind::Join);
             }

@@ -63,18 +63,18 @@ mod tests {
 
     #[test]
     fn as_many_are_kept_as_matter_and_no_more() {
-        let mut recent = ExpiringMap::new();
+        let mut map = ExpiringMap::new();
         for n in 0..10_000 {
-            recent.get_or_insert_with(&room(n), || n, |about| *about + 3_000 < n);
+            map.get_or_insert_with(&room(n), || n, |about| *about + 3_000 < n);
         }
-        assert!((3_000..=6_002).contains(&recent.len()), "{}", recent.len());
-        assert!((7_000..10_000).all(|n| recent.get_mut(&room(n)).copied() == Some(n)));
-        recent.remove_expired(|about| *about < 9_999);
-        assert_eq!(recent.len(), 1);
-        assert!(recent.rooms.capacity() < 100);
+        assert!((3_000..=6_002).contains(&map.len()), "{}", map.len());
+        assert!((7_000..10_000).all(|n| map.get_mut(&room(n)).copied() == Some(n)));
+        map.remove_expired(|about| *about < 9_999);
+        assert_eq!(map.len(), 1);
+        assert!(map.rooms.capacity() < 100);
         for n in 0..5_000 {
-            recent.get_or_insert_with(&room(n), || n, |_| true);
+            map.get_or_insert_with(&room(n), || n, |_| true);
         }
-        assert!(recent.len() <= MIN_SWEEP);
+        assert!(map.len() <= MIN_SWEEP);
     }
 }

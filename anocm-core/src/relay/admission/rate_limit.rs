@@ -50,8 +50,8 @@ impl RoomRates {
 /// A token bucket. Counts in units times milliseconds of the period, so that there is no rounding.
 #[derive(Debug)]
 pub(crate) struct TokenBucket {
-    each: u64,
-    per: u64,
+    amount: u64,
+    period: u64,
     full: u64,
     level: u64,
     owed: u64,
@@ -60,9 +60,9 @@ pub(crate) struct TokenBucket {
 
 impl TokenBucket {
     pub(crate) fn new(rate: Rate, now: Timestamp) -> Self {
-        let per = millis(rate.period).max(1);
-        let full = rate.burst.saturating_mul(per);
-        Self { each: rate.amount.max(1), per, full, level: full, owed: 0, at: now }
+        let period = millis(rate.period).max(1);
+        let full = rate.burst.saturating_mul(period);
+        Self { amount: rate.amount.max(1), period, full, level: full, owed: 0, at: now }
     }
 
     /// Takes `n` tokens, on credit if needed, and returns how long to wait until the credit is paid
@@ -70,7 +70,7 @@ impl TokenBucket {
     pub(crate) fn take(&mut self, n: u64, now: Timestamp) -> Duration {
         self.refill(now);
         self.spend(n);
-        Duration::from_millis(self.owed.div_ceil(self.each))
+        Duration::from_millis(self.owed.div_ceil(self.amount))
     }
 
     /// Takes one token, or fails with how long to wait until there is one.
@@ -84,16 +84,16 @@ impl TokenBucket {
     /// bucket is enough for any `n`.
     pub(crate) fn check(&mut self, n: u64, now: Timestamp) -> Result<(), Duration> {
         self.refill(now);
-        let cost = n.saturating_mul(self.per).min(self.full);
+        let cost = n.saturating_mul(self.period).min(self.full);
         match cost.saturating_sub(self.level).saturating_add(self.owed) {
             0 => Ok(()),
-            missing => Err(Duration::from_millis(missing.div_ceil(self.each))),
+            missing => Err(Duration::from_millis(missing.div_ceil(self.amount))),
         }
     }
 
     /// Takes `n` tokens, on credit if needed.
     pub(crate) fn spend(&mut self, n: u64) {
-        let cost = n.saturating_mul(self.per);
+        let cost = n.saturating_mul(self.period);
         let paid = cost.min(self.level);
         self.level = self.level.saturating_sub(paid);
         self.owed = self.owed.saturating_add(cost.saturating_sub(paid));
@@ -108,7 +108,7 @@ impl TokenBucket {
     }
 
     fn refill(&mut self, now: Timestamp) {
-        let gained = millis(now.saturating_duration_since(self.at)).saturating_mul(self.each);
+        let gained = millis(now.saturating_duration_since(self.at)).saturating_mul(self.amount);
         self.at = now;
         let repaid = gained.min(self.owed);
         self.owed = self.owed.saturating_sub(repaid);

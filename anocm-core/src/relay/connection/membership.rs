@@ -135,9 +135,9 @@ impl Connection<'_> {
         if door.shut.is_zero() || inside() { Ok(()) } else { Err(busy(door.shut)) }
     }
 
-    pub(crate) fn attach(&mut self, address: &RoomAddress, attachment: Membership) {
+    pub(crate) fn attach(&mut self, address: &RoomAddress, membership: Membership) {
         self.joined.remove(address);
-        self.rooms.insert(*address, attachment);
+        self.rooms.insert(*address, membership);
     }
 
     /// Records that a join that begins `epoch` is about to be appended, by a client that has not

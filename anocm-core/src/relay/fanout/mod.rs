@@ -140,8 +140,8 @@ impl Relay {
         let rates = shards.first().map(|shard| Arc::clone(&shard.rates));
         let rates = rates.unwrap_or_else(|| Arc::new(RoomRates::new(&self.config, now)));
         let (policy, current) = (joining.policy, joining.current);
-        let (id, grace) = (self.next_id(), self.config.epoch_grace);
-        let shard = Arc::new(Shard::new(id, *address, policy, current, grace, rates));
+        let (id, epoch_grace) = (self.next_id(), self.config.epoch_grace);
+        let shard = Arc::new(Shard::new(id, *address, policy, current, epoch_grace, rates));
         shard.subscribe(joining.id, &joining.subscriber, now);
         shards.push(Arc::clone(&shard));
         shard

@@ -42,7 +42,7 @@ pub(crate) struct Shard {
     pub(crate) id: ShardId,
     pub(crate) address: RoomAddress,
     pub(crate) policy: Policy,
-    pub(crate) grace: Duration,
+    pub(crate) epoch_grace: Duration,
     // Short critical sections, never held across an await. Taken before an outbox's lock, never
     // after.
     state: Mutex<State>,
@@ -92,14 +92,14 @@ impl Shard {
         address: RoomAddress,
         policy: Policy,
         current: Epoch,
-        grace: Duration,
+        epoch_grace: Duration,
         rates: Arc<RoomRates>,
     ) -> Self {
         Self {
             id,
             address,
             policy,
-            grace,
+            epoch_grace,
             state: Mutex::new(State {
                 subscribers: BTreeMap::new(),
                 outboxes: None,
@@ -133,7 +133,7 @@ impl Shard {
         }
         let mut subscriber = subscriber.clone();
         subscriber.outbox.set_shard(&self.address, self.id);
-        subscriber.expires = state.expiry(subscriber.proofs.epoch(), self.grace, now);
+        subscriber.expires = state.expiry(subscriber.proofs.epoch(), self.epoch_grace, now);
         state.subscribers.insert(id, subscriber);
         state.outboxes = None;
         self.changed.notify_one();
@@ -163,7 +163,7 @@ impl Shard {
             return;
         };
         subscriber.proofs = subscriber.proofs.add(proof, door);
-        subscriber.expires = state.expiry(subscriber.proofs.epoch(), self.grace, now);
+        subscriber.expires = state.expiry(subscriber.proofs.epoch(), self.epoch_grace, now);
         state.subscribers.insert(id, subscriber);
         self.changed.notify_one();
     }
@@ -200,7 +200,7 @@ impl Shard {
     pub(crate) fn outboxes(&self, ended: Option<Epoch>, now: Timestamp) -> Subscribers {
         let mut state = self.lock();
         if let Some(ended) = ended {
-            state.end_epoch(ended, now, now.saturating_add(self.grace));
+            state.end_epoch(ended, now, now.saturating_add(self.epoch_grace));
         }
         let state = &mut *state;
         let all = state.subscribers.values().map(|subscriber| &subscriber.outbox);
@@ -249,7 +249,7 @@ impl Shard {
             if proofs.epoch() >= current {
                 subscriber.expires = None;
             } else {
-                subscriber.expires.get_or_insert(now.saturating_add(self.grace));
+                subscriber.expires.get_or_insert(now.saturating_add(self.epoch_grace));
             }
         }
         drop(state);
@@ -337,11 +337,11 @@ impl State {
     }
 
     /// Returns when the subscription of a connection that has proven `epoch` expires.
-    fn expiry(&self, epoch: Epoch, grace: Duration, now: Timestamp) -> Option<Timestamp> {
+    fn expiry(&self, epoch: Epoch, epoch_grace: Duration, now: Timestamp) -> Option<Timestamp> {
         if epoch >= self.current {
             return None;
         }
         let ended = self.ends.iter().find(|&&(ended, _)| ended == epoch);
-        Some(ended.map_or(now, |&(_, at)| at.saturating_add(grace)))
+        Some(ended.map_or(now, |&(_, at)| at.saturating_add(epoch_grace)))
     }
 }

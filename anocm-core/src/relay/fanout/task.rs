@@ -50,7 +50,7 @@ impl Task {
         loop {
             let now = self.clock.now();
             self.upkeep.begin(now);
-            let lapse = self.shard.expire_unproven(now);
+            let expiry = self.shard.expire_unproven(now);
             if self.shard.end_if_empty() {
                 // If this fails, the store is unavailable, and the linger counts from the touch
                 // before.
@@ -58,7 +58,7 @@ impl Task {
                 return;
             }
             let wake = self.upkeep.next_timeout(now);
-            let wake = lapse.map_or(wake, |lapse| lapse.min(wake));
+            let wake = expiry.map_or(wake, |expiry| expiry.min(wake));
             let may_tell = self.upkeep.may_broadcast(now);
             let (at, item) = tokio::select! {
                 biased;

@@ -79,7 +79,7 @@ impl Upkeep {
 
     /// Returns when the proofs will have been invalidated for as long as an epoch's grace.
     fn fresh_until(&self) -> Option<Timestamp> {
-        self.doubted.map(|since| since.saturating_add(self.shard.grace))
+        self.doubted.map(|since| since.saturating_add(self.shard.epoch_grace))
     }
 
     /// Returns whether entries may be broadcast: not once the proofs have been invalidated for

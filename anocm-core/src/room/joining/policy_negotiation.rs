@@ -41,13 +41,13 @@ impl PolicyNegotiation {
         }
     }
 
-    fn lower_retention(&mut self, largest: Retention) -> bool {
+    fn lower_retention(&mut self, max: Retention) -> bool {
         let now = self.new.retention;
-        if largest >= now.max() {
+        if max >= now.max() {
             return false;
         }
-        let default = now.default_retention().min(largest);
-        match RoomRetention::new(now.min().min(largest), default, largest) {
+        let default = now.default_retention().min(max);
+        match RoomRetention::new(now.min().min(max), default, max) {
             Ok(lower) => {
                 self.new.retention = lower;
                 true
@@ -77,8 +77,8 @@ mod tests {
     use super::*;
 
     fn too_long(seconds: u64) -> Refusal {
-        let largest = Retention::keep(Duration::from_secs(seconds)).unwrap();
-        Refusal::RetentionTooLong { max: largest }
+        let max = Retention::keep(Duration::from_secs(seconds)).unwrap();
+        Refusal::RetentionTooLong { max }
     }
 
     #[test]

@@ -106,8 +106,8 @@ impl Outbox {
         let content = match &flight.job {
             Job::Change(_, change) => {
                 session.discard();
-                let outgoing = session.propose(change.clone(), &mut cx.rng)?;
-                flight.sealed = Some(Sealed::new(outgoing.entry, Some(outgoing.next)));
+                let bundle = session.propose(change.clone(), &mut cx.rng)?;
+                flight.sealed = Some(Sealed::new(bundle.entry, Some(bundle.next)));
                 return Ok(());
             }
             Job::Send { text, .. } => Ok(Content::Text(text.clone())),

@@ -117,7 +117,7 @@ impl SyncState {
                 let meta = MessageMeta { seq: *seq, at, retention: entry.retention };
                 Ok(self.on_message(cx, session, sender, envelope, meta))
             }
-            Ok(Opened::Applied(change)) => {
+            Ok(Opened::Epoch(change)) => {
                 self.on_rolled_back(cx, session, outbox);
                 self.on_epoch_began(cx, session, (*seq, context), change, false)
             }

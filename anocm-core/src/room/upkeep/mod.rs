@@ -103,7 +103,7 @@ impl Upkeep {
         epoch: Epoch,
         result: &Result<Reply, Refusal>,
     ) {
-        let repair = (&mut self.forced_refresh, outbox);
-        self.door_check.on_reply(cx, session, epoch, result, repair);
+        let refresh = (&mut self.forced_refresh, outbox);
+        self.door_check.on_reply(cx, session, epoch, result, refresh);
     }
 }

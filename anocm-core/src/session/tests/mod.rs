@@ -195,13 +195,13 @@ fn agree(one: &Session, other: &Session) {
 fn message(opened: Opened) -> (crate::MemberId, Content) {
     match opened {
         Opened::Message { sender, envelope } => (sender, envelope.content),
-        Opened::Applied(_) => panic!("a message was expected"),
+        Opened::Epoch(_) => panic!("a message was expected"),
     }
 }
 
 fn applied(opened: Opened) -> EpochChange {
     match opened {
-        Opened::Applied(applied) => applied,
+        Opened::Epoch(applied) => applied,
         Opened::Message { .. } => panic!("a commit was expected"),
     }
 }

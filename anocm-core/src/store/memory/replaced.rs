@@ -12,7 +12,7 @@ pub(super) struct Replaced {
     span: Duration,
     /// Start of the current interval, if there is one.
     from: Timestamp,
-    largest: usize,
+    max_len: usize,
     /// The largest of the previous interval.
     earlier: usize,
 }
@@ -20,7 +20,7 @@ pub(super) struct Replaced {
 impl Replaced {
     /// Creates an empty tracker; entries are kept for `span`.
     pub(super) const fn new(now: Timestamp, span: Duration) -> Self {
-        Self { span, from: now, largest: 0, earlier: 0 }
+        Self { span, from: now, max_len: 0, earlier: 0 }
     }
 
     /// Records that group information of `bytes` bytes was replaced.
@@ -29,22 +29,22 @@ impl Replaced {
         if self.max() == 0 {
             self.from = now;
         }
-        self.largest = self.largest.max(bytes);
+        self.max_len = self.max_len.max(bytes);
     }
 
     /// Forgets sizes that no void can restore any more.
     pub(super) fn expire(&mut self, now: Timestamp) {
         let next = self.from.saturating_add(self.span);
         if now >= next.saturating_add(self.span) {
-            (self.largest, self.earlier) = (0, 0);
+            (self.max_len, self.earlier) = (0, 0);
         } else if now >= next {
-            (self.from, self.largest, self.earlier) = (next, 0, self.largest);
+            (self.from, self.max_len, self.earlier) = (next, 0, self.max_len);
         }
     }
 
     /// Returns the size in bytes of the largest group information that must stay restorable.
     pub(super) fn max(&self) -> usize {
-        self.largest.max(self.earlier)
+        self.max_len.max(self.earlier)
     }
 
     /// Returns when [`expire`](Self::expire) must be called next.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    guest::{Asked, Guest, Notes, Shown},
+    guest::{Guest, Notes, SentText, Shown},
     world::World,
 };
 use crate::{
@@ -100,11 +100,11 @@ fn everything_settled(guest: &Guest) -> Checked {
     let shown: BTreeSet<_> = notes.shown.iter().map(|shown| shown.id).collect();
     let dropped: BTreeSet<_> = notes.not_sent.iter().map(|&(id, _)| id).collect();
     match notes
-        .asked
+        .submitted
         .iter()
-        .find(|asked| !shown.contains(&asked.id) && !dropped.contains(&asked.id))
+        .find(|message| !shown.contains(&message.id) && !dropped.contains(&message.id))
     {
-        Some(asked) => Err(format!("{} is neither said nor refused", asked.text)),
+        Some(message) => Err(format!("{} is neither said nor refused", message.text)),
         None => Ok(()),
     }
 }
@@ -159,22 +159,22 @@ fn nothing_lost(world: &World) -> Checked {
     for sender in &world.guests {
         let sent = sender.notes();
         let said: BTreeSet<_> = sent.shown.iter().filter(|s| s.own).map(|s| s.id).collect();
-        let lasting = |asked: &&Asked| {
-            asked.to.is_none()
-                && said.contains(&asked.id)
-                && asked.retention
+        let lasting = |message: &&SentText| {
+            message.to.is_none()
+                && said.contains(&message.id)
+                && message.retention
                     > Retention::keep(Duration::from_secs(60)).unwrap_or(Retention::Live)
         };
-        for asked in sent.asked.iter().filter(lasting) {
+        for message in sent.submitted.iter().filter(lasting) {
             for (number, reader) in world.guests.iter().enumerate() {
                 if std::ptr::eq(reader, sender) {
                     continue;
                 }
                 let read = reader.notes();
-                let there = read.entered.is_some_and(|entered| entered < asked.at);
+                let there = read.entered.is_some_and(|entered| entered < message.at);
                 let stayed = read.ended.is_none() && !read.rejoined;
-                if there && stayed && !read.shown.iter().any(|shown| shown.id == asked.id) {
-                    return Err(format!("guest {number} never saw {}", asked.text));
+                if there && stayed && !read.shown.iter().any(|shown| shown.id == message.id) {
+                    return Err(format!("guest {number} never saw {}", message.text));
                 }
             }
         }
@@ -184,8 +184,12 @@ fn nothing_lost(world: &World) -> Checked {
 
 fn whispers_stay_between_two(world: &World) -> Checked {
     for sender in &world.guests {
-        let whispers: Vec<_> =
-            sender.notes().asked.iter().filter_map(|asked| Some((asked.id, asked.to?))).collect();
+        let whispers: Vec<_> = sender
+            .notes()
+            .submitted
+            .iter()
+            .filter_map(|message| Some((message.id, message.to?)))
+            .collect();
         for (id, to) in whispers {
             for reader in &world.guests {
                 let meant = reader.notes().me == Some(to);

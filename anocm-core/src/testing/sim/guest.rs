@@ -30,7 +30,7 @@ pub(super) struct Shown {
 
 /// A message that a guest submitted.
 #[derive(Clone, Debug)]
-pub(super) struct Asked {
+pub(super) struct SentText {
     pub(super) id: MessageId,
     pub(super) text: String,
     pub(super) retention: Retention,
@@ -49,7 +49,7 @@ pub(super) struct Notes {
     pub(super) online: bool,
     pub(super) shown: Vec<Shown>,
     pub(super) expired: Vec<(MessageId, Timestamp)>,
-    pub(super) asked: Vec<Asked>,
+    pub(super) submitted: Vec<SentText>,
     pub(super) not_sent: Vec<(MessageId, SendFailure)>,
     pub(super) epochs: BTreeMap<Epoch, Seen>,
     pub(super) troubles: Vec<Trouble>,
@@ -124,15 +124,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 fn order(room: &Room, notes: &Mutex<Notes>, command: Command, text: Option<String>) {
     let to = if let Command::Whisper { to, .. } = &command { Some(*to) } else { None };
-    let asked = match &command {
+    let retention = match &command {
         Command::Send { retention, .. } | Command::Whisper { retention, .. } => *retention,
         _ => None,
     };
     // A command may be too late: its target has left, or the guest was removed. That is no
     // violation.
     if let (Ok(Some(id)), Some(text)) = (room.command(command), text) {
-        let retention = asked.unwrap_or(room.view().retention.default_retention());
-        lock(notes).asked.push(Asked { id, text, retention, to, at: room.now() });
+        let retention = retention.unwrap_or(room.view().retention.default_retention());
+        lock(notes).submitted.push(SentText { id, text, retention, to, at: room.now() });
     }
 }
 

@@ -153,13 +153,12 @@ async fn use_without_touch(case: &Case) -> Result<(), StoreError> {
 pub async fn contract_14_the_reason_that_came_first_is_told(factory: &dyn StoreFactory) {
     let store = factory.store().await;
     let mut rooms = Vec::new();
-    for (linger, largest_age, reason) in [
+    for (linger, max_age, reason) in [
         (1_000, 1_500, CloseReason::Gone),
         (1_500, 1_000, CloseReason::Age),
         (1_000, 1_000, CloseReason::Age),
     ] {
-        let case =
-            Case::on(Arc::clone(&store), Policy { linger, max_age: largest_age, ..policy() }).await;
+        let case = Case::on(Arc::clone(&store), Policy { linger, max_age, ..policy() }).await;
         let watch = case.watch().await;
         rooms.push((case, watch, reason));
     }

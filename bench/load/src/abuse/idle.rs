@@ -38,7 +38,7 @@ pub(super) async fn run(adversary: &Adversary) -> Result<Vec<Clients>, Failure> 
     let rooms = rooms(count, Retention::Live, false)?;
     let before = adversary.server.sample().map_err(MeasureError::from)?;
     let start = Instant::now();
-    let crowds = gather(slice::from_ref(&adversary.target), rooms, guests, &shared).await?;
+    let groups = gather(slice::from_ref(&adversary.target), rooms, guests, &shared).await?;
     adversary.took("ms_until_all_in", start.elapsed());
     let with_all = settled(adversary.server).await?;
     adversary.count("connections", connections.into());
@@ -46,5 +46,5 @@ pub(super) async fn run(adversary: &Adversary) -> Result<Vec<Clients>, Failure> 
     sleep(adversary.span).await;
     // A connection that was dropped meanwhile makes the counts wrong: report it.
     troubles.lines().into_iter().for_each(|trouble| adversary.trouble(trouble));
-    Ok(crowds)
+    Ok(groups)
 }

@@ -99,8 +99,8 @@ async fn trickle(adversary: &Adversary) -> Result<(), GuestError> {
 }
 
 async fn drip(socket: &Socket) -> GuestError {
-    let longest = Framed::new(BINARY, &vec![0; MAX_FRAME], [0; 4]);
-    for drop in longest.as_bytes().chunks(DRIP) {
+    let frame = Framed::new(BINARY, &vec![0; MAX_FRAME], [0; 4]);
+    for drop in frame.as_bytes().chunks(DRIP) {
         if let Err(error) = socket.write(drop).await {
             return error;
         }

@@ -70,7 +70,7 @@ struct Phase {
 }
 
 /// Results for one kind of abuse.
-struct Course {
+struct MeasuredRun {
     kind: Kind,
     abusers: u32,
     before: Phase,
@@ -89,15 +89,15 @@ struct Course {
 pub(crate) async fn run(args: &Abuse, printer: &Printer) -> Result<(), Failure> {
     let mut troubles = Vec::new();
     for kind in args.kinds() {
-        let mut course = Course::run(args, kind, args.control).await?;
-        printer.record(&course.row(args)?)?;
-        if args.strict && !args.control && course.is_slow()? {
+        let mut measured = MeasuredRun::run(args, kind, args.control).await?;
+        printer.record(&measured.row(args)?)?;
+        if args.strict && !args.control && measured.is_slow()? {
             // A control run, in which another relay is abused, tells the relay's slowness from the
             // machine's.
-            course = Course::run(args, kind, true).await?;
-            printer.record(&course.row(args)?)?;
+            measured = MeasuredRun::run(args, kind, true).await?;
+            printer.record(&measured.row(args)?)?;
         }
-        let found = course.troubles(args.strict)?;
+        let found = measured.troubles(args.strict)?;
         troubles.extend(found.into_iter().map(|trouble| format!("{}: {trouble}", kind.name())));
     }
     if troubles.is_empty() { Ok(()) } else { Err(Failure::Troubles(troubles)) }
@@ -143,7 +143,7 @@ async fn elsewhere(
     Ok(phase)
 }
 
-impl Course {
+impl MeasuredRun {
     async fn run(args: &Abuse, kind: Kind, control: bool) -> Result<Self, Failure> {
         let abusers = abusers(args, kind)?;
         let relay = Relay::as_operated(args.server.as_deref(), &args.options(kind)).await?;

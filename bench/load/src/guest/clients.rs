@@ -117,7 +117,7 @@ pub(crate) async fn gather(
     let firsts = firsts.map(|(index, speech)| open(index, speech, 0, true));
     let mut firsts: Vec<_> = stream::iter(firsts).buffer_unordered(ABREAST).try_collect().await?;
     firsts.sort_by_key(|(index, _)| *index);
-    let mut crowds: Vec<_> = firsts
+    let mut groups: Vec<_> = firsts
         .into_iter()
         .zip(&rooms)
         .map(|((_, guest), speech)| Clients::new(speech.clone(), guest, guests, shared))
@@ -129,11 +129,11 @@ pub(crate) async fn gather(
     let others = others.map(|(index, speech, place)| open(index, speech, place, false));
     let mut others = stream::iter(others).buffer_unordered(ABREAST);
     while let Some((index, guest)) = others.try_next().await? {
-        if let Some(crowd) = crowds.get_mut(index) {
-            crowd.add(guest);
+        if let Some(group) = groups.get_mut(index) {
+            group.add(guest);
         }
     }
-    Ok(crowds)
+    Ok(groups)
 }
 
 impl Clients {

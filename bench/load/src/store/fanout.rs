@@ -37,17 +37,17 @@ pub(super) async fn run(args: &Store, printer: &mut Printer) -> Result<(), Failu
     printer.begin()?;
     for load in args.loads() {
         let plan = Plan { guests: args.guests, size: args.size, load, span: args.span };
-        let mut turns = PLACES.map(|_| Vec::new());
+        let mut rounds = PLACES.map(|_| Vec::new());
         for _ in 0..args.rounds {
-            for ((_, place), turns) in PLACES.iter().zip(&mut turns) {
-                turns.push(turn(args, *place, plan, &mut redis).await?);
+            for ((_, place), rounds) in PLACES.iter().zip(&mut rounds) {
+                rounds.push(turn(args, *place, plan, &mut redis).await?);
                 redis.clear().await?;
             }
         }
-        let [.., memory] = &turns;
-        for ((name, _), turns) in PLACES.iter().zip(&turns) {
-            printer.line(&row(name, plan, turns, memory))?;
-            let failures = turns.iter().filter_map(|turn| Failure::of(&turn.measured).err());
+        let [.., memory] = &rounds;
+        for ((name, _), rounds) in PLACES.iter().zip(&rounds) {
+            printer.line(&row(name, plan, rounds, memory))?;
+            let failures = rounds.iter().filter_map(|turn| Failure::of(&turn.measured).err());
             troubles.extend(failures.map(|failure| format!("{name}: {failure}")));
         }
     }
@@ -92,14 +92,14 @@ impl Turn {
 }
 
 /// Returns one row: the median of all rounds.
-fn row(name: &str, plan: Plan, turns: &[Turn], memory: &[Turn]) -> Row {
-    let middle = |of: fn(&Turn) -> Option<f64>| median(turns.iter().filter_map(of).collect());
+fn row(name: &str, plan: Plan, rounds: &[Turn], memory: &[Turn]) -> Row {
+    let middle = |of: fn(&Turn) -> Option<f64>| median(rounds.iter().filter_map(of).collect());
     let ratio = |of: fn(&Turn) -> Option<f64>| {
-        let pairs = turns.iter().zip(memory);
+        let pairs = rounds.iter().zip(memory);
         median(pairs.filter_map(|(turn, memory)| Some(of(turn)? / of(memory)?)).collect())
     };
     let sum = |of: fn(&Measured) -> u64| {
-        turns.iter().map(|turn| of(&turn.measured)).fold(0, u64::saturating_add)
+        rounds.iter().map(|turn| of(&turn.measured)).fold(0, u64::saturating_add)
     };
     Row::new("store")
         .with("part", Value::text("fanout"))

@@ -44,15 +44,15 @@ fn read(mut input: impl Read) -> Result<Zeroizing<String>, LinkError> {
         }
         let [key] = *byte;
         match typed.take(key) {
-            Asked::More => {}
-            Asked::Done => return Ok(typed.link),
-            Asked::GivenUp => return Err(LinkError::None),
+            Typing::More => {}
+            Typing::Done => return Ok(typed.link),
+            Typing::GivenUp => return Err(LinkError::None),
         }
     }
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Asked {
+enum Typing {
     More,
     Done,
     GivenUp,
@@ -88,7 +88,7 @@ impl Typed {
         }
     }
 
-    fn take(&mut self, byte: u8) -> Asked {
+    fn take(&mut self, byte: u8) -> Typing {
         let sequence = std::mem::replace(&mut self.sequence, Sequence::None);
         match (sequence, byte) {
             (Sequence::Escape, b'[' | b'O') => self.sequence = Sequence::Body(0),
@@ -101,9 +101,9 @@ impl Typed {
             (Sequence::Body(PASTE_ENDS), b'~') => self.pasting = false,
             (Sequence::Body(_), b'@'..=b'~') => {}
             (_, b'\r' | b'\n') if self.pasting => {}
-            (_, b'\r' | b'\n') => return Asked::Done,
+            (_, b'\r' | b'\n') => return Typing::Done,
             // Ctrl-C, Ctrl-D, Ctrl-X.
-            (_, 3 | 4 | 24) => return Asked::GivenUp,
+            (_, 3 | 4 | 24) => return Typing::GivenUp,
             // Ctrl-U.
             (_, 21) => self.link.zeroize(),
             (_, 8 | 127) => {
@@ -114,7 +114,7 @@ impl Typed {
             (_, b'!'..=b'~') if self.link.len() < MOST => self.link.push(byte.into()),
             _ => {}
         }
-        Asked::More
+        Typing::More
     }
 }
 
@@ -122,23 +122,23 @@ impl Typed {
 mod tests {
     use super::*;
 
-    fn typed(bytes: &[u8]) -> (String, Asked) {
+    fn typed(bytes: &[u8]) -> (String, Typing) {
         let mut typed = Typed::new();
         for &byte in bytes {
             let asked = typed.take(byte);
-            if asked != Asked::More {
+            if asked != Typing::More {
                 return (typed.link.to_string(), asked);
             }
         }
-        (typed.link.to_string(), Asked::More)
+        (typed.link.to_string(), Typing::More)
     }
 
     #[test]
     fn what_is_typed_until_the_end_of_the_line_is_the_link() {
-        assert_eq!(typed(b"https://r/#ab\rnext"), ("https://r/#ab".to_owned(), Asked::Done));
+        assert_eq!(typed(b"https://r/#ab\rnext"), ("https://r/#ab".to_owned(), Typing::Done));
         assert_eq!(typed(b"ax\x7fb").0, "ab");
         assert_eq!(typed(b"wrong\x15right").0, "right");
-        assert_eq!(typed(b"ab\x03").1, Asked::GivenUp);
+        assert_eq!(typed(b"ab\x03").1, Typing::GivenUp);
     }
 
     #[test]
@@ -149,8 +149,8 @@ mod tests {
     #[test]
     fn a_pasted_link_may_be_broken_over_rows() {
         let pasted = b"\x1b[200~https://r/#ab\r\ncd\n\x1b[201~";
-        assert_eq!(typed(pasted), ("https://r/#abcd".to_owned(), Asked::More));
-        assert_eq!(typed(&[&pasted[..], b"\rnext"].concat()).1, Asked::Done);
+        assert_eq!(typed(pasted), ("https://r/#abcd".to_owned(), Typing::More));
+        assert_eq!(typed(&[&pasted[..], b"\rnext"].concat()).1, Typing::Done);
     }
 
     #[test]

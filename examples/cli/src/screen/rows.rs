@@ -47,7 +47,7 @@ pub(super) fn visible(
 
 fn of(item: &Item, width: usize, now: Timestamp, look: Look) -> Vec<Line<'static>> {
     match &item.what {
-        What::Told(told) => told_rows(told, width, look),
+        What::Notice(notice) => notice_rows(notice, width, look),
         What::Said(message) => {
             let left = if item.counts_down() {
                 countdown(item.until.saturating_duration_since(now))
@@ -59,9 +59,9 @@ fn of(item: &Item, width: usize, now: Timestamp, look: Look) -> Vec<Line<'static
     }
 }
 
-fn told_rows(told: &EventText, width: usize, look: Look) -> Vec<Line<'static>> {
-    let style = if told.bad { look.bad() } else { Look::dim() };
-    let text = format!("{}: {}", told.word, told.text);
+fn notice_rows(notice: &EventText, width: usize, look: Look) -> Vec<Line<'static>> {
+    let style = if notice.bad { look.bad() } else { Look::dim() };
+    let text = format!("{}: {}", notice.word, notice.text);
     let indent = look.sign("· ", "- ");
     let columns = width.saturating_sub(2);
     wrap(&text, columns, columns)

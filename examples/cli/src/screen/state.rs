@@ -17,7 +17,7 @@ use crate::{
 pub(super) const LIVE_SHOWN: Duration = Duration::from_secs(60);
 
 /// How long a notice about an event stays: it contains names, so it is short-lived, too.
-pub(super) const TOLD_SHOWN: Duration = Duration::from_secs(120);
+pub(super) const NOTICE_SHOWN: Duration = Duration::from_secs(120);
 
 /// How long a member is shown as typing after the last notification.
 const TYPING_SHOWN: Duration = Duration::from_secs(5);
@@ -36,14 +36,14 @@ pub(super) struct Item {
 #[derive(Debug)]
 pub(super) enum What {
     Said(Message),
-    Told(EventText),
+    Notice(EventText),
 }
 
 impl Item {
     fn id(&self) -> Option<MessageId> {
         match &self.what {
             What::Said(message) => Some(message.id),
-            What::Told(_) => None,
+            What::Notice(_) => None,
         }
     }
 
@@ -115,16 +115,16 @@ impl State {
             // The panel shows presence.
             RoomEvent::Presence { .. } => {}
             other => {
-                if let Some(told) = text::event(other, view) {
-                    self.push_event(told, view, now);
+                if let Some(notice) = text::event(other, view) {
+                    self.push_event(notice, view, now);
                 }
             }
         }
     }
 
     /// Shows a notice about an event, no longer than the guest's cap allows.
-    pub(super) fn push_event(&mut self, told: EventText, view: &RoomView, now: Timestamp) {
-        self.push(What::Told(told), now.saturating_add(shown(TOLD_SHOWN, view)));
+    pub(super) fn push_event(&mut self, notice: EventText, view: &RoomView, now: Timestamp) {
+        self.push(What::Notice(notice), now.saturating_add(shown(NOTICE_SHOWN, view)));
     }
 
     fn push(&mut self, what: What, until: Timestamp) {
@@ -151,8 +151,8 @@ impl State {
                 What::Said(_) => {
                     item.until = item.until.min(now.saturating_add(shown(LIVE_SHOWN, view)))
                 }
-                What::Told(_) => {
-                    item.until = item.until.min(now.saturating_add(shown(TOLD_SHOWN, view)))
+                What::Notice(_) => {
+                    item.until = item.until.min(now.saturating_add(shown(NOTICE_SHOWN, view)))
                 }
             }
         }
@@ -282,8 +282,8 @@ mod tests {
         state.apply(&RoomEvent::Confirmed, &view(), at(0));
         assert_eq!(state.next_change(at(0)), Some(Timestamp::ZERO.saturating_add(LIVE_SHOWN)));
         state.expire(Timestamp::ZERO.saturating_add(LIVE_SHOWN));
-        assert_eq!(state.next_change(at(0)), Some(Timestamp::ZERO.saturating_add(TOLD_SHOWN)));
-        state.expire(Timestamp::ZERO.saturating_add(TOLD_SHOWN));
+        assert_eq!(state.next_change(at(0)), Some(Timestamp::ZERO.saturating_add(NOTICE_SHOWN)));
+        state.expire(Timestamp::ZERO.saturating_add(NOTICE_SHOWN));
         assert_eq!(state.next_change(at(0)), None);
     }
 

@@ -47,10 +47,10 @@ pub(super) struct Capacity {
 impl Capacity {
     pub(super) fn apply(&self, config: &mut RelayConfig) {
         let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
-        let rate = |each: u64, per, at_once| Rate {
-            amount: each,
-            period: per,
-            burst: each.saturating_mul(at_once),
+        let rate = |amount: u64, period, at_once| Rate {
+            amount,
+            period,
+            burst: amount.saturating_mul(at_once),
         };
         let bytes = u64::try_from(self.room_bytes_per_second).unwrap_or(u64::MAX);
         config.room_entries = rate(self.room_entries_per_second.into(), second, 4);

@@ -40,15 +40,15 @@ pub(super) struct Rates {
 impl Rates {
     pub(super) fn apply(&self, config: &mut RelayConfig) {
         let second = Duration::from_secs(1);
-        let rate = |each: u64, burst| Rate {
-            amount: each,
+        let rate = |amount: u64, burst| Rate {
+            amount,
             period: second,
-            burst: each.saturating_mul(burst),
+            burst: amount.saturating_mul(burst),
         };
-        let minutely = |each: u32| Rate {
-            amount: each.into(),
+        let minutely = |amount: u32| Rate {
+            amount: amount.into(),
             period: Duration::from_secs(60),
-            burst: each.into(),
+            burst: amount.into(),
         };
         config.requests = rate(self.requests_per_second.into(), 4);
         config.bytes = rate(u64::try_from(self.bytes_per_second).unwrap_or(u64::MAX), 8);

@@ -56,5 +56,5 @@ seeded! {
 
 seeded! {
     /// Zeros select the defaults.
-    struct Rules { largest: u32, linger: u32, largest_age: u32, max_entries: u32, max_bytes: u32 }
+    struct Rules { max_retention: u32, linger: u32, max_age: u32, max_entries: u32, max_bytes: u32 }
 }

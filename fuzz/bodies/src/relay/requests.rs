@@ -137,14 +137,14 @@ fn genesis(rules: &Rules) -> Genesis {
     let or = |number: u32, default: u64| if number == 0 { default } else { u64::from(number) };
     let default = NewRoom::default().policy();
     let policy = Policy {
-        max_retention: if rules.largest == 0 {
+        max_retention: if rules.max_retention == 0 {
             default.max_retention
         } else {
-            retention(rules.largest)
+            retention(rules.max_retention)
         },
         handshakes: default.handshakes,
         linger: or(rules.linger, default.linger),
-        max_age: or(rules.largest_age, default.max_age),
+        max_age: or(rules.max_age, default.max_age),
         max_entries: if rules.max_entries == 0 { default.max_entries } else { rules.max_entries },
         max_bytes: or(rules.max_bytes, default.max_bytes),
     };

@@ -5,7 +5,7 @@ use crate::{
 };
 
 const DEFAULT: Rules =
-    Rules { largest: 0, linger: 0, largest_age: 0, max_entries: 0, max_bytes: 0 };
+    Rules { max_retention: 0, linger: 0, max_age: 0, max_entries: 0, max_bytes: 0 };
 const SEALED: Sealed = Sealed { kind: 0, back: 0, retention: 0, size: 0 };
 
 pub(super) fn files() -> Vec<Named> {
@@ -206,7 +206,7 @@ fn harmed() -> Vec<Step> {
 }
 
 fn ends_by_age() -> Vec<Step> {
-    let rules = Rules { largest_age: 5_000, ..DEFAULT };
+    let rules = Rules { max_age: 5_000, ..DEFAULT };
     let create = ask(0, Ask::Create { room: 0, rules });
     vec![connect(0), create, say(0, 60_000), advance(4_999), read(0), advance(1), read(0)]
 }

@@ -5,7 +5,7 @@ use crate::{
 };
 
 const ROOMY: Rules =
-    Rules { linger: 120_000, largest_age: 600_000, max_entries: 1_000, max_bytes: 10_000_000 };
+    Rules { linger: 120_000, max_age: 600_000, max_entries: 1_000, max_bytes: 10_000_000 };
 const SEALED: Sealed = Sealed { kind: 0, off: 0, retention: 60_000, size: 1_000, mark: 7 };
 
 pub(super) fn files() -> Vec<Named> {

@@ -36,7 +36,7 @@ seeded! {
 
 seeded! {
     /// The part of a policy that a store enforces.
-    struct Rules { linger: u32, largest_age: u32, max_entries: u16, max_bytes: u32 }
+    struct Rules { linger: u32, max_age: u32, max_entries: u16, max_bytes: u32 }
 }
 
 seeded! {
@@ -56,12 +56,12 @@ pub(super) fn address(room: u8) -> RoomAddress {
 }
 
 pub(super) fn genesis(rules: &Rules, door: u16) -> Genesis {
-    let &Rules { linger, largest_age, max_entries, max_bytes } = rules;
+    let &Rules { linger, max_age, max_entries, max_bytes } = rules;
     let policy = Policy {
         max_retention: Retention::For(Lifetime::MAX),
         handshakes: Retention::For(Lifetime::MAX),
         linger: linger.into(),
-        max_age: largest_age.into(),
+        max_age: max_age.into(),
         max_entries: max_entries.into(),
         max_bytes: max_bytes.into(),
     };

@@ -161,13 +161,13 @@ impl Play {
 
     /// The same payload, with a weak reference that detects its release.
     fn give(&mut self, payload: &Payload) -> Payload {
-        let (given, witness) = fuzz::witnessed(payload.to_vec());
-        self.given.push(witness);
+        let (given, weak) = fuzz::witnessed(payload.to_vec());
+        self.given.push(weak);
         given
     }
 
     fn held(&self) -> usize {
-        self.given.iter().filter(|witness| witness.strong_count() > 0).count()
+        self.given.iter().filter(|weak| weak.strong_count() > 0).count()
     }
 
     /// The store holds exactly the payloads that it must.
@@ -187,7 +187,7 @@ impl Play {
         drop(store);
         model.end();
         feeds.hear(&model, true);
-        let held = given.iter().filter(|witness| witness.strong_count() > 0).count();
+        let held = given.iter().filter(|weak| weak.strong_count() > 0).count();
         assert_eq!(held, 0, "a store that is gone holds nothing");
         runtime::settle().await;
         assert_eq!(runtime::tasks(), 0, "the janitor goes with the store");

@@ -32,7 +32,7 @@ pub(super) struct Room {
 #[derive(Default)]
 pub(super) struct Replaced {
     from: u64,
-    largest: usize,
+    max_len: usize,
     earlier: usize,
 }
 
@@ -104,19 +104,19 @@ impl Room {
 
     /// The bytes of the group information, or those that a void may need again.
     pub(super) fn takes_for_door(&self) -> usize {
-        let Replaced { largest, earlier, .. } = self.replaced;
-        self.door.group_info.len().max(largest).max(earlier)
+        let Replaced { max_len, earlier, .. } = self.replaced;
+        self.door.group_info.len().max(max_len).max(earlier)
     }
 
     /// Forgets the replaced sizes after one or two spans, each as long as the retention of
     /// handshakes.
     pub(super) fn expire_replaced(&mut self, now: u64) {
         let span = u64::from(self.door.policy.handshakes.as_millis());
-        let Replaced { from, largest, .. } = self.replaced;
+        let Replaced { from, max_len, .. } = self.replaced;
         if now >= from + 2 * span {
             self.replaced = Replaced::default();
         } else if now >= from + span {
-            self.replaced = Replaced { from: from + span, largest: 0, earlier: largest };
+            self.replaced = Replaced { from: from + span, max_len: 0, earlier: max_len };
         }
     }
 
@@ -124,10 +124,10 @@ impl Room {
     pub(super) fn replace(&mut self, now: u64) {
         self.expire_replaced(now);
         let before = &mut self.replaced;
-        if before.largest == 0 && before.earlier == 0 {
+        if before.max_len == 0 && before.earlier == 0 {
             before.from = now;
         }
-        before.largest = before.largest.max(self.door.group_info.len());
+        before.max_len = before.max_len.max(self.door.group_info.len());
     }
 
     pub(super) fn sealed(&self) -> usize {
