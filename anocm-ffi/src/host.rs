@@ -193,11 +193,6 @@ impl Link for HostLink {
         to_host.send(frames.to_vec()).await.map_err(|_| TransportError::Cut)
     }
 
-    fn try_send(&self, _: &[Payload]) -> TrySend {
-        // Accepting no frame is always valid, and a client never calls this.
-        TrySend::default()
-    }
-
     async fn recv(&self) -> Result<Option<Payload>, TransportError> {
         match self.incoming.lock().await.recv().await {
             Some(frame) => Ok(Some(frame)),

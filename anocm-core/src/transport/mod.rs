@@ -89,9 +89,12 @@ pub trait Link: Send + Sync + 'static {
 
     /// Sends the frames that can be sent at once, without a task that waits. For a caller that
     /// serves many links and sends the rest with `send`. Must not be called while a `send` is in
-    /// progress. Accepting no frame is always correct; accepting all frames is correct for a dead
-    /// link.
-    fn try_send(&self, frames: &[Payload]) -> TrySend;
+    /// progress. Accepting no frame is always correct, and the default; accepting all frames is
+    /// correct for a dead link.
+    fn try_send(&self, frames: &[Payload]) -> TrySend {
+        let _ = frames;
+        TrySend::default()
+    }
 
     /// Receives the next frame; `None` after a clean close. At most one caller at a time.
     async fn recv(&self) -> Result<Option<Payload>, TransportError>;
