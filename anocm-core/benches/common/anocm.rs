@@ -79,7 +79,7 @@ impl Room for Anocm {
     }
 
     fn follow(member: &mut Session, commit: &CommitBundle) {
-        assert!(matches!(member.open(&commit.entry), Ok(Opened::Applied(_))));
+        assert!(matches!(member.open(&commit.entry), Ok(Opened::Epoch(_))));
     }
 
     fn hear(member: &mut Session, said: &Entry) {

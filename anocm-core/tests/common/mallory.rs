@@ -125,7 +125,7 @@ impl Mallory {
             let items = self.reads().await.unwrap();
             let mut moved = false;
             for item in &items {
-                moved |= matches!(self.session.open(&item.entry), Ok(Opened::Applied(_)));
+                moved |= matches!(self.session.open(&item.entry), Ok(Opened::Epoch(_)));
             }
             seen.extend(items);
             if !moved || self.session.is_removed() {
