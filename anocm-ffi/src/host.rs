@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use anocm_core::{
     Payload, RelayUrl,
-    transport::{Closing, Link, Transport, TransportError, TrySend},
+    transport::{Closing, Link, Transport, TransportError},
     wire::MAX_FRAME,
 };
 use async_trait::async_trait;
