@@ -1,5 +1,4 @@
-//! A transport of one's own: two queues in this process in place of a network. The tests of this
-//! crate run the suite `transport_conformance!` against it.
+//! A transport of one's own: two queues in place of a network. `transport_conformance!` passes.
 //!
 //! `cargo run -p anocm-core --example own_transport`
 
@@ -23,18 +22,15 @@ impl<F: Fn(Box<dyn Link>) + Send + Sync + 'static> Transport for Queues<F> {
     }
 
     async fn connect(&self) -> Result<Box<dyn Link>, TransportError> {
-        // Bounded: a sender waits for a receiver that does not keep up.
-        let (up, down) = (mpsc::channel(8), mpsc::channel(8));
+        let (up, down) = (mpsc::channel(8), mpsc::channel(8)); // Bounded: `send` waits.
         (self.1)(Box::new(End { to: StdMutex::new(Some(down.0)), from: Mutex::new(up.1) }));
         Ok(Box::new(End { to: StdMutex::new(Some(up.0)), from: Mutex::new(down.1) }))
     }
 }
 
 struct End {
-    // Locked only to clone or drop the sender, never across an await.
-    to: StdMutex<Option<mpsc::Sender<Payload>>>,
-    // Held across an await: one task receives at a time.
-    from: Mutex<mpsc::Receiver<Payload>>,
+    to: StdMutex<Option<mpsc::Sender<Payload>>>, // Locked only to clone or drop the sender.
+    from: Mutex<mpsc::Receiver<Payload>>,        // Held across an await: one task receives.
 }
 
 #[async_trait]
@@ -70,7 +66,10 @@ pub(crate) async fn run(mut output: impl Write) -> Result<(), Box<dyn Error>> {
     let clock = Arc::new(TokioClock::new());
     let store = MemoryStore::new(clock.clone(), MemoryLimits::default())?;
     let relay = Relay::new(store, clock, RelayConfig::default())?;
-    let accept = move |link| drop(tokio::spawn(relay.clone().serve(link)));
+    let accept = move |link| {
+        let relay = Arc::clone(&relay);
+        tokio::spawn(async move { relay.serve(link).await });
+    };
     let (client, driver) = Client::new(Queues("https://relay.example/".parse()?, accept));
     tokio::spawn(driver);
     let room = client.create(&NewRoom::default())?;
