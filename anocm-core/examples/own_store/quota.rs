@@ -25,8 +25,9 @@ impl Store for Quota {
     async fn create(&self, room: &RoomAddress, genesis: Genesis) -> Stored<()> {
         let left = self.rooms_left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
         left.map_err(|_| StoreError::Full)?;
-        let refused = |_: &StoreError| drop(self.rooms_left.fetch_add(1, Relaxed));
-        self.inner.create(room, genesis).await.inspect_err(refused)
+        self.inner.create(room, genesis).await.inspect_err(|_| {
+            self.rooms_left.fetch_add(1, Relaxed);
+        })
     }
     async fn append(
         &self,
