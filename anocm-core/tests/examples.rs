@@ -8,7 +8,7 @@ mod bot;
 mod chat;
 #[path = "../examples/own_store/main.rs"]
 mod own_store;
-#[path = "../examples/own_transport.rs"]
+#[path = "../examples/own_transport/main.rs"]
 mod own_transport;
 
 use std::time::Duration;
@@ -99,7 +99,7 @@ impl TransportFactory for Queues {
     async fn start(&self) -> (Box<dyn Transport>, Accepted) {
         let (accept, accepted) = Accepted::new();
         let relay = "https://relay.example/".parse().unwrap();
-        (Box::new(own_transport::Queues(relay, accept)), accepted)
+        (Box::new(own_transport::queues::Queues { relay, accept }), accepted)
     }
 }
 
