@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 use anocm_core::{
     Command, GuestRetention, NewRoom, Retention, RoomEvent,
     client::ClientError,
-    room::{CommandError, Ended, JoinFailure, SendFailure, Trouble},
+    room::{CommandError, Confirmation, Ended, JoinFailure, SendFailure, Trouble},
     session::{Departure, Role},
     testing::network::Network,
     wire::CloseReason,
@@ -30,7 +30,7 @@ async fn two_strangers_talk_both_ways() {
     let (hers, his) = (alice.room.view(), bob.room.view());
     assert_eq!(hers.safety, his.safety);
     assert_eq!(hers.members, his.members);
-    assert!(his.confirmed);
+    assert!(matches!(his.confirmation, Confirmation::Confirmed { .. }));
 }
 
 #[tokio::test(start_paused = true)]
@@ -42,7 +42,7 @@ async fn a_guest_joins_while_no_member_is_connected() {
     let mut bob = stage.join(&invite, "Bob").await;
     bob.says("anybody here?", seconds(60));
     bob.hears("anybody here?").await;
-    assert!(!bob.room.view().confirmed);
+    assert_eq!(bob.room.view().confirmation, Confirmation::Unheard);
 }
 
 #[tokio::test(start_paused = true)]

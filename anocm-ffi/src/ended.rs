@@ -31,9 +31,11 @@ pub enum Ended {
     DishonestRelay,
     /// The guest wiped the room.
     Wiped,
+    /// The owner gave the room rules of a later version of the protocol.
+    NewerProgram,
 }
 
-shown_as_variant!(Ended: Left, Removed, Closed, Aged, Gone, NotLetIn, DishonestRelay, Wiped);
+shown_as_variant!(Ended: Left, Removed, Closed, Aged, Gone, NotLetIn, DishonestRelay, Wiped, NewerProgram);
 
 impl From<room::Ended> for Ended {
     fn from(ended: room::Ended) -> Self {
@@ -45,6 +47,7 @@ impl From<room::Ended> for Ended {
             room::Ended::NotLetIn(why) => Self::NotLetIn { why: why.into() },
             room::Ended::DishonestRelay => Self::DishonestRelay,
             room::Ended::Wiped => Self::Wiped,
+            room::Ended::NewerProgram => Self::NewerProgram,
             _ => Self::Gone,
         }
     }

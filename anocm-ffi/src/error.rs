@@ -70,6 +70,9 @@ pub enum AnocmError {
     /// The room's door cannot be opened with the link.
     #[error("the room's door cannot be opened with this link")]
     BadDoor,
+    /// The room has rules of a later version of the protocol: update the program.
+    #[error("the room needs a newer program")]
+    NewerProgram,
     /// The relay refused: it is full, busy or read-only. The message says which.
     #[error("{0}")]
     RelayRefused(JoinFailure),
@@ -201,12 +204,14 @@ impl From<Ended> for AnocmError {
                 JoinFailure::NoSuchRoom => Self::NoSuchRoom,
                 JoinFailure::LinkReplaced => Self::LinkReplaced,
                 JoinFailure::BadDoor => Self::BadDoor,
+                JoinFailure::NewerProgram => Self::NewerProgram,
                 JoinFailure::Refused(_) => Self::RelayRefused(why),
                 JoinFailure::Settings => Self::RelayRefused(why),
                 JoinFailure::TooManyTries | JoinFailure::TakenBack => Self::RoomTooBusy,
                 other => Self::Unexpected(other.to_string()),
             },
             Ended::DishonestRelay => Self::DishonestRelay,
+            Ended::NewerProgram => Self::NewerProgram,
             _ => Self::RoomOver,
         }
     }
@@ -222,7 +227,7 @@ mod tests {
     #[test]
     fn every_error_has_its_name() {
         let unable = JoinFailure::Refused(Refusal::Full);
-        let errors: [(AnocmError, &str); 41] = [
+        let errors: [(AnocmError, &str); 43] = [
             (InviteError::Malformed.into(), "BadLink"),
             (InviteError::TooLong.into(), "BadLink"),
             (InviteError::Query.into(), "BadLink"),
@@ -249,6 +254,8 @@ mod tests {
             (Ended::NotLetIn(unable).into(), "RelayRefused"),
             (Ended::NotLetIn(JoinFailure::TooManyTries).into(), "RoomTooBusy"),
             (Ended::NotLetIn(JoinFailure::TakenBack).into(), "RoomTooBusy"),
+            (Ended::NotLetIn(JoinFailure::NewerProgram).into(), "NewerProgram"),
+            (Ended::NewerProgram.into(), "NewerProgram"),
             (Ended::DishonestRelay.into(), "DishonestRelay"),
             (Ended::Left.into(), "RoomOver"),
             (Ended::Wiped.into(), "RoomOver"),

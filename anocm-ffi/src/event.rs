@@ -27,8 +27,18 @@ pub enum RoomEvent {
     },
     /// The guest is in the room and can send. Sent once.
     Entered,
-    /// A new member's view is confirmed: a prior member was seen in their epoch or a later one.
-    Confirmed,
+    /// A member sent something in this guest's epoch or a later one: this guest is not alone behind
+    /// the link. It confirms nothing.
+    Heard {
+        /// The member.
+        by: Member,
+    },
+    /// The room is the one that the link names: its owner sent something, or a moderator as of the
+    /// link.
+    Confirmed {
+        /// The owner or moderator.
+        by: Member,
+    },
     /// A member sent a message, this guest included. In the order of the room's log.
     Message {
         /// The message.
@@ -126,7 +136,7 @@ pub enum RoomEvent {
     },
 }
 
-shown_as_variant!(RoomEvent: Connection, Delayed, Entered, Confirmed, Message, Custom, NotSent, Expired, Joined, Departed, Renamed, SettingsChanged, InviteReplaced, EpochBegan, Typing, Presence, Trouble, Recovered, Posture, Ended);
+shown_as_variant!(RoomEvent: Connection, Delayed, Entered, Heard, Confirmed, Message, Custom, NotSent, Expired, Joined, Departed, Renamed, SettingsChanged, InviteReplaced, EpochBegan, Typing, Presence, Trouble, Recovered, Posture, Ended);
 
 impl RoomEvent {
     /// Returns `None` for an event that these bindings do not know.
@@ -138,7 +148,8 @@ impl RoomEvent {
                 retry_in_ms: u64::try_from(retry_in.as_millis()).unwrap_or(u64::MAX),
             },
             room::RoomEvent::Entered => Self::Entered,
-            room::RoomEvent::Confirmed => Self::Confirmed,
+            room::RoomEvent::Heard { by } => Self::Heard { by: (&by).into() },
+            room::RoomEvent::Confirmed { by } => Self::Confirmed { by: (&by).into() },
             room::RoomEvent::Message(message) => {
                 Self::Message { message: Message::new(&message, now) }
             }

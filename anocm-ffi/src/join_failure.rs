@@ -23,6 +23,8 @@ pub enum JoinFailure {
     TooManyTries,
     /// Members voided the guest's join several times.
     TakenBack,
+    /// The room has rules of a later version of the protocol.
+    NewerProgram,
 }
 
 impl From<room::JoinFailure> for JoinFailure {
@@ -34,6 +36,7 @@ impl From<room::JoinFailure> for JoinFailure {
             room::JoinFailure::Refused(refusal) => Self::Refused { why: refusal.name().to_owned() },
             room::JoinFailure::TakenBack => Self::TakenBack,
             room::JoinFailure::Settings => Self::Settings,
+            room::JoinFailure::NewerProgram => Self::NewerProgram,
             _ => Self::TooManyTries,
         }
     }

@@ -104,7 +104,7 @@ pub use runtime::end_threads;
 pub use send_failure::SendFailure;
 pub use transport_failure::TransportFailure;
 pub use trouble::Trouble;
-pub use view::{RoomView, SafetyCode};
+pub use view::{Confirmation, RoomView, SafetyCode};
 
 uniffi::setup_scaffolding!();
 

@@ -130,7 +130,7 @@ impl Room {
         Ok(())
     }
 
-    /// Makes a member a moderator, or a moderator a member. Owner only.
+    /// Makes a member a moderator, or a moderator a member, which replaces the invite. Owner only.
     ///
     /// # Errors
     /// When that is not allowed, or there is no such member.

@@ -24,6 +24,45 @@ impl From<&room::SafetyCode> for SafetyCode {
     }
 }
 
+/// What shows a guest that it is in the room that its link names, with the members that it lists. A
+/// relay that has the link can lead a guest into a group of the past or of its own making.
+#[derive(Clone, PartialEq, Eq, uniffi::Enum)]
+#[uniffi::export(Debug, Display)]
+#[non_exhaustive]
+pub enum Confirmation {
+    /// No other member has sent anything since this guest joined or came back.
+    Unheard,
+    /// A member did that can confirm nothing: no owner, and no moderator as of this guest's link.
+    Heard {
+        /// The latest.
+        by: Member,
+    },
+    /// The owner did, or a moderator that the owner has listed since the link was made.
+    Confirmed {
+        /// The latest.
+        by: Member,
+        /// The epoch number in which it did: the list of members is confirmed as of then.
+        epoch: u64,
+    },
+    /// This guest opened the room, and has not left it since.
+    Opened,
+}
+
+shown_as_variant!(Confirmation: Unheard, Heard, Confirmed, Opened);
+
+impl From<&room::Confirmation> for Confirmation {
+    fn from(confirmation: &room::Confirmation) -> Self {
+        match confirmation {
+            room::Confirmation::Heard { by } => Self::Heard { by: by.into() },
+            room::Confirmation::Confirmed { by, epoch } => {
+                Self::Confirmed { by: by.into(), epoch: epoch.value() }
+            }
+            room::Confirmation::Opened => Self::Opened,
+            _ => Self::Unheard,
+        }
+    }
+}
+
 /// The state of a room. A snapshot; holds no message.
 #[derive(Clone, uniffi::Record)]
 #[uniffi::export(Debug, Display)]
@@ -47,8 +86,8 @@ pub struct RoomView {
     pub retention: RoomRetention,
     /// The retention settings of this guest.
     pub guest_retention: GuestRetention,
-    /// Whether a prior member was seen in this guest's epoch or a later one.
-    pub confirmed: bool,
+    /// Whether this is the room that the link names, as far as this guest can tell.
+    pub confirmation: Confirmation,
     /// Whether a forbidden membership change keeps all members from sending.
     pub broken: bool,
     /// The number of messages in the send queue.
@@ -73,7 +112,7 @@ impl From<room::RoomView> for RoomView {
             safety: view.safety.as_ref().map(Into::into),
             retention: view.retention.into(),
             guest_retention: view.guest_retention.into(),
-            confirmed: view.confirmed,
+            confirmation: (&view.confirmation).into(),
             broken: view.broken,
             waiting: u64::try_from(view.waiting).unwrap_or(u64::MAX),
             posture: view.posture.into(),

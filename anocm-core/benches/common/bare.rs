@@ -215,9 +215,9 @@ fn capabilities() -> Capabilities {
     )
 }
 
-/// As large as a nickname and a key.
+/// As large as the card of a leaf.
 fn leaf_extensions() -> Extensions<LeafNode> {
-    Extensions::single(Extension::Unknown(LEAF, UnknownExtension(vec![1; 42]))).unwrap()
+    Extensions::single(Extension::Unknown(LEAF, UnknownExtension(vec![1; 60]))).unwrap()
 }
 
 /// As large as the settings of a room.
@@ -229,7 +229,7 @@ fn group_extensions() -> Extensions<GroupContext> {
     );
     Extensions::from_vec(vec![
         Extension::RequiredCapabilities(required),
-        Extension::Unknown(SETTINGS, UnknownExtension(vec![1; 80])),
+        Extension::Unknown(SETTINGS, UnknownExtension(vec![1; 135])),
     ])
     .unwrap()
 }

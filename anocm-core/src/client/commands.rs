@@ -110,7 +110,7 @@ impl Room {
         self.queue(Command::Remove(member))
     }
 
-    /// Makes a member a moderator, or a moderator a member. Owner only.
+    /// Makes a member a moderator, or a moderator a member, which replaces the invite. Owner only.
     ///
     /// # Errors
     /// [`CommandError`]; then nothing has changed.

@@ -123,7 +123,7 @@ pub enum Command {
     Rename(Nickname),
     /// Remove a member and replace the invite. Owner and moderators only.
     Remove(MemberId),
-    /// Make a member a moderator, or a moderator a member. Owner only.
+    /// Make a member a moderator, or a moderator a member, which replaces the invite. Owner only.
     SetRole(MemberId, Role),
     /// Change the retention that the room allows. Owner only; cannot exceed the policy with which
     /// the room was opened at the relay.

@@ -37,7 +37,11 @@ impl Machine {
                 self.inside()?.owner_token().ok().flatten().ok_or(CommandError::NotAllowed)?;
                 self.upkeep.leave.begin_to_close(now);
             }
-            queued => return self.queue_command(now, queued).map(Some),
+            queued => {
+                let id = self.queue_command(now, queued)?;
+                self.sync.end_silence();
+                return Ok(Some(id));
+            }
         }
         self.handle_timeout(now);
         Ok(None)

@@ -32,9 +32,17 @@ pub enum RoomEvent {
     /// The guest is in the room and can send. Emitted once. A live message that others send before the
     /// connection is next [online](Connection::Online) may not reach it.
     Entered,
-    /// A newcomer's view is confirmed: a member that was in the room before sent an entry in this
-    /// guest's epoch or a later one.
-    Confirmed,
+    /// A member sent an entry in this guest's epoch or a later one: this guest is not alone behind
+    /// the link. See [`Confirmation::Heard`].
+    Heard {
+        /// The member.
+        by: Member,
+    },
+    /// The room is the one that the link names. See [`Confirmation::Confirmed`].
+    Confirmed {
+        /// The owner, or a moderator.
+        by: Member,
+    },
     /// A message, of this guest or another member. In the order of the room's log.
     Message(Message),
     /// Content defined by the embedding program.
@@ -216,6 +224,38 @@ pub enum Ended {
     /// The guest wiped the room.
     #[error("this guest wiped the room")]
     Wiped,
+    /// The owner gave the room rules of a later version of the protocol.
+    #[error("the room needs a newer program")]
+    NewerProgram,
+}
+
+/// What shows a guest that it is in the room that its link names, with the members that it lists.
+///
+/// A relay that has the link can lead a guest into a group of the past or of its own making, in
+/// which the owner is listed. What the owner signs in this guest's epoch, or a later one, covers the
+/// whole list; no other can make that. A member's only says that this guest is not alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Confirmation {
+    /// No other member has sent a message or commit since this guest joined or came back.
+    #[default]
+    Unheard,
+    /// A member did that can confirm nothing: no owner, and no moderator as of this guest's link.
+    Heard {
+        /// The latest.
+        by: Member,
+    },
+    /// The owner did, or a moderator that the owner has listed since the link was made. A
+    /// moderator's is worth as much as the source of the link: a former one can make up links of its
+    /// time.
+    Confirmed {
+        /// The latest.
+        by: Member,
+        /// The epoch in which it did: the list of members is confirmed as of then.
+        epoch: Epoch,
+    },
+    /// This guest opened the room, and has not left it since.
+    Opened,
 }
 
 /// Why a guest could not join.
@@ -231,6 +271,9 @@ pub enum JoinFailure {
     /// The door's content cannot be opened with the link, or is not a room of this protocol.
     #[error("the room's door cannot be opened with this link")]
     BadDoor,
+    /// The room has rules of a later version of the protocol.
+    #[error("the room needs a newer program")]
+    NewerProgram,
     /// The relay refused the request.
     #[error("the relay refused: {0}")]
     Refused(#[source] Refusal),
@@ -293,9 +336,8 @@ pub struct RoomView {
     pub retention: RoomRetention,
     /// This guest's own retention settings.
     pub guest_retention: GuestRetention,
-    /// Whether a member that was in the room before sent an entry in this guest's epoch or a later
-    /// one.
-    pub confirmed: bool,
+    /// Whether this is the room that the link names, as far as this guest can tell.
+    pub confirmation: Confirmation,
     /// Whether a forbidden membership change keeps all members from sending.
     pub broken: bool,
     /// How many messages wait to be sent.

@@ -77,7 +77,8 @@ impl Machine {
         };
         let Some(session) = joining.into_session() else { return };
         let returned = self.joins.on_joined();
-        self.sync.on_joined(&session, seq, opened, returned);
+        let known = returned.then(|| self.joins.known().clone());
+        self.sync.on_joined(&session, seq, opened, known);
         self.upkeep.on_joined(&mut self.cx, &session);
         self.phase = Phase::Inside(Box::new(session));
         if returned {
@@ -107,6 +108,7 @@ impl Machine {
         match std::mem::replace(&mut self.phase, Phase::Over) {
             Phase::Inside(session) => {
                 let epoch = continued.unwrap_or(session.epoch());
+                self.joins.remember(&session, !self.sync.is_silent());
                 let join = ExternalJoin::rejoin(*session);
                 self.phase = Phase::Joining(Box::new(Joining::External(join)));
                 self.sync.on_rejoin();

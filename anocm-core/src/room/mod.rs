@@ -45,7 +45,9 @@ mod upkeep;
 pub use command::{Command, CommandError, NewRoom, SendFailure};
 pub use config::MachineConfig;
 pub use context::Ticket;
-pub use event::{Connection, Ended, JoinFailure, Message, RoomEvent, RoomView, Trouble};
+pub use event::{
+    Confirmation, Connection, Ended, JoinFailure, Message, RoomEvent, RoomView, Trouble,
+};
 pub use machine::Machine;
 
 pub use crate::{

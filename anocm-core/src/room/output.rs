@@ -107,7 +107,7 @@ impl Machine {
             retention: session
                 .map_or_else(RoomRetention::default, |session| session.settings().retention),
             guest_retention: self.cx.guest_retention,
-            confirmed: self.sync.is_confirmed(),
+            confirmation: self.sync.confirmation().clone(),
             broken: self.sync.is_broken(),
             waiting: self.outbox.waiting(),
             posture: self.cx.link.posture,

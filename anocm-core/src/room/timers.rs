@@ -4,7 +4,7 @@
 //! whose deadline is `None` is stopped, or must not run in the current state.
 
 use super::{Ended, Machine, RoomEvent, phase::Phase, sending::outbox::Job, upkeep::Upkeep};
-use crate::{stack::StackScrubGuard, time::Timestamp};
+use crate::{session::Role, stack::StackScrubGuard, time::Timestamp};
 
 /// A timer of a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +37,8 @@ pub(super) enum Timer {
     ForcedRefresh,
     /// Periodic fresh keys of this guest.
     KeyRefresh,
-    /// The owner demotes moderators that left.
-    Demotion,
+    /// The owner demotes moderators that left, and renews settings older than the door.
+    SettingsUpkeep,
     /// This guest says that it is there.
     Heartbeat,
 }
@@ -64,7 +64,7 @@ impl Timer {
         Self::DoorCheck,
         Self::ForcedRefresh,
         Self::KeyRefresh,
-        Self::Demotion,
+        Self::SettingsUpkeep,
         Self::Heartbeat,
     ];
 }
@@ -99,7 +99,7 @@ impl Machine {
     }
 
     fn deadline(&self, timer: Timer) -> Option<Timestamp> {
-        let acts = self.may_act();
+        let acts = self.may_act() && !self.sync.is_silent();
         match timer {
             Timer::MessageExpiry => self.history.deadline(),
             Timer::LogExpiry => self.sync.log_deadline(),
@@ -117,10 +117,15 @@ impl Machine {
             Timer::DoorCheck => self.upkeep.door_check.due().filter(|_| acts),
             Timer::ForcedRefresh => self.upkeep.forced_refresh.due().filter(|_| acts),
             Timer::KeyRefresh => self.upkeep.key_refresh.due().filter(|_| acts),
-            Timer::Demotion => self.upkeep.demotions.due().filter(|_| acts),
+            Timer::SettingsUpkeep => self.upkeep.settings.due().filter(|_| acts),
             Timer::Heartbeat => {
-                let speaks = acts && self.cx.config.presence && self.outbox.is_idle();
-                self.upkeep.presence.heartbeat_due(self.members()).filter(|_| speaks)
+                let presence = &self.upkeep.presence;
+                let due = if self.cx.config.presence {
+                    presence.heartbeat_due(self.members())
+                } else {
+                    presence.answer_due().filter(|_| self.confirms())
+                };
+                due.filter(|_| acts && self.outbox.is_idle())
             }
         }
     }
@@ -156,7 +161,7 @@ impl Machine {
             Timer::DoorCheck => self.check_door(),
             Timer::ForcedRefresh => self.upkeep.forced_refresh.run(now, &mut self.outbox),
             Timer::KeyRefresh => self.refresh_keys(),
-            Timer::Demotion => self.upkeep.demotions.run(now, &mut self.outbox),
+            Timer::SettingsUpkeep => self.upkeep.settings.run(now, &mut self.outbox),
             Timer::Heartbeat => self.send_heartbeat(),
         }
     }
@@ -170,6 +175,12 @@ impl Machine {
         if self.cx.link.up && self.sync.is_unproven() {
             self.enter();
         }
+    }
+
+    /// Whether what this guest sends confirms the room to newcomers.
+    fn confirms(&self) -> bool {
+        let session = self.session();
+        session.is_some_and(|session| session.settings().role(&session.key()) != Role::Member)
     }
 
     fn correct_hashes(&mut self) {

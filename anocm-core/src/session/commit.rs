@@ -1,6 +1,8 @@
 //! Own commits, from the proposal to their place in the log.
 
-use openmls::prelude::{LeafNodeParameters, MlsGroup, MlsMessageOut, Sender, StagedCommit};
+use openmls::prelude::{
+    Extensions, LeafNode, LeafNodeParameters, MlsGroup, MlsMessageOut, Sender, StagedCommit,
+};
 use openmls_traits::OpenMlsProvider;
 use rand_core::CryptoRng;
 use tls_codec::Serialize as _;
@@ -109,7 +111,15 @@ impl Session {
         let notice = wire::encode(&plan.notice);
         let live = self.live.as_mut().ok_or(SessionError::Removed)?;
         live.group.set_aad(notice.to_vec());
-        let (commit, info) = build(&mut live.group, &self.provider, &self.identity, plan)?;
+        let extensions = match &plan.nickname {
+            Some(nickname) => {
+                let (_, seat) = self.roster.by_key(self.identity.key()).ok_or(Fault)?;
+                Some(leaf::leaf_extensions(&seat.renamed(nickname))?)
+            }
+            None => None,
+        };
+        let (commit, info) =
+            build(&mut live.group, &self.provider, &self.identity, plan, extensions)?;
         let commit = commit.tls_serialize_detached().map_err(|_| Fault)?;
         let sealed = seal::seal(&live.keys.envelope, &place, &commit, rng)
             .ok_or(SessionError::TooLong { limit: MAX_SEALED })?;
@@ -131,6 +141,9 @@ impl Session {
             entry: Entry { kind: EntryKind::Commit, epoch: self.epoch, retention, sealed },
             next: create::next_epoch(&next.epoch, door, group_info),
         };
+        if let Some(settings) = &plan.settings {
+            self.identity.grants(self.door_number(), settings);
+        }
         self.pending = Some(Pending { validated, next });
         Ok(bundle)
     }
@@ -165,10 +178,10 @@ fn build(
     provider: &Provider,
     identity: &Identity,
     plan: &CommitPlan,
+    card: Option<Extensions<LeafNode>>,
 ) -> Result<(MlsMessageOut, MlsMessageOut), Fault> {
     let mut parameters = LeafNodeParameters::builder();
-    if let Some(nickname) = &plan.nickname {
-        let extensions = leaf::leaf_extensions(nickname.as_str(), identity.whisper_key())?;
+    if let Some(extensions) = card {
         parameters = parameters.with_extensions(extensions);
     }
     let mut builder = group

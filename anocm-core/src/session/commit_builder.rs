@@ -7,8 +7,9 @@ use super::{
     error::SessionError,
     group::Session,
     leave::LeaveStatement,
-    member::{MAX_MODERATORS, Role, Settings},
+    member::Role,
     rules::{self, CommitNotice},
+    settings::{MAX_MODERATORS, Settings},
 };
 use crate::{name::Nickname, retention::RoomRetention};
 
@@ -24,17 +25,21 @@ pub enum Change {
     /// owner can remove a moderator, which also takes its role. By key: another guest can choose
     /// the id of a member that is gone.
     Remove(MemberKey),
-    /// Remove the members that announced their leave. When the owner does so, a leaving moderator
-    /// also loses its role. Statements that are invalid, or of a member not in the room, are
-    /// skipped.
+    /// Remove the members that announced their leave. Statements that are invalid, or of a member
+    /// not in the room, are skipped.
     CarryOut(Vec<LeaveStatement>),
-    /// Make a member a moderator, or a moderator a member. Members that have left are removed from
-    /// the list of moderators at the same time. Owner only.
+    /// Make a member a moderator, or a moderator a member. What takes a role away replaces the
+    /// invite, and moderators that have left lose theirs with it. Owner only.
     SetRole(MemberKey, Role),
-    /// Demote those moderators, and all that are not in the room. Owner only.
+    /// Demote those moderators, and all that are not in the room, and replace the invite. Owner
+    /// only.
     StrikeModerators(Vec<MemberKey>),
     /// Change the retention that the room allows, within its policy. Owner only.
     SetRetention(RoomRetention),
+    /// Sign the settings with the number of the present door, which a moderator made; or replace
+    /// the invite, where settings were signed for this door that name others moderators, and never
+    /// took effect. Owner only; `NoSuchMember` where neither is needed.
+    RenewSettings,
     /// Replace the invite: the old link no longer works. Owner and moderators.
     ReplaceInvite,
 }
@@ -46,6 +51,13 @@ pub(super) struct CommitPlan {
     pub(super) removals: Vec<LeafNodeIndex>,
     pub(super) settings: Option<Settings>,
     pub(super) notice: CommitNotice,
+}
+
+impl CommitPlan {
+    fn with_new_door() -> Self {
+        let notice = CommitNotice { new_door: true, ..CommitNotice::default() };
+        Self { notice, ..Self::default() }
+    }
 }
 
 impl Session {
@@ -60,13 +72,16 @@ impl Session {
             Change::SetRole(member, role) => self.plan_role(member, role),
             Change::StrikeModerators(keys) => self.plan_strike(&keys),
             Change::SetRetention(retention) => {
-                self.plan_settings(Settings { retention, ..self.settings.clone() })
+                self.plan_settings(CommitPlan::default(), |next| next.retention = retention)
             }
-            Change::ReplaceInvite if self.role() == Role::Member => Err(SessionError::NotAllowed),
-            Change::ReplaceInvite => Ok(CommitPlan {
-                notice: CommitNotice { new_door: true, ..CommitNotice::default() },
-                ..CommitPlan::default()
-            }),
+            Change::RenewSettings => self.plan_renewal(),
+            Change::ReplaceInvite => match self.role() {
+                Role::Owner => self.plan_settings(CommitPlan::with_new_door(), |next| {
+                    next.moderators.retain(|key| self.has_key(key));
+                }),
+                Role::Moderator => Ok(CommitPlan::with_new_door()),
+                Role::Member => Err(SessionError::NotAllowed),
+            },
         }
     }
 
@@ -76,20 +91,19 @@ impl Session {
         if member == self.key() || !rules::may_remove(self.role(), removed.role) {
             return Err(SessionError::NotAllowed);
         }
+        let plan = CommitPlan { removals: vec![seat.index], ..CommitPlan::with_new_door() };
+        if self.role() != Role::Owner {
+            return Ok(plan);
+        }
         // Otherwise a moderator that kept its key would be a moderator again after rejoining.
-        let settings =
-            (removed.role == Role::Moderator).then(|| self.without_moderators(&[removed.key]));
-        Ok(CommitPlan {
-            removals: vec![seat.index],
-            settings,
-            notice: CommitNotice { new_door: true, ..CommitNotice::default() },
-            ..CommitPlan::default()
+        self.plan_settings(plan, |next| {
+            next.moderators.retain(|key| *key != member && self.has_key(key));
         })
     }
 
     fn plan_leaves(&self, statements: Vec<LeaveStatement>) -> Result<CommitPlan, SessionError> {
-        let bench = self.commit_context();
-        let (mut plan, mut moderators) = (CommitPlan::default(), Vec::new());
+        let context = self.commit_context();
+        let mut plan = CommitPlan::default();
         for statement in statements {
             let Some((member, seat)) = self.roster.by_id(statement.member()) else {
                 continue;
@@ -97,18 +111,14 @@ impl Session {
             let counts = member.id != self.me()
                 && !plan.removals.contains(&seat.index)
                 && plan.removals.len() < rules::MAX_LEAVES
-                && bench.is_valid(&statement, member);
+                && context.is_valid(&statement, member, seat);
             if counts {
                 plan.removals.push(seat.index);
                 plan.notice.leaves.push(statement);
-                moderators.extend((member.role == Role::Moderator).then_some(member.key));
             }
         }
         if plan.removals.is_empty() {
             return Err(SessionError::NoSuchMember);
-        }
-        if self.role() == Role::Owner && !moderators.is_empty() {
-            plan.settings = Some(self.without_moderators(&moderators));
         }
         Ok(plan)
     }
@@ -120,13 +130,30 @@ impl Session {
         if struck.is_empty() {
             return Err(SessionError::NoSuchMember);
         }
-        self.plan_settings(self.without_moderators(&struck))
+        self.plan_settings(CommitPlan::default(), |next| {
+            next.moderators.retain(|key| !struck.contains(key));
+        })
     }
 
-    fn without_moderators(&self, struck: &[MemberKey]) -> Settings {
-        let mut settings = self.settings.clone();
-        settings.moderators.retain(|key| !struck.contains(key));
-        settings
+    fn plan_renewal(&self) -> Result<CommitPlan, SessionError> {
+        if self.role() == Role::Owner && !self.needs_renewal() {
+            return Err(SessionError::NoSuchMember);
+        }
+        let plan = match self.has_granted_others() {
+            true => CommitPlan::with_new_door(),
+            false => CommitPlan::default(),
+        };
+        self.plan_settings(plan, |_| {})
+    }
+
+    /// Returns whether this owner is to commit [`Change::RenewSettings`].
+    pub(crate) fn needs_renewal(&self) -> bool {
+        self.role() == Role::Owner
+            && (self.settings.door != self.door_number() || self.has_granted_others())
+    }
+
+    fn has_granted_others(&self) -> bool {
+        self.identity.has_granted_others(self.door_number(), &self.settings)
     }
 
     fn has_key(&self, key: &MemberKey) -> bool {
@@ -139,22 +166,42 @@ impl Session {
             return Err(SessionError::NotAllowed);
         }
         let mut moderators = self.settings.moderators.clone();
-        moderators.retain(|key| *key != member.key && self.has_key(key));
+        moderators.retain(|key| *key != member.key);
         if role == Role::Moderator {
             moderators.push(member.key);
+            moderators.sort_unstable();
         }
-        moderators.sort_unstable();
-        if moderators.len() > MAX_MODERATORS {
-            return Err(SessionError::NotAllowed);
+        // Dropping a moderator costs the room its link: not by the way, unless there is no place.
+        let is_full = moderators.len() > MAX_MODERATORS;
+        if role == Role::Member || is_full {
+            moderators.retain(|key| self.has_key(key));
         }
-        self.plan_settings(Settings { moderators, ..self.settings.clone() })
+        self.plan_settings(CommitPlan::default(), |next| next.moderators = moderators)
     }
 
-    fn plan_settings(&self, settings: Settings) -> Result<CommitPlan, SessionError> {
-        if self.role() != Role::Owner || !self.settings.may_become(&settings) {
+    /// Adds the settings after `change` to a commit, signed, with the next counter and the number
+    /// of the door after it. Those that take a role away have a new door.
+    fn plan_settings(
+        &self,
+        mut plan: CommitPlan,
+        change: impl FnOnce(&mut Settings),
+    ) -> Result<CommitPlan, SessionError> {
+        if self.role() != Role::Owner {
             return Err(SessionError::NotAllowed);
         }
-        Ok(CommitPlan { settings: Some(settings), ..CommitPlan::default() })
+        let mut next = self.settings.clone();
+        change(&mut next);
+        plan.notice.new_door |= self.settings.drops_a_moderator(&next);
+        let new_door = plan.notice.new_door;
+        let door = self.door_number().checked_add(new_door.into());
+        next.door = door.ok_or(SessionError::NotAllowed)?;
+        next.counter = next.counter.checked_add(1).ok_or(SessionError::NotAllowed)?;
+        next.sign(&self.address, &self.identity)?;
+        if !self.settings.may_become(&next, next.door, new_door) {
+            return Err(SessionError::NotAllowed);
+        }
+        plan.settings = Some(next);
+        Ok(plan)
     }
 
     /// Returns this member's role.

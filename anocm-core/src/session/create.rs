@@ -9,16 +9,17 @@ use rand_core::CryptoRng;
 use tls_codec::Serialize as _;
 
 use super::{
+    card::Card,
     error::{Fault, SessionError},
     group::{Live, Session},
     identity::Identity,
     join,
     keys::{self, DoorKeys, EpochKeys},
     leaf,
-    member::Settings,
     provider::Provider,
     roster::Roster,
     seal::{self, SealContext, SealKind},
+    settings::Settings,
 };
 use crate::{
     id::{Epoch, RoomAddress},
@@ -42,7 +43,8 @@ impl Session {
         rng: &mut dyn CryptoRng,
     ) -> Result<(Self, Genesis), SessionError> {
         let identity = Identity::owner(rng)?;
-        let group = first_group(&identity, secret, policy, retention, nickname)?;
+        let card = Card::entering(nickname, identity.whisper_key(), rng);
+        let group = first_group(&identity, secret, policy, retention, &card)?;
         let address = RoomAddress::of(&identity.key());
         let session = group.into_session(address, identity, secret.clone());
         let genesis = session.genesis(rng)?;
@@ -69,7 +71,8 @@ impl Session {
         if !is_new || !is_own || *secret == self.invite {
             return Err(SessionError::NotAllowed);
         }
-        let group = first_group(&self.identity, secret, policy, retention, nickname)?;
+        let card = Card::entering(nickname, self.identity.whisper_key(), rng);
+        let group = first_group(&self.identity, secret, policy, retention, &card)?;
         group.put_into(self, secret.clone());
         self.genesis(rng)
     }
@@ -163,17 +166,17 @@ fn first_group(
     invite: &Secret<32>,
     policy: Policy,
     retention: RoomRetention,
-    nickname: &Nickname,
+    card: &Card<'_>,
 ) -> Result<NewGroup, SessionError> {
-    let settings = Settings { policy, retention, owner: identity.key(), moderators: Vec::new() };
-    if !settings.is_valid() || keys::door_number(invite) != 0 {
+    let settings = Settings::first(policy, retention, identity)?;
+    if !settings.are_valid() || keys::door_number(invite) != 0 {
         return Err(SessionError::NotAllowed);
     }
-    let address = RoomAddress::of(&settings.owner);
+    let address = RoomAddress::of(settings.owner());
     let door = DoorKeys::derive(&address, invite)?;
     let provider = Provider::default();
     store_psk(&provider, &door)?;
-    let group = create_group(&provider, identity, address, &settings, nickname)?;
+    let group = create_group(&provider, identity, address, &settings, card)?;
     Ok(NewGroup::read(group, provider, door, &address)?)
 }
 
@@ -197,9 +200,8 @@ pub(super) fn create_group(
     identity: &Identity,
     address: RoomAddress,
     settings: &Settings,
-    nickname: &Nickname,
+    card: &Card<'_>,
 ) -> Result<MlsGroup, Fault> {
-    let extensions = leaf::leaf_extensions(nickname.as_str(), identity.whisper_key())?;
     let config = MlsGroupCreateConfig::builder()
         .ciphersuite(leaf::SUITE)
         .wire_format_policy(PURE_PLAINTEXT_WIRE_FORMAT_POLICY)
@@ -210,7 +212,7 @@ pub(super) fn create_group(
         // revealed.
         .lifetime(Lifetime::init(0, u64::MAX))
         .capabilities(leaf::capabilities())
-        .with_leaf_node_extensions(extensions)
+        .with_leaf_node_extensions(leaf::leaf_extensions(card)?)
         .map_err(|_| Fault)?
         .with_group_context_extensions(leaf::group_extensions(settings)?)
         .build();

@@ -62,6 +62,10 @@ pub enum OpenError {
         /// The sender, if the signature identifies it.
         by: Option<MemberId>,
     },
+    /// A commit of the owner whose settings have rules of a later version of the protocol: members
+    /// that know them accept it, and this member cannot go on.
+    #[error("the room needs a newer program")]
+    NewerProgram,
     /// This member was removed: the session is over.
     #[error("no longer in the room")]
     Removed,
@@ -80,6 +84,9 @@ pub enum JoinError {
     /// The seal opens, but the content is not a valid room of this protocol.
     #[error("what is behind the door is not a valid room")]
     BadDoor,
+    /// The room has rules of a later version of the protocol.
+    #[error("the room needs a newer program")]
+    NewerProgram,
     /// The room has the maximum number of members.
     #[error("the room has as many members as a room can have")]
     Full,

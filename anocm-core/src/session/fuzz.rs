@@ -70,7 +70,7 @@ pub fn notice(bytes: &[u8]) -> Option<Payload> {
 /// Returns whether it is a valid leave statement of any member.
 #[must_use]
 pub fn is_by_a_member(session: &Session, statement: &LeaveStatement) -> bool {
-    session.members().iter().any(|member| session.commit_context().is_valid(statement, member))
+    session.accepts_leave(statement)
 }
 
 /// The key of a seal, and the context that it binds the content to.

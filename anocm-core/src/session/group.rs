@@ -13,12 +13,13 @@ use super::{
     error::{Fault, SessionError},
     identity::Identity,
     keys::{self, DoorKeys, EpochKeys},
-    member::{Member, Settings},
+    member::Member,
     provider::Provider,
     roster::Roster,
     rules::{CommitContext, ValidatedCommit},
     safety::SafetyCode,
     seal::{SealContext, SealKind},
+    settings::Settings,
 };
 use crate::{
     id::{Epoch, MemberId, RoomAddress},

@@ -1,6 +1,9 @@
 //! A guest's identity in one room.
 
-use std::fmt;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use openmls::prelude::{BasicCredential, CredentialWithKey};
@@ -12,7 +15,7 @@ use rand_core::CryptoRng;
 use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::Zeroizing;
 
-use super::{MemberKey, error::Fault};
+use super::{MemberKey, error::Fault, settings::Settings};
 use crate::{id::MemberId, secret::Secret, secret_tap};
 
 /// A guest's identity in one room: signing key, member id, whisper key, and the owner secret if the
@@ -24,6 +27,9 @@ pub struct Identity {
     signing: Box<SigningKey>,
     whisper: Box<StaticSecret>,
     owner: Option<Secret<32>>,
+    /// The keys that the owner has named moderators in signed settings, by the door's number in
+    /// them: also in settings that were refused or overtaken, which a relay can have kept.
+    granted: BTreeMap<u32, BTreeSet<MemberKey>>,
 }
 
 impl Identity {
@@ -41,6 +47,7 @@ impl Identity {
             signing,
             whisper: Box::new(StaticSecret::from(*seed)),
             owner: None,
+            granted: BTreeMap::new(),
         }
     }
 
@@ -51,6 +58,18 @@ impl Identity {
             Ok::<_, Fault>(())
         })?;
         Ok(Self { owner: Some(owner), ..Self::new(rng) })
+    }
+
+    /// Records signed settings that leave this session, while the room's door has the number `now`.
+    pub(super) fn grants(&mut self, now: u32, settings: &Settings) {
+        self.granted.retain(|door, _| *door >= now);
+        self.granted.entry(settings.door).or_default().extend(&settings.moderators);
+    }
+
+    /// Returns whether settings were signed for the door `now` that name others moderators.
+    pub(super) fn has_granted_others(&self, now: u32, settings: &Settings) -> bool {
+        let granted = self.granted.get(&now).into_iter().flatten();
+        granted.into_iter().any(|key| settings.moderators.binary_search(key).is_err())
     }
 
     /// The member's id.
@@ -106,6 +125,17 @@ impl fmt::Debug for Identity {
 
 #[cfg(test)]
 impl Identity {
+    /// Returns the same identity, as a modified client could keep it.
+    pub(super) fn copy(&self) -> Self {
+        Self {
+            member: self.member,
+            signing: self.signing.clone(),
+            whisper: self.whisper.clone(),
+            owner: self.owner.clone(),
+            granted: self.granted.clone(),
+        }
+    }
+
     /// Takes the id of another member.
     pub(super) fn take_id(&mut self, member: MemberId) {
         self.member = member;

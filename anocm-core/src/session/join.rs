@@ -5,8 +5,8 @@ use std::fmt;
 use openmls::{
     messages::group_info::VerifiableGroupInfo,
     prelude::{
-        LeafNodeParameters, MlsGroup, MlsMessageBodyIn, MlsMessageIn, MlsMessageOut,
-        PreSharedKeyProposal,
+        Extensions, LeafNode, LeafNodeParameters, MlsGroup, MlsMessageBodyIn, MlsMessageIn,
+        MlsMessageOut, PreSharedKeyProposal,
     },
     schedule::PreSharedKeyId,
 };
@@ -16,19 +16,19 @@ use rand_core::CryptoRng;
 use tls_codec::{Deserialize as _, Serialize as _};
 
 use super::{
+    card::Card,
     commit::CommitBundle,
     create::{self, NewGroup},
     error::{Fault, JoinError},
     group::{Session, hash_of},
     identity::Identity,
-    keys::DoorKeys,
+    keys::{self, DoorKeys},
     leaf,
     provider::Provider,
     rules::MAX_MEMBERS,
     seal::{self, SealContext, SealKind},
 };
 use crate::{
-    id::RoomAddress,
     name::Nickname,
     retention::Retention,
     secret::Secret,
@@ -108,16 +108,24 @@ pub(super) fn enter(
     let info = open_door(door, &keys)?;
     let provider = Provider::default();
     create::store_psk(&provider, &keys)?;
-    let who = (identity, nickname);
+    let card = Card::entering(nickname, identity.whisper_key(), rng);
+    let who = (identity, leaf::leaf_extensions(&card)?);
     let (group, join, info) = external_commit(&provider, crypto, &keys, info, who, rng)?;
 
     // A group that is invalid now was invalid before the join: members accept no commit that makes
     // it so.
     let begun =
         NewGroup::read(group, provider, keys, &door.address).map_err(|_| JoinError::BadDoor)?;
-    // The group of another owner under the address of this room.
-    if RoomAddress::of(&begun.settings.owner) != door.address {
+    // Otherwise the group of another owner under the address of this room.
+    if !begun.settings.are_signed(&door.address, crypto) {
         return Err(JoinError::BadDoor);
+    }
+    // A link never leads to a door older than itself, so the settings cannot be for a later one.
+    if begun.settings.door > keys::door_number(secret) {
+        return Err(JoinError::BadDoor);
+    }
+    if begun.settings.need_newer_program() {
+        return Err(JoinError::NewerProgram);
     }
     if begun.members() > MAX_MEMBERS {
         return Err(JoinError::Full);
@@ -177,15 +185,14 @@ fn external_commit(
     crypto: &impl OpenMlsCrypto,
     keys: &DoorKeys,
     info: VerifiableGroupInfo,
-    (identity, nickname): (&Identity, &Nickname),
+    (identity, card): (&Identity, Extensions<LeafNode>),
     rng: &mut dyn CryptoRng,
 ) -> Result<(MlsGroup, MlsMessageOut, MlsMessageOut), JoinError> {
     let mut nonce = vec![0; 32];
     rng.fill_bytes(&mut nonce);
-    let extensions = leaf::leaf_extensions(nickname.as_str(), identity.whisper_key())?;
     let leaf = LeafNodeParameters::builder()
         .with_capabilities(leaf::capabilities())
-        .with_extensions(extensions)
+        .with_extensions(card)
         .build();
     let (group, bundle) = MlsGroup::external_commit_builder()
         .with_config(create::join_config())

@@ -7,9 +7,15 @@ use openmls::{
         Extensions, LeafNode, ProtocolVersion, RequiredCapabilitiesExtension, UnknownExtension,
     },
 };
-use serde::{Deserialize, Serialize};
 
-use super::{MemberKey, encryption, error::Fault, member::Settings};
+use super::{
+    MemberKey,
+    card::{Admission, Card, MAX_CARD, Stay},
+    encryption,
+    error::Fault,
+    more::More,
+    settings::{MAX_SETTINGS, Settings},
+};
 use crate::{id::MemberId, name::Nickname, wire};
 
 /// The group's ciphersuite: X25519, ChaCha20-Poly1305, SHA-256, Ed25519 (0x0003).
@@ -20,28 +26,15 @@ pub(super) const SUITE: Ciphersuite =
 pub(super) const LEAF: u16 = 0xf0a1;
 const SETTINGS: u16 = 0xf0a2;
 
-/// The longest nickname in bytes that a leaf can carry. Bounded so that the tree of a full room
-/// fits its door, however its members rename themselves.
-const MAX_NICKNAME: usize = 64;
-const _: () = assert!(Nickname::MAX_BYTES <= MAX_NICKNAME, "every name fits a leaf");
-const MAX_LEAF: usize = MAX_NICKNAME + 64;
-const MAX_SETTINGS: usize = 4_096;
-
 /// A member's decoded leaf, the same for every member.
 pub(super) struct Leaf {
     pub(super) id: MemberId,
     pub(super) key: MemberKey,
     pub(super) nickname: Nickname,
     pub(super) whisper: [u8; 32],
-}
-
-/// The protocol's own extension of a leaf.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Card<'a> {
-    // A plain string: the rules for nicknames may differ between versions of this library, and all
-    // members must agree on which leaf is valid.
-    nickname: &'a str,
-    whisper: [u8; 32],
+    pub(super) stay: Stay,
+    pub(super) admission: Admission,
+    pub(super) more: More,
 }
 
 /// The capabilities of every leaf. A leaf must have exactly these, so that no member can block a
@@ -57,12 +50,9 @@ pub(super) fn capabilities() -> Capabilities {
 }
 
 /// The extensions of a leaf.
-pub(super) fn leaf_extensions(
-    nickname: &str,
-    whisper: [u8; 32],
-) -> Result<Extensions<LeafNode>, Fault> {
-    let card = wire::encode(&Card { nickname, whisper });
-    Extensions::single(Extension::Unknown(LEAF, UnknownExtension(card.to_vec()))).map_err(|_| Fault)
+pub(super) fn leaf_extensions(card: &Card<'_>) -> Result<Extensions<LeafNode>, Fault> {
+    let card = wire::encode(card).to_vec();
+    Extensions::single(Extension::Unknown(LEAF, UnknownExtension(card))).map_err(|_| Fault)
 }
 
 /// Reads a leaf. `None` unless it has exactly this protocol's form, and both of its public keys can
@@ -71,20 +61,20 @@ pub(super) fn read_leaf(leaf: &LeafNode) -> Option<Leaf> {
     let credential = BasicCredential::try_from(leaf.credential().clone()).ok()?;
     let id = MemberId::new(credential.identity().try_into().ok()?);
     let key = MemberKey::new(leaf.signature_key().as_slice().try_into().ok()?);
-    let Card { nickname, whisper } = read_card(leaf.extensions())?;
+    let Card { nickname, whisper, stay, admission, more } = read_card(leaf.extensions())?;
     let valid = *leaf.capabilities() == capabilities()
         && encryption::is_usable(&whisper)
         && encryption::leaf_is_usable(leaf);
-    valid.then(|| Leaf { id, key, nickname: Nickname::received(nickname), whisper })
+    let nickname = Nickname::received(nickname);
+    valid.then_some(Leaf { id, key, nickname, whisper, stay, admission, more })
 }
 
-/// Reads the card. `None` unless it is the only extension, of valid length, and canonically
+/// Reads the card. `None` unless it is the only extension, of valid lengths, and canonically
 /// encoded.
 pub(super) fn read_card(extensions: &Extensions<LeafNode>) -> Option<Card<'_>> {
     let UnknownExtension(bytes) = extensions.unknown(LEAF)?;
-    let card: Card<'_> = wire::decode(bytes, MAX_LEAF).ok()?;
-    let valid = card.nickname.len() <= MAX_NICKNAME
-        && *extensions == leaf_extensions(card.nickname, card.whisper).ok()?;
+    let card: Card<'_> = wire::decode(bytes, MAX_CARD).ok()?;
+    let valid = card.is_valid() && *extensions == leaf_extensions(&card).ok()?;
     valid.then_some(card)
 }
 
@@ -112,5 +102,5 @@ pub(super) fn settings_extensions(settings: Vec<u8>) -> Result<Extensions<GroupC
 pub(super) fn read_settings(extensions: &Extensions<GroupContext>) -> Option<Settings> {
     let UnknownExtension(bytes) = extensions.unknown(SETTINGS)?;
     let settings: Settings = wire::decode(bytes, MAX_SETTINGS).ok()?;
-    (settings.is_valid() && *extensions == group_extensions(&settings).ok()?).then_some(settings)
+    (settings.are_valid() && *extensions == group_extensions(&settings).ok()?).then_some(settings)
 }

@@ -7,13 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     MemberKey,
+    card::Stay,
     error::Fault,
     identity::Identity,
     signature::{Label, Signature},
 };
 use crate::id::{MemberId, RoomAddress};
 
-/// A member's signed statement that it leaves. Valid for the duration of that membership; with it
+/// A member's signed statement that it leaves. Valid for the stay that it was signed in; with it
 /// any member can commit the removal.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeaveStatement {
@@ -29,21 +30,22 @@ impl LeaveStatement {
         self.member
     }
 
-    pub(super) fn sign(address: &RoomAddress, who: &Identity) -> Result<Self, Fault> {
+    pub(super) fn sign(address: &RoomAddress, who: &Identity, stay: Stay) -> Result<Self, Fault> {
         let (member, key) = (who.member(), who.key());
-        let signed = parts(&member, &key);
+        let signed = parts(&member, &key, &stay);
         Ok(Self { member, signature: Signature::sign(Label::Leave, address, &signed, who)? })
     }
 
-    /// Returns whether the member of that id and key signed it for this room.
+    /// Returns whether the member of that id and key signed it for this room and stay.
     pub(super) fn is_by(
         &self,
         crypto: &impl OpenMlsCrypto,
         address: &RoomAddress,
         member: MemberId,
         key: MemberKey,
+        stay: Stay,
     ) -> bool {
-        let signed = parts(&member, &key);
+        let signed = parts(&member, &key, &stay);
         self.member == member && self.signature.is_by(key, Label::Leave, address, &signed, crypto)
     }
 }
@@ -55,6 +57,6 @@ impl fmt::Debug for LeaveStatement {
 }
 
 /// What is signed after label and address.
-pub(super) fn parts<'a>(member: &'a MemberId, key: &'a MemberKey) -> [&'a [u8]; 2] {
-    [member.as_bytes(), key.as_bytes()]
+pub(super) fn parts<'a>(member: &'a MemberId, key: &'a MemberKey, stay: &'a Stay) -> [&'a [u8]; 3] {
+    [member.as_bytes(), key.as_bytes(), stay.as_bytes()]
 }

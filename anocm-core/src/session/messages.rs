@@ -91,7 +91,14 @@ impl Session {
         if self.live.is_none() {
             return Err(SessionError::Removed);
         }
-        Ok(LeaveStatement::sign(&self.address, &self.identity)?)
+        let (_, seat) = self.roster.by_key(self.key()).ok_or(SessionError::Removed)?;
+        Ok(LeaveStatement::sign(&self.address, &self.identity, seat.stay)?)
+    }
+
+    /// Returns whether it is a valid leave statement of a member's present stay.
+    pub(crate) fn accepts_leave(&self, statement: &LeaveStatement) -> bool {
+        let found = self.roster.by_id(statement.member());
+        found.is_some_and(|(member, seat)| self.commit_context().is_valid(statement, member, seat))
     }
 
     fn whisper_context(

@@ -18,6 +18,7 @@
 //! **Not part of what this crate promises**: public for its tests, benchmarks and fuzz targets, and
 //! changed without notice. What a front end needs of it, [`room`](crate::room) exports.
 
+mod card;
 mod commit;
 mod commit_builder;
 mod content;
@@ -35,12 +36,14 @@ mod leaf;
 mod leave;
 mod member;
 mod messages;
+mod more;
 mod open;
 mod provider;
 mod roster;
 mod rules;
 mod safety;
 mod seal;
+mod settings;
 mod signature;
 mod text;
 mod whisper;
@@ -63,9 +66,10 @@ pub use join::{Joiner, NotJoined};
 pub use keys::door_token;
 pub(crate) use keys::first_invite;
 pub use leave::LeaveStatement;
-pub use member::{MAX_MODERATORS, Member, Role, Settings};
+pub use member::{Member, Role};
 pub use open::{Departure, EpochChange, Opened, StagedJoin};
 pub(crate) use rules::MAX_LEAVES;
 pub use safety::SafetyCode;
+pub use settings::{MAX_MODERATORS, Settings};
 pub use text::MessageText;
 pub use whisper::MAX_WHISPER;

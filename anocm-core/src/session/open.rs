@@ -19,7 +19,7 @@ use super::{
     member::Member,
     messages,
     roster::Roster,
-    rules::ValidatedCommit,
+    rules::{RejectedCommit, ValidatedCommit},
     seal::{self, SealKind},
 };
 use crate::{
@@ -215,9 +215,9 @@ impl Session {
         };
         let bytes = Zeroizing::new(message.into_bytes());
         let envelope = Envelope::decode(&bytes).map_err(|_| OpenError::RatchetSkipped)?;
-        let (sender, _) = self.roster.at(index).ok_or(OpenError::RatchetSkipped)?;
+        let (sender, seat) = self.roster.at(index).ok_or(OpenError::RatchetSkipped)?;
         if let Content::Leaving(statement) = &envelope.content
-            && !self.commit_context().is_valid(statement, sender)
+            && !self.commit_context().is_valid(statement, sender, seat)
         {
             return Err(OpenError::RatchetSkipped);
         }
@@ -273,7 +273,10 @@ impl Session {
                 let validated = self
                     .commit_context()
                     .validate(&staged, &sender, &notice, bytes)
-                    .map_err(|_| OpenError::Rejected { by: claimed })?;
+                    .map_err(|why| match why {
+                        RejectedCommit::Forbidden => OpenError::Rejected { by: claimed },
+                        RejectedCommit::NewerProgram => OpenError::NewerProgram,
+                    })?;
                 Ok(Validated::Theirs(staged, validated))
             }
             ProcessedMessageContent::OwnPendingCommit => Ok(Validated::Own),
@@ -348,7 +351,8 @@ impl Session {
             }
         }
         let before = std::mem::replace(&mut self.roster, roster);
-        let settings_changed = std::mem::replace(&mut self.settings, settings) != self.settings;
+        let settings_changed =
+            std::mem::replace(&mut self.settings, settings).differ(&self.settings);
         Ok(EpochChange {
             epoch: self.epoch,
             by: validated.by,

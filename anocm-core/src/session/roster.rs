@@ -6,12 +6,16 @@ use openmls::prelude::{LeafNode, LeafNodeIndex, MlsGroup, Signature};
 use zeroize::Zeroizing;
 
 use super::{
-    MemberKey, leaf,
-    member::{Member, Role, Settings},
+    MemberKey,
+    card::{Admission, Card, Stay},
+    leaf,
+    member::{Member, Role},
+    more::More,
+    settings::Settings,
 };
 use crate::{
     id::{MemberId, RoomAddress},
-    name::{Colour, Tag, looks},
+    name::{Colour, Nickname, Tag, looks},
 };
 
 /// The members by leaf index, the same for every member.
@@ -26,10 +30,21 @@ pub(super) struct Roster {
 pub(super) struct Seat {
     pub(super) index: LeafNodeIndex,
     pub(super) whisper: [u8; 32],
+    pub(super) stay: Stay,
+    pub(super) admission: Admission,
+    more: More,
     /// The two look-alike forms of the name: names that share one can be mistaken for each other.
     looks: [Zeroizing<String>; 2],
     /// The leaf's signature by its member's key: the same signature is the same leaf.
     signature: Signature,
+}
+
+impl Seat {
+    /// Returns the card of this member under another name.
+    pub(super) fn renamed<'a>(&self, nickname: &'a Nickname) -> Card<'a> {
+        let Self { whisper, stay, admission, more, .. } = self.clone();
+        Card { nickname: nickname.as_str(), whisper, stay, admission, more }
+    }
 }
 
 impl Roster {
@@ -124,6 +139,9 @@ fn read_member(
     let seat = Seat {
         index,
         whisper: leaf.whisper,
+        stay: leaf.stay,
+        admission: leaf.admission,
+        more: leaf.more,
         looks: looks(&leaf.nickname).map(Zeroizing::new),
         signature: node.signature().clone(),
     };

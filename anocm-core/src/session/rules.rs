@@ -14,13 +14,15 @@ use serde::{Deserialize, Serialize};
 use tls_codec::{Deserialize as _, Serialize as _};
 
 use super::{
+    card::Admission,
     encryption,
     keys::DoorKeys,
     leaf::{self, Leaf},
     leave::LeaveStatement,
-    member::{Member, Role, Settings},
+    member::{Member, Role},
     open::Departure,
-    roster::Roster,
+    roster::{Roster, Seat},
+    settings::Settings,
 };
 use crate::{
     id::{MemberId, RoomAddress},
@@ -32,8 +34,9 @@ pub(crate) const MAX_LEAVES: usize = 64;
 /// The most members of a room. A commit fits a sealed entry whatever the state of the tree: each
 /// node that its path is encrypted to takes 82 bytes. In the worst case, where one of every two
 /// neighbouring leaves is gone and all parent nodes are blank, there are half as many nodes as
-/// there ever were members. The group information of a full room fits the door.
-pub(super) const MAX_MEMBERS: usize = 1_400;
+/// there ever were members; the longest settings are beside them. The group information of a full
+/// room fits the door.
+pub(super) const MAX_MEMBERS: usize = 1_300;
 const MAX_NOTICE: usize = MAX_LEAVES * 96 + 16;
 
 /// The authenticated data of a commit, beside its proposals.
@@ -67,9 +70,14 @@ pub(super) struct ValidatedCommit {
     pub(super) settings: Settings,
 }
 
-/// A commit or join that no member accepts.
+/// Why a commit or join is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct RejectedCommit;
+pub(super) enum RejectedCommit {
+    /// No member accepts it.
+    Forbidden,
+    /// Its settings have rules that this version does not know; members of a later one accept it.
+    NewerProgram,
+}
 
 /// The state of the current epoch, against which a commit is validated.
 pub(super) struct CommitContext<'a, C> {
@@ -90,33 +98,34 @@ impl<C: OpenMlsCrypto> CommitContext<'_, C> {
         notice: &[u8],
         commit: &[u8],
     ) -> Result<ValidatedCommit, RejectedCommit> {
-        let path = staged.update_path_leaf_node().ok_or(RejectedCommit)?;
-        let leaf = leaf::read_leaf(path).ok_or(RejectedCommit)?;
+        let path = staged.update_path_leaf_node().ok_or(RejectedCommit::Forbidden)?;
+        let leaf = leaf::read_leaf(path).ok_or(RejectedCommit::Forbidden)?;
         if !encryption::path_is_usable(commit) {
-            return Err(RejectedCommit);
+            return Err(RejectedCommit::Forbidden);
         }
-        let settings =
-            leaf::read_settings(staged.group_context().extensions()).ok_or(RejectedCommit)?;
+        let settings = leaf::read_settings(staged.group_context().extensions())
+            .ok_or(RejectedCommit::Forbidden)?;
         let by_value = staged
             .queued_proposals()
             .all(|queued| queued.proposal_or_ref_type() == ProposalOrRefType::Proposal);
         if !by_value {
-            return Err(RejectedCommit);
+            return Err(RejectedCommit::Forbidden);
         }
         match sender {
             Sender::NewMemberCommit if notice.is_empty() => self.join(staged, &leaf, settings),
             Sender::Member(index) => {
-                let (committer, seat) = self.roster.at(*index).ok_or(RejectedCommit)?;
+                let (committer, seat) = self.roster.at(*index).ok_or(RejectedCommit::Forbidden)?;
                 if leaf.id != committer.id
                     || leaf.key != committer.key
                     || leaf.whisper != seat.whisper
+                    || leaf.admission != seat.admission
                 {
-                    return Err(RejectedCommit);
+                    return Err(RejectedCommit::Forbidden);
                 }
-                let notice = CommitNotice::read(notice).ok_or(RejectedCommit)?;
+                let notice = CommitNotice::read(notice).ok_or(RejectedCommit::Forbidden)?;
                 self.commit(staged, committer, &notice, settings)
             }
-            _ => Err(RejectedCommit),
+            _ => Err(RejectedCommit::Forbidden),
         }
     }
 
@@ -136,7 +145,7 @@ impl<C: OpenMlsCrypto> CommitContext<'_, C> {
                 Proposal::Remove(remove) if replaced.is_none() => {
                     replaced = Some(remove.removed());
                 }
-                _ => return Err(RejectedCommit),
+                _ => return Err(RejectedCommit::Forbidden),
             }
         }
         let psk_is_ours = staged.psk_proposals().all(|queued| {
@@ -146,13 +155,18 @@ impl<C: OpenMlsCrypto> CommitContext<'_, C> {
             psk.psk_id() == self.door.psk_id.expose()
         });
         if inits != 1 || psks != 1 || !psk_is_ours || settings != *self.settings {
-            return Err(RejectedCommit);
+            return Err(RejectedCommit::Forbidden);
         }
-        let old = replaced.map(|index| self.roster.at(index).ok_or(RejectedCommit)).transpose()?;
-        if let Some((old, _)) = old
-            && (old.id != leaf.id || old.key != leaf.key)
-        {
-            return Err(RejectedCommit);
+        let old = replaced
+            .map(|index| self.roster.at(index).ok_or(RejectedCommit::Forbidden))
+            .transpose()?;
+        let admitted = match old {
+            Some((old, seat)) => is_return(leaf, old, seat),
+            // Passes and tickets are not issued yet.
+            None => leaf.admission == Admission::None,
+        };
+        if !admitted {
+            return Err(RejectedCommit::Forbidden);
         }
         let taken = self
             .roster
@@ -162,7 +176,7 @@ impl<C: OpenMlsCrypto> CommitContext<'_, C> {
             .any(|member| member.id == leaf.id || member.key == leaf.key);
         let full = old.is_none() && self.roster.members().len() >= MAX_MEMBERS;
         if taken || full {
-            return Err(RejectedCommit);
+            return Err(RejectedCommit::Forbidden);
         }
         Ok(ValidatedCommit {
             by: leaf.id,
@@ -181,14 +195,14 @@ impl<C: OpenMlsCrypto> CommitContext<'_, C> {
         notice: &CommitNotice,
         settings: Settings,
     ) -> Result<ValidatedCommit, RejectedCommit> {
-        let mut departed = Vec::new();
+        let (mut departed, mut sets) = (Vec::new(), false);
         for queued in staged.queued_proposals() {
             match queued.proposal() {
                 Proposal::Remove(remove) => {
                     departed.push(self.removal(committer, remove.removed(), notice)?);
                 }
-                Proposal::GroupContextExtensions(_) if committer.role == Role::Owner => {}
-                _ => return Err(RejectedCommit),
+                Proposal::GroupContextExtensions(_) if committer.role == Role::Owner => sets = true,
+                _ => return Err(RejectedCommit::Forbidden),
             }
         }
         let forced = departed.iter().any(|(_, how)| matches!(how, Departure::Removed { .. }));
@@ -198,9 +212,13 @@ impl<C: OpenMlsCrypto> CommitContext<'_, C> {
         if (forced && !notice.new_door)
             || (notice.new_door && (!may_replace || self.door_number == u32::MAX))
             || notice.leaves.len() != left.count()
-            || !self.settings.may_become(&settings)
+            || !self.settings_follow(committer, sets, notice.new_door, &settings)
         {
-            return Err(RejectedCommit);
+            return Err(RejectedCommit::Forbidden);
+        }
+        // Only now: only the owner can make members of an earlier version leave.
+        if settings.need_newer_program() {
+            return Err(RejectedCommit::NewerProgram);
         }
         Ok(ValidatedCommit {
             by: committer.id,
@@ -211,34 +229,55 @@ impl<C: OpenMlsCrypto> CommitContext<'_, C> {
         })
     }
 
+    /// Returns whether a commit may leave these settings. Only the owner changes and signs them,
+    /// and with each new door that it makes; a moderator's new door leaves them as they are.
+    fn settings_follow(
+        &self,
+        committer: &Member,
+        sets: bool,
+        new_door: bool,
+        next: &Settings,
+    ) -> bool {
+        if !sets {
+            return *next == *self.settings && !(new_door && committer.role == Role::Owner);
+        }
+        let door = self.door_number.saturating_add(new_door.into());
+        self.settings.may_become(next, door, new_door) && next.are_signed(self.address, self.crypto)
+    }
+
     fn removal(
         &self,
         committer: &Member,
         removed: LeafNodeIndex,
         notice: &CommitNotice,
     ) -> Result<(MemberId, Departure), RejectedCommit> {
-        let (member, _) = self.roster.at(removed).ok_or(RejectedCommit)?;
+        let (member, seat) = self.roster.at(removed).ok_or(RejectedCommit::Forbidden)?;
         if member.id == committer.id {
-            return Err(RejectedCommit);
+            return Err(RejectedCommit::Forbidden);
         }
         let statement = notice.leaves.iter().find(|statement| statement.member() == member.id);
         if let Some(statement) = statement {
-            return if self.is_valid(statement, member) {
+            return if self.is_valid(statement, member, seat) {
                 Ok((member.id, Departure::Left))
             } else {
-                Err(RejectedCommit)
+                Err(RejectedCommit::Forbidden)
             };
         }
         if may_remove(committer.role, member.role) {
             Ok((member.id, Departure::Removed { by: committer.id }))
         } else {
-            Err(RejectedCommit)
+            Err(RejectedCommit::Forbidden)
         }
     }
 
-    /// Returns whether it is `member`'s own leave statement for this room.
-    pub(super) fn is_valid(&self, statement: &LeaveStatement, member: &Member) -> bool {
-        statement.is_by(self.crypto, self.address, member.id, member.key)
+    /// Returns whether it is `member`'s own leave statement for this room and its present stay.
+    pub(super) fn is_valid(
+        &self,
+        statement: &LeaveStatement,
+        member: &Member,
+        seat: &Seat,
+    ) -> bool {
+        statement.is_by(self.crypto, self.address, member.id, member.key, seat.stay)
     }
 }
 
@@ -248,6 +287,16 @@ fn psk_of(proposal: &PreSharedKeyProposal) -> Option<Psk> {
     let bytes = proposal.tls_serialize_detached().ok()?;
     let id = PreSharedKeyId::tls_deserialize_exact(bytes).ok()?;
     Some(id.psk().clone())
+}
+
+/// Returns whether a join that removes the leaf of `old` is that member's return: the same identity
+/// and admission in a new stay.
+pub(super) fn is_return(leaf: &Leaf, old: &Member, seat: &Seat) -> bool {
+    leaf.id == old.id
+        && leaf.key == old.key
+        && leaf.whisper == seat.whisper
+        && leaf.admission == seat.admission
+        && leaf.stay != seat.stay
 }
 
 /// Returns whether a member of one role may remove a member of another.

@@ -12,13 +12,16 @@ use crate::id::RoomAddress;
 /// signature is valid for anything else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Label {
-    /// Member id ‖ signature key.
+    /// SHA-256 of the settings without their signature.
+    Settings,
+    /// Member id ‖ signature key ‖ stay.
     Leave,
 }
 
 impl Label {
     const fn text(self) -> &'static [u8] {
         match self {
+            Self::Settings => b"anocm/1 settings",
             Self::Leave => b"anocm/1 leave",
         }
     }
@@ -29,6 +32,11 @@ impl Label {
 pub(super) struct Signature([[u8; 32]; 2]);
 
 impl Signature {
+    /// Its length in bytes.
+    pub(super) const LENGTH: usize = 64;
+    /// Valid for nothing.
+    pub(super) const EMPTY: Self = Self([[0; 32]; 2]);
+
     /// Signs `parts` for the room of that address.
     pub(super) fn sign(
         label: Label,
@@ -88,7 +96,7 @@ mod tests {
 
     #[test]
     fn no_label_begins_another_or_like_what_mls_signs() {
-        assert!(LABELS.contains(&Label::Leave.text()));
+        assert!([Label::Settings, Label::Leave].iter().all(|label| LABELS.contains(&label.text())));
         for (at, label) in LABELS.iter().enumerate() {
             let others = LABELS.iter().enumerate().filter(|(other, _)| *other != at);
             assert!(others.into_iter().all(|(_, other)| !other.starts_with(label)));
@@ -111,6 +119,8 @@ mod tests {
         assert!(!is_by(bob.key(), &here, &[b"ab", b"c"]));
         assert!(!is_by(alice.key(), &there, &[b"ab", b"c"]));
         assert!(!is_by(alice.key(), &here, &[b"ab", b"d"]));
+        assert!(!signature.is_by(alice.key(), Label::Settings, &here, &[b"ab", b"c"], &crypto));
+        assert!(!Signature::EMPTY.is_by(alice.key(), Label::Leave, &here, &[], &crypto));
         // Parts have fixed lengths wherever they are signed.
         assert!(is_by(alice.key(), &here, &[b"a", b"bc"]));
     }

@@ -116,7 +116,7 @@ class Room:
         self._native.remove(member)
 
     def set_role(self, member: str, role: Role) -> None:
-        """Makes a member a moderator, or a moderator a member. Owner only."""
+        """Makes a member a moderator, or a moderator a member, which replaces the invite. Owner only."""
         self._native.set_role(member, role)
 
     def set_room_retention(self, retention: RoomRetention) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import anocm
-from anocm import Departure, Ended, Retention, Role, RoomEvent
+from anocm import Confirmation, Departure, Ended, Retention, Role, RoomEvent
 from conftest import Relay, hears, link, named, online, scenario, until
 
 
@@ -26,8 +26,12 @@ async def test_join_by_link(relay: Relay) -> None:
         async with anocm.join(link(alice), "Bob") as bob:
             joined = await until(alice, RoomEvent.JOINED)
             assert (joined.member.nickname, joined.again) == ("Bob", False)
-            await until(bob, RoomEvent.CONFIRMED)
+            confirmed = await until(bob, RoomEvent.CONFIRMED)
+            assert confirmed.by.nickname == "Alice"
             a, b = alice.view, bob.view
+            assert isinstance(a.confirmation, Confirmation.OPENED)
+            assert isinstance(b.confirmation, Confirmation.CONFIRMED)
+            assert b.confirmation.by.id == a.me
             assert a.safety == b.safety and a.safety is not None
             assert (len(a.safety.words), len(a.safety.emoji)) == (12, 6)
             assert [member.id for member in a.members] == [member.id for member in b.members]

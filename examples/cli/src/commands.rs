@@ -72,7 +72,7 @@ pub(crate) const HELP: &[(&str, &str)] = &[
     ("/link", "show the link for newcomers"),
     ("/newlink", "replace the link: the old one stops working"),
     ("/kick NAME", "remove a member and replace the link"),
-    ("/mod NAME on|off", "let a member remove others, or no longer"),
+    ("/mod NAME on|off", "let a member remove others, or no longer (new link)"),
     ("/leave", "leave the room"),
     ("/burn", "end the room for everyone; asks once"),
     ("/wipe", "forget everything here and stop at once"),

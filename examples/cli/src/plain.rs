@@ -81,7 +81,10 @@ impl<W: Write> Plain<W> {
                 Some(_) => self.link(view),
                 None => self.say("error", "there is no link yet"),
             },
-            Page::Safety => self.safety(view),
+            Page::Safety => {
+                self.safety(view)?;
+                self.say("note", &text::confirmation(view))
+            }
             Page::Members => self.members(view),
         }
     }

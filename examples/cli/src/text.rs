@@ -1,14 +1,17 @@
 //! Events as text, for lines and for the screen.
 
 use anocm_core::{
-    RoomEvent,
-    room::{Connection, Departure, Ended, Message, RoomView, SafetyCode, Trouble},
+    Epoch, RoomEvent,
+    room::{
+        Confirmation, Connection, Departure, Ended, Member, Message, Role, RoomView, SafetyCode,
+        Trouble,
+    },
     wire::{CloseReason, Posture},
 };
 
 use crate::{
     duration::countdown,
-    members::{label, label_of, one_line},
+    members::{label, label_of, one_line, role},
 };
 
 /// An event as text.
@@ -42,9 +45,11 @@ pub(crate) fn event(event: &RoomEvent, view: &RoomView) -> Option<EventText> {
         RoomEvent::Entered => {
             EventText::new("entered", view.me.map_or_else(String::new, |me| label_of(view, me)))
         }
-        RoomEvent::Confirmed => {
-            EventText::new("confirmed", "somebody who was here before was heard")
-        }
+        RoomEvent::Heard { by } => EventText::new(
+            "heard",
+            format!("{}; the room is confirmed when its owner is heard", label(by)),
+        ),
+        RoomEvent::Confirmed { by } => EventText::new("confirmed", by_whom(by)),
         RoomEvent::Custom { from, kind, .. } => {
             EventText::new("custom", format!("{} sent content of kind {kind}", label(from)))
         }
@@ -85,6 +90,59 @@ pub(crate) fn event(event: &RoomEvent, view: &RoomView) -> Option<EventText> {
         RoomEvent::Ended(ended) => EventText::new("ended", self::ended(ended, Some(view))),
         _ => return None,
     })
+}
+
+fn by_whom(by: &Member) -> String {
+    format!("by {}, {}", label(by), role(by.role))
+}
+
+/// Says in a few words whether this is the room that the link names, and whether that needs the
+/// guest's attention.
+pub(crate) fn confirmation_label(view: &RoomView) -> (bool, String) {
+    match &view.confirmation {
+        Confirmation::Opened => (false, "your room".to_owned()),
+        Confirmation::Confirmed { by, epoch } => {
+            let by = if by.role == Role::Owner { "" } else { " by a moderator" };
+            let when = match changes_since(view, *epoch) {
+                0 => String::new(),
+                1 => ", 1 change ago".to_owned(),
+                changes => format!(", {changes} changes ago"),
+            };
+            (false, format!("confirmed{by}{when}"))
+        }
+        Confirmation::Heard { .. } => (true, "not confirmed: owner not heard yet".to_owned()),
+        _ => (true, "not confirmed: no member heard yet".to_owned()),
+    }
+}
+
+/// Says what is known of it, in whole sentences.
+pub(crate) fn confirmation(view: &RoomView) -> String {
+    match &view.confirmation {
+        Confirmation::Opened => "You opened this room.".to_owned(),
+        Confirmation::Confirmed { by, epoch } => {
+            let when = match changes_since(view, *epoch) {
+                0 => "as the room is now".to_owned(),
+                1 => "as it was before its last change".to_owned(),
+                changes => format!("as it was {changes} changes ago"),
+            };
+            format!("The room is the one of the link: confirmed {}, {when}.", by_whom(by))
+        }
+        Confirmation::Heard { by } => format!(
+            "Not confirmed: {} answered, which proves nothing yet. A relay that has the link could \
+             have made this room and its members up. Say nothing secret until the owner is heard, \
+             or compare the words by voice.",
+            label(by)
+        ),
+        _ => {
+            "Not confirmed: no member has answered. You may be alone, or be shown a room that the \
+              relay made up, or one of the past. Say nothing secret yet."
+                .to_owned()
+        }
+    }
+}
+
+fn changes_since(view: &RoomView, epoch: Epoch) -> u64 {
+    view.epoch.value().saturating_sub(epoch.value())
 }
 
 /// Describes the room's retention rules.
@@ -139,7 +197,9 @@ fn trouble(trouble: &Trouble, view: &RoomView) -> String {
             "the relay takes nothing new: its memory-only promise is broken".to_owned()
         }
         Trouble::Rejoined => {
-            "you were away too long and came in again; what was said meanwhile is gone".to_owned()
+            "you were away too long and came in again; what was said meanwhile is gone, and the room \
+             is not confirmed any more"
+                .to_owned()
         }
         Trouble::LessThanAsked { policy } => format!(
             "the relay allows less than was asked for: messages are kept for {} at most, the room \
@@ -166,6 +226,7 @@ pub(crate) fn ended(ended: &Ended, view: Option<&RoomView>) -> String {
         Ended::NotLetIn(why) => format!("not let in: {why}"),
         Ended::DishonestRelay => "the relay is dishonest; it is not safe to go on".to_owned(),
         Ended::Wiped => "everything here is wiped".to_owned(),
+        Ended::NewerProgram => "the room now needs a newer version of this program".to_owned(),
         _ => "for a reason this program does not know".to_owned(),
     }
 }
@@ -187,7 +248,7 @@ pub(crate) fn safety(code: &SafetyCode, ascii: bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use anocm_core::{room::Role, testing::sample};
+    use anocm_core::testing::sample;
 
     use super::*;
 
@@ -198,6 +259,36 @@ mod tests {
         let told = trouble(&Trouble::Gap { from: bob.id, count: 2 }, &view);
         assert!(told.contains("the relay withheld them, or "), "{told}");
         assert!(told.ends_with(" skipped them") && told.contains("Bob"), "{told}");
+    }
+
+    #[test]
+    fn each_state_of_confirmation_is_told_from_the_others() {
+        let of = |name: &str, number, role| sample::member(name.parse().unwrap(), number, role);
+        let (alice, bob) = (of("Alice", 1, Role::Owner), of("Bob", 2, Role::Member));
+        let moderator = of("Carol", 3, Role::Moderator);
+        let mut view = sample::view(&[alice.clone(), bob.clone()]);
+        view.epoch = Epoch::new(9);
+        let by = |by: &Member, epoch| {
+            let (by, epoch) = (by.clone(), Epoch::new(epoch));
+            Confirmation::Confirmed { by, epoch }
+        };
+        let cases = [
+            (Confirmation::Opened, false, "your room", "You opened this room."),
+            (by(&alice, 9), false, "confirmed", "owner, as the room is now."),
+            (by(&alice, 8), false, "confirmed, 1 change ago", "before its last change."),
+            (by(&moderator, 2), false, "confirmed by a moderator, 7 changes ago", "7 changes ago."),
+            (by(&alice, 99), false, "confirmed", "as the room is now."),
+            (Confirmation::Heard { by: bob }, true, "not confirmed: owner not heard yet", "voice."),
+            (Confirmation::Unheard, true, "not confirmed: no member heard yet", "secret yet."),
+        ];
+        for (state, bad, label, end) in cases {
+            view.confirmation = state;
+            assert_eq!(confirmation_label(&view), (bad, label.to_owned()));
+            let told = confirmation(&view);
+            assert!(told.ends_with(end), "{told}");
+        }
+        let later = ended(&Ended::NewerProgram, None);
+        assert_eq!(later, "the room now needs a newer version of this program");
     }
 
     #[test]

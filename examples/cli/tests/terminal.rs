@@ -29,7 +29,8 @@ fn two_talk_on_screens_of_two_sizes() {
     let mut bob = join(&link, 120, 40);
     alice.see("joined: Bob #");
     let look = alice.see("2 of 2 here");
-    assert!(look.rows[0].starts_with("anocm · online · 2 of 2 here · confirmed"), "{look:#?}");
+    assert!(look.rows[0].starts_with("anocm · online · 2 of 2 here · your room"), "{look:#?}");
+    bob.see("2 of 2 here · confirmed");
     assert!(look.rows[0].contains("relay: "));
     assert!(look.rows[1].starts_with("safety "));
     assert!(look.rows[1].contains("keeps 5m (live to 1d)"));

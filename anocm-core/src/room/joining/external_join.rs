@@ -120,6 +120,12 @@ impl ExternalJoin {
             Joiner::New(nickname) | Joiner::Returning(_, nickname) => nickname.clone(),
         };
         match Session::join(door, &self.secret, joiner, &mut cx.rng) {
+            Ok((session, _)) if state.is_behind(session.settings()) => {
+                // Genuine settings of the past: they may give a role that was taken away since. The
+                // last member that committed or joined can have shown the relay their door.
+                self.joiner = Some(returning(session));
+                state.on_kept_out(cx, JoinFailure::BadDoor)
+            }
             Ok((session, bundle)) => {
                 state.allow_any_door();
                 let owner = session.owner_token().ok().flatten().filter(|_| was_inside);
@@ -140,6 +146,7 @@ impl ExternalJoin {
                 });
                 match why {
                     JoinError::PolicyMismatch => JoinProgress::Failed(Ended::DishonestRelay),
+                    JoinError::NewerProgram => state.on_kept_out(cx, JoinFailure::NewerProgram),
                     JoinError::Full => failed(JoinFailure::Refused(Refusal::Full)),
                     _ => state.on_kept_out(cx, JoinFailure::BadDoor),
                 }

@@ -1,7 +1,7 @@
 //! What lasts longer than one attempt to join: how often the relay refused, and what a guest that
 //! was in the room before knows of it.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::pow::PowState;
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
         Ended, JoinFailure, RoomEvent,
         context::{Context, MAX_BACKOFF, PendingRequest},
     },
-    session::Session,
+    session::{MemberKey, Session, Settings},
     time::Timestamp,
     wire::{Policy, Refusal, Request},
 };
@@ -41,6 +41,10 @@ pub(crate) struct JoinState {
     has_entered: bool,
     /// How often the relay did not know the link since this guest was last in the room.
     refused_links: u32,
+    /// The settings of the room that this guest left to rejoin it.
+    settings: Option<Settings>,
+    /// The members of the room that this guest last knew to be one: it has heard a member there.
+    known: BTreeSet<MemberKey>,
     /// The epoch in which this guest last had to rejoin through the door.
     left_in: Option<Epoch>,
     /// The only door through which this guest rejoins: its epoch, and the context of that epoch.
@@ -62,6 +66,19 @@ impl JoinState {
         self.left_in.is_some_and(|left| epoch < left)
     }
 
+    /// Whether settings are older than those that this guest knew, or others of the same number.
+    pub(crate) fn is_behind(&self, shown: &Settings) -> bool {
+        let is_behind = |known: &Settings| {
+            shown.counter < known.counter || (shown.counter == known.counter && shown != known)
+        };
+        self.settings.as_ref().is_some_and(is_behind)
+    }
+
+    /// The members of the room that this guest last knew to be one.
+    pub(crate) const fn known(&self) -> &BTreeSet<MemberKey> {
+        &self.known
+    }
+
     /// Returns the only door through which this guest rejoins: its epoch, and the context of that
     /// epoch.
     pub(crate) const fn only_door(&self) -> Option<(Epoch, [u8; 32])> {
@@ -79,6 +96,15 @@ impl JoinState {
         self.refused_links = 0;
         self.pow.on_joined();
         std::mem::replace(&mut self.has_entered, true)
+    }
+
+    /// Records what this guest knows of the room that it leaves to rejoin; of its members only if it
+    /// has `heard` one there that it knew before.
+    pub(crate) fn remember(&mut self, session: &Session, heard: bool) {
+        self.settings = Some(session.settings().clone());
+        if heard {
+            self.known = session.members().iter().map(|member| member.key).collect();
+        }
     }
 
     /// Records that this guest rejoins, after it was in `epoch`. Returns whether it does so at
@@ -178,4 +204,22 @@ pub(crate) fn send(cx: &mut Context, next: Option<(PendingRequest, Request)>) ->
 pub(crate) fn prove(address: RoomAddress, session: &Session) -> Option<(PendingRequest, Request)> {
     let (epoch, member) = (session.epoch(), session.member_token().ok()?.clone());
     Some((PendingRequest::Enter(epoch), Request::Enter { address, epoch, member }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::hostile;
+
+    #[test]
+    fn settings_of_before_and_others_of_the_same_number_are_behind() {
+        let [first, second, other] = hostile::settings_in_order();
+        let mut state = JoinState::default();
+        assert!(!state.is_behind(&first));
+        state.settings = Some(second.clone());
+        assert!(state.is_behind(&first) && state.is_behind(&other));
+        assert!(!state.is_behind(&second));
+        state.settings = Some(first);
+        assert!(!state.is_behind(&second) && !state.is_behind(&other));
+    }
 }

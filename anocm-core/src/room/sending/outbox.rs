@@ -203,6 +203,15 @@ impl Outbox {
         self.queue.iter().chain(flying).any(|job| matches!(job, Job::Change(None, Change::Refresh)))
     }
 
+    /// Whether a commit of the upkeep of settings waits to be sent or is in flight.
+    pub(crate) fn has_settings_upkeep(&self) -> bool {
+        let flying = self.flight.iter().map(|flight| &flight.job);
+        let is = |job: &Job| {
+            matches!(job, Job::Change(None, Change::StrikeModerators(_) | Change::RenewSettings))
+        };
+        self.queue.iter().chain(flying).any(is)
+    }
+
     /// Marks a sent append as possibly accepted, after the connection was lost.
     pub(crate) fn outcome_unknown(&mut self) {
         if let Some(flight) = &mut self.flight

@@ -121,6 +121,7 @@ impl SyncState {
                 self.on_rolled_back(cx, session, outbox);
                 self.on_epoch_began(cx, session, (*seq, context), change, false)
             }
+            Err(OpenError::NewerProgram) => Err(Exit::End(Ended::NewerProgram)),
             Err(why) if entry.kind.begins_epoch() => {
                 self.on_open_error(cx, session, (*seq, entry.kind), &why);
                 Ok(Step::Done)
@@ -215,7 +216,7 @@ impl SyncState {
         envelope: Envelope,
         meta: MessageMeta,
     ) -> Step {
-        self.confirmation.on_entry_of(cx, sender);
+        self.confirmation.on_entry_of(cx, session, sender);
         let Envelope { id, counter, content } = envelope;
         match self.counters.check(sender, counter, id, self.log.holes()) {
             CounterCheck::Again => return Step::Done,
@@ -251,7 +252,7 @@ impl SyncState {
         }
         let commits = change.joined.is_none();
         if !own && commits {
-            self.confirmation.on_entry_of(cx, change.by);
+            self.confirmation.on_entry_of(cx, session, change.by);
         }
         self.progress.behind = self.progress.as_owner > Some(change.epoch);
         self.progress.in_vain = None;
@@ -267,7 +268,6 @@ impl SyncState {
         }
         for (member, _) in &change.departed {
             self.counters.left(&member.id);
-            self.confirmation.on_departed(&member.id);
         }
         Ok(Step::EpochBegan { change: Box::new(change), own })
     }

@@ -1,50 +1,83 @@
-//! Whether a newcomer's view of the room is confirmed.
+//! Who has shown this guest that it is in the room that its link names.
+
+use std::collections::BTreeSet;
 
 use crate::{
     id::MemberId,
-    room::{RoomEvent, context::Context},
-    session::Session,
+    room::{Confirmation, RoomEvent, context::Context},
+    session::{MemberKey, Role, Session},
 };
 
-/// Whether this guest's view of the room is confirmed.
+/// How this guest's view of the room is confirmed.
 #[derive(Debug, Default)]
-pub(crate) struct Confirmation {
-    confirmed: bool,
-    /// The members that were in the room when this guest joined. A message of one of them confirms
-    /// this guest.
-    prior_members: Vec<MemberId>,
+pub(crate) struct ConfirmationState {
+    shown: Confirmation,
+    /// The number of the door that this guest came by.
+    came_by: u32,
+    /// The members that this guest knew before it came back, while none of them was heard since and
+    /// what this guest sends confirms the room to others.
+    knew: Option<BTreeSet<MemberKey>>,
 }
 
-impl Confirmation {
-    /// Starts with this guest's join. A guest without other members has no view to be confirmed.
-    pub(crate) fn begin(session: &Session, opened: bool) -> Self {
-        let others = session.members().iter().filter(|member| member.id != session.me());
-        let prior_members: Vec<_> = others.map(|member| member.id).collect();
-        Self { confirmed: opened || prior_members.is_empty(), prior_members }
+impl ConfirmationState {
+    /// Starts with this guest's join, after which it `knew` these members from before.
+    pub(crate) fn begin(
+        session: &Session,
+        opened: bool,
+        knew: Option<BTreeSet<MemberKey>>,
+    ) -> Self {
+        let shown = if opened { Confirmation::Opened } else { Confirmation::Unheard };
+        let confirms = session.settings().role(&session.key()) != Role::Member;
+        Self { shown, came_by: session.door_number(), knew: knew.filter(|_| confirms) }
     }
 
-    pub(crate) const fn is_confirmed(&self) -> bool {
-        self.confirmed
+    /// Whether this guest says and commits nothing by itself. The owner or a moderator that comes
+    /// back through the door has only been shown the group behind it; the relay may have made that
+    /// up, and wait for an entry with which this guest confirms it to others. So a member that this
+    /// guest knew before has to be heard first, or the user has to act.
+    pub(crate) const fn is_silent(&self) -> bool {
+        self.knew.is_some()
     }
 
-    /// Forgets the members.
-    pub(crate) fn without_members(self) -> Self {
-        Self { prior_members: Vec::new(), ..self }
+    pub(crate) fn end_silence(&mut self) {
+        self.knew = None;
     }
 
-    /// Marks this guest as confirmed if `by`, a member that sent in this guest's epoch, is a prior
-    /// member. Then this guest was not led to an outdated door, alone or together with other
-    /// guests.
-    pub(crate) fn on_entry_of(&mut self, cx: &mut Context, by: MemberId) {
-        if !self.confirmed && self.prior_members.contains(&by) {
-            self.confirmed = true;
-            self.prior_members = Vec::new();
-            cx.emit(RoomEvent::Confirmed);
+    pub(crate) const fn shown(&self) -> &Confirmation {
+        &self.shown
+    }
+
+    /// Handles a message or commit of `by`, in this guest's epoch or a later one: MLS signs the
+    /// group context with it, so the tree, and this guest's leaf in it. Joins never count: a guest
+    /// that comes through a door has only been shown it.
+    ///
+    /// A moderator confirms as of the door that the settings name: when the role is taken away, the
+    /// link is replaced, and settings that still give it name another door than the new link's.
+    pub(crate) fn on_entry_of(&mut self, cx: &mut Context, session: &Session, by: MemberId) {
+        if self.shown == Confirmation::Opened || by == session.me() {
+            return;
         }
-    }
-
-    /// Forgets a member that departed: another guest may take its id from here on.
-    pub(crate) fn on_departed(&mut self, member: &MemberId) {
-        self.prior_members.retain(|prior| prior != member);
+        let Some(by) = session.member(by).cloned() else {
+            return;
+        };
+        self.knew = self.knew.take().filter(|knew| !knew.contains(&by.key));
+        let confirms = match by.role {
+            Role::Owner => true,
+            Role::Moderator => session.settings().door == self.came_by,
+            Role::Member => false,
+        };
+        if confirms {
+            let shown = Confirmation::Confirmed { by: by.clone(), epoch: session.epoch() };
+            let before = std::mem::replace(&mut self.shown, shown);
+            if !matches!(before, Confirmation::Confirmed { .. }) {
+                cx.emit(RoomEvent::Confirmed { by });
+            }
+        } else if !matches!(self.shown, Confirmation::Confirmed { .. }) {
+            let shown = Confirmation::Heard { by: by.clone() };
+            let before = std::mem::replace(&mut self.shown, shown);
+            if before == Confirmation::Unheard {
+                cx.emit(RoomEvent::Heard { by });
+            }
+        }
     }
 }

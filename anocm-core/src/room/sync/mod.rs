@@ -8,7 +8,7 @@
 //! | `log` | log order: which entry is next, what is missing |
 //! | `age_bound` | how old an entry can be, whatever age is claimed |
 //! | `apply`, `step` | applying an entry at its sequence number, and what follows from it |
-//! | `confirmation` | whether the newcomer's view is confirmed |
+//! | `confirmation` | who has shown this guest that it is in the right room |
 //! | `counters` | message counters: repeats and gaps |
 //! | `staging` | joins, which are merged when the epoch that they begin is proven |
 //! | `rollback`, `epoch_history` | rejected commits and joins; what may be voided |
@@ -27,9 +27,11 @@ mod rollback;
 mod staging;
 pub(crate) mod step;
 
+use std::collections::BTreeSet;
+
 use self::{
     age_bound::AgeBound,
-    confirmation::Confirmation,
+    confirmation::ConfirmationState,
     counters::SenderCounters,
     epoch_history::EpochHistory,
     log::Log,
@@ -41,8 +43,8 @@ use self::{
 use super::context::Context;
 use crate::{
     id::Seq,
-    room::{RoomEvent, Trouble},
-    session::Session,
+    room::{Confirmation, RoomEvent, Trouble},
+    session::{MemberKey, Session},
     time::Timestamp,
     wire::Reply,
 };
@@ -56,7 +58,7 @@ pub(crate) struct SyncState {
     staged: Option<Box<Staged>>,
     age_bound: AgeBound,
     counters: SenderCounters,
-    confirmation: Confirmation,
+    confirmation: ConfirmationState,
     rejected: Option<Rejected>,
     /// The last sequence number of a rejected entry, if the log may be found empty there.
     rolled_back_at: Option<Seq>,
@@ -69,12 +71,18 @@ pub(crate) struct SyncState {
 
 impl SyncState {
     /// Starts after this guest's join at `seq`: as the guest that `opened` the room, as one that
-    /// `returned`, or as a newcomer.
-    pub(crate) fn on_joined(&mut self, session: &Session, seq: Seq, opened: bool, returned: bool) {
-        self.epoch_history.begin(seq, (!opened && !returned).then(|| session.key()));
+    /// returned and `knew` these members before, or as a newcomer.
+    pub(crate) fn on_joined(
+        &mut self,
+        session: &Session,
+        seq: Seq,
+        opened: bool,
+        knew: Option<BTreeSet<MemberKey>>,
+    ) {
+        self.epoch_history.begin(seq, (!opened && knew.is_none()).then(|| session.key()));
         // This guest's own join has given the relay the right hashes.
         self.owner_token.hashes_are_correct();
-        self.confirmation = Confirmation::begin(session, opened);
+        self.confirmation = ConfirmationState::begin(session, opened, knew);
         self.log.start_after(seq);
     }
 
@@ -93,10 +101,9 @@ impl SyncState {
         self.progress = Progress::default();
     }
 
-    /// Wipes everything but whether this guest's view was confirmed.
+    /// Wipes everything.
     pub(crate) fn end(&mut self) {
-        let confirmation = std::mem::take(&mut self.confirmation).without_members();
-        *self = Self { confirmation, ..Self::default() };
+        *self = Self::default();
     }
 
     /// Whether the current epoch was proven and everything up to its head was applied.
@@ -109,8 +116,19 @@ impl SyncState {
         self.rejected.is_some()
     }
 
-    pub(crate) const fn is_confirmed(&self) -> bool {
-        self.confirmation.is_confirmed()
+    /// Whether this guest says and commits nothing by itself: see
+    /// [`ConfirmationState::is_silent`].
+    pub(crate) const fn is_silent(&self) -> bool {
+        self.confirmation.is_silent()
+    }
+
+    /// Lets this guest act by itself: its user does, whose entries confirm the room as well.
+    pub(crate) fn end_silence(&mut self) {
+        self.confirmation.end_silence();
+    }
+
+    pub(crate) const fn confirmation(&self) -> &Confirmation {
+        self.confirmation.shown()
     }
 
     /// Returns when an entry that waits for an earlier one reaches the end of its retention.

@@ -7,12 +7,12 @@ use std::{
 };
 
 use super::{
-    guest::{Guest, is_enter, once},
+    guest::{Guest, is_enter, once, sent_to_the_door},
     relay::Relay,
 };
 use crate::{
     id::{MessageId, Seq},
-    invite::RelayUrl,
+    invite::{Invite, RelayUrl},
     retention::Retention,
     room::{Command, Machine, MachineConfig, NewRoom, Ticket},
     secret::Secret,
@@ -27,7 +27,8 @@ const LOOP: usize = 500;
 pub(super) const ALICE: usize = 0;
 pub(super) const BOB: usize = 1;
 pub(super) const CAROL: usize = 2;
-const NAMES: [&str; 3] = ["Alice", "Bob", "Carol"];
+pub(super) const DAVE: usize = 3;
+const NAMES: [&str; 4] = ["Alice", "Bob", "Carol", "Dave"];
 
 /// A few guests, their relay and the clock.
 pub(super) struct Bench {
@@ -57,13 +58,18 @@ impl Bench {
 
     /// Adds a guest that is not connected yet, and will join through the door.
     pub(super) fn newcomer(&mut self) -> usize {
+        let first = self.guests.first().and_then(|first| first.machine.view().invite);
+        self.guest_by(first.as_ref())
+    }
+
+    /// The same by that link; without one the guest opens the room.
+    pub(super) fn guest_by(&mut self, link: Option<&Invite>) -> usize {
         let who = self.guests.len();
         let nickname = NAMES[who].parse().unwrap();
         let seed = Secret::new([u8::try_from(who).unwrap() + 1; 32]);
         let config = MachineConfig::default();
-        let machine = if let Some(first) = self.guests.first() {
-            let invite = first.machine.view().invite.unwrap();
-            Machine::join(&invite, nickname, config, seed)
+        let machine = if let Some(invite) = link {
+            Machine::join(invite, nickname, config, seed)
         } else {
             let url = RelayUrl::parse("http://localhost/").unwrap();
             let new = NewRoom { nickname, ..NewRoom::default() };
@@ -133,6 +139,14 @@ impl Bench {
         self.step();
         self[who].instead = before;
         self.run();
+    }
+
+    /// Connects a guest that the relay sends to the door.
+    pub(super) fn comes_back(&mut self, who: usize) {
+        self[who].instead(sent_to_the_door());
+        self.connects(who);
+        self.pass(2);
+        self[who].honest();
     }
 
     /// Delivers the first reply that was held back.
@@ -217,7 +231,7 @@ impl Bench {
         self.tell_all();
     }
 
-    fn tell_all(&mut self) {
+    pub(super) fn tell_all(&mut self) {
         while self.told < self.relay.head() {
             self.told = self.told.next();
             for guest in self.guests.iter_mut().filter(|guest| guest.watches) {

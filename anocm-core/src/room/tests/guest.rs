@@ -13,6 +13,17 @@ type Instead = Box<dyn FnMut(&Request) -> Option<Answer>>;
 type Answers = Box<dyn FnMut(&Request, &mut Answer) -> bool>;
 type Tells = Box<dyn FnMut(&mut LogItem) -> bool>;
 
+/// Admits a guest to the room once it has come through the door: refuses its first proof, and the
+/// owner's request for the current epoch.
+pub(super) fn sent_to_the_door() -> impl FnMut(&Request) -> Option<Answer> {
+    let mut refused = false;
+    move |request| {
+        let refuses = is_enter(request) && !std::mem::replace(&mut refused, true);
+        let refuses = refuses || matches!(request, Request::Void { .. });
+        refuses.then_some(Err(Refusal::NotAdmitted))
+    }
+}
+
 /// A guest, as seen from outside.
 pub(super) struct Guest {
     pub(super) machine: Machine,

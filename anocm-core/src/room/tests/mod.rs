@@ -2,10 +2,10 @@
 
 mod ages;
 mod bench;
+mod branches;
 mod coming_back;
 mod contradictions;
 mod counters;
-mod demotion;
 mod door_check;
 mod ending;
 mod forbidden;
@@ -20,4 +20,5 @@ mod pow;
 mod relay;
 mod retention;
 mod roles;
+mod settings_upkeep;
 mod staging;

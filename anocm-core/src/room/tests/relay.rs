@@ -10,11 +10,12 @@ use crate::{
 };
 
 /// One room: its log, its epochs and its door.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Relay {
     room: Option<Room>,
 }
 
+#[derive(Clone)]
 struct Room {
     address: RoomAddress,
     policy: Policy,

@@ -142,8 +142,9 @@ impl LeaveState {
         self.others.insert(leaving.statement.member(), leaving);
     }
 
-    pub(crate) fn member_left(&mut self, member: &MemberId) {
-        self.others.remove(member);
+    /// Drops the statements of members that are gone, or in another stay.
+    pub(crate) fn drop_void(&mut self, session: &Session) {
+        self.others.retain(|_, leaving| session.accepts_leave(&leaving.statement));
     }
 
     /// Returns when the next leave of another member is to be committed.

@@ -7,22 +7,22 @@
 //! | `door_check` | whether newcomers can get in |
 //! | `key_refresh` | periodic refresh of this guest's own keys |
 //! | `forced_refresh` | fresh keys after a member has broken a ratchet or the door |
-//! | `demotion` | demoting moderators that left |
+//! | `settings` | demoting moderators that left, and renewing settings older than the door |
 
-pub(crate) mod demotion;
 pub(crate) mod door_check;
 pub(crate) mod forced_refresh;
 pub(crate) mod key_refresh;
 pub(crate) mod leave;
 pub(crate) mod presence;
+pub(crate) mod settings;
 
 use self::{
-    demotion::Demotions,
     door_check::DoorCheck,
     forced_refresh::ForcedRefresh,
     key_refresh::KeyRefresh,
     leave::LeaveState,
     presence::{Presence, answer_due},
+    settings::SettingsUpkeep,
 };
 use super::{context::Context, sending::outbox::Outbox};
 use crate::{
@@ -39,7 +39,7 @@ pub(crate) struct Upkeep {
     pub(crate) door_check: DoorCheck,
     pub(crate) forced_refresh: ForcedRefresh,
     pub(crate) key_refresh: KeyRefresh,
-    pub(crate) demotions: Demotions,
+    pub(crate) settings: SettingsUpkeep,
 }
 
 impl Upkeep {
@@ -47,7 +47,8 @@ impl Upkeep {
     pub(crate) fn on_joined(&mut self, cx: &mut Context, session: &Session) {
         self.forced_refresh.done();
         self.key_refresh.schedule_first(cx, session.members().len());
-        self.demotions.review(cx.now, session, &[]);
+        self.leave.drop_void(session);
+        self.settings.review(cx.now, session, &[]);
     }
 
     /// Handles a new epoch. Checks its door, unless it is this guest's `own`.
@@ -75,9 +76,9 @@ impl Upkeep {
         let members = session.members().len();
         if let Some(newcomer) = &change.joined {
             self.presence.seen(newcomer.id, cx.now);
-            // The newcomer's view is confirmed by a message of a prior member. In a large room a
-            // few members answer.
-            if cx.is_drawn_to_act(members) {
+            // The newcomer's view is confirmed by a message of the owner, or of a moderator. In a
+            // large room a few other members answer, who show that there are some.
+            if answers(cx, session, members) {
                 let at = answer_due(cx, members);
                 self.presence.expect(newcomer.id, at);
             }
@@ -87,10 +88,10 @@ impl Upkeep {
             .iter()
             .filter(|(member, how)| *how == Departure::Left && member.role == Role::Moderator);
         let left: Vec<MemberKey> = moderators.map(|(member, _)| member.key).collect();
-        self.demotions.review(cx.now, session, &left);
+        self.leave.drop_void(session);
+        self.settings.review(cx.now, session, &left);
         for (member, _) in &change.departed {
             self.presence.remove(&member.id);
-            self.leave.member_left(&member.id);
         }
     }
 
@@ -106,4 +107,18 @@ impl Upkeep {
         let refresh = (&mut self.forced_refresh, outbox);
         self.door_check.on_reply(cx, session, epoch, result, refresh);
     }
+}
+
+/// Returns whether this member answers a newcomer: the owner always, and a few of the moderators
+/// and of all members.
+fn answers(cx: &mut Context, session: &Session, members: usize) -> bool {
+    let here = session.members().iter();
+    let drawn = match session.settings().role(&session.key()) {
+        Role::Owner => true,
+        Role::Moderator => {
+            cx.is_drawn_to_act(here.filter(|member| member.role == Role::Moderator).count())
+        }
+        Role::Member => false,
+    };
+    drawn || cx.is_drawn_to_act(members)
 }

@@ -62,9 +62,12 @@ impl Presence {
     }
 
     /// Records that this guest sent an entry, which counts as a heartbeat.
-    pub(crate) const fn sent(&mut self, now: Timestamp) {
+    pub(crate) fn sent(&mut self, now: Timestamp) {
         self.last_said = Some(now);
-        self.answer_at = None;
+        // An entry does not reach a newcomer that has not entered yet.
+        if self.expected.is_empty() || self.answer_at.is_some_and(|at| at <= now) {
+            self.answer_at = None;
+        }
     }
 
     /// Schedules a heartbeat for a newcomer.
@@ -101,6 +104,11 @@ impl Presence {
             .filter(|_| (2..=HEARTBEAT_MEMBERS).contains(&members))
             .map(|last| last.saturating_add(HEARTBEAT));
         [heartbeat, self.answer_at].into_iter().flatten().min()
+    }
+
+    /// Returns when a newcomer is to be answered.
+    pub(crate) const fn answer_due(&self) -> Option<Timestamp> {
+        self.answer_at
     }
 
     /// Returns when the next member times out.

@@ -1,6 +1,9 @@
 //! A link names its room: the group behind it names who opened that.
 
-use super::{hostile::room_of_another, *};
+use super::{
+    hostile::{group_behind, room_of_another},
+    *,
+};
 
 /// What the relay shows of a room of one's own behind a link of another.
 fn false_door(room: &mut Room, alice: &Session) -> Door {
@@ -19,7 +22,7 @@ fn the_address_follows_from_the_key_of_who_opened_the_room() {
 }
 
 #[test]
-fn a_newcomer_refuses_a_room_of_somebody_else_behind_the_link() {
+fn a_newcomer_refuses_a_room_of_another_owner_behind_the_link() {
     let (mut room, alice) = Room::open();
     let door = false_door(&mut room, &alice);
     let newcomer = Joiner::New(name("Bob"));
@@ -81,4 +84,50 @@ fn who_did_not_open_a_room_cannot_open_it_again() {
     let name = name("Bob");
     let again = bob.create_again(&secret(), policy(), retention, &name, &mut room.rng);
     assert_eq!(again.unwrap_err(), SessionError::NotAllowed);
+}
+
+/// The door of a group that Mallory made up with these settings.
+fn door_with(room: &mut Room, alice: &Session, settings: &Settings, mallory: &Identity) -> Door {
+    let group = group_behind(&room.door, alice.invite_secret(), settings, mallory.copy());
+    let group_info = group.restored(&mut room.rng).unwrap().group_info;
+    Door { epoch: group.epoch(), group_info, ..room.door.clone() }
+}
+
+#[test]
+fn settings_are_of_the_owner_that_the_address_follows_from() {
+    let (mut room, alice) = Room::open();
+    let (address, mallory) = (*alice.address(), Identity::owner(&mut room.rng).unwrap());
+    // Only the address is wrong.
+    let mut own = Settings::first(policy(), RoomRetention::default(), &mallory).unwrap();
+    own.sign(&address, &mallory).unwrap();
+    // Only the signature is wrong.
+    let mut named = Settings::unsigned(alice.key());
+    named.sign(&address, &mallory).unwrap();
+    // Signed with other content.
+    let mut changed = alice.settings().clone();
+    changed.moderators = vec![mallory.key()];
+    for settings in [&own, &named, &changed] {
+        let door = door_with(&mut room, &alice, settings, &mallory);
+        let refused = Session::join(&door, &secret(), Joiner::New(name("Bob")), &mut room.rng);
+        assert_eq!(refused.unwrap_err().why, JoinError::BadDoor);
+    }
+    // The owner's own settings pass: what is left is who confirms.
+    let door = door_with(&mut room, &alice, &alice.settings().clone(), &mallory);
+    assert!(Session::join(&door, &secret(), Joiner::New(name("Bob")), &mut room.rng).is_ok());
+}
+
+#[test]
+fn settings_of_a_later_door_than_the_links_are_no_door() {
+    let (mut room, mut alice, mut bob) = Room::of_two();
+    let old = alice.invite_secret().clone();
+    room.change(&mut alice, Change::ReplaceInvite, &mut [&mut bob]);
+    for (link, why) in [(old, Some(JoinError::BadDoor)), (hostile::link_of_door(1), None)] {
+        hostile::moves_behind(&mut bob, &link);
+        let next = bob.propose(Change::Refresh, &mut room.rng).unwrap().next;
+        bob.discard();
+        let (epoch, group_info) = (bob.epoch().next(), next.group_info);
+        let door = Door { epoch, group_info, ..room.door.clone() };
+        let joined = Session::join(&door, &link, Joiner::New(name("Carol")), &mut room.rng);
+        assert_eq!(joined.err().map(|refused| refused.why), why);
+    }
 }

@@ -2,18 +2,42 @@
 
 use openmls::{
     group::{CommitBuilder, Initial},
-    prelude::{LeafNodeIndex, MlsGroup, MlsMessageOut},
+    prelude::{Extensions, LeafNode, LeafNodeIndex, MlsGroup, MlsMessageOut},
 };
 use openmls_traits::OpenMlsProvider;
 use tls_codec::Serialize as _;
 
-use super::{super::rules::CommitNotice, *};
+use super::{
+    super::{
+        card::{Admission, Card, Stay},
+        more::More,
+        rules::CommitNotice,
+        signature::Signature,
+    },
+    *,
+};
 use crate::{
     secret::Payload,
     wire::{self, EntryKind},
 };
 
 pub(super) type Builder<'a> = CommitBuilder<'a, Initial, &'a mut MlsGroup>;
+
+/// Returns a card without an admission.
+pub(super) fn card_of(nickname: &str, whisper: [u8; 32], stay: u8) -> Card<'_> {
+    let (stay, admission) = (Stay::new([stay; 16]), Admission::None);
+    Card { nickname, whisper, stay, admission, more: More::default() }
+}
+
+/// Returns the extensions of a leaf with such a card.
+pub(super) fn card_extensions(nickname: &str, whisper: [u8; 32], stay: u8) -> Extensions<LeafNode> {
+    leaf::leaf_extensions(&card_of(nickname, whisper, stay)).unwrap()
+}
+
+/// Returns a signature that is valid for nothing.
+pub(super) fn no_signature() -> Signature {
+    postcard::from_bytes(&[0; 64]).unwrap()
+}
 
 pub(super) fn handshakes() -> Retention {
     policy().handshakes

@@ -6,6 +6,7 @@ use openmls::prelude::{
 };
 use tls_codec::Serialize as _;
 
+use super::super::card::{Admission, Card};
 use super::{forge::*, *};
 use crate::wire::EntryKind;
 
@@ -113,7 +114,7 @@ fn add_proposals_are_refused() {
     let provider = provider::Provider::default();
     let package = KeyPackage::builder()
         .leaf_node_capabilities(leaf::capabilities())
-        .leaf_node_extensions(leaf::leaf_extensions("Mallory", [9; 32]).unwrap())
+        .leaf_node_extensions(card_extensions("Mallory", [9; 32], 1))
         .build(leaf::SUITE, &provider, &stranger, stranger.credential())
         .unwrap();
     let package = package.key_package().clone();
@@ -136,7 +137,7 @@ fn a_psk_in_a_members_commit_is_refused() {
 }
 
 #[test]
-fn a_member_keeps_id_key_and_whisper_key() {
+fn a_member_keeps_id_key_whisper_key_and_admission() {
     let (mut room, mut alice, mut bob, mut carol) = Room::of_three();
     let valid = notice(vec![], false);
     let credential = CredentialWithKey {
@@ -144,16 +145,20 @@ fn a_member_keeps_id_key_and_whisper_key() {
         signature_key: bob.identity.key().as_bytes().to_vec().into(),
     };
     let other_id = LeafNodeParameters::builder().with_credential_with_key(credential);
-    let extensions = leaf::leaf_extensions("Bob", [9; 32]).unwrap();
+    let extensions = card_extensions("Bob", [9; 32], 1);
     let other_whisper = LeafNodeParameters::builder().with_extensions(extensions);
+    let ticket = Admission::Ticket { by: alice.key(), signature: no_signature() };
+    let admitted = Card { admission: ticket, ..card_of("Bob", bob.identity.whisper_key(), 1) };
+    let admitted = leaf::leaf_extensions(&admitted).unwrap();
+    let admitted = LeafNodeParameters::builder().with_extensions(admitted);
     let bare = LeafNodeParameters::builder().with_extensions(Extensions::<LeafNode>::empty());
-    let long = leaf::leaf_extensions(&"x".repeat(257), bob.identity.whisper_key()).unwrap();
+    let long = card_extensions(&"x".repeat(65), bob.identity.whisper_key(), 1);
     let long = LeafNodeParameters::builder().with_extensions(long);
     let mut more = leaf::capabilities().extensions().to_vec();
     more.push(ExtensionType::Unknown(0xf0ff));
     let capable = Capabilities::new(None, None, Some(&more), None, None);
     let capable = LeafNodeParameters::builder().with_capabilities(capable);
-    for parameters in [other_id, other_whisper, bare, long, capable] {
+    for parameters in [other_id, other_whisper, admitted, bare, long, capable] {
         let parameters = parameters.build();
         let entry = commit(&mut room, &mut bob, &valid, handshakes(), |builder| {
             builder.leaf_node_parameters(parameters)

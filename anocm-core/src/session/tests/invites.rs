@@ -133,6 +133,16 @@ fn the_last_door_is_never_replaced() {
 }
 
 #[test]
+fn nor_does_a_moderator_replace_the_last_door() {
+    let (mut room, mut alice, mut bob, mut carol) = Room::of_three();
+    let named = Change::SetRole(bob.key(), Role::Moderator);
+    room.change(&mut alice, named, &mut [&mut bob, &mut carol]);
+    renumber(&mut carol, u32::MAX);
+    let commit = bob.propose(Change::ReplaceInvite, &mut room.rng).unwrap();
+    assert_eq!(carol.open(&commit.entry), Err(OpenError::Rejected { by: Some(bob.me()) }));
+}
+
+#[test]
 fn a_room_begins_with_door_0() {
     let second = Secret::new([1; 32]);
     let (retention, name) = (RoomRetention::default(), name("Alice"));

@@ -116,6 +116,18 @@ impl Room {
         session
     }
 
+    /// The same for a member that comes back.
+    fn rejoin(&mut self, who: Session, others: &mut [&mut Session]) -> Session {
+        let secret = others[0].invite_secret().clone();
+        let nickname = who.roster.by_key(who.key()).unwrap().0.nickname.clone();
+        let returning = Joiner::Returning(who.into_identity(), nickname);
+        let (session, bundle) =
+            Session::join(&self.door, &secret, returning, &mut self.rng).unwrap();
+        self.append(bundle, others);
+        self.admits(&session);
+        session
+    }
+
     /// Appends a commit or join to the log, and lets `others` open it.
     fn append(&mut self, outgoing: CommitBundle, others: &mut [&mut Session]) -> Vec<EpochChange> {
         assert!(outgoing.entry.has_valid_size());

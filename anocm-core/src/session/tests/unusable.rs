@@ -257,7 +257,7 @@ fn a_join_with_an_unusable_whisper_key_is_refused() {
     let mallory = Identity::new(&mut room.rng);
     for key in [[0; 32], OF_ORDER_8] {
         let psk = Some(join::psk_id(&alice.door, vec![1; 32]));
-        let card = leaf::leaf_extensions("Mallory", key).unwrap();
+        let card = card_extensions("Mallory", key, 1);
         let crypto = RustCrypto::default();
         let commit = raw_join_with(&crypto, &alice, &mallory, psk, b"", card);
         let entry = envelop(&mut room, &alice, EntryKind::Join, handshakes(), &commit);

@@ -6,21 +6,24 @@
 use std::path::PathBuf;
 
 use data_encoding::HEXLOWER;
+use openmls_rust_crypto::RustCrypto;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use x25519_dalek::{PublicKey, StaticSecret};
 
 use super::{
     super::{
+        card::{Admission, Card, Stay},
         keys::{DoorKeys, owner_token},
-        leave,
+        leaf, leave,
+        more::More,
         seal::{SealContext, SealKind},
-        signature::{self, Label},
+        signature::{self, Label, Signature},
         whisper::{self, WhisperContext},
     },
     *,
 };
-use crate::MemberId;
+use crate::{MemberId, wire};
 
 fn hex(bytes: &[u8]) -> String {
     HEXLOWER.encode(bytes)
@@ -56,6 +59,7 @@ fn derivations_are_the_known_ones() {
     let owner_token = owner_token(&address(), &owner).unwrap();
     let member = MemberId::new(counting(0x60));
     let key = MemberKey::new(counting(0x40));
+    let stay = Stay::new(counting(0xc0));
     let codes: Vec<Value> = [[0; 32], counting(0x80), [0xff; 32]]
         .iter()
         .map(|exported| {
@@ -85,10 +89,11 @@ fn derivations_are_the_known_ones() {
         "leave_statement": {
             "member_id": hex(member.as_bytes()),
             "member_key": hex(key.as_bytes()),
+            "stay": hex(stay.as_bytes()),
             "signed": hex(&signature::signed_bytes(
                 Label::Leave,
                 &address(),
-                &leave::parts(&member, &key),
+                &leave::parts(&member, &key, &stay),
             )),
         },
         "room": {
@@ -98,6 +103,81 @@ fn derivations_are_the_known_ones() {
         "safety_codes": codes,
     });
     check("derivations.json", &derived);
+}
+
+#[test]
+fn cards_are_the_known_ones() {
+    let signature: Signature = postcard::from_bytes(&counting::<64>(0x80)).unwrap();
+    let (pass, moderator) = (counting(0x40), counting(0x60));
+    let (pass, by) = (MemberKey::new(pass), MemberKey::new(moderator));
+    let some = More(vec![(7, vec![1, 2]), (0x8001, vec![])]);
+    let cases = [
+        ("Alice", Admission::None, More::default()),
+        ("", Admission::Pass { key: pass, signature }, More::default()),
+        ("Zoë", Admission::Ticket { by, signature }, some),
+    ];
+    let (whisper, stay) = (counting(0x20), Stay::new(counting(0xc0)));
+    let cards: Vec<Value> = cases
+        .into_iter()
+        .map(|(nickname, admission, more)| {
+            let by = match &admission {
+                Admission::None => Value::Null,
+                Admission::Pass { key, .. } => json!({ "pass": hex(key.as_bytes()) }),
+                Admission::Ticket { by, .. } => json!({ "ticket": hex(by.as_bytes()) }),
+            };
+            let numbered: Vec<_> = more.0.iter().map(|(n, bytes)| json!([n, hex(bytes)])).collect();
+            let card = Card { nickname, whisper, stay, admission, more };
+            let bytes = wire::encode(&card);
+            let extensions = leaf::leaf_extensions(&card).unwrap();
+            assert!(leaf::read_card(&extensions).is_some());
+            json!({
+                "nickname": nickname,
+                "admission": by,
+                "more": numbered,
+                "bytes": hex(&bytes),
+            })
+        })
+        .collect();
+    let derived = json!({
+        "whisper": hex(&whisper),
+        "stay": hex(stay.as_bytes()),
+        "signature": hex(&counting::<64>(0x80)),
+        "cards": cards,
+    });
+    check("card.json", &derived);
+}
+
+#[test]
+fn settings_are_the_known_ones() {
+    let mut rng = ChaCha20Rng::seed_from_u64(3);
+    let owner = Identity::new(&mut rng);
+    let address = RoomAddress::of(&owner.key());
+    let retention = RoomRetention::new(Retention::Live, kept(60), kept(3_600)).unwrap();
+    let first = Settings::first(policy(), retention, &owner).unwrap();
+    let mut later = first.clone();
+    later.set_title("Zoë & friends");
+    later.set_more(More(vec![(7, vec![1, 2]), (0x8001, vec![])]));
+    later.moderators = [0x20, 0x40].map(|first| MemberKey::new(counting(first))).to_vec();
+    (later.door, later.counter) = (2, 300);
+    later.sign(&address, &owner).unwrap();
+    let crypto = RustCrypto::default();
+    let cases: Vec<Value> = [first, later]
+        .iter()
+        .map(|settings| {
+            assert!(settings.are_valid() && settings.are_signed(&address, &crypto));
+            let bytes = wire::encode(settings);
+            let (unsigned, _) = bytes.split_last_chunk::<64>().unwrap();
+            let hash = Sha256::digest(unsigned);
+            let signed = signature::signed_bytes(Label::Settings, &address, &[&hash]);
+            json!({ "bytes": hex(&bytes), "hash": hex(&hash), "signed": hex(&signed) })
+        })
+        .collect();
+    let derived = json!({
+        "owner_key": hex(owner.key().as_bytes()),
+        "address": hex(address.as_bytes()),
+        "settings": cases,
+    });
+    check("settings.json", &derived);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     id::{Epoch, MessageId, Seq},
     retention::Retention,
-    room::{Ended, JoinFailure, Trouble},
+    room::{Confirmation, Ended, JoinFailure, Role, Trouble},
 };
 
 type Checked = Result<(), String>;
@@ -30,7 +30,22 @@ pub(super) fn promises(world: &World) -> Checked {
     one_history(world)?;
     one_roster(world)?;
     nothing_lost(world)?;
+    all_are_confirmed(world)?;
     whispers_stay_between_two(world)
+}
+
+/// With the owner in the room, and after some quiet, the room is confirmed to every other guest in
+/// it, and by none that may not.
+fn all_are_confirmed(world: &World) -> Checked {
+    let owner = world.guests.first().filter(|owner| owner.is_inside());
+    let guests = world.guests.iter().enumerate().skip(1).filter(|(_, guest)| guest.is_inside());
+    for (number, guest) in guests.filter(|_| owner.is_some()) {
+        match guest.view().confirmation {
+            Confirmation::Confirmed { by, .. } if by.role != Role::Member => {}
+            other => return Err(format!("guest {number} is not confirmed: {other:?}")),
+        }
+    }
+    Ok(())
 }
 
 fn ended_lawfully(notes: &Notes) -> Checked {

@@ -15,7 +15,7 @@ use super::{
     Forger,
     keys::{self, Place},
     liar::Lies,
-    who::{card, leaf_extensions, random},
+    who::{leaf_extensions, random},
 };
 
 pub type Builder<'a> = CommitBuilder<'a, Initial, &'a mut MlsGroup>;
@@ -123,7 +123,7 @@ impl Forger {
     fn renames(&mut self, name: &str, lie: impl FnOnce(&mut NextEpoch)) -> (Entry, NextEpoch) {
         self.group.set_aad(crate::NO_NOTICE.to_vec());
         let leaf = LeafNodeParameters::builder()
-            .with_extensions(leaf_extensions(card(name, self.who.whisper)))
+            .with_extensions(leaf_extensions(self.who.card(name)))
             .build();
         let builder = self.group.commit_builder().leaf_node_parameters(leaf);
         let bundle = builder

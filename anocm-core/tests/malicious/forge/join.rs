@@ -18,7 +18,7 @@ use tls_codec::{Deserialize as _, Serialize as _};
 use super::{
     keys::{self, Door, Place},
     liar::{Lies, Provider},
-    who::{Who, capabilities, card, leaf_extensions, random},
+    who::{Who, capabilities, leaf_extensions, random},
 };
 
 /// A PSK that a join names: its id, and the secret that is mixed in.
@@ -37,7 +37,7 @@ pub struct Shape {
 
 impl Shape {
     pub fn of(who: Who) -> Self {
-        let extensions = leaf_extensions(card("Mallory", who.whisper));
+        let extensions = leaf_extensions(who.card("Mallory"));
         Self {
             who,
             extensions,

@@ -10,6 +10,7 @@ pub mod who;
 
 use anocm_core::{
     Epoch, Invite, Payload, Retention, RoomAddress, Seq,
+    session::Settings,
     transport::Transport,
     wire::{self, Entry, EntryKind, LogItem, NextEpoch, Policy, Refusal, Reply, Request},
 };
@@ -27,7 +28,7 @@ use join::Shape;
 use keys::{Door, Place};
 use liar::Provider;
 use line::{Answer, Line};
-use who::{Who, random};
+use who::{SETTINGS, Who, random};
 
 /// A member with such a client.
 pub struct Forger {
@@ -256,6 +257,12 @@ impl Forger {
         let counter = self.counter;
         self.counter += 1;
         self.message(counter, random(), kind, body)
+    }
+
+    /// The settings of her group.
+    pub fn settings(&self) -> Settings {
+        let bytes = &self.group.extensions().unknown(SETTINGS).unwrap().0;
+        wire::decode(bytes, 8_192).unwrap()
     }
 
     /// Returns the leaf index of a member.

@@ -24,12 +24,24 @@ pub struct Who {
     pub key: Option<[u8; 32]>,
     /// The public whisper key.
     pub whisper: [u8; 32],
+    pub stay: [u8; 16],
 }
 
 impl Who {
     pub fn random() -> Self {
         let signing = SigningKey::from_bytes(&random());
-        Self { signing, id: random::<16>().to_vec(), key: None, whisper: random() }
+        let id = random::<16>().to_vec();
+        Self { signing, id, key: None, whisper: random(), stay: random() }
+    }
+
+    /// The same member in another stay.
+    pub fn again(&self) -> Self {
+        Self { stay: random(), ..self.clone() }
+    }
+
+    /// Its card under that name.
+    pub fn card(&self, name: &str) -> Vec<u8> {
+        card(name, self.whisper, self.stay)
     }
 
     pub fn key(&self) -> [u8; 32] {
@@ -44,9 +56,9 @@ impl Who {
     }
 
     /// Returns a statement signed by this member that it leaves `address` (docs/protocol.md,
-    /// section 10), for the member `id` with the key `key`.
+    /// section 10), for the member `id` with the key `key` in its own stay.
     pub fn leaves(&self, address: &[u8; 16], id: &[u8], key: &[u8; 32]) -> Vec<u8> {
-        let signed = [b"anocm/1 leave".as_slice(), address, id, key].concat();
+        let signed = [b"anocm/1 leave".as_slice(), address, id, key, &self.stay].concat();
         [id, self.signing.sign(&signed).to_bytes().as_slice()].concat()
     }
 }
@@ -67,9 +79,14 @@ pub fn random<const N: usize>() -> [u8; N] {
     bytes
 }
 
-/// Encodes the leaf's extension of this protocol.
-pub fn card(name: &str, whisper: [u8; 32]) -> Vec<u8> {
-    wire::encode(&(name, whisper)).to_vec()
+/// Encodes the leaf's extension of this protocol, without an admission.
+pub fn card(name: &str, whisper: [u8; 32], stay: [u8; 16]) -> Vec<u8> {
+    card_with(name, whisper, stay, &[0, 0])
+}
+
+/// The same with these bytes as admission and numbered fields.
+pub fn card_with(name: &str, whisper: [u8; 32], stay: [u8; 16], rest: &[u8]) -> Vec<u8> {
+    [&wire::encode(&(name, whisper, stay)), rest].concat()
 }
 
 pub fn leaf_extensions(card: Vec<u8>) -> Extensions<LeafNode> {

@@ -22,7 +22,7 @@ use crate::{
         Builder, Forger,
         join::Shape,
         liar::{Lies, Provider},
-        who::{LEAF, SETTINGS, SUITE, Who, capabilities, card, leaf_extensions, random},
+        who::{LEAF, SETTINGS, SUITE, Who, capabilities, leaf_extensions, random},
     },
     trial::{
         By::{LinkHolder, Member},
@@ -146,7 +146,7 @@ fn proposals() -> Vec<Row> {
             let (who, provider) = (Who::random(), Provider::default());
             let package = KeyPackage::builder()
                 .leaf_node_capabilities(capabilities())
-                .leaf_node_extensions(leaf_extensions(card("Eve", [9; 32])))
+                .leaf_node_extensions(leaf_extensions(Who::random().card("Eve")))
                 .build(SUITE, &provider, &who, who.credential())
                 .unwrap();
             let package = package.key_package().clone();
@@ -188,9 +188,8 @@ fn extensions(settings: Vec<u8>) -> Extensions<GroupContext> {
 
 fn settings() -> Vec<Row> {
     type Change = fn(&mut Settings, MemberKey);
-    let changes: [(&str, Change); 5] = [
+    let changes: [(&str, Change); 4] = [
         ("the settings as they are", |_, _| {}),
-        ("herself as the owner", |settings, me| settings.owner = me),
         ("herself as a moderator", |settings, me| settings.moderators = vec![me]),
         ("another policy", |settings, _| {
             settings.policy = Policy { max_age: 1, ..settings.policy };
@@ -204,8 +203,7 @@ fn settings() -> Vec<Row> {
             row!(Member, format!("a commit that sets {name}"), |attack| {
                 let mallory = attack.mallory();
                 let me = MemberKey::new(mallory.who.key());
-                let old = &mallory.group.extensions().unknown(SETTINGS).unwrap().0;
-                let mut settings: Settings = wire::decode(old, 4_096).unwrap();
+                let mut settings = mallory.settings();
                 change(&mut settings, me);
                 let extensions = extensions(wire::encode(&settings).to_vec());
                 commits(mallory, NO_NOTICE, |builder| {
@@ -215,6 +213,18 @@ fn settings() -> Vec<Row> {
             })
         })
         .into();
+    rows.push(row!(Member, "a commit that sets herself as the owner", |attack| {
+        let mallory = attack.mallory();
+        let (me, owner) = (mallory.who.key(), mallory.settings().owner().as_bytes().to_vec());
+        let mut settings = mallory.group.extensions().unknown(SETTINGS).unwrap().0.clone();
+        let at = settings.windows(32).position(|bytes| bytes == owner).unwrap();
+        settings[at..at + 32].copy_from_slice(&me);
+        let extensions = extensions(settings);
+        commits(mallory, NO_NOTICE, |builder| {
+            builder.propose_group_context_extensions(extensions).unwrap()
+        })
+        .await;
+    }));
     for (name, bytes) in [("no bytes", vec![]), ("bytes of no meaning", vec![0xff; 200])] {
         rows.push(row!(
             Member,
@@ -293,7 +303,7 @@ fn words_of_others() -> Vec<Row> {
     .into()
 }
 
-/// A member who left by a statement and rejoined is removed by the old statement.
+/// A member who left by a statement and rejoined cannot be removed by the old statement.
 fn old_words() -> Row {
     row!(Member, "a commit that removes Eve by the word of her stay before", |attack| {
         let mut eve = Forger::joins(attack.relay, &attack.invite).await;
@@ -302,7 +312,7 @@ fn old_words() -> Row {
         let entry = eve.says(6, &word);
         let _ = eve.publishes(entry, None).await;
         tokio::time::sleep(Duration::from_secs(10)).await;
-        let shape = Shape::of(eve.who.clone());
+        let shape = Shape::of(eve.who.again());
         let eve = Forger::joins_as(attack.relay, &attack.invite, shape).await;
         let mallory = attack.mallory();
         mallory.catches_up().await;
@@ -310,6 +320,7 @@ fn old_words() -> Row {
         let notice = notice(&[word], false);
         commits(mallory, &notice, |builder| builder.propose_removals([leaf])).await;
     })
+    .then(AwaitsOwner(OWNER_VOIDS))
 }
 
 /// A valid commit, and its consequences.

@@ -146,6 +146,24 @@ fn identities() -> Vec<Row> {
     rows
 }
 
+/// A guest comes back in a way that is no return of the same member in another stay.
+fn returns() -> Vec<Row> {
+    let cases: [(&str, fn(&Who) -> Who); 2] = [
+        ("in the stay of before", Who::clone),
+        ("with another whisper key", |who| Who { whisper: random(), ..who.again() }),
+    ];
+    cases
+        .map(|(name, change)| {
+            row!(LinkHolder, format!("a join that comes back {name}"), |attack| {
+                let who = Who::random();
+                join(attack, Shape::of(who.clone())).await;
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                join(attack, Shape::of(change(&who))).await;
+            })
+        })
+        .into()
+}
+
 /// Valid joins.
 fn valid() -> Vec<Row> {
     vec![
@@ -159,9 +177,10 @@ fn valid() -> Vec<Row> {
             }
         }),
         row!(LinkHolder, "a valid join that comes back three times under its keys", |attack| {
-            let who = Who::random();
+            let mut who = Who::random();
             for _ in 0..3 {
                 join(attack, Shape::of(who.clone())).await;
+                who = who.again();
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
         }),
@@ -190,5 +209,5 @@ fn many() -> Vec<Row> {
 }
 
 pub fn rows() -> Vec<Row> {
-    [nonsense(), psks(), identities(), valid(), many()].into_iter().flatten().collect()
+    [nonsense(), psks(), identities(), returns(), valid(), many()].into_iter().flatten().collect()
 }

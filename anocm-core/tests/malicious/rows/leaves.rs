@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anocm_core::wire::EntryKind;
+use anocm_core::wire::{self, EntryKind};
 use openmls::prelude::{
     BasicCredential, Capabilities, CredentialWithKey, ExtensionType, Extensions, LeafNode,
     LeafNodeParameters,
@@ -13,7 +13,7 @@ use crate::{
     forge::{
         join::Shape,
         liar::Lies,
-        who::{LEAF, SETTINGS, Who, capabilities, card, leaf_extensions},
+        who::{LEAF, SETTINGS, Who, capabilities, card, card_with, leaf_extensions, random},
     },
     trial::{
         By::{LinkHolder, Member},
@@ -34,7 +34,7 @@ struct Leaf {
 impl Leaf {
     fn of(who: &Who) -> Self {
         Self {
-            extensions: leaf_extensions(card("Mallory", who.whisper)),
+            extensions: leaf_extensions(who.card("Mallory")),
             capabilities: capabilities(),
             who: who.clone(),
             lies: Lies::default(),
@@ -56,21 +56,19 @@ fn case(name: &str, make: impl Fn(&Who) -> Leaf + 'static) -> (String, Make) {
 fn valid() -> Vec<(String, Make)> {
     ["", "Alice", "\u{202e}\u{1b}[2J<Alice #7K2Q>\n", &"x".repeat(64)]
         .map(|name| {
-            let card_of = name.to_owned();
-            case(&format!("the name {name:?}"), move |who| {
-                Leaf::carded(who, card(&card_of, who.whisper))
-            })
+            let name_of = name.to_owned();
+            case(&format!("the name {name:?}"), move |who| Leaf::carded(who, who.card(&name_of)))
         })
         .into()
 }
 
 fn cards() -> Vec<(String, Make)> {
     let with = |name: &'static str, make: fn(Vec<u8>) -> Vec<u8>| {
-        case(name, move |who| Leaf::carded(who, make(card("Mallory", who.whisper))))
+        case(name, move |who| Leaf::carded(who, make(who.card("Mallory"))))
     };
     let long = |bytes: usize| {
         case(&format!("a name of {bytes} bytes"), move |who| {
-            Leaf::carded(who, card(&"x".repeat(bytes), who.whisper))
+            Leaf::carded(who, who.card(&"x".repeat(bytes)))
         })
     };
     vec![
@@ -88,6 +86,46 @@ fn cards() -> Vec<(String, Make)> {
             card
         }),
         case("no card", |who| Leaf { extensions: Extensions::empty(), ..Leaf::of(who) }),
+    ]
+}
+
+/// What stands after the stay: admission and numbered fields.
+fn rests() -> Vec<(String, Make)> {
+    let rest = |name: &str, rest: Vec<u8>| {
+        case(&format!("a card with {name}"), move |who| {
+            Leaf::carded(who, card_with("Mallory", who.whisper, who.stay, &rest))
+        })
+    };
+    let by_key = |kind: u8| [&[kind], [9; 32].as_slice(), &[8; 64], &[0]].concat();
+    vec![
+        case("a card without a stay", |who| {
+            Leaf::carded(who, wire::encode(&("Mallory", who.whisper)).to_vec())
+        }),
+        rest("no admission and no more", vec![]),
+        rest("an admission of a later version", vec![3, 0]),
+        rest("a pass that does not exist", by_key(1)),
+        rest("a ticket that is not signed", by_key(2)),
+        rest("33 bytes of more", [&[0, 1, 7, 30], [0; 30].as_slice()].concat()),
+        rest("more in descending order", vec![0, 2, 2, 0, 1, 0]),
+        rest("more of one number twice", vec![0, 2, 1, 0, 1, 0]),
+        rest("an overlong number in more", vec![0, 1, 0x81, 0, 0]),
+    ]
+}
+
+/// Cards that differ in what may differ.
+fn grown() -> Vec<(String, Make)> {
+    vec![
+        case("a card with numbered fields of a later version", |who| {
+            let rest = [0, 2, 1, 1, 7, 0x80, 0x80, 2, 0];
+            Leaf::carded(who, card_with("Mallory", who.whisper, who.stay, &rest))
+        }),
+        case("a card with 32 bytes of more", |who| {
+            let rest = [&[0, 1, 7, 29], [0; 29].as_slice()].concat();
+            Leaf::carded(who, card_with("Mallory", who.whisper, who.stay, &rest))
+        }),
+        case("a card with another stay", |who| {
+            Leaf::carded(who, card("Mallory", who.whisper, random()))
+        }),
     ]
 }
 
@@ -144,7 +182,7 @@ fn path_keys() -> Vec<(String, Make)> {
 fn whispers() -> Vec<(String, Make)> {
     let whispers = SMALL.into_iter().enumerate().map(|(n, key)| {
         case(&format!("a whisper key of small order (number {n})"), move |who| {
-            Leaf::carded(who, card("Mallory", key))
+            Leaf::carded(who, card("Mallory", key, who.stay))
         })
     });
     whispers.collect()
@@ -188,14 +226,15 @@ fn by_commit((name, make): (String, Make)) -> Row {
 }
 
 fn unlawful() -> Vec<(String, Make)> {
-    [cards(), able(), identities(), path_keys(), whispers()].into_iter().flatten().collect()
+    let kinds = [cards(), rests(), able(), identities(), path_keys(), whispers()];
+    kinds.into_iter().flatten().collect()
 }
 
 pub fn rows() -> Vec<Row> {
     let commits = unlawful().into_iter().map(by_commit);
     let commits = commits.map(|row| row.then(AwaitsOwner(OWNER_VOIDS)));
     let joins = unlawful().into_iter().map(by_join);
-    let lawful_joins = valid().into_iter().map(by_join);
-    let lawful_commits = valid().into_iter().map(by_commit);
+    let lawful = || valid().into_iter().chain(grown());
+    let (lawful_joins, lawful_commits) = (lawful().map(by_join), lawful().map(by_commit));
     commits.chain(joins).chain(lawful_joins).chain(lawful_commits).collect()
 }

@@ -9,7 +9,7 @@ extension AnocmError {
             .TransportInUse(let message), .OtherRelay(let message), .AlreadyThere(let message),
             .TooManyRooms(let message),
             .ShutDown(let message), .NoSuchRoom(let message), .LinkReplaced(let message),
-            .BadDoor(let message), .RelayRefused(let message), .RoomTooBusy(let message),
+            .BadDoor(let message), .NewerProgram(let message), .RelayRefused(let message), .RoomTooBusy(let message),
             .DishonestRelay(let message), .RoomOver(let message), .NotInRoom(let message),
             .NoSuchMember(let message), .NotAllowed(let message), .TooLong(let message),
             .EmptyMessage(let message), .BadKind(let message), .QueueFull(let message), .BeyondPolicy(let message),

@@ -22,7 +22,9 @@ final class RoomsTests: XCTestCase {
             try await withRoom(joining: alice.link, nickname: "Bob") { bob in
                 let joined = try await alice.joined()
                 XCTAssertEqual(joined.nickname, "Bob")
-                try await bob.until { if case .confirmed = $0 { () } else { nil } }
+                let by = try await bob.until { if case .confirmed(let by) = $0 { by } else { nil } }
+                XCTAssertEqual(by.id, alice.view().me)
+                XCTAssertEqual(alice.view().confirmation, .opened)
                 let safety = try XCTUnwrap(alice.view().safety)
                 XCTAssertEqual(safety, bob.view().safety)
                 XCTAssertEqual([safety.words.count, safety.emoji.count], [12, 6])

@@ -44,6 +44,7 @@ pub(super) const fn of_joining(failure: JoinFailure) -> &'static str {
         JoinFailure::Settings => "settings",
         JoinFailure::TooManyTries => "too_many_tries",
         JoinFailure::TakenBack => "taken_back",
+        JoinFailure::NewerProgram => "newer_program",
         _ => OTHER,
     }
 }

@@ -52,7 +52,12 @@ pub(super) enum Event<'a> {
     Entered {
         view: View,
     },
-    Confirmed,
+    Heard {
+        by: Person,
+    },
+    Confirmed {
+        by: Person,
+    },
     Message(Said),
     Custom {
         from: Person,
@@ -146,7 +151,8 @@ impl Event<'_> {
                 retry_in_ms: u64::try_from(retry_in.as_millis()).unwrap_or(u64::MAX),
             },
             RoomEvent::Entered => Self::Entered { view: View::of(view) },
-            RoomEvent::Confirmed => Self::Confirmed,
+            RoomEvent::Heard { by } => Self::Heard { by: Person::of(by) },
+            RoomEvent::Confirmed { by } => Self::Confirmed { by: Person::of(by) },
             RoomEvent::Message(message) => Self::Message(Said::of(message, now)),
             RoomEvent::Custom { from, kind, body, retention } => Self::Custom {
                 from: Person::of(from),
@@ -238,6 +244,7 @@ impl Event<'_> {
             }
             Ended::DishonestRelay => "dishonest_relay",
             Ended::Wiped => "wiped",
+            Ended::NewerProgram => "newer_program",
             _ => "unknown",
         };
         Self::Ended { reason, by, code, why }

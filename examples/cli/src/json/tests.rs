@@ -178,7 +178,11 @@ fn a_message_tells_all_that_is_known_of_it() {
 fn events_have_stable_names() {
     let by = alice().id;
     for (event, shape) in [
-        (RoomEvent::Confirmed, json!({"event": "confirmed"})),
+        (RoomEvent::Heard { by: bob() }, json!({"event": "heard", "by": person(&bob())})),
+        (
+            RoomEvent::Confirmed { by: alice() },
+            json!({"event": "confirmed", "by": person(&alice())}),
+        ),
         (RoomEvent::Recovered, json!({"event": "recovered"})),
         (
             RoomEvent::Departed { member: bob(), how: Departure::Removed { by } },

@@ -2,7 +2,7 @@
 
 use anocm_core::{
     Retention, RoomRetention, Timestamp,
-    room::{Connection, Member, Message, RoomView, SafetyCode},
+    room::{Confirmation, Connection, Member, Message, RoomView, SafetyCode},
     wire::Posture,
 };
 use data_encoding::HEXLOWER;
@@ -134,6 +134,28 @@ pub(super) const fn posture(posture: Posture) -> &'static str {
 }
 
 #[derive(Debug, Serialize)]
+pub(super) struct Confirmed {
+    state: &'static str,
+    by: Option<Person>,
+    epoch: Option<u64>,
+}
+
+impl Confirmed {
+    fn of(confirmation: &Confirmation) -> Self {
+        let (state, by, epoch) = match confirmation {
+            Confirmation::Unheard => ("unheard", None, None),
+            Confirmation::Heard { by } => ("heard", Some(Person::of(by)), None),
+            Confirmation::Confirmed { by, epoch } => {
+                ("confirmed", Some(Person::of(by)), Some(epoch.value()))
+            }
+            Confirmation::Opened => ("opened", None, None),
+            _ => ("unknown", None, None),
+        };
+        Self { state, by, epoch }
+    }
+}
+
+#[derive(Debug, Serialize)]
 pub(super) struct View {
     link: Option<String>,
     me: Option<String>,
@@ -147,7 +169,7 @@ pub(super) struct View {
     /// The retention of a message that sets none, with the strictest rule applied.
     next_ms: u32,
     connection: Link,
-    confirmed: bool,
+    confirmation: Confirmed,
     broken: bool,
     waiting: usize,
     posture: &'static str,
@@ -168,7 +190,7 @@ impl View {
             cap_ms: guest.cap.map(Retention::as_millis),
             next_ms: view.retention.choose(None, guest).as_millis(),
             connection: Link::of(view.connection),
-            confirmed: view.confirmed,
+            confirmation: Confirmed::of(&view.confirmation),
             broken: view.broken,
             waiting: view.waiting,
             posture: posture(view.posture),

@@ -43,12 +43,7 @@ fn trust(view: &RoomView, look: Look) -> Vec<Span<'static>> {
     } else {
         let (here, all) = (view.here.len(), view.members.len());
         parts.push((false, format!("{here} of {all} here")));
-        let heard = if view.confirmed {
-            "confirmed"
-        } else {
-            "not confirmed: nobody from before heard yet"
-        };
-        parts.push((!view.confirmed, heard.to_owned()));
+        parts.push(text::confirmation_label(view));
         let relay = match view.posture {
             Posture::Kept => "relay: memory only",
             Posture::Unknown => "relay: unknown",

@@ -4,7 +4,7 @@ use anocm_core::room::RoomView;
 use ratatui::text::{Line, Span};
 
 use super::{head, state::State, wrap::wrap};
-use crate::{act::Page, commands::HELP};
+use crate::{act::Page, commands::HELP, text::confirmation};
 
 /// Returns the rows of a page that fill a space of this size. Records the next page and the maximum
 /// scroll position.
@@ -126,6 +126,8 @@ fn safety(state: &State, view: &RoomView, width: usize) -> Vec<Line<'static>> {
         ));
         rows.push(Line::raw(""));
     }
-    rows.extend(text("It changes whenever somebody comes, goes or changes their name.", width));
+    rows.extend(text("It changes whenever a member comes, goes or takes another name.", width));
+    rows.push(Line::raw(""));
+    rows.extend(text(&confirmation(view), width));
     rows
 }

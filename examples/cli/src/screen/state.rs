@@ -279,7 +279,7 @@ mod tests {
         let mut state = state();
         let live = sample::message(&bob(), 1, "hi", Retention::Live, None);
         state.apply(&RoomEvent::Message(live), &view(), at(0));
-        state.apply(&RoomEvent::Confirmed, &view(), at(0));
+        state.apply(&RoomEvent::Confirmed { by: bob() }, &view(), at(0));
         assert_eq!(state.next_change(at(0)), Some(Timestamp::ZERO.saturating_add(LIVE_SHOWN)));
         state.expire(Timestamp::ZERO.saturating_add(LIVE_SHOWN));
         assert_eq!(state.next_change(at(0)), Some(Timestamp::ZERO.saturating_add(NOTICE_SHOWN)));
@@ -295,7 +295,7 @@ mod tests {
         };
         let mut state = state();
         state.apply(&live(1), &capped, at(0));
-        state.apply(&RoomEvent::Confirmed, &capped, at(0));
+        state.apply(&RoomEvent::Confirmed { by: bob() }, &capped, at(0));
         capped.guest_retention.cap = Retention::keep(Duration::from_secs(5)).ok();
         state.follow(&[], &capped, at(1_000));
         state.apply(&live(2), &capped, at(1_000));

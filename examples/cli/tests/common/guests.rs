@@ -124,8 +124,10 @@ impl Guests {
             let (before, since) = guest.anocm.seen().split_at(guest.met);
             let troubles = before.iter().filter(|line| line.starts_with("trouble: "));
             let is_usual = |line: &&String| {
-                let words = ["<", "connection: ", "relay: "];
-                // The view is only printed on request, or if it changes.
+                // The view is only printed on request, or if it changes; with the safety code comes
+                // a sentence on whether the room is confirmed.
+                let words =
+                    ["<", "connection: ", "relay: ", "note: You opened", "note: The room is"];
                 words.iter().any(|word| line.starts_with(word)) || self.view.contains(line)
             };
             let others = since.iter().filter(|line| !is_usual(line));

@@ -49,7 +49,9 @@ fn made(world: &mut World) -> Vec<Part> {
 
 fn plain() -> Vec<Part> {
     let custom = Content::Custom { kind: 12, body: Payload::from(vec![1, 2, 3]) };
-    let cards = |name: &str| [&[name.len() as u8], name.as_bytes(), &[9; 32]].concat();
+    let cards = |name: &str| card(&[&[name.len() as u8], name.as_bytes()].concat(), &[0, 0]);
+    let long_name = [&[0x80, 2], [b'x'; 256].as_slice()].concat();
+    let (key, signature) = ([9; 32], [8; 64]);
     let padded =
         |content: &[u8]| [&(content.len() as u32).to_be_bytes(), content, &[0; 8]].concat();
     vec![
@@ -76,8 +78,13 @@ fn plain() -> Vec<Part> {
         ("settings_with_moderators", 3, moderators(MAX_MODERATORS as u8)),
         ("settings_with_too_many", 3, moderators(MAX_MODERATORS as u8 + 1)),
         ("card", 4, cards("Alice")),
-        ("card_of_a_long_name", 4, [&[0x80, 2], [b'x'; 256].as_slice(), &[9; 32]].concat()),
-        ("card_in_another_encoding", 4, [&[0x81, 0], b"x".as_slice(), &[9; 32]].concat()),
+        ("card_of_a_long_name", 4, card(&long_name, &[0, 0])),
+        ("card_in_another_encoding", 4, card(&[0x81, 0, b'x'], &[0, 0])),
+        ("card_with_a_pass", 4, card(b"\x01x", &[&[1], &key[..], &signature, &[0]].concat())),
+        ("card_with_a_ticket", 4, card(b"\x01x", &[&[2], &key[..], &signature, &[0]].concat())),
+        ("card_of_another_admission", 4, card(b"\x01x", &[3, 0])),
+        ("card_with_more", 4, card(b"\x01x", &[0, 2, 1, 0, 0x80, 0x80, 2, 1, 7])),
+        ("card_with_more_out_of_order", 4, card(b"\x01x", &[0, 2, 2, 0, 1, 0])),
         ("notice", 5, vec![0, 0]),
         ("notice_of_a_new_door", 5, vec![0, 1]),
         ("name", 7, "Zoë \u{1f600} \u{202e}x".as_bytes().to_vec()),
@@ -89,6 +96,11 @@ fn plain() -> Vec<Part> {
     ]
 }
 
+/// A card: the name with its length, and what follows the stay.
+fn card(name: &[u8], rest: &[u8]) -> Vec<u8> {
+    [name, &[9; 32], &[5; 16], rest].concat()
+}
+
 fn envelope(content: Content) -> Vec<u8> {
     let envelope = Envelope { id: MessageId::new([0xd1; 16]), counter: 300, content };
     fuzz::envelope_bytes(&envelope).expect("it can be sent").to_vec()
@@ -98,5 +110,9 @@ fn envelope(content: Content) -> Vec<u8> {
 fn moderators(count: u8) -> Vec<u8> {
     let keys: Vec<_> = (0..count).map(|number| MemberKey::new([number; 32])).collect();
     let policy: Policy = NewRoom::default().policy();
-    encode(&(policy, RoomRetention::default(), MemberKey::new([0xff; 32]), keys)).to_vec()
+    let (none, owners) = (Vec::<u8>::new(), (MemberKey::new([0xff; 32]), Vec::<u8>::new()));
+    let first = (policy, RoomRetention::default(), "", owners, keys, true);
+    let (heir, door, counter) = (None::<u8>, 3_u32, 300_u64);
+    let rest = (none.clone(), heir, door, counter, none, ([8_u8; 32], [8_u8; 32]));
+    encode(&(first, rest)).to_vec()
 }

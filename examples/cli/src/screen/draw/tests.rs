@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use anocm_core::{
     Invite, RelayUrl, Retention, RoomAddress, RoomEvent, Secret,
-    room::{Connection, Member, Message, Role},
+    room::{Confirmation, Connection, Member, Message, Role},
     testing::sample,
     transport::TransportError,
     wire::Posture,
@@ -66,7 +66,7 @@ fn a_conversation_counts_down() {
     assert_eq!(
         rows,
         [
-            "anocm · online · 2 of 2 here · confirmed · relay: memory onl",
+            "anocm · online · 2 of 2 here · your room · relay: memory onl",
             "keeps 5m (live to 1d)",
             "",
             "",
@@ -122,7 +122,7 @@ fn orders_to_the_terminal_do_not_get_through() {
 fn what_is_wrong_stands_in_the_header() {
     let mut view = view();
     view.broken = true;
-    view.confirmed = false;
+    view.confirmation = Confirmation::Heard { by: bob() };
     view.connection =
         Connection::Waiting { retry_in: Duration::from_secs(3), why: TransportError::Cut };
     view.posture = Posture::Broken;
@@ -130,7 +130,7 @@ fn what_is_wrong_stands_in_the_header() {
     assert_eq!(
         rows[0],
         "anocm · ROOM BROKEN · trying again in 3s: the connection was cut · \
-         not confirmed: nobody from before heard yet · relay: NOT memory only · 2 of 2 here"
+         not confirmed: owner not heard yet · relay: NOT memory only · 2 of 2 here"
     );
     view.me = None;
     view.broken = false;
