@@ -115,7 +115,7 @@ impl fmt::Debug for StagedJoin {
 
 /// A commit or join that every member accepts.
 enum Validated {
-    Theirs(Box<StagedCommit>, ValidatedCommit),
+    Theirs(Box<StagedCommit>, Box<ValidatedCommit>),
     Own,
 }
 
@@ -151,7 +151,7 @@ impl Session {
         match self.validate_commit(&bytes, entry)? {
             Validated::Theirs(commit, validated) => {
                 let next = self.next_keys(&commit, &validated)?;
-                Ok(StagedJoin { commit, validated, next, before: self.epoch })
+                Ok(StagedJoin { commit, validated: *validated, next, before: self.epoch })
             }
             Validated::Own => Err(OpenError::Rejected { by: None }),
         }
@@ -228,7 +228,7 @@ impl Session {
         match self.validate_commit(bytes, entry)? {
             Validated::Theirs(staged, validated) => {
                 let next = self.next_keys(&staged, &validated)?;
-                Ok(self.merge(*staged, validated, next)?)
+                Ok(self.merge(*staged, *validated, next)?)
             }
             Validated::Own => self.accept().map_err(|_| OpenError::Internal),
         }
@@ -277,7 +277,7 @@ impl Session {
                         RejectedCommit::Forbidden => OpenError::Rejected { by: claimed },
                         RejectedCommit::NewerProgram => OpenError::NewerProgram,
                     })?;
-                Ok(Validated::Theirs(staged, validated))
+                Ok(Validated::Theirs(staged, Box::new(validated)))
             }
             ProcessedMessageContent::OwnPendingCommit => Ok(Validated::Own),
             _ => Err(OpenError::Rejected { by: claimed }),
